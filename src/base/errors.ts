@@ -1,0 +1,192 @@
+/**
+ * Every error that this package throws on purpose: one class per code, with structured details.
+ *
+ * Messages say what was needed and what was there. Details never hold a key, a clear value, a decrypted value
+ * or a noise figure. A mistake inside the package (an impossible branch) is a plain assertion instead.
+ */
+export type ErrorCode =
+  | 'invalid-params'
+  | 'insecure-params'
+  | 'params-mismatch'
+  | 'level-exhausted'
+  | 'scale-mismatch'
+  | 'missing-key'
+  | 'shape'
+  | 'range'
+  | 'unsupported-op'
+  | 'decode'
+  | 'audio'
+  | 'data'
+  | 'protocol'
+  | 'transport'
+  | 'key-file'
+  | 'limit'
+  | 'disposed'
+  | 'kernel'
+  | 'usage';
+
+export abstract class SubrosaError<D extends object = object> extends Error {
+  abstract readonly code: ErrorCode;
+  readonly details: Readonly<D>;
+  constructor(message: string, details: D, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.details = Object.freeze(details);
+  }
+}
+
+/** A parameter set that cannot work: not about security, about arithmetic. */
+export class InvalidParamsError extends SubrosaError<object> {
+  readonly code = 'invalid-params';
+}
+
+/** A parameter set below 128 bits. */
+export class InsecureParamsError extends SubrosaError<{ logN: number; logQP: number; ceiling: number }> {
+  readonly code = 'insecure-params';
+  constructor(logN: number, logQP: number, ceiling: number) {
+    super(
+      `ring degree 2^${logN} is 128-bit secure up to log2(QP) = ${ceiling}, all primes counted; these parameters have ${logQP.toFixed(1)}`,
+      { logN, logQP, ceiling },
+    );
+  }
+}
+
+/** Two objects that belong to different parameter sets met. */
+export class ParamsMismatchError extends SubrosaError<{ needed: string; got: string }> {
+  readonly code = 'params-mismatch';
+  constructor(what: string, needed: string, got: string) {
+    super(`${what} belongs to parameters ${got.slice(0, 12)}, but ${needed.slice(0, 12)} are in use`, { needed, got });
+  }
+}
+
+/** A ciphertext has fewer levels left than the operation consumes. */
+export class LevelExhaustedError extends SubrosaError<{ op: string; level: number; needed: number }> {
+  readonly code = 'level-exhausted';
+  constructor(op: string, level: number, needed: number) {
+    super(`${op} needs ${needed} level(s) but the ciphertext has ${level}`, { op, level, needed });
+  }
+}
+
+/** Two operands whose scales differ by more than rounding. */
+export class ScaleMismatchError extends SubrosaError<{ op: string; left: number; right: number }> {
+  readonly code = 'scale-mismatch';
+  constructor(op: string, left: number, right: number) {
+    super(`${op} needs equal scales but got 2^${Math.log2(left).toFixed(3)} and 2^${Math.log2(right).toFixed(3)}`, {
+      op,
+      left,
+      right,
+    });
+  }
+}
+
+/** The evaluation keys at hand do not contain the one that the operation needs. */
+export class MissingKeyError extends SubrosaError<{ key: string }> {
+  readonly code = 'missing-key';
+  constructor(key: string) {
+    super(`the evaluation keys lack ${key}`, { key });
+  }
+}
+
+/** A tensor, polynomial or buffer of the wrong shape. */
+export class ShapeError extends SubrosaError<{ what: string; needed: string; got: string }> {
+  readonly code = 'shape';
+  constructor(what: string, needed: string | number, got: string | number) {
+    super(`${what} must be ${needed} but is ${got}`, { what, needed: String(needed), got: String(got) });
+  }
+}
+
+/** A number outside the interval it must lie in. */
+export class OutOfRangeError extends SubrosaError<{ what: string; needed: string; got: string }> {
+  readonly code = 'range';
+  constructor(what: string, needed: string, got: string | number) {
+    super(`${what} must be ${needed} but is ${got}`, { what, needed, got: String(got) });
+  }
+}
+
+/** A model with operations that cannot be compiled; names all of them. */
+export class UnsupportedOpError extends SubrosaError<{ ops: readonly string[] }> {
+  readonly code = 'unsupported-op';
+  constructor(ops: readonly string[]) {
+    super(`cannot compile: ${ops.join('; ')}`, { ops });
+  }
+}
+
+/** Bytes that are not what they should be. `what` names the wire type, `reason` the first rule that failed. */
+export class DecodeError extends SubrosaError<{ what: string; reason: string }> {
+  readonly code = 'decode';
+  constructor(what: string, reason: string) {
+    super(`${what}: ${reason}`, { what, reason });
+  }
+}
+
+/** An audio file that cannot be used. */
+export class AudioError extends SubrosaError<{ reason: string }> {
+  readonly code = 'audio';
+  constructor(reason: string) {
+    super(reason, { reason });
+  }
+}
+
+/** A data set on disk that is missing or not laid out as documented. */
+export class DataError extends SubrosaError<{ reason: string }> {
+  readonly code = 'data';
+  constructor(reason: string) {
+    super(reason, { reason });
+  }
+}
+
+/** A message that the protocol does not allow here. */
+export class ProtocolError extends SubrosaError<{ reason: string }> {
+  readonly code = 'protocol';
+  constructor(reason: string) {
+    super(reason, { reason });
+  }
+}
+
+/** The other side is absent, slow or went away. `retryable` speaks of the transport alone, never of a content. */
+export class TransportError extends SubrosaError<{ reason: string; retryable: boolean }> {
+  readonly code = 'transport';
+  constructor(reason: string, retryable: boolean, options?: ErrorOptions) {
+    super(reason, { reason, retryable }, options);
+  }
+}
+
+/** The key file cannot be read, opened or written. */
+export class KeyFileError extends SubrosaError<{ reason: string }> {
+  readonly code = 'key-file';
+  constructor(reason: string, options?: ErrorOptions) {
+    super(reason, { reason }, options);
+  }
+}
+
+/** Something is larger than the limit that was set for it. */
+export class LimitError extends SubrosaError<{ what: string; limit: string; got: string }> {
+  readonly code = 'limit';
+  constructor(what: string, limit: string | number, got: string | number) {
+    super(`${what} is ${got}, over the limit of ${limit}`, { what, limit: String(limit), got: String(got) });
+  }
+}
+
+/** Use after dispose. */
+export class DisposedError extends SubrosaError<{ what: string }> {
+  readonly code = 'disposed';
+  constructor(what: string) {
+    super(`${what} was used after it was disposed`, { what });
+  }
+}
+
+/** The kernel cannot be loaded, failed its self-test, or could not allocate. */
+export class KernelError extends SubrosaError<{ kernel: string; reason: string }> {
+  readonly code = 'kernel';
+  constructor(kernel: string, reason: string, options?: ErrorOptions) {
+    super(`${kernel} kernel: ${reason}`, { kernel, reason }, options);
+  }
+}
+
+/** A command line that makes no sense. */
+export class UsageError extends SubrosaError<{ reason: string }> {
+  readonly code = 'usage';
+  constructor(reason: string) {
+    super(reason, { reason });
+  }
+}

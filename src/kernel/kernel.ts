@@ -1,0 +1,206 @@
+/**
+ * The kernel interface: word loops over Z_q, done three ways (native C++, WebAssembly, BigInt reference) and equal
+ * bit for bit by test. The only folder that touches memory outside the JavaScript heap.
+ *
+ * Conventions, for every method:
+ * - A modulus is a prime q = 1 mod 2N below 2^50, held as a JavaScript number. A residue is a 64-bit word in [0, q).
+ * - A *polynomial* over the limb list `mods` (indices into `ring.moduli`) is `mods.length * n` words, limb by limb.
+ *   A *batch* is polynomials back to back; its size follows from the length of `out`. Operands marked (broadcast)
+ *   may be a single polynomial, used for every polynomial of the batch.
+ * - `out` may be the same words as an input unless stated otherwise; partial overlap is never allowed.
+ * - Preconditions (lengths, one ring, residues in range where it is cheap) are checked; a violation throws ShapeError.
+ * - Calls are synchronous and use all `threads` of the kernel when the work is large enough. Servers call from a
+ *   worker thread, so that the event loop never runs one.
+ * - No branch and no address depends on the value of a residue.
+ */
+
+/** A run of 64-bit words that the kernel can address, 64-byte aligned when freshly allocated, zero-filled. */
+export interface Words extends Disposable {
+  readonly length: number;
+  /** Views are valid until the next allocation (WebAssembly memory may move). Do not keep them. */
+  u64(): BigUint64Array;
+  u32(): Uint32Array;
+  bytes(): Uint8Array;
+  /** A borrowed run inside this one; disposing it does nothing. */
+  sub(offset: number, length: number): Words;
+  /** Overwrites with zeros, then frees. For secrets. */
+  wipe(): void;
+}
+
+/** Twiddles and constants for one ring degree and one list of primes. */
+export interface RingTables extends Disposable {
+  readonly n: number;
+  readonly moduli: readonly number[];
+}
+
+/** Integer weights made ready for {@link Kernel.gemm}. */
+export interface GemmWeights extends Disposable {
+  readonly rows: number;
+  readonly cols: number;
+  /** Largest |w|. */
+  readonly maxAbs: number;
+}
+
+/** Which limbs a key switch works on, as indices into `ring.moduli`. */
+export interface KeySwitchShape {
+  /** The active ciphertext primes q_0 .. q_l, in order. */
+  readonly q: readonly number[];
+  /** The special primes. */
+  readonly p: readonly number[];
+  /** Primes per digit: digit d holds q[d*alpha] .. q[min((d+1)*alpha, q.length) - 1]. */
+  readonly alpha: number;
+  /**
+   * The limbs that each key polynomial carries, in its memory order; a superset of q and p. The key is
+   * `digits * 2 * keyLimbs.length * n` words, NTT domain: digit-major, then part (0 = b, 1 = a), then limb.
+   */
+  readonly keyLimbs: readonly number[];
+}
+
+export interface Kernel extends Disposable {
+  readonly name: 'native' | 'wasm' | 'reference';
+  /** The instruction set in use: 'avx512ifma', 'avx2', 'scalar', 'relaxed-simd', 'bigint' ... */
+  readonly isa: string;
+  readonly threads: number;
+  /** Words allocated and not yet disposed; tests end with 0. */
+  readonly liveWords: number;
+
+  /** @throws {KernelError} when memory is exhausted. */
+  allocate(words: number): Words;
+
+  /**
+   * psi for each prime is the smallest-generator power fixed by {@link primitiveRoot2N}, so all kernels share it.
+   * NTT order: `ntt(x)[i] = x(psi^(2*bitrev(i)+1))` with bitrev over log2(n) bits.
+   * @throws {InvalidParamsError} when a modulus is not a prime 1 mod 2n below 2^50.
+   */
+  openRing(n: number, moduli: readonly number[]): RingTables;
+
+  nttForward(ring: RingTables, x: Words, mods: readonly number[]): void;
+  nttInverse(ring: RingTables, x: Words, mods: readonly number[]): void;
+
+  /** out = a + b; b (broadcast). */
+  add(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void;
+  /** out = a - b; b (broadcast). */
+  sub(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void;
+  negate(ring: RingTables, out: Words, a: Words, mods: readonly number[]): void;
+  /** out = a * b word by word; b (broadcast). */
+  mul(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void;
+  /** out = out + a * b word by word; b (broadcast). out must not be a or b. */
+  mulAdd(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void;
+  /** out = a * scalars[limb]; scalars are residues. */
+  mulScalar(ring: RingTables, out: Words, a: Words, scalars: readonly number[], mods: readonly number[]): void;
+  /** out = a + scalars[limb] in every word: adds a constant in the NTT domain. */
+  addScalar(ring: RingTables, out: Words, a: Words, scalars: readonly number[], mods: readonly number[]): void;
+  /** X -> X^galois in the NTT domain. out must not be a. */
+  automorphism(ring: RingTables, out: Words, a: Words, galois: number, mods: readonly number[]): void;
+
+  /** Residues of small signed integers: `small` is a batch of n values, `out` the batch over `mods`. Branch-free. */
+  fromSigned(ring: RingTables, out: Words, small: Int8Array, mods: readonly number[]): void;
+  /** Residues of integers held as doubles, |v| < 2^100, exact. `values` is a batch of n. @throws {OutOfRangeError} otherwise or when not an integer. */
+  fromDoubles(ring: RingTables, out: Words, values: Float64Array, mods: readonly number[]): void;
+  /**
+   * The centred representative in (-Q/2, Q/2), rounded to double, of each coefficient; Q the product over `mods`.
+   * Mixed-radix, relative error at most 2^-50 of Q for tiny values next to Q never: the mixed-radix digits are
+   * centred first, so small values are exact below 2^53.
+   */
+  toDoubles(ring: RingTables, out: Float64Array, a: Words, mods: readonly number[]): void;
+
+  /**
+   * Uniform residues from a public 32-byte seed. For each polynomial p of the batch and each limb with prime q:
+   * stream = SHAKE128(seed || LE32(p) || LE64(q)); candidates of ceil(bits(q)/8) bytes, little-endian, masked to
+   * bits(q) bits; candidates >= q are skipped. So a limb does not depend on which other limbs are present.
+   */
+  uniform(ring: RingTables, out: Words, seed: Uint8Array, mods: readonly number[]): void;
+  /**
+   * Centred binomial, k = 21 (variance 10.5), from ChaCha20 (RFC 8439) with `key` (32 bytes), 96-bit nonce = LE96(nonce),
+   * counter from 0: six stream bytes per value, little-endian 48 bits v; popcount(v & (2^21-1)) - popcount((v >> 21) & (2^21-1)).
+   */
+  centredBinomial(out: Int8Array, key: Uint8Array, nonce: number): void;
+  /**
+   * Uniform in {-1, 0, 1} from the same kind of stream: two bits at a time from the low end of each byte, 3 is skipped,
+   * value = bits - 1. The number of skips is all that timing shows.
+   */
+  ternary(out: Int8Array, key: Uint8Array, nonce: number): void;
+  /** Uniform integers in [-2^bits, 2^bits) as doubles: 8 stream bytes per value, LE, low bits+1 bits minus 2^bits; bits <= 51. */
+  uniformSigned(out: Float64Array, bits: number, key: Uint8Array, nonce: number): void;
+
+  /**
+   * Divides by the last limb of `mods` and rounds: for each coefficient x, (x - [x]_q) / q with [x]_q centred in
+   * [-(q-1)/2, (q-1)/2]. NTT domain in and out. `a` over mods, `out` over mods without its last. out must not be a.
+   */
+  rescale(ring: RingTables, out: Words, a: Words, mods: readonly number[]): void;
+
+  /**
+   * Writes the digits of d for a hoisted key switch. d: batch of polynomials over shape.q, NTT. out: per polynomial,
+   * per digit, one polynomial over q then p (NTT). Digit value: with D the product of its primes,
+   * sum over its primes of [x * (D/d_i)^-1]_{d_i} * (D/d_i), the inner residues centred in [-(d_i-1)/2, (d_i-1)/2];
+   * for alpha = 1 that is the centred residue itself.
+   */
+  decompose(ring: RingTables, out: Words, d: Words, shape: KeySwitchShape): void;
+  /**
+   * The inner product with a key and the division by P: out (batch of 2 parts over q) from digits as written by
+   * decompose, each digit first mapped by X -> X^galois (1 = none). Division by P, one special prime at a time from the
+   * last, each as {@link Kernel.rescale} does it.
+   */
+  applyKey(ring: RingTables, out: Words, digits: Words, key: Words, galois: number, shape: KeySwitchShape): void;
+  /** decompose and applyKey fused for a batch of polynomials: same result, less memory traffic. */
+  keySwitch(ring: RingTables, out: Words, d: Words, key: Words, galois: number, shape: KeySwitchShape): void;
+
+  /**
+   * A batch of two-part ciphertexts over q: out = c(X^galois) under the original key. Same result as keySwitch of part 1
+   * with `galois`, plus automorphism of part 0. out must not be a.
+   */
+  rotate(ring: RingTables, out: Words, a: Words, key: Words, galois: number, shape: KeySwitchShape): void;
+  /** (a0, a1) x (b0, b1) -> (a0 b0, a0 b1 + a1 b0, a1 b1): batches of two-part ciphertexts to three-part ones. */
+  tensor(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void;
+  /**
+   * A batch of two-part ciphertexts over q, squared, relinearised and rescaled once: out over q without its last.
+   * Equal to tensor(a, a), keySwitch of part 2 added to parts 0 and 1, then rescale; fused per ciphertext.
+   */
+  squareRelinearizeRescale(ring: RingTables, out: Words, a: Words, key: Words, shape: KeySwitchShape): void;
+
+  /** weights: row-major rows x cols, |w| < 2^15. Packs for this kernel. */
+  prepareGemm(weights: Int32Array, rows: number, cols: number): GemmWeights;
+  /**
+   * out[i] = sum_j w[i][j] * c[rowIndex[j]] word by word mod the limb's prime. Each of out's `rows` and c's rows is
+   * a run of `parts` polynomials over mods. `rowIndex` defaults to 0 .. cols-1. out must not be c.
+   */
+  gemm(
+    ring: RingTables,
+    out: Words,
+    weights: GemmWeights,
+    c: Words,
+    parts: number,
+    mods: readonly number[],
+    rowIndex?: Uint32Array,
+  ): void;
+
+  /** Largest word check: true when every residue is below its prime. */
+  inRange(ring: RingTables, a: Words, mods: readonly number[]): boolean;
+  /** Bit-packs each word to `bits` bits, little-endian, least significant first; out has ceil(words*bits/8) bytes. */
+  packBits(out: Uint8Array, a: Words, bits: number): void;
+  unpackBits(out: Words, bytes: Uint8Array, bits: number): void;
+
+  /**
+   * Single-precision C = alpha * op(A) op(B) + beta * C, row-major, op = transpose when the flag is set; op(A) is m x k.
+   * For the clear trainer: not bit-equal between kernels, deterministic within one.
+   */
+  sgemm(
+    transposeA: boolean,
+    transposeB: boolean,
+    m: number,
+    n: number,
+    k: number,
+    alpha: number,
+    a: Float32Array,
+    b: Float32Array,
+    beta: number,
+    c: Float32Array,
+  ): void;
+}
+
+/** How a kernel is chosen: `SUBROSA_KERNEL=native|wasm|reference`, `SUBROSA_ISA=avx512ifma|avx2|scalar`, `SUBROSA_THREADS=n`. */
+export interface KernelOptions {
+  readonly kernel?: 'native' | 'wasm' | 'reference';
+  readonly isa?: string;
+  readonly threads?: number;
+}
