@@ -99,8 +99,8 @@ export interface Kernel extends Disposable {
   fromDoubles(ring: RingTables, out: Words, values: Float64Array, mods: readonly number[]): void;
   /**
    * The centred representative in (-Q/2, Q/2), rounded to double, of each coefficient; Q the product over `mods`.
-   * Mixed-radix, relative error at most 2^-50 of Q for tiny values next to Q never: the mixed-radix digits are
-   * centred first, so small values are exact below 2^53.
+   * Mixed-radix digits v_i centred in [-(q_i-1)/2, (q_i-1)/2], so small values are exact below 2^53; then Horner from
+   * the last digit, acc = acc * q_i + v_i, product and sum each rounded to double (no fused multiply-add).
    */
   toDoubles(ring: RingTables, out: Float64Array, a: Words, mods: readonly number[]): void;
 
