@@ -1,0 +1,203 @@
+/**
+ * The checks that every kernel makes before it touches a word: lengths, limb indices, overlap. Kept apart from the
+ * loops so that two kernels cannot differ in what they refuse.
+ */
+import { InvalidParamsError, OutOfRangeError, ShapeError } from '../base/errors.ts';
+import type { KeySwitchShape, RingTables, Words } from './kernel.ts';
+import { isPrime } from './primitive-root.ts';
+
+/** Every modulus is below this, so that products fit the floating-point and the 104-bit reductions alike. */
+const MODULUS_BOUND = 2 ** 50;
+const MIN_DEGREE = 8;
+const MAX_DEGREE = 2 ** 17;
+
+/** @throws {InvalidParamsError} for a degree or a modulus that no kernel can work with. */
+export function checkRing(n: number, moduli: readonly number[]): void {
+  if (!Number.isInteger(Math.log2(n)) || n < MIN_DEGREE || n > MAX_DEGREE) {
+    throw new InvalidParamsError(
+      `the ring degree must be a power of two in [${MIN_DEGREE}, ${MAX_DEGREE}] but is ${n}`,
+      { n },
+    );
+  }
+  if (moduli.length === 0) throw new InvalidParamsError('a ring needs at least one modulus', {});
+  moduli.forEach((q, i) => {
+    if (!(q < MODULUS_BOUND) || q % (2 * n) !== 1 || !isPrime(q)) {
+      throw new InvalidParamsError(`a modulus must be a prime 1 mod ${2 * n} below 2^50 but is ${q}`, { n, q });
+    }
+    if (moduli.indexOf(q) !== i) throw new InvalidParamsError(`the modulus ${q} is given twice`, { q });
+  });
+}
+
+export function checkLength(what: string, length: number, needed: number): void {
+  if (length !== needed) throw new ShapeError(`the length of ${what}`, needed, length);
+}
+
+/** Words in one polynomial over `mods`. */
+export function polynomialWords(ring: RingTables, mods: readonly number[]): number {
+  if (mods.length === 0) throw new ShapeError('the number of limbs', 'at least 1', 0);
+  for (const limb of mods) {
+    if (!Number.isInteger(limb) || limb < 0 || limb >= ring.moduli.length) {
+      throw new ShapeError('a limb index', `an integer in [0, ${ring.moduli.length})`, limb);
+    }
+  }
+  return mods.length * ring.n;
+}
+
+/** How many runs of `size` words make up `length`. */
+export function batchCount(what: string, length: number, size: number): number {
+  if (length % size !== 0) throw new ShapeError(`the length of ${what}`, `a multiple of ${size}`, length);
+  return length / size;
+}
+
+/** @throws {ShapeError} when the two runs share a word. */
+export function checkDisjoint(what: string, out: Words, input: Words): void {
+  const x = out.bytes();
+  const y = input.bytes();
+  const apart = x.byteOffset >= y.byteOffset + y.byteLength || y.byteOffset >= x.byteOffset + x.byteLength;
+  if (x.buffer === y.buffer && !apart) throw new ShapeError('out', `other words than ${what}`, 'the same');
+}
+
+/** The batch size of out = f(a). */
+export function checkUnary(ring: RingTables, out: Words, a: Words, mods: readonly number[]): number {
+  const count = batchCount('out', out.length, polynomialWords(ring, mods));
+  checkLength('a', a.length, out.length);
+  return count;
+}
+
+/** The batch size of out = f(a, b) where b may be one polynomial for all. */
+export function checkBinary(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): number {
+  const count = checkUnary(ring, out, a, mods);
+  const size = polynomialWords(ring, mods);
+  if (b.length !== size) checkLength('b', b.length, out.length);
+  return count;
+}
+
+export function checkScalars(ring: RingTables, scalars: readonly number[], mods: readonly number[]): void {
+  checkLength('scalars', scalars.length, mods.length);
+  scalars.forEach((scalar, i) => {
+    const q = ring.moduli[mods[i] as number] as number;
+    if (!Number.isInteger(scalar) || scalar < 0 || scalar >= q) {
+      throw new ShapeError('a scalar', `a residue in [0, ${q})`, scalar);
+    }
+  });
+}
+
+export function checkGalois(ring: RingTables, galois: number): void {
+  if (!Number.isInteger(galois) || galois % 2 !== 1 || galois < 1 || galois >= 2 * ring.n) {
+    throw new ShapeError('a Galois element', `odd in [1, ${2 * ring.n})`, galois);
+  }
+}
+
+/** out over mods without its last, a over mods: the batch size. */
+export function checkRescale(ring: RingTables, out: Words, a: Words, mods: readonly number[]): number {
+  if (mods.length < 2) throw new ShapeError('the number of limbs to rescale', 'at least 2', mods.length);
+  const count = batchCount('a', a.length, polynomialWords(ring, mods));
+  checkLength('out', out.length, count * (mods.length - 1) * ring.n);
+  checkDisjoint('a', out, a);
+  return count;
+}
+
+/** Sizes that follow from a key-switch shape. */
+export interface KeySwitchSizes {
+  readonly digits: number;
+  /** q then p: the limbs of a digit. */
+  readonly mods: readonly number[];
+  /** Position of each of `mods` in the key's limb list. */
+  readonly keySlots: readonly number[];
+  /** Words of one polynomial over q, of one over q and p, and of one key part. */
+  readonly qWords: number;
+  readonly digitWords: number;
+  readonly keyWords: number;
+}
+
+export function keySwitchSizes(ring: RingTables, shape: KeySwitchShape): KeySwitchSizes {
+  const { q, p, alpha, keyLimbs } = shape;
+  const mods = [...q, ...p];
+  const qWords = polynomialWords(ring, q);
+  if (p.length === 0) throw new ShapeError('the number of special primes', 'at least 1', 0);
+  if (!Number.isInteger(alpha) || alpha < 1) throw new ShapeError('alpha', 'an integer of at least 1', alpha);
+  const keySlots = mods.map((limb) => keyLimbs.indexOf(limb));
+  if (keySlots.includes(-1) || new Set(mods).size !== mods.length) {
+    throw new ShapeError('the key limbs', `a superset of ${mods.join(',')}, each once`, keyLimbs.join(','));
+  }
+  const digitWords = polynomialWords(ring, mods);
+  const digits = Math.ceil(q.length / alpha);
+  return { digits, mods, keySlots, qWords, digitWords, keyWords: polynomialWords(ring, keyLimbs) };
+}
+
+/** A key may carry more digits than the shape uses: the first ones serve a ciphertext with fewer primes. */
+export function checkKey(key: Words, sizes: KeySwitchSizes): void {
+  const have = batchCount('the key', key.length, 2 * sizes.keyWords);
+  if (have < sizes.digits) throw new ShapeError('the number of key digits', `at least ${sizes.digits}`, have);
+}
+
+export function checkSeed(what: string, bytes: Uint8Array): void {
+  checkLength(what, bytes.length, 32);
+}
+
+export function checkNonce(nonce: number): void {
+  if (!Number.isSafeInteger(nonce) || nonce < 0) {
+    throw new OutOfRangeError('a nonce', 'an integer in [0, 2^53)', nonce);
+  }
+}
+
+/** @throws {OutOfRangeError} unless each value is an integer below 2^100 in absolute value. */
+export function checkIntegers(values: Float64Array): void {
+  for (const v of values) {
+    // A fixed text: the value itself may be a secret.
+    if (!Number.isInteger(v) || Math.abs(v) >= 2 ** 100) {
+      throw new OutOfRangeError('a value', 'an integer below 2^100', 'not one');
+    }
+  }
+}
+
+export function checkGemmWeights(weights: Int32Array, rows: number, cols: number): number {
+  checkLength('weights', weights.length, rows * cols);
+  let maxAbs = 0;
+  for (const w of weights) maxAbs = Math.max(maxAbs, Math.abs(w));
+  if (maxAbs >= 2 ** 15) throw new OutOfRangeError('a weight', 'below 2^15 in absolute value', maxAbs);
+  return maxAbs;
+}
+
+/** The row index in use, checked against the rows that c has. */
+export function checkGemm(
+  ring: RingTables,
+  out: Words,
+  shape: { readonly rows: number; readonly cols: number },
+  c: Words,
+  parts: number,
+  mods: readonly number[],
+  rowIndex?: Uint32Array,
+): Uint32Array {
+  const size = parts * polynomialWords(ring, mods);
+  if (!Number.isInteger(parts) || parts < 1) throw new ShapeError('parts', 'an integer of at least 1', parts);
+  checkLength('out', out.length, shape.rows * size);
+  checkDisjoint('c', out, c);
+  const have = batchCount('c', c.length, size);
+  const index = rowIndex ?? Uint32Array.from({ length: shape.cols }, (_, i) => i);
+  checkLength('rowIndex', index.length, shape.cols);
+  for (const row of index) {
+    if (row >= have) throw new ShapeError('a row index', `below the ${have} rows of c`, row);
+  }
+  return index;
+}
+
+export function checkBits(bits: number, byteLength: number, words: number): void {
+  if (!Number.isInteger(bits) || bits < 1 || bits > 64) {
+    throw new OutOfRangeError('bits per word', 'an integer in [1, 64]', bits);
+  }
+  checkLength('the packed bytes', byteLength, Math.ceil((words * bits) / 8));
+}
+
+export function checkSgemm(
+  m: number,
+  n: number,
+  k: number,
+  a: Float32Array,
+  b: Float32Array,
+  c: Float32Array,
+): void {
+  checkLength('a', a.length, m * k);
+  checkLength('b', b.length, k * n);
+  checkLength('c', c.length, m * n);
+}
