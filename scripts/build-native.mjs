@@ -1,0 +1,139 @@
+// Compiles native/*.cpp and links build/Release/subrosa.node with nothing but a C++ compiler: no gyp, no downloads.
+//
+// The suffix of a file names its instruction set and so its flags. Each *_avx512.cpp is compiled a second time against
+// the plain C++ emulation in native/avx512.h, so that its algorithms are tested on machines without AVX-512.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const objects = join(root, 'build', 'obj');
+const target = join(root, 'build', 'Release', 'subrosa.node');
+const x86 = process.arch === 'x64';
+
+const common = [
+  '-O3',
+  '-std=c++17',
+  '-fPIC',
+  '-fvisibility=hidden',
+  '-fno-exceptions',
+  '-fstack-protector-strong',
+  '-D_FORTIFY_SOURCE=2',
+  '-DNAPI_DISABLE_CPP_EXCEPTIONS',
+  '-DNAPI_VERSION=8',
+  '-DNODE_GYP_MODULE_NAME=subrosa',
+  '-DBUILDING_NODE_EXTENSION',
+  '-Wall',
+  '-Wextra',
+  '-Wno-unused-parameter',
+  ...(x86 ? ['-DSUBROSA_X86'] : []),
+  '-isystem',
+  join(root, 'node_modules', 'node-addon-api'),
+  '-isystem',
+  join(root, 'node_modules', 'node-api-headers', 'include'),
+];
+const avx2 = ['-mavx2', '-mfma', '-mbmi2'];
+const avx512 = ['-mavx512f', '-mavx512dq', '-mavx512vl', '-mavx512bw', '-mavx512ifma', ...avx2];
+
+function compiler() {
+  for (const name of [process.env.CXX, 'g++', 'c++', 'clang++'])
+    if (name && spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0) return name;
+  return undefined;
+}
+
+/** One object per source and instruction set. */
+function units() {
+  const list = [];
+  for (const file of readdirSync(join(root, 'native'))) {
+    if (!file.endsWith('.cpp') || file.endsWith('_check.cpp')) continue;
+    const source = join(root, 'native', file);
+    const stem = file.slice(0, -'.cpp'.length);
+    if (stem.endsWith('_avx512')) {
+      const emulated = `${stem.slice(0, -'_avx512'.length)}_emulated`;
+      list.push({ source, stem: emulated, flags: ['-DSUBROSA_EMULATE_AVX512'] });
+      if (x86) list.push({ source, stem, flags: avx512 });
+    } else if (stem.endsWith('_avx2')) {
+      if (x86) list.push({ source, stem, flags: avx2 });
+    } else list.push({ source, stem, flags: [] });
+  }
+  return list.map((unit) => ({ ...unit, object: join(objects, `${unit.stem}.o`) }));
+}
+
+const modified = (path) => (existsSync(path) ? statSync(path).mtimeMs : Number.POSITIVE_INFINITY);
+
+function isFresh(unit, flagsFile) {
+  const list = unit.object.replace(/\.o$/, '.d');
+  if (!existsSync(unit.object) || !existsSync(list)) return false;
+  const built = modified(unit.object);
+  const inputs = readFileSync(list, 'utf8').replaceAll('\\\n', ' ').split(': ').slice(1).join(' ').split(/\s+/);
+  return [flagsFile, ...inputs.filter((path) => path !== '')].every((path) => modified(path) <= built);
+}
+
+function run(command, args) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+    child.on('error', () => resolve(1));
+    child.on('close', (status) => resolve(status ?? 1));
+  });
+}
+
+async function compileAll(cxx, stale) {
+  const queue = [...stale];
+  let failed = 0;
+  const work = async () => {
+    for (let unit = queue.shift(); unit; unit = queue.shift()) {
+      const part = `${unit.object}.part`;
+      const args = [...common, ...unit.flags, '-MMD', '-MF', unit.object.replace(/\.o$/, '.d')];
+      if ((await run(cxx, [...args, '-MT', unit.object, '-c', unit.source, '-o', part])) === 0)
+        renameSync(part, unit.object);
+      else failed++;
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, work));
+  return failed;
+}
+
+/** Two builds at once would link half-written objects; the second waits. A lock older than five minutes is a dead one. */
+async function lock() {
+  const path = join(root, 'build', 'native.lock');
+  for (;;) {
+    try {
+      mkdirSync(path);
+      process.on('exit', () => rmSync(path, { recursive: true, force: true }));
+      return;
+    } catch {
+      if (existsSync(path) && Date.now() - statSync(path).mtimeMs > 300_000) rmSync(path, { recursive: true, force: true });
+      else await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
+async function main() {
+  const cxx = compiler();
+  if (!cxx) {
+    process.stderr.write('no C++ compiler found: install g++ or set CXX\n');
+    return 3;
+  }
+  mkdirSync(objects, { recursive: true });
+  mkdirSync(dirname(target), { recursive: true });
+  await lock();
+  const flagsFile = join(objects, 'flags.txt');
+  const flags = [cxx, ...common, ...avx512].join(' ');
+  if (!existsSync(flagsFile) || readFileSync(flagsFile, 'utf8') !== flags) writeFileSync(flagsFile, flags);
+  const all = units();
+  const stale = all.filter((unit) => !isFresh(unit, flagsFile));
+  if (stale.length > 0 && (await compileAll(cxx, stale)) > 0) return 1;
+  if (existsSync(target) && all.every((unit) => modified(unit.object) <= modified(target))) return 0;
+  const part = `${target}.part`;
+  const undefinedSymbols = process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : [];
+  const hardening =
+    process.platform === 'linux' ? ['-Wl,-z,relro', '-Wl,-z,now', '-Wl,-z,nodelete', '-Wl,-z,noexecstack'] : [];
+  const link = ['-shared', '-pthread', ...hardening, ...undefinedSymbols, ...all.map((unit) => unit.object)];
+  if ((await run(cxx, [...link, '-o', part])) !== 0) return 1;
+  renameSync(part, target);
+  return 0;
+}
+
+process.exit(await main());

@@ -1,0 +1,62 @@
+/** The native kernel: the C++ addon behind the {@link Kernel} interface. */
+import { KernelError } from '../base/errors.ts';
+import type { Kernel, KernelOptions } from './kernel.ts';
+import { loadNativeAddon, type NativeAddon } from './native-addon.ts';
+import { nativeGemm } from './native-gemm.ts';
+import { nativeRing } from './native-ring.ts';
+import { nativeMemory } from './native-words.ts';
+
+interface SettingsAddon extends NativeAddon {
+  /** Names by number; a hole where this machine or build lacks the instruction set. Best last. */
+  listIsas(): (string | undefined)[];
+  /** 0 asks for one per CPU; returns the number in force. For the whole process. */
+  setThreads(threads: number): number;
+}
+
+let loaded: NativeAddon | undefined;
+
+function addonOnce(): SettingsAddon {
+  loaded ??= loadNativeAddon();
+  return loaded as SettingsAddon;
+}
+
+/** The instruction sets that this machine can run, best first. @throws {KernelError} when the addon cannot be loaded. */
+export function nativeIsas(): string[] {
+  const names = addonOnce().listIsas();
+  return names.filter((name) => name !== undefined).reverse();
+}
+
+function chosenThreads(options: KernelOptions): number {
+  const text = process.env['SUBROSA_THREADS'];
+  const threads = options.threads ?? (text === undefined || text === '' ? 0 : Number(text));
+  if (!Number.isInteger(threads) || threads < 0 || threads > 1024)
+    throw new KernelError('native', `cannot use ${threads} threads`);
+  return threads;
+}
+
+/**
+ * `isa` and `threads` default to SUBROSA_ISA and SUBROSA_THREADS, then to the best instruction set of this processor and
+ * one thread per CPU. The thread pool belongs to the process: the latest kernel sets its size.
+ * @throws {KernelError} when the addon is missing, does not load, or lacks the instruction set.
+ */
+export function loadNativeKernel(options: KernelOptions = {}): Kernel {
+  const addon = addonOnce();
+  const names = addon.listIsas();
+  const wanted = options.isa ?? process.env['SUBROSA_ISA'];
+  const isa = wanted === undefined || wanted === '' ? names.length - 1 : names.indexOf(wanted);
+  if (isa < 0) throw new KernelError('native', `no instruction set ${wanted} here, only ${nativeIsas().join(', ')}`);
+  const threads = addon.setThreads(chosenThreads(options));
+  const memory = nativeMemory(addon);
+  return {
+    ...nativeRing(addon, isa),
+    ...nativeGemm(addon, isa),
+    name: 'native',
+    isa: names[isa] as string,
+    threads,
+    get liveWords() {
+      return memory.live;
+    },
+    allocate: memory.allocate,
+    [Symbol.dispose]() {},
+  };
+}
