@@ -1,0 +1,85 @@
+/**
+ * What the acoustic network sees of a frame: the trajectory of every filter over frames t - left .. t + right, as
+ * it is or compressed to its first temporal DCT coefficients.
+ *
+ * The compression follows the temporal patterns of [Gre09]: a Hamming taper, then an orthonormal DCT-II per filter. The whole map
+ * is linear, and its order is coefficient-major, input[k * dim + filter], so a convolution sees K channels of
+ * a frequency axis.
+ */
+import { OutOfRangeError, ShapeError } from '../base/errors.ts';
+import type { FeatureMatrix } from './features.ts';
+
+export interface ContextShape {
+  readonly left: number;
+  readonly right: number;
+  /** In [1, left + right + 1]; the largest means no taper and no DCT: the frames themselves, earliest first. */
+  readonly coefficients: number;
+}
+
+export class ContextWindow {
+  readonly shape: ContextShape;
+  /** Features per frame. */
+  readonly dim: number;
+  /** Numbers per network input: dim * coefficients. */
+  readonly inputSize: number;
+  /** [coefficients, frames of the window]; undefined when nothing is compressed. */
+  readonly #basis: Float64Array | undefined;
+
+  /** @throws {OutOfRangeError} when a count is not an integer in its interval. */
+  constructor(shape: ContextShape, dim: number) {
+    const { left, right, coefficients } = shape;
+    const isCount = (value: number): boolean => Number.isInteger(value) && value >= 0 && value <= 1000;
+    if (!isCount(left) || !isCount(right)) {
+      throw new OutOfRangeError('context frames', 'integers in [0, 1000]', `${left} and ${right}`);
+    }
+    const span = left + right + 1;
+    if (!Number.isInteger(coefficients) || coefficients < 1 || coefficients > span) {
+      throw new OutOfRangeError('context coefficients', `an integer in [1, ${span}]`, coefficients);
+    }
+    this.shape = { left, right, coefficients };
+    this.dim = dim;
+    this.inputSize = dim * coefficients;
+    this.#basis = coefficients === span ? undefined : taperedCosines(coefficients, span);
+  }
+
+  /** Writes the input of one frame, `inputSize` numbers at `offset`. Beyond the ends the edge frame repeats. */
+  frameInto(out: Float32Array, offset: number, features: FeatureMatrix, frame: number): void {
+    const { data, frames, dim } = features;
+    if (dim !== this.dim) throw new ShapeError('features per frame', this.dim, dim);
+    const { left, right, coefficients } = this.shape;
+    const span = left + right + 1;
+    if (this.#basis !== undefined) out.fill(0, offset, offset + this.inputSize);
+    for (let c = 0; c < span; c++) {
+      const source = Math.max(0, Math.min(frames - 1, frame - left + c)) * dim;
+      if (this.#basis === undefined) {
+        for (let m = 0; m < dim; m++) out[offset + c * dim + m] = data[source + m];
+        continue;
+      }
+      for (let k = 0; k < coefficients; k++) {
+        const weight = this.#basis[k * span + c];
+        const target = offset + k * dim;
+        for (let m = 0; m < dim; m++) out[target + m] += weight * data[source + m];
+      }
+    }
+  }
+}
+
+function taperedCosines(coefficients: number, span: number): Float64Array {
+  const basis = new Float64Array(coefficients * span);
+  for (let c = 0; c < span; c++) {
+    const taper = 0.54 - 0.46 * Math.cos((2 * Math.PI * c) / (span - 1));
+    for (let k = 0; k < coefficients; k++) {
+      const norm = Math.sqrt((k === 0 ? 1 : 2) / span);
+      basis[k * span + c] = taper * norm * Math.cos((Math.PI * k * (c + 0.5)) / span);
+    }
+  }
+  return basis;
+}
+
+/** The inputs of all frames of an utterance: [frames, dim * coefficients]. */
+export function networkInput(features: FeatureMatrix, shape: ContextShape): Float32Array {
+  const window = new ContextWindow(shape, features.dim);
+  const input = new Float32Array(features.frames * window.inputSize);
+  for (let t = 0; t < features.frames; t++) window.frameInto(input, t * window.inputSize, features, t);
+  return input;
+}
