@@ -1,0 +1,37 @@
+import { OutOfRangeError, UnsupportedOpError } from '../base/errors.ts';
+import { BatchNorm } from './batch-norm.ts';
+import { Dense } from './dense.ts';
+import { Dropout, Relu, Sigmoid } from './elementwise.ts';
+import type { SeededGenerator } from './generator.ts';
+import type { Layer, LayerSpec } from './layer.ts';
+import { Quadratic, Square } from './quadratic.ts';
+import { checkShape } from './tensor.ts';
+import type { SampleShape } from './tensor.ts';
+
+/**
+ * A layer from its description, with fresh weights from `generator`.
+ * @throws {ShapeError} {@link OutOfRangeError} {@link UnsupportedOpError}
+ */
+export function buildLayer(spec: LayerSpec, inputShape: SampleShape, generator: SeededGenerator): Layer {
+  checkShape('a layer input', inputShape);
+  switch (spec.kind) {
+    case 'dense':
+      checkShape('dense outputs', [spec.outputs]);
+      return new Dense(spec, inputShape, generator);
+    case 'batch-norm':
+      return new BatchNorm(spec, inputShape);
+    case 'relu':
+      return new Relu(spec, inputShape);
+    case 'sigmoid':
+      return new Sigmoid(spec, inputShape);
+    case 'square':
+      return new Square(spec, inputShape);
+    case 'quadratic':
+      return new Quadratic(spec, inputShape);
+    case 'dropout':
+      if (!(spec.rate >= 0 && spec.rate < 1)) throw new OutOfRangeError('dropout', 'in [0, 1)', spec.rate);
+      return new Dropout(spec, inputShape, () => generator.word());
+    default:
+      throw new UnsupportedOpError([`layer ${(spec as { kind: string }).kind}`]);
+  }
+}
