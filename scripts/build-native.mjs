@@ -132,6 +132,9 @@ async function main() {
     process.platform === 'linux' ? ['-Wl,-z,relro', '-Wl,-z,now', '-Wl,-z,nodelete', '-Wl,-z,noexecstack'] : [];
   const link = ['-shared', '-pthread', ...hardening, ...undefinedSymbols, ...all.map((unit) => unit.object)];
   if ((await run(cxx, [...link, '-o', part])) !== 0) return 1;
+  // A missing symbol shows only now: try it in a process of its own before it replaces an addon that works.
+  const trial = `process.dlopen({ exports: {} }, ${JSON.stringify(part)})`;
+  if ((await run(process.execPath, ['-e', trial])) !== 0) return 1;
   renameSync(part, target);
   return 0;
 }
