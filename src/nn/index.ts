@@ -14,3 +14,4 @@ export * from './schedule.ts';
 export * from './sequential.ts';
 export * from './tensor.ts';
 export * from './trainer.ts';
+export * from './polynomial-network.ts';
