@@ -1,0 +1,63 @@
+/**
+ * The only map from what went wrong to what a client is told: a status, a code and one fixed sentence.
+ * Details stay in the local log, found by request id. Nothing here can carry an identifier, a key or a value.
+ */
+import type { FastifyReply } from 'fastify';
+import { type ErrorCode, SubrosaError } from '../../base/errors.ts';
+import type { WireCode, WireError } from '../transport/wire.ts';
+
+const PUBLIC: Readonly<Record<WireCode, { status: number; message: string }>> = {
+  'bad-request': { status: 400, message: 'The message is not a valid one for this model.' },
+  unauthorized: { status: 401, message: 'A bearer token of 32 bytes in base64url is needed.' },
+  'not-found': { status: 404, message: 'There is nothing at this address.' },
+  'unknown-key': {
+    status: 404,
+    message: 'No such evaluation keys for this token and model; enrol them first.',
+  },
+  method: { status: 405, message: 'This address does not take this method.' },
+  'length-required': { status: 411, message: 'The request must state its Content-Length.' },
+  limit: { status: 413, message: 'The message is larger than this model allows.' },
+  'media-type': { status: 415, message: 'The body must be application/octet-stream.' },
+  'params-mismatch': { status: 409, message: 'The message belongs to other parameters than those in use.' },
+  busy: { status: 503, message: 'The server has as much work as it accepts; try again later.' },
+  closing: { status: 503, message: 'The server is shutting down.' },
+  internal: { status: 500, message: 'The server failed; its operator finds the reason in the log.' },
+};
+
+/** Every way in which bytes can be wrong gets the same answer, so that the answer teaches nothing about the bytes. */
+const BY_ERROR: Readonly<Partial<Record<ErrorCode, WireCode>>> = {
+  decode: 'bad-request',
+  protocol: 'bad-request',
+  shape: 'bad-request',
+  range: 'bad-request',
+  'level-exhausted': 'bad-request',
+  'scale-mismatch': 'bad-request',
+  'missing-key': 'bad-request',
+  'params-mismatch': 'params-mismatch',
+  limit: 'limit',
+  disposed: 'closing',
+};
+
+const BY_FASTIFY: Readonly<Record<string, WireCode>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'limit',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'media-type',
+  FST_ERR_REOPENED_CLOSE_SERVER: 'closing',
+};
+
+/** The public code for anything that a handler threw. */
+export function wireCode(error: unknown): WireCode {
+  if (error instanceof SubrosaError) return BY_ERROR[error.code] ?? 'internal';
+  if (error === null || typeof error !== 'object') return 'internal';
+  const { code, statusCode } = error as { code?: unknown; statusCode?: unknown };
+  const known = typeof code === 'string' ? BY_FASTIFY[code] : undefined;
+  if (known !== undefined) return known;
+  return typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500 ? 'bad-request' : 'internal';
+}
+
+/** Sends the fixed answer for `code`; `retryAfterSeconds` goes with `busy`. */
+export function refuse(reply: FastifyReply, code: WireCode, retryAfterSeconds = 1): FastifyReply {
+  const { status, message } = PUBLIC[code];
+  if (status === 503) reply.header('retry-after', String(retryAfterSeconds));
+  if (status === 401) reply.header('www-authenticate', 'Bearer');
+  return reply.code(status).send({ code, message } satisfies WireError);
+}

@@ -1,0 +1,94 @@
+/**
+ * A bounded first-come queue: one evaluation at a time (it uses every core), a limited number waiting, in all and per
+ * tenant, and a waiting one leaves when its client does.
+ */
+interface Waiting {
+  readonly start: () => void;
+}
+
+/** What a finished run tells besides its result. */
+export interface QueuedRun<T> {
+  readonly result: T;
+  readonly waitedMs: number;
+}
+
+export class EvaluationQueue {
+  readonly #maxPending: number;
+  readonly #maxPerTenant: number;
+  readonly #waiting: Waiting[] = [];
+  readonly #perTenant = new Map<string, number>();
+  #running = false;
+  #pending = 0;
+  /** Exponential mean of the time of one evaluation; only for the advice in Retry-After. */
+  #meanMs = 1000;
+
+  constructor(maxPending: number, maxPerTenant: number) {
+    this.#maxPending = maxPending;
+    this.#maxPerTenant = maxPerTenant;
+  }
+
+  get pending(): number {
+    return this.#pending;
+  }
+
+  admits(tenant: string): boolean {
+    return this.#pending < this.#maxPending && (this.#perTenant.get(tenant) ?? 0) < this.#maxPerTenant;
+  }
+
+  /** Seconds after which a refused client should find room, at most 30. */
+  retryAfterSeconds(): number {
+    return Math.min(30, Math.max(1, Math.ceil((this.#pending * this.#meanMs) / 1000 / 2)));
+  }
+
+  /** Runs `task` in turn. Undefined when the queue is full. Rejects with the signal's reason when aborted while waiting. */
+  async run<T>(
+    tenant: string,
+    signal: AbortSignal,
+    task: () => Promise<T>,
+  ): Promise<QueuedRun<T> | undefined> {
+    if (!this.admits(tenant)) return undefined;
+    const arrived = performance.now();
+    this.#pending++;
+    this.#perTenant.set(tenant, (this.#perTenant.get(tenant) ?? 0) + 1);
+    try {
+      await this.#turn(signal);
+      const started = performance.now();
+      try {
+        const result = await task();
+        this.#meanMs += (performance.now() - started - this.#meanMs) / 4;
+        return { result, waitedMs: started - arrived };
+      } finally {
+        this.#running = false;
+        this.#waiting.shift()?.start();
+      }
+    } finally {
+      this.#pending--;
+      const left = (this.#perTenant.get(tenant) ?? 1) - 1;
+      if (left === 0) this.#perTenant.delete(tenant);
+      else this.#perTenant.set(tenant, left);
+    }
+  }
+
+  #turn(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (!this.#running) {
+      this.#running = true;
+      return Promise.resolve();
+    }
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        this.#waiting.splice(this.#waiting.indexOf(place), 1);
+        reject(signal.reason);
+      };
+      const place: Waiting = {
+        start: () => {
+          this.#running = true;
+          signal.removeEventListener('abort', leave);
+          resolve();
+        },
+      };
+      this.#waiting.push(place);
+      signal.addEventListener('abort', leave, { once: true });
+    });
+  }
+}

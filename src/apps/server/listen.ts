@@ -1,0 +1,76 @@
+/** Opens the listening socket under the rule that ciphertexts and tokens never cross a network in plaintext HTTP. */
+import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import { UsageError } from '../../base/errors.ts';
+import { type AppOptions, buildApp } from './app.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
+import type { InferenceService } from './service.ts';
+
+export interface ListenOptions extends AppOptions {
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** Default 0: any free port. */
+  readonly port?: number;
+  /** Permits plain HTTP on an address that other machines reach, for example behind a TLS proxy. */
+  readonly insecureListen?: boolean;
+}
+
+export interface RunningServer {
+  readonly url: string;
+  /** Takes no new connections, lets running evaluations finish within the grace period, then ends. */
+  close(): Promise<void>;
+}
+
+/** True for addresses that only this machine reaches. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** @throws {UsageError} for a plaintext listener off loopback, or when the address cannot be bound. */
+export async function listen(service: InferenceService, options: ListenOptions = {}): Promise<RunningServer> {
+  const { host = '127.0.0.1', port = 0, tls, insecureListen = false } = options;
+  if (tls === undefined && !insecureListen && !isLoopback(host)) {
+    throw new UsageError(
+      `${host} is reachable from other machines and needs TLS: give --tls-cert and --tls-key, or --insecure-listen behind a TLS proxy`,
+    );
+  }
+  const app = buildApp(service, options);
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(
+      `cannot listen on ${host}:${port} (${code ?? 'unknown error'}): choose another --host or --port`,
+    );
+  }
+  const { port: bound } = app.server.address() as AddressInfo;
+  const name = host.includes(':') ? `[${host}]` : host;
+  return {
+    url: `${tls === undefined ? 'http' : 'https'}://${name}:${bound}`,
+    close: drainer(app, options.limits?.graceMs ?? DEFAULT_LIMITS.graceMs),
+  };
+}
+
+/** Closing waits for requests, not for connections: clients keep those open, some without ever sending on them. */
+function drainer(app: FastifyInstance, graceMs: number): () => Promise<void> {
+  let active = 0;
+  let closing = false;
+  const endWhenIdle = () => {
+    if (closing && active === 0) app.server.closeAllConnections();
+  };
+  app.server.on('request', (_request, response) => {
+    active++;
+    response.once('close', () => {
+      active--;
+      endWhenIdle();
+    });
+  });
+  return async () => {
+    closing = true;
+    const cutOff = setTimeout(() => app.server.closeAllConnections(), graceMs);
+    const closed = app.close();
+    endWhenIdle();
+    await closed;
+    clearTimeout(cutOff);
+  };
+}

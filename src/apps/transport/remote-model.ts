@@ -1,0 +1,70 @@
+/** One model on one server, as a client with keys sees it: keys are uploaded when the server lacks them, not before. */
+import { ProtocolError } from '../../base/errors.ts';
+import type { Exchange, HttpTransport, QueryAnswer } from './http.ts';
+
+export class RemoteModel {
+  readonly #transport: HttpTransport;
+  readonly #model: string;
+  readonly #enrolment: () => Uint8Array;
+  #keyId: string | null;
+  #enrolled: Exchange | null = null;
+
+  /** `enrolment` makes the key message, only when it is needed; `keyId` is what an earlier session got for it. */
+  constructor(
+    transport: HttpTransport,
+    model: string,
+    enrolment: () => Uint8Array,
+    keyId: string | null = null,
+  ) {
+    this.#transport = transport;
+    this.#model = model;
+    this.#enrolment = enrolment;
+    this.#keyId = keyId;
+  }
+
+  /** Worth keeping in the key file: with it the next session need not upload. */
+  get keyId(): string | null {
+    return this.#keyId;
+  }
+
+  /** The last upload of keys in this session; null when the server had them. */
+  get enrolled(): Exchange | null {
+    return this.#enrolled;
+  }
+
+  /** Makes sure that the server has the keys. @throws {TransportError | ProtocolError} */
+  async ready(): Promise<void> {
+    if (this.#keyId !== null && (await this.#transport.hasKey(this.#model, this.#keyId))) return;
+    await this.#enrol();
+  }
+
+  /**
+   * Sends a query. A server that was restarted or ran out of memory has forgotten the keys; they are uploaded again,
+   * once, and the same bytes sent again. Both follow from the server's status alone.
+   * @throws {TransportError | ProtocolError}
+   */
+  async ask(query: Uint8Array, signal?: AbortSignal): Promise<QueryAnswer> {
+    if (this.#keyId === null) await this.#enrol();
+    for (let again = false; ; again = true) {
+      const answer = await this.#transport.query(this.#model, this.#keyId as string, query, signal);
+      if (answer !== null) return answer;
+      if (again)
+        throw new ProtocolError(
+          'the server drops the keys as soon as it has them: its memory limit is too small',
+        );
+      await this.#enrol();
+    }
+  }
+
+  /** Asks the server to drop the keys. */
+  async forget(): Promise<void> {
+    if (this.#keyId !== null) await this.#transport.forget(this.#model, this.#keyId);
+    this.#keyId = null;
+  }
+
+  async #enrol(): Promise<void> {
+    const { keyId, exchange } = await this.#transport.enrol(this.#model, this.#enrolment());
+    this.#keyId = keyId;
+    this.#enrolled = exchange;
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * What client and server say over HTTP besides the binary messages: paths, header names, error codes, timings.
+ * Both sides import this file, so that they cannot drift apart.
+ */
+
+/** Names of models in paths: what is looked up in a map made at start, never joined to a file name. */
+export const MODEL_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+/** Key ids are content hashes in hex. */
+export const KEY_ID = /^[0-9a-f]{16,128}$/;
+
+export const BINARY = 'application/octet-stream';
+/** Steps of an evaluation in the standard header: `s0;desc="expand";dur=12.3, ...`, plus `receive` and `queue`. */
+export const TIMING_HEADER = 'server-timing';
+/** Largest memory the evaluation held, in bytes. */
+export const PEAK_HEADER = 'subrosa-peak-bytes';
+
+/** The closed set of error codes a server may answer with; the sentences are in apps/server/errors.ts. */
+export const WIRE_CODES = [
+  'bad-request',
+  'unauthorized',
+  'not-found',
+  'unknown-key',
+  'method',
+  'length-required',
+  'limit',
+  'media-type',
+  'params-mismatch',
+  'busy',
+  'closing',
+  'internal',
+] as const;
+export type WireCode = (typeof WIRE_CODES)[number];
+
+export interface WireError {
+  readonly code: WireCode;
+  readonly message: string;
+}
+
+/** One phase on the server. */
+export interface TimedStep {
+  readonly name: string;
+  readonly ms: number;
+}
+
+export const routes = {
+  health: '/v1/health',
+  models: '/v1/models',
+  keys: (model: string) => `/v1/models/${model}/keys`,
+  key: (model: string, keyId: string) => `/v1/models/${model}/keys/${keyId}`,
+  queries: (model: string, keyId: string) => `/v1/models/${model}/keys/${keyId}/queries`,
+};
+
+/** Writes steps as a Server-Timing value; characters that the header grammar forbids become spaces. */
+export function formatTimings(steps: readonly TimedStep[]): string {
+  return steps
+    .map(({ name, ms }, i) => `s${i};desc="${name.replace(/[^\w .:+*/()-]/g, ' ')}";dur=${ms.toFixed(3)}`)
+    .join(', ');
+}
+
+/** Reads what {@link formatTimings} wrote. Unknown text is skipped: timings are for display alone. */
+export function parseTimings(header: string | null): TimedStep[] {
+  if (header === null || header.length > 16_384) return [];
+  return [...header.matchAll(/s\d{1,3};desc="([\w .:+*/()-]{1,64})";dur=(\d{1,12}(?:\.\d{1,6})?)/g)].map(
+    (match) => ({
+      name: match[1] as string,
+      ms: Number(match[2]),
+    }),
+  );
+}
