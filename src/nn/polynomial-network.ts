@@ -113,7 +113,7 @@ export class PolynomialNetwork {
   #evaluate(x: ArrayLike<number>, observe: (z: Float64Array, layer: number) => void): Float64Array {
     if (x.length % this.inputs !== 0) throw new ShapeError('network inputs', `n x ${this.inputs}`, x.length);
     const batch = x.length / this.inputs;
-    let data = Float64Array.from(x);
+    let data: Float64Array = Float64Array.from(x);
     this.layers.forEach((layer, i) => {
       const z = applyPolynomialLayer(layer, data, batch);
       observe(z, i);

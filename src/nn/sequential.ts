@@ -1,6 +1,6 @@
-import { DecodeError, ShapeError } from '../base/errors.ts';
+import { DecodeError, LimitError, ShapeError } from '../base/errors.ts';
 import { SeededGenerator } from './generator.ts';
-import { buildLayer } from './layer-factory.ts';
+import { buildLayer, weightCount } from './layer-factory.ts';
 import type { Layer, LayerSpec, Parameter, Pass } from './layer.ts';
 import type { MatrixMultiply } from './matrix-multiply.ts';
 import { ModelReader, ModelWriter } from './model-bytes.ts';
@@ -10,6 +10,16 @@ import type { SampleShape } from './tensor.ts';
 const MAGIC = 'SRNN';
 const VERSION = 1;
 const MOST_LAYERS = 256;
+
+const MOST_READ_INPUTS = 2 ** 20;
+
+export interface SequentialOptions {
+  readonly multiply: MatrixMultiply;
+  /** Seed of the initial weights and of dropout. */
+  readonly seed: number;
+  /** A layer with more weights is refused before it is allocated; no limit by default. */
+  readonly mostWeights?: number;
+}
 
 /** A chain of layers over float32 samples, for training and for inference in the clear. */
 export class Sequential {
@@ -24,11 +34,7 @@ export class Sequential {
   readonly #first: number;
 
   /** @throws {ShapeError} {@link OutOfRangeError} {@link UnsupportedOpError} on a description that cannot be built. */
-  constructor(
-    inputShape: SampleShape,
-    specs: readonly LayerSpec[],
-    options: { readonly multiply: MatrixMultiply; readonly seed: number },
-  ) {
+  constructor(inputShape: SampleShape, specs: readonly LayerSpec[], options: SequentialOptions) {
     if (specs.length === 0 || specs.length > MOST_LAYERS) {
       throw new ShapeError('the number of layers', `1 to ${MOST_LAYERS}`, specs.length);
     }
@@ -37,7 +43,11 @@ export class Sequential {
     this.#multiply = options.multiply;
     const layers: Layer[] = [];
     for (const spec of specs) {
-      layers.push(buildLayer(spec, layers.at(-1)?.outputShape ?? inputShape, this.generator));
+      const shape = layers.at(-1)?.outputShape ?? inputShape;
+      if (!(weightCount(spec, shape) <= (options.mostWeights ?? Number.POSITIVE_INFINITY))) {
+        throw new LimitError('a layer', options.mostWeights ?? 'finite', weightCount(spec, shape));
+      }
+      layers.push(buildLayer(spec, shape, this.generator));
     }
     this.layers = layers;
     this.parameters = layers.flatMap((layer) => layer.parameters);
@@ -141,31 +151,15 @@ function describedNetwork(json: string, byteLength: number, multiply: MatrixMult
   const { inputShape, specs } = description ?? {};
   if (!Array.isArray(inputShape) || !Array.isArray(specs))
     throw refuse('the description lacks shape or layers');
-  checkWeightBudget(inputShape, specs, byteLength / 4, refuse);
+  const layerKinds = specs.every((spec) => typeof spec === 'object' && spec !== null && !Array.isArray(spec));
+  if (!layerKinds) throw refuse('a layer is not an object');
+  if (!(inputShape.every(Number.isInteger) && sizeOf(inputShape) <= MOST_READ_INPUTS))
+    throw refuse('the shape is out of range');
   try {
-    return new Sequential(inputShape, specs, { multiply, seed: 0 });
+    return new Sequential(inputShape, specs, { multiply, seed: 0, mostWeights: byteLength / 4 });
   } catch (error) {
     throw refuse(
       `the description cannot be built: ${error instanceof Error ? error.message : 'unknown reason'}`,
     );
   }
-}
-
-/** No layer may have more outputs than could have weights in the file: building would allocate them. */
-function checkWeightBudget(
-  inputShape: readonly unknown[],
-  specs: readonly unknown[],
-  budget: number,
-  refuse: (reason: string) => DecodeError,
-): void {
-  let width = inputShape.reduce<number>((size, extent) => size * Number(extent), 1);
-  for (const spec of specs) {
-    if (typeof spec !== 'object' || spec === null) throw refuse('a layer is not an object');
-    const fields = spec as Record<string, unknown>;
-    if (fields['kind'] !== 'dense') continue;
-    const outputs = Number(fields['outputs']);
-    if (!(outputs >= 1 && outputs <= budget)) throw refuse('a layer has more weights than the file');
-    width = outputs;
-  }
-  if (!(width >= 1 && width <= 2 ** 24)) throw refuse('the shape is out of range');
 }
