@@ -1,0 +1,78 @@
+/**
+ * Randomness: 32-byte seeds from the operating system, and every other random byte derived from one by label and index.
+ *
+ * Stream key = SHAKE256(seed || len(label) || label || LE64(index)), 32 bytes [FIPS 202]. Secret values are drawn from
+ * ChaCha20 under such a key (kernel samplers); the label 'a' yields the public seeds that SHAKE128 expands into the
+ * uniform halves. SHAKE256 is one-way, so publishing an 'a' seed says nothing about the others. There is no fallback:
+ * when the operating system has no entropy, the call throws.
+ */
+import { shake256 } from '@noble/hashes/sha3.js';
+import type { Seed } from './brand.ts';
+import { DisposedError, ShapeError } from './errors.ts';
+
+/** What a stream is for; streams with different labels are independent. */
+export type StreamLabel = 'a' | 's' | 'e' | 'u' | 'flood';
+
+/** Where fresh seeds come from: the operating system, or in tests a deterministic list. */
+export interface RandomSource {
+  seed(): Seed;
+}
+
+export const systemRandom: RandomSource = {
+  seed: () => globalThis.crypto.getRandomValues(new Uint8Array(32)) as Seed,
+};
+
+/** @throws {ShapeError} unless there are exactly 32 bytes. The bytes are copied. */
+export function seedFromBytes(bytes: Uint8Array): Seed {
+  if (bytes.length !== 32) throw new ShapeError('a seed', '32 bytes', `${bytes.length} bytes`);
+  return bytes.slice() as Seed;
+}
+
+let watcher: ((key: Uint8Array) => void) | null = null;
+
+/** Tests install a watcher that sees every derived key and can refuse a repetition; null removes it. */
+export function watchStreamKeys(watch: ((key: Uint8Array) => void) | null): void {
+  watcher = watch;
+}
+
+/** Derives stream keys from one seed, each (label, index) once. Takes a copy of the seed; disposing wipes it. */
+export class Drbg implements Disposable {
+  #seed: Uint8Array;
+  #next = new Map<StreamLabel, number>();
+  #disposed = false;
+
+  constructor(seed: Seed) {
+    this.#seed = seedFromBytes(seed);
+  }
+
+  /** The key of the next unused index under `label`. The caller wipes it after use. @throws {DisposedError} */
+  nextKey(label: StreamLabel): Uint8Array {
+    if (this.#disposed) throw new DisposedError('a random generator');
+    const index = this.#next.get(label) ?? 0;
+    this.#next.set(label, index + 1);
+    const key = deriveStreamKey(this.#seed, label, index);
+    watcher?.(key);
+    return key;
+  }
+
+  /** A seed that may be published: the next one under label 'a'. */
+  nextPublicSeed(): Seed {
+    return this.nextKey('a') as Seed;
+  }
+
+  [Symbol.dispose](): void {
+    this.#seed.fill(0);
+    this.#disposed = true;
+  }
+}
+
+function deriveStreamKey(seed: Uint8Array, label: StreamLabel, index: number): Uint8Array {
+  const message = new Uint8Array(32 + 1 + label.length + 8);
+  message.set(seed);
+  message[32] = label.length;
+  for (let i = 0; i < label.length; i++) message[33 + i] = label.charCodeAt(i);
+  new DataView(message.buffer).setBigUint64(33 + label.length, BigInt(index), true);
+  const key = shake256(message, { dkLen: 32 });
+  message.fill(0);
+  return key;
+}

@@ -1,0 +1,82 @@
+/**
+ * Ownership of kernel memory. Whatever makes polynomials is bound to an arena; disposing the arena frees everything made
+ * through it that was not handed over with `keep`. Arguments are borrowed, never freed.
+ */
+import { DisposedError } from '../base/errors.ts';
+import type { Kernel, Words } from '../kernel/kernel.ts';
+
+/** Something that an arena can own. Disposing twice is fine; use after dispose throws {@link DisposedError}. */
+export abstract class Owned implements Disposable {
+  #arena: Arena | null = null;
+  #isDisposed = false;
+
+  /** Frees the memory; called once. */
+  protected abstract free(): void;
+
+  get isDisposed(): boolean {
+    return this.#isDisposed;
+  }
+
+  /** @throws {DisposedError} after dispose. */
+  assertLive(what: string): void {
+    if (this.#isDisposed) throw new DisposedError(what);
+  }
+
+  /** Records the owner; null when the caller owns the object. For {@link Arena}. */
+  setOwner(arena: Arena | null): void {
+    this.#arena = arena;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    this.#arena?.forget(this);
+    this.#arena = null;
+    this.free();
+  }
+}
+
+export class Arena implements Disposable {
+  readonly kernel: Kernel;
+  #owned = new Set<Owned>();
+  #isDisposed = false;
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+  }
+
+  /** Objects owned and not yet disposed. */
+  get live(): number {
+    return this.#owned.size;
+  }
+
+  /** Fresh zeroed words, not yet owned: the caller wraps them in an object and adopts it. @throws {DisposedError} */
+  allocate(words: number): Words {
+    if (this.#isDisposed) throw new DisposedError('an arena');
+    return this.kernel.allocate(words);
+  }
+
+  /** Takes ownership of `value` and returns it. @throws {DisposedError} */
+  adopt<T extends Owned>(value: T): T {
+    if (this.#isDisposed) throw new DisposedError('an arena');
+    value.setOwner(this);
+    this.#owned.add(value);
+    return value;
+  }
+
+  /** Hands `value` over to the caller, who disposes it from now on. */
+  keep<T extends Owned>(value: T): T {
+    if (this.#owned.delete(value)) value.setOwner(null);
+    return value;
+  }
+
+  /** For {@link Owned}: `value` disposed itself. */
+  forget(value: Owned): void {
+    this.#owned.delete(value);
+  }
+
+  [Symbol.dispose](): void {
+    this.#isDisposed = true;
+    for (const value of [...this.#owned]) value[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,58 @@
+/** CKKS parameters made ready to compute; hands out the roles. Knows no key. */
+import type { RandomSource } from '../../base/random.ts';
+import { systemRandom } from '../../base/random.ts';
+import type { Kernel, KernelOptions } from '../../kernel/kernel.ts';
+import { openKernel } from '../../kernel/open.ts';
+import type { Arena } from '../../ring/arena.ts';
+import { RlweContext } from '../rlwe/context.ts';
+import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
+import { KeyGenerator } from '../rlwe/key-generator.ts';
+import type { PublicKey } from '../rlwe/public-key.ts';
+import type { SecretKey } from '../rlwe/secret-key.ts';
+import { CkksDecryptor } from './decryptor.ts';
+import { CkksEncoder } from './encoder.ts';
+import { CkksEncryptor } from './encryptor.ts';
+import { CkksEvaluator } from './evaluator.ts';
+import type { CkksParams } from './params.ts';
+
+export class CkksContext extends RlweContext<CkksParams> {
+  /**
+   * `kernel` is borrowed when it is a kernel; otherwise one is opened with the options and closed with the context. `random` is
+   * the operating system's unless a test says otherwise.
+   *
+   * @throws {KernelError} when no kernel can be loaded.
+   */
+  static async open(
+    params: CkksParams,
+    options: { readonly kernel?: Kernel | KernelOptions; readonly random?: RandomSource } = {},
+  ): Promise<CkksContext> {
+    const random = options.random ?? systemRandom;
+    if (options.kernel !== undefined && 'allocate' in options.kernel) {
+      return new CkksContext(params, options.kernel, false, random);
+    }
+    return new CkksContext(params, await openKernel(options.kernel ?? {}), true, random);
+  }
+
+  keyGenerator(): KeyGenerator {
+    return new KeyGenerator(this);
+  }
+
+  encoder(arena: Arena): CkksEncoder {
+    return new CkksEncoder(this, arena);
+  }
+
+  /** Under a secret key ciphertexts are smaller on the wire and less noisy. @throws {ParamsMismatchError} */
+  encryptor(key: PublicKey | SecretKey, arena: Arena): CkksEncryptor {
+    return new CkksEncryptor(this, key, arena);
+  }
+
+  /** @throws {ParamsMismatchError} */
+  decryptor(key: SecretKey, arena: Arena): CkksDecryptor {
+    return new CkksDecryptor(this, key, arena);
+  }
+
+  /** @throws {ParamsMismatchError} */
+  evaluator(keys: EvaluationKeys, arena: Arena): CkksEvaluator {
+    return new CkksEvaluator(this, keys, arena);
+  }
+}

@@ -1,0 +1,337 @@
+/**
+ * Computing on ciphertexts without the secret key [CHKKS18], with hybrid key switching [HK20]. Every method takes one ciphertext
+ * or a batch and returns the same; results belong to the evaluator's arena, arguments are borrowed and untouched.
+ *
+ * Symbols: l level, Delta scale, N ring degree, h = 2N/3 the expected weight of the secret, V a noise variance per coefficient,
+ * V_ks that of a key switch. The formulas are functions in ../rlwe/noise.ts. Operands at different levels meet at the lower
+ * one, which is free of noise. Scales must agree to 2^-20.
+ */
+import type { GaloisElement } from '../../base/brand.ts';
+import { LevelExhaustedError, OutOfRangeError, ScaleMismatchError, ShapeError } from '../../base/errors.ts';
+import type { GemmWeights, Words } from '../../kernel/kernel.ts';
+import type { Arena } from '../../ring/arena.ts';
+import { copyWords } from '../../ring/poly.ts';
+import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
+import { conjugationElement, rotationElement } from '../rlwe/key-plan.ts';
+import { allocateCiphertext, CiphertextBatch, type CkksCiphertext } from './ciphertext.ts';
+import type { CkksContext } from './context.ts';
+import { expandInterleaved } from './expand-interleaved.ts';
+import { hoistedGalois } from './hoisted-galois.ts';
+import { CkksPlaintext } from './plaintext.ts';
+
+/** Largest relative difference of two scales that counts as rounding. */
+const SCALE_TOLERANCE = 2 ** -20;
+
+export class CkksEvaluator {
+  #context: CkksContext;
+  #keys: EvaluationKeys;
+  #arena: Arena;
+
+  constructor(context: CkksContext, keys: EvaluationKeys, arena: Arena) {
+    context.assertOwn('evaluation keys', keys);
+    this.#context = context;
+    this.#keys = keys;
+    this.#arena = arena;
+  }
+
+  /**
+   * a + b; a plaintext or a number is added to every slot vector of the batch.
+   *
+   * - level: the lower one. scale: a's (within 2^-20 of b's). noise: V_a + V_b, plus 1/12 for a number. cost: one pass
+   *
+   * @throws {ScaleMismatchError} {@link ShapeError} when counts or parts differ. {@link ParamsMismatchError}
+   */
+  add<T extends CiphertextBatch>(a: T, b: T | CkksPlaintext | number): T {
+    return this.#combine('add', a, b);
+  }
+
+  /** a - b; as {@link add}. */
+  sub<T extends CiphertextBatch>(a: T, b: T | CkksPlaintext | number): T {
+    return this.#combine('sub', a, b);
+  }
+
+  /** -a: level, scale and noise unchanged. */
+  negate<T extends CiphertextBatch>(a: T): T {
+    this.#own(a);
+    const out = allocateCiphertext(this.#arena, a);
+    this.#context.kernel.negate(this.#context.ring.tables, out.words, a.words, a.mods);
+    return out;
+  }
+
+  /**
+   * a * b slot by slot, relinearised when b is a ciphertext. Not rescaled.
+   *
+   * - level: the lower one. scale: Delta_a Delta_b
+   * - noise: ciphertexts: N (V_a m_b^2 + V_b m_a^2 + V_a V_b) + V_ks, m^2 the mean square of the scaled message's coefficients;
+   *   plaintext: V_a times the sum of squares of its coefficients
+   * - cost: four products per limb and a key switch; two products per limb for a plaintext
+   *
+   * @throws {MissingKeyError} {@link ShapeError} {@link ParamsMismatchError}
+   */
+  mul<T extends CiphertextBatch>(a: T, b: T | CkksPlaintext): T {
+    if (b instanceof CkksPlaintext) return this.#mulPlaintext(a, b);
+    this.#keys.relinearizationKey(Math.min(a.level, b.level));
+    const lazy = this.mulLazy(a, b);
+    const out = this.relinearize(lazy);
+    lazy[Symbol.dispose]();
+    return out;
+  }
+
+  /** As {@link mul} for two-part ciphertexts, without relinearisation: three parts, no key. */
+  mulLazy<T extends CiphertextBatch>(a: T, b: T): T {
+    this.#own(a, b);
+    if (a.parts !== 2 || b.parts !== 2) throw new ShapeError('factors', 'two-part ciphertexts', 'three-part');
+    if (a.count !== b.count) throw new ShapeError('the second batch', a.count, b.count);
+    const level = Math.min(a.level, b.level);
+    const [x, y] = [this.#lowered(a, level), this.#lowered(b, level)];
+    const out = allocateCiphertext(this.#arena, x, { parts: 3, scale: a.scale * b.scale });
+    this.#context.kernel.tensor(this.#context.ring.tables, out.words, x.words, y.words, x.mods);
+    this.#release(x, a);
+    this.#release(y, b);
+    return out;
+  }
+
+  /**
+   * a * weight for an integer, scale unchanged; or, with `scale`, a * round(weight * scale) and Delta * scale.
+   *
+   * - level: unchanged. noise: V times the square of the integer. cost: one product per limb and part
+   *
+   * @throws {OutOfRangeError} when the weight is not an integer and no scale is given.
+   */
+  mulConstant<T extends CiphertextBatch>(a: T, weight: number, scale = 1): T {
+    this.#own(a);
+    if (scale === 1 && !Number.isInteger(weight)) throw new OutOfRangeError('weight', 'an integer', weight);
+    const out = allocateCiphertext(this.#arena, a, { scale: a.scale * scale });
+    const scalars = this.#residues(weight * scale, a.mods);
+    this.#context.kernel.mulScalar(this.#context.ring.tables, out.words, a.words, scalars, a.mods);
+    return out;
+  }
+
+  /**
+   * Multiplies the plaintext polynomial by X^exponent (negative allowed): moves coefficients, not slots.
+   *
+   * - level, scale, noise: unchanged. cost: one product per limb and part
+   */
+  mulMonomial<T extends CiphertextBatch>(a: T, exponent: number): T {
+    this.#own(a);
+    const { kernel, ring } = this.#context;
+    const monomial = ring.monomial(exponent).sub(0, a.polyWords);
+    const out = allocateCiphertext(this.#arena, a);
+    kernel.mul(ring.tables, out.words, a.words, monomial, a.mods);
+    return out;
+  }
+
+  /**
+   * Three parts back to two; two parts are returned as a copy.
+   *
+   * - level, scale: unchanged. noise: V + V_ks. cost: a key switch
+   *
+   * @throws {MissingKeyError}
+   */
+  relinearize<T extends CiphertextBatch>(a: T): T {
+    this.#own(a);
+    if (a.parts === 2) return this.#lowered(a, a.level, true);
+    const { kernel, ring } = this.#context;
+    const key = this.#keys.relinearizationKey(a.level);
+    const shape = this.#context.keySwitchShape(a.level, key.maxLevel);
+    const out = allocateCiphertext(this.#arena, a, { parts: 2 });
+    const two = 2 * a.polyWords;
+    for (let i = 0; i < a.count; i++) {
+      const at = out.words.sub(i * two, two);
+      kernel.keySwitch(ring.tables, at, a.part(i, 2).words, key.words(a.level), 1, shape);
+      kernel.add(ring.tables, at, at, a.words.sub(i * 3 * a.polyWords, two), a.mods);
+    }
+    return out;
+  }
+
+  /**
+   * Divides by the last active prime q_l and rounds.
+   *
+   * - level: l -> l - 1. scale: Delta / q_l. noise: V / q_l^2 + (1 + h)/12 for two parts. cost: one inverse and l forward NTTs per part
+   *
+   * @throws {LevelExhaustedError} at level 0.
+   */
+  rescale<T extends CiphertextBatch>(a: T): T {
+    this.#own(a);
+    if (a.level === 0) throw new LevelExhaustedError('rescale', 0, 1);
+    const { kernel, ring, params } = this.#context;
+    const scale = a.scale / params.q[a.level]!.q;
+    const out = allocateCiphertext(this.#arena, a, { level: a.level - 1, scale });
+    kernel.rescale(ring.tables, out.words, a.words, a.mods);
+    return out;
+  }
+
+  /** The square, relinearised and rescaled in one pass: equal to rescale(mul(a, a)). @throws as these. */
+  squareRelinearizeRescale<T extends CiphertextBatch>(a: T): T {
+    this.#own(a);
+    if (a.parts !== 2) throw new ShapeError('a ciphertext to square', 'of two parts', a.parts);
+    if (a.level === 0) throw new LevelExhaustedError('squareRelinearizeRescale', 0, 1);
+    const { kernel, ring, params } = this.#context;
+    const key = this.#keys.relinearizationKey(a.level);
+    const scale = a.scale ** 2 / params.q[a.level]!.q;
+    const out = allocateCiphertext(this.#arena, a, { level: a.level - 1, scale });
+    const shape = this.#context.keySwitchShape(a.level, key.maxLevel);
+    kernel.squareRelinearizeRescale(ring.tables, out.words, a.words, key.words(a.level), shape);
+    return out;
+  }
+
+  /** Forgets primes above `level`; scale and noise unchanged, no arithmetic. @throws {LevelExhaustedError} when already below. */
+  dropTo<T extends CiphertextBatch>(a: T, level: number): T {
+    this.#own(a);
+    this.#context.assertLevel(level);
+    if (level > a.level) throw new LevelExhaustedError('dropTo', a.level, level);
+    return this.#lowered(a, level, true);
+  }
+
+  /**
+   * out[i] = in[i + by mod N/2].
+   *
+   * - level, scale: unchanged. noise: V + V_ks. cost: a key switch; none when by = 0 mod N/2
+   *
+   * @throws {MissingKeyError} {@link ShapeError} for three parts.
+   */
+  rotate<T extends CiphertextBatch>(a: T, by: number): T {
+    return this.applyGalois(a, rotationElement(this.#context.params.n, by));
+  }
+
+  /** Complex conjugate of the slots; as {@link rotate}. */
+  conjugate<T extends CiphertextBatch>(a: T): T {
+    return this.applyGalois(a, conjugationElement(this.#context.params.n));
+  }
+
+  /** X -> X^element; as {@link rotate}. */
+  applyGalois<T extends CiphertextBatch>(a: T, element: GaloisElement): T {
+    this.#own(a);
+    if (a.parts !== 2) throw new ShapeError('a ciphertext to map', 'of two parts', a.parts);
+    if (element === 1) return this.#lowered(a, a.level, true);
+    const { kernel, ring } = this.#context;
+    const key = this.#keys.galoisKey(element, a.level);
+    const out = allocateCiphertext(this.#arena, a);
+    const shape = this.#context.keySwitchShape(a.level, key.maxLevel);
+    kernel.rotate(ring.tables, out.words, a.words, key.words(a.level), element, shape);
+    return out;
+  }
+
+  /**
+   * Several rotations of one ciphertext, decomposing it once (hoisting [HS18]); one result per step. As {@link rotate}, but every
+   * step beyond the first costs no NTT over the digits.
+   */
+  rotateMany(a: CkksCiphertext, steps: readonly number[]): CkksCiphertext[] {
+    this.#own(a);
+    const elements = steps.map((step) => rotationElement(this.#context.params.n, step));
+    return hoistedGalois(this.#context, this.#keys, this.#arena, a, elements);
+  }
+
+  /** Separates interleaved vectors: see {@link expandInterleaved}. */
+  expandInterleaved(a: CiphertextBatch, k: number): CiphertextBatch {
+    this.#own(a);
+    return expandInterleaved(this.#context, this.#keys, this.#arena, a, k);
+  }
+
+  /**
+   * out[i] = sum_j w[i][j] a[rowIndex[j]] for integer weights from `kernel.prepareGemm`: a dense layer with one ciphertext per
+   * feature. `weightScale` is what the integers were multiplied by.
+   *
+   * - level: unchanged. scale: Delta * weightScale. noise: V times the sum of the squared weights of the row, for independent inputs
+   *
+   * @throws {ShapeError} {@link ParamsMismatchError}
+   */
+  gemm(
+    weights: GemmWeights,
+    a: CiphertextBatch,
+    options: { readonly weightScale?: number; readonly rowIndex?: Uint32Array } = {},
+  ): CiphertextBatch {
+    this.#own(a);
+    const { kernel, ring } = this.#context;
+    const facts = { ...a.facts, count: weights.rows, scale: a.scale * (options.weightScale ?? 1) };
+    const words = this.#arena.allocate(weights.rows * a.parts * a.polyWords);
+    const out = this.#arena.adopt(new CiphertextBatch(words, facts));
+    kernel.gemm(ring.tables, out.words, weights, a.words, a.parts, a.mods, options.rowIndex);
+    return out;
+  }
+
+  #combine<T extends CiphertextBatch>(op: 'add' | 'sub', a: T, b: T | CkksPlaintext | number): T {
+    this.#own(a);
+    if (typeof b === 'number') return this.#addNumber(a, op === 'add' ? b : -b);
+    this.#own(b);
+    if (Math.abs(a.scale - b.scale) > SCALE_TOLERANCE * a.scale)
+      throw new ScaleMismatchError(op, a.scale, b.scale);
+    const { kernel, ring } = this.#context;
+    const level = Math.min(a.level, b.level);
+    const x = this.#lowered(a, level);
+    const out = allocateCiphertext(this.#arena, x);
+    if (b instanceof CkksPlaintext) {
+      const m = b.polynomial.words.sub(0, x.polyWords);
+      copyWords(out.words, x.words);
+      for (let i = 0; i < x.count; i++) {
+        const c0 = out.part(i, 0).words;
+        kernel[op](ring.tables, c0, c0, m, x.mods);
+      }
+    } else {
+      if (a.count !== b.count) throw new ShapeError('the second batch', a.count, b.count);
+      if (a.parts !== b.parts) throw new ShapeError('parts of the second ciphertext', a.parts, b.parts);
+      const y = this.#lowered(b, level);
+      kernel[op](ring.tables, out.words, x.words, y.words, x.mods);
+      this.#release(y, b);
+    }
+    this.#release(x, a);
+    return out;
+  }
+
+  #addNumber<T extends CiphertextBatch>(a: T, value: number): T {
+    const { kernel, ring } = this.#context;
+    const out = this.#lowered(a, a.level, true);
+    const scalars = this.#residues(value * a.scale, a.mods);
+    for (let i = 0; i < a.count; i++) {
+      const c0 = out.part(i, 0).words;
+      kernel.addScalar(ring.tables, c0, c0, scalars, a.mods);
+    }
+    return out;
+  }
+
+  #mulPlaintext<T extends CiphertextBatch>(a: T, b: CkksPlaintext): T {
+    this.#own(a, b);
+    const { kernel, ring } = this.#context;
+    const x = this.#lowered(a, Math.min(a.level, b.level));
+    const out = allocateCiphertext(this.#arena, x, { scale: a.scale * b.scale });
+    kernel.mul(ring.tables, out.words, x.words, b.polynomial.words.sub(0, x.polyWords), x.mods);
+    this.#release(x, a);
+    return out;
+  }
+
+  /** `a` itself at its level (a copy when `copy`), else a copy with fewer limbs. */
+  #lowered<T extends CiphertextBatch>(a: T, level: number, copy = false): T {
+    if (level === a.level && !copy) return a;
+    const out = allocateCiphertext(this.#arena, a, { level });
+    if (level === a.level) copyWords(out.words, a.words);
+    else copyPrefixes(out.words, a.words, out.polyWords, a.polyWords);
+    return out;
+  }
+
+  #release<T extends CiphertextBatch>(used: T, original: T): void {
+    if (used !== original) used[Symbol.dispose]();
+  }
+
+  /** round(value) modulo each prime; public values. */
+  #residues(value: number, mods: readonly number[]): number[] {
+    if (!(Math.abs(value) < 2 ** 99))
+      throw new OutOfRangeError('a constant times its scale', 'below 2^99', value);
+    const rounded = BigInt(Math.round(value));
+    return mods.map((limb) => {
+      const q = BigInt(this.#context.params.q[limb]!.q);
+      return Number(((rounded % q) + q) % q);
+    });
+  }
+
+  #own(...operands: readonly (CiphertextBatch | CkksPlaintext)[]): void {
+    for (const operand of operands) this.#context.assertOwn('an operand', operand);
+  }
+}
+
+/** Copies the first `keep` words of each run of `from`, `each` words long. */
+function copyPrefixes(to: Words, from: Words, keep: number, each: number): void {
+  const [target, source] = [to.u64(), from.u64()];
+  for (let i = 0; i * each < source.length; i++) {
+    target.set(source.subarray(i * each, i * each + keep), i * keep);
+  }
+}

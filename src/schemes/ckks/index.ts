@@ -1,0 +1,45 @@
+/**
+ * subrosa/ckks: leveled CKKS with hybrid key switching.
+ *
+ *   CkksParams, CkksSpec, CkksContext      literal -> validated parameters -> context (kernel, tables, randomness)
+ *   KeyGenerator, KeyPlan, rotationElement, conjugationElement, expansionElements
+ *   SecretKey, PublicKey, EvaluationKeys   disposable; toBytes / fromBytes, the secret key only by exportSecretBytes
+ *   CkksEncoder, CkksPlaintext             slots, sparse slots, raw coefficients, interleaved vectors
+ *   CkksEncryptor, CkksDecryptor
+ *   CkksCiphertext, CiphertextBatch        one, or many in one run of memory
+ *   CkksEvaluator                          add, mul, rescale, rotate, expandInterleaved, gemm, ...
+ *   Arena                                  owns what is computed
+ *   isInsecureParamsId, peekParamsId       for servers that choose or refuse parameters
+ *   freshNoise, keySwitchNoise, ...        variances, see ../rlwe/noise.ts
+ */
+export { Arena } from '../../ring/arena.ts';
+export { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
+export { KeyGenerator } from '../rlwe/key-generator.ts';
+export { conjugationElement, type KeyPlan, rotationElement } from '../rlwe/key-plan.ts';
+export {
+  ERROR_VARIANCE,
+  encodingNoise,
+  expansionNoise,
+  freshNoise,
+  keySwitchNoise,
+  productNoise,
+  publicKeyNoise,
+  rescaleNoise,
+  roundingNoise,
+  squareNoise,
+  weightedNoise,
+} from '../rlwe/noise.ts';
+export { isInsecureParamsId, type RlweSpec } from '../rlwe/params.ts';
+export { PublicKey } from '../rlwe/public-key.ts';
+export { SecretKey } from '../rlwe/secret-key.ts';
+export { logQPCeiling } from '../rlwe/security.ts';
+export { peekParamsId, WireKind } from '../rlwe/wire.ts';
+export { CiphertextBatch, CkksCiphertext } from './ciphertext.ts';
+export { CkksContext } from './context.ts';
+export { CkksDecryptor } from './decryptor.ts';
+export { CkksEncoder, type EncodeOptions } from './encoder.ts';
+export { CkksEncryptor } from './encryptor.ts';
+export { CkksEvaluator } from './evaluator.ts';
+export { expansionElements } from './expand-interleaved.ts';
+export { CkksParams, type CkksSpec } from './params.ts';
+export { CkksPlaintext } from './plaintext.ts';

@@ -1,0 +1,123 @@
+/** What a server needs to compute on one client's ciphertexts: relinearisation and Galois keys. Public, tied to one secret key. */
+import type { GaloisElement, ParamsId } from '../../base/brand.ts';
+import { MissingKeyError } from '../../base/errors.ts';
+import type { RlweContext } from './context.ts';
+import type { KeyPlan, ResolvedKeyPlan } from './key-plan.ts';
+import { resolveKeyPlan } from './key-plan.ts';
+import { SwitchingKey } from './switching-key.ts';
+import { HEADER_BYTES, readHeader, WireKind, writeHeader } from './wire.ts';
+
+/** The relinearisation key switches from s^2 and is stored under the name 0, which no automorphism has. */
+const RELINEARIZE = 0;
+
+export class EvaluationKeys implements Disposable {
+  readonly paramsId: ParamsId;
+  #keys: ReadonlyMap<number, SwitchingKey>;
+
+  /** Takes ownership of the keys. Made by the key generator. */
+  constructor(
+    context: RlweContext,
+    relinearize: SwitchingKey | null,
+    galois: Iterable<[GaloisElement, SwitchingKey]>,
+  ) {
+    this.paramsId = context.params.id;
+    const keys = new Map<number, SwitchingKey>(galois);
+    if (relinearize !== null) keys.set(RELINEARIZE, relinearize);
+    this.#keys = keys;
+  }
+
+  has(element: GaloisElement): boolean {
+    return this.#keys.has(element);
+  }
+
+  get canRelinearize(): boolean {
+    return this.#keys.has(RELINEARIZE);
+  }
+
+  /** Every key object, for audits of their sizes. */
+  get all(): readonly SwitchingKey[] {
+    return [...this.#keys.values()];
+  }
+
+  /** The key from s(X^element) to s, fit for `level`. @throws {MissingKeyError} */
+  galoisKey(element: GaloisElement, level: number): SwitchingKey {
+    return this.#find(element, level, `the Galois key for element ${element} at level ${level}`);
+  }
+
+  /** The key from s^2 to s, fit for `level`. @throws {MissingKeyError} */
+  relinearizationKey(level: number): SwitchingKey {
+    return this.#find(RELINEARIZE, level, `the relinearization key at level ${level}`);
+  }
+
+  #find(name: number, level: number, what: string): SwitchingKey {
+    const key = this.#keys.get(name);
+    if (key === undefined || key.maxLevel < level) throw new MissingKeyError(what);
+    return key;
+  }
+
+  /** Bytes on the wire of the keys for `plan`. */
+  static byteLength(context: RlweContext, plan: KeyPlan): number {
+    return HEADER_BYTES + bodyBytes(context, resolveKeyPlan(context.params, plan));
+  }
+
+  toBytes(context: RlweContext): Uint8Array {
+    context.assertOwn('evaluation keys', this);
+    const names = [...this.#keys.keys()].sort((a, b) => a - b);
+    const length = names.reduce((sum, name) => sum + keyBytes(context, this.#keys.get(name)!.maxLevel), 2);
+    const writer = writeHeader(WireKind.evaluationKeys, this.paramsId, length);
+    writer.u16(names.length);
+    for (const name of names) {
+      const key = this.#keys.get(name)!;
+      writer.u32(name);
+      writer.u32(key.maxLevel);
+      key.write(writer);
+    }
+    return writer.finish();
+  }
+
+  /**
+   * Reads exactly the keys that `plan` asks for, in its canonical order: the length is known before anything is parsed, and a
+   * client cannot make the server hold more.
+   *
+   * @throws {DecodeError} {@link ParamsMismatchError}
+   */
+  static fromBytes(context: RlweContext, bytes: Uint8Array, plan: KeyPlan): EvaluationKeys {
+    const resolved = resolveKeyPlan(context.params, plan);
+    const reader = readHeader('evaluation keys', bytes, WireKind.evaluationKeys, context.params.id);
+    if (reader.remaining !== bodyBytes(context, resolved)) throw reader.error('not the keys of the plan');
+    const expected = entries(resolved);
+    if (reader.u16() !== expected.length) throw reader.error('not the keys of the plan');
+    const keys: [number, SwitchingKey][] = [];
+    try {
+      for (const { name, maxLevel } of expected) {
+        if (reader.u32() !== name || reader.u32() !== maxLevel)
+          throw reader.error('not the keys of the plan');
+        keys.push([name, SwitchingKey.read(reader, context, maxLevel)]);
+      }
+      reader.end();
+    } catch (error) {
+      for (const [, key] of keys) key[Symbol.dispose]();
+      throw error;
+    }
+    const relinearize = keys[0]?.[0] === RELINEARIZE ? keys.shift()![1] : null;
+    return new EvaluationKeys(context, relinearize, keys as [GaloisElement, SwitchingKey][]);
+  }
+
+  [Symbol.dispose](): void {
+    for (const key of this.#keys.values()) key[Symbol.dispose]();
+  }
+}
+
+function entries(plan: ResolvedKeyPlan): { name: number; maxLevel: number }[] {
+  const galois = plan.galois.map(({ element, maxLevel }) => ({ name: element as number, maxLevel }));
+  if (plan.relinearizeLevel === null) return galois;
+  return [{ name: RELINEARIZE, maxLevel: plan.relinearizeLevel }, ...galois];
+}
+
+function keyBytes(context: RlweContext, maxLevel: number): number {
+  return 8 + SwitchingKey.packedBytes(context, maxLevel);
+}
+
+function bodyBytes(context: RlweContext, plan: ResolvedKeyPlan): number {
+  return entries(plan).reduce((sum, { maxLevel }) => sum + keyBytes(context, maxLevel), 2);
+}

@@ -1,0 +1,139 @@
+/** Key generation. Every key draws its uniform half from its own seed and its errors from its own stream. */
+import type { Seed } from '../../base/brand.ts';
+import { Drbg } from '../../base/random.ts';
+import type { Words } from '../../kernel/kernel.ts';
+import { copyWords } from '../../ring/poly.ts';
+import { errorInto, uniformInto } from '../../ring/samplers.ts';
+import type { RlweContext } from './context.ts';
+import { EvaluationKeys } from './evaluation-keys.ts';
+import type { KeyPlan } from './key-plan.ts';
+import { resolveKeyPlan } from './key-plan.ts';
+import { PublicKey } from './public-key.ts';
+import { SecretKey, secretWords } from './secret-key.ts';
+import { SwitchingKey } from './switching-key.ts';
+
+export class KeyGenerator implements Disposable {
+  #context: RlweContext;
+  #drbg: Drbg;
+
+  constructor(context: RlweContext) {
+    this.#context = context;
+    const seed = context.random.seed();
+    this.#drbg = new Drbg(seed);
+    seed.fill(0);
+  }
+
+  /** Ternary, uniform over {-1, 0, 1}^N: h = 2N/3 non-zero coefficients expected. */
+  secretKey(): SecretKey {
+    const streamKey = this.#drbg.nextKey('s');
+    try {
+      return new SecretKey(this.#context, streamKey);
+    } finally {
+      streamKey.fill(0);
+    }
+  }
+
+  /** @throws {ParamsMismatchError} {@link DisposedError} */
+  publicKey(secret: SecretKey): PublicKey {
+    const context = this.#context;
+    context.assertOwn('a secret key', secret);
+    const mods = context.qMods(context.params.maxLevel);
+    const poly = mods.length * context.params.n;
+    const seed = this.#drbg.nextPublicSeed();
+    const words = context.kernel.allocate(2 * poly);
+    this.#maskedErrors(words.sub(0, poly), seed, secretWords(secret).sub(0, poly), mods);
+    return new PublicKey(context, words, seed);
+  }
+
+  /** The keys of `plan`. @throws {ParamsMismatchError} {@link OutOfRangeError} {@link DisposedError} */
+  evaluationKeys(secret: SecretKey, plan: KeyPlan): EvaluationKeys {
+    const context = this.#context;
+    context.assertOwn('a secret key', secret);
+    const { ring, kernel } = context;
+    const { relinearizeLevel, galois } = resolveKeyPlan(context.params, plan);
+    const s = secretWords(secret);
+    const all = ring.moduli.map((_, i) => i);
+    const from = kernel.allocate(s.length);
+    try {
+      let relinearize: SwitchingKey | null = null;
+      if (relinearizeLevel !== null) {
+        kernel.mul(ring.tables, from, s, s, all);
+        relinearize = this.#switchingKey(s, from, relinearizeLevel);
+      }
+      const keys = galois.map(({ element, maxLevel }): [typeof element, SwitchingKey] => {
+        kernel.automorphism(ring.tables, from, s, element, all);
+        return [element, this.#switchingKey(s, from, maxLevel)];
+      });
+      return new EvaluationKeys(context, relinearize, keys);
+    } finally {
+      from.wipe();
+    }
+  }
+
+  /** From the key `from` to `s`, both over all limbs of the ring. */
+  #switchingKey(s: Words, from: Words, maxLevel: number): SwitchingKey {
+    const context = this.#context;
+    const { kernel, ring } = context;
+    const { n, alpha } = context.params;
+    const mods = context.keyLimbs(maxLevel);
+    const poly = mods.length * n;
+    const digits = context.digits(maxLevel);
+    const seed = this.#drbg.nextPublicSeed();
+    const sKey = gatherLimbs(context, s, mods);
+    const scaled = kernel.allocate((maxLevel + 1) * n);
+    const b = kernel.allocate(digits * poly);
+    try {
+      this.#maskedErrors(b, seed, sKey, mods);
+      const q = context.qMods(maxLevel);
+      kernel.mulScalar(ring.tables, scaled, from.sub(0, q.length * n), specialProduct(context, q), q);
+      const words = kernel.allocate(digits * 2 * poly);
+      for (let d = 0; d < digits; d++) {
+        const limbs = q.slice(d * alpha, (d + 1) * alpha);
+        const at = b.sub(d * poly + limbs[0]! * n, limbs.length * n);
+        kernel.add(ring.tables, at, at, scaled.sub(limbs[0]! * n, limbs.length * n), limbs);
+        copyWords(words.sub(2 * d * poly, poly), b.sub(d * poly, poly));
+      }
+      return new SwitchingKey(context, maxLevel, words, seed);
+    } finally {
+      sKey.wipe();
+      scaled.wipe();
+      b.wipe();
+    }
+  }
+
+  /** out = e - a s for each polynomial of the batch: a from `seed`, e fresh; `s` over `mods`. */
+  #maskedErrors(out: Words, seed: Seed, s: Words, mods: readonly number[]): void {
+    const { kernel, ring } = this.#context;
+    const masks = kernel.allocate(out.length);
+    try {
+      uniformInto(ring, masks, seed, mods);
+      kernel.mul(ring.tables, masks, masks, s, mods);
+      errorInto(ring, out, this.#drbg.nextKey('e'), mods);
+      kernel.sub(ring.tables, out, out, masks, mods);
+    } finally {
+      masks.wipe();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#drbg[Symbol.dispose]();
+  }
+}
+
+/** The limbs `mods` of a polynomial over the whole ring, in fresh words that the caller wipes. */
+function gatherLimbs(context: RlweContext, all: Words, mods: readonly number[]): Words {
+  const n = context.params.n;
+  const out = context.kernel.allocate(mods.length * n);
+  mods.forEach((limb, i) => {
+    copyWords(out.sub(i * n, n), all.sub(limb * n, n));
+  });
+  return out;
+}
+
+/** P mod q_i for each limb. */
+function specialProduct(context: RlweContext, q: readonly number[]): number[] {
+  return q.map((limb) => {
+    const modulus = BigInt(context.params.q[limb]!.q);
+    return Number(context.params.p.reduce((product, { q: p }) => (product * BigInt(p)) % modulus, 1n));
+  });
+}

@@ -1,0 +1,105 @@
+/**
+ * The frame around every serialised object, and polynomials packed to the width of their primes.
+ *
+ * Header, 48 bytes: magic 'SRSA', version u8, kind u8, zero u16, total length u64, fingerprint of the parameters (32 bytes).
+ * All little-endian. A parser checks the header first, then the exact length that the context and the small
+ * fixed fields imply, then allocates, then checks every residue against its prime; it throws nothing but
+ * {@link DecodeError} and, for a foreign fingerprint, {@link ParamsMismatchError}.
+ */
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
+import type { ParamsId } from '../../base/brand.ts';
+import { ByteReader, ByteWriter } from '../../base/bytes.ts';
+import { ParamsMismatchError } from '../../base/errors.ts';
+import type { Words } from '../../kernel/kernel.ts';
+import type { RlweContext } from './context.ts';
+
+export const HEADER_BYTES = 48;
+const MAGIC = 0x41535253; // 'SRSA' read as a little-endian word
+const VERSION = 1;
+
+/** One number per wire type; never reused. */
+export const WireKind = Object.freeze({
+  params: 1,
+  secretKey: 2,
+  publicKey: 3,
+  evaluationKeys: 4,
+  ciphertext: 5,
+  ciphertextBatch: 6,
+});
+export type WireKind = (typeof WireKind)[keyof typeof WireKind];
+
+/** Starts a message of exactly `bodyBytes` after the header. */
+export function writeHeader(kind: WireKind, id: ParamsId, bodyBytes: number): ByteWriter {
+  const writer = new ByteWriter(HEADER_BYTES + bodyBytes);
+  writer.u32(MAGIC);
+  writer.u8(VERSION);
+  writer.u8(kind);
+  writer.u16(0);
+  writer.u64(HEADER_BYTES + bodyBytes);
+  writer.bytes(hexToBytes(id));
+  return writer;
+}
+
+/** The fingerprint in a header, for choosing a context; checks nothing else than that it is there. @throws {DecodeError} */
+export function peekParamsId(bytes: Uint8Array): ParamsId {
+  const reader = new ByteReader('a message', bytes);
+  if (reader.u32() !== MAGIC) throw reader.error('bad magic');
+  reader.bytes(12);
+  return bytesToHex(reader.bytes(32)) as ParamsId;
+}
+
+/**
+ * Opens a message of `kind` for parameters `id`; the reader stands at the body, whose length equals the announced one.
+ *
+ * @throws {DecodeError} {@link ParamsMismatchError}
+ */
+export function readHeader(what: string, bytes: Uint8Array, kind: WireKind, id: ParamsId): ByteReader {
+  const reader = new ByteReader(what, bytes);
+  if (reader.u32() !== MAGIC) throw reader.error('bad magic');
+  if (reader.u8() !== VERSION) throw reader.error('unknown version');
+  if (reader.u8() !== kind) throw reader.error('another kind of object');
+  if (reader.u16() !== 0) throw reader.error('reserved bytes are not zero');
+  if (reader.u64() !== bytes.length) throw reader.error('announced length and real length differ');
+  const got = bytesToHex(reader.bytes(32)) as ParamsId;
+  if (got !== id) throw new ParamsMismatchError(what, id, got);
+  return reader;
+}
+
+/** Bytes of one packed polynomial over the limbs `mods`. */
+export function packedBytes(context: RlweContext, mods: readonly number[]): number {
+  return mods.reduce((sum, limb) => sum + limbBytes(context, limb), 0);
+}
+
+/** Packs one polynomial. */
+export function writePoly(
+  writer: ByteWriter,
+  context: RlweContext,
+  words: Words,
+  mods: readonly number[],
+): void {
+  const n = context.params.n;
+  mods.forEach((limb, i) => {
+    const out = writer.reserve(limbBytes(context, limb));
+    context.kernel.packBits(out, words.sub(i * n, n), context.ring.moduli[limb]!.bits);
+  });
+}
+
+/** Unpacks one polynomial into `out`. @throws {DecodeError} when a residue is not below its prime. */
+export function readPoly(
+  reader: ByteReader,
+  context: RlweContext,
+  out: Words,
+  mods: readonly number[],
+): void {
+  const n = context.params.n;
+  mods.forEach((limb, i) => {
+    const bytes = reader.bytes(limbBytes(context, limb));
+    context.kernel.unpackBits(out.sub(i * n, n), bytes, context.ring.moduli[limb]!.bits);
+  });
+  if (!context.kernel.inRange(context.ring.tables, out, mods))
+    throw reader.error('a residue is out of range');
+}
+
+function limbBytes(context: RlweContext, limb: number): number {
+  return Math.ceil((context.params.n * context.ring.moduli[limb]!.bits) / 8);
+}
