@@ -1,0 +1,40 @@
+/**
+ * Replaces a file so that a crash, a full disk or a power cut leaves the old content or the new, never a mixture:
+ * write a temporary file beside it, flush it to the disk, rename it over the old, flush the directory.
+ */
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** The system calls in use; tests let the k-th one fail. */
+export interface FileCalls {
+  open(path: string, flags: string, mode?: number): Promise<Pick<FileHandle, 'writeFile' | 'sync' | 'close'>>;
+  rename(from: string, to: string): Promise<void>;
+  unlink(path: string): Promise<void>;
+}
+
+const SYSTEM: FileCalls = { open, rename, unlink };
+
+/** Mode 0600. Rejects with the system's error; then the old file is as it was and nothing is left behind. */
+export async function replaceFile(path: string, bytes: Uint8Array, calls: FileCalls = SYSTEM): Promise<void> {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    const file = await calls.open(temporary, 'wx', 0o600);
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await calls.rename(temporary, path);
+  } catch (error) {
+    await calls.unlink(temporary).catch(() => undefined);
+    throw error;
+  }
+  const directory = await calls.open(dirname(path), 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * The client's keys on disk: one sealed file per server, model and parameter set, in a directory that only the owner
+ * may enter. Separate files keep servers from recognising a client by its token.
+ */
+import { createHash } from 'node:crypto';
+import { lstat, mkdir, readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { ByteReader, ByteWriter } from '../../base/bytes.ts';
+import { DecodeError, KeyFileError } from '../../base/errors.ts';
+import { type FileCalls, replaceFile } from './atomic-file.ts';
+import { openSecret, PRODUCTION_COST, type ScryptCost, sealSecret } from './sealed-box.ts';
+
+/** What a key file is for. */
+export interface KeyFileSubject {
+  /** The server's origin, for example https://speech.example:8414. */
+  readonly server: string;
+  readonly model: string;
+  readonly paramsId: string;
+}
+
+/** What a key file holds. */
+export interface ClientKeys {
+  /** As exported by the inference client. */
+  readonly secret: Uint8Array;
+  /** Bearer token, 32 bytes. */
+  readonly token: Uint8Array;
+  /** What the server called the evaluation keys, or null before the first upload. */
+  readonly keyId: string | null;
+}
+
+export interface KeyStoreOptions {
+  readonly cost?: ScryptCost;
+  readonly calls?: FileCalls;
+}
+
+const TOKEN_BYTES = 32;
+const MAX_FILE = 65 * 2 ** 20;
+
+/** `$SUBROSA_HOME/keys`, otherwise `~/.config/subrosa/keys`. */
+export function keyDirectory(env: NodeJS.ProcessEnv): string {
+  return join(env.SUBROSA_HOME ?? join(env.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'subrosa'), 'keys');
+}
+
+export class KeyStore {
+  readonly #directory: string;
+  readonly #cost: ScryptCost;
+  readonly #calls: FileCalls | undefined;
+
+  /** `cost` is what new files get and the least that is accepted of old ones. */
+  constructor(directory: string, options: KeyStoreOptions = {}) {
+    this.#directory = directory;
+    this.#cost = options.cost ?? PRODUCTION_COST;
+    this.#calls = options.calls;
+  }
+
+  path(subject: KeyFileSubject): string {
+    const name = createHash('sha256').update(labelOf(subject)).digest('hex').slice(0, 16);
+    return join(this.#directory, `${subject.model.replace(/[^a-z0-9_-]/g, '_')}-${name}.key`);
+  }
+
+  async has(subject: KeyFileSubject): Promise<boolean> {
+    return (await statOrNull(this.path(subject))) !== null;
+  }
+
+  /**
+   * Null when there is no file yet. The caller wipes `secret` and `token`.
+   * @throws {KeyFileError} when the file or its directory is open to others, is damaged, or the passphrase is wrong.
+   */
+  async load(subject: KeyFileSubject, passphrase: string): Promise<ClientKeys | null> {
+    const path = this.path(subject);
+    const info = await statOrNull(path);
+    if (info === null) return null;
+    await this.#checkDirectory();
+    if (!info.isFile() || info.size > MAX_FILE) throw new KeyFileError(`${path} is not a key file`);
+    checkMode(path, info.mode, 0o600);
+    const opened = await openSecret(await readOwn(path), labelOf(subject), passphrase, this.#cost);
+    try {
+      return unpack(opened);
+    } finally {
+      opened.fill(0);
+    }
+  }
+
+  /** @throws {KeyFileError} when the file cannot be written, for example on a full disk; an old file is then intact. */
+  async save(subject: KeyFileSubject, passphrase: string, keys: ClientKeys): Promise<void> {
+    const path = this.path(subject);
+    const packed = pack(keys);
+    try {
+      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+      await this.#checkDirectory();
+      await replaceFile(
+        path,
+        await sealSecret(packed, labelOf(subject), passphrase, this.#cost),
+        this.#calls,
+      );
+    } catch (error) {
+      if (error instanceof KeyFileError) throw error;
+      const { code = 'unknown error' } = error as NodeJS.ErrnoException;
+      throw new KeyFileError(
+        `cannot write ${path} (${code}): keys were not saved, an earlier file is unchanged`,
+        { cause: error },
+      );
+    } finally {
+      packed.fill(0);
+    }
+  }
+
+  async #checkDirectory(): Promise<void> {
+    const info = await statOrNull(this.#directory);
+    if (info === null || !info.isDirectory()) throw new KeyFileError(`${this.#directory} is not a directory`);
+    checkMode(this.#directory, info.mode, 0o700);
+  }
+}
+
+function labelOf({ server, model, paramsId }: KeyFileSubject): string {
+  return JSON.stringify(['subrosa client keys', server, model, paramsId]);
+}
+
+/** Windows has no such modes; there the user profile's access list does this work. */
+function checkMode(path: string, mode: number, wanted: number): void {
+  if (process.platform === 'win32' || (mode & 0o777 & ~wanted) === 0) return;
+  const octal = (value: number) => value.toString(8).padStart(4, '0');
+  throw new KeyFileError(
+    `${path} has mode ${octal(mode & 0o777)} and others may read it; needed is ${octal(wanted)}: chmod ${octal(wanted)} it if you trust its content`,
+  );
+}
+
+async function statOrNull(path: string) {
+  try {
+    return await lstat(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw new KeyFileError(
+      `cannot look at ${path} (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`,
+      { cause: error },
+    );
+  }
+}
+
+async function readOwn(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new KeyFileError(
+      `cannot read ${path} (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`,
+      { cause: error },
+    );
+  }
+}
+
+function pack({ secret, token, keyId }: ClientKeys): Uint8Array {
+  const id = Buffer.from(keyId ?? '', 'latin1');
+  const writer = new ByteWriter(TOKEN_BYTES + 1 + id.length + secret.length);
+  writer.bytes(token.subarray(0, TOKEN_BYTES));
+  writer.u8(id.length);
+  writer.bytes(id);
+  writer.bytes(secret);
+  return writer.finish();
+}
+
+function unpack(opened: Uint8Array): ClientKeys {
+  try {
+    const reader = new ByteReader('key file', opened);
+    // Copies by construction: slice() of what node:crypto returns would be a view into bytes that are wiped.
+    const token = Uint8Array.from(reader.bytes(TOKEN_BYTES));
+    const keyId = Buffer.from(reader.bytes(reader.u8())).toString('latin1');
+    return {
+      token,
+      keyId: keyId === '' ? null : keyId,
+      secret: Uint8Array.from(reader.bytes(reader.remaining)),
+    };
+  } catch (error) {
+    if (error instanceof DecodeError) throw new KeyFileError('the key file holds no keys');
+    throw error;
+  }
+}
