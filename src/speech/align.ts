@@ -67,6 +67,19 @@ export class Aligner {
     const graph = utteranceGraph(utterance.words, this.inventory);
     return alignCepstra(graph, cepstra, this.#mixtures, this.transitions, this.#beam)?.states ?? null;
   }
+
+  /** log p(frame | state) under the mixtures, [frames, states]: what a network is compared with. */
+  logLikelihoods(features: FeatureMatrix): Float32Array {
+    const cepstra = cepstralFeatures(features);
+    const { stateCount } = this.inventory;
+    const scores = new Float32Array(cepstra.frames * stateCount);
+    for (let t = 0; t < cepstra.frames; t++) {
+      for (let s = 0; s < stateCount; s++) {
+        scores[t * stateCount + s] = this.#mixtures.logLikelihood(s, cepstra, t);
+      }
+    }
+    return scores;
+  }
 }
 
 /** Trains on all utterances; the words of each must be numbers in the lexicon of `inventory`. */

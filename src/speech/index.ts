@@ -8,21 +8,30 @@
  *   input[k * 40 + filter]; `ContextWindow.frameInto` for one frame at a time;
  *   `NormalizationStatistics.add/finish` -> InputNormalization, `normalizeInto`
  * - corpora: `parseSentenceTable`, `sentenceValidationSpeakers`; `parseDigitFileName`, `digitSplit`;
- *   `connectedDigits` makes digit strings of single digits
+ *   `drawDigitStrings` and `joinDigits` make connected strings of single digits
  * - targets: `parseLexicon` or `DIGIT_LEXICON` -> `new StateInventory(lexicon, 'phone' | 'word', statesPerUnit)`;
  *   `trainAligner(utterances, inventory, options, onProgress)` -> Aligner, `.align(utterance)` -> state per frame;
  *   `alignWithScores` realigns with a trained network; `statePriors`, `estimateTransitions` count alignments
- * - language model: `trainNgram(sentences, vocabulary)` or `NgramModel.uniform`; `perplexity`
+ * - language model: `trainNgram(sentences, vocabularySize, order)` or `NgramModel.uniform(vocabularySize)`; `perplexity`
  * - decoding: `new DecodingGraph(inventory, transitions, languageModel)`, `.toBytes()`/`DecodingGraph.fromBytes`;
- *   `new Decoder(graph, options).decode(logLikelihoods, frames)` with `acousticScores(logits, priors)`
- * - evaluation: `wordErrors(reference, hypothesis)`, `sumWordErrors`
+ *   `new Decoder(graph, options).decode(scores)` -> Transcript, scores of
+ *   `acousticScores(logits, logPriors, priorScale)`
+ * - evaluation: `wordErrors(reference, hypothesis)` -> counts and rate, `sumWordErrors`
  */
+export * from './acoustic-scores.ts';
 export * from './align.ts';
+export * from './connected-digits.ts';
 export * from './context-window.ts';
 export * from './corpora.ts';
+export * from './decoder.ts';
+export * from './decoding-graph.ts';
 export * from './features.ts';
 export * from './lexicon.ts';
+export * from './ngram.ts';
+export * from './ngram-training.ts';
 export * from './normalization.ts';
 export * from './resample.ts';
 export * from './state-inventory.ts';
+export * from './viterbi.ts';
 export * from './wav.ts';
+export * from './word-errors.ts';

@@ -75,6 +75,14 @@ export function parseLexicon(text: string): Lexicon {
   return new Lexicon([...entries].map(([word, variants]) => [word, [...variants.values()]]));
 }
 
+/** The text that `parseLexicon` reads back as the same lexicon. */
+export function formatLexicon(lexicon: Lexicon): string {
+  const lines = lexicon.words.flatMap((word, i) => {
+    return lexicon.pronunciations[i].map((phones) => `${word}\t${phones.join(' ')}`);
+  });
+  return lines.join('\n');
+}
+
 /** The ten digits, ZERO to NINE in that order; ZERO in its two common forms. */
 export const DIGIT_LEXICON: Lexicon = parseLexicon(
   [

@@ -14,6 +14,7 @@ export type UnitKind = 'phone' | 'word';
 
 export class StateInventory {
   readonly lexicon: Lexicon;
+  readonly kind: UnitKind;
   readonly unitNames: readonly string[];
   readonly statesPerUnit: number;
   readonly stateCount: number;
@@ -36,6 +37,7 @@ export class StateInventory {
       for (const phones of variants) for (const phone of phones) names.add(unitName(word, phone));
     });
     this.lexicon = lexicon;
+    this.kind = kind;
     this.unitNames = [SILENCE, ...[...names].sort()];
     this.statesPerUnit = statesPerUnit;
     this.stateCount = this.unitNames.length * statesPerUnit;

@@ -1,0 +1,91 @@
+/**
+ * All that the decoder knows besides the acoustic scores: lexicon and states, transition probabilities, language
+ * model, and the prefix tree built from them. Saved as one block of a model file; the tree is rebuilt on reading.
+ */
+import { ByteReader, ByteWriter, ReadBudget } from '../base/bytes.ts';
+import { DecodeError, ShapeError } from '../base/errors.ts';
+import { formatLexicon, parseLexicon } from './lexicon.ts';
+import type { NgramModel } from './ngram.ts';
+import { ngramByteLength, readNgram, writeNgram } from './ngram-bytes.ts';
+import { readNumbers, writeNumbers } from './number-bytes.ts';
+import type { PrefixTree } from './prefix-tree.ts';
+import { prefixTree } from './prefix-tree.ts';
+import { StateInventory } from './state-inventory.ts';
+import type { StateTransitions } from './viterbi.ts';
+
+const WHAT = 'decoding graph';
+const VERSION = 1;
+const KINDS = ['phone', 'word'] as const;
+/** Far above any lexicon of a model file, far below what hurts. */
+const DEFAULT_BUDGET_BYTES = 1 << 28;
+
+export class DecodingGraph {
+  readonly inventory: StateInventory;
+  readonly transitions: StateTransitions;
+  readonly languageModel: NgramModel;
+  readonly tree: PrefixTree;
+
+  /** @throws {ShapeError} when the parts disagree on the number of words or states. */
+  constructor(inventory: StateInventory, transitions: StateTransitions, languageModel: NgramModel) {
+    const words = inventory.lexicon.words.length;
+    if (languageModel.vocabularySize !== words) {
+      throw new ShapeError('vocabulary of the language model', words, languageModel.vocabularySize);
+    }
+    for (const side of [transitions.stay, transitions.leave]) {
+      if (side.length !== inventory.stateCount) {
+        throw new ShapeError('transition probabilities', inventory.stateCount, side.length);
+      }
+    }
+    this.inventory = inventory;
+    this.transitions = transitions;
+    this.languageModel = languageModel;
+    this.tree = prefixTree(inventory);
+  }
+
+  toBytes(): Uint8Array {
+    const { inventory, transitions, languageModel } = this;
+    const lexicon = new TextEncoder().encode(formatLexicon(inventory.lexicon));
+    const length = 3 + 4 + lexicon.length + 4 * inventory.stateCount + ngramByteLength(languageModel);
+    const writer = new ByteWriter(length);
+    writer.u8(VERSION);
+    writer.u8(KINDS.indexOf(inventory.kind));
+    writer.u8(inventory.statesPerUnit);
+    writer.u32(lexicon.length);
+    writer.bytes(lexicon);
+    writeNumbers(writer, Float32Array.from(transitions.leave, Math.exp));
+    writeNgram(writer, languageModel);
+    return writer.finish();
+  }
+
+  /** @throws {DecodeError} when the bytes are not a decoding graph of this version, whole and consistent. */
+  static fromBytes(bytes: Uint8Array, budget = new ReadBudget(DEFAULT_BUDGET_BYTES)): DecodingGraph {
+    const reader = new ByteReader(WHAT, bytes);
+    const version = reader.u8();
+    if (version !== VERSION) throw reader.error(`version ${version} is not ${VERSION}`);
+    const kind = KINDS[reader.u8()];
+    if (kind === undefined) throw reader.error('unknown kind of units');
+    const statesPerUnit = reader.u8();
+    const text = reader.bytes(reader.u32());
+    // A lexicon in memory (strings, units, tree) takes some tens of times its text.
+    budget.charge(WHAT, 64 * text.length);
+    const inventory = readInventory(text, kind, statesPerUnit);
+    const leave = readNumbers(reader, Float32Array, inventory.stateCount, budget);
+    if (!leave.every((p) => p > 0 && p < 1)) throw reader.error('a transition probability is outside (0, 1)');
+    const transitions = {
+      stay: Float64Array.from(leave, (p) => Math.log1p(-p)),
+      leave: Float64Array.from(leave, Math.log),
+    };
+    const languageModel = readNgram(reader, inventory.lexicon.words.length, budget);
+    reader.end();
+    return new DecodingGraph(inventory, transitions, languageModel);
+  }
+}
+
+function readInventory(text: Uint8Array, kind: 'phone' | 'word', statesPerUnit: number): StateInventory {
+  try {
+    const lexicon = parseLexicon(new TextDecoder('utf-8', { fatal: true }).decode(text));
+    return new StateInventory(lexicon, kind, statesPerUnit);
+  } catch (error) {
+    throw new DecodeError(WHAT, `lexicon: ${error instanceof Error ? error.message : 'unreadable'}`);
+  }
+}
