@@ -48,10 +48,13 @@ export function primitiveRoot2N(n: number, q: number): number {
     throw new InvalidParamsError(`the ring degree must be a power of two from 2 to 2^17 but is ${n}`, { n });
   }
   if (!Number.isSafeInteger(q) || q >= MODULUS_LIMIT || q % (2 * n) !== 1 || !isPrime(q)) {
-    throw new InvalidParamsError(`a modulus for degree ${n} must be a prime 1 mod ${2 * n} below 2^50 but is ${q}`, {
-      n,
-      q,
-    });
+    throw new InvalidParamsError(
+      `a modulus for degree ${n} must be a prime 1 mod ${2 * n} below 2^50 but is ${q}`,
+      {
+        n,
+        q,
+      },
+    );
   }
   const modulus = BigInt(q);
   const cofactor = (modulus - 1n) / BigInt(2 * n);

@@ -1,0 +1,75 @@
+// Key switching and rescaling of polynomials in the NTT domain, composed of the loops in ring.h.
+//
+// Hybrid key switching (Han and Ki, 2020) with digits of `alpha` primes. The key-switched sum is divided by the special
+// primes one at a time, each division rounding to nearest through the centred remainder.
+#pragma once
+
+#include <vector>
+
+#include "ring_tables.h"
+
+namespace subrosa {
+
+// The limbs as indices of the ring; see KeySwitchShape in src/kernel/kernel.ts.
+struct KeyShape {
+  std::vector<size_t> q;
+  std::vector<size_t> p;
+  size_t alpha = 1;
+  size_t keyLimbs = 0;
+  // Position in a key polynomial of each limb of q, then p.
+  std::vector<size_t> slots;
+
+  size_t digits() const { return (q.size() + alpha - 1) / alpha; }
+  size_t limbs() const { return q.size() + p.size(); }
+  size_t limb(size_t position) const { return position < q.size() ? q[position] : p[position - q.size()]; }
+};
+
+// Constants of one shape; made once per call, then shared by the threads that work on the batch.
+class KeySwitch {
+ public:
+  KeySwitch(const Ring& ring, const KeyShape& shape);
+
+  // Words of scratch that one thread needs for any of the methods.
+  size_t scratchWords() const;
+
+  // One polynomial over q to its digits over q and p, reduced.
+  void decompose(uint64_t* out, const uint64_t* d, uint64_t* scratch) const;
+  // Two parts over q from digits. galoisTable may be null: no automorphism.
+  void applyKey(uint64_t* out, const uint64_t* digits, const uint64_t* key, const uint32_t* galoisTable,
+                uint64_t* scratch) const;
+  // Two parts over q from a polynomial over q; c0, when not null, is a polynomial over q whose automorphic image is added
+  // to part 0. `out` apart from the inputs.
+  void switchKey(uint64_t* out, const uint64_t* d, const uint64_t* c0, const uint64_t* key, const uint32_t* galoisTable,
+                 uint64_t* scratch) const;
+  // A two-part ciphertext over q to its square over q without the last.
+  void squareRelinearizeRescale(uint64_t* out, const uint64_t* a, const uint64_t* key, uint64_t* scratch) const;
+
+ private:
+  struct Source;
+  const Prime& primeAt(size_t position) const { return ring_.prime(shape_.limb(position)); }
+  bool inDigit(size_t digit, size_t position) const {
+    return position < shape_.q.size() && position / shape_.alpha == digit;
+  }
+  void coefficients(uint64_t* out, const uint64_t* d) const;
+  void digitLimb(uint64_t* out, const uint64_t* coefficients, size_t digit, size_t position) const;
+  void product(uint64_t* out0, uint64_t* out1, const Source& source, size_t position) const;
+  void divideBySpecials(uint64_t* out, const Source& source, const uint64_t* c0, const uint32_t* galoisTable,
+                        uint64_t* scratch) const;
+  void divideByOneSpecial(uint64_t* out, const Source& source, const uint64_t* c0, const uint32_t* galoisTable,
+                          uint64_t* scratch) const;
+  void squareStepwise(uint64_t* out, const uint64_t* a, const Source& source, uint64_t* scratch) const;
+  void squareFused(uint64_t* out, const uint64_t* a, const Source& source, uint64_t* scratch) const;
+
+  const Ring& ring_;
+  const KeyShape& shape_;
+  const Operations& op_;
+  size_t n_;
+  // [(D/d_i)^-1]_{d_i} per limb of q, and D/d_i modulo each limb of q and p; D the product of the limb's digit.
+  std::vector<Factor> scale_;
+  std::vector<Factor> cofactor_;
+};
+
+// Divides by the last of `mods` and rounds; `out` over the others. Scratch: 2 n words.
+void rescale(const Ring& ring, uint64_t* out, const uint64_t* a, const size_t* mods, size_t count, uint64_t* scratch);
+
+}  // namespace subrosa

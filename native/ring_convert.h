@@ -1,0 +1,18 @@
+// Between residues and ordinary numbers, for one polynomial over several limbs. Constant time in the values.
+#pragma once
+
+#include "ring_tables.h"
+
+namespace subrosa {
+
+// Residues of n small integers modulo prime i of the ring.
+void fromSigned(const Prime& p, uint64_t* out, const int8_t* small);
+// Residues of n integers of less than 2^100 in absolute value, held as doubles.
+void fromDoubles(const Prime& p, uint64_t* out, const double* values);
+// False when a value is not an integer below 2^100 in absolute value.
+bool areIntegers(const double* values, size_t count);
+// Centred mixed-radix digits of each coefficient of a (over `mods`), then Horner's rule from the last digit.
+void toDoubles(const Ring& ring, double* out, const uint64_t* a, const size_t* mods, size_t count);
+bool areResidues(const Prime& p, const uint64_t* a);
+
+}  // namespace subrosa

@@ -1,0 +1,40 @@
+// Random polynomials from a seed: SHAKE128 for public ones, ChaCha20 for secret ones.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace subrosa {
+
+constexpr size_t seedBytes = 32;
+
+// The extendable-output function of FIPS 202, absorbing one message of at most 167 bytes.
+class Shake128 {
+ public:
+  Shake128(const uint8_t* message, size_t length);
+  void squeeze(uint8_t* out, size_t length);
+
+ private:
+  uint64_t state_[25];
+  size_t position_;
+};
+
+// The stream of RFC 8439 with the nonce as a 96-bit little-endian number, counter from 0.
+class ChaCha20 {
+ public:
+  ChaCha20(const uint8_t* key, uint64_t nonce);
+  ~ChaCha20();
+  // One block of 64 bytes.
+  void block(uint8_t* out);
+
+ private:
+  uint32_t state_[16];
+};
+
+// The distributions of src/kernel/kernel.ts.
+void sampleUniform(uint64_t* out, size_t count, const uint8_t* seed, uint32_t polynomial, uint64_t q);
+void sampleCentredBinomial(int8_t* out, size_t count, const uint8_t* key, uint64_t nonce);
+void sampleTernary(int8_t* out, size_t count, const uint8_t* key, uint64_t nonce);
+void sampleUniformSigned(double* out, size_t count, unsigned bits, const uint8_t* key, uint64_t nonce);
+
+}  // namespace subrosa

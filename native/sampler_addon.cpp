@@ -1,0 +1,86 @@
+// The samplers as functions of the addon.
+#include "sampler.h"
+
+#include "addon.h"
+#include "pool.h"
+#include "ring_arguments.h"
+
+namespace subrosa {
+namespace {
+
+constexpr int64_t nonceLimit = int64_t{1} << 53;
+
+// uniform(ring, out, seed, mods)
+Napi::Value uniform(const Napi::CallbackInfo& info) {
+  RingArguments args(info);
+  const Ring* ring = args.ring(0);
+  const Span<uint64_t> out = args.words(1, "out");
+  const Span<uint8_t> seed = args.bytes(2, "the length of the seed", seedBytes);
+  const std::vector<size_t> mods = args.limbs(3, "the limbs", ring);
+  if (!args.ok()) return info.Env().Undefined();
+  const size_t n = ring->n();
+  const size_t count = args.batch(out.length, mods.size() * n, "out") * mods.size();
+  if (!args.ok()) return info.Env().Undefined();
+  parallelFor(count, count * n >= 8192, [&](size_t i) {
+    const uint64_t q = ring->prime(mods[i % mods.size()]).q;
+    sampleUniform(out.data + i * n, n, seed.data, static_cast<uint32_t>(i / mods.size()), q);
+  });
+  return info.Env().Undefined();
+}
+
+// centredBinomial(out, key, nonce), ternary(out, key, nonce)
+template <void (*Sample)(int8_t*, size_t, const uint8_t*, uint64_t)>
+Napi::Value small(const Napi::CallbackInfo& info) {
+  Arguments args(info);
+  const Span<int8_t> out = args.int8s(0, "out");
+  const Span<uint8_t> key = args.bytes(1, "the length of the key", seedBytes);
+  const int64_t nonce = args.integer(2, "a nonce", 0, nonceLimit - 1);
+  if (args.ok()) Sample(out.data, out.length, key.data, static_cast<uint64_t>(nonce));
+  return info.Env().Undefined();
+}
+
+// uniformSigned(out, bits, key, nonce)
+Napi::Value uniformSigned(const Napi::CallbackInfo& info) {
+  Arguments args(info);
+  const Span<double> out = args.doubles(0, "out");
+  const unsigned bits = static_cast<unsigned>(args.integer(1, "bits", 0, 51));
+  const Span<uint8_t> key = args.bytes(2, "the length of the key", seedBytes);
+  const int64_t nonce = args.integer(3, "a nonce", 0, nonceLimit - 1);
+  if (args.ok()) sampleUniformSigned(out.data, out.length, bits, key.data, static_cast<uint64_t>(nonce));
+  return info.Env().Undefined();
+}
+
+// The bare streams, for known answers: shake128(out, message), chacha20(out, key, nonce).
+Napi::Value shake128(const Napi::CallbackInfo& info) {
+  Arguments args(info);
+  const Span<uint8_t> out = args.bytes(0, "out");
+  const Span<uint8_t> message = args.bytes(1, "the message");
+  args.require(message.length < 168, "the message", "at most 167 bytes", "longer");
+  if (args.ok()) Shake128(message.data, message.length).squeeze(out.data, out.length);
+  return info.Env().Undefined();
+}
+
+Napi::Value chacha20(const Napi::CallbackInfo& info) {
+  RingArguments args(info);
+  const Span<uint8_t> out = args.bytes(0, "out");
+  const Span<uint8_t> key = args.bytes(1, "the length of the key", seedBytes);
+  const int64_t nonce = args.integer(2, "a nonce", 0, nonceLimit - 1);
+  args.batch(out.length, 64, "out");
+  if (!args.ok()) return info.Env().Undefined();
+  ChaCha20 stream(key.data, static_cast<uint64_t>(nonce));
+  for (size_t i = 0; i < out.length; i += 64) stream.block(out.data + i);
+  return info.Env().Undefined();
+}
+
+}  // namespace
+
+void registerSampler(Napi::Env, Napi::Object exports) {
+  addFunction(exports, "uniform", uniform);
+  addFunction(exports, "centredBinomial", small<sampleCentredBinomial>);
+  addFunction(exports, "ternary", small<sampleTernary>);
+  addFunction(exports, "uniformSigned", uniformSigned);
+  addFunction(exports, "shake128", shake128);
+  addFunction(exports, "chacha20", chacha20);
+}
+
+}  // namespace subrosa
