@@ -1,0 +1,173 @@
+/**
+ * The client of encrypted inference: owns the data and the secret key. Browser-safe: no socket, no file, no clock.
+ *
+ * Rule of conduct [Li-Micciancio 2021; security.md of the documentation]: what the client sends never depends on a
+ * decrypted value. `open` fails locally; callers must not retry, report or hang up because of it.
+ */
+import { bytesToHex } from '@noble/hashes/utils.js';
+import { DecodeError, LimitError, ProtocolError, ShapeError } from '../../base/errors.ts';
+import { systemRandom } from '../../base/random.ts';
+import type { Bucket, Offer } from '../../compiler/program.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
+import { CiphertextBatch } from '../../schemes/ckks/ciphertext.ts';
+import { CkksContext } from '../../schemes/ckks/context.ts';
+import { CkksParams } from '../../schemes/ckks/params.ts';
+import { SecretKey } from '../../schemes/rlwe/secret-key.ts';
+import { readReply, writeEnrolment, writeQuery } from './messages.ts';
+import { parseOffer } from './offer.ts';
+
+/** An encrypted question; `bytes` may be sent again unchanged after a transport failure. */
+export interface InferenceQuery {
+  readonly bytes: Uint8Array;
+  readonly samples: number;
+  readonly bucket: Bucket;
+  /** Input values that lay outside the offer's bound and were moved onto it. */
+  readonly clipped: number;
+  readonly nonce: string;
+}
+
+export class InferenceClient implements Disposable {
+  readonly offer: Offer;
+  readonly #context: CkksContext;
+  readonly #secret: SecretKey;
+
+  private constructor(offer: Offer, context: CkksContext, secret: SecretKey) {
+    this.offer = offer;
+    this.#context = context;
+    this.#secret = secret;
+  }
+
+  /** Makes a fresh secret key. @throws {DecodeError} {@link InsecureParamsError} for a bad offer. */
+  static async create(offer: Offer, kernel: Kernel): Promise<InferenceClient> {
+    const context = await openOffered(offer, kernel);
+    using generator = context.keyGenerator();
+    return new InferenceClient(offer, context, generator.secretKey());
+  }
+
+  /** Takes up a key that {@link exportSecret} gave out. @throws {DecodeError} {@link ParamsMismatchError} */
+  static async restore(offer: Offer, secret: Uint8Array, kernel: Kernel): Promise<InferenceClient> {
+    const context = await openOffered(offer, kernel);
+    return new InferenceClient(offer, context, SecretKey.fromSecretBytes(context, secret));
+  }
+
+  /** The secret key as bytes, for a sealed key file and nothing else. The caller wipes them. */
+  exportSecret(): Uint8Array {
+    return this.#secret.exportSecretBytes();
+  }
+
+  /** Public key and the evaluation keys of the offer: what the server needs once per client. It learns nothing else from them. */
+  enrolment(): Uint8Array {
+    using generator = this.#context.keyGenerator();
+    using publicKey = generator.publicKey(this.#secret);
+    using evaluationKeys = generator.evaluationKeys(this.#secret, {
+      relinearize: true,
+      galois: this.offer.galois,
+    });
+    return writeEnrolment({
+      publicKey: publicKey.toBytes(),
+      evaluationKeys: evaluationKeys.toBytes(this.#context),
+    });
+  }
+
+  /** The largest number of samples in one query. */
+  get maxSamples(): number {
+    return Math.max(...this.offer.buckets.map((bucket) => bucket.block));
+  }
+
+  /**
+   * Encrypts `inputs`, row-major [samples, offer.inputs], padded with zeros to the smallest bucket that holds them. The server
+   * sees the bucket, not the number of samples.
+   *
+   * @throws {ShapeError} {@link LimitError} when no bucket is large enough.
+   */
+  query(inputs: Float32Array, samples: number): InferenceQuery {
+    const { inputs: features, buckets, inputBound, inputScale } = this.offer;
+    if (samples < 1 || inputs.length !== samples * features) {
+      throw new ShapeError(
+        'the inputs',
+        `samples x ${features}`,
+        `${inputs.length} values for ${samples} samples`,
+      );
+    }
+    const index = buckets.findIndex((bucket) => bucket.block >= samples);
+    const bucket = buckets[index];
+    if (bucket === undefined) throw new LimitError('the number of samples', this.maxSamples, samples);
+    const groups = Math.ceil(features / bucket.interleave);
+    let clipped = 0;
+    using arena = this.#context.arena();
+    const encoder = this.#context.encoder(arena);
+    const plaintexts = Array.from({ length: groups }, (_, g) => {
+      const vectors = Array.from({ length: bucket.interleave }, (_, i) => {
+        const vector = new Float64Array(bucket.block);
+        const feature = i * groups + g;
+        if (feature >= features) return vector;
+        for (let t = 0; t < samples; t++) {
+          const value = inputs[t * features + feature]!;
+          const kept = Math.min(inputBound, Math.max(-inputBound, value));
+          if (!(kept === value)) clipped++;
+          vector[t] = Number.isNaN(kept) ? 0 : kept;
+        }
+        return vector;
+      });
+      return encoder.encodeInterleaved(vectors, { scale: inputScale / bucket.interleave });
+    });
+    using encryptor = this.#context.encryptor(this.#secret, arena);
+    const ciphertexts = encryptor.encryptBatch(plaintexts).toBytes();
+    const nonce = bytesToHex(systemRandom.seed());
+    const bytes = writeQuery({ programId: this.offer.programId, nonce, bucket: index, ciphertexts });
+    return { bytes, samples, bucket, clipped, nonce };
+  }
+
+  /**
+   * Decrypts a reply to scores, row-major [samples, offer.outputs].
+   *
+   * @throws {DecodeError} {@link ProtocolError} when the reply is not one, or answers something else. Keep it to yourself.
+   */
+  open(query: InferenceQuery, reply: Uint8Array): Float32Array {
+    const message = readReply(reply);
+    if (message.programId !== this.offer.programId || message.nonce !== query.nonce) {
+      throw new ProtocolError('the reply belongs to another query');
+    }
+    const { outputs } = this.offer;
+    const { interleave } = query.bucket;
+    const groups = Math.ceil(outputs / interleave);
+    using arena = this.#context.arena();
+    const batch = CiphertextBatch.fromBytes(this.#context, message.ciphertexts, arena, groups);
+    if (batch.count !== groups || batch.level !== 0 || batch.parts !== 2) {
+      throw new DecodeError('a reply', `${groups} two-part ciphertexts at level 0 were expected`);
+    }
+    for (let g = 0; g < groups; g++) {
+      if (
+        batch
+          .part(g, 1)
+          .words.u64()
+          .every((word) => word === 0n)
+      )
+        throw new DecodeError('a reply', 'it is not encrypted');
+    }
+    const encoder = this.#context.encoder(arena);
+    const scores = new Float32Array(query.samples * outputs);
+    this.#context
+      .decryptor(this.#secret, arena)
+      .decryptBatch(batch)
+      .forEach((plaintext, g) => {
+        encoder.decodeInterleaved(plaintext, interleave).forEach((vector, i) => {
+          const output = i * groups + g;
+          if (output >= outputs) return;
+          // The scale is the offer's: the one in the reply is the server's word.
+          const factor = plaintext.scale / this.offer.outputScale;
+          for (let t = 0; t < query.samples; t++) scores[t * outputs + output] = vector[t]! * factor;
+        });
+      });
+    return scores;
+  }
+
+  [Symbol.dispose](): void {
+    this.#secret[Symbol.dispose]();
+    this.#context[Symbol.dispose]();
+  }
+}
+
+function openOffered(offer: Offer, kernel: Kernel): Promise<CkksContext> {
+  return CkksContext.open(CkksParams.create(parseOffer(offer).params), { kernel });
+}

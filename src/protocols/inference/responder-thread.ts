@@ -1,0 +1,69 @@
+/** The thread in which a server evaluates: opens a responder, then serves one request after another. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { SubrosaError } from '../../base/errors.ts';
+import { openKernel } from '../../kernel/open.ts';
+import { PolynomialNetwork } from '../../nn/polynomial-network.ts';
+import { InferenceResponder } from './responder.ts';
+import { CANCEL, type ThreadReply, type ThreadRequest, type ThreadSetup } from './thread-messages.ts';
+
+const setup = workerData as ThreadSetup;
+const port = parentPort!;
+const cancelled = new Int32Array(setup.cancelled);
+
+const kernel = await openKernel(setup.kernel);
+const models = setup.models.map(({ name, network }) => ({
+  name,
+  network: PolynomialNetwork.fromBytes(network),
+}));
+const responder = await InferenceResponder.open(models, kernel);
+
+port.postMessage({
+  kind: 'ready',
+  kernel: { name: kernel.name, isa: kernel.isa, threads: kernel.threads },
+  models: responder.programs().map(({ offer }) => ({
+    offer,
+    enrolmentBytes: responder.enrolmentBytes(offer.model),
+    queryBytes: responder.queryBytes(offer.model),
+  })),
+} satisfies ThreadReply);
+
+port.on('message', (request: ThreadRequest) => {
+  try {
+    serve(request);
+  } catch (error) {
+    const known = error instanceof SubrosaError;
+    // The code and sentence of our own errors are free of secrets by rule; anything else stays inside.
+    const message = known ? error.message : 'internal error';
+    port.postMessage({
+      kind: 'failed',
+      id: request.id,
+      code: known ? error.code : 'internal',
+      message,
+    } satisfies ThreadReply);
+  }
+});
+
+function serve(request: ThreadRequest): void {
+  switch (request.kind) {
+    case 'enrol': {
+      const value = responder.enrol(request.model, request.tenant, request.message);
+      port.postMessage({ kind: 'done', id: request.id, value } satisfies ThreadReply);
+      return;
+    }
+    case 'answer': {
+      const checkpoint = () => {
+        if (Atomics.load(cancelled, request.id % CANCEL) === request.id) throw new Error('cancelled');
+      };
+      const answer = responder.answer(request.model, request.tenant, request.keyId, request.query, {
+        checkpoint,
+      });
+      port.postMessage({ kind: 'answered', id: request.id, answer } satisfies ThreadReply, [
+        answer.bytes.buffer as ArrayBuffer,
+      ]);
+      return;
+    }
+    case 'forget':
+      responder.forget(request.model, request.tenant, request.keyId);
+      port.postMessage({ kind: 'done', id: request.id, value: '' } satisfies ThreadReply);
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * The server's side of encrypted inference, synchronous: runs inside a thread of its own ({@link InferenceServer}) or directly in
+ * tests. Holds programs and clients' evaluation keys; nothing here can decrypt.
+ */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
+import { LimitError, MissingKeyError, ProtocolError } from '../../base/errors.ts';
+import { compile, type Program } from '../../compiler/compile.ts';
+import type { Offer } from '../../compiler/program.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
+import type { PolynomialNetwork } from '../../nn/polynomial-network.ts';
+import { EncryptedMachine, type EvaluationControl, type StepTime } from '../../runtime/encrypted-machine.ts';
+import { CiphertextBatch } from '../../schemes/ckks/ciphertext.ts';
+import { CkksContext } from '../../schemes/ckks/context.ts';
+import { EvaluationKeys } from '../../schemes/rlwe/evaluation-keys.ts';
+import { PublicKey } from '../../schemes/rlwe/public-key.ts';
+import { QUERY_PREFIX_BYTES, readEnrolment, readQuery, writeReply } from './messages.ts';
+
+export interface ServedModel {
+  readonly name: string;
+  readonly network: PolynomialNetwork;
+}
+
+export interface InferenceAnswer {
+  readonly bytes: Uint8Array;
+  readonly steps: readonly StepTime[];
+  /** Most kernel memory in use during the evaluation, keys included. */
+  readonly peakBytes: number;
+}
+
+interface OpenModel {
+  readonly program: Program;
+  readonly context: CkksContext;
+  readonly machine: EncryptedMachine;
+  readonly clients: Map<string, { readonly publicKey: PublicKey; readonly evaluationKeys: EvaluationKeys }>;
+}
+
+export class InferenceResponder implements Disposable {
+  readonly #kernel: Kernel;
+  readonly #models = new Map<string, OpenModel>();
+
+  private constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  /** Compiles every model. The kernel is borrowed. @throws {InvalidParamsError} {@link UnsupportedOpError} */
+  static async open(models: readonly ServedModel[], kernel: Kernel): Promise<InferenceResponder> {
+    const responder = new InferenceResponder(kernel);
+    for (const { name, network } of models) {
+      const program = compile(network, { name });
+      const context = await CkksContext.open(program.params, { kernel });
+      const machine = new EncryptedMachine(program, context);
+      responder.#models.set(name, { program, context, machine, clients: new Map() });
+    }
+    return responder;
+  }
+
+  programs(): Program[] {
+    return [...this.#models.values()].map((model) => model.program);
+  }
+
+  offers(): Offer[] {
+    return this.programs().map((program) => program.offer);
+  }
+
+  /** Exact length of an enrolment for `model`, known before a byte of it is read. @throws {ProtocolError} */
+  enrolmentBytes(model: string): number {
+    const { context, program } = this.#find(model);
+    const level = context.qMods(context.params.maxLevel);
+    const publicKey =
+      48 +
+      32 +
+      level.reduce((sum, limb) => sum + (context.params.n / 8) * context.ring.moduli[limb]!.bits, 0);
+    return (
+      8 + publicKey + EvaluationKeys.byteLength(context, { relinearize: true, galois: program.offer.galois })
+    );
+  }
+
+  /** Length of the longest legal query for `model`. @throws {ProtocolError} */
+  queryBytes(model: string): number {
+    const { program } = this.#find(model);
+    return (
+      QUERY_PREFIX_BYTES +
+      48 +
+      16 +
+      32 +
+      Math.max(...program.offer.buckets.map((bucket) => program.report.bytesUp(bucket)))
+    );
+  }
+
+  /**
+   * Reads a client's keys and keeps them for `tenant`. Returns their name, a hash of the message; the same message again changes
+   * nothing.
+   *
+   * @throws {DecodeError} {@link ParamsMismatchError} {@link LimitError}
+   */
+  enrol(model: string, tenant: string, message: Uint8Array): string {
+    const open = this.#find(model);
+    const needed = this.enrolmentBytes(model);
+    if (message.length > needed)
+      throw new LimitError('an enrolment', `${needed} bytes`, `${message.length} bytes`);
+    const parts = readEnrolment(message);
+    const publicKey = PublicKey.fromBytes(open.context, parts.publicKey);
+    try {
+      const plan = { relinearize: true, galois: open.program.offer.galois };
+      const evaluationKeys = EvaluationKeys.fromBytes(open.context, parts.evaluationKeys, plan);
+      const keyId = bytesToHex(sha256(message)).slice(0, 32);
+      this.forget(model, tenant, keyId);
+      open.clients.set(clientName(tenant, keyId), { publicKey, evaluationKeys });
+      return keyId;
+    } catch (error) {
+      publicKey[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Drops keys; unknown names are fine. */
+  forget(model: string, tenant: string, keyId: string): void {
+    this.#drop(this.#find(model), clientName(tenant, keyId));
+  }
+
+  #drop({ clients }: OpenModel, name: string): void {
+    const keys = clients.get(name);
+    clients.delete(name);
+    keys?.publicKey[Symbol.dispose]();
+    keys?.evaluationKeys[Symbol.dispose]();
+  }
+
+  /**
+   * Evaluates a query. The reply is re-randomised by a fresh encryption of zero under the client's public key and flooded as far as
+   * the promised precision allows, so that it shows the scores and little of how they came about.
+   *
+   * @throws {DecodeError} {@link ParamsMismatchError} {@link ProtocolError} {@link MissingKeyError}
+   */
+  answer(
+    model: string,
+    tenant: string,
+    keyId: string,
+    query: Uint8Array,
+    control: EvaluationControl = {},
+  ): InferenceAnswer {
+    const { program, context, machine, clients } = this.#find(model);
+    const keys = clients.get(clientName(tenant, keyId));
+    if (keys === undefined) throw new MissingKeyError('the keys of this client');
+    const message = readQuery(query);
+    if (message.programId !== program.offer.programId)
+      throw new ProtocolError('the query was made for another program');
+    const bucket = program.offer.buckets[message.bucket];
+    if (bucket === undefined) throw new ProtocolError('no such bucket');
+    const groups = Math.ceil(program.offer.inputs / bucket.interleave);
+    const steps: StepTime[] = [];
+    let peak = 0;
+    const watch: EvaluationControl = {
+      checkpoint: () => {
+        peak = Math.max(peak, this.#kernel.liveWords * 8);
+        control.checkpoint?.();
+      },
+    };
+    using arena = context.arena();
+    const input = CiphertextBatch.fromBytes(context, message.ciphertexts, arena, groups);
+    if (input.count !== groups || input.level !== context.params.maxLevel || input.parts !== 2) {
+      throw new ProtocolError(
+        `${groups} two-part ciphertexts at level ${context.params.maxLevel} were expected`,
+      );
+    }
+    const words = machine.evaluate(bucket, input.words, keys.evaluationKeys, steps, watch);
+    const scale = program.offer.outputScale;
+    const count = words.length / (2 * context.params.n);
+    const reply = arena.adopt(new CiphertextBatch(words, { context, count, parts: 2, level: 0, scale }));
+    using encryptor = context.encryptor(keys.publicKey, arena);
+    const zero = encryptor.encryptZero(count, { level: 0, scale, floodBits: program.floodBits });
+    this.#kernel.add(context.ring.tables, words, words, zero.words, context.qMods(0));
+    const bytes = writeReply({
+      programId: program.offer.programId,
+      nonce: message.nonce,
+      ciphertexts: reply.toBytes(),
+    });
+    return { bytes, steps, peakBytes: peak };
+  }
+
+  #find(model: string): OpenModel {
+    const open = this.#models.get(model);
+    if (open === undefined) throw new ProtocolError('no such model');
+    return open;
+  }
+
+  [Symbol.dispose](): void {
+    for (const model of this.#models.values()) {
+      for (const name of [...model.clients.keys()]) this.#drop(model, name);
+      model.machine[Symbol.dispose]();
+      model.context[Symbol.dispose]();
+    }
+    this.#models.clear();
+  }
+}
+
+function clientName(tenant: string, keyId: string): string {
+  return `${tenant}:${keyId}`;
+}

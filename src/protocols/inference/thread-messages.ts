@@ -1,0 +1,44 @@
+/** What the server and its evaluation thread say to each other. */
+import type { Offer } from '../../compiler/program.ts';
+import type { KernelOptions } from '../../kernel/kernel.ts';
+import type { InferenceAnswer } from './responder.ts';
+
+/** Slots of the shared cancellation table; a request uses slot id mod CANCEL and writes its id there. */
+export const CANCEL = 256;
+
+export interface ThreadSetup {
+  readonly models: readonly { readonly name: string; readonly network: Uint8Array }[];
+  readonly kernel: KernelOptions;
+  readonly cancelled: SharedArrayBuffer;
+}
+
+interface ThreadCall {
+  readonly id: number;
+  readonly model: string;
+  readonly tenant: string;
+}
+
+export type ThreadRequest =
+  | (ThreadCall & { readonly kind: 'enrol'; readonly message: Uint8Array })
+  | (ThreadCall & { readonly kind: 'answer'; readonly keyId: string; readonly query: Uint8Array })
+  | (ThreadCall & { readonly kind: 'forget'; readonly keyId: string });
+
+export interface KernelFacts {
+  readonly name: string;
+  readonly isa: string;
+  readonly threads: number;
+}
+
+export type ThreadReply =
+  | {
+      readonly kind: 'ready';
+      readonly kernel: KernelFacts;
+      readonly models: readonly {
+        readonly offer: Offer;
+        readonly enrolmentBytes: number;
+        readonly queryBytes: number;
+      }[];
+    }
+  | { readonly kind: 'done'; readonly id: number; readonly value: string }
+  | { readonly kind: 'answered'; readonly id: number; readonly answer: InferenceAnswer }
+  | { readonly kind: 'failed'; readonly id: number; readonly code: string; readonly message: string };

@@ -1,0 +1,103 @@
+/**
+ * One linear layer prepared for the kernel: the integer weights cut into tiles of rows, and the offsets as residues.
+ *
+ * A convolution keeps its outputs position by position (output p * rows + r), so that each position writes one run of
+ * ciphertexts; `columnOrder` of the next layer undoes it. Sources: modular GEMM, docs/engine.md.
+ */
+import type { GemmWeights, Kernel } from '../kernel/kernel.ts';
+import type { PolynomialLayer } from '../nn/polynomial-network.ts';
+
+/** A run of outputs computed by one matrix product. */
+export interface LinearTile {
+  readonly weights: GemmWeights;
+  /** Ciphertexts that are read, when they are not simply the first `weights.cols`. */
+  readonly rowIndex: Uint32Array | undefined;
+  /** First output of the run, in this layer's own order. */
+  readonly first: number;
+  readonly count: number;
+  /** Real offset for each output of the run. */
+  readonly offsets: Float64Array;
+}
+
+export interface PreparedLayer extends Disposable {
+  readonly outputs: number;
+  readonly tiles: readonly LinearTile[];
+  /** Where output o of the network's order is kept. */
+  readonly orderOf: (output: number) => number;
+}
+
+/**
+ * @param inputOrder where input j of the network's order is kept by the layer before.
+ * @param tileRows largest number of outputs per tile; bounds the memory between product and square.
+ */
+export function prepareLayer(
+  kernel: Kernel,
+  layer: PolynomialLayer,
+  inputOrder: (input: number) => number,
+  tileRows: number,
+): PreparedLayer {
+  const tiles =
+    layer.gather === undefined
+      ? denseTiles(kernel, layer, inputOrder, tileRows)
+      : convolutionTiles(kernel, layer, inputOrder, tileRows);
+  const positions = layer.gather?.positions ?? 1;
+  return {
+    outputs: layer.rows * positions,
+    tiles,
+    orderOf: (output) => (output % positions) * layer.rows + Math.floor(output / positions),
+    [Symbol.dispose]: () => {
+      for (const weights of new Set(tiles.map((tile) => tile.weights))) weights[Symbol.dispose]();
+    },
+  };
+}
+
+function denseTiles(
+  kernel: Kernel,
+  layer: PolynomialLayer,
+  inputOrder: (input: number) => number,
+  tileRows: number,
+): LinearTile[] {
+  const { rows, cols } = layer;
+  const tiles: LinearTile[] = [];
+  for (let first = 0; first < rows; first += tileRows) {
+    const count = Math.min(tileRows, rows - first);
+    const weights = new Int32Array(count * cols);
+    for (let i = 0; i < count; i++) {
+      for (let j = 0; j < cols; j++)
+        weights[i * cols + inputOrder(j)] = layer.weights[(first + i) * cols + j]!;
+    }
+    tiles.push({
+      weights: kernel.prepareGemm(weights, count, cols),
+      rowIndex: undefined,
+      first,
+      count,
+      offsets: layer.offset.slice(first, first + count),
+    });
+  }
+  return tiles;
+}
+
+function convolutionTiles(
+  kernel: Kernel,
+  layer: PolynomialLayer,
+  inputOrder: (input: number) => number,
+  tileRows: number,
+): LinearTile[] {
+  const { rows, cols } = layer;
+  const { positions, rowIndex } = layer.gather!;
+  const tiles: LinearTile[] = [];
+  for (let row = 0; row < rows; row += tileRows) {
+    const count = Math.min(tileRows, rows - row);
+    const weights = kernel.prepareGemm(layer.weights.slice(row * cols, (row + count) * cols), count, cols);
+    for (let p = 0; p < positions; p++) {
+      tiles.push({
+        weights,
+        rowIndex: rowIndex.slice(p * cols, (p + 1) * cols).map((input) => inputOrder(input)),
+        first: p * rows + row,
+        count,
+        offsets: Float64Array.from({ length: count }, (_, i) => layer.offset[(row + i) * positions + p]!),
+      });
+    }
+  }
+  return tiles;
+}
