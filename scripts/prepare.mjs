@@ -17,7 +17,8 @@ function newest(paths) {
     if (!existsSync(full)) continue;
     const status = statSync(full);
     time = Math.max(time, status.mtimeMs);
-    if (status.isDirectory()) time = Math.max(time, newest(readdirSync(full).map((name) => join(path, name))));
+    if (status.isDirectory())
+      time = Math.max(time, newest(readdirSync(full).map((name) => join(path, name))));
   }
   return time;
 }
@@ -97,10 +98,12 @@ function buildNative() {
     outputs: ['build/Release/subrosa.node'],
     run: () => node(script),
   });
-  if (status === noCompiler) process.stderr.write('prepare: no C++ compiler found: the WebAssembly kernel will serve\n');
+  if (status === noCompiler)
+    process.stderr.write('prepare: no C++ compiler found: the WebAssembly kernel will serve\n');
   return status === noCompiler ? 0 : status;
 }
 
 let status = installDependencies();
-if (status === 0) status = [buildNative(), buildWebAssembly(), buildJavaScript()].find((result) => result !== 0) ?? 0;
+if (status === 0)
+  status = [buildNative(), buildWebAssembly(), buildJavaScript()].find((result) => result !== 0) ?? 0;
 process.exit(status === 0 ? 0 : 1);

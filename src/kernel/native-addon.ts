@@ -39,7 +39,8 @@ function translated(error: unknown): unknown {
  */
 export function loadNativeAddon(): NativeAddon {
   const path = join(packageRoot(), addonPath);
-  if (!existsSync(path)) throw new KernelError('native', `${addonPath} is missing; node scripts/prepare.mjs builds it`);
+  if (!existsSync(path))
+    throw new KernelError('native', `${addonPath} is missing; node scripts/prepare.mjs builds it`);
   let raw: Record<string, (...args: unknown[]) => unknown>;
   try {
     raw = createRequire(import.meta.url)(path);

@@ -1,7 +1,8 @@
 /** Matrix products of the native kernel. */
-import { DisposedError, KernelError, ShapeError } from '../base/errors.ts';
+import { DisposedError, ShapeError } from '../base/errors.ts';
 import type { GemmWeights, Kernel } from './kernel.ts';
 import type { NativeAddon, NativeHandle } from './native-addon.ts';
+import { checkGemm, checkGemmWeights, checkSgemm } from './preconditions.ts';
 
 interface GemmAddon extends NativeAddon {
   prepareGemm(isa: number, weights: Int32Array, rows: number, cols: number): NativeHandle;
@@ -39,10 +40,10 @@ class NativeGemmWeights implements GemmWeights {
 
   constructor(addon: GemmAddon, isa: number, weights: Int32Array, rows: number, cols: number) {
     this.#addon = addon;
+    this.maxAbs = checkGemmWeights(weights, rows, cols);
     this.#handle = addon.prepareGemm(isa, weights, rows, cols);
     this.rows = rows;
     this.cols = cols;
-    this.maxAbs = weights.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0);
   }
 
   get handle(): NativeHandle {
@@ -64,15 +65,14 @@ export function nativeGemm(addon: NativeAddon, isa: number): Pick<Kernel, 'prepa
       return new NativeGemmWeights(gemmAddon, isa, weights, rows, cols);
     },
     gemm(ring, out, weights, c, parts, mods, rowIndex) {
-      if (!(weights instanceof NativeGemmWeights)) throw new KernelError('native', 'weights of another kernel');
-      const primes = Float64Array.from(mods, (limb) => {
-        const prime = ring.moduli[limb];
-        if (prime === undefined) throw new ShapeError('a limb', `below ${ring.moduli.length}`, limb);
-        return prime;
-      });
+      if (!(weights instanceof NativeGemmWeights))
+        throw new ShapeError('the weights', 'of the native kernel', 'of another');
+      checkGemm(ring, out, weights, c, parts, mods, rowIndex);
+      const primes = Float64Array.from(mods, (limb) => ring.moduli[limb] as number);
       gemmAddon.gemm(out.u64(), weights.handle, c.u64(), ring.n, primes, parts, rowIndex);
     },
     sgemm(transposeA, transposeB, m, n, k, alpha, a, b, beta, c) {
+      checkSgemm(m, n, k, a, b, c);
       gemmAddon.sgemm(isa, transposeA, transposeB, m, n, k, alpha, a, b, beta, c);
     },
   };

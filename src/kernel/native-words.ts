@@ -96,7 +96,8 @@ export function nativeMemory(addon: NativeAddon): { allocate(words: number): Wor
   let live = 0;
   return {
     allocate(words) {
-      if (!Number.isSafeInteger(words) || words < 0) throw new ShapeError('an allocation', 'a count of words', words);
+      if (!Number.isSafeInteger(words) || words < 0)
+        throw new ShapeError('an allocation', 'a count of words', words);
       // The addon has no empty blocks; an empty run still has one word behind it.
       const size = Math.max(words, 1);
       const block = new NativeBlock(addon as MemoryAddon, size, (freed) => {

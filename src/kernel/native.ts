@@ -44,7 +44,8 @@ export function loadNativeKernel(options: KernelOptions = {}): Kernel {
   const names = addon.listIsas();
   const wanted = options.isa ?? process.env['SUBROSA_ISA'];
   const isa = wanted === undefined || wanted === '' ? names.length - 1 : names.indexOf(wanted);
-  if (isa < 0) throw new KernelError('native', `no instruction set ${wanted} here, only ${nativeIsas().join(', ')}`);
+  if (isa < 0)
+    throw new KernelError('native', `no instruction set ${wanted} here, only ${nativeIsas().join(', ')}`);
   const threads = addon.setThreads(chosenThreads(options));
   const memory = nativeMemory(addon);
   return {
