@@ -23,6 +23,8 @@ export class BatchNorm implements Layer {
   readonly mean: Float32Array;
   readonly variance: Float32Array;
   readonly epsilon: number;
+  /** Share of the running statistics that a batch keeps. */
+  momentum: number;
   readonly #channels: number;
   readonly #positions: number;
   /** Per channel: multiplier and addend of the forward pass, then the two sums of either pass. */
@@ -44,6 +46,7 @@ export class BatchNorm implements Layer {
     this.#channels = channels;
     this.#positions = sizeOf(inputShape) / channels;
     this.epsilon = spec.epsilon ?? 1e-5;
+    this.momentum = spec.momentum ?? 0.9;
     const widths = spec.shared ? 1 : channels;
     this.gain = newParameter('gain', widths);
     this.gain.value.fill(1);
@@ -90,7 +93,7 @@ export class BatchNorm implements Layer {
     const y = this.#y;
     if (positions === 1) {
       for (let row = 0, at = 0; row < batch; row++) {
-        for (let c = 0; c < channels; c++, at++) y[at] = Math.fround(scale[c] * x[at]) + addend[c];
+        for (let c = 0; c < channels; c++, at++) y[at] = scale[c] * x[at] + addend[c];
       }
     } else {
       for (let run = 0, at = 0; run < batch * channels; run++) {
@@ -107,7 +110,7 @@ export class BatchNorm implements Layer {
     const channels = this.#channels;
     const count = batch * this.#positions;
     this.#sumProducts(x, x, batch);
-    const momentum = this.spec.momentum ?? 0.9;
+    const momentum = this.momentum;
     let pooled = 0;
     for (let c = 0; c < channels; c++) {
       const mean = this.#first[c] / count;

@@ -132,22 +132,16 @@ export class Adam implements Optimiser {
     const { value, gradient } = parameter;
     const first = this.#first[index];
     const second = this.#second[index];
-    // Single-precision constants let the whole loop stay in single precision.
-    const fround = Math.fround;
-    const rate32 = fround(rate);
-    const epsilon32 = fround(epsilon);
-    const kept32 = fround(kept);
-    const scale = fround(gradientScale);
-    const b1 = fround(1 - this.#beta1);
-    const b2 = fround(1 - this.#beta2);
+    const b1 = 1 - this.#beta1;
+    const b2 = 1 - this.#beta2;
+    // Double precision throughout: with Math.fround around every operation the same loop took three times as long.
     for (let i = 0; i < value.length; i++) {
-      const g = fround(scale * gradient[i]);
-      const m = fround(first[i] + fround(b1 * fround(g - first[i])));
-      const v = fround(second[i] + fround(b2 * fround(fround(g * g) - second[i])));
+      const g = gradientScale * gradient[i];
+      const m = first[i] + b1 * (g - first[i]);
+      const v = second[i] + b2 * (g * g - second[i]);
       first[i] = m;
       second[i] = v;
-      const change = fround(m / fround(fround(Math.sqrt(v)) + epsilon32));
-      value[i] = fround(fround(kept32 * value[i]) - fround(rate32 * change));
+      value[i] = kept * value[i] - (rate * m) / (Math.sqrt(v) + epsilon);
     }
   }
 
@@ -164,9 +158,16 @@ export class Adam implements Optimiser {
 export function gradientNorm(parameters: readonly Parameter[]): number {
   let sum = 0;
   for (const { gradient } of parameters) {
-    let part = 0;
-    for (let i = 0; i < gradient.length; i++) part += gradient[i] * gradient[i];
-    sum += part;
+    // Two sums, so that an addition need not wait for the one before.
+    let even = 0;
+    let odd = 0;
+    const pairs = gradient.length & ~1;
+    for (let i = 0; i < pairs; i += 2) {
+      even += gradient[i] * gradient[i];
+      odd += gradient[i + 1] * gradient[i + 1];
+    }
+    if (pairs < gradient.length) even += gradient[pairs] * gradient[pairs];
+    sum += even + odd;
   }
   return Math.sqrt(sum);
 }
