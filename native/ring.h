@@ -36,6 +36,9 @@ struct Prime {
   void* inverseRootQuotient;
 };
 
+// Below it an inner product adds 8 products of a lazy word and a residue, else 4 of a reduced word and a residue.
+constexpr double innerNarrowLimit = 140737488355328.0;  // 2^47
+
 Factor makeFactor(uint64_t value, const Prime& prime);
 
 // How Prime's tables are laid out.

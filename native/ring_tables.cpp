@@ -32,10 +32,12 @@ size_t rootPosition(size_t index, size_t n, size_t lanes) {
   return stage + i - within + within % perLane * lanes + within / perLane;
 }
 
+// The sum of the products that innerProduct in ring_avx2.cpp adds at once stays below 2^(51 + e).
 double sumMagic(uint64_t q) {
-  // At most 8 terms of at most 14 q * q each (see innerProduct in ring_avx2.cpp) stay below 2^(51 + e).
-  const int e = std::max(0, static_cast<int>(std::ceil(std::log2(8.0 * 14.0) + 2 * std::log2(double(q)))) - 51);
-  return std::ldexp(1.5, 52 + e);
+  const double prime = static_cast<double>(q);
+  const double products = prime < innerNarrowLimit ? 8 * 14 : 4 * 0.51;
+  const int e = static_cast<int>(std::ceil(std::log2(products) + 2 * std::log2(prime))) - 51;
+  return std::ldexp(1.5, 52 + (e > 0 ? e : 0));
 }
 
 void storeRoot(TableFormat format, void* values, void* quotients, size_t at, const Factor& w) {
@@ -85,8 +87,14 @@ Factor makeFactor(uint64_t value, const Prime& prime) {
 }
 
 const Operations& operationsOf(Isa isa) {
-  (void)isa;
-  return scalarOperations;
+  switch (isa) {
+#ifdef SUBROSA_X86
+    case Isa::avx2:
+      return avx2Operations;
+#endif
+    default:
+      return scalarOperations;
+  }
 }
 
 bool Ring::buildTables(Prime& prime, uint64_t psi) {

@@ -1,0 +1,17 @@
+// The transforms on doubles, at least 64 of them. Included by *_avx2.cpp only.
+#pragma once
+
+#include "ring.h"
+
+namespace subrosa {
+
+// Residues in, residues out.
+void forwardAvx2(const Prime& p, uint64_t* x);
+void inverseAvx2(const Prime& p, uint64_t* x);
+// Integers as doubles, at most `bound` in absolute value, to a lazy transform: doubles congruent to it, below 14 q and
+// 2^52 in absolute value. out may be x.
+void forwardLazyAvx2(const Prime& p, double* out, const double* x, double bound);
+// Residues to coefficients in [-(q-1)/2, (q-1)/2] as doubles. out may be x.
+void inverseCentredAvx2(const Prime& p, double* out, const uint64_t* x);
+
+}  // namespace subrosa

@@ -1,0 +1,207 @@
+// Operations on doubles with AVX2 and FMA. "Centred" is a double, "lazy" a double of at most 14 q and 2^52.
+#include "ntt_avx2.h"
+#include "word_avx2.h"
+
+namespace subrosa {
+namespace {
+
+inline const double* asDoubles(const uint64_t* x) { return reinterpret_cast<const double*>(x); }
+inline double* asDoubles(uint64_t* x) { return reinterpret_cast<double*>(x); }
+inline __m256i loadBits(const uint64_t* x) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)); }
+inline void storeBits(uint64_t* x, __m256i v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(x), v); }
+
+struct VectorFactor {
+  Vector w, wq;
+  explicit VectorFactor(const Factor& f) : w(all(f.centred)), wq(all(f.quotient)) {}
+};
+
+// x in [-q, q) as words to [0, q): the sign of the 64-bit word selects the addition.
+inline __m256i addIfNegative(__m256i x, __m256i q) {
+  return _mm256_add_epi64(x, _mm256_and_si256(q, _mm256_cmpgt_epi64(_mm256_setzero_si256(), x)));
+}
+
+void add(const Prime& p, uint64_t* out, const uint64_t* a, const uint64_t* b) {
+  const __m256i q = _mm256_set1_epi64x(static_cast<long long>(p.q));
+  for (size_t i = 0; i < p.n; i += 4)
+    storeBits(out + i, addIfNegative(_mm256_sub_epi64(_mm256_add_epi64(loadBits(a + i), loadBits(b + i)), q), q));
+}
+
+void sub(const Prime& p, uint64_t* out, const uint64_t* a, const uint64_t* b) {
+  const __m256i q = _mm256_set1_epi64x(static_cast<long long>(p.q));
+  for (size_t i = 0; i < p.n; i += 4)
+    storeBits(out + i, addIfNegative(_mm256_sub_epi64(loadBits(a + i), loadBits(b + i)), q));
+}
+
+void negate(const Prime& p, uint64_t* out, const uint64_t* a) {
+  const __m256i q = _mm256_set1_epi64x(static_cast<long long>(p.q));
+  for (size_t i = 0; i < p.n; i += 4)
+    storeBits(out + i, addIfNegative(_mm256_sub_epi64(_mm256_setzero_si256(), loadBits(a + i)), q));
+}
+
+void mul(const Prime& p, uint64_t* out, const uint64_t* a, const uint64_t* b) {
+  const Modulus m(p.qDouble, p.qInverse);
+  for (size_t i = 0; i < p.n; i += 4)
+    storeWords(out + i, makePositive(multiplyBoth(loadWords(a + i), loadWords(b + i), m), m));
+}
+
+void mulAdd(const Prime& p, uint64_t* out, const uint64_t* a, const uint64_t* b) {
+  const Modulus m(p.qDouble, p.qInverse);
+  for (size_t i = 0; i < p.n; i += 4) {
+    const Vector product = multiplyBoth(loadWords(a + i), loadWords(b + i), m);
+    storeWords(out + i, reduceToPositive(_mm256_add_pd(product, loadWords(out + i)), m));
+  }
+}
+
+void mulScalar(const Prime& p, uint64_t* out, const uint64_t* a, const Factor& w) {
+  const Modulus m(p.qDouble, p.qInverse);
+  const VectorFactor f(w);
+  for (size_t i = 0; i < p.n; i += 4)
+    storeWords(out + i, makePositive(multiply(loadWords(a + i), f.w, f.wq, m), m));
+}
+
+void addScalar(const Prime& p, uint64_t* out, const uint64_t* a, uint64_t scalar) {
+  const __m256i q = _mm256_set1_epi64x(static_cast<long long>(p.q));
+  const __m256i less = _mm256_set1_epi64x(static_cast<long long>(scalar) - static_cast<long long>(p.q));
+  for (size_t i = 0; i < p.n; i += 4)
+    storeBits(out + i, addIfNegative(_mm256_add_epi64(loadBits(a + i), less), q));
+}
+
+void crossProduct(const Prime& p, uint64_t* out, const uint64_t* a0, const uint64_t* a1, const uint64_t* b0,
+                  const uint64_t* b1) {
+  const Modulus m(p.qDouble, p.qInverse);
+  for (size_t i = 0; i < p.n; i += 4) {
+    const Vector x = multiplyBoth(loadWords(a0 + i), loadWords(b1 + i), m);
+    const Vector y = multiplyBoth(loadWords(a1 + i), loadWords(b0 + i), m);
+    storeWords(out + i, reduceToPositive(_mm256_add_pd(x, y), m));
+  }
+}
+
+// Aligned runs of four words stay together, so that a run is one load and one permutation of its lanes.
+void permute(const Prime& p, uint64_t* out, const uint64_t* a, const uint32_t* table) {
+  const __m256i three = _mm256_set1_epi64x(3), one = _mm256_set1_epi64x(uint64_t{1} << 32);
+  for (size_t i = 0; i < p.n; i += 4) {
+    const __m128i source = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table + i));
+    const __m256i lane = _mm256_and_si256(_mm256_cvtepu32_epi64(source), three);
+    // The 32-bit halves 2 lane and 2 lane + 1.
+    const __m256i twice = _mm256_add_epi64(lane, lane);
+    const __m256i halves = _mm256_or_si256(_mm256_or_si256(twice, _mm256_slli_epi64(twice, 32)), one);
+    storeBits(out + i, _mm256_permutevar8x32_epi32(loadBits(a + (table[i] & ~uint32_t{3})), halves));
+  }
+}
+
+void inverseCentred(const Prime& p, uint64_t* out, const uint64_t* x, const Factor* w) {
+  if (w) mulScalar(p, out, x, *w);
+  inverseCentredAvx2(p, asDoubles(out), w ? out : x);
+}
+
+void forwardCentred(const Prime& p, uint64_t* out, const uint64_t* centred, double bound) {
+  forwardLazyAvx2(p, asDoubles(out), asDoubles(centred), bound);
+}
+
+void combineCentred(const Prime& p, uint64_t* out, const uint64_t* u, const uint64_t* v, const Factor& w) {
+  const Modulus m(p.qDouble, p.qInverse);
+  const VectorFactor f(w);
+  for (size_t i = 0; i < p.n; i += 4) {
+    const Vector product = multiply(loadDoubles(asDoubles(v + i)), f.w, f.wq, m);
+    const Vector sum = u ? reduceCentred(_mm256_add_pd(product, loadDoubles(asDoubles(u + i))), m) : product;
+    storeDoubles(asDoubles(out + i), sum);
+  }
+}
+
+void differenceCentred(const Prime& p, uint64_t* out, const uint64_t* u, const uint64_t* v, const Factor& w) {
+  const Modulus m(p.qDouble, p.qInverse);
+  const VectorFactor f(w);
+  for (size_t i = 0; i < p.n; i += 4) {
+    const Vector difference = _mm256_sub_pd(loadDoubles(asDoubles(u + i)), loadDoubles(asDoubles(v + i)));
+    storeDoubles(asDoubles(out + i), reduceCentred(multiply(difference, f.w, f.wq, m), m));
+  }
+}
+
+void canonical(const Prime& p, uint64_t* out, const uint64_t* lazy) {
+  const Modulus m(p.qDouble, p.qInverse);
+  for (size_t i = 0; i < p.n; i += 4) storeWords(out + i, reduceToPositive(loadDoubles(asDoubles(lazy + i)), m));
+}
+
+template <bool adds>
+void subtractScaleLoop(const Prime& p, uint64_t* out, const uint64_t* a, const uint64_t* lazy, const Factor& w,
+                       const uint64_t* b, const Factor& v) {
+  const Modulus m(p.qDouble, p.qInverse);
+  const VectorFactor f(w), g(v);
+  for (size_t i = 0; i < p.n; i += 4) {
+    // Below 14 q + q and 2^52 + q in absolute value; the product is at most 1.2 q then.
+    const Vector difference = _mm256_sub_pd(loadWords(a + i), loadDoubles(asDoubles(lazy + i)));
+    Vector sum = multiply(difference, f.w, f.wq, m);
+    if (adds) sum = _mm256_add_pd(sum, multiply(loadWords(b + i), g.w, g.wq, m));
+    storeWords(out + i, reduceToPositive(sum, m));
+  }
+}
+
+void subtractScale(const Prime& p, uint64_t* out, const uint64_t* a, const uint64_t* lazy, const Factor& w,
+                   const uint64_t* b, const Factor& v) {
+  if (b)
+    subtractScaleLoop<true>(p, out, a, lazy, w, b, v);
+  else
+    subtractScaleLoop<false>(p, out, a, lazy, w, b, v);
+}
+
+// Sums of up to `most` products without reduction. The sum starts at 1.5 * 2^(52 + e), so that each fused multiply-add
+// rounds it to a multiple of 2^e; what the rounding lost, at most 2^(e-1) and exact, is summed apart. Narrow primes
+// (below 2^47): 8 products of at most 14 q * q stay below 2^(51 + e) for the e of Prime::sumMagic, and the losses below
+// 2^52. Wide ones: x is reduced to q/2 first and there are 4 products.
+template <bool narrow>
+inline Vector loadTerm(const InnerTerm& term, size_t i, const Modulus& m) {
+  const Vector x = term.canonical ? loadWords(term.x + i) : loadDoubles(asDoubles(term.x + i));
+  return narrow ? x : reduceCentred(x, m);
+}
+
+template <bool narrow>
+inline void sumTerms(Vector total[2], const InnerTerm* terms, size_t count, size_t i, Vector magic, const Modulus& m) {
+  Vector high[2] = {magic, magic};
+  Vector low[2] = {_mm256_setzero_pd(), _mm256_setzero_pd()};
+  for (size_t t = 0; t < count; t++) {
+    const Vector x = loadTerm<narrow>(terms[t], i, m);
+    const Vector key[2] = {loadWords(terms[t].key0 + i), loadWords(terms[t].key1 + i)};
+    for (int part = 0; part < 2; part++) {
+      const Vector next = _mm256_fmadd_pd(x, key[part], high[part]);
+      const Vector rounded = _mm256_sub_pd(next, high[part]);
+      low[part] = _mm256_add_pd(low[part], _mm256_fmsub_pd(x, key[part], rounded));
+      high[part] = next;
+    }
+  }
+  for (int part = 0; part < 2; part++) {
+    // The quotient of the high sum is off by a few, the rest still below 2^51; see the ranges above.
+    const Vector rest = reduceCentred(_mm256_sub_pd(high[part], magic), m);
+    total[part] = _mm256_add_pd(total[part], reduceCentred(_mm256_add_pd(rest, low[part]), m));
+  }
+}
+
+template <bool narrow>
+void innerProductLoop(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count) {
+  constexpr size_t most = narrow ? 8 : 4;
+  const Modulus m(p.qDouble, p.qInverse);
+  const Vector magic = all(p.sumMagic);
+  for (size_t i = 0; i < p.n; i += 4) {
+    Vector total[2] = {_mm256_setzero_pd(), _mm256_setzero_pd()};
+    for (size_t t = 0; t < count; t += most)
+      sumTerms<narrow>(total, terms + t, count - t < most ? count - t : most, i, magic, m);
+    storeWords(out0 + i, reduceToPositive(total[0], m));
+    storeWords(out1 + i, reduceToPositive(total[1], m));
+  }
+}
+
+void innerProduct(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count) {
+  if (p.qDouble < innerNarrowLimit)
+    innerProductLoop<true>(p, out0, out1, terms, count);
+  else
+    innerProductLoop<false>(p, out0, out1, terms, count);
+}
+
+}  // namespace
+
+const Operations avx2Operations = {
+    TableFormat::doubles, 4,      forwardAvx2, inverseAvx2, add,          sub,     negate,
+    mul,                  mulAdd, mulScalar,   addScalar,   crossProduct, permute, inverseCentred,
+    forwardCentred,       combineCentred, differenceCentred, canonical, subtractScale, innerProduct,
+};
+
+}  // namespace subrosa
