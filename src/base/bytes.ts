@@ -24,12 +24,15 @@ export class ReadBudget {
 /** Reads from a borrowed array. Every method throws {@link DecodeError} when the bytes end too early. */
 export class ByteReader {
   readonly what: string;
+  readonly budget: ReadBudget;
   #bytes: Uint8Array;
   #view: DataView;
   #at = 0;
 
-  constructor(what: string, bytes: Uint8Array) {
+  /** Without a `budget` the message gets its own: eight times its size and one MiB. */
+  constructor(what: string, bytes: Uint8Array, budget = new ReadBudget(8 * bytes.length + 2 ** 20)) {
     this.what = what;
+    this.budget = budget;
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }

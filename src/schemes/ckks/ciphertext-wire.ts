@@ -5,10 +5,17 @@
 import { seedFromBytes } from '../../base/random.ts';
 import type { ByteReader } from '../../base/bytes.ts';
 import type { Words } from '../../kernel/kernel.ts';
-import type { Arena } from '../../ring/arena.ts';
 import { copyWords } from '../../ring/poly.ts';
 import { uniformInto } from '../../ring/samplers.ts';
-import { packedBytes, readHeader, readPoly, WireKind, writeHeader, writePoly } from '../rlwe/wire.ts';
+import {
+  allocateFor,
+  packedBytes,
+  readHeader,
+  readPoly,
+  WireKind,
+  writeHeader,
+  writePoly,
+} from '../rlwe/wire.ts';
 import type { CiphertextBatch, CiphertextFacts } from './ciphertext.ts';
 import type { CkksContext } from './context.ts';
 
@@ -38,7 +45,6 @@ export function writeCiphertexts(batch: CiphertextBatch, single: boolean): Uint8
 export function readCiphertexts(
   context: CkksContext,
   bytes: Uint8Array,
-  arena: Arena,
   expected: { readonly single: boolean; readonly maxCount: number },
 ): { words: Words; facts: CiphertextFacts } {
   const kind = expected.single ? WireKind.ciphertext : WireKind.ciphertextBatch;
@@ -50,7 +56,7 @@ export function readCiphertexts(
   if (reader.remaining !== length) throw reader.error('wrong length');
   const seed = facts.isSeeded ? seedFromBytes(reader.bytes(32)) : undefined;
   const poly = mods.length * context.params.n;
-  const words = arena.allocate(facts.count * facts.parts * poly);
+  const words = allocateFor(reader, context, facts.count * facts.parts * poly);
   try {
     for (let i = 0; i < facts.count; i++) {
       for (let part = 0; part < kept; part++) {

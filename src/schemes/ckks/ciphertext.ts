@@ -115,7 +115,7 @@ export class CiphertextBatch extends Owned {
    * @throws {DecodeError} {@link ParamsMismatchError}
    */
   static fromBytes(context: CkksContext, bytes: Uint8Array, arena: Arena, maxCount: number): CiphertextBatch {
-    const { words, facts } = readCiphertexts(context, bytes, arena, { single: false, maxCount });
+    const { words, facts } = readCiphertexts(context, bytes, { single: false, maxCount });
     return arena.adopt(new CiphertextBatch(words, facts));
   }
 
@@ -132,7 +132,7 @@ export class CkksCiphertext extends CiphertextBatch {
 
   /** @throws {DecodeError} {@link ParamsMismatchError} */
   static override fromBytes(context: CkksContext, bytes: Uint8Array, arena: Arena): CkksCiphertext {
-    const { words, facts } = readCiphertexts(context, bytes, arena, { single: true, maxCount: 1 });
+    const { words, facts } = readCiphertexts(context, bytes, { single: true, maxCount: 1 });
     return arena.adopt(new CkksCiphertext(words, facts));
   }
 }

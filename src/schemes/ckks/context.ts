@@ -9,6 +9,7 @@ import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
 import { KeyGenerator } from '../rlwe/key-generator.ts';
 import type { PublicKey } from '../rlwe/public-key.ts';
 import type { SecretKey } from '../rlwe/secret-key.ts';
+import { CanonicalEmbedding } from './canonical-embedding.ts';
 import { CkksDecryptor } from './decryptor.ts';
 import { CkksEncoder } from './encoder.ts';
 import { CkksEncryptor } from './encryptor.ts';
@@ -16,6 +17,8 @@ import { CkksEvaluator } from './evaluator.ts';
 import type { CkksParams } from './params.ts';
 
 export class CkksContext extends RlweContext<CkksParams> {
+  #embeddings = new Map<number, CanonicalEmbedding>();
+
   /**
    * `kernel` is borrowed when it is a kernel; otherwise one is opened with the options and closed with the context. `random` is
    * the operating system's unless a test says otherwise.
@@ -31,6 +34,16 @@ export class CkksContext extends RlweContext<CkksParams> {
       return new CkksContext(params, options.kernel, false, random);
     }
     return new CkksContext(params, await openKernel(options.kernel ?? {}), true, random);
+  }
+
+  /** The embedding of the subring with `slots` slots, a power of two; its tables are made once. */
+  embedding(slots: number): CanonicalEmbedding {
+    let embedding = this.#embeddings.get(slots);
+    if (embedding === undefined) {
+      embedding = new CanonicalEmbedding(slots);
+      this.#embeddings.set(slots, embedding);
+    }
+    return embedding;
   }
 
   keyGenerator(): KeyGenerator {

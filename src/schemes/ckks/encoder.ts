@@ -5,7 +5,6 @@
  */
 import { LimitError, OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import type { Arena } from '../../ring/arena.ts';
-import { CanonicalEmbedding } from './canonical-embedding.ts';
 import type { CkksContext } from './context.ts';
 import { CkksPlaintext } from './plaintext.ts';
 
@@ -23,7 +22,6 @@ export interface EncodeOptions {
 export class CkksEncoder {
   #context: CkksContext;
   #arena: Arena;
-  #embeddings = new Map<number, CanonicalEmbedding>();
 
   constructor(context: CkksContext, arena: Arena) {
     this.#context = context;
@@ -140,15 +138,6 @@ export class CkksEncoder {
     return slots;
   }
 
-  #embedding(slots: number): CanonicalEmbedding {
-    let embedding = this.#embeddings.get(slots);
-    if (embedding === undefined) {
-      embedding = new CanonicalEmbedding(slots);
-      this.#embeddings.set(slots, embedding);
-    }
-    return embedding;
-  }
-
   /** Writes the encoding of `values` to the coefficients offset, offset + gap, ..., gap = N / (2 slots). */
   #embed(
     values: ArrayLike<number>,
@@ -164,7 +153,7 @@ export class CkksEncoder {
     const im = new Float64Array(slots);
     re.set(values);
     im.set(imaginary);
-    this.#embedding(slots).toCoefficients(re, im);
+    this.#context.embedding(slots).toCoefficients(re, im);
     const gap = coefficients.length / (2 * slots);
     for (let k = 0; k < slots; k++) {
       coefficients[offset + k * gap] = re[k]!;
@@ -186,7 +175,7 @@ export class CkksEncoder {
       re[k] = coefficients[offset + k * gap]!;
       im[k] = coefficients[offset + (k + slots) * gap]!;
     }
-    this.#embedding(slots).toSlots(re, im);
+    this.#context.embedding(slots).toSlots(re, im);
     return { re, im };
   }
 

@@ -1,4 +1,4 @@
-/** An encoded polynomial: integers scale * m, NTT domain over q_0 .. q_level. Not secret by itself; wiped when disposed. */
+/** An encoded polynomial: integers scale * m, NTT domain over q_0 .. q_level. Wiped when disposed: it may hold a decrypted value. */
 import type { Level, ParamsId, Scale } from '../../base/brand.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import { Owned } from '../../ring/arena.ts';

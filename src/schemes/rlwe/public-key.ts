@@ -5,7 +5,7 @@ import { seedFromBytes } from '../../base/random.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import { uniformInto } from '../../ring/samplers.ts';
 import type { RlweContext } from './context.ts';
-import { packedBytes, readHeader, readPoly, WireKind, writeHeader, writePoly } from './wire.ts';
+import { allocateFor, packedBytes, readHeader, readPoly, WireKind, writeHeader, writePoly } from './wire.ts';
 
 export class PublicKey implements Disposable {
   readonly paramsId: ParamsId;
@@ -47,7 +47,7 @@ export class PublicKey implements Disposable {
     if (reader.remaining !== 32 + packedBytes(context, mods)) throw reader.error('wrong length');
     const seed = seedFromBytes(reader.bytes(32));
     const half = mods.length * context.params.n;
-    const words = context.kernel.allocate(2 * half);
+    const words = allocateFor(reader, context, 2 * half);
     try {
       readPoly(reader, context, words.sub(0, half), mods);
       reader.end();

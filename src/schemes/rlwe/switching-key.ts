@@ -12,7 +12,7 @@ import { copyWords } from '../../ring/poly.ts';
 import { logProduct } from './security.ts';
 import { uniformInto } from '../../ring/samplers.ts';
 import type { RlweContext } from './context.ts';
-import { packedBytes, readPoly, writePoly } from './wire.ts';
+import { allocateFor, packedBytes, readPoly, writePoly } from './wire.ts';
 
 export class SwitchingKey implements Disposable {
   readonly maxLevel: number;
@@ -68,7 +68,7 @@ export class SwitchingKey implements Disposable {
     const mods = context.keyLimbs(maxLevel);
     const poly = mods.length * context.params.n;
     const digits = context.digits(maxLevel);
-    const words = context.kernel.allocate(digits * 2 * poly);
+    const words = allocateFor(reader, context, digits * 2 * poly);
     try {
       for (let d = 0; d < digits; d++) readPoly(reader, context, words.sub(2 * d * poly, poly), mods);
     } catch (error) {

@@ -84,6 +84,12 @@ export function writePoly(
   });
 }
 
+/** Memory for what `reader` announced, charged to its budget. @throws {DecodeError} */
+export function allocateFor(reader: ByteReader, context: RlweContext, words: number): Words {
+  reader.budget.charge(reader.what, 8 * words);
+  return context.kernel.allocate(words);
+}
+
 /** Unpacks one polynomial into `out`. @throws {DecodeError} when a residue is not below its prime. */
 export function readPoly(
   reader: ByteReader,
