@@ -22,7 +22,10 @@ export function checkRing(n: number, moduli: readonly number[]): void {
   if (moduli.length === 0) throw new InvalidParamsError('a ring needs at least one modulus', {});
   moduli.forEach((q, i) => {
     if (!(q < MODULUS_BOUND) || q % (2 * n) !== 1 || !isPrime(q)) {
-      throw new InvalidParamsError(`a modulus must be a prime 1 mod ${2 * n} below 2^50 but is ${q}`, { n, q });
+      throw new InvalidParamsError(`a modulus must be a prime 1 mod ${2 * n} below 2^50 but is ${q}`, {
+        n,
+        q,
+      });
     }
     if (moduli.indexOf(q) !== i) throw new InvalidParamsError(`the modulus ${q} is given twice`, { q });
   });
@@ -65,7 +68,13 @@ export function checkUnary(ring: RingTables, out: Words, a: Words, mods: readonl
 }
 
 /** The batch size of out = f(a, b) where b may be one polynomial for all. */
-export function checkBinary(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): number {
+export function checkBinary(
+  ring: RingTables,
+  out: Words,
+  a: Words,
+  b: Words,
+  mods: readonly number[],
+): number {
   const count = checkUnary(ring, out, a, mods);
   const size = polynomialWords(ring, mods);
   if (b.length !== size) checkLength('b', b.length, out.length);

@@ -1,33 +1,8 @@
 /** Z_q[X]/(X^n + 1) in BigInt, straight from the definitions; the oracle of the fast kernels. */
 import type { RingTables } from './kernel.ts';
+import { inverseMod } from './modular.ts';
 import { checkRing } from './preconditions.ts';
 import { primitiveRoot2N } from './primitive-root.ts';
-
-export function powerMod(base: bigint, exponent: bigint, q: bigint): bigint {
-  let result = 1n;
-  let square = base % q;
-  for (let e = exponent; e > 0n; e >>= 1n) {
-    if (e & 1n) result = (result * square) % q;
-    square = (square * square) % q;
-  }
-  return result;
-}
-
-/** x^-1 mod the prime q (Fermat). */
-export function inverseMod(x: bigint, q: bigint): bigint {
-  return powerMod(((x % q) + q) % q, q - 2n, q);
-}
-
-/** The representative of x mod q in [0, q). */
-export function residue(x: bigint, q: bigint): bigint {
-  const r = x % q;
-  return r < 0n ? r + q : r;
-}
-
-/** The representative in [-(q-1)/2, (q-1)/2] of a residue in [0, q); q odd. */
-export function centred(x: bigint, q: bigint): bigint {
-  return x > q >> 1n ? x - q : x;
-}
 
 export function bitReverse(i: number, bits: number): number {
   let reversed = 0;

@@ -1,7 +1,8 @@
 /** Rescaling, key switching and conversions of the reference kernel, one polynomial at a time. */
 import type { KeySwitchShape } from './kernel.ts';
+import { centred, inverseMod, residue } from './modular.ts';
 import type { KeySwitchSizes } from './preconditions.ts';
-import { automorphismIndex, centred, forward, inverse, inverseMod, residue } from './reference-ring.ts';
+import { automorphismIndex, forward, inverse } from './reference-ring.ts';
 import type { ReferenceLimb, ReferenceRing } from './reference-ring.ts';
 
 /** The limb at position i of a run of polynomials. */

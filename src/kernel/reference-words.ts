@@ -49,6 +49,7 @@ export class ReferenceWords implements Words {
   }
 
   wipe(): void {
+    if (!this.#allocation.live) return;
     this.u64().fill(0n);
     this[Symbol.dispose]();
   }

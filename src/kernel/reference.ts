@@ -4,8 +4,9 @@
  */
 import { OutOfRangeError, ShapeError } from '../base/errors.ts';
 import type { GemmWeights, Kernel, KeySwitchShape, RingTables, Words } from './kernel.ts';
+import { residue } from './modular.ts';
 import * as check from './preconditions.ts';
-import { ReferenceRing, automorphismIndex, forward, inverse, residue } from './reference-ring.ts';
+import { ReferenceRing, automorphismIndex, forward, inverse } from './reference-ring.ts';
 import * as rns from './reference-rns.ts';
 import * as sample from './reference-sample.ts';
 import { ReferenceWords } from './reference-words.ts';
@@ -27,7 +28,8 @@ class ReferenceWeights implements GemmWeights {
 }
 
 function own(ring: RingTables): ReferenceRing {
-  if (!(ring instanceof ReferenceRing)) throw new ShapeError('the ring', 'of the reference kernel', 'of another');
+  if (!(ring instanceof ReferenceRing))
+    throw new ShapeError('the ring', 'of the reference kernel', 'of another');
   return ring;
 }
 
@@ -110,12 +112,24 @@ class ReferenceKernel implements Kernel {
     this.#elementwise(ring, out, a, b, mods, (x, y, q) => (sum[i++] + x * y) % q);
   }
 
-  mulScalar(ring: RingTables, out: Words, a: Words, scalars: readonly number[], mods: readonly number[]): void {
+  mulScalar(
+    ring: RingTables,
+    out: Words,
+    a: Words,
+    scalars: readonly number[],
+    mods: readonly number[],
+  ): void {
     check.checkScalars(ring, scalars, mods);
     this.#elementwise(ring, out, a, a, mods, (x, _, q, limb) => (x * BigInt(scalars[limb])) % q);
   }
 
-  addScalar(ring: RingTables, out: Words, a: Words, scalars: readonly number[], mods: readonly number[]): void {
+  addScalar(
+    ring: RingTables,
+    out: Words,
+    a: Words,
+    scalars: readonly number[],
+    mods: readonly number[],
+  ): void {
     check.checkScalars(ring, scalars, mods);
     this.#elementwise(ring, out, a, a, mods, (x, _, q, limb) => (x + BigInt(scalars[limb])) % q);
   }
@@ -132,7 +146,12 @@ class ReferenceKernel implements Kernel {
   }
 
   /** out = residues of integers, n for each polynomial of the batch. */
-  #fromIntegers(ring: RingTables, out: Words, values: Int8Array | Float64Array, mods: readonly number[]): void {
+  #fromIntegers(
+    ring: RingTables,
+    out: Words,
+    values: Int8Array | Float64Array,
+    mods: readonly number[],
+  ): void {
     const count = check.batchCount('out', out.length, check.polynomialWords(ring, mods));
     check.checkLength('the values', values.length, count * ring.n);
     const to = out.u64();
@@ -166,7 +185,12 @@ class ReferenceKernel implements Kernel {
     check.checkSeed('the seed', seed);
     for (let i = 0; i < count; i++) {
       const polynomial = Math.floor(i / mods.length);
-      sample.uniformLimb(rns.limbAt(own(ring), out.u64(), i), seed, polynomial, modulusAt(own(ring), mods, i));
+      sample.uniformLimb(
+        rns.limbAt(own(ring), out.u64(), i),
+        seed,
+        polynomial,
+        modulusAt(own(ring), mods, i),
+      );
     }
   }
 
@@ -200,7 +224,8 @@ class ReferenceKernel implements Kernel {
   #each(out: Words, input: Words, count: number, f: (x: BigUint64Array) => BigUint64Array): void {
     const [to, from] = [out.u64(), input.u64()];
     const size = from.length / count;
-    for (let i = 0; i < count; i++) to.set(f(from.subarray(i * size, (i + 1) * size)), (i * to.length) / count);
+    for (let i = 0; i < count; i++)
+      to.set(f(from.subarray(i * size, (i + 1) * size)), (i * to.length) / count);
   }
 
   decompose(ring: RingTables, out: Words, d: Words, shape: KeySwitchShape): void {
@@ -268,7 +293,8 @@ class ReferenceKernel implements Kernel {
   squareRelinearizeRescale(ring: RingTables, out: Words, a: Words, key: Words, shape: KeySwitchShape): void {
     const { qWords } = check.keySwitchSizes(ring, shape);
     const count = check.batchCount('a', a.length, 2 * qWords);
-    if (shape.q.length < 2) throw new ShapeError('the number of limbs to rescale', 'at least 2', shape.q.length);
+    if (shape.q.length < 2)
+      throw new ShapeError('the number of limbs to rescale', 'at least 2', shape.q.length);
     check.checkLength('out', out.length, 2 * count * (qWords - ring.n));
     using square = this.allocate(3 * qWords);
     using switched = this.allocate(2 * qWords);

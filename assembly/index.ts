@@ -1,0 +1,42 @@
+/** The exports of the WebAssembly kernel. All arguments are byte addresses, counts and doubles; nothing is checked here. */
+export { fillBitReversal, fillTable, isFused, tableBytes } from './table';
+export { forward, inverse } from './ntt';
+export {
+  add,
+  addScalar,
+  automorphismIndex,
+  fromBytes,
+  fromDoubles,
+  gather,
+  inRange,
+  mul,
+  mulAdd,
+  mulScalar,
+  negate,
+  square,
+  sub,
+  tensor,
+} from './limb';
+export {
+  accumulate,
+  centre,
+  centredDifference,
+  differenceTimes,
+  foreignTimesPlus,
+  garner,
+  horner,
+  lazyToWords,
+  switchAndRescale,
+  timesPlusWords,
+  wordsToDoubles,
+} from './lazy';
+export { multiplyPanel, packPanel, packWeights } from './gemm';
+export { sgemm } from './sgemm';
+export { uniformResidues } from './keccak';
+export { centredBinomial, keyStream, ternary, uniformSigned } from './chacha20';
+export { packBits, unpackBits } from './bits';
+
+/** The first byte that the host may use. */
+export function heapBase(): usize {
+  return __heap_base;
+}

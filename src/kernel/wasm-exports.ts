@@ -1,0 +1,148 @@
+/** What assembly/index.ts exports, and the memory that this side owns. Addresses are bytes; lengths are words of 8. */
+
+/** How a transform or a loop reads or writes its n values; the numbers of assembly/ntt.ts. */
+export const WORDS = 0;
+export const LAZY = 1;
+export const FOREIGN = 2;
+export const CENTRED = 3;
+
+type Address = number;
+
+export interface WasmExports {
+  heapBase(): number;
+  isFused(x: number, y: number): number;
+  tableBytes(n: number): number;
+  fillTable(table: Address, n: number, q: number, psi: number, psiInverse: number, nInverse: number): void;
+  fillBitReversal(at: Address, n: number): void;
+  forward(dst: Address, src: Address, table: Address, n: number, from: number, to: number): void;
+  inverse(dst: Address, src: Address, table: Address, n: number, from: number, to: number): void;
+
+  add(out: Address, a: Address, b: Address, table: Address, n: number): void;
+  sub(out: Address, a: Address, b: Address, table: Address, n: number): void;
+  negate(out: Address, a: Address, table: Address, n: number): void;
+  mul(out: Address, a: Address, b: Address, table: Address, n: number): void;
+  mulAdd(out: Address, a: Address, b: Address, table: Address, n: number): void;
+  mulScalar(out: Address, a: Address, w: number, table: Address, n: number): void;
+  addScalar(out: Address, a: Address, scalar: number, table: Address, n: number): void;
+  tensor(
+    c0: Address,
+    c1: Address,
+    c2: Address,
+    a0: Address,
+    a1: Address,
+    b0: Address,
+    b1: Address,
+    table: Address,
+    n: number,
+  ): void;
+  square(c0: Address, c1: Address, c2: Address, a0: Address, a1: Address, table: Address, n: number): void;
+  automorphismIndex(index: Address, reversal: Address, n: number, galois: number): void;
+  gather(out: Address, a: Address, index: Address, n: number): void;
+  fromBytes(out: Address, small: Address, table: Address, n: number): void;
+  fromDoubles(out: Address, values: Address, high: number, table: Address, n: number): void;
+  inRange(a: Address, table: Address, n: number): number;
+
+  accumulate(
+    s0: Address,
+    s1: Address,
+    x: Address,
+    k0: Address,
+    k1: Address,
+    index: Address,
+    first: number,
+    table: Address,
+    n: number,
+    from: number,
+  ): void;
+  centre(out: Address, x: Address, table: Address, n: number): void;
+  centredDifference(out: Address, x: Address, y: Address, c: number, table: Address, n: number): void;
+  differenceTimes(
+    out: Address,
+    x: Address,
+    z: Address,
+    c: number,
+    plus: Address,
+    table: Address,
+    n: number,
+    from: number,
+    to: number,
+  ): void;
+  foreignTimesPlus(out: Address, x: Address, c: number, y: Address, table: Address, n: number): void;
+  garner(x: Address, digit: Address, c: number, table: Address, n: number): void;
+  horner(v: Address, digit: Address, q: number, n: number): void;
+  lazyToWords(out: Address, x: Address, table: Address, n: number): void;
+  switchAndRescale(
+    out: Address,
+    x: Address,
+    c: number,
+    t: Address,
+    z: Address,
+    d: number,
+    table: Address,
+    n: number,
+  ): void;
+  timesPlusWords(out: Address, x: Address, c: number, t: Address, table: Address, n: number): void;
+  wordsToDoubles(out: Address, x: Address, n: number): void;
+
+  packWeights(out: Address, weights: Address, rows: number, cols: number): void;
+  packPanel(
+    panel: Address,
+    c: Address,
+    stride: number,
+    index: Address,
+    cols: number,
+    width: number,
+    piece: number,
+    table: Address,
+  ): void;
+  multiplyPanel(
+    out: Address,
+    stride: number,
+    weights: Address,
+    rows: number,
+    cols: number,
+    panel: Address,
+    width: number,
+    chunks: Address,
+    action: number,
+    side: Address,
+    shift: number,
+    table: Address,
+  ): void;
+  sgemm(
+    transposeA: boolean,
+    transposeB: boolean,
+    m: number,
+    n: number,
+    k: number,
+    alpha: number,
+    a: Address,
+    b: Address,
+    beta: number,
+    c: Address,
+    strip: Address,
+  ): void;
+
+  uniformResidues(
+    out: Address,
+    n: number,
+    state: Address,
+    input: Address,
+    q: bigint,
+    bits: number,
+    bytes: number,
+  ): void;
+  keyStream(
+    out: Address,
+    key: Address,
+    counter: number,
+    blocks: number,
+    nonceLow: number,
+    nonceHigh: number,
+  ): void;
+  centredBinomial(out: Address, stream: Address, count: number): void;
+  ternary(out: Address, stream: Address, bytes: number, done: number, count: number): number;
+  uniformSigned(out: Address, stream: Address, count: number, bits: number): void;
+  packBits(out: Address, words: Address, count: number, bits: bigint): void;
+  unpackBits(out: Address, bytes: Address, count: number, bits: bigint): void;
+}

@@ -1,0 +1,477 @@
+/**
+ * The WebAssembly kernel: the loops of assembly/ behind the {@link Kernel} interface, single-threaded. Nothing here needs
+ * Node: give {@link instantiateWasmKernel} the bytes of build/wasm and it runs in a browser too.
+ */
+import { KernelError, OutOfRangeError, ShapeError } from '../base/errors.ts';
+import type { GemmWeights, Kernel, KeySwitchShape, RingTables, Words } from './kernel.ts';
+import * as check from './preconditions.ts';
+import { WORDS } from './wasm-exports.ts';
+import type { WasmExports } from './wasm-exports.ts';
+import { WasmWeights, multiplyRows } from './wasm-gemm.ts';
+import { WasmMemory, WasmWords } from './wasm-memory.ts';
+import { WasmRing } from './wasm-ring.ts';
+import * as sample from './wasm-sample.ts';
+import { freshDigits, rescalePolynomial, storedDigits, switchAndRescale, switchKey } from './wasm-switch.ts';
+import type { SwitchTask } from './wasm-switch.ts';
+
+type LimbLoop = (out: number, a: number, b: number, table: number, n: number) => void;
+
+class WasmKernel implements Kernel {
+  readonly name = 'wasm';
+  readonly isa: string;
+  readonly threads = 1;
+  readonly exports: WasmExports;
+  readonly memory: WasmMemory;
+
+  constructor(isa: string, exports: WasmExports, memory: WasmMemory) {
+    this.isa = isa;
+    this.exports = exports;
+    this.memory = memory;
+  }
+
+  get liveWords(): number {
+    return this.memory.liveWords;
+  }
+
+  allocate(words: number): Words {
+    return this.memory.words(words);
+  }
+
+  openRing(n: number, moduli: readonly number[]): RingTables {
+    return new WasmRing(this.exports, this.memory, n, moduli);
+  }
+
+  #own(ring: RingTables): WasmRing {
+    if (!(ring instanceof WasmRing) || ring.memory !== this.memory) {
+      throw new ShapeError('the ring', 'of this kernel', 'of another');
+    }
+    return ring;
+  }
+
+  #at(words: Words): number {
+    if (!(words instanceof WasmWords) || words.memory !== this.memory) {
+      throw new ShapeError('the words', 'of this kernel', 'of another');
+    }
+    return words.address;
+  }
+
+  /** Calls `loop` with the byte offset, the table and the position of each limb of a batch. */
+  #eachLimb(
+    ring: RingTables,
+    words: number,
+    mods: readonly number[],
+    loop: (at: number, table: number, position: number) => void,
+  ): void {
+    const own = this.#own(ring);
+    const limbs = words / ring.n;
+    for (let i = 0; i < limbs; i++) loop(8 * ring.n * i, own.table(mods[i % mods.length]), i % mods.length);
+  }
+
+  nttForward(ring: RingTables, x: Words, mods: readonly number[]): void {
+    check.checkUnary(ring, x, x, mods);
+    const to = this.#at(x);
+    this.#eachLimb(ring, x.length, mods, (at, table) => {
+      this.exports.forward(to + at, to + at, table, ring.n, WORDS, WORDS);
+    });
+  }
+
+  nttInverse(ring: RingTables, x: Words, mods: readonly number[]): void {
+    check.checkUnary(ring, x, x, mods);
+    const to = this.#at(x);
+    this.#eachLimb(ring, x.length, mods, (at, table) => {
+      this.exports.inverse(to + at, to + at, table, ring.n, WORDS, WORDS);
+    });
+  }
+
+  #binary(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[], loop: LimbLoop): void {
+    check.checkBinary(ring, out, a, b, mods);
+    const [to, x, y] = [this.#at(out), this.#at(a), this.#at(b)];
+    const period = 8 * b.length;
+    this.#eachLimb(ring, out.length, mods, (at, table) => {
+      loop(to + at, x + at, y + (at % period), table, ring.n);
+    });
+  }
+
+  add(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
+    this.#binary(ring, out, a, b, mods, this.exports.add);
+  }
+
+  sub(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
+    this.#binary(ring, out, a, b, mods, this.exports.sub);
+  }
+
+  mul(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
+    this.#binary(ring, out, a, b, mods, this.exports.mul);
+  }
+
+  mulAdd(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
+    check.checkDisjoint('a', out, a);
+    check.checkDisjoint('b', out, b);
+    this.#binary(ring, out, a, b, mods, this.exports.mulAdd);
+  }
+
+  negate(ring: RingTables, out: Words, a: Words, mods: readonly number[]): void {
+    check.checkUnary(ring, out, a, mods);
+    const [to, x] = [this.#at(out), this.#at(a)];
+    this.#eachLimb(ring, out.length, mods, (at, table) =>
+      this.exports.negate(to + at, x + at, table, ring.n),
+    );
+  }
+
+  mulScalar(
+    ring: RingTables,
+    out: Words,
+    a: Words,
+    scalars: readonly number[],
+    mods: readonly number[],
+  ): void {
+    check.checkUnary(ring, out, a, mods);
+    check.checkScalars(ring, scalars, mods);
+    const [to, x] = [this.#at(out), this.#at(a)];
+    const centred = scalars.map((s, i) => (s > ring.moduli[mods[i]] / 2 ? s - ring.moduli[mods[i]] : s));
+    this.#eachLimb(ring, out.length, mods, (at, table, position) => {
+      this.exports.mulScalar(to + at, x + at, centred[position], table, ring.n);
+    });
+  }
+
+  addScalar(
+    ring: RingTables,
+    out: Words,
+    a: Words,
+    scalars: readonly number[],
+    mods: readonly number[],
+  ): void {
+    check.checkUnary(ring, out, a, mods);
+    check.checkScalars(ring, scalars, mods);
+    const [to, x] = [this.#at(out), this.#at(a)];
+    this.#eachLimb(ring, out.length, mods, (at, table, position) => {
+      this.exports.addScalar(to + at, x + at, scalars[position], table, ring.n);
+    });
+  }
+
+  automorphism(ring: RingTables, out: Words, a: Words, galois: number, mods: readonly number[]): void {
+    check.checkUnary(ring, out, a, mods);
+    check.checkGalois(ring, galois);
+    check.checkDisjoint('a', out, a);
+    const [to, x] = [this.#at(out), this.#at(a)];
+    this.memory.borrow(4 * ring.n, (index) => {
+      this.exports.automorphismIndex(index, this.#own(ring).reversal, ring.n, galois);
+      this.#eachLimb(ring, out.length, mods, (at) => this.exports.gather(to + at, x + at, index, ring.n));
+    });
+  }
+
+  fromSigned(ring: RingTables, out: Words, small: Int8Array, mods: readonly number[]): void {
+    const count = check.batchCount('out', out.length, check.polynomialWords(ring, mods));
+    check.checkLength('the values', small.length, count * ring.n);
+    this.memory.borrowSecret(small.length, (values) => {
+      this.memory
+        .bytes(values, small.length)
+        .set(new Uint8Array(small.buffer, small.byteOffset, small.length));
+      const to = this.#at(out);
+      const polynomial = 8 * ring.n * mods.length;
+      this.#eachLimb(ring, out.length, mods, (at, table) => {
+        const from = values + ring.n * Math.floor(at / polynomial);
+        this.exports.fromBytes(to + at, from, table, ring.n);
+      });
+    });
+  }
+
+  fromDoubles(ring: RingTables, out: Words, values: Float64Array, mods: readonly number[]): void {
+    const count = check.batchCount('out', out.length, check.polynomialWords(ring, mods));
+    check.checkLength('the values', values.length, count * ring.n);
+    check.checkIntegers(values);
+    this.memory.borrowSecret(values.byteLength, (copy) => {
+      this.memory
+        .bytes(copy, values.byteLength)
+        .set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+      const to = this.#at(out);
+      const polynomial = 8 * ring.n * mods.length;
+      this.#eachLimb(ring, out.length, mods, (at, table, position) => {
+        const from = copy + 8 * ring.n * Math.floor(at / polynomial);
+        const high = this.#own(ring).powerOfTwo(50, mods[position]);
+        this.exports.fromDoubles(to + at, from, high, table, ring.n);
+      });
+    });
+  }
+
+  toDoubles(ring: RingTables, out: Float64Array, a: Words, mods: readonly number[]): void {
+    const size = check.polynomialWords(ring, mods);
+    const count = check.batchCount('a', a.length, size);
+    check.checkLength('out', out.length, count * ring.n);
+    const own = this.#own(ring);
+    const limb = 8 * ring.n;
+    this.memory.borrowSecret(limb * mods.length, (digits) => {
+      const from = this.#at(a);
+      for (let i = 0; i < count; i++) {
+        mods.forEach((m, l) => {
+          const [x, table] = [digits + l * limb, own.table(m)];
+          this.exports.wordsToDoubles(x, from + 8 * (i * size + l * ring.n), ring.n);
+          for (let j = 0; j < l; j++) {
+            this.exports.garner(x, digits + j * limb, own.inverseOf([mods[j]], m), table, ring.n);
+          }
+          this.exports.centre(x, x, table, ring.n);
+        });
+        const top = digits + (mods.length - 1) * limb;
+        for (let l = mods.length - 2; l >= 0; l--) {
+          this.exports.horner(top, digits + l * limb, ring.moduli[mods[l]], ring.n);
+        }
+        new Uint8Array(out.buffer, out.byteOffset + i * limb, limb).set(this.memory.bytes(top, limb));
+      }
+    });
+  }
+
+  uniform(ring: RingTables, out: Words, seed: Uint8Array, mods: readonly number[]): void {
+    const size = 8 * check.polynomialWords(ring, mods);
+    check.batchCount('out', 8 * out.length, size);
+    check.checkSeed('the seed', seed);
+    const to = this.#at(out);
+    this.#eachLimb(ring, out.length, mods, (at, _, position) => {
+      const q = ring.moduli[mods[position]];
+      sample.expandUniform(this, to + at, ring.n, seed, Math.floor(at / size), q);
+    });
+  }
+
+  centredBinomial(out: Int8Array, key: Uint8Array, nonce: number): void {
+    check.checkSeed('the key', key);
+    check.checkNonce(nonce);
+    sample.sampleBinomial(this, out, key, nonce);
+  }
+
+  ternary(out: Int8Array, key: Uint8Array, nonce: number): void {
+    check.checkSeed('the key', key);
+    check.checkNonce(nonce);
+    sample.sampleTernary(this, out, key, nonce);
+  }
+
+  uniformSigned(out: Float64Array, bits: number, key: Uint8Array, nonce: number): void {
+    check.checkSeed('the key', key);
+    check.checkNonce(nonce);
+    if (!Number.isInteger(bits) || bits < 0 || bits > 51) {
+      throw new OutOfRangeError('bits', 'an integer in [0, 51]', bits);
+    }
+    sample.sampleUniformSigned(this, out, bits, key, nonce);
+  }
+
+  rescale(ring: RingTables, out: Words, a: Words, mods: readonly number[]): void {
+    const count = check.checkRescale(ring, out, a, mods);
+    const own = this.#own(ring);
+    for (let i = 0; i < count; i++) {
+      const [to, from] = [i * (mods.length - 1), i * mods.length].map((limb) => 8 * ring.n * limb);
+      rescalePolynomial(this, own, this.#at(out) + to, this.#at(a) + from, mods);
+    }
+  }
+
+  decompose(ring: RingTables, out: Words, d: Words, shape: KeySwitchShape): void {
+    const sizes = check.keySwitchSizes(ring, shape);
+    const count = check.batchCount('d', d.length, sizes.qWords);
+    check.checkLength('out', out.length, count * sizes.digits * sizes.digitWords);
+    const own = this.#own(ring);
+    const [limb, padded] = [8 * ring.n, 8 * ring.n + 192];
+    this.memory.borrow(padded * (shape.q.length + 1), (z) => {
+      for (let i = 0; i < count; i++) {
+        const from = this.#at(d) + 8 * i * sizes.qWords;
+        const source = freshDigits(this, own, from, z + padded, shape, sizes);
+        const to = this.#at(out) + 8 * i * sizes.digits * sizes.digitWords;
+        for (let j = 0; j < sizes.digits * sizes.mods.length; j++) {
+          const position = j % sizes.mods.length;
+          const { x, kind } = source.digitAt(Math.floor(j / sizes.mods.length), position, z);
+          if (kind === WORDS) this.memory.copyWithin(to + j * limb, x, limb);
+          else this.exports.lazyToWords(to + j * limb, x, own.table(sizes.mods[position]), ring.n);
+        }
+      }
+    });
+  }
+
+  #task(ring: RingTables, key: Words, galois: number, shape: KeySwitchShape): SwitchTask {
+    const sizes = check.keySwitchSizes(ring, shape);
+    check.checkGalois(ring, galois);
+    check.checkKey(key, sizes);
+    return { ring: this.#own(ring), shape, sizes, key: this.#at(key), galois };
+  }
+
+  applyKey(
+    ring: RingTables,
+    out: Words,
+    digits: Words,
+    key: Words,
+    galois: number,
+    shape: KeySwitchShape,
+  ): void {
+    const task = this.#task(ring, key, galois, shape);
+    const { sizes } = task;
+    const size = sizes.digits * sizes.digitWords;
+    const count = check.batchCount('digits', digits.length, size);
+    check.checkLength('out', out.length, count * 2 * sizes.qWords);
+    for (let i = 0; i < count; i++) {
+      const source = storedDigits(task.ring, this.#at(digits) + 8 * i * size, sizes);
+      switchKey(this, task, this.#at(out) + 16 * i * sizes.qWords, () => source, [0, 0]);
+    }
+  }
+
+  keySwitch(ring: RingTables, out: Words, d: Words, key: Words, galois: number, shape: KeySwitchShape): void {
+    const task = this.#task(ring, key, galois, shape);
+    const { sizes } = task;
+    const count = check.batchCount('d', d.length, sizes.qWords);
+    check.checkLength('out', out.length, count * 2 * sizes.qWords);
+    for (let i = 0; i < count; i++) {
+      this.#switch(task, this.#at(out) + 16 * i * sizes.qWords, this.#at(d) + 8 * i * sizes.qWords, [0, 0]);
+    }
+  }
+
+  #switch(task: SwitchTask, out: number, d: number, plus: readonly [number, number]): void {
+    const { ring, shape, sizes } = task;
+    switchKey(this, task, out, (space) => freshDigits(this, ring, d, space.coefficients, shape, sizes), plus);
+  }
+
+  rotate(ring: RingTables, out: Words, a: Words, key: Words, galois: number, shape: KeySwitchShape): void {
+    const task = this.#task(ring, key, galois, shape);
+    const { qWords } = task.sizes;
+    const count = check.batchCount('a', a.length, 2 * qWords);
+    check.checkLength('out', out.length, a.length);
+    check.checkDisjoint('a', out, a);
+    this.memory.borrow(8 * qWords + 4 * ring.n, (moved) => {
+      const index = moved + 8 * qWords;
+      this.exports.automorphismIndex(index, task.ring.reversal, ring.n, galois);
+      for (let i = 0; i < count; i++) {
+        const from = this.#at(a) + 16 * i * qWords;
+        for (let at = 0; at < 8 * qWords; at += 8 * ring.n) {
+          this.exports.gather(moved + at, from + at, index, ring.n);
+        }
+        this.#switch(task, this.#at(out) + 16 * i * qWords, from + 8 * qWords, [moved, 0]);
+      }
+    });
+  }
+
+  tensor(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
+    const size = check.polynomialWords(ring, mods);
+    const count = check.batchCount('a', a.length, 2 * size);
+    check.checkLength('b', b.length, a.length);
+    check.checkLength('out', out.length, 3 * count * size);
+    const own = this.#own(ring);
+    const [to, x, y] = [this.#at(out), this.#at(a), this.#at(b)];
+    for (let i = 0; i < count; i++) {
+      mods.forEach((limb, l) => {
+        const part = (start: number, number: number) => start + 8 * (number * size + l * ring.n);
+        const [c0, c1, c2] = [part(to, 3 * i), part(to, 3 * i + 1), part(to, 3 * i + 2)];
+        const [a0, a1] = [part(x, 2 * i), part(x, 2 * i + 1)];
+        const [b0, b1] = [part(y, 2 * i), part(y, 2 * i + 1)];
+        if (x === y) this.exports.square(c0, c1, c2, a0, a1, own.table(limb), ring.n);
+        else this.exports.tensor(c0, c1, c2, a0, a1, b0, b1, own.table(limb), ring.n);
+      });
+    }
+  }
+
+  squareRelinearizeRescale(ring: RingTables, out: Words, a: Words, key: Words, shape: KeySwitchShape): void {
+    const task = this.#task(ring, key, 1, shape);
+    const { qWords } = task.sizes;
+    const count = check.batchCount('a', a.length, 2 * qWords);
+    check.checkLength('out', out.length, 2 * count * (qWords - ring.n));
+    if (shape.q.length < 2)
+      throw new ShapeError('the number of limbs to rescale', 'at least 2', shape.q.length);
+    const part = 8 * qWords;
+    const outPart = part - 8 * ring.n;
+    this.memory.borrow(5 * part, (square) => {
+      const t = [square, square + part, square + 2 * part] as const;
+      for (let i = 0; i < count; i++) {
+        const from = this.#at(a) + 2 * i * part;
+        const to = this.#at(out) + 2 * i * outPart;
+        shape.q.forEach((limb, l) => {
+          const at = 8 * l * ring.n;
+          const [a0, a1] = [from + at, from + part + at];
+          this.exports.square(t[0] + at, t[1] + at, t[2] + at, a0, a1, task.ring.table(limb), ring.n);
+        });
+        if (shape.p.length === 1) {
+          switchAndRescale(this, task, to, t);
+        } else {
+          const switched = square + 3 * part;
+          this.#switch(task, switched, t[2], [t[0], t[1]]);
+          rescalePolynomial(this, task.ring, to, switched, shape.q);
+          rescalePolynomial(this, task.ring, to + outPart, switched + part, shape.q);
+        }
+      }
+    });
+  }
+
+  prepareGemm(weights: Int32Array, rows: number, cols: number): GemmWeights {
+    return new WasmWeights(this, weights, rows, cols);
+  }
+
+  gemm(
+    ring: RingTables,
+    out: Words,
+    weights: GemmWeights,
+    c: Words,
+    parts: number,
+    mods: readonly number[],
+    rowIndex?: Uint32Array,
+  ): void {
+    if (!(weights instanceof WasmWeights) || weights.memory !== this.memory) {
+      throw new ShapeError('the weights', 'of this kernel', 'of another');
+    }
+    const index = check.checkGemm(ring, out, weights, c, parts, mods, rowIndex);
+    const runs = Array.from({ length: parts * mods.length }, (_, run) => mods[run % mods.length]);
+    multiplyRows(this, this.#own(ring), this.#at(out), weights, this.#at(c), runs, index);
+  }
+
+  inRange(ring: RingTables, a: Words, mods: readonly number[]): boolean {
+    check.checkUnary(ring, a, a, mods);
+    const from = this.#at(a);
+    let isInRange = true;
+    this.#eachLimb(ring, a.length, mods, (at, table) => {
+      isInRange = this.exports.inRange(from + at, table, ring.n) !== 0 && isInRange;
+    });
+    return isInRange;
+  }
+
+  packBits(out: Uint8Array, a: Words, bits: number): void {
+    check.checkBits(bits, out.length, a.length);
+    sample.packWords(this, out, this.#at(a), a.length, bits);
+  }
+
+  unpackBits(out: Words, bytes: Uint8Array, bits: number): void {
+    check.checkBits(bits, bytes.length, out.length);
+    sample.unpackWords(this, this.#at(out), bytes, out.length, bits);
+  }
+
+  sgemm(
+    transposeA: boolean,
+    transposeB: boolean,
+    m: number,
+    n: number,
+    k: number,
+    alpha: number,
+    a: Float32Array,
+    b: Float32Array,
+    beta: number,
+    c: Float32Array,
+  ): void {
+    check.checkSgemm(m, n, k, a, b, c);
+    sample.multiplySingle(this, [transposeA, transposeB], [m, n, k], [alpha, beta], [a, b, c]);
+  }
+
+  [Symbol.dispose](): void {}
+}
+
+/** The instruction sets of the WebAssembly kernel, best first; each is a file of build/wasm. */
+export const WASM_ISAS = { 'relaxed-simd': 'relaxed.wasm', simd128: 'simd128.wasm' } as const;
+export type WasmIsa = keyof typeof WASM_ISAS;
+
+/**
+ * Starts the kernel from the bytes of one of {@link WASM_ISAS}.
+ * @throws {KernelError} when this engine cannot run it, or its fused multiply-add rounds twice.
+ */
+export function instantiateWasmKernel(isa: WasmIsa, bytes: Uint8Array<ArrayBuffer>): Kernel {
+  const memory = new WebAssembly.Memory({ initial: 2, maximum: 65536 });
+  let exports: WasmExports;
+  try {
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+    exports = instance.exports as unknown as WasmExports;
+  } catch (cause) {
+    throw new KernelError('wasm', `${isa} does not start here`, { cause });
+  }
+  // (1 + 2^-30)^2 - (1 + 2^-29) is 2^-60 with one rounding and 0 with two.
+  if (isa === 'relaxed-simd' && !exports.isFused(1 + 2 ** -30, 1 + 2 ** -29)) {
+    throw new KernelError('wasm', 'the relaxed multiply-add of this machine is not fused');
+  }
+  return new WasmKernel(isa, exports, new WasmMemory(memory, exports.heapBase()));
+}

@@ -1,0 +1,459 @@
+/**
+ * One table of calls, at least one row for each method of the kernel interface. A row builds its operands from a seeded
+ * generator and a fill pattern, calls the kernel and returns everything that came out.
+ */
+import type { Kernel, KeySwitchShape, RingTables, Words } from '../../src/kernel/kernel.ts';
+import { isPrime } from '../../src/kernel/primitive-root.ts';
+
+export const PATTERNS = ['random', 'zero', 'one', 'top', 'edges'] as const;
+export type Pattern = (typeof PATTERNS)[number];
+
+/** mulberry32: 32 bits from a 32-bit counter. */
+export function seededGenerator(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return (t ^ (t >>> 14)) >>> 0;
+  };
+}
+
+/** The largest `count` primes 1 mod 2n below 2^bits. */
+export function primesBelow(bits: number, n: number, count: number): number[] {
+  const primes: number[] = [];
+  const top = 2 ** bits - ((2 ** bits - 1) % (2 * n));
+  for (let q = top - 2 * n; primes.length < count; q -= 2 * n) if (isPrime(q)) primes.push(q);
+  return primes;
+}
+
+/** Limbs 0 to 3 serve as q, 4 and 5 as special primes. */
+export function moduliFor(n: number): number[] {
+  const [p0, q1] = primesBelow(50, n, 2);
+  return [
+    ...primesBelow(42, n, 1),
+    q1,
+    ...primesBelow(30, n, 1),
+    ...primesBelow(49, n, 1),
+    p0,
+    primesBelow(41, n, 1)[0],
+  ];
+}
+
+/** A kernel with a ring open, and operands for it. */
+export class Bench {
+  readonly kernel: Kernel;
+  readonly ring: RingTables;
+  readonly n: number;
+  readonly #random: () => number;
+  readonly #pattern: Pattern;
+  readonly #words: Words[] = [];
+
+  constructor(kernel: Kernel, ring: RingTables, pattern: Pattern, seed: number) {
+    this.kernel = kernel;
+    this.ring = ring;
+    this.n = ring.n;
+    this.#pattern = pattern;
+    this.#random = seededGenerator(seed);
+  }
+
+  /** In [0, bound), bound <= 2^53. */
+  below(bound: number): number {
+    return (this.#random() * 2 ** 21 + (this.#random() >>> 11)) % bound;
+  }
+
+  bytes(length: number): Uint8Array {
+    return Uint8Array.from({ length }, () => this.below(256));
+  }
+
+  zeros(words: number): Words {
+    const run = this.kernel.allocate(words);
+    this.#words.push(run);
+    return run;
+  }
+
+  #residue(i: number, q: number): number {
+    switch (this.#pattern) {
+      case 'random':
+        return this.below(q);
+      case 'zero':
+        return 0;
+      case 'one':
+        return 1;
+      case 'top':
+        return q - 1;
+      case 'edges':
+        return [0, q - 1, (q - 1) / 2, (q + 1) / 2, 1, this.below(q)][i % 6];
+    }
+  }
+
+  /** A batch of polynomials over mods, filled by the pattern. */
+  polynomials(count: number, mods: readonly number[]): Words {
+    const run = this.zeros(count * mods.length * this.n);
+    const view = run.u64();
+    for (let i = 0; i < view.length; i++) {
+      const limb = mods[Math.floor(i / this.n) % mods.length];
+      view[i] = BigInt(this.#residue(i + Math.floor(i / this.n), this.ring.moduli[limb]));
+    }
+    return run;
+  }
+
+  copy(words: Words): Words {
+    const run = this.zeros(words.length);
+    run.u64().set(words.u64());
+    return run;
+  }
+
+  release(): void {
+    for (const run of this.#words) run[Symbol.dispose]();
+  }
+}
+
+export type Output =
+  | BigUint64Array
+  | Float64Array
+  | Float32Array
+  | Int8Array
+  | Uint8Array
+  | boolean
+  | number[];
+type Row = (bench: Bench) => readonly Output[];
+type MethodName = {
+  [K in keyof Kernel]: Kernel[K] extends (...args: never[]) => unknown ? K : never;
+}[keyof Kernel];
+export type KernelMethod = Exclude<MethodName, typeof Symbol.dispose>;
+
+const Q = [0, 1, 2, 3];
+const ONE_SPECIAL: KeySwitchShape = { q: Q, p: [4], alpha: 1, keyLimbs: [0, 1, 2, 3, 4] };
+/** A ciphertext that has lost a prime, under a key with more digits and limbs in another order. */
+const LOWERED: KeySwitchShape = { q: [0, 1, 3], p: [4], alpha: 1, keyLimbs: [4, 0, 1, 2, 3, 5] };
+const PAIRED: KeySwitchShape = { q: [0, 1, 3], p: [4, 5], alpha: 2, keyLimbs: [0, 1, 2, 3, 4, 5] };
+const SHAPES = [ONE_SPECIAL, LOWERED, PAIRED];
+
+function digitsOf(shape: KeySwitchShape): number {
+  return Math.ceil(shape.q.length / shape.alpha);
+}
+
+function keyFor(bench: Bench, shape: KeySwitchShape): Words {
+  return bench.polynomials(2 * (digitsOf(shape) + (shape === LOWERED ? 1 : 0)), shape.keyLimbs);
+}
+
+/** A row for out = f(a) or f(a, b), with the second operand whole and broadcast, apart and in place. */
+function binary(method: 'add' | 'sub' | 'mul'): Row {
+  return (bench) => {
+    const a = bench.polynomials(3, Q);
+    const b = bench.polynomials(3, Q);
+    const one = bench.polynomials(1, Q);
+    const [apart, broadcast, inPlace] = [bench.zeros(a.length), bench.zeros(a.length), bench.copy(a)];
+    bench.kernel[method](bench.ring, apart, a, b, Q);
+    bench.kernel[method](bench.ring, broadcast, a, one, Q);
+    bench.kernel[method](bench.ring, inPlace, inPlace, b, Q);
+    return [apart, broadcast, inPlace].map((words) => words.u64().slice());
+  };
+}
+
+function scalarRow(method: 'mulScalar' | 'addScalar'): Row {
+  return (bench) => {
+    const a = bench.polynomials(2, Q);
+    const scalars = Q.map(
+      (limb) => [bench.below(bench.ring.moduli[limb]), bench.ring.moduli[limb] - 1, 0, 1][limb],
+    );
+    bench.kernel[method](bench.ring, a, a, scalars, Q);
+    return [a.u64().slice()];
+  };
+}
+
+function transformRow(method: 'nttForward' | 'nttInverse'): Row {
+  return (bench) => {
+    const x = bench.polynomials(2, [...Q, 4, 5]);
+    bench.kernel[method](bench.ring, x, [...Q, 4, 5]);
+    return [x.u64().slice()];
+  };
+}
+
+function gemmRow(rows: number, cols: number, bound: number, parts: number): Row {
+  return (bench) => {
+    const mods = [1, 0, 2];
+    const weights = Int32Array.from({ length: rows * cols }, () => bench.below(2 * bound + 1) - bound);
+    weights[0] = bound;
+    using prepared = bench.kernel.prepareGemm(weights, rows, cols);
+    const c = bench.polynomials((cols + 1) * parts, mods);
+    const whole = bench.zeros(rows * parts * mods.length * bench.n);
+    const picked = bench.zeros(whole.length);
+    const { length } = c;
+    const used = c.sub(0, (length / (cols + 1)) * cols);
+    bench.kernel.gemm(bench.ring, whole, prepared, used, parts, mods);
+    const index = Uint32Array.from({ length: cols }, (_, j) => (j * 7 + 1) % (cols + 1));
+    bench.kernel.gemm(bench.ring, picked, prepared, c, parts, mods, index);
+    const shape = [prepared.rows, prepared.cols, prepared.maxAbs];
+    return [whole.u64().slice(), picked.u64().slice(), shape];
+  };
+}
+
+function bitsRow(bench: Bench): readonly Output[] {
+  const outputs: Output[] = [];
+  for (const bits of [1, 7, 30, 49, 50, 53, 63, 64]) {
+    const words = bench.zeros(bench.n + 3);
+    const view = words.u64();
+    for (let i = 0; i < view.length; i++) {
+      view[i] = (BigInt(bench.below(2 ** 32)) << 32n) | BigInt(bench.below(2 ** 32));
+    }
+    const packed = new Uint8Array(Math.ceil((words.length * bits) / 8));
+    bench.kernel.packBits(packed, words, bits);
+    const unpacked = bench.zeros(words.length);
+    bench.kernel.unpackBits(unpacked, packed, bits);
+    outputs.push(packed, unpacked.u64().slice());
+  }
+  return outputs;
+}
+
+/** Small integers, so that every order of summation gives the same floats. */
+function sgemmRow(bench: Bench): readonly Output[] {
+  const outputs: Output[] = [];
+  for (const [m, n, k] of [
+    [1, 1, 1],
+    [4, 8, 5],
+    [7, 13, 9],
+    [17, 3, 20],
+  ]) {
+    for (const [transposeA, transposeB] of [
+      [false, false],
+      [true, false],
+      [false, true],
+      [true, true],
+    ]) {
+      const matrix = (length: number) => Float32Array.from({ length }, () => bench.below(17) - 8);
+      const [a, b, c] = [matrix(m * k), matrix(k * n), matrix(m * n)];
+      const fresh = new Float32Array(m * n).fill(Number.NaN);
+      bench.kernel.sgemm(transposeA, transposeB, m, n, k, 2, a, b, -0.5, c);
+      bench.kernel.sgemm(transposeA, transposeB, m, n, k, 1, a, b, 0, fresh);
+      outputs.push(c, fresh);
+    }
+  }
+  return outputs;
+}
+
+/** Batches of key switches, for every shape, without and with an automorphism. */
+function switchRow(
+  inputs: (bench: Bench, shape: KeySwitchShape) => { input: Words; outWords: number },
+  call: (bench: Bench, out: Words, input: Words, key: Words, galois: number, shape: KeySwitchShape) => void,
+): Row {
+  return (bench) =>
+    SHAPES.flatMap((shape) =>
+      [1, 5, 2 * bench.n - 1].map((galois) => {
+        const { input, outWords } = inputs(bench, shape);
+        const out = bench.zeros(outWords);
+        call(bench, out, input, keyFor(bench, shape), galois, shape);
+        return out.u64().slice();
+      }),
+    );
+}
+
+export const CASES: Record<KernelMethod, readonly Row[]> = {
+  allocate: [
+    (bench) => {
+      const words = bench.zeros(5);
+      words.u32()[3] = 7;
+      words.sub(1, 2).bytes()[15] = 9;
+      return [words.u64().slice(), [words.length, words.sub(2, 3).length]];
+    },
+  ],
+  openRing: [
+    (bench) => {
+      using ring = bench.kernel.openRing(bench.n, bench.ring.moduli);
+      return [[ring.n, ...ring.moduli]];
+    },
+  ],
+  nttForward: [transformRow('nttForward')],
+  nttInverse: [transformRow('nttInverse')],
+  add: [binary('add')],
+  sub: [binary('sub')],
+  mul: [binary('mul')],
+  negate: [
+    (bench) => {
+      const a = bench.polynomials(2, Q);
+      bench.kernel.negate(bench.ring, a, a, Q);
+      return [a.u64().slice()];
+    },
+  ],
+  mulAdd: [
+    (bench) => {
+      const [a, b, one] = [bench.polynomials(2, Q), bench.polynomials(2, Q), bench.polynomials(1, Q)];
+      const out = bench.polynomials(2, Q);
+      bench.kernel.mulAdd(bench.ring, out, a, b, Q);
+      bench.kernel.mulAdd(bench.ring, out, a, one, Q);
+      return [out.u64().slice()];
+    },
+  ],
+  mulScalar: [scalarRow('mulScalar')],
+  addScalar: [scalarRow('addScalar')],
+  automorphism: [
+    (bench) => {
+      const a = bench.polynomials(2, Q);
+      const exponents = [1, 3, 5, 2 * bench.n - 1, 2 * bench.below(bench.n) + 1];
+      return exponents.map((galois) => {
+        const out = bench.zeros(a.length);
+        bench.kernel.automorphism(bench.ring, out, a, galois, Q);
+        return out.u64().slice();
+      });
+    },
+  ],
+  fromSigned: [
+    (bench) => {
+      const out = bench.zeros(2 * Q.length * bench.n);
+      const small = Int8Array.from({ length: 2 * bench.n }, (_, i) =>
+        i < 2 ? -128 + 255 * i : bench.below(256),
+      );
+      bench.kernel.fromSigned(bench.ring, out, small, Q);
+      return [out.u64().slice()];
+    },
+  ],
+  fromDoubles: [
+    (bench) => {
+      const out = bench.zeros(2 * Q.length * bench.n);
+      const edges = [
+        0,
+        -0,
+        1,
+        -1,
+        2 ** 53,
+        2 ** 99 * (2 - 2 ** -52),
+        -(2 ** 99),
+        2 ** 50 - 1,
+        2 ** 49,
+        -(2 ** 52) - 1,
+      ];
+      const values = Float64Array.from({ length: 2 * bench.n }, (_, i) =>
+        i < edges.length ? edges[i] : (bench.below(2 ** 53) - 2 ** 52) * 2 ** bench.below(48),
+      );
+      bench.kernel.fromDoubles(bench.ring, out, values, Q);
+      return [out.u64().slice()];
+    },
+  ],
+  toDoubles: [
+    (bench) =>
+      [[0], [2, 1], Q, [3, 2, 0]].map((mods) => {
+        const out = new Float64Array(2 * bench.n);
+        bench.kernel.toDoubles(bench.ring, out, bench.polynomials(2, mods), mods);
+        return out;
+      }),
+    (bench) => {
+      const values = Float64Array.from({ length: bench.n }, () => bench.below(2 ** 52) - 2 ** 51);
+      const words = bench.zeros(Q.length * bench.n);
+      bench.kernel.fromDoubles(bench.ring, words, values, Q);
+      const out = new Float64Array(bench.n);
+      bench.kernel.toDoubles(bench.ring, out, words, Q);
+      return [out, out.map((v, i) => v - values[i])];
+    },
+  ],
+  uniform: [
+    (bench) => {
+      const [out, limb] = [bench.zeros(2 * Q.length * bench.n), bench.zeros(bench.n)];
+      const seed = bench.bytes(32);
+      bench.kernel.uniform(bench.ring, out, seed, Q);
+      bench.kernel.uniform(bench.ring, limb, seed, [2]);
+      return [out.u64().slice(), limb.u64().slice()];
+    },
+  ],
+  centredBinomial: [
+    (bench) =>
+      [0, 2 ** 32 + 5].map((nonce) => {
+        const out = new Int8Array(3 * bench.n + 1);
+        bench.kernel.centredBinomial(out, bench.bytes(32), nonce);
+        return out;
+      }),
+  ],
+  ternary: [
+    (bench) =>
+      [1, 2 ** 53 - 1].map((nonce) => {
+        const out = new Int8Array(3 * bench.n + 1);
+        bench.kernel.ternary(out, bench.bytes(32), nonce);
+        return out;
+      }),
+  ],
+  uniformSigned: [
+    (bench) =>
+      [0, 20, 51].map((bits) => {
+        const out = new Float64Array(2 * bench.n + 1);
+        bench.kernel.uniformSigned(out, bits, bench.bytes(32), 3);
+        return out;
+      }),
+  ],
+  rescale: [
+    (bench) =>
+      [Q, [1, 2], [2, 0, 4]].map((mods) => {
+        const a = bench.polynomials(3, mods);
+        const out = bench.zeros((a.length / mods.length) * (mods.length - 1));
+        bench.kernel.rescale(bench.ring, out, a, mods);
+        return out.u64().slice();
+      }),
+  ],
+  decompose: [
+    (bench) =>
+      SHAPES.map((shape) => {
+        const d = bench.polynomials(2, shape.q);
+        const out = bench.zeros(2 * digitsOf(shape) * (shape.q.length + shape.p.length) * bench.n);
+        bench.kernel.decompose(bench.ring, out, d, shape);
+        return out.u64().slice();
+      }),
+  ],
+  applyKey: [
+    switchRow(
+      (bench, shape) => ({
+        input: bench.polynomials(2 * digitsOf(shape), [...shape.q, ...shape.p]),
+        outWords: 4 * shape.q.length * bench.n,
+      }),
+      ({ kernel, ring }, out, input, key, galois, shape) =>
+        kernel.applyKey(ring, out, input, key, galois, shape),
+    ),
+  ],
+  keySwitch: [
+    switchRow(
+      (bench, shape) => ({ input: bench.polynomials(2, shape.q), outWords: 4 * shape.q.length * bench.n }),
+      ({ kernel, ring }, out, input, key, galois, shape) =>
+        kernel.keySwitch(ring, out, input, key, galois, shape),
+    ),
+  ],
+  rotate: [
+    switchRow(
+      (bench, shape) => ({ input: bench.polynomials(4, shape.q), outWords: 4 * shape.q.length * bench.n }),
+      ({ kernel, ring }, out, input, key, galois, shape) =>
+        kernel.rotate(ring, out, input, key, galois, shape),
+    ),
+  ],
+  tensor: [
+    (bench) => {
+      const [a, b] = [bench.polynomials(4, Q), bench.polynomials(4, Q)];
+      const [product, square] = [bench.zeros(6 * Q.length * bench.n), bench.zeros(6 * Q.length * bench.n)];
+      bench.kernel.tensor(bench.ring, product, a, b, Q);
+      bench.kernel.tensor(bench.ring, square, a, a, Q);
+      return [product.u64().slice(), square.u64().slice()];
+    },
+  ],
+  squareRelinearizeRescale: [
+    (bench) =>
+      SHAPES.map((shape) => {
+        const a = bench.polynomials(4, shape.q);
+        const out = bench.zeros(4 * (shape.q.length - 1) * bench.n);
+        bench.kernel.squareRelinearizeRescale(bench.ring, out, a, keyFor(bench, shape), shape);
+        return out.u64().slice();
+      }),
+  ],
+  prepareGemm: [gemmRow(1, 1, 3, 1)],
+  gemm: [gemmRow(5, 9, 7, 2), gemmRow(3, 6, 32767, 1), gemmRow(8, 40, 15, 1), gemmRow(2, 33, 1, 1)],
+  inRange: [
+    (bench) => {
+      const a = bench.polynomials(2, Q);
+      const before = bench.kernel.inRange(bench.ring, a, Q);
+      const last = a.length - 1;
+      const after = [BigInt(bench.ring.moduli[3]), 2n ** 63n, 2n ** 64n - 1n].map((word) => {
+        a.u64()[last] = word;
+        return bench.kernel.inRange(bench.ring, a, Q);
+      });
+      return [before, ...after];
+    },
+  ],
+  packBits: [bitsRow],
+  unpackBits: [bitsRow],
+  sgemm: [sgemmRow],
+};
