@@ -82,7 +82,7 @@ function buildWebAssembly() {
     name: 'wasm',
     message: 'compiling the WebAssembly kernel',
     sources: ['assembly', script, 'package-lock.json'],
-    outputs: [],
+    outputs: ['build/wasm/relaxed.wasm', 'build/wasm/simd128.wasm'],
     run: () => node(script),
   });
 }
