@@ -88,9 +88,6 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
 
 }  // namespace
 
-__attribute__((weak)) void registerGemm(Napi::Env, Napi::Object) {}
-__attribute__((weak)) void registerRing(Napi::Env, Napi::Object) {}
-
 }  // namespace subrosa
 
 static Napi::Object initializeModule(Napi::Env env, Napi::Object exports) {
