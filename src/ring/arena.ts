@@ -77,6 +77,6 @@ export class Arena implements Disposable {
 
   [Symbol.dispose](): void {
     this.#isDisposed = true;
-    for (const value of [...this.#owned]) value[Symbol.dispose]();
+    for (const value of this.#owned) value[Symbol.dispose]();
   }
 }

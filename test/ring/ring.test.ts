@@ -42,7 +42,7 @@ function coefficients(words: Words): number[] {
 
 /** The product in Z[X]/(X^N + 1) from its definition. */
 function schoolbook(a: readonly number[], b: readonly number[]): number[] {
-  const out = new Array<number>(N).fill(0);
+  const out = Array.from({ length: N }, () => 0);
   for (let i = 0; i < N; i++) {
     for (let j = 0; j < N; j++) out[(i + j) % N]! += (i + j < N ? 1 : -1) * a[i]! * b[j]!;
   }

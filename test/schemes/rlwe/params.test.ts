@@ -11,7 +11,7 @@ const TABLE = [26, 53, 106, 214, 430, 868, 1747, 3523];
 function chain(logN: number, total: number): CkksSpec {
   const count = Math.max(2, Math.ceil(total / 49));
   const each = total / count;
-  return { logN, logQ: new Array(count - 1).fill(each), logP: [each], logScale: 30 };
+  return { logN, logQ: Array.from({ length: count - 1 }, () => each), logP: [each], logScale: 30 };
 }
 
 describe('the ceiling', () => {
