@@ -5,8 +5,13 @@
 // Ranges. A product is below q in absolute value, in practice 0.6 q. "Narrow" primes, below 2^48: 16 q <= 2^52, so the
 // forward transform, which grows by one product per stage from at most 2 q, never reduces; the inverse doubles per
 // stage and reduces the lanes that only ever added. Wide primes, below 2^50: everything is reduced when a pass loads it.
-#include "ntt_avx2.h"
+#include <immintrin.h>
 
+// The butterflies are long chains of dependent operations: without scheduling before register allocation the order of
+// the source decides, and the loops run a quarter slower.
+#pragma GCC optimize("schedule-insns", "sched-pressure")
+
+#include "ntt_avx2.h"
 #include "word_avx2.h"
 
 namespace subrosa {
@@ -123,28 +128,44 @@ void forward4(const Load& load, double* out, const Table& t, const Modulus& m, s
   }
 }
 
-// Four stages on each 16 words of the block, whose first such run has the node `node`.
+// Four stages on `runs` neighbouring runs of 16 words, the first with the node `node`. Two runs side by side fill each
+// other's waiting times.
+template <int runs, typename Load, typename Store>
+inline void forwardRuns(const Load& load, const Store& store, const Table& t, const Modulus& m, size_t at,
+                        size_t node) {
+  Vector v[runs][4];
+  for (int r = 0; r < runs; r++) {
+    for (int k = 0; k < 4; k++) v[r][k] = load(at + 16 * r + 4 * k, m);
+    const Twiddle first(t, node + r);
+    split(v[r][0], v[r][2], first, m);
+    split(v[r][1], v[r][3], first, m);
+  }
+  for (int r = 0; r < runs; r++) {
+    split(v[r][0], v[r][1], Twiddle(t, 2 * (node + r)), m);
+    split(v[r][2], v[r][3], Twiddle(t, 2 * (node + r) + 1), m);
+  }
+  for (int r = 0; r < runs; r++) {
+    transpose(v[r][0], v[r][1], v[r][2], v[r][3]);
+    const LaneTwiddle third(t, 4 * (node + r));
+    split(v[r][0], v[r][2], third, m);
+    split(v[r][1], v[r][3], third, m);
+  }
+  for (int r = 0; r < runs; r++) {
+    split(v[r][0], v[r][1], LaneTwiddle(t, 8 * (node + r)), m);
+    split(v[r][2], v[r][3], LaneTwiddle(t, 8 * (node + r) + 4), m);
+  }
+  for (int r = 0; r < runs; r++) {
+    for (int k = 0; k < 4; k++) v[r][k] = store.finish(v[r][k], m);
+    transpose(v[r][0], v[r][1], v[r][2], v[r][3]);
+    for (int k = 0; k < 4; k++) store(at + 16 * r + 4 * k, v[r][k]);
+  }
+}
+
 template <typename Load, typename Store>
 void forwardTail(const Load& load, const Store& store, const Table& t, const Modulus& m, size_t at, size_t node,
                  size_t size) {
-  for (size_t i = at; i < at + size; i += 16, node++) {
-    Vector v[4];
-    for (int k = 0; k < 4; k++) v[k] = load(i + 4 * k, m);
-    const Twiddle first(t, node);
-    split(v[0], v[2], first, m);
-    split(v[1], v[3], first, m);
-    split(v[0], v[1], Twiddle(t, 2 * node), m);
-    split(v[2], v[3], Twiddle(t, 2 * node + 1), m);
-    transpose(v[0], v[1], v[2], v[3]);
-    const LaneTwiddle third(t, 4 * node);
-    split(v[0], v[2], third, m);
-    split(v[1], v[3], third, m);
-    split(v[0], v[1], LaneTwiddle(t, 8 * node), m);
-    split(v[2], v[3], LaneTwiddle(t, 8 * node + 4), m);
-    for (int k = 0; k < 4; k++) v[k] = store.finish(v[k], m);
-    transpose(v[0], v[1], v[2], v[3]);
-    for (int k = 0; k < 4; k++) store(i + 4 * k, v[k]);
-  }
+  if (size == 16) return forwardRuns<1>(load, store, t, m, at, node);
+  for (size_t i = at; i < at + size; i += 32, node += 2) forwardRuns<2>(load, store, t, m, i, node);
 }
 
 // Radix 8 shortens the way to the cache and makes the number of stages left even.
@@ -195,28 +216,40 @@ void forwardAll(const Prime& p, double* work, const Load& load, const Store& sto
     forwardBlock<wide>(work, store, t, m, k * p.n / parts, parts + k, p.n / parts);
 }
 
+template <bool wide, int runs, typename Load>
+inline void inverseRuns(const Load& load, double* out, const Table& t, const Modulus& m, size_t at, size_t node) {
+  Vector v[runs][4];
+  for (int r = 0; r < runs; r++) {
+    for (int k = 0; k < 4; k++) v[r][k] = load(at + 16 * r + 4 * k, m);
+    transpose(v[r][0], v[r][1], v[r][2], v[r][3]);
+    merge(v[r][0], v[r][1], LaneTwiddle(t, 8 * (node + r)), m);
+    merge(v[r][2], v[r][3], LaneTwiddle(t, 8 * (node + r) + 4), m);
+  }
+  for (int r = 0; r < runs; r++) {
+    const LaneTwiddle second(t, 4 * (node + r));
+    merge(v[r][0], v[r][2], second, m);
+    merge(v[r][1], v[r][3], second, m);
+    // Up to 4 q so far: the sums of four, or everything when the next 8 q would be too large.
+    for (int k = 0; k < (wide ? 4 : 1); k++) v[r][k] = reduceCentred(v[r][k], m);
+    transpose(v[r][0], v[r][1], v[r][2], v[r][3]);
+  }
+  for (int r = 0; r < runs; r++) {
+    merge(v[r][0], v[r][1], Twiddle(t, 2 * (node + r)), m);
+    merge(v[r][2], v[r][3], Twiddle(t, 2 * (node + r) + 1), m);
+  }
+  for (int r = 0; r < runs; r++) {
+    const Twiddle last(t, node + r);
+    merge(v[r][0], v[r][2], last, m);
+    merge(v[r][1], v[r][3], last, m);
+    if (!wide) v[r][0] = reduceCentred(v[r][0], m);
+    for (int k = 0; k < 4; k++) storeDoubles(out + at + 16 * r + 4 * k, v[r][k]);
+  }
+}
+
 template <bool wide, typename Load>
 void inverseTail(const Load& load, double* out, const Table& t, const Modulus& m, size_t at, size_t node, size_t size) {
-  for (size_t i = at; i < at + size; i += 16, node++) {
-    Vector v[4];
-    for (int k = 0; k < 4; k++) v[k] = load(i + 4 * k, m);
-    transpose(v[0], v[1], v[2], v[3]);
-    merge(v[0], v[1], LaneTwiddle(t, 8 * node), m);
-    merge(v[2], v[3], LaneTwiddle(t, 8 * node + 4), m);
-    const LaneTwiddle second(t, 4 * node);
-    merge(v[0], v[2], second, m);
-    merge(v[1], v[3], second, m);
-    // Up to 4 q so far: the sums of four, or everything when the next 8 q would be too large.
-    for (int k = 0; k < (wide ? 4 : 1); k++) v[k] = reduceCentred(v[k], m);
-    transpose(v[0], v[1], v[2], v[3]);
-    merge(v[0], v[1], Twiddle(t, 2 * node), m);
-    merge(v[2], v[3], Twiddle(t, 2 * node + 1), m);
-    const Twiddle last(t, node);
-    merge(v[0], v[2], last, m);
-    merge(v[1], v[3], last, m);
-    if (!wide) v[0] = reduceCentred(v[0], m);
-    for (int k = 0; k < 4; k++) storeDoubles(out + i + 4 * k, v[k]);
-  }
+  if (size == 16) return inverseRuns<wide, 1>(load, out, t, m, at, node);
+  for (size_t i = at; i < at + size; i += 32, node += 2) inverseRuns<wide, 2>(load, out, t, m, i, node);
 }
 
 // The last stage of all: both outputs carry the factor 1/n.
