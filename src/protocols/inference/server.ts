@@ -70,7 +70,6 @@ export class InferenceServer implements AsyncDisposable {
       worker.once('message', resolve);
       worker.once('error', reject);
     });
-    worker.removeAllListeners();
     return new InferenceServer(worker, ready, new Int32Array(cancelled));
   }
 
@@ -156,15 +155,19 @@ export class InferenceServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#worker.removeAllListeners();
     this.#fail(new ProtocolError('the server is closed'));
     await this.#worker.terminate();
   }
 }
 
-/** From sources (tests, examples) the thread needs the TypeScript loader; from the build it does not. */
+/**
+ * The thread is a file of the build, also for tests that run the sources: Node 20 cannot load TypeScript in a worker. Every npm
+ * script builds first.
+ */
 function startThread(setup: ThreadSetup): Worker {
   const isSource = import.meta.url.endsWith('.ts');
-  const file = new URL(`./responder-thread.${isSource ? 'ts' : 'js'}`, import.meta.url);
-  return new Worker(file, { workerData: setup, ...(isSource ? { execArgv: ['--import', 'tsx'] } : {}) });
+  const file = isSource
+    ? '../../../dist/src/protocols/inference/responder-thread.js'
+    : './responder-thread.js';
+  return new Worker(new URL(file, import.meta.url), { workerData: setup });
 }
