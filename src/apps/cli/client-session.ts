@@ -1,0 +1,179 @@
+/** A client with keys for one model of one server: made new, or taken from the key file. */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { KeyFileError, ProtocolError, UsageError } from '../../base/errors.ts';
+import type { Offer } from '../../compiler/program.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
+import type { KeyFileSubject, KeyStore } from '../keystore/key-store.ts';
+import { type HttpOptions, HttpTransport } from '../transport/http.ts';
+import { RemoteModel } from '../transport/remote-model.ts';
+import type { EngineParts } from './parts.ts';
+import type { Recogniser } from './recogniser.ts';
+import type { EncryptingClient } from './utterance.ts';
+
+/** Where keys live between runs. Without it they end with the process. */
+export interface KeyFilePlan {
+  readonly store: KeyStore;
+  /** Asked only when it is needed; `isNew` when there is no file yet. */
+  readonly passphrase: (isNew: boolean) => Promise<string>;
+}
+
+export interface SessionOptions {
+  readonly server: string;
+  readonly http: Omit<HttpOptions, 'token'>;
+  readonly modelsDirectory: string;
+  readonly keyFile?: KeyFilePlan;
+}
+
+/** How the keys came about, for the report. */
+export interface KeyFacts {
+  readonly source: 'made' | 'key file';
+  /** Making the secret and, when they were uploaded, the evaluation keys. */
+  readonly keygenMs: number;
+  /** Zero when the server had the keys. */
+  readonly keyBytes: number;
+  readonly uploadMs: number;
+}
+
+/** Every model that the server offers, checked. @throws {TransportError | ProtocolError | DecodeError} */
+export async function serverOffers(
+  parts: EngineParts,
+  { server, http }: Pick<SessionOptions, 'server' | 'http'>,
+): Promise<readonly Offer[]> {
+  const transport = new HttpTransport(server, { ...http, token: randomBytes(32) });
+  return (await transport.models()).map((offer) => parts.parseOffer(offer));
+}
+
+/** The offer called `name`, or the only one. @throws {UsageError} when that does not single one out. */
+export function chosenOffer(offers: readonly Offer[], name: string | undefined): Offer {
+  const names = offers.map((offer) => offer.model).join(', ');
+  if (offers.length === 0) throw new ProtocolError('the server offers no model');
+  if (name === undefined && offers.length > 1)
+    throw new UsageError(`the server offers ${names}: choose one with --model`);
+  const offer = name === undefined ? offers[0] : offers.find(({ model }) => model === name);
+  if (offer === undefined) throw new UsageError(`the server offers ${names}, not ${name}`);
+  return offer;
+}
+
+export class ClientSession implements Disposable {
+  readonly offer: Offer;
+  readonly recogniser: Recogniser;
+  readonly client: EncryptingClient;
+  readonly remote: RemoteModel;
+  readonly keys: KeyFacts;
+  readonly #token: Uint8Array;
+
+  private constructor(
+    parts: Pick<ClientSession, 'offer' | 'recogniser' | 'client' | 'remote' | 'keys'>,
+    token: Uint8Array,
+  ) {
+    this.offer = parts.offer;
+    this.recogniser = parts.recogniser;
+    this.client = parts.client;
+    this.remote = parts.remote;
+    this.keys = parts.keys;
+    this.#token = token;
+  }
+
+  /**
+   * Loads the model's clear parts, makes or restores the keys, and sees to it that the server has them. New keys are
+   * saved before anything is sent, so that a disk that cannot hold them costs nothing.
+   *
+   * @throws {KeyFileError | DataError | TransportError | ProtocolError}
+   */
+  static async open(
+    parts: EngineParts,
+    kernel: Kernel,
+    offer: Offer,
+    options: SessionOptions,
+  ): Promise<ClientSession> {
+    const recogniser = await parts.loadRecogniser(join(options.modelsDirectory, offer.model), {
+      multiply: kernel,
+    });
+    const subject: KeyFileSubject = {
+      server: new URL(options.server).origin,
+      model: offer.model,
+      paramsId: offer.paramsId,
+    };
+    const started = performance.now();
+    const held = await holdKeys(parts, kernel, offer, subject, options.keyFile);
+    let keygenMs = held.source === 'made' ? performance.now() - started - held.savingMs : 0;
+    const transport = new HttpTransport(options.server, { ...options.http, token: held.token });
+    const enrolment = () => {
+      const from = performance.now();
+      const message = held.client.enrolment();
+      keygenMs += performance.now() - from;
+      return message;
+    };
+    const remote = new RemoteModel(transport, offer.model, enrolment, held.keyId);
+    await remote.ready();
+    if (remote.keyId !== held.keyId) await held.save(remote.keyId);
+    const keys: KeyFacts = {
+      source: held.source,
+      keygenMs,
+      keyBytes: remote.enrolled?.bytesUp ?? 0,
+      uploadMs: remote.enrolled?.uploadMs ?? 0,
+    };
+    return new ClientSession({ offer, recogniser, client: held.client, remote, keys }, held.token);
+  }
+
+  [Symbol.dispose](): void {
+    this.#token.fill(0);
+    this.client[Symbol.dispose]();
+  }
+}
+
+interface HeldKeys {
+  readonly client: EncryptingClient;
+  readonly token: Uint8Array;
+  readonly keyId: string | null;
+  readonly source: KeyFacts['source'];
+  readonly savingMs: number;
+  /** Writes the key file again with what the server calls the keys; nothing without a key file. */
+  readonly save: (keyId: string | null) => Promise<void>;
+}
+
+async function holdKeys(
+  parts: EngineParts,
+  kernel: Kernel,
+  offer: Offer,
+  subject: KeyFileSubject,
+  plan: KeyFilePlan | undefined,
+): Promise<HeldKeys> {
+  if (plan === undefined) {
+    const client = await parts.createClient(offer, kernel);
+    return { client, token: randomBytes(32), keyId: null, source: 'made', savingMs: 0, save: async () => {} };
+  }
+  const { store } = plan;
+  const isNew = !(await store.has(subject));
+  const passphrase = await plan.passphrase(isNew);
+  const saver = (client: EncryptingClient, token: Uint8Array) => async (keyId: string | null) => {
+    const secret = client.exportSecret();
+    try {
+      await store.save(subject, passphrase, { secret, token, keyId });
+    } finally {
+      secret.fill(0);
+    }
+  };
+  const kept = await store.load(subject, passphrase);
+  if (kept !== null) {
+    try {
+      const client = await parts.restoreClient(offer, kept.secret, kernel);
+      const { token, keyId } = kept;
+      return { client, token, keyId, source: 'key file', savingMs: 0, save: saver(client, token) };
+    } catch (error) {
+      throw new KeyFileError(
+        `the keys in ${store.path(subject)} do not fit this model: remove the file to make new ones`,
+        { cause: error },
+      );
+    } finally {
+      kept.secret.fill(0);
+    }
+  }
+  const client = await parts.createClient(offer, kernel);
+  const token = randomBytes(32);
+  const save = saver(client, token);
+  const started = performance.now();
+  await save(null);
+  return { client, token, keyId: null, source: 'made', savingMs: performance.now() - started, save };
+}

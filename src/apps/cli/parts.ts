@@ -1,0 +1,45 @@
+/** The engine behind the commands, in one object, so that tests can run every command with a small one in its place. */
+import type { Offer } from '../../compiler/program.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
+import { openKernel } from '../../kernel/open.ts';
+import type { PolynomialNetwork } from '../../nn/index.ts';
+import { InferenceClient } from '../../protocols/inference/client.ts';
+import { parseOffer } from '../../protocols/inference/offer.ts';
+import { InferenceServer } from '../../protocols/inference/server.ts';
+import type { InferenceService } from '../server/index.ts';
+import { type LoadOptions, loadRecogniser } from './model-files.ts';
+import type { Recogniser } from './recogniser.ts';
+import { ServerProcess, type ServerReady } from './server-process.ts';
+import type { EncryptingClient } from './utterance.ts';
+
+export interface StartedServer extends AsyncDisposable {
+  readonly ready: ServerReady;
+}
+
+export interface RunningService extends InferenceService, AsyncDisposable {
+  readonly kernel: ServerReady['kernel'];
+}
+
+export interface EngineParts {
+  /** `onFallback` hears why WebAssembly does the work. */
+  openKernel(onFallback: (reason: string) => void): Promise<Kernel>;
+  /** @throws {DataError} when the directory holds no model. */
+  loadRecogniser(directory: string, options?: LoadOptions): Promise<Recogniser>;
+  startService(models: readonly { name: string; network: PolynomialNetwork }[]): Promise<RunningService>;
+  /** Runs a server in a process of its own; `args` as for `subrosa serve`. */
+  startServer(args: readonly string[], onNote: (line: string) => void): Promise<StartedServer>;
+  /** Checks an offer that came over the network. */
+  parseOffer(value: unknown): Offer;
+  createClient(offer: Offer, kernel: Kernel): Promise<EncryptingClient>;
+  restoreClient(offer: Offer, secret: Uint8Array, kernel: Kernel): Promise<EncryptingClient>;
+}
+
+export const engineParts: EngineParts = {
+  openKernel: (onFallback) => openKernel({ onFallback }),
+  loadRecogniser,
+  startService: (models) => InferenceServer.start(models),
+  startServer: (args, onNote) => ServerProcess.start(args, onNote),
+  parseOffer,
+  createClient: (offer, kernel) => InferenceClient.create(offer, kernel),
+  restoreClient: (offer, secret, kernel) => InferenceClient.restore(offer, secret, kernel),
+};

@@ -1,0 +1,146 @@
+/** The command line: names, options and help. What the commands do is in their own files. */
+import { Command, Option } from 'commander';
+import { bench } from './bench.ts';
+import { demo } from './demo.ts';
+import { WHO_LEARNS_WHAT } from './disclosure.ts';
+import { doctor } from './doctor.ts';
+import { inspect } from './inspect.ts';
+import { installation } from './installation.ts';
+import type { EngineParts } from './parts.ts';
+import { DONE } from './report-error.ts';
+import { DEFAULT_PORT, SERVE_DEFAULTS, serve, wholeNumber } from './serve.ts';
+import type { Terminal } from './terminal.ts';
+import { transcribe } from './transcribe.ts';
+
+const JSON_FLAG = ['--json', 'one JSON object on standard output, for programs'] as const;
+const NETWORK_FLAG = [
+  '--network <name>',
+  "which of the model's polynomial networks; the 4-bit one by default",
+] as const;
+const MODELS_FLAG = ['--models <dir>', 'where the model directories are', installation.models] as const;
+
+/** Builds the program. `setExit` hears the exit code of commands that end without an error but not with 0. */
+export function buildProgram(
+  terminal: Terminal,
+  parts: EngineParts,
+  setExit: (code: number) => void,
+): Command {
+  const program = new Command('subrosa')
+    .description('Machine learning on data that the computer doing the work cannot read.')
+    .version(installation.version)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) })
+    .showHelpAfterError('(--help shows what there is)')
+    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage. SUBROSA_DEBUG=1 prints stacks.');
+  addDemo(program, terminal, parts);
+  addServe(program, terminal, parts);
+  addTranscribe(program, terminal, parts, setExit);
+  program
+    .command('inspect')
+    .argument('<model>', 'name in the models directory, or a path')
+    .description('what a model is, what clients may learn of it, what a request costs')
+    .option(...MODELS_FLAG)
+    .option(...NETWORK_FLAG)
+    .option(...JSON_FLAG)
+    .addHelpText('after', WHO_LEARNS_WHAT)
+    .action((name, flags) => inspect(name, flags, terminal, parts));
+  program
+    .command('doctor')
+    .description('the kernel in use and its self-test, the models, where keys are kept')
+    .option(...JSON_FLAG)
+    .addHelpText('after', '\nWho learns what: nobody; this command talks to no one.')
+    .action((flags) => doctor(flags, terminal, parts));
+  program
+    .command('bench')
+    .argument('[args...]', 'name of the bench and its options; none lists them')
+    .description('measure: every number in the documentation comes from here')
+    .allowUnknownOption()
+    .helpOption(false)
+    .action(async (args) => setExit(await bench(args)));
+  return program;
+}
+
+function addDemo(program: Command, terminal: Terminal, parts: EngineParts): void {
+  program
+    .command('demo')
+    .description('a server process that cannot hear recognises the recordings that ship with the package')
+    .addOption(
+      new Option('--task <task>', 'which model').choices(['digits', 'sentences', 'both']).default('both'),
+    )
+    .option('--wav <file...>', 'your own recordings instead')
+    .option(...MODELS_FLAG)
+    .option(...JSON_FLAG)
+    .addHelpText('after', WHO_LEARNS_WHAT)
+    .action((flags) => demo(flags, terminal, parts));
+}
+
+function addServe(program: Command, terminal: Terminal, parts: EngineParts): void {
+  program
+    .command('serve')
+    .argument('<model...>', 'names in the models directory, or paths')
+    .description('answer encrypted questions about models')
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .addOption(
+      new Option('--port <n>', '0 takes any free port')
+        .default(DEFAULT_PORT)
+        .argParser(wholeNumber(0, 65_535)),
+    )
+    .option('--tls-cert <file>', 'certificate chain, PEM')
+    .option('--tls-key <file>', 'private key, PEM')
+    .option('--insecure-listen', 'plain HTTP on an address that other machines reach (behind a TLS proxy)')
+    .addOption(
+      new Option('--key-memory <MiB>', "memory for clients' keys, the least recently used are dropped")
+        .default(SERVE_DEFAULTS.keyMemory)
+        .argParser(wholeNumber(1, 1_000_000)),
+    )
+    .addOption(
+      new Option('--max-pending <n>', 'evaluations that wait or run; more are refused')
+        .default(SERVE_DEFAULTS.maxPending)
+        .argParser(wholeNumber(1, 10_000)),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'log on standard error')
+        .choices(['info', 'warn', 'silent'])
+        .default('warn'),
+    )
+    .option(...MODELS_FLAG)
+    .option(...NETWORK_FLAG)
+    .option('--json', 'one JSON object on standard output when ready')
+    .addOption(new Option('--while-stdin-open', 'end when standard input closes').hideHelp())
+    .addHelpText('after', WHO_LEARNS_WHAT)
+    .action((names, flags) => serve(names, flags, terminal, parts));
+}
+
+function addTranscribe(
+  program: Command,
+  terminal: Terminal,
+  parts: EngineParts,
+  setExit: (code: number) => void,
+): void {
+  program
+    .command('transcribe')
+    .argument('<file...>', 'WAV recordings, up to two hours each')
+    .description('recognise recordings with a server that cannot hear them')
+    .requiredOption('--server <url>', 'https://..., or http:// on this machine')
+    .option('--model <name>', 'which of the models that the server offers')
+    .option(...MODELS_FLAG)
+    .option(
+      '--passphrase-file <file>',
+      'passphrase of the key file; otherwise SUBROSA_PASSPHRASE, or asked for',
+    )
+    .option('--no-key-file', 'keys for this run only, nothing on disk')
+    .addOption(new Option('--timeout <s>', 'per attempt').default(120).argParser(wholeNumber(1, 3600)))
+    .addOption(
+      new Option('--retries <n>', 'after transport failures, with the same bytes')
+        .default(4)
+        .argParser(wholeNumber(0, 20)),
+    )
+    .option('--insecure-connect', 'plain HTTP to another machine')
+    .option('--table', 'show where the time went')
+    .option(...JSON_FLAG)
+    .addHelpText('after', WHO_LEARNS_WHAT)
+    .action(async (files, flags) => {
+      const code = await transcribe(files, flags, terminal, parts);
+      if (code !== DONE) setExit(code);
+    });
+}

@@ -1,0 +1,103 @@
+/** `subrosa serve`: one process that answers encrypted questions about one or more models. */
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { InvalidArgumentError } from 'commander';
+import { UsageError } from '../../base/errors.ts';
+import { type ListenOptions, listen, ServerLog, type TlsFiles } from '../server/index.ts';
+import { installation } from './installation.ts';
+import type { EngineParts } from './parts.ts';
+import { withSpinner } from './spinner.ts';
+import { plural } from './table.ts';
+import { paintFor, type Terminal } from './terminal.ts';
+
+export interface ServeFlags {
+  readonly host: string;
+  readonly port: number;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly insecureListen?: boolean;
+  readonly models: string;
+  readonly network?: string;
+  readonly keyMemory: number;
+  readonly maxPending: number;
+  readonly logLevel: 'info' | 'warn' | 'silent';
+  readonly json?: boolean;
+  readonly whileStdinOpen?: boolean;
+}
+
+export const DEFAULT_PORT = 8414;
+
+/** Serves until SIGTERM or SIGINT, then lets running evaluations finish. */
+export async function serve(
+  names: readonly string[],
+  flags: ServeFlags,
+  terminal: Terminal,
+  parts: EngineParts,
+): Promise<void> {
+  const directories = names.map((name) => (name.includes('/') ? name : join(flags.models, name)));
+  const options: ListenOptions = {
+    host: flags.host,
+    port: flags.port,
+    insecureListen: flags.insecureListen === true,
+    log: new ServerLog(flags.logLevel),
+    limits: { keyCapacityBytes: flags.keyMemory * 2 ** 20, maxPending: flags.maxPending },
+    ...tlsOptions(flags),
+  };
+  await using service = await withSpinner(terminal, `compiling ${names.join(', ')}`, async () => {
+    const models = await Promise.all(
+      directories.map(async (directory) => {
+        const { polynomial } = await parts.loadRecogniser(
+          directory,
+          flags.network === undefined ? {} : { network: flags.network },
+        );
+        return { name: basename(directory), network: polynomial };
+      }),
+    );
+    return parts.startService(models);
+  });
+  const stopped = stopRequest(flags.whileStdinOpen === true);
+  const server = await listen(service, options);
+  const models = service.offers().map((offer) => offer.model);
+  if (flags.json === true) {
+    terminal.out(
+      `${JSON.stringify({ ready: true, url: server.url, models, kernel: service.kernel, pid: process.pid })}\n`,
+    );
+  } else {
+    const paint = paintFor(terminal.outIsTerminal, terminal.env);
+    const { name, isa, threads } = service.kernel;
+    terminal.out(
+      `${paint.green('ready')} ${paint.bold(server.url)}  ${models.join(', ')}  ${paint.dim(`${name} ${isa}, ${plural(threads, 'thread')}`)}\n`,
+    );
+  }
+  const reason = await stopped;
+  if (flags.json !== true) terminal.out(`stopping (${reason})\n`);
+  await server.close();
+}
+
+function tlsOptions({ tlsCert, tlsKey }: ServeFlags): { tls?: TlsFiles } {
+  if (tlsCert === undefined && tlsKey === undefined) return {};
+  if (tlsCert === undefined || tlsKey === undefined)
+    throw new UsageError('--tls-cert and --tls-key go together');
+  return { tls: { cert: readFileSync(tlsCert), key: readFileSync(tlsKey) } };
+}
+
+/** Resolves once with why. A parent that holds our standard input and dies takes this process along. */
+function stopRequest(whileStdinOpen: boolean): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
+    if (whileStdinOpen) process.stdin.resume().once('close', () => resolve('standard input closed'));
+  });
+}
+
+/** For commander: a whole number in an interval. */
+export function wholeNumber(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d{1,9}$/.test(text) || value < low || value > high) {
+      throw new InvalidArgumentError(`a whole number from ${low} to ${high} is needed.`);
+    }
+    return value;
+  };
+}
+
+export const SERVE_DEFAULTS = { models: installation.models, keyMemory: 1024, maxPending: 16 };

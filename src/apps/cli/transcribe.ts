@@ -1,0 +1,158 @@
+/** `subrosa transcribe`: recordings in, words out, by a server elsewhere that cannot hear them. */
+import { ClientSession, chosenOffer, type KeyFilePlan, serverOffers } from './client-session.ts';
+import type { EngineParts } from './parts.ts';
+import { KeyStore, keyDirectory } from '../keystore/key-store.ts';
+import { readPassphrase, terminalPrompt } from './passphrase.ts';
+import { readRecording } from './recordings.ts';
+import { DONE, errorLine, FAILED } from './report-error.ts';
+import { Spinner } from './spinner.ts';
+import { formatBytes, formatMs } from './table.ts';
+import { paintFor, printable, type Terminal } from './terminal.ts';
+import { TransportError } from '../../base/errors.ts';
+import {
+  type ExchangedUtterance,
+  exchangeUtterance,
+  openUtterance,
+  type RecognisedUtterance,
+} from './utterance.ts';
+import { formatPhases, utteranceJson, utteranceNotes } from './utterance-report.ts';
+
+export interface TranscribeFlags {
+  readonly server: string;
+  readonly model?: string;
+  readonly models: string;
+  readonly passphraseFile?: string;
+  /** False with --no-key-file: keys end with the process. */
+  readonly keyFile: boolean;
+  readonly timeout: number;
+  readonly retries: number;
+  readonly insecureConnect?: boolean;
+  readonly table?: boolean;
+  readonly json?: boolean;
+}
+
+/** One file after its exchange: with a result to open, or with what was wrong. */
+interface FileOutcome {
+  readonly path: string;
+  readonly exchanged?: ExchangedUtterance;
+  readonly error?: unknown;
+}
+
+/** Returns the exit code: 1 when any file failed. */
+export async function transcribe(
+  files: readonly string[],
+  flags: TranscribeFlags,
+  terminal: Terminal,
+  parts: EngineParts,
+): Promise<number> {
+  using spinner = new Spinner(terminal, `asking ${printable(flags.server)} what it offers`);
+  const http = {
+    timeoutMs: flags.timeout * 1000,
+    retries: flags.retries,
+    insecure: flags.insecureConnect === true,
+  };
+  const offer = chosenOffer(await serverOffers(parts, { server: flags.server, http }), flags.model);
+  using kernel = await parts.openKernel((reason) => terminal.err(`note ${reason}\n`));
+  spinner.say(`preparing keys for "${offer.model}"`);
+  using session = await ClientSession.open(parts, kernel, offer, {
+    server: flags.server,
+    http,
+    modelsDirectory: flags.models,
+    ...(flags.keyFile ? { keyFile: keyFilePlan(flags, terminal, spinner) } : {}),
+  });
+  const outcomes = await exchangeFiles(files, session, spinner);
+  const keyId = session.remote.keyId;
+  spinner[Symbol.dispose]();
+  if (flags.json !== true && session.keys.keyBytes > 0) reportKeys(session, terminal);
+  let failed = false;
+  const rows: object[] = [];
+  for (const outcome of outcomes) {
+    try {
+      if (outcome.exchanged === undefined) throw outcome.error;
+      const utterance = openUtterance(outcome.exchanged, session.recogniser, session.client);
+      rows.push({ file: outcome.path, text: utterance.words.join(' '), ...utteranceJson(utterance) });
+      if (flags.json !== true) printTranscript(outcome.path, utterance, flags, terminal);
+    } catch (error) {
+      failed = true;
+      rows.push({ file: outcome.path, error: errorLine(error) });
+      const paint = paintFor(terminal.errIsTerminal, terminal.env);
+      terminal.err(`${paint.red('error')} ${printable(outcome.path)}: ${errorLine(error)}\n`);
+    }
+  }
+  if (flags.json === true) {
+    const { model, paramsId } = offer;
+    terminal.out(`${JSON.stringify({ model, paramsId, keys: { ...session.keys, keyId }, files: rows })}\n`);
+  }
+  return failed ? FAILED : DONE;
+}
+
+function keyFilePlan(flags: TranscribeFlags, terminal: Terminal, spinner: Spinner): KeyFilePlan {
+  const ask = terminalPrompt(terminal);
+  return {
+    store: new KeyStore(keyDirectory(terminal.env)),
+    passphrase: (isNew) => {
+      // A prompt and a spinner cannot share a line.
+      spinner[Symbol.dispose]();
+      const source = {
+        env: terminal.env,
+        ...(ask && { ask }),
+        ...(flags.passphraseFile && { file: flags.passphraseFile }),
+      };
+      return readPassphrase(source, isNew);
+    },
+  };
+}
+
+/**
+ * Sends everything before anything is opened. A file that cannot be read does not stop the others; a server that
+ * cannot be reached after all retries does, because the next file would only wait for the same.
+ */
+async function exchangeFiles(
+  files: readonly string[],
+  session: ClientSession,
+  spinner: Spinner,
+): Promise<FileOutcome[]> {
+  const outcomes: FileOutcome[] = [];
+  let gone: unknown;
+  for (const [i, path] of files.entries()) {
+    if (gone !== undefined) {
+      outcomes.push({ path, error: gone });
+      continue;
+    }
+    spinner.say(`${printable(path)} (${i + 1} of ${files.length})`);
+    try {
+      const audio = readRecording(path);
+      outcomes.push({
+        path,
+        exchanged: await exchangeUtterance(audio, session.recogniser, session.client, session.remote),
+      });
+    } catch (error) {
+      if (error instanceof TransportError) gone = error;
+      outcomes.push({ path, error });
+    }
+  }
+  return outcomes;
+}
+
+function reportKeys({ keys, offer }: ClientSession, terminal: Terminal): void {
+  if (!terminal.errIsTerminal) return;
+  const paint = paintFor(true, terminal.env);
+  const what = `${keys.source === 'made' ? 'new keys' : 'keys from the key file'} for "${offer.model}"`;
+  terminal.err(
+    paint.dim(`${what}: ${formatBytes(keys.keyBytes)} uploaded in ${formatMs(keys.uploadMs)} ms\n`),
+  );
+}
+
+function printTranscript(
+  path: string,
+  utterance: RecognisedUtterance,
+  flags: TranscribeFlags,
+  terminal: Terminal,
+): void {
+  const paint = paintFor(terminal.outIsTerminal, terminal.env);
+  terminal.out(
+    `${paint.dim(`${printable(path)}:`)} ${utterance.words.join(' ') || paint.dim('(silence)')}\n`,
+  );
+  if (flags.table === true) terminal.out(formatPhases(utterance, paint));
+  for (const note of utteranceNotes(utterance)) terminal.err(`note ${printable(path)}: ${note}\n`);
+}

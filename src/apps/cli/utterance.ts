@@ -1,0 +1,169 @@
+/** One recording from samples to words, encrypted in between, with the time of every phase. */
+import { ProtocolError } from '../../base/errors.ts';
+import type { Offer } from '../../compiler/program.ts';
+import type { AudioClip } from '../../speech/index.ts';
+import type { RemoteModel } from '../transport/remote-model.ts';
+import { audioPieces } from './audio-pieces.ts';
+import type { ClearInputs, Recogniser } from './recogniser.ts';
+
+export interface SentQuery {
+  readonly bytes: Uint8Array;
+  /** Input values that were moved into the model's range before encryption. */
+  readonly clipped: number;
+}
+
+/** The part of the inference client that recognition needs. */
+export interface EncryptingClient extends Disposable {
+  readonly offer: Offer;
+  readonly maxSamples: number;
+  query(inputs: Float32Array, samples: number): SentQuery;
+  open(query: SentQuery, reply: Uint8Array): Float32Array;
+  enrolment(): Uint8Array;
+  exportSecret(): Uint8Array;
+}
+
+export interface PhaseTime {
+  readonly name: string;
+  /** Where it was spent. */
+  readonly side: 'client' | 'network' | 'server';
+  readonly ms: number;
+}
+
+export interface RecognisedUtterance {
+  readonly words: readonly string[];
+  readonly phases: readonly PhaseTime[];
+  readonly totalMs: number;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  readonly audioSeconds: number;
+  readonly frames: number;
+  readonly pieces: number;
+  /** Input values that were moved into the model's range before encryption. */
+  readonly clipped: number;
+  readonly serverPeakBytes: number;
+  /** Clear inputs of each piece, for comparisons with clear networks. */
+  readonly inputs: readonly ClearInputs[];
+  /** Decrypted scores of each piece, [frames, outputs]. For the owner of the key alone. */
+  readonly scores: readonly Float32Array[];
+}
+
+/** Largest piece: more would make a listener wait without making anything faster. */
+const MAX_PIECE_SECONDS = 40;
+
+/** Adds up times by name, in the order in which the names came. */
+class PhaseClock {
+  readonly #phases = new Map<string, PhaseTime>();
+
+  add(name: string, side: PhaseTime['side'], ms: number): void {
+    this.#phases.set(name, { name, side, ms: (this.#phases.get(name)?.ms ?? 0) + ms });
+  }
+
+  time<T>(name: string, work: () => T): T {
+    const started = performance.now();
+    const result = work();
+    this.add(name, 'client', performance.now() - started);
+    return result;
+  }
+
+  phases(): PhaseTime[] {
+    return [...this.#phases.values()];
+  }
+}
+
+/** A recording that the server has evaluated and nobody has opened yet. */
+export interface ExchangedUtterance {
+  readonly clock: PhaseClock;
+  readonly pieces: readonly {
+    readonly inputs: ClearInputs;
+    readonly query: SentQuery;
+    readonly reply: Uint8Array;
+  }[];
+  readonly exchangeMs: number;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  readonly clipped: number;
+  readonly serverPeakBytes: number;
+  readonly audioSeconds: number;
+}
+
+/**
+ * Features, encryption and the exchange with the server, for one recording; a long one goes in pieces. Decrypts nothing:
+ * callers exchange all they have to send before they open any of it, so that neither what is sent nor when depends on
+ * a decrypted value.
+ *
+ * @throws {AudioError | LimitError} for audio that cannot be used, {@link TransportError | ProtocolError} for the exchange.
+ */
+export async function exchangeUtterance(
+  audio: AudioClip,
+  recogniser: Recogniser,
+  client: EncryptingClient,
+  remote: RemoteModel,
+): Promise<ExchangedUtterance> {
+  checkFit(recogniser, client.offer);
+  const started = performance.now();
+  const clock = new PhaseClock();
+  const pieces: { inputs: ClearInputs; query: SentQuery; reply: Uint8Array }[] = [];
+  let [bytesUp, bytesDown, clipped, serverPeakBytes] = [0, 0, 0, 0];
+  for (const piece of audioPieces(
+    audio,
+    Math.min(MAX_PIECE_SECONDS, client.maxSamples / recogniser.frameRate),
+  )) {
+    const inputs = clock.time('features', () => recogniser.inputsOf(piece));
+    const query = clock.time('encrypt', () => client.query(inputs.data, inputs.frames));
+    const { bytes: reply, exchange, steps, peakBytes } = await remote.ask(query.bytes);
+    clock.add('upload', 'network', exchange.uploadMs);
+    const evaluated = steps.reduce((sum, step) => sum + step.ms, 0);
+    for (const step of steps) clock.add(step.name, 'server', step.ms);
+    clock.add('queue', 'server', Math.max(0, exchange.waitMs - evaluated));
+    clock.add('download', 'network', exchange.downloadMs);
+    bytesUp += exchange.bytesUp;
+    bytesDown += exchange.bytesDown;
+    clipped += query.clipped;
+    serverPeakBytes = Math.max(serverPeakBytes, peakBytes);
+    pieces.push({ inputs, query, reply });
+  }
+  const audioSeconds = audio.samples.length / audio.rate;
+  return {
+    clock,
+    pieces,
+    exchangeMs: performance.now() - started,
+    bytesUp,
+    bytesDown,
+    clipped,
+    serverPeakBytes,
+    audioSeconds,
+  };
+}
+
+/** Decrypts and decodes. @throws {DecodeError | ProtocolError} when a reply does not open; a local matter, see above. */
+export function openUtterance(
+  exchanged: ExchangedUtterance,
+  recogniser: Recogniser,
+  client: EncryptingClient,
+): RecognisedUtterance {
+  const { clock, pieces, exchangeMs, bytesUp, bytesDown, clipped, serverPeakBytes, audioSeconds } = exchanged;
+  const started = performance.now();
+  const scores = pieces.map(({ query, reply }) => clock.time('decrypt', () => client.open(query, reply)));
+  const words = scores.flatMap((each) => clock.time('decode', () => recogniser.decode(each)));
+  return {
+    words,
+    phases: clock.phases(),
+    totalMs: exchangeMs + performance.now() - started,
+    bytesUp,
+    bytesDown,
+    audioSeconds,
+    frames: pieces.reduce((sum, { inputs }) => sum + inputs.frames, 0),
+    pieces: pieces.length,
+    clipped,
+    serverPeakBytes,
+    inputs: pieces.map(({ inputs }) => inputs),
+    scores,
+  };
+}
+
+function checkFit(recogniser: Recogniser, offer: Offer): void {
+  if (recogniser.inputs === offer.inputs && recogniser.outputs === offer.outputs) return;
+  throw new ProtocolError(
+    `the server's model ${offer.model} takes ${offer.inputs} inputs and gives ${offer.outputs} scores, the model files here are for ${recogniser.inputs} and ${recogniser.outputs}: both sides need the same version`,
+  );
+}

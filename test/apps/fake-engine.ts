@@ -1,0 +1,129 @@
+/** Engine parts without cryptography, for tests of what the commands do around it: a word says how many frames it came from. */
+import { DataError, DecodeError } from '../../src/base/errors.ts';
+import type { Offer } from '../../src/compiler/program.ts';
+import { loadReferenceKernel } from '../../src/kernel/reference.ts';
+import type { PolynomialNetwork } from '../../src/nn/index.ts';
+import type { ServerReady } from '../../src/apps/cli/server-process.ts';
+import type { EngineParts } from '../../src/apps/cli/parts.ts';
+import type { Recogniser } from '../../src/apps/cli/recogniser.ts';
+import type { Terminal } from '../../src/apps/cli/terminal.ts';
+import type { EncryptingClient } from '../../src/apps/cli/utterance.ts';
+import { listen } from '../../src/apps/server/index.ts';
+import { FakeInference, fakeEnrolment, fakeQuery } from './fake-inference.ts';
+
+export const FAKE_MAX_FRAMES = 256;
+const WIDTH = 4;
+
+/** Collects what a command prints. */
+export class RecordingTerminal implements Terminal {
+  output = '';
+  errors = '';
+  readonly outIsTerminal = false;
+  readonly errIsTerminal = false;
+  readonly env: NodeJS.ProcessEnv;
+
+  constructor(env: NodeJS.ProcessEnv = {}) {
+    this.env = env;
+  }
+
+  out(text: string): void {
+    this.output += text;
+  }
+
+  err(text: string): void {
+    this.errors += text;
+  }
+}
+
+function fakeRecogniser(task: string): Recogniser {
+  const scores = ({ frames }: { frames: number }) => new Float32Array(frames * WIDTH);
+  return {
+    task,
+    inputs: WIDTH,
+    outputs: WIDTH,
+    frameRate: 100,
+    polynomial: {} as PolynomialNetwork,
+    inputsOf: ({ samples, rate }) => {
+      const frames = Math.floor((samples.length / rate) * 100);
+      return { data: new Float32Array(frames * WIDTH), frames };
+    },
+    decode: (values) => [`F${values.length / WIDTH}`],
+    clearPolynomial: (inputs) => ({ scores: scores(inputs), leaves: [] }),
+    floatScores: scores,
+  };
+}
+
+function fakeClient(offer: Offer, fill: number): EncryptingClient {
+  const sent = new Map<Uint8Array, number>();
+  return {
+    offer,
+    maxSamples: FAKE_MAX_FRAMES,
+    query: (_inputs, samples) => {
+      const bytes = fakeQuery(samples % 200);
+      sent.set(bytes, samples);
+      return { bytes, clipped: 0 };
+    },
+    open: ({ bytes }, reply) => {
+      const samples = sent.get(bytes) ?? 0;
+      if (reply[7] !== (samples % 200) + 1) throw new DecodeError('a reply', 'bad magic');
+      return new Float32Array(samples * WIDTH);
+    },
+    enrolment: () => fakeEnrolment(fill),
+    exportSecret: () => Uint8Array.of(fill),
+    [Symbol.dispose]: () => {},
+  };
+}
+
+export class FakeEngine implements EngineParts {
+  /** Every server that `startServer` or `startService` made. */
+  readonly services: FakeInference[] = [];
+  created = 0;
+  restored = 0;
+
+  async openKernel() {
+    return loadReferenceKernel();
+  }
+
+  async loadRecogniser(directory: string): Promise<Recogniser> {
+    const task = directory.split(/[\\/]/).at(-1) ?? '';
+    if (task !== 'digits' && task !== 'sentences') throw new DataError(`${directory} holds no model`);
+    return fakeRecogniser(task);
+  }
+
+  async startService(models: readonly { name: string }[]) {
+    const service = new FakeInference(models.map(({ name }) => name));
+    this.services.push(service);
+    const kernel = { name: 'fake', isa: 'none', threads: 1 };
+    return Object.assign(service, { kernel, [Symbol.asyncDispose]: async () => {} });
+  }
+
+  async startServer(args: readonly string[]) {
+    const models = args.slice(0, args.indexOf('--models'));
+    const service = await this.startService(models.map((name) => ({ name })));
+    const server = await listen(service);
+    const ready: ServerReady = { ready: true, url: server.url, models, kernel: service.kernel, pid: 1 };
+    return { ready, [Symbol.asyncDispose]: () => server.close() };
+  }
+
+  parseOffer(value: unknown): Offer {
+    const { model } = value as { model: string };
+    const buckets = [{ block: FAKE_MAX_FRAMES, interleave: 1 }];
+    return {
+      ...(value as Offer),
+      model,
+      paramsId: 'ab'.repeat(32),
+      buckets,
+      params: { logN: 13 } as Offer['params'],
+    };
+  }
+
+  async createClient(offer: Offer): Promise<EncryptingClient> {
+    this.created++;
+    return fakeClient(offer, 40 + this.created);
+  }
+
+  async restoreClient(offer: Offer, secret: Uint8Array): Promise<EncryptingClient> {
+    this.restored++;
+    return fakeClient(offer, secret[0] ?? 0);
+  }
+}
