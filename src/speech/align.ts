@@ -106,26 +106,11 @@ export function trainAligner(
 
   let components = 1;
   for (let iteration = 1; iteration <= iterations; iteration++) {
-    const counts = new TransitionCounts(inventory.stateCount);
-    let total = 0;
-    let frames = 0;
-    let failed = 0;
-    cepstra.forEach((features, u) => {
-      const path = alignCepstra(graphs[u], features, mixtures, transitions, beam);
-      if (path === null) {
-        failed++;
-        return;
-      }
-      counts.add(path.states);
-      path.states.forEach((state, t) => {
-        total += mixtures.accumulate(state, features, t);
-      });
-      frames += features.frames;
-    });
-    if (frames === 0) throw new DataError('no utterance is long enough for its words');
+    const round = accumulateRound(graphs, cepstra, mixtures, transitions, beam);
     mixtures.update();
-    transitions = counts.transitions();
-    onProgress?.({ iteration, iterations, logLikelihoodPerFrame: total / frames, components, failed });
+    transitions = round.counts.transitions();
+    const { logLikelihoodPerFrame, failed } = round;
+    onProgress?.({ iteration, iterations, logLikelihoodPerFrame, components, failed });
     const wanted = scheduledComponents(iteration, iterations, target);
     if (wanted > components) {
       components = wanted;
@@ -133,6 +118,34 @@ export function trainAligner(
     }
   }
   return new Aligner(inventory, mixtures, transitions, beam);
+}
+
+/** Aligns every utterance and adds its frames to the statistics of the states they were given to. */
+function accumulateRound(
+  graphs: readonly UtteranceGraph[],
+  cepstra: readonly FeatureMatrix[],
+  mixtures: GaussianMixtures,
+  transitions: StateTransitions,
+  beam: number,
+): { counts: TransitionCounts; logLikelihoodPerFrame: number; failed: number } {
+  const counts = new TransitionCounts(mixtures.stateCount);
+  let total = 0;
+  let frames = 0;
+  let failed = 0;
+  cepstra.forEach((features, u) => {
+    const path = alignCepstra(graphs[u], features, mixtures, transitions, beam);
+    if (path === null) {
+      failed++;
+      return;
+    }
+    counts.add(path.states);
+    path.states.forEach((state, t) => {
+      total += mixtures.accumulate(state, features, t);
+    });
+    frames += features.frames;
+  });
+  if (frames === 0) throw new DataError('no utterance is long enough for its words');
+  return { counts, logLikelihoodPerFrame: total / frames, failed };
 }
 
 /**

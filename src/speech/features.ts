@@ -115,7 +115,7 @@ function melEnergies(
   options: LogMelOptions,
 ): Float32Array {
   const { frameLength, shift, window, fft, filters } = analysis;
-  const frame: number[] = new Array(fft.size).fill(0);
+  const frame: number[] = Array.from({ length: fft.size }, () => 0);
   const spectrum = fft.createComplexArray();
   const power = new Float64Array(fft.size / 2 + 1);
   const energies = new Float32Array(frames * filters.length);

@@ -6,6 +6,7 @@
  * that the text lacks their share.
  */
 import { DataError, LimitError, OutOfRangeError } from '../base/errors.ts';
+import type { NgramTables } from './ngram.ts';
 import { MAX_VOCABULARY, NgramModel } from './ngram.ts';
 
 /** Counts of the words that follow one context. */
@@ -25,75 +26,83 @@ export function trainNgram(
     throw new OutOfRangeError('n-gram order', '1, 2 or 3', order);
   if (vocabularySize > MAX_VOCABULARY) throw new LimitError('vocabulary', MAX_VOCABULARY, vocabularySize);
   if (sentences.length === 0) throw new DataError('a language model needs at least one sentence');
-  const end = vocabularySize;
-  const start = vocabularySize + 1;
-  const width = vocabularySize + 2;
   const counts = countNgrams(sentences, vocabularySize, order);
+  const lower = withBigrams(unigramTables(counts.unigrams, vocabularySize), counts.bigrams);
+  return new NgramModel(withTrigrams(lower, counts.trigrams));
+}
 
-  const unigram = new Float32Array(vocabularySize + 1);
-  const root = estimate(counts.unigrams, discounts([counts.unigrams]));
-  const uniform = root.leftover / (vocabularySize + 1);
-  for (let word = 0; word <= end; word++)
-    unigram[word] = Math.log((root.probabilities.get(word) ?? 0) + uniform);
+/** The model of order 1, no context having any followers. */
+function unigramTables(unigrams: Followers, vocabularySize: number): NgramTables {
+  const { probabilities, leftover } = estimate(unigrams, discounts([unigrams]));
+  const uniform = leftover / (vocabularySize + 1);
+  return {
+    ...NgramModel.uniform(vocabularySize).tables,
+    unigram: Float32Array.from({ length: vocabularySize + 1 }, (_, word) => {
+      return Math.log((probabilities.get(word) ?? 0) + uniform);
+    }),
+  };
+}
 
-  const unigramBackoff = new Float32Array(width);
-  const bigramStart = new Uint32Array(width + 1);
-  const bigramWord: number[] = [];
-  const bigram: number[] = [];
-  const bigramBackoff: number[] = [];
-  const trigramStart: number[] = [0];
-  const trigramWord: number[] = [];
-  const trigram: number[] = [];
-  const bigramDiscounts = discounts(counts.bigrams.values());
-  const trigramDiscounts = discounts(counts.trigrams.values());
-  for (let context = 0; context <= start; context++) {
-    const followers = counts.bigrams.get(context);
+function withBigrams(lower: NgramTables, bigrams: ReadonlyMap<number, Followers>): NgramTables {
+  const discount = discounts(bigrams.values());
+  const unigramBackoff = lower.unigramBackoff.slice();
+  const start = [0];
+  const words: number[] = [];
+  const logProbabilities: number[] = [];
+  for (let context = 0; context < unigramBackoff.length; context++) {
+    const followers = bigrams.get(context);
     if (followers !== undefined) {
-      const pair = estimate(followers, bigramDiscounts);
-      unigramBackoff[context] = Math.log(pair.leftover);
+      const { probabilities, leftover } = estimate(followers, discount);
+      unigramBackoff[context] = Math.log(leftover);
       for (const word of sortedKeys(followers)) {
-        const probability = pair.probabilities.get(word)! + pair.leftover * Math.exp(unigram[word]);
-        bigramWord.push(word);
-        bigram.push(Math.log(probability));
+        words.push(word);
+        logProbabilities.push(Math.log(probabilities.get(word)! + leftover * Math.exp(lower.unigram[word])));
       }
     }
-    bigramStart[context + 1] = bigramWord.length;
+    start.push(words.length);
   }
-  const lookup = new NgramModel({
-    unigram,
+  return {
+    ...lower,
     unigramBackoff,
-    bigramStart,
-    bigramWord: Uint16Array.from(bigramWord),
-    bigram: Float32Array.from(bigram),
-    bigramBackoff: new Float32Array(bigram.length),
-    trigramStart: new Uint32Array(bigram.length + 1),
-    trigramWord: new Uint16Array(0),
-    trigram: new Float32Array(0),
-  });
-  for (let context = 0; context <= start; context++) {
-    for (let b = bigramStart[context]; b < bigramStart[context + 1]; b++) {
-      const followers = counts.trigrams.get(context * width + bigramWord[b]);
-      let backoff = 0;
+    bigramStart: Uint32Array.from(start),
+    bigramWord: Uint16Array.from(words),
+    bigram: Float32Array.from(logProbabilities),
+    bigramBackoff: new Float32Array(words.length),
+    trigramStart: new Uint32Array(words.length + 1),
+  };
+}
+
+function withTrigrams(lower: NgramTables, trigrams: ReadonlyMap<number, Followers>): NgramTables {
+  const discount = discounts(trigrams.values());
+  const lowerModel = new NgramModel(lower);
+  const width = lower.unigramBackoff.length;
+  const bigramBackoff = lower.bigramBackoff.slice();
+  const start = [0];
+  const words: number[] = [];
+  const logProbabilities: number[] = [];
+  for (let context = 0; context < width; context++) {
+    for (let pair = lower.bigramStart[context]; pair < lower.bigramStart[context + 1]; pair++) {
+      const second = lower.bigramWord[pair];
+      const followers = trigrams.get(context * width + second);
       if (followers !== undefined) {
-        const triple = estimate(followers, trigramDiscounts);
-        backoff = Math.log(triple.leftover);
+        const { probabilities, leftover } = estimate(followers, discount);
+        bigramBackoff[pair] = Math.log(leftover);
         for (const word of sortedKeys(followers)) {
-          const lower = Math.exp(lookup.logProbability(1 + bigramWord[b], word));
-          trigramWord.push(word);
-          trigram.push(Math.log(triple.probabilities.get(word)! + triple.leftover * lower));
+          const shorter = Math.exp(lowerModel.logProbability(1 + second, word));
+          words.push(word);
+          logProbabilities.push(Math.log(probabilities.get(word)! + leftover * shorter));
         }
       }
-      bigramBackoff.push(backoff);
-      trigramStart.push(trigramWord.length);
+      start.push(words.length);
     }
   }
-  return new NgramModel({
-    ...lookup.tables,
-    bigramBackoff: Float32Array.from(bigramBackoff),
-    trigramStart: Uint32Array.from(trigramStart),
-    trigramWord: Uint16Array.from(trigramWord),
-    trigram: Float32Array.from(trigram),
-  });
+  return {
+    ...lower,
+    bigramBackoff,
+    trigramStart: Uint32Array.from(start),
+    trigramWord: Uint16Array.from(words),
+    trigram: Float32Array.from(logProbabilities),
+  };
 }
 
 interface NgramCounts {

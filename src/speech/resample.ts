@@ -41,7 +41,7 @@ export function resample(samples: Float32Array, from: number, to: number): Float
   const bandwidth = CUTOFF * Math.min(1, up / down);
   const reach = Math.ceil(ZERO_CROSSINGS / Math.min(1, up / down));
   const isCached = up * 2 * reach <= MAX_CACHED_TAPS;
-  const branches: (Float64Array | undefined)[] = isCached ? new Array(up) : [];
+  const branches: (Float64Array | undefined)[] = [];
   const scratch = new Float64Array(2 * reach);
 
   const output = new Float32Array(resampledLength(samples.length, from, to));
@@ -58,14 +58,32 @@ export function resample(samples: Float32Array, from: number, to: number): Float
     const first = position - reach + 1;
     const begin = Math.max(0, -first);
     const end = Math.min(2 * reach, samples.length - first);
-    let sum = 0;
-    for (let i = begin; i < end; i++) sum += taps[i] * samples[first + i];
-    output[k] = sum;
+    output[k] = dotProduct(taps, samples, begin, end, first);
     phase += down;
     position += Math.floor(phase / up);
     phase %= up;
   }
   return output;
+}
+
+/** Sum of taps[i] * samples[first + i] over [begin, end); four sums, as one alone waits for every addition. */
+function dotProduct(
+  taps: Float64Array,
+  samples: Float32Array,
+  begin: number,
+  end: number,
+  first: number,
+): number {
+  let [a, b, c, d] = [0, 0, 0, 0];
+  let i = begin;
+  for (; i + 4 <= end; i += 4) {
+    a += taps[i] * samples[first + i];
+    b += taps[i + 1] * samples[first + i + 1];
+    c += taps[i + 2] * samples[first + i + 2];
+    d += taps[i + 3] * samples[first + i + 3];
+  }
+  for (; i < end; i++) a += taps[i] * samples[first + i];
+  return a + b + (c + d);
 }
 
 /** Taps for a point `fraction` in [0, 1) after input sample reach - 1 of the branch, scaled to unit gain at 0 Hz. */

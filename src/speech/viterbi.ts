@@ -26,7 +26,7 @@ export function viterbiAlign(
   acoustic: (state: number, frame: number) => number,
   beam: number,
 ): AlignedPath | null {
-  const { states, offsets, predecessors, finals } = graph;
+  const { states, offsets, predecessors } = graph;
   const nodes = states.length;
   const width = 1 + states.reduce((most, state) => Math.max(most, state), 0);
   // The emission of a state, valid in the frame it was computed for.
@@ -69,19 +69,30 @@ export function viterbiAlign(
     [current, next] = [next, current];
   }
 
+  return traceBack(graph, current, back, transitions);
+}
+
+/** From the best final node of the last frame to the first frame; null when no final was reached. */
+function traceBack(
+  graph: UtteranceGraph,
+  scores: Float64Array,
+  back: Int32Array,
+  transitions: StateTransitions,
+): AlignedPath | null {
+  const { states, finals } = graph;
   let end = -1;
   let score = Number.NEGATIVE_INFINITY;
   for (const node of finals) {
-    if (node < 0) continue;
-    const total = current[node] + transitions.leave[states[node]];
+    const total = scores[node] + transitions.leave[states[node]];
     if (total > score) {
       score = total;
       end = node;
     }
   }
   if (end < 0) return null;
-  const path = new Uint16Array(frames);
-  for (let t = frames - 1, node = end; t >= 0; t--) {
+  const nodes = states.length;
+  const path = new Uint16Array(back.length / nodes);
+  for (let t = path.length - 1, node = end; t >= 0; t--) {
     path[t] = states[node];
     node = back[t * nodes + node];
   }

@@ -18,7 +18,7 @@ function directLogMels(samples: Float32Array, rate: number, high: number): numbe
       const emphasised = x - mean - 0.97 * (frame[Math.max(0, i - 1)] - mean);
       return emphasised * (0.5 - 0.5 * Math.cos((2 * Math.PI * i) / (length - 1))) ** 0.85;
     });
-    const energies = new Array(40).fill(0);
+    const energies = Array.from({ length: 40 }, () => 0);
     const step = (1127 * Math.log(1 + high / 700) - 1127 * Math.log(1 + 20 / 700)) / 41;
     for (let bin = 0; bin <= 256; bin++) {
       let [re, im] = [0, 0];

@@ -164,7 +164,7 @@ describe('flat-start training', () => {
   test('finds the true segments within a few frames', () => {
     let [right, total] = [0, 0];
     for (const utterance of utterances) {
-      const truth = utterance.phones.flatMap(([unit, frames]) => new Array<number>(frames).fill(unit));
+      const truth = utterance.phones.flatMap(([unit, frames]) => Array.from({ length: frames }, () => unit));
       const path = aligner.align(utterance)!;
       truth.forEach((unit, t) => {
         if (inventory.unitOf(path[t]) === unit) right++;
@@ -177,7 +177,7 @@ describe('flat-start training', () => {
   test('scores the true state above the others most of the time', () => {
     const { features, phones } = utterances[0];
     const scores = aligner.logLikelihoods(features);
-    const truth = phones.flatMap(([unit, frames]) => new Array<number>(frames).fill(unit));
+    const truth = phones.flatMap(([unit, frames]) => Array.from({ length: frames }, () => unit));
     const hits = truth.filter((unit, t) => {
       const row = scores.subarray(t * inventory.stateCount, (t + 1) * inventory.stateCount);
       return inventory.unitOf(row.indexOf(Math.max(...row))) === unit;
