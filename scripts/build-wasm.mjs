@@ -11,12 +11,14 @@ mkdirSync(join('build', 'wasm'), { recursive: true });
 const variants = { relaxed: ['--enable', 'relaxed-simd'], simd128: [] };
 
 for (const [name, flags] of Object.entries(variants)) {
+  // The stub runtime is never called, and the memory belongs to the host.
+  const options = `--runtime stub --use abort= --noAssert -O3 --importMemory --maximumMemory 65536 --enable simd`;
   const { error, stderr } = await main([
     join('assembly', 'index.ts'),
-    ...['--outFile', join('build', 'wasm', `${name}.wasm`)],
-    ...['--runtime', 'stub', '--use', 'abort=', '--noAssert', '-O3'],
-    // The stub runtime is never called: the host owns the memory, its first 1 KiB is left to static data.
-    ...['--importMemory', '--maximumMemory', '65536', '--enable', 'simd', ...flags],
+    '--outFile',
+    join('build', 'wasm', `${name}.wasm`),
+    ...options.split(' '),
+    ...flags,
   ]);
   if (error) {
     process.stderr.write(`${stderr.toString()}\n${error.message}\n`);

@@ -55,7 +55,7 @@ export function decomposeOne(
     const first = digit * shape.alpha;
     const members = limbsOf(ring, shape.q.slice(first, first + shape.alpha));
     const product = members.reduce((x, limb) => x * limb.q, 1n);
-    const value = new Array<bigint>(ring.n).fill(0n);
+    const value = Array.from({ length: ring.n }, () => 0n);
     members.forEach((limb, j) => {
       const cofactor = product / limb.q;
       const scale = inverseMod(cofactor, limb.q);

@@ -63,7 +63,7 @@ export class WasmWeights implements GemmWeights {
   #chunkEnds(limit: number): number[] {
     const ends: number[] = [];
     for (let first = 0; first < this.rows; first += ROW_TILE) {
-      const sums = new Array<number>(ROW_TILE).fill(0);
+      const sums = Array.from({ length: ROW_TILE }, () => 0);
       for (let col = 0; col < this.cols; col++) {
         const column = sums.map((_, r) => Math.abs(this.#values[(first + r) * this.cols + col] ?? 0));
         if (first + ROW_TILE > this.rows) column.fill(0, this.rows - first);

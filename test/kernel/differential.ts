@@ -1,0 +1,120 @@
+/** Runs the table of cases on kernels and finds the first output that is not the reference's, bit for bit. */
+import { KernelError } from '../../src/base/errors.ts';
+import type { Kernel, RingTables } from '../../src/kernel/kernel.ts';
+import { loadNativeKernel } from '../../src/kernel/native.ts';
+import { loadReferenceKernel } from '../../src/kernel/reference.ts';
+import { loadWasmKernel } from '../../src/kernel/wasm-node.ts';
+import { Bench, CASES, moduliFor } from './cases.ts';
+import type { KernelMethod, Output, Pattern } from './cases.ts';
+
+export const METHODS = Object.keys(CASES) as KernelMethod[];
+
+export interface Candidate {
+  readonly name: string;
+  readonly kernel?: Kernel;
+  /** Why it is not here. */
+  readonly reason?: string;
+}
+
+function tryOpen(name: string, open: () => Kernel): Candidate {
+  try {
+    return { name, kernel: open() };
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error;
+    return { name, reason: error.message };
+  }
+}
+
+/** Every kernel and instruction set that there is, with the reason where this machine or build lacks it. */
+export function openCandidates(): Candidate[] {
+  return [
+    ...['relaxed-simd', 'simd128'].map((isa) => tryOpen(`wasm ${isa}`, () => loadWasmKernel({ isa }))),
+    ...['avx512ifma', 'avx512-emulated', 'avx2', 'scalar'].map((isa) =>
+      tryOpen(`native ${isa}`, () => loadNativeKernel({ isa })),
+    ),
+  ];
+}
+
+/** The bits of an output: -0 differs from 0, and NaN equals itself. */
+function bitsOf(output: Output): string {
+  if (typeof output === 'boolean' || Array.isArray(output)) return JSON.stringify(output);
+  return Buffer.from(output.buffer, output.byteOffset, output.byteLength).toString('base64');
+}
+
+export interface Sweep {
+  readonly degrees: readonly number[];
+  readonly patterns: readonly Pattern[];
+  readonly seeds: readonly number[];
+}
+
+/** The reference with rings and expected outputs kept between kernels. */
+export class Differential {
+  readonly reference = loadReferenceKernel();
+  readonly #rings = new Map<Kernel, Map<number, RingTables>>();
+  readonly #expected = new Map<string, string[]>();
+
+  #ringOf(kernel: Kernel, n: number): RingTables {
+    const known = this.#rings.get(kernel) ?? new Map<number, RingTables>();
+    this.#rings.set(kernel, known);
+    let ring = known.get(n);
+    if (ring === undefined) {
+      ring = kernel.openRing(n, moduliFor(n));
+      known.set(n, ring);
+    }
+    return ring;
+  }
+
+  #run(kernel: Kernel, method: KernelMethod, n: number, pattern: Pattern, seed: number): string[] {
+    return CASES[method].flatMap((row) => {
+      const bench = new Bench(kernel, this.#ringOf(kernel, n), pattern, seed);
+      const outputs = row(bench).map(bitsOf);
+      bench.release();
+      return outputs;
+    });
+  }
+
+  /** The first case in which the kernel differs. */
+  firstDifference(kernel: Kernel, method: KernelMethod, sweep: Sweep): string | undefined {
+    for (const n of sweep.degrees) {
+      for (const pattern of sweep.patterns) {
+        for (const seed of sweep.seeds) {
+          const key = `${method}, n = ${n}, ${pattern}, seed ${seed}`;
+          const expected = this.#expected.get(key) ?? this.#run(this.reference, method, n, pattern, seed);
+          this.#expected.set(key, expected);
+          const outputs = this.#run(kernel, method, n, pattern, seed);
+          const wrong = expected.findIndex((bits, i) => bits !== outputs[i]);
+          if (wrong >= 0 || outputs.length !== expected.length) return `${key}, output ${wrong}`;
+        }
+      }
+    }
+    return undefined;
+  }
+
+  /** Drops what is kept for the comparison of one method, when no kernel needs it any more. */
+  forget(): void {
+    this.#expected.clear();
+  }
+
+  close(kernel: Kernel): void {
+    for (const ring of this.#rings.get(kernel)?.values() ?? []) ring[Symbol.dispose]();
+    this.#rings.delete(kernel);
+    kernel[Symbol.dispose]();
+  }
+
+  /** A kernel like the reference but for one bit in the last word that `rescale` writes. */
+  wrongKernel(): Kernel {
+    const { reference } = this;
+    const rescale: Kernel['rescale'] = (ring, out, a, mods) => {
+      reference.rescale(ring, out, a, mods);
+      const view = out.u64();
+      view[view.length - 1] ^= 1n;
+    };
+    return new Proxy(reference, {
+      get(target, name) {
+        if (name === 'rescale') return rescale;
+        const value = Reflect.get(target, name) as unknown;
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+  }
+}
