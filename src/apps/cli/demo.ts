@@ -63,12 +63,12 @@ export async function demo(flags: DemoFlags, terminal: Terminal, parts: EnginePa
   const print = (text: string) => {
     if (flags.json !== true) terminal.out(text);
   };
-  const notes: string[] = [];
+  const notes = new Set<string>();
   using spinner = new Spinner(terminal, 'starting a server process');
-  using kernel = await parts.openKernel((reason) => void notes.push(reason));
+  using kernel = await parts.openKernel((reason) => void notes.add(reason));
   await using server = await parts.startServer(
     [...tasks, '--models', flags.models, '--log-level', 'silent'],
-    (line) => notes.push(line),
+    (line) => addNote(notes, line),
   );
   using sessions = new SessionGroup();
   for (const offer of await serverOffers(parts, { server: server.ready.url, http: {} })) {
@@ -86,7 +86,7 @@ export async function demo(flags: DemoFlags, terminal: Terminal, parts: EnginePa
   }
   const results = sent.map(openResult);
   spinner[Symbol.dispose]();
-  print(opening(server.ready, sessions.all, notes, paint));
+  print(opening(server.ready, sessions.all, [...notes], paint));
   for (const result of results) print(formatResult(result, paint));
   print(closing(results, sessions.all, paint));
   if (flags.json === true) terminal.out(`${JSON.stringify(demoJson(server.ready, sessions.all, results))}\n`);
@@ -104,6 +104,12 @@ function openSession(
     http: {},
     modelsDirectory: models,
   });
+}
+
+/** What the server process says on standard error, without the frame that Node puts around warnings. */
+function addNote(notes: Set<string>, line: string): void {
+  const text = line.replace(/^\(node:\d+\) (\w*Warning: )?/, '').trim();
+  if (text !== '' && !text.startsWith('(Use `node')) notes.add(text);
 }
 
 class SessionGroup implements Disposable {
