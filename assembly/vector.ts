@@ -61,8 +61,8 @@ export function madd(a: v128, b: v128, c: v128): v128 {
 function mulWithQuotient(x: v128, w: v128, quotient: v128, q: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) {
     const high = f64x2.mul(x, w);
-    const low = f64x2.relaxed_madd(x, w, f64x2.neg(high)); // exact: the rounding error of high
-    return f64x2.add(f64x2.relaxed_nmadd(quotient, q, high), low);
+    const lost = f64x2.relaxed_nmadd(x, w, high); // exact: the rounding error of high
+    return f64x2.sub(f64x2.relaxed_nmadd(quotient, q, high), lost);
   }
   return fromSigned(
     i64x2.sub(i64x2.mul(toSigned(x), toSigned(w)), i64x2.mul(toSigned(quotient), toSigned(q))),

@@ -58,7 +58,7 @@ export interface KeySwitchShape {
 
 export interface Kernel extends Disposable {
   readonly name: 'native' | 'wasm' | 'reference';
-  /** The instruction set in use: 'avx512ifma', 'avx2', 'scalar', 'relaxed-simd', 'bigint' ... */
+  /** The instruction set in use: 'avx512ifma', 'avx2', 'scalar', 'relaxed-simd', 'simd128', 'bigint' ... */
   readonly isa: string;
   readonly threads: number;
   /** Words allocated and not yet disposed; tests end with 0. */
@@ -87,9 +87,21 @@ export interface Kernel extends Disposable {
   /** out = out + a * b word by word; b (broadcast). out must not be a or b. */
   mulAdd(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void;
   /** out = a * scalars[limb]; scalars are residues. */
-  mulScalar(ring: RingTables, out: Words, a: Words, scalars: readonly number[], mods: readonly number[]): void;
+  mulScalar(
+    ring: RingTables,
+    out: Words,
+    a: Words,
+    scalars: readonly number[],
+    mods: readonly number[],
+  ): void;
   /** out = a + scalars[limb] in every word: adds a constant in the NTT domain. */
-  addScalar(ring: RingTables, out: Words, a: Words, scalars: readonly number[], mods: readonly number[]): void;
+  addScalar(
+    ring: RingTables,
+    out: Words,
+    a: Words,
+    scalars: readonly number[],
+    mods: readonly number[],
+  ): void;
   /** X -> X^galois in the NTT domain. out must not be a. */
   automorphism(ring: RingTables, out: Words, a: Words, galois: number, mods: readonly number[]): void;
 
@@ -141,7 +153,14 @@ export interface Kernel extends Disposable {
    * decompose, each digit first mapped by X -> X^galois (1 = none). Division by P, one special prime at a time from the
    * last, each as {@link Kernel.rescale} does it.
    */
-  applyKey(ring: RingTables, out: Words, digits: Words, key: Words, galois: number, shape: KeySwitchShape): void;
+  applyKey(
+    ring: RingTables,
+    out: Words,
+    digits: Words,
+    key: Words,
+    galois: number,
+    shape: KeySwitchShape,
+  ): void;
   /** decompose and applyKey fused for a batch of polynomials: same result, less memory traffic. */
   keySwitch(ring: RingTables, out: Words, d: Words, key: Words, galois: number, shape: KeySwitchShape): void;
 
@@ -198,7 +217,10 @@ export interface Kernel extends Disposable {
   ): void;
 }
 
-/** How a kernel is chosen: `SUBROSA_KERNEL=native|wasm|reference`, `SUBROSA_ISA=avx512ifma|avx2|scalar`, `SUBROSA_THREADS=n`. */
+/**
+ * How a kernel is chosen: `SUBROSA_KERNEL=native|wasm|reference`, `SUBROSA_THREADS=n`, and `SUBROSA_ISA`:
+ * avx512ifma, avx2 or scalar for the native kernel, relaxed-simd or simd128 for WebAssembly.
+ */
 export interface KernelOptions {
   readonly kernel?: 'native' | 'wasm' | 'reference';
   readonly isa?: string;

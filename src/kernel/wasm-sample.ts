@@ -9,7 +9,7 @@ const BATCH_BYTES = BATCH_BLOCKS * BLOCK_BYTES;
 const SLACK_BYTES = 16;
 
 /** Runs `take` on successive batches of the ChaCha20 stream until it says that it has enough. */
-export function readKeyStream(
+function readKeyStream(
   { exports, memory }: WasmContext,
   key: Uint8Array,
   nonce: number,
@@ -26,7 +26,12 @@ export function readKeyStream(
   });
 }
 
-export function sampleBinomial(context: WasmContext, out: Int8Array, key: Uint8Array, nonce: number): void {
+export function sampleBinomialWasm(
+  context: WasmContext,
+  out: Int8Array,
+  key: Uint8Array,
+  nonce: number,
+): void {
   const { exports, memory } = context;
   const perBatch = BATCH_BYTES / 6;
   memory.borrowSecret(perBatch, (values) => {
@@ -41,7 +46,12 @@ export function sampleBinomial(context: WasmContext, out: Int8Array, key: Uint8A
   });
 }
 
-export function sampleTernary(context: WasmContext, out: Int8Array, key: Uint8Array, nonce: number): void {
+export function sampleTernaryWasm(
+  context: WasmContext,
+  out: Int8Array,
+  key: Uint8Array,
+  nonce: number,
+): void {
   const { exports, memory } = context;
   memory.borrowSecret(out.length, (values) => {
     let done = 0;
@@ -53,7 +63,7 @@ export function sampleTernary(context: WasmContext, out: Int8Array, key: Uint8Ar
   });
 }
 
-export function sampleUniformSigned(
+export function sampleUniformSignedWasm(
   context: WasmContext,
   out: Float64Array,
   bits: number,
@@ -94,7 +104,7 @@ export function expandUniform(
   });
 }
 
-export function packWords(
+export function packWordsWasm(
   { exports, memory }: WasmContext,
   out: Uint8Array,
   words: number,
@@ -107,7 +117,7 @@ export function packWords(
   });
 }
 
-export function unpackWords(
+export function unpackWordsWasm(
   { exports, memory }: WasmContext,
   out: number,
   bytes: Uint8Array,

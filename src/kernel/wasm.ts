@@ -234,13 +234,13 @@ class WasmKernel implements Kernel {
   centredBinomial(out: Int8Array, key: Uint8Array, nonce: number): void {
     check.checkSeed('the key', key);
     check.checkNonce(nonce);
-    sample.sampleBinomial(this, out, key, nonce);
+    sample.sampleBinomialWasm(this, out, key, nonce);
   }
 
   ternary(out: Int8Array, key: Uint8Array, nonce: number): void {
     check.checkSeed('the key', key);
     check.checkNonce(nonce);
-    sample.sampleTernary(this, out, key, nonce);
+    sample.sampleTernaryWasm(this, out, key, nonce);
   }
 
   uniformSigned(out: Float64Array, bits: number, key: Uint8Array, nonce: number): void {
@@ -249,7 +249,7 @@ class WasmKernel implements Kernel {
     if (!Number.isInteger(bits) || bits < 0 || bits > 51) {
       throw new OutOfRangeError('bits', 'an integer in [0, 51]', bits);
     }
-    sample.sampleUniformSigned(this, out, bits, key, nonce);
+    sample.sampleUniformSignedWasm(this, out, bits, key, nonce);
   }
 
   rescale(ring: RingTables, out: Words, a: Words, mods: readonly number[]): void {
@@ -425,12 +425,12 @@ class WasmKernel implements Kernel {
 
   packBits(out: Uint8Array, a: Words, bits: number): void {
     check.checkBits(bits, out.length, a.length);
-    sample.packWords(this, out, this.#at(a), a.length, bits);
+    sample.packWordsWasm(this, out, this.#at(a), a.length, bits);
   }
 
   unpackBits(out: Words, bytes: Uint8Array, bits: number): void {
     check.checkBits(bits, bytes.length, out.length);
-    sample.unpackWords(this, this.#at(out), bytes, out.length, bits);
+    sample.unpackWordsWasm(this, this.#at(out), bytes, out.length, bits);
   }
 
   sgemm(
