@@ -1,0 +1,74 @@
+/**
+ * The client's part of a speech model in one file: front end, state priors, decoder settings, decoding graph. The server
+ * needs none of it; the network is a file of its own.
+ */
+import { ReadBudget } from '../../base/bytes.ts';
+import { DecodeError, SubrosaError } from '../../base/errors.ts';
+import { ModelReader, ModelWriter } from '../../nn/index.ts';
+import { DecodingGraph, MEL_FILTERS } from '../../speech/index.ts';
+import { SPEECH_TASKS } from './corpus.ts';
+import type { SpeechTask } from './corpus.ts';
+import { FrontEnd } from './front-end.ts';
+import { DEFAULT_DECODER_SETTINGS, WordDecoder } from './word-decoder.ts';
+import type { DecoderSettings } from './word-decoder.ts';
+
+const MAGIC = 'SRSC';
+const VERSION = 1;
+const WHAT = 'speech model';
+const GRAPH_BUDGET = 1 << 27;
+const SETTING_NAMES = Object.keys(DEFAULT_DECODER_SETTINGS) as (keyof DecoderSettings)[];
+
+export interface ClientPart {
+  readonly task: SpeechTask;
+  readonly frontEnd: FrontEnd;
+  readonly decoder: WordDecoder;
+}
+
+export function writeClientPart({ task, frontEnd, decoder }: ClientPart): Uint8Array {
+  const writer = new ModelWriter(MAGIC, VERSION);
+  writer.text(task);
+  writer.u32(frontEnd.rate);
+  writer.u32(frontEnd.context.left);
+  writer.u32(frontEnd.context.right);
+  writer.u32(frontEnd.context.coefficients);
+  writer.floats(frontEnd.normalization.mean);
+  writer.floats(frontEnd.normalization.inverseDeviation);
+  for (const name of SETTING_NAMES) writer.f64(decoder.settings[name]);
+  writer.u32(decoder.logPriors.length);
+  writer.floats(decoder.logPriors);
+  const graph = decoder.graph.toBytes();
+  writer.u32(graph.length);
+  writer.raw(graph);
+  return writer.finish();
+}
+
+/** @throws {DecodeError} on anything that is not such a file, whole and consistent. */
+export function readClientPart(bytes: Uint8Array): ClientPart {
+  const reader = new ModelReader(WHAT, bytes, MAGIC, VERSION);
+  const name = reader.text();
+  const task = SPEECH_TASKS.find((known) => known === name);
+  if (task === undefined) throw reader.error('the task is unknown');
+  const rate = reader.count('the sample rate', 96_000);
+  const context = {
+    left: reader.count('the left context', 50),
+    right: reader.count('the right context', 50),
+    coefficients: reader.count('the context coefficients', 50),
+  };
+  const inputs = MEL_FILTERS * context.coefficients;
+  const mean = reader.floats('means', inputs);
+  const inverseDeviation = reader.floats('deviations', inputs);
+  const settings = Object.fromEntries(SETTING_NAMES.map((setting) => [setting, reader.f64(setting)]));
+  const states = reader.count('the number of states', 4096);
+  const logPriors = reader.floats('priors', states);
+  const graph = DecodingGraph.fromBytes(reader.bytes(), new ReadBudget(GRAPH_BUDGET));
+  reader.finish();
+  if (graph.inventory.stateCount !== states) throw reader.error('priors and decoding graph disagree');
+  try {
+    const frontEnd = new FrontEnd(rate, context, { mean, inverseDeviation });
+    const decoder = new WordDecoder(graph, logPriors, settings as unknown as DecoderSettings);
+    return { task, frontEnd, decoder };
+  } catch (error) {
+    if (error instanceof SubrosaError) throw new DecodeError(WHAT, error.message);
+    throw error;
+  }
+}

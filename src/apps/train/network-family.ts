@@ -1,0 +1,158 @@
+/**
+ * All networks of one task that come from the same frames: the float network, its quantised forms with and without
+ * retraining, and the polynomial ones. Each is trained at most once; later calls and later runs read the work directory.
+ */
+import { join } from 'node:path';
+import {
+  exportPolynomial,
+  foldBatchNorms,
+  prepareFineTuning,
+  refreshStatistics,
+  toSquareForm,
+  withWeightBits,
+} from '../../nn/index.ts';
+import type { MatrixMultiply, PolynomialNetwork, Sequential } from '../../nn/index.ts';
+import type { FrameSet } from './frame-set.ts';
+import { freshNetwork, trainNetwork } from './network-training.ts';
+import type { FrameDraw, NetworkRun } from './network-training.ts';
+import { quadraticSpecs, reluSpecs } from './task-plan.ts';
+import type { NetworkKind, TaskPlan } from './task-plan.ts';
+import type { TrainingLog } from './training-log.ts';
+
+/** Weight widths of the tables. */
+export const WEIGHT_BITS: readonly number[] = [16, 8, 4, 2];
+
+/** From this width on, rounding is too fine for retraining to have anything to repair. */
+const LOSSLESS_BITS = 16;
+const CALIBRATION_FRAMES = 4096;
+const BATCH = 256;
+
+export class NetworkFamily {
+  readonly kind: NetworkKind;
+  readonly #plan: TaskPlan;
+  readonly #frames: FrameSet;
+  readonly #outputs: number;
+  readonly #multiply: MatrixMultiply;
+  readonly #work: string;
+  readonly #log: TrainingLog;
+  readonly #draw: FrameDraw;
+
+  constructor(
+    kind: NetworkKind,
+    plan: TaskPlan,
+    frames: FrameSet,
+    outputs: number,
+    multiply: MatrixMultiply,
+    work: string,
+    log: TrainingLog,
+  ) {
+    this.kind = kind;
+    this.#plan = plan;
+    this.#frames = frames;
+    this.#outputs = outputs;
+    this.#multiply = multiply;
+    this.#work = join(work, kind);
+    this.#log = log;
+    const { statesPerUnit, silenceShare, framesPerEpoch } = plan;
+    this.#draw = { silentStates: statesPerUnit, silenceShare, framesPerEpoch };
+  }
+
+  /** Batch norm and ReLU in full precision. */
+  float(): Sequential {
+    const { sizes, seed, epochs } = this.#plan;
+    return this.#train('float', epochs.float, 1.5e-3, () =>
+      freshNetwork(this.#inputShape, reluSpecs(this.kind, sizes, this.#outputs), this.#multiply, seed),
+    );
+  }
+
+  /** The float network rounded to `bits`, batch norms folded first. */
+  rounded(bits: number): Sequential {
+    return withWeightBits(foldBatchNorms(this.float(), this.#multiply), bits, this.#multiply);
+  }
+
+  /** The float network trained on with rounded weights. */
+  retrained(bits: number): Sequential {
+    if (bits >= LOSSLESS_BITS) return this.rounded(bits);
+    return this.#train(`retrained-${bits}bit`, this.#plan.epochs.quantised, 5e-4, () =>
+      withWeightBits(this.float(), bits, this.#multiply),
+    );
+  }
+
+  /** Batch norm and learned quadratics in full precision, started from the weights of the float network. */
+  quadratic(): Sequential {
+    const { sizes, seed, epochs } = this.#plan;
+    return this.#train('quadratic', epochs.polynomial, 1e-3, () => {
+      const network = freshNetwork(
+        this.#inputShape,
+        quadraticSpecs(this.kind, sizes, this.#outputs),
+        this.#multiply,
+        seed + 1,
+      );
+      copyLinearLayers(this.float(), network);
+      return network;
+    });
+  }
+
+  /** The canonical polynomial network at `bits`, fine-tuned in that form below 16 bits. */
+  polynomial(bits: number): PolynomialNetwork {
+    const inputs = this.#calibration();
+    if (bits >= LOSSLESS_BITS) return exportPolynomial(this.#steadyQuadratic(inputs), bits, inputs, this.#multiply);
+    const tuned = this.#train(`polynomial-${bits}bit`, this.#plan.epochs.quantised, 3e-3, () =>
+      prepareFineTuning(toSquareForm(this.#steadyQuadratic(inputs)), inputs, {
+        bits,
+        multiply: this.#multiply,
+        seed: this.#plan.seed + bits,
+      }),
+    );
+    refreshStatistics(tuned, inputs);
+    return exportPolynomial(tuned, bits, inputs, this.#multiply, 'none');
+  }
+
+  get #inputShape(): readonly [number, number, number] {
+    const { coefficients } = this.#plan.context;
+    return [coefficients, 1, this.#frames.window.inputSize / coefficients];
+  }
+
+  #steadyQuadratic(inputs: Float32Array): Sequential {
+    const network = this.quadratic();
+    refreshStatistics(network, inputs);
+    return network;
+  }
+
+  /** Inputs of a few thousand training frames, silence included as in training. */
+  #calibration(): Float32Array {
+    const examples = this.#frames.draw(
+      this.#plan.seed + 9,
+      this.#draw.silentStates,
+      this.#draw.silenceShare,
+      CALIBRATION_FRAMES,
+    );
+    const inputs = new Float32Array(examples.count * this.#frames.window.inputSize);
+    examples.read(Uint32Array.from({ length: examples.count }, (_, i) => i), 0, inputs, new Int32Array(examples.count));
+    return inputs;
+  }
+
+  #train(name: string, epochs: number, rate: number, start: () => Sequential): Sequential {
+    const run: NetworkRun = {
+      name,
+      epochs,
+      batch: BATCH,
+      rate,
+      weightDecay: 1e-2,
+      labelSmoothing: 0.05,
+      seed: this.#plan.seed + 17,
+      start,
+    };
+    return trainNetwork(run, this.#frames, this.#draw, this.#multiply, this.#work, this.#log);
+  }
+}
+
+/** Copies weights and batch norms layer by layer; activations of `to` keep their own parameters. */
+function copyLinearLayers(from: Sequential, to: Sequential): void {
+  for (const [i, target] of to.layers.entries()) {
+    const source = from.layers[i];
+    if (source.spec.kind !== target.spec.kind) continue;
+    for (const [p, parameter] of target.parameters.entries()) parameter.value.set(source.parameters[p].value);
+    for (const [s, values] of target.statistics.entries()) values.set(source.statistics[s]);
+  }
+}

@@ -1,0 +1,121 @@
+/** From recordings to labelled features: synthetic voices, perturbed copies, log-mels, first alignment. */
+import { SeededGenerator } from '../../nn/index.ts';
+import {
+  DIGIT_LEXICON,
+  logMelFeatures,
+  NormalizationStatistics,
+  networkInput,
+  parseLexicon,
+  StateInventory,
+  trainAligner,
+} from '../../speech/index.ts';
+import type { FeatureMatrix, InputNormalization, Lexicon } from '../../speech/index.ts';
+import { addNoise, perturbSpeed } from '../speech/augmentation.ts';
+import type { SpeechCorpus, Utterance } from '../speech/corpus.ts';
+import { readDigitsCorpus } from '../speech/digits-corpus.ts';
+import { readLexiconText, readSentencesCorpus } from '../speech/sentences-corpus.ts';
+import { canSynthesise, synthesiseUtterances } from '../speech/synthetic-voices.ts';
+import type { TaskPlan } from './task-plan.ts';
+import type { TrainingLog } from './training-log.ts';
+
+export async function readCorpus(
+  plan: TaskPlan,
+  directory: string,
+  log: TrainingLog,
+): Promise<{ corpus: SpeechCorpus; lexicon: Lexicon }> {
+  if (plan.task === 'digits') {
+    return { corpus: readDigitsCorpus(directory, plan.strings, plan.seed), lexicon: DIGIT_LEXICON };
+  }
+  const lexicon = parseLexicon(readLexiconText(directory));
+  const selection = plan.limit === undefined ? {} : { limit: plan.limit };
+  const corpus = await readSentencesCorpus(directory, selection, (done, total) =>
+    log.progress('decoding audio', done / total),
+  );
+  return { corpus, lexicon };
+}
+
+/** A perturbed copy of a plain utterance: frame t of the copy is frame `factor * t` of the original. */
+export interface PerturbedUtterance {
+  readonly utterance: Utterance;
+  /** Index of the plain utterance. */
+  readonly of: number;
+  readonly factor: number;
+}
+
+/** The training utterances with synthetic ones, and copies of them with other speeds or noise. */
+export function trainingUtterances(
+  plan: TaskPlan,
+  corpus: SpeechCorpus,
+  log: TrainingLog,
+): { plain: Utterance[]; perturbed: PerturbedUtterance[] } {
+  const generator = new SeededGenerator(plan.seed + 100);
+  const plain = [...corpus.train];
+  if (plan.synthetic > 0 && !canSynthesise()) {
+    log.note('espeak-ng is not installed: training without synthetic voices; synthesised demo recordings may suffer');
+  } else if (plan.synthetic > 0) {
+    log.note(`synthesising ${plan.synthetic} utterances with espeak-ng`);
+    const texts = Array.from({ length: plan.synthetic }, () => syntheticText(plan, corpus, generator));
+    plain.push(...synthesiseUtterances(texts, corpus.rate, plan.style, plan.seed + 200));
+  }
+  const perturbed: PerturbedUtterance[] = [];
+  for (const [of, original] of plain.entries()) {
+    if (generator.uniform() < plan.noisy) {
+      perturbed.push({ utterance: addNoise(original, generator.word()), of, factor: 1 });
+    }
+    for (const factor of plan.speeds) {
+      perturbed.push({ utterance: perturbSpeed(original, factor, corpus.rate), of, factor });
+    }
+  }
+  return { plain, perturbed };
+}
+
+function syntheticText(plan: TaskPlan, corpus: SpeechCorpus, generator: SeededGenerator): readonly string[] {
+  if (plan.task === 'sentences') return corpus.train[generator.below(corpus.train.length)].words;
+  return Array.from({ length: 3 + generator.below(5) }, () => DIGIT_LEXICON.words[generator.below(10)]);
+}
+
+export function featuresOf(utterances: readonly Utterance[], rate: number, log: TrainingLog): FeatureMatrix[] {
+  return utterances.map((utterance, i) => {
+    if (i % 20 === 0) log.progress('features', i / utterances.length);
+    return logMelFeatures(utterance.samples(), rate);
+  });
+}
+
+/** Mean and deviation of every network input over the plain utterances. */
+export function measureNormalization(features: readonly FeatureMatrix[], plan: TaskPlan): InputNormalization {
+  const statistics = new NormalizationStatistics(features[0].dim * plan.context.coefficients);
+  for (const [i, matrix] of features.entries()) if (i % 2 === 0) statistics.add(networkInput(matrix, plan.context));
+  return statistics.finish();
+}
+
+/**
+ * Trains Gaussian mixtures on a part of the plain utterances and aligns all of them; null where there is no path.
+ * `features` and `words` belong to the plain utterances.
+ */
+export function alignFirst(
+  plan: TaskPlan,
+  inventory: StateInventory,
+  features: readonly FeatureMatrix[],
+  words: readonly (readonly number[])[],
+  log: TrainingLog,
+): (Uint16Array | null)[] {
+  const all = features.map((matrix, i) => ({ features: matrix, words: words[i] }));
+  const count = Math.min(all.length, plan.alignerUtterances);
+  const sample = Array.from({ length: count }, (_, i) => all[Math.floor((i * all.length) / count)]);
+  const aligner = trainAligner(sample, inventory, {}, (report) => {
+    log.progress('alignment model', report.iteration / report.iterations);
+    log.note(
+      `alignment round ${report.iteration}: ${report.logLikelihoodPerFrame.toFixed(3)} per frame, ` +
+        `${report.components} components, ${report.failed} without a path`,
+    );
+  });
+  return all.map((utterance, i) => {
+    if (i % 20 === 0) log.progress('alignment', i / all.length);
+    return aligner.align(utterance);
+  });
+}
+
+/** Labels of a copy that is `factor` times as fast, from those of the original. */
+export function stretchLabels(labels: Uint16Array, factor: number, frames: number): Uint16Array {
+  return Uint16Array.from({ length: frames }, (_, t) => labels[Math.min(labels.length - 1, Math.round(t * factor))]);
+}

@@ -1,0 +1,129 @@
+/** What is fixed per task: shapes, data volumes, seeds. The reproduction of a shipped model starts here. */
+import type { LayerSpec } from '../../nn/index.ts';
+import type { ContextShape, UnitKind } from '../../speech/index.ts';
+import type { DigitStringCounts } from '../speech/digits-corpus.ts';
+import type { SpeechTask } from '../speech/corpus.ts';
+import type { SyntheticStyle } from '../speech/synthetic-voices.ts';
+
+export type NetworkKind = 'dnn' | 'cnn';
+
+/** Units of every hidden layer, and the filters of the convolution. */
+export interface TopologySizes {
+  readonly dense: readonly number[];
+  readonly filters: number;
+  readonly convDense: readonly number[];
+}
+
+export interface TaskPlan {
+  readonly task: SpeechTask;
+  readonly seed: number;
+  readonly context: ContextShape;
+  readonly units: UnitKind;
+  readonly statesPerUnit: number;
+  readonly sizes: TopologySizes;
+  /** Digit strings to make; unused for sentences. */
+  readonly strings: DigitStringCounts;
+  /** Utterances by synthetic voices, and how these speak. */
+  readonly synthetic: number;
+  readonly style: SyntheticStyle;
+  /** Speed factors of additional copies of the training set. */
+  readonly speeds: readonly number[];
+  /** Share of the training set that also comes as a noisy copy. */
+  readonly noisy: number;
+  /** Utterances that the Gaussian mixtures of the first alignment are trained on. */
+  readonly alignerUtterances: number;
+  /** Share of silent frames that the networks are trained on. */
+  readonly silenceShare: number;
+  /** Frames of one epoch. */
+  readonly framesPerEpoch: number;
+  readonly epochs: { readonly float: number; readonly polynomial: number; readonly quantised: number };
+  /** Largest number of utterances read of each part; all when absent. */
+  readonly limit?: number;
+}
+
+const DIGITS: TaskPlan = {
+  task: 'digits',
+  seed: 762,
+  context: { left: 8, right: 8, coefficients: 4 },
+  units: 'word',
+  statesPerUnit: 3,
+  sizes: { dense: [256, 256, 256], filters: 16, convDense: [256, 256] },
+  strings: { train: 1500, tuning: 150, test: 240 },
+  synthetic: 500,
+  style: { speed: [110, 180], gap: [0, 22] },
+  speeds: [0.9, 1.1],
+  noisy: 0.5,
+  alignerUtterances: 1000,
+  silenceShare: 0.4,
+  framesPerEpoch: 300_000,
+  epochs: { float: 8, polynomial: 10, quantised: 4 },
+};
+
+const SENTENCES: TaskPlan = {
+  task: 'sentences',
+  seed: 762,
+  context: { left: 9, right: 9, coefficients: 4 },
+  units: 'phone',
+  statesPerUnit: 3,
+  sizes: { dense: [512, 512, 512], filters: 24, convDense: [384, 384] },
+  strings: { train: 0, tuning: 0, test: 0 },
+  synthetic: 300,
+  style: { speed: [105, 150], gap: [0, 6] },
+  speeds: [0.9, 1.1],
+  noisy: 0.2,
+  alignerUtterances: 1200,
+  silenceShare: 0.3,
+  framesPerEpoch: 500_000,
+  epochs: { float: 8, polynomial: 10, quantised: 4 },
+};
+
+/** The plan of a task; `quick` shrinks everything to minutes and is good for nothing but checking the machinery. */
+export function planFor(task: SpeechTask, quick = false): TaskPlan {
+  const plan = task === 'digits' ? DIGITS : SENTENCES;
+  if (!quick) return plan;
+  return {
+    ...plan,
+    sizes: { dense: [64, 64, 64], filters: 4, convDense: [64, 64] },
+    strings: { train: 120, tuning: 20, test: 30 },
+    synthetic: 0,
+    speeds: [],
+    noisy: 0,
+    alignerUtterances: 60,
+    framesPerEpoch: 20_000,
+    epochs: { float: 2, polynomial: 2, quantised: 1 },
+    limit: 60,
+  };
+}
+
+const RELU: LayerSpec = { kind: 'relu' };
+
+/** The learned quadratic; inputs are normalised, so beyond six deviations something is wrong and is penalised. */
+const QUADRATIC: LayerSpec = { kind: 'quadratic', bound: 6, penalty: 0.01 };
+
+function layerSpecs(kind: NetworkKind, sizes: TopologySizes, outputs: number, activation: LayerSpec): LayerSpec[] {
+  const block = (width: number): LayerSpec[] => [
+    { kind: 'dense', outputs: width, bias: false },
+    { kind: 'batch-norm' },
+    activation,
+  ];
+  if (kind === 'dnn') return [...sizes.dense.flatMap(block), { kind: 'dense', outputs }];
+  return [
+    // The 40 mel filters give 16 places; temporal coefficients are the channels.
+    { kind: 'conv2d', filters: sizes.filters, size: [1, 10], stride: [1, 2], bias: false },
+    { kind: 'batch-norm' },
+    activation,
+    { kind: activation.kind === 'relu' ? 'max-pool' : 'mean-pool', size: [1, 2] },
+    ...sizes.convDense.flatMap(block),
+    { kind: 'dense', outputs },
+  ];
+}
+
+/** The floating-point network: batch norm, ReLU, max pool. */
+export function reluSpecs(kind: NetworkKind, sizes: TopologySizes, outputs: number): LayerSpec[] {
+  return layerSpecs(kind, sizes, outputs, RELU);
+}
+
+/** Its polynomial counterpart before folding: batch norm, learned quadratics, mean pool; parameters correspond. */
+export function quadraticSpecs(kind: NetworkKind, sizes: TopologySizes, outputs: number): LayerSpec[] {
+  return layerSpecs(kind, sizes, outputs, QUADRATIC);
+}
