@@ -33,7 +33,7 @@ export class Program {
   readonly steps: readonly Step[];
   readonly report: Report;
   /** Coefficients of a reply get uniform noise in [-2^floodBits, 2^floodBits). */
-  readonly floodBits: number;
+  readonly floodBits: (bucket: Bucket) => number;
 
   /** Only {@link compile} makes programs. */
   constructor(parts: {
@@ -43,7 +43,7 @@ export class Program {
     readonly offer: Offer;
     readonly steps: readonly Step[];
     readonly report: Report;
-    readonly floodBits: number;
+    readonly floodBits: (bucket: Bucket) => number;
   }) {
     this.network = parts.network;
     this.params = parts.params;
@@ -122,13 +122,11 @@ function assemble({ network, spec, params, plan, name, inputBound, wanted }: Cho
   for (let block = SMALLEST_BLOCK; block <= slots; block *= 2)
     buckets.push({ block, interleave: slots / block });
   const galois = expansionElements(params.n, slots / SMALLEST_BLOCK);
-  // Uniform noise of half-width 2^f in every coefficient has deviation 2^f sqrt(n/6) in a slot's real part; six of them
-  // use half of the error budget.
-  const floodBits = Math.floor(Math.log2(((wanted / 12) * plan.outputScale) / Math.sqrt(params.n / 6)));
-  const outputError = Math.hypot(
-    plan.schemeError,
-    (2 ** floodBits * Math.sqrt(params.n / 6)) / plan.outputScale,
-  );
+  // Uniform noise of half-width 2^f in the 2 * block coefficients of a score vector has deviation 2^f sqrt(block / 3) in a
+  // slot; six deviations use half of the error budget.
+  const flooding = wanted / 12;
+  const floodBits = ({ block }: Bucket) =>
+    Math.floor(Math.log2((flooding * plan.outputScale) / Math.sqrt(block / 3)));
   const steps = listSteps(network, params, plan);
   const range = network.ranges[network.ranges.length - 1]!;
   const described = JSON.stringify({
@@ -150,7 +148,7 @@ function assemble({ network, spec, params, plan, name, inputBound, wanted }: Cho
     inputScale: plan.inputScale,
     inputBound,
     outputScale: plan.outputScale,
-    outputError,
+    outputError: Math.hypot(plan.schemeError, flooding),
     outputRange: [range[0], range[1]],
   };
   return new Program({

@@ -168,7 +168,7 @@ export class InferenceResponder implements Disposable {
     const count = words.length / (2 * context.params.n);
     const reply = arena.adopt(new CiphertextBatch(words, { context, count, parts: 2, level: 0, scale }));
     using encryptor = context.encryptor(keys.publicKey, arena);
-    const zero = encryptor.encryptZero(count, { level: 0, scale, floodBits: program.floodBits });
+    const zero = encryptor.encryptZero(count, { level: 0, scale, floodBits: program.floodBits(bucket) });
     this.#kernel.add(context.ring.tables, words, words, zero.words, context.qMods(0));
     const bytes = writeReply({
       programId: program.offer.programId,
