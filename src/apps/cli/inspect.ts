@@ -28,8 +28,7 @@ export async function inspect(
   const card = readModelCard(directory);
   const costs = offer.buckets.map((bucket) => bucketCost(bucket, report));
   if (flags.json === true) {
-    const { keySwitches, bytesUp, bytesDown, ...fixed } = report;
-    terminal.out(`${JSON.stringify({ card, offer, report: { ...fixed, buckets: costs } })}\n`);
+    terminal.out(`${JSON.stringify({ card, offer, report: { ...report, buckets: costs } })}\n`);
     return;
   }
   const paint = paintFor(terminal.outIsTerminal, terminal.env);

