@@ -2,6 +2,22 @@ import { newParameter } from './layer.ts';
 import type { Layer, LayerSpec, Parameter, Pass } from './layer.ts';
 import { resized, sizeOf } from './tensor.ts';
 import type { SampleShape } from './tensor.ts';
+import { VectorLoop } from './vector-loop.ts';
+
+const APPLY = new VectorLoop({ streams: 2, columns: 3, reads: [0], writes: [1] }, (body) => {
+  body.setStream(1, body.add(body.mul(body.column(0), body.stream(0)), body.column(1)));
+});
+
+const SUM_PRODUCTS = new VectorLoop({ streams: 2, sums: 2, reads: [0, 1], writes: [] }, (body) => {
+  const u = body.stream(0);
+  body.addToColumn(0, u);
+  body.addToColumn(1, body.mul(u, body.stream(1)));
+});
+
+const BACKWARD = new VectorLoop({ streams: 3, columns: 3, reads: [0, 1], writes: [2] }, (body) => {
+  const along = body.add(body.mul(body.column(0), body.stream(0)), body.mul(body.column(1), body.stream(1)));
+  body.setStream(2, body.add(along, body.column(2)));
+});
 
 /**
  * Batch normalisation (Ioffe and Szegedy 2015) over the first axis of the sample: features of `[batch, features]`,
@@ -34,6 +50,9 @@ export class BatchNorm implements Layer {
   readonly #inverse: Float64Array;
   readonly #first: Float64Array;
   readonly #second: Float64Array;
+  /** Per feature of the sample: three columns and two sums of a vector loop. */
+  readonly #columns: Float32Array[];
+  readonly #sums: Float64Array[];
   #x: Float32Array = new Float32Array(0);
   #y: Float32Array = new Float32Array(0);
   #dx: Float32Array = new Float32Array(0);
@@ -62,6 +81,9 @@ export class BatchNorm implements Layer {
     this.#inverse = new Float64Array(channels);
     this.#first = new Float64Array(channels);
     this.#second = new Float64Array(channels);
+    const features = sizeOf(inputShape);
+    this.#columns = [0, 1, 2].map(() => new Float32Array(features));
+    this.#sums = [new Float64Array(features), new Float64Array(features)];
   }
 
   /** The layer at inference: y = scale[channel] * x + addend[channel]. */
@@ -86,30 +108,24 @@ export class BatchNorm implements Layer {
       this.#scale.set(scale);
       this.#addend.set(addend);
     }
-    const channels = this.#channels;
+    this.#spreadColumn(0, this.#scale);
+    this.#spreadColumn(1, this.#addend);
+    APPLY.run(batch, this.#columns[0].length, { streams: [x, this.#y], columns: this.#columns });
+    return this.#y;
+  }
+
+  /** Column `index` gets one value per channel, repeated for its positions. */
+  #spreadColumn(index: number, values: ArrayLike<number>): void {
     const positions = this.#positions;
-    const scale = this.#scale;
-    const addend = this.#addend;
-    const y = this.#y;
-    if (positions === 1) {
-      for (let row = 0, at = 0; row < batch; row++) {
-        for (let c = 0; c < channels; c++, at++) y[at] = scale[c] * x[at] + addend[c];
-      }
-    } else {
-      for (let run = 0, at = 0; run < batch * channels; run++) {
-        const factor = scale[run % channels];
-        const constant = addend[run % channels];
-        for (const end = at + positions; at < end; at++) y[at] = factor * x[at] + constant;
-      }
-    }
-    return y;
+    const column = this.#columns[index];
+    for (let c = 0; c < values.length; c++) column.fill(values[c], c * positions, (c + 1) * positions);
   }
 
   /** Batch statistics into centre and inverse deviation, and one step of the running statistics. */
   #measure(x: Float32Array, batch: number): void {
     const channels = this.#channels;
     const count = batch * this.#positions;
-    this.#sumProducts(x, x, batch);
+    this.#sumProducts(x, batch, x);
     const momentum = this.momentum;
     let pooled = 0;
     for (let c = 0; c < channels; c++) {
@@ -133,39 +149,27 @@ export class BatchNorm implements Layer {
   }
 
   /** Per channel: first = sum of u, second = sum of u * x. */
-  #sumProducts(u: Float32Array, x: Float32Array, batch: number): void {
-    const channels = this.#channels;
+  #sumProducts(u: Float32Array, batch: number, x: Float32Array): void {
+    const [sums, products] = this.#sums;
+    sums.fill(0);
+    products.fill(0);
+    SUM_PRODUCTS.run(batch, sums.length, { streams: [u, x], sums: this.#sums });
     const positions = this.#positions;
-    const first = this.#first.fill(0);
-    const second = this.#second.fill(0);
-    if (positions === 1) {
-      for (let row = 0, at = 0; row < batch; row++) {
-        for (let c = 0; c < channels; c++, at++) {
-          const value = u[at];
-          first[c] += value;
-          second[c] += value * x[at];
-        }
+    for (let c = 0; c < this.#channels; c++) {
+      this.#first[c] = 0;
+      this.#second[c] = 0;
+      for (let at = c * positions; at < (c + 1) * positions; at++) {
+        this.#first[c] += sums[at];
+        this.#second[c] += products[at];
       }
-      return;
-    }
-    for (let run = 0, at = 0; run < batch * channels; run++) {
-      let sum = 0;
-      let products = 0;
-      for (const end = at + positions; at < end; at++) {
-        sum += u[at];
-        products += u[at] * x[at];
-      }
-      first[run % channels] += sum;
-      second[run % channels] += products;
     }
   }
 
   /** dx = scale * (dy - mean(dy) - xhat * mean(dy * xhat)), written as scale * dy + slope * x + constant. */
   backward(dy: Float32Array, batch: number, _pass: Pass, inputGradient: boolean): Float32Array {
     const channels = this.#channels;
-    const positions = this.#positions;
-    const count = batch * positions;
-    this.#sumProducts(dy, this.#x, batch);
+    const count = batch * this.#positions;
+    this.#sumProducts(dy, batch, this.#x);
     const slope = this.#second;
     const constant = this.#first;
     let shared = 0;
@@ -184,22 +188,13 @@ export class BatchNorm implements Layer {
     }
     if (!inputGradient) return this.#dx;
     this.#dx = resized(this.#dx, dy.length);
-    const dx = this.#dx;
-    const x = this.#x;
-    const scale = this.#scale;
-    if (positions === 1) {
-      for (let row = 0, at = 0; row < batch; row++) {
-        for (let c = 0; c < channels; c++, at++) dx[at] = scale[c] * dy[at] + slope[c] * x[at] + constant[c];
-      }
-      return dx;
-    }
-    for (let run = 0, at = 0; run < batch * channels; run++) {
-      const c = run % channels;
-      const a = scale[c];
-      const b = slope[c];
-      const d = constant[c];
-      for (const end = at + positions; at < end; at++) dx[at] = a * dy[at] + b * x[at] + d;
-    }
-    return dx;
+    this.#spreadColumn(0, this.#scale);
+    this.#spreadColumn(1, slope);
+    this.#spreadColumn(2, constant);
+    BACKWARD.run(batch, this.#columns[0].length, {
+      streams: [dy, this.#x, this.#dx],
+      columns: this.#columns,
+    });
+    return this.#dx;
   }
 }

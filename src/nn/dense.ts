@@ -4,14 +4,11 @@ import { WeightQuantiser } from './quantise.ts';
 import type { SeededGenerator } from './generator.ts';
 import { resized, sizeOf } from './tensor.ts';
 import type { SampleShape } from './tensor.ts';
+import { VectorLoop } from './vector-loop.ts';
 
-/** Sums of columns of a `[batch, outputs]` matrix into `sums`, in double precision. */
-function sumColumns(sums: Float32Array, work: Float64Array, dy: Float32Array, batch: number): void {
-  const outputs = sums.length;
-  work.fill(0);
-  for (let row = 0, at = 0; row < batch; row++) for (let j = 0; j < outputs; j++) work[j] += dy[at++];
-  for (let j = 0; j < outputs; j++) sums[j] = work[j];
-}
+const SUM_ROWS = new VectorLoop({ streams: 1, sums: 1, reads: [0], writes: [] }, (body) => {
+  body.addToColumn(0, body.stream(0));
+});
 
 /** y = x W^T + bias: `[batch, inputs]` (any sample shape, read flat) to `[batch, outputs]`; W is `[outputs, inputs]`. */
 export class Dense implements Layer {
@@ -67,7 +64,11 @@ export class Dense implements Layer {
     const { value, gradient } = this.weights;
     pass.multiply.sgemm(true, false, outputs, this.#inputs, batch, 1, dy, this.#x, 0, gradient);
     this.quantiser?.routeGradient(value, gradient);
-    if (this.bias !== undefined) sumColumns(this.bias.gradient, this.#sums, dy, batch);
+    if (this.bias !== undefined) {
+      this.#sums.fill(0);
+      SUM_ROWS.run(batch, outputs, { streams: [dy], sums: [this.#sums] });
+      this.bias.gradient.set(this.#sums);
+    }
     if (!inputGradient) return this.#dx;
     this.#dx = resized(this.#dx, batch * this.#inputs);
     pass.multiply.sgemm(false, false, batch, this.#inputs, outputs, 1, dy, this.#used, 0, this.#dx);

@@ -2,16 +2,21 @@
 import type { Layer, LayerSpec, Pass } from './layer.ts';
 import { resized } from './tensor.ts';
 import type { SampleShape } from './tensor.ts';
+import { VectorLoop } from './vector-loop.ts';
 
-/** The bits of a float array as integers, on the same memory. */
-function bitsOf(values: Float32Array): Int32Array {
-  return new Int32Array(values.buffer, values.byteOffset, values.length);
-}
+const RELU = new VectorLoop({ streams: 2, reads: [0], writes: [1] }, (body) => {
+  body.setStream(1, body.max(body.stream(0), body.zero()));
+});
 
-/**
- * max(x, 0). Works on the bits of the floats: half of all signs are positive, so a branch per element would be mispredicted
- * half of the time.
- */
+const RELU_BACKWARD = new VectorLoop({ streams: 3, reads: [0, 1], writes: [2] }, (body) => {
+  body.setStream(2, body.and(body.stream(0), body.greater(body.stream(1), body.zero())));
+});
+
+const PRODUCT = new VectorLoop({ streams: 3, reads: [0, 1], writes: [2] }, (body) => {
+  body.setStream(2, body.mul(body.stream(0), body.stream(1)));
+});
+
+/** max(x, 0). */
 export class Relu implements Layer {
   readonly spec: LayerSpec & { readonly kind: 'relu' };
   readonly inputShape: SampleShape;
@@ -30,21 +35,13 @@ export class Relu implements Layer {
 
   forward(x: Float32Array): Float32Array {
     this.#y = resized(this.#y, x.length);
-    const from = bitsOf(x);
-    const to = bitsOf(this.#y);
-    for (let i = 0; i < to.length; i++) {
-      const word = from[i];
-      to[i] = word & ~(word >> 31);
-    }
+    RELU.run(1, x.length, { streams: [x, this.#y] });
     return this.#y;
   }
 
   backward(dy: Float32Array): Float32Array {
     this.#dx = resized(this.#dx, dy.length);
-    const from = bitsOf(dy);
-    const output = bitsOf(this.#y);
-    const to = bitsOf(this.#dx);
-    for (let i = 0; i < to.length; i++) to[i] = from[i] & (-output[i] >> 31);
+    RELU_BACKWARD.run(1, dy.length, { streams: [dy, this.#y, this.#dx] });
     return this.#dx;
   }
 }
@@ -108,22 +105,20 @@ export class Dropout implements Layer {
     this.#mask = resized(this.#mask, x.length);
     this.#y = resized(this.#y, x.length);
     const mask = this.#mask;
-    const y = this.#y;
     const threshold = this.spec.rate * 65_536;
     const kept = 1 / (1 - this.spec.rate);
-    for (let i = 0; i < y.length; i += 2) {
+    for (let i = 0; i < mask.length; i += 2) {
       const word = this.#word();
       mask[i] = (word & 0xffff) >= threshold ? kept : 0;
-      if (i + 1 < y.length) mask[i + 1] = word >>> 16 >= threshold ? kept : 0;
+      if (i + 1 < mask.length) mask[i + 1] = word >>> 16 >= threshold ? kept : 0;
     }
-    for (let i = 0; i < y.length; i++) y[i] = x[i] * mask[i];
-    return y;
+    PRODUCT.run(1, x.length, { streams: [x, mask, this.#y] });
+    return this.#y;
   }
 
   backward(dy: Float32Array): Float32Array {
     this.#dx = resized(this.#dx, dy.length);
-    const dx = this.#dx;
-    for (let i = 0; i < dx.length; i++) dx[i] = dy[i] * this.#mask[i];
-    return dx;
+    PRODUCT.run(1, dy.length, { streams: [dy, this.#mask, this.#dx] });
+    return this.#dx;
   }
 }

@@ -1,5 +1,33 @@
 import { ShapeError } from '../base/errors.ts';
 import type { Parameter } from './layer.ts';
+import { VectorLoop } from './vector-loop.ts';
+
+// Streams: value, gradient, first moment, second moment. Scalars: gradient scale, 1 - beta1, 1 - beta2, kept share, rate,
+// epsilon.
+const ADAM = new VectorLoop({ streams: 4, scalars: 6, reads: [0, 1, 2, 3], writes: [0, 2, 3] }, (body) => {
+  const g = body.keep(body.mul(body.scalar(0), body.stream(1)));
+  const m = body.stream(2);
+  const v = body.stream(3);
+  const first = body.keep(body.add(m, body.mul(body.scalar(1), body.sub(g, m))));
+  const second = body.keep(body.add(v, body.mul(body.scalar(2), body.sub(body.mul(g, g), v))));
+  body.setStream(2, first);
+  body.setStream(3, second);
+  const change = body.div(body.mul(body.scalar(4), first), body.add(body.sqrt(second), body.scalar(5)));
+  body.setStream(0, body.sub(body.mul(body.scalar(3), body.stream(0)), change));
+});
+
+// Streams: value, gradient, velocity. Scalars: gradient scale, momentum, kept share, rate.
+const SGD = new VectorLoop({ streams: 3, scalars: 4, reads: [0, 1, 2], writes: [0, 2] }, (body) => {
+  const pull = body.mul(body.scalar(0), body.stream(1));
+  const velocity = body.keep(body.add(body.mul(body.scalar(1), body.stream(2)), pull));
+  body.setStream(2, velocity);
+  body.setStream(0, body.sub(body.mul(body.scalar(2), body.stream(0)), body.mul(body.scalar(3), velocity)));
+});
+
+const SQUARED_NORM = new VectorLoop({ streams: 1, totals: 1, reads: [0], writes: [] }, (body) => {
+  const g = body.stream(0);
+  body.addToTotal(0, body.mul(g, g));
+});
 
 /** Changes parameters from their gradients. Decay is decoupled from the gradient (Loshchilov and Hutter 2019). */
 export interface Optimiser {
@@ -58,12 +86,10 @@ export class Sgd implements Optimiser {
       const velocity = this.#velocity[index];
       const rate = learningRate * parameter.rate;
       const kept = parameter.decays ? 1 - rate * this.#decay : 1;
-      const momentum = this.#momentum;
-      for (let i = 0; i < value.length; i++) {
-        const speed = momentum * velocity[i] + gradientScale * gradient[i];
-        velocity[i] = speed;
-        value[i] = kept * value[i] - rate * speed;
-      }
+      SGD.run(1, value.length, {
+        streams: [value, gradient, velocity],
+        scalars: [gradientScale, this.#momentum, kept, rate],
+      });
       project(parameter);
     });
   }
@@ -130,19 +156,10 @@ export class Adam implements Optimiser {
     gradientScale: number,
   ): void {
     const { value, gradient } = parameter;
-    const first = this.#first[index];
-    const second = this.#second[index];
-    const b1 = 1 - this.#beta1;
-    const b2 = 1 - this.#beta2;
-    // Double precision throughout: with Math.fround around every operation the same loop took three times as long.
-    for (let i = 0; i < value.length; i++) {
-      const g = gradientScale * gradient[i];
-      const m = first[i] + b1 * (g - first[i]);
-      const v = second[i] + b2 * (g * g - second[i]);
-      first[i] = m;
-      second[i] = v;
-      value[i] = kept * value[i] - (rate * m) / (Math.sqrt(v) + epsilon);
-    }
+    ADAM.run(1, value.length, {
+      streams: [value, gradient, this.#first[index], this.#second[index]],
+      scalars: [gradientScale, 1 - this.#beta1, 1 - this.#beta2, kept, rate, epsilon],
+    });
   }
 
   snapshot(): Float32Array[] {
@@ -158,16 +175,7 @@ export class Adam implements Optimiser {
 export function gradientNorm(parameters: readonly Parameter[]): number {
   let sum = 0;
   for (const { gradient } of parameters) {
-    // Two sums, so that an addition need not wait for the one before.
-    let even = 0;
-    let odd = 0;
-    const pairs = gradient.length & ~1;
-    for (let i = 0; i < pairs; i += 2) {
-      even += gradient[i] * gradient[i];
-      odd += gradient[i + 1] * gradient[i + 1];
-    }
-    if (pairs < gradient.length) even += gradient[pairs] * gradient[pairs];
-    sum += even + odd;
+    sum += SQUARED_NORM.run(1, gradient.length, { streams: [gradient] })[0];
   }
   return Math.sqrt(sum);
 }

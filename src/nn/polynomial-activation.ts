@@ -1,6 +1,5 @@
 import { ShapeError } from '../base/errors.ts';
 import type { Layer, LayerSpec } from './layer.ts';
-import { addRangePenalty } from './quadratic.ts';
 import { resized } from './tensor.ts';
 import type { SampleShape } from './tensor.ts';
 
@@ -51,14 +50,18 @@ export class PolynomialActivation implements Layer {
     const x = this.#x;
     const coefficients = this.#derivative;
     const degree = coefficients.length - 1;
+    const bound = this.spec.bound ?? Number.POSITIVE_INFINITY;
+    const weight = (this.spec.penalty ?? 0.01) / batch;
+    let squares = 0;
     for (let i = 0; i < dx.length; i++) {
       const value = x[i];
       let sum = coefficients[degree];
       for (let power = degree - 1; power >= 0; power--) sum = sum * value + coefficients[power];
-      dx[i] = sum * dy[i];
+      const excess = value - Math.max(-bound, Math.min(bound, value));
+      squares += excess * excess;
+      dx[i] = sum * dy[i] + 2 * weight * excess;
     }
-    const { bound, penalty } = this.spec;
-    if (bound !== undefined) this.penalty = addRangePenalty(dx, x, batch, bound, penalty ?? 0.01);
+    this.penalty = weight * squares;
     return dx;
   }
 }

@@ -1,31 +1,63 @@
 /** Polynomial activations of degree two: the square and the learned quadratic, both with a penalty on large inputs. */
 import { newParameter } from './layer.ts';
-import type { Layer, LayerSpec, Parameter, Pass } from './layer.ts';
+import type { Layer, LayerSpec, Parameter } from './layer.ts';
 import { resized, sizeOf } from './tensor.ts';
 import type { SampleShape } from './tensor.ts';
+import type { Lanes, LoopBody } from './vector-assembler.ts';
+import { VectorLoop } from './vector-loop.ts';
 
-/** Adds the gradient of `weight/batch * sum(max(0, |x| - bound)^2)` to dx and returns the penalty itself. */
-export function addRangePenalty(
-  dx: Float32Array,
-  x: Float32Array,
-  batch: number,
-  bound: number,
-  weight: number,
-): number {
-  let sum = 0;
-  const factor = (2 * weight) / batch;
-  for (let i = 0; i < x.length; i++) {
-    const value = x[i];
-    if (value > bound) {
-      sum += (value - bound) * (value - bound);
-      dx[i] += factor * (value - bound);
-    } else if (value < -bound) {
-      sum += (value + bound) * (value + bound);
-      dx[i] += factor * (value + bound);
-    }
-  }
-  return (sum * weight) / batch;
+/** What z exceeds [-bound, bound] by, from scalars 0 = bound and 1 = -bound; 0 inside. */
+function excessOf(body: LoopBody, x: Lanes): Lanes {
+  return body.keep(body.sub(x, body.max(body.min(x, body.scalar(0)), body.scalar(1))));
 }
+
+const SQUARE = new VectorLoop({ streams: 2, reads: [0], writes: [1] }, (body) => {
+  const x = body.stream(0);
+  body.setStream(1, body.mul(x, x));
+});
+
+// Scalars: bound, -bound, 2 * penalty / batch.
+const SQUARE_BACKWARD = new VectorLoop(
+  { streams: 3, scalars: 3, totals: 1, reads: [0, 1], writes: [2] },
+  (body) => {
+    const x = body.stream(1);
+    const excess = excessOf(body, x);
+    body.addToTotal(0, body.mul(excess, excess));
+    const product = body.keep(body.mul(body.stream(0), x));
+    body.setStream(2, body.add(body.add(product, product), body.mul(body.scalar(2), excess)));
+  },
+);
+
+const QUADRATIC = new VectorLoop({ streams: 2, columns: 3, reads: [0], writes: [1] }, (body) => {
+  const x = body.stream(0);
+  const linear = body.add(body.mul(body.column(0), x), body.column(1));
+  body.setStream(1, body.add(body.mul(linear, x), body.column(2)));
+});
+
+const QUADRATIC_BACKWARD = new VectorLoop(
+  { streams: 3, columns: 3, sums: 3, scalars: 3, totals: 1, reads: [0, 1], writes: [2] },
+  (body) => {
+    const dy = body.stream(0);
+    const x = body.stream(1);
+    const product = body.keep(body.mul(dy, x));
+    body.addToColumn(3, body.mul(product, x));
+    body.addToColumn(4, product);
+    body.addToColumn(5, dy);
+    const excess = excessOf(body, x);
+    body.addToTotal(0, body.mul(excess, excess));
+    const second = body.mul(body.column(0), body.add(product, product));
+    const slope = body.add(second, body.mul(body.column(1), dy));
+    body.setStream(2, body.add(slope, body.mul(body.scalar(2), excess)));
+  },
+);
+
+/** Scalars of a backward pass with the penalty `weight/batch * sum(max(0, |x| - bound)^2)`. */
+function penaltyScalars(spec: { bound?: number; penalty?: number }, batch: number): [number, number, number] {
+  if (spec.bound === undefined) return [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0];
+  return [spec.bound, -spec.bound, (2 * (spec.penalty ?? DEFAULT_PENALTY)) / batch];
+}
+
+const DEFAULT_PENALTY = 0.01;
 
 /** z^2. */
 export class Square implements Layer {
@@ -48,19 +80,17 @@ export class Square implements Layer {
   forward(x: Float32Array): Float32Array {
     this.#y = resized(this.#y, x.length);
     this.#x = x;
-    const y = this.#y;
-    for (let i = 0; i < y.length; i++) y[i] = x[i] * x[i];
-    return y;
+    SQUARE.run(1, x.length, { streams: [x, this.#y] });
+    return this.#y;
   }
 
   backward(dy: Float32Array, batch: number): Float32Array {
     this.#dx = resized(this.#dx, dy.length);
-    const dx = this.#dx;
-    const x = this.#x;
-    for (let i = 0; i < dx.length; i++) dx[i] = 2 * x[i] * dy[i];
-    const { bound, penalty } = this.spec;
-    if (bound !== undefined) this.penalty = addRangePenalty(dx, x, batch, bound, penalty ?? 0.01);
-    return dx;
+    const scalars = penaltyScalars(this.spec, batch);
+    const streams = [dy, this.#x, this.#dx];
+    const [squares] = SQUARE_BACKWARD.run(1, dy.length, { streams, scalars });
+    this.penalty = (squares * scalars[2]) / 2;
+    return this.#dx;
   }
 }
 
@@ -80,7 +110,8 @@ export class Quadratic implements Layer {
   readonly c: Parameter;
   readonly #channels: number;
   readonly #positions: number;
-  readonly #sums: Float64Array;
+  readonly #columns: Float32Array[];
+  readonly #sums: Float64Array[];
   #x: Float32Array = new Float32Array(0);
   #y: Float32Array = new Float32Array(0);
   #dx: Float32Array = new Float32Array(0);
@@ -99,92 +130,42 @@ export class Quadratic implements Layer {
     this.b.value.fill(b);
     this.c.value.fill(c);
     this.parameters = [this.a, this.b, this.c];
-    this.#sums = new Float64Array(3 * this.#channels);
+    this.#columns = [0, 1, 2].map(() => new Float32Array(sizeOf(inputShape)));
+    this.#sums = [0, 1, 2].map(() => new Float64Array(sizeOf(inputShape)));
   }
 
   forward(x: Float32Array, batch: number): Float32Array {
     this.#y = resized(this.#y, x.length);
     this.#x = x;
-    const y = this.#y;
-    const channels = this.#channels;
-    const positions = this.#positions;
-    const a = this.a.value;
-    const b = this.b.value;
-    const c = this.c.value;
-    if (positions === 1) {
-      for (let row = 0, at = 0; row < batch; row++) {
-        for (let j = 0; j < channels; j++, at++) y[at] = (a[j] * x[at] + b[j]) * x[at] + c[j];
-      }
-      return y;
-    }
-    for (let run = 0, at = 0; run < batch * channels; run++) {
-      const j = run % channels;
-      const [second, first, constant] = [a[j], b[j], c[j]];
-      for (const end = at + positions; at < end; at++) y[at] = (second * x[at] + first) * x[at] + constant;
-    }
-    return y;
+    this.#spreadColumns();
+    QUADRATIC.run(batch, this.#columns[0].length, { streams: [x, this.#y], columns: this.#columns });
+    return this.#y;
   }
 
-  backward(dy: Float32Array, batch: number, _pass: Pass, _inputGradient: boolean): Float32Array {
+  /** a, b and c once per feature. */
+  #spreadColumns(): void {
+    const positions = this.#positions;
+    this.parameters.forEach(({ value }, i) => {
+      for (let j = 0; j < value.length; j++)
+        this.#columns[i].fill(value[j], j * positions, (j + 1) * positions);
+    });
+  }
+
+  backward(dy: Float32Array, batch: number): Float32Array {
     this.#dx = resized(this.#dx, dy.length);
-    this.#sums.fill(0);
-    if (this.#positions === 1) this.#differentiateFeatures(dy, batch);
-    else this.#differentiateMaps(dy, batch);
-    const channels = this.#channels;
-    for (let j = 0; j < channels; j++) {
-      this.a.gradient[j] = this.#sums[j];
-      this.b.gradient[j] = this.#sums[channels + j];
-      this.c.gradient[j] = this.#sums[2 * channels + j];
-    }
-    const { bound, penalty } = this.spec;
-    if (bound !== undefined) this.penalty = addRangePenalty(this.#dx, this.#x, batch, bound, penalty ?? 0.01);
-    return this.#dx;
-  }
-
-  #differentiateFeatures(dy: Float32Array, batch: number): void {
-    const channels = this.#channels;
-    const x = this.#x;
-    const dx = this.#dx;
-    const a = this.a.value;
-    const b = this.b.value;
-    const squares = this.#sums.subarray(0, channels);
-    const products = this.#sums.subarray(channels, 2 * channels);
-    const sums = this.#sums.subarray(2 * channels);
-    for (let row = 0, at = 0; row < batch; row++) {
-      for (let j = 0; j < channels; j++, at++) {
-        const value = x[at];
-        const incoming = dy[at];
-        const product = incoming * value;
-        squares[j] += product * value;
-        products[j] += product;
-        sums[j] += incoming;
-        dx[at] = 2 * a[j] * product + b[j] * incoming;
-      }
-    }
-  }
-
-  #differentiateMaps(dy: Float32Array, batch: number): void {
-    const channels = this.#channels;
+    for (const sum of this.#sums) sum.fill(0);
+    const scalars = penaltyScalars(this.spec, batch);
+    const arrays = { streams: [dy, this.#x, this.#dx], columns: this.#columns, sums: this.#sums, scalars };
+    const [squares] = QUADRATIC_BACKWARD.run(batch, this.#columns[0].length, arrays);
+    this.penalty = (squares * scalars[2]) / 2;
     const positions = this.#positions;
-    const x = this.#x;
-    const dx = this.#dx;
-    for (let run = 0, at = 0; run < batch * channels; run++) {
-      const j = run % channels;
-      const second = 2 * this.a.value[j];
-      const first = this.b.value[j];
-      let squares = 0;
-      let products = 0;
-      let sum = 0;
-      for (const end = at + positions; at < end; at++) {
-        const product = dy[at] * x[at];
-        squares += product * x[at];
-        products += product;
-        sum += dy[at];
-        dx[at] = second * product + first * dy[at];
+    this.parameters.forEach(({ gradient }, i) => {
+      for (let j = 0; j < gradient.length; j++) {
+        let sum = 0;
+        for (let at = j * positions; at < (j + 1) * positions; at++) sum += this.#sums[i][at];
+        gradient[j] = sum;
       }
-      this.#sums[j] += squares;
-      this.#sums[channels + j] += products;
-      this.#sums[2 * channels + j] += sum;
-    }
+    });
+    return this.#dx;
   }
 }

@@ -6,6 +6,8 @@
 import { OutOfRangeError } from '../base/errors.ts';
 import { newParameter } from './layer.ts';
 import type { Parameter } from './layer.ts';
+import type { Lanes, LoopBody } from './vector-assembler.ts';
+import { VectorLoop } from './vector-loop.ts';
 
 /** Largest integer of `bits` bits. @throws {OutOfRangeError} unless 2 <= bits <= 16. */
 export function largestLevel(bits: number): number {
@@ -15,11 +17,36 @@ export function largestLevel(bits: number): number {
   return 2 ** (bits - 1) - 1;
 }
 
-/** The nearest integer multiple, clipped to `level`; ties go up. The one definition of rounding in the trainer. */
+/** The nearest integer multiple, clipped to `level`; ties go to even, as in the vector loops below. */
 function nearestLevel(weight: number, step: number, level: number): number {
-  const rounded = Math.round(weight / step);
+  const ratio = weight / step;
+  let rounded = Math.round(ratio);
+  if (rounded - ratio === 0.5 && rounded % 2 !== 0) rounded -= 1;
   return rounded > level ? level : rounded < -level ? -level : rounded;
 }
+
+/** Scalars 0, 1, 2: step, largest level, its negative. */
+function clippedLevel(body: LoopBody, ratio: Lanes): Lanes {
+  return body.max(body.min(body.nearest(ratio), body.scalar(1)), body.scalar(2));
+}
+
+const QUANTISE = new VectorLoop({ streams: 2, scalars: 3, reads: [0], writes: [1] }, (body) => {
+  const ratio = body.div(body.stream(0), body.scalar(0));
+  body.setStream(1, body.mul(body.scalar(0), clippedLevel(body, ratio)));
+});
+
+// Stream 1, the gradient, loses its entries where the weight is clipped; total 0 is the gradient of the step.
+const ROUTE_GRADIENT = new VectorLoop(
+  { streams: 2, scalars: 3, totals: 1, reads: [0, 1], writes: [1] },
+  (body) => {
+    const ratio = body.keep(body.div(body.stream(0), body.scalar(0)));
+    const gradient = body.stream(1);
+    const level = body.keep(clippedLevel(body, ratio));
+    const free = body.keep(body.equal(level, body.nearest(ratio)));
+    body.addToTotal(0, body.mul(gradient, body.sub(level, body.and(ratio, free))));
+    body.setStream(1, body.and(gradient, free));
+  },
+);
 
 /** Integers of the weights at a step. */
 export function integerWeights(weights: ArrayLike<number>, step: number, bits: number): Int32Array {
@@ -100,30 +127,15 @@ export class WeightQuantiser {
 
   /** The quantised weights, valid until the next call. */
   apply(weights: Float32Array): Float32Array {
-    const out = this.#quantised;
-    const step = this.step.value[0];
-    const level = this.level;
-    for (let i = 0; i < out.length; i++) out[i] = step * nearestLevel(weights[i], step, level);
-    return out;
+    const scalars = [this.step.value[0], this.level, -this.level];
+    QUANTISE.run(1, weights.length, { streams: [weights, this.#quantised], scalars });
+    return this.#quantised;
   }
 
   /** Turns d(loss)/d(quantised) in `gradient` into d(loss)/d(weights), in place, and fills the gradient of the step. */
   routeGradient(weights: Float32Array, gradient: Float32Array): void {
-    const step = this.step.value[0];
-    const level = this.level;
-    let sum = 0;
-    for (let i = 0; i < weights.length; i++) {
-      const ratio = weights[i] / step;
-      if (ratio > level + 0.5) {
-        sum += level * gradient[i];
-        gradient[i] = 0;
-      } else if (ratio < -level - 0.5) {
-        sum -= level * gradient[i];
-        gradient[i] = 0;
-      } else {
-        sum += (nearestLevel(weights[i], step, level) - ratio) * gradient[i];
-      }
-    }
-    this.step.gradient[0] = this.learned ? sum / Math.sqrt(weights.length * level) : 0;
+    const scalars = [this.step.value[0], this.level, -this.level];
+    const [sum] = ROUTE_GRADIENT.run(1, weights.length, { streams: [weights, gradient], scalars });
+    this.step.gradient[0] = this.learned ? sum / Math.sqrt(weights.length * this.level) : 0;
   }
 }
