@@ -30,7 +30,7 @@ void rescale(const Ring& ring, uint64_t* out, const uint64_t* a, const size_t* m
 }
 
 KeySwitch::KeySwitch(const Ring& ring, const KeyShape& shape)
-    : ring_(ring), shape_(shape), op_(ring.operations()), n_(ring.n()) {
+    : ring_(ring), shape_(shape), op_(ring.operations()), n_(ring.n()), step_(n_ + 72) {
   if (shape.alpha == 1) return;
   for (size_t i = 0; i < shape.q.size(); i++) {
     const size_t first = i / shape.alpha * shape.alpha;
@@ -62,12 +62,12 @@ struct KeySwitch::Source {
 
 size_t KeySwitch::scratchWords() const {
   const size_t limbs = shape_.limbs();
-  return (2 * limbs + 2 * shape_.q.size() + shape_.digits() + 10) * n_;
+  return (2 * limbs + 2 * shape_.q.size() + shape_.digits() + 10) * step_;
 }
 
 void KeySwitch::coefficients(uint64_t* out, const uint64_t* d) const {
   for (size_t i = 0; i < shape_.q.size(); i++)
-    op_.inverseCentred(primeAt(i), out + i * n_, d + i * n_, shape_.alpha == 1 ? nullptr : &scale_[i]);
+    op_.inverseCentred(primeAt(i), out + i * step_, d + i * n_, shape_.alpha == 1 ? nullptr : &scale_[i]);
 }
 
 // Lazy NTT modulo the limb at `position`, which does not belong to the digit.
@@ -75,12 +75,12 @@ void KeySwitch::digitLimb(uint64_t* out, const uint64_t* coefficients, size_t di
   const Prime& p = primeAt(position);
   const size_t first = digit * shape_.alpha;
   if (shape_.alpha == 1 || first + 1 == shape_.q.size()) {
-    op_.forwardCentred(p, out, coefficients + first * n_, halfOf(primeAt(first)));
+    op_.forwardCentred(p, out, coefficients + first * step_, halfOf(primeAt(first)));
     return;
   }
   // The buffer serves as the sum, too: forwardCentred reads each word before it writes it.
   for (size_t i = first; i < first + shape_.alpha && i < shape_.q.size(); i++)
-    op_.combineCentred(p, out, i == first ? nullptr : out, coefficients + i * n_,
+    op_.combineCentred(p, out, i == first ? nullptr : out, coefficients + i * step_,
                        cofactor_[i * shape_.limbs() + position]);
   op_.forwardCentred(p, out, out, p.qDouble);
 }
@@ -94,7 +94,7 @@ void KeySwitch::product(uint64_t* out0, uint64_t* out1, const Source& source, si
     const uint64_t* key = source.key + (2 * digit * shape_.keyLimbs + shape_.slots[position]) * n_;
     InnerTerm& term = terms[digit];
     term = {nullptr, key, key + shape_.keyLimbs * n_, true};
-    uint64_t* buffer = source.buffer + digit * n_;
+    uint64_t* buffer = source.buffer + digit * step_;
     if (source.digits) {
       const uint64_t* x = source.digits + (digit * shape_.limbs() + position) * n_;
       term.x = x;
@@ -116,10 +116,10 @@ void KeySwitch::product(uint64_t* out0, uint64_t* out1, const Source& source, si
 void KeySwitch::divideByOneSpecial(uint64_t* out, const Source& source, const uint64_t* c0, const uint32_t* galoisTable,
                                    uint64_t* scratch) const {
   const size_t limbs = shape_.q.size();
-  uint64_t* sum[2] = {scratch, scratch + n_};
-  uint64_t* remainder[2] = {scratch + 2 * n_, scratch + 3 * n_};
-  uint64_t* transformed = scratch + 4 * n_;
-  uint64_t* moved = scratch + 5 * n_;
+  uint64_t* sum[2] = {scratch, scratch + step_};
+  uint64_t* remainder[2] = {scratch + 2 * step_, scratch + 3 * step_};
+  uint64_t* transformed = scratch + 4 * step_;
+  uint64_t* moved = scratch + 5 * step_;
   const Prime& special = primeAt(limbs);
   product(sum[0], sum[1], source, limbs);
   for (int part = 0; part < 2; part++) op_.inverseCentred(special, remainder[part], sum[part], nullptr);
@@ -185,7 +185,7 @@ void KeySwitch::decompose(uint64_t* out, const uint64_t* d, uint64_t* scratch) c
 void KeySwitch::applyKey(uint64_t* out, const uint64_t* digits, const uint64_t* key, const uint32_t* galoisTable,
                          uint64_t* scratch) const {
   const Source source = {key, nullptr, nullptr, digits, galoisTable, scratch};
-  divideBySpecials(out, source, nullptr, nullptr, scratch + shape_.digits() * n_);
+  divideBySpecials(out, source, nullptr, nullptr, scratch + shape_.digits() * step_);
 }
 
 void KeySwitch::switchKey(uint64_t* out, const uint64_t* d, const uint64_t* c0, const uint64_t* key,
@@ -198,8 +198,8 @@ void KeySwitch::switchKey(uint64_t* out, const uint64_t* d, const uint64_t* c0, 
   for (size_t j = 0; galoisTable && j < limbs; j++) op_.permute(primeAt(j), moved + j * n_, d + j * n_, galoisTable);
   if (galoisTable) d = moved;
   coefficients(scratch, d);
-  const Source source = {key, d, scratch, nullptr, nullptr, scratch + limbs * n_};
-  divideBySpecials(out, source, c0, galoisTable, scratch + (limbs + shape_.digits()) * n_);
+  const Source source = {key, d, scratch, nullptr, nullptr, scratch + limbs * step_};
+  divideBySpecials(out, source, c0, galoisTable, scratch + (limbs + shape_.digits()) * step_);
 }
 
 void KeySwitch::squareRelinearizeRescale(uint64_t* out, const uint64_t* a, const uint64_t* key,
@@ -207,12 +207,12 @@ void KeySwitch::squareRelinearizeRescale(uint64_t* out, const uint64_t* a, const
   const size_t limbs = shape_.q.size();
   const uint64_t* a1 = a + limbs * n_;
   uint64_t* d = scratch;
-  uint64_t* coefficient = scratch + limbs * n_;
+  uint64_t* coefficient = scratch + limbs * step_;
   for (size_t j = 0; j < limbs; j++) op_.mul(primeAt(j), d + j * n_, a1 + j * n_, a1 + j * n_);
   coefficients(coefficient, d);
-  scratch += 2 * limbs * n_;
+  scratch += 2 * limbs * step_;
   const Source source = {key, d, coefficient, nullptr, nullptr, scratch};
-  scratch += shape_.digits() * n_;
+  scratch += shape_.digits() * step_;
   if (shape_.p.size() == 1) {
     squareFused(out, a, source, scratch);
   } else {
@@ -243,11 +243,11 @@ void KeySwitch::squareFused(uint64_t* out, const uint64_t* a, const Source& sour
   const size_t limbs = shape_.q.size(), last = limbs - 1;
   const Prime& special = primeAt(limbs);
   const Prime& lastPrime = primeAt(last);
-  uint64_t* sum[2] = {scratch, scratch + n_};
-  uint64_t* c[2] = {scratch + 2 * n_, scratch + 3 * n_};
-  uint64_t* z[2] = {scratch + 4 * n_, scratch + 5 * n_};
-  uint64_t* work = scratch + 6 * n_;
-  uint64_t* tensor = scratch + 7 * n_;
+  uint64_t* sum[2] = {scratch, scratch + step_};
+  uint64_t* c[2] = {scratch + 2 * step_, scratch + 3 * step_};
+  uint64_t* z[2] = {scratch + 4 * step_, scratch + 5 * step_};
+  uint64_t* work = scratch + 6 * step_;
+  uint64_t* tensor = scratch + 7 * step_;
   const auto tensorPart = [&](size_t j, int part) {
     const uint64_t *x0 = a + j * n_, *x1 = a + (limbs + j) * n_;
     if (part == 0)

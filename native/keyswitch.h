@@ -64,6 +64,9 @@ class KeySwitch {
   const KeyShape& shape_;
   const Operations& op_;
   size_t n_;
+  // Words from one scratch limb to the next: more than n, so that equal places of several limbs do not compete for the
+  // same lines of the caches.
+  size_t step_;
   // [(D/d_i)^-1]_{d_i} per limb of q, and D/d_i modulo each limb of q and p; D the product of the limb's digit.
   std::vector<Factor> scale_;
   std::vector<Factor> cofactor_;

@@ -1,4 +1,9 @@
 // Operations on doubles with AVX2 and FMA. "Centred" is a double, "lazy" a double of at most 14 q and 2^52.
+#include <immintrin.h>
+
+// As in ntt_avx2.cpp: long dependent chains, whose order the source would decide otherwise.
+#pragma GCC optimize("schedule-insns", "sched-pressure")
+
 #include "ntt_avx2.h"
 #include "word_avx2.h"
 
@@ -148,52 +153,79 @@ void subtractScale(const Prime& p, uint64_t* out, const uint64_t* a, const uint6
 // rounds it to a multiple of 2^e; what the rounding lost, at most 2^(e-1) and exact, is summed apart. Narrow primes
 // (below 2^47): 8 products of at most 14 q * q stay below 2^(51 + e) for the e of Prime::sumMagic, and the losses below
 // 2^52. Wide ones: x is reduced to q/2 first and there are 4 products.
+struct ExactSum {
+  Vector high, low;
+
+  explicit ExactSum(Vector magic) : high(magic), low(_mm256_setzero_pd()) {}
+  void add(Vector x, Vector key) {
+    const Vector next = _mm256_fmadd_pd(x, key, high);
+    low = _mm256_add_pd(low, _mm256_fmsub_pd(x, key, _mm256_sub_pd(next, high)));
+    high = next;
+  }
+  // The quotient of the high sum is off by a few, the rest still below 2^51; see the ranges above.
+  Vector residue(Vector magic, const Modulus& m) const {
+    const Vector rest = reduceCentred(_mm256_sub_pd(high, magic), m);
+    return reduceCentred(_mm256_add_pd(rest, low), m);
+  }
+};
+
 template <bool narrow>
 inline Vector loadTerm(const InnerTerm& term, size_t i, const Modulus& m) {
   const Vector x = term.canonical ? loadWords(term.x + i) : loadDoubles(asDoubles(term.x + i));
   return narrow ? x : reduceCentred(x, m);
 }
 
-template <bool narrow>
-inline void sumTerms(Vector total[2], const InnerTerm* terms, size_t count, size_t i, Vector magic, const Modulus& m) {
-  Vector high[2] = {magic, magic};
-  Vector low[2] = {_mm256_setzero_pd(), _mm256_setzero_pd()};
-  for (size_t t = 0; t < count; t++) {
-    const Vector x = loadTerm<narrow>(terms[t], i, m);
-    const Vector key[2] = {loadWords(terms[t].key0 + i), loadWords(terms[t].key1 + i)};
-    for (int part = 0; part < 2; part++) {
-      const Vector next = _mm256_fmadd_pd(x, key[part], high[part]);
-      const Vector rounded = _mm256_sub_pd(next, high[part]);
-      low[part] = _mm256_add_pd(low[part], _mm256_fmsub_pd(x, key[part], rounded));
-      high[part] = next;
+// `count` is a constant so that the sums stay in registers; a whole cache line per turn, because the terms often lie at
+// equal distances that map all their lines to few places of the caches. Adds to what out holds when `more`.
+template <bool narrow, size_t count, bool more>
+void sumTerms(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms) {
+  const Modulus m(p.qDouble, p.qInverse);
+  const Vector magic = all(p.sumMagic);
+  uint64_t* out[2] = {out0, out1};
+  // A copy, because the stores could change the original as far as the compiler knows.
+  InnerTerm term[count];
+  for (size_t t = 0; t < count; t++) term[t] = terms[t];
+  for (size_t i = 0, n = p.n; i < n; i += 8) {
+    ExactSum sum[2][2] = {{ExactSum(magic), ExactSum(magic)}, {ExactSum(magic), ExactSum(magic)}};
+#pragma GCC unroll 8
+    for (size_t t = 0; t < count; t++) {
+      for (int half = 0; half < 2; half++) {
+        const Vector x = loadTerm<narrow>(term[t], i + 4 * half, m);
+        sum[half][0].add(x, loadWords(term[t].key0 + i + 4 * half));
+        sum[half][1].add(x, loadWords(term[t].key1 + i + 4 * half));
+      }
     }
-  }
-  for (int part = 0; part < 2; part++) {
-    // The quotient of the high sum is off by a few, the rest still below 2^51; see the ranges above.
-    const Vector rest = reduceCentred(_mm256_sub_pd(high[part], magic), m);
-    total[part] = _mm256_add_pd(total[part], reduceCentred(_mm256_add_pd(rest, low[part]), m));
+    for (int part = 0; part < 2; part++) {
+      for (int half = 0; half < 2; half++) {
+        uint64_t* to = out[part] + i + 4 * half;
+        Vector total = sum[half][part].residue(magic, m);
+        if (more) total = reduceCentred(_mm256_add_pd(total, loadWords(to)), m);
+        storeWords(to, makePositive(total, m));
+      }
+    }
   }
 }
 
-template <bool narrow>
-void innerProductLoop(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count) {
-  constexpr size_t most = narrow ? 8 : 4;
-  const Modulus m(p.qDouble, p.qInverse);
-  const Vector magic = all(p.sumMagic);
-  for (size_t i = 0; i < p.n; i += 4) {
-    Vector total[2] = {_mm256_setzero_pd(), _mm256_setzero_pd()};
-    for (size_t t = 0; t < count; t += most)
-      sumTerms<narrow>(total, terms + t, count - t < most ? count - t : most, i, magic, m);
-    storeWords(out0 + i, reduceToPositive(total[0], m));
-    storeWords(out1 + i, reduceToPositive(total[1], m));
+template <bool narrow, bool more, size_t count>
+void sumSome(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t wanted) {
+  if constexpr (count > 1) {
+    if (wanted < count) return sumSome<narrow, more, count - 1>(p, out0, out1, terms, wanted);
   }
+  sumTerms<narrow, count, more>(p, out0, out1, terms);
+}
+
+template <bool narrow>
+void sumAll(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count) {
+  constexpr size_t most = narrow ? 8 : 4;
+  sumSome<narrow, false, most>(p, out0, out1, terms, count);
+  for (size_t t = most; t < count; t += most) sumSome<narrow, true, most>(p, out0, out1, terms + t, count - t);
 }
 
 void innerProduct(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count) {
   if (p.qDouble < innerNarrowLimit)
-    innerProductLoop<true>(p, out0, out1, terms, count);
+    sumAll<true>(p, out0, out1, terms, count);
   else
-    innerProductLoop<false>(p, out0, out1, terms, count);
+    sumAll<false>(p, out0, out1, terms, count);
 }
 
 }  // namespace
