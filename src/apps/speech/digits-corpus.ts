@@ -42,7 +42,8 @@ class DigitClips {
     const known = this.#clips.get(file);
     if (known !== undefined) return known;
     const clip = readWav(readFileSync(join(this.#folder, file)));
-    if (clip.rate !== DIGITS_RATE) throw new DataError(`${file} is at ${clip.rate} Hz, ${DIGITS_RATE} Hz is needed`);
+    if (clip.rate !== DIGITS_RATE)
+      throw new DataError(`${file} is at ${clip.rate} Hz, ${DIGITS_RATE} Hz is needed`);
     this.#clips.set(file, clip.samples);
     return clip.samples;
   }

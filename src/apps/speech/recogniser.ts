@@ -60,8 +60,13 @@ export class SpeechModel {
     this.#float = float;
     this.#multiply = multiply;
     for (const [name, network] of [...polynomials, ['the float network', float] as const]) {
-      if (network === undefined || (network.inputs === this.inputs && network.outputs === this.outputs)) continue;
-      throw new ShapeError(name, `${this.inputs} to ${this.outputs}`, `${network.inputs} to ${network.outputs}`);
+      if (network === undefined || (network.inputs === this.inputs && network.outputs === this.outputs))
+        continue;
+      throw new ShapeError(
+        name,
+        `${this.inputs} to ${this.outputs}`,
+        `${network.inputs} to ${network.outputs}`,
+      );
     }
   }
 
@@ -73,7 +78,12 @@ export class SpeechModel {
     const client = readClientPart(await readModelFile(directory, CLIENT_FILE));
     const kernel = multiply ?? (await openKernel());
     const polynomials = new Map<string, PolynomialNetwork>();
-    for (const name of [DEFAULT_POLYNOMIAL, 'polynomial-dnn-8bit', 'polynomial-dnn-16bit', 'polynomial-cnn-4bit']) {
+    for (const name of [
+      DEFAULT_POLYNOMIAL,
+      'polynomial-dnn-8bit',
+      'polynomial-dnn-16bit',
+      'polynomial-cnn-4bit',
+    ]) {
       const path = join(directory, `${name}.bin`);
       if (existsSync(path)) polynomials.set(name, PolynomialNetwork.fromBytes(await readFile(path)));
     }

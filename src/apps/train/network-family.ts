@@ -25,7 +25,16 @@ export const WEIGHT_BITS: readonly number[] = [16, 8, 4, 2];
 /** From this width on, rounding is too fine for retraining to have anything to repair. */
 const LOSSLESS_BITS = 16;
 const CALIBRATION_FRAMES = 4096;
+/** Frames over which the intervals of the shipped network are measured. */
+const RANGE_FRAMES = 65_536;
 const BATCH = 256;
+
+/** Where a family works. */
+export interface Workshop {
+  readonly multiply: MatrixMultiply;
+  readonly work: string;
+  readonly log: TrainingLog;
+}
 
 export class NetworkFamily {
   readonly kind: NetworkKind;
@@ -36,33 +45,37 @@ export class NetworkFamily {
   readonly #work: string;
   readonly #log: TrainingLog;
   readonly #draw: FrameDraw;
+  readonly #start: NetworkFamily | undefined;
 
+  /** `start`: a family of the same kind whose float network is the starting point of this one's. */
   constructor(
     kind: NetworkKind,
     plan: TaskPlan,
     frames: FrameSet,
     outputs: number,
-    multiply: MatrixMultiply,
-    work: string,
-    log: TrainingLog,
+    workshop: Workshop,
+    start?: NetworkFamily,
   ) {
     this.kind = kind;
     this.#plan = plan;
     this.#frames = frames;
     this.#outputs = outputs;
-    this.#multiply = multiply;
-    this.#work = join(work, kind);
-    this.#log = log;
+    this.#multiply = workshop.multiply;
+    this.#work = join(workshop.work, kind);
+    this.#log = workshop.log;
+    this.#start = start;
     const { statesPerUnit, silenceShare, framesPerEpoch } = plan;
     this.#draw = { silentStates: statesPerUnit, silenceShare, framesPerEpoch };
   }
 
-  /** Batch norm and ReLU in full precision. */
-  float(): Sequential {
-    const { sizes, seed, epochs } = this.#plan;
-    return this.#train('float', epochs.float, 1.5e-3, () =>
-      freshNetwork(this.#inputShape, reluSpecs(this.kind, sizes, this.#outputs), this.#multiply, seed),
-    );
+  /** Batch norm and ReLU in full precision; `epochs` is the plan's unless given. */
+  float(epochs = this.#plan.epochs.float): Sequential {
+    const { sizes, seed } = this.#plan;
+    const start = this.#start;
+    return this.#train('float', epochs, start === undefined ? 1.5e-3 : 1e-3, () => {
+      if (start !== undefined) return start.float(this.#plan.epochs.first);
+      return freshNetwork(this.#inputShape, reluSpecs(this.kind, sizes, this.#outputs), this.#multiply, seed);
+    });
   }
 
   /** The float network rounded to `bits`, batch norms folded first. */
@@ -95,8 +108,10 @@ export class NetworkFamily {
 
   /** The canonical polynomial network at `bits`, fine-tuned in that form below 16 bits. */
   polynomial(bits: number): PolynomialNetwork {
-    const inputs = this.#calibration();
-    if (bits >= LOSSLESS_BITS) return exportPolynomial(this.#steadyQuadratic(inputs), bits, inputs, this.#multiply);
+    const inputs = this.#sample(CALIBRATION_FRAMES);
+    const wide = this.#sample(RANGE_FRAMES);
+    if (bits >= LOSSLESS_BITS)
+      return exportPolynomial(this.#steadyQuadratic(inputs), bits, wide, this.#multiply);
     const tuned = this.#train(`polynomial-${bits}bit`, this.#plan.epochs.quantised, 3e-3, () =>
       prepareFineTuning(toSquareForm(this.#steadyQuadratic(inputs)), inputs, {
         bits,
@@ -104,8 +119,8 @@ export class NetworkFamily {
         seed: this.#plan.seed + bits,
       }),
     );
-    refreshStatistics(tuned, inputs);
-    return exportPolynomial(tuned, bits, inputs, this.#multiply, 'none');
+    refreshStatistics(tuned, wide);
+    return exportPolynomial(tuned, bits, wide, this.#multiply, 'none');
   }
 
   get #inputShape(): readonly [number, number, number] {
@@ -119,16 +134,21 @@ export class NetworkFamily {
     return network;
   }
 
-  /** Inputs of a few thousand training frames, silence included as in training. */
-  #calibration(): Float32Array {
+  /** Inputs of `count` training frames, silence included as in training. */
+  #sample(count: number): Float32Array {
     const examples = this.#frames.draw(
       this.#plan.seed + 9,
       this.#draw.silentStates,
       this.#draw.silenceShare,
-      CALIBRATION_FRAMES,
+      count,
     );
     const inputs = new Float32Array(examples.count * this.#frames.window.inputSize);
-    examples.read(Uint32Array.from({ length: examples.count }, (_, i) => i), 0, inputs, new Int32Array(examples.count));
+    examples.read(
+      Uint32Array.from({ length: examples.count }, (_, i) => i),
+      0,
+      inputs,
+      new Int32Array(examples.count),
+    );
     return inputs;
   }
 

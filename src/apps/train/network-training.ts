@@ -65,7 +65,13 @@ export function trainNetwork(
   const steps = run.epochs * Math.ceil(first.count / run.batch);
   const options: TrainerOptions = {
     batch: run.batch,
-    schedule: { kind: 'cosine', rate: run.rate, steps, warmup: Math.min(200, Math.ceil(steps / 20)), floor: 0.01 },
+    schedule: {
+      kind: 'cosine',
+      rate: run.rate,
+      steps,
+      warmup: Math.min(200, Math.ceil(steps / 20)),
+      floor: 0.01,
+    },
     optimiser: { kind: 'adam', weightDecay: run.weightDecay },
     clipNorm: 5,
     loss: { labelSmoothing: run.labelSmoothing },

@@ -51,7 +51,9 @@ export function trainingUtterances(
   const generator = new SeededGenerator(plan.seed + 100);
   const plain = [...corpus.train];
   if (plan.synthetic > 0 && !canSynthesise()) {
-    log.note('espeak-ng is not installed: training without synthetic voices; synthesised demo recordings may suffer');
+    log.note(
+      'espeak-ng is not installed: training without synthetic voices; synthesised demo recordings may suffer',
+    );
   } else if (plan.synthetic > 0) {
     log.note(`synthesising ${plan.synthetic} utterances with espeak-ng`);
     const texts = Array.from({ length: plan.synthetic }, () => syntheticText(plan, corpus, generator));
@@ -74,7 +76,11 @@ function syntheticText(plan: TaskPlan, corpus: SpeechCorpus, generator: SeededGe
   return Array.from({ length: 3 + generator.below(5) }, () => DIGIT_LEXICON.words[generator.below(10)]);
 }
 
-export function featuresOf(utterances: readonly Utterance[], rate: number, log: TrainingLog): FeatureMatrix[] {
+export function featuresOf(
+  utterances: readonly Utterance[],
+  rate: number,
+  log: TrainingLog,
+): FeatureMatrix[] {
   return utterances.map((utterance, i) => {
     if (i % 20 === 0) log.progress('features', i / utterances.length);
     return logMelFeatures(utterance.samples(), rate);
@@ -84,7 +90,8 @@ export function featuresOf(utterances: readonly Utterance[], rate: number, log: 
 /** Mean and deviation of every network input over the plain utterances. */
 export function measureNormalization(features: readonly FeatureMatrix[], plan: TaskPlan): InputNormalization {
   const statistics = new NormalizationStatistics(features[0].dim * plan.context.coefficients);
-  for (const [i, matrix] of features.entries()) if (i % 2 === 0) statistics.add(networkInput(matrix, plan.context));
+  for (const [i, matrix] of features.entries())
+    if (i % 2 === 0) statistics.add(networkInput(matrix, plan.context));
   return statistics.finish();
 }
 
@@ -117,5 +124,8 @@ export function alignFirst(
 
 /** Labels of a copy that is `factor` times as fast, from those of the original. */
 export function stretchLabels(labels: Uint16Array, factor: number, frames: number): Uint16Array {
-  return Uint16Array.from({ length: frames }, (_, t) => labels[Math.min(labels.length - 1, Math.round(t * factor))]);
+  return Uint16Array.from(
+    { length: frames },
+    (_, t) => labels[Math.min(labels.length - 1, Math.round(t * factor))],
+  );
 }

@@ -1,0 +1,128 @@
+/** `subrosa train speech`: makes the shipped models again, or better ones, from data on disk. */
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import { openKernel } from '../../kernel/open.ts';
+import { SPEECH_TASKS } from '../speech/corpus.ts';
+import type { SpeechTask } from '../speech/corpus.ts';
+import { writeModel } from '../train/model-files.ts';
+import { trainTask } from '../train/speech-training.ts';
+import { planFor } from '../train/task-plan.ts';
+import type { NetworkKind } from '../train/task-plan.ts';
+import type { TrainingLog } from '../train/training-log.ts';
+import { installation } from './installation.ts';
+import { wholeNumber } from './serve.ts';
+import { paintFor, type Terminal } from './terminal.ts';
+
+const BAR_WIDTH = 30;
+const REDRAW_MS = 100;
+const CLEAR_LINE = '\r\u001b[2K';
+
+export interface TrainFlags {
+  readonly task: SpeechTask;
+  readonly data: string;
+  readonly work: string;
+  readonly out: string;
+  readonly network: NetworkKind | 'both';
+  readonly epochs?: number;
+  readonly tables?: boolean;
+  readonly quick?: boolean;
+}
+
+/** A bar on a terminal, redrawn ten times a second; notes above it, or alone when nobody watches. */
+class ProgressBar implements TrainingLog, Disposable {
+  readonly #terminal: Terminal;
+  readonly #started = performance.now();
+  #drawn = Number.NEGATIVE_INFINITY;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  progress(what: string, done: number): void {
+    const now = performance.now();
+    if (!this.#terminal.errIsTerminal || now - this.#drawn < REDRAW_MS) return;
+    this.#drawn = now;
+    const paint = paintFor(true, this.#terminal.env);
+    const full = Math.round(BAR_WIDTH * Math.min(1, Math.max(0, done)));
+    const bar = paint.cyan('█'.repeat(full)) + paint.dim('░'.repeat(BAR_WIDTH - full));
+    this.#terminal.err(`${CLEAR_LINE}${bar} ${(100 * done).toFixed(0).padStart(3)} % ${what}`);
+  }
+
+  note(line: string): void {
+    const seconds = ((performance.now() - this.#started) / 1000).toFixed(0);
+    this.#terminal.err(
+      `${this.#terminal.errIsTerminal ? CLEAR_LINE : ''}${seconds.padStart(6)} s  ${line}\n`,
+    );
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#terminal.errIsTerminal) this.#terminal.err(CLEAR_LINE);
+  }
+}
+
+/** @throws {DataError} when data is missing or the work directory belongs to another run. */
+export async function trainSpeech(flags: TrainFlags, terminal: Terminal): Promise<void> {
+  using log = new ProgressBar(terminal);
+  using kernel = await openKernel({ onFallback: (reason) => log.note(reason) });
+  const base = planFor(flags.task, flags.quick);
+  const { epochs } = flags;
+  const plan =
+    epochs === undefined
+      ? base
+      : { ...base, epochs: { first: epochs, float: epochs, polynomial: epochs, quantised: epochs } };
+  const task = await trainTask({ plan, data: flags.data, work: flags.work, multiply: kernel, log });
+  const kinds: NetworkKind[] = flags.network === 'both' ? ['dnn', 'cnn'] : ['dnn'];
+  const rows = writeModel(task, {
+    directory: join(flags.out, flags.task),
+    command: commandOf(flags),
+    multiply: kernel,
+    log,
+    ship: kinds.map((kind) => ({ kind, bits: 4 })),
+    tables: flags.tables ?? false,
+  });
+  log[Symbol.dispose]();
+  for (const { network, bits, machine, wer } of rows) {
+    terminal.out(
+      `${flags.task}  ${network}  ${bits} bits  ${machine}  ${(100 * wer).toFixed(2)} % word errors\n`,
+    );
+  }
+}
+
+/** The command as a card shows it, without the directories of one machine. */
+function commandOf({ task, network, epochs, tables, quick }: TrainFlags): string {
+  const options = [
+    `--task ${task} --data DIR`,
+    ...(network === 'both' ? [] : [`--network ${network}`]),
+    ...(epochs === undefined ? [] : [`--epochs ${epochs}`]),
+    ...(tables ? ['--tables'] : []),
+    ...(quick ? ['--quick'] : []),
+  ];
+  return `subrosa train speech ${options.join(' ')}`;
+}
+
+/** Adds `train speech` to the program. */
+export function addTrain(program: Command, terminal: Terminal): void {
+  const train = program.command('train').description('train models from data on disk (docs/data.md)');
+  train
+    .command('speech')
+    .description('an acoustic network that can be evaluated under encryption, and what its client needs')
+    .addOption(new Option('--task <task>', 'which model').choices(SPEECH_TASKS).makeOptionMandatory())
+    .requiredOption('--data <dir>', 'where fsdd/ and speechocean762/ are')
+    .option('--work <dir>', 'checkpoints; a stopped run continues from them', '.cache/train')
+    .option('--out <dir>', 'the model goes into <dir>/<task>', installation.models)
+    .addOption(
+      new Option('--network <kind>', 'dnn, or both with the small CNN')
+        .choices(['dnn', 'both'])
+        .default('dnn'),
+    )
+    .addOption(new Option('--epochs <n>', 'of every stage').argParser(wholeNumber(1, 1000)))
+    .option('--tables', 'also train and test all bit widths')
+    .option('--quick', 'minutes instead of hours, to see that it works; the model is poor')
+    .addHelpText('after', '\nWho learns what: nobody; training talks to no one.')
+    .action((flags: TrainFlags) =>
+      trainSpeech(
+        { ...flags, work: join(flags.work, flags.quick ? `${flags.task}-quick` : flags.task) },
+        terminal,
+      ),
+    );
+}

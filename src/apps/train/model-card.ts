@@ -1,0 +1,84 @@
+/** The model card: what a model was made of, how good it is, and how to make it again. For people and for programs. */
+import type { WordErrorRow } from '../speech/evaluation.ts';
+import type { DecoderSettings } from '../speech/word-decoder.ts';
+import type { TaskPlan } from './task-plan.ts';
+
+export interface ModelCard {
+  readonly task: string;
+  readonly command: string;
+  readonly data: string;
+  readonly plan: TaskPlan;
+  readonly inputs: number;
+  readonly states: number;
+  readonly words: number;
+  readonly trainingUtterances: number;
+  readonly trainingFrames: number;
+  readonly decoder: DecoderSettings;
+  /** Bytes and the beginning of the SHA-256 of every file. */
+  readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
+  /** Per shipped polynomial network, the interval of every layer over training data. */
+  readonly ranges: Readonly<Record<string, readonly (readonly [number, number])[]>>;
+  readonly results: readonly WordErrorRow[];
+}
+
+const DATA: Readonly<Record<string, string>> = {
+  digits:
+    'Free Spoken Digit Dataset (CC BY-SA 4.0): recordings 14-49 of six speakers for training, 10-13 for decoder settings, ' +
+    '5-9 for the test; joined to strings of one to seven digits with pauses. Plus strings by espeak-ng voices.',
+  sentences:
+    'speechocean762 (free for commercial and non-commercial use): the train speakers but every tenth for training, ' +
+    'every tenth for decoder settings, the dev speakers for the test. Plus train texts by espeak-ng voices.',
+};
+
+export const dataOf = (task: string): string => DATA[task] ?? '';
+
+const percent = (rate: number): string => `${(100 * rate).toFixed(2)} %`;
+
+/** The card as Markdown. */
+export function formatModelCard(card: ModelCard): string {
+  const { plan } = card;
+  const rows = card.results.map(
+    ({ network, bits, machine, utterances, words, wer }) =>
+      `| ${network} | ${machine === 'float' ? 'float32' : bits} | ${machine} | ${utterances} | ${words} | ${percent(wer)} |`,
+  );
+  const files = Object.entries(card.files).map(
+    ([name, { bytes, sha256 }]) => `| ${name} | ${bytes} | ${sha256} |`,
+  );
+  const ranges = Object.entries(card.ranges).map(
+    ([name, intervals]) =>
+      `- ${name}: ${intervals.map(([low, high]) => `[${low.toFixed(3)}, ${high.toFixed(3)}]`).join(', ')}`,
+  );
+  return `# Speech model: ${card.task}
+
+An acoustic network for encrypted evaluation with the client's feature, lexicon and language-model files.
+
+- Data: ${card.data}
+- Training set with perturbed copies (speeds ${[1, ...plan.speeds].join(', ')}; ${100 * plan.noisy} % also with noise):
+  ${card.trainingUtterances} utterances, ${card.trainingFrames} frames.
+- Made by \`${card.command}\`, seed ${plan.seed}. The same machine and data give the same bits.
+- Inputs: ${card.inputs} per frame (40 log-mels, ${plan.context.coefficients} temporal DCT coefficients of frames
+  t-${plan.context.left} .. t+${plan.context.right}), normalised and clipped to [-8, 8].
+- Outputs: ${card.states} states; the lexicon has ${card.words} words.
+- Hidden units: dnn ${plan.sizes.dense.join(', ')}; cnn ${plan.sizes.filters} filters, then ${plan.sizes.convDense.join(', ')}.
+- Meant for: demonstrations and tests of encrypted recognition. Not a general English recogniser: other vocabularies,
+  noise and conversational speech are outside of what it has heard.
+
+## Word error rate on the test part
+
+Weights are rounded, activations are not; "float" is batch norm and ReLU in float32.
+
+| network | weight bits | machine | utterances | words | error rate |
+|---|---|---|---|---|---|
+${rows.join('\n')}
+
+## Intervals of the layers before the square (last: outputs) over training frames
+
+${ranges.join('\n')}
+
+## Files
+
+| file | bytes | SHA-256 (first 16 digits) |
+|---|---|---|
+${files.join('\n')}
+`;
+}

@@ -1,0 +1,235 @@
+/** `train speech`: from a data directory to the files of a model, through checkpoints in a work directory. */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DataError } from '../../base/errors.ts';
+import type { MatrixMultiply } from '../../nn/index.ts';
+import {
+  acousticScores,
+  alignWithScores,
+  DecodingGraph,
+  estimateTransitions,
+  NgramModel,
+  StateInventory,
+  trainNgram,
+} from '../../speech/index.ts';
+import type { FeatureMatrix, Lexicon } from '../../speech/index.ts';
+import { addNoise } from '../speech/augmentation.ts';
+import type { SpeechCorpus, SpeechTask } from '../speech/corpus.ts';
+import { testUtterances } from '../speech/evaluation.ts';
+import { FrontEnd } from '../speech/front-end.ts';
+import { DEFAULT_DECODER_SETTINGS, tuneDecoder, WordDecoder } from '../speech/word-decoder.ts';
+import type { ScoredUtterance } from '../speech/word-decoder.ts';
+import { storedAlignments } from './alignment-store.ts';
+import type { Alignments } from './alignment-store.ts';
+import { FrameSet } from './frame-set.ts';
+import { NetworkFamily } from './network-family.ts';
+import { writeWhole } from './network-training.ts';
+import {
+  alignFirst,
+  featuresOf,
+  measureNormalization,
+  readCorpus,
+  stretchLabels,
+  trainingUtterances,
+} from './preparation.ts';
+import type { NetworkKind, TaskPlan } from './task-plan.ts';
+import type { TrainingLog } from './training-log.ts';
+
+/** Everything that training made of one task, in memory. */
+export interface TrainedTask {
+  readonly plan: TaskPlan;
+  readonly corpus: SpeechCorpus;
+  readonly frontEnd: FrontEnd;
+  readonly decoder: WordDecoder;
+  readonly trainingFrames: number;
+  readonly trainingUtterances: number;
+  family(kind: NetworkKind): NetworkFamily;
+}
+
+export interface TrainingSettings {
+  readonly plan: TaskPlan;
+  readonly data: string;
+  readonly work: string;
+  readonly multiply: MatrixMultiply;
+  readonly log: TrainingLog;
+}
+
+/** Plain utterances with features, and how the copies are made of them. */
+interface Material {
+  readonly features: readonly FeatureMatrix[];
+  readonly words: readonly (readonly number[])[];
+  readonly copies: readonly {
+    readonly features: FeatureMatrix;
+    readonly of: number;
+    readonly factor: number;
+  }[];
+}
+
+/**
+ * Trains the float network, whatever of it is not yet in the work directory, and prepares the rest: `family` trains
+ * further networks when they are asked for.
+ * @throws {DataError} when data is missing, or the work directory belongs to another plan.
+ */
+export async function trainTask(settings: TrainingSettings): Promise<TrainedTask> {
+  const { plan, log, work } = settings;
+  claimWorkDirectory(work, plan);
+  const { corpus, lexicon } = await readCorpus(plan, settings.data, log);
+  const material = gatherMaterial(plan, corpus, lexicon, log);
+  const inventory = new StateInventory(lexicon, plan.units, plan.statesPerUnit);
+  const normalization = measureNormalization(material.features, plan);
+  const frontEnd = new FrontEnd(corpus.rate, plan.context, normalization);
+
+  const first = storedAlignments(join(work, 'first.alignment'), material.features.length, () =>
+    alignFirst(plan, inventory, material.features, material.words, log),
+  );
+  const familyOn = (
+    frames: FrameSet,
+    kind: NetworkKind,
+    folder: string,
+    start?: NetworkFamily,
+  ): NetworkFamily =>
+    new NetworkFamily(
+      kind,
+      plan,
+      frames,
+      inventory.stateCount,
+      { ...settings, work: join(work, folder) },
+      start,
+    );
+  const firstFrames = frameSet(plan, material, first, frontEnd);
+  const firstFamily = familyOn(firstFrames, 'dnn', 'first');
+  const realigned = storedAlignments(join(work, 'second.alignment'), material.features.length, () => {
+    const network = firstFamily.float(plan.epochs.first);
+    const priors = firstFrames.logPriors(inventory.stateCount, plan.statesPerUnit, plan.silenceShare);
+    return realign(material, inventory, frontEnd, priors, (inputs) => network.infer(inputs), log);
+  });
+  const frames = frameSet(plan, material, realigned, frontEnd);
+  const families = new Map<NetworkKind, NetworkFamily>();
+  const family = (kind: NetworkKind): NetworkFamily => {
+    const known =
+      families.get(kind) ?? familyOn(frames, kind, 'final', kind === 'dnn' ? firstFamily : undefined);
+    families.set(kind, known);
+    return known;
+  };
+  const usable = realigned.filter((states) => states !== null);
+  const transitions = estimateTransitions(usable, inventory.stateCount);
+  const graph = new DecodingGraph(inventory, transitions, languageModel(plan, corpus, lexicon));
+  const priors = frames.logPriors(inventory.stateCount, plan.statesPerUnit, plan.silenceShare);
+  const decoder = chooseDecoder(settings, corpus, frontEnd, graph, priors, family('dnn'));
+  return {
+    plan,
+    corpus,
+    frontEnd,
+    decoder,
+    family,
+    trainingFrames: frames.frames,
+    trainingUtterances: frames.features.length,
+  };
+}
+
+/** A work directory remembers its plan: checkpoints of another would be continued wrongly without anybody noticing. */
+function claimWorkDirectory(work: string, plan: TaskPlan): void {
+  mkdirSync(work, { recursive: true });
+  const path = join(work, 'plan.json');
+  const text = `${JSON.stringify(plan, null, 2)}\n`;
+  if (!existsSync(path)) writeWhole(path, text);
+  else if (readFileSync(path, 'utf8') !== text) {
+    throw new DataError(`${work} holds a training run with another plan; choose another --work directory`);
+  }
+}
+
+function gatherMaterial(plan: TaskPlan, corpus: SpeechCorpus, lexicon: Lexicon, log: TrainingLog): Material {
+  const { plain, perturbed } = trainingUtterances(plan, corpus, log);
+  const all = featuresOf([...plain, ...perturbed.map(({ utterance }) => utterance)], corpus.rate, log);
+  return {
+    features: all.slice(0, plain.length),
+    words: plain.map(({ words }) => lexicon.indicesOf(words)),
+    copies: perturbed.map(({ of, factor }, i) => ({ features: all[plain.length + i], of, factor })),
+  };
+}
+
+function frameSet(plan: TaskPlan, material: Material, alignments: Alignments, frontEnd: FrontEnd): FrameSet {
+  const features: FeatureMatrix[] = [];
+  const labels: Uint16Array[] = [];
+  for (const [i, matrix] of material.features.entries()) {
+    const states = alignments[i];
+    if (states === null) continue;
+    features.push(matrix);
+    labels.push(states);
+  }
+  for (const copy of material.copies) {
+    const states = alignments[copy.of];
+    if (states === null) continue;
+    features.push(copy.features);
+    labels.push(stretchLabels(states, copy.factor, copy.features.frames));
+  }
+  if (features.length === 0) throw new DataError('no training utterance could be aligned with its words');
+  return new FrameSet(features, labels, plan.context, frontEnd.normalization);
+}
+
+/** States by the trained network in place of the Gaussian mixtures; an utterance without a path is left out. */
+function realign(
+  material: Material,
+  inventory: StateInventory,
+  frontEnd: FrontEnd,
+  logPriors: Float32Array,
+  infer: (inputs: Float32Array) => Float32Array,
+  log: TrainingLog,
+): Alignments {
+  return material.features.map((features, i) => {
+    if (i % 20 === 0) log.progress('realignment', i / material.features.length);
+    const scores = acousticScores(infer(frontEnd.inputsOfFeatures(features).data), logPriors);
+    return alignWithScores(material.words[i], scores, inventory)?.states ?? null;
+  });
+}
+
+function languageModel(plan: TaskPlan, corpus: SpeechCorpus, lexicon: Lexicon): NgramModel {
+  if (plan.task === 'digits') return NgramModel.uniform(lexicon.words.length, 0.15);
+  const texts = corpus.train.map(({ words }) => lexicon.indicesOf(words));
+  return trainNgram(texts, lexicon.words.length, 3);
+}
+
+/**
+ * Settings with the fewest errors of the float network on tuning utterances, every one also in a noisy copy: clean ones alone
+ * hardly leave an error to choose by in the digits task.
+ */
+function chooseDecoder(
+  settings: TrainingSettings,
+  corpus: SpeechCorpus,
+  frontEnd: FrontEnd,
+  graph: DecodingGraph,
+  logPriors: Float32Array,
+  family: NetworkFamily,
+): WordDecoder {
+  const { plan, work, log } = settings;
+  const path = join(work, 'decoder.json');
+  if (!existsSync(path)) {
+    const network = family.float();
+    const noisy = corpus.tuning.map((utterance, i) => addNoise(utterance, plan.seed + i));
+    const all = plan.task === 'digits' ? [...corpus.tuning, ...noisy] : corpus.tuning;
+    const scored: ScoredUtterance[] = testUtterances(all, frontEnd).map(({ inputs, words }) => ({
+      logits: network.infer(inputs.data),
+      words,
+    }));
+    let tried = 0;
+    const best = tuneDecoder(graph, logPriors, scored, DEFAULT_DECODER_SETTINGS, (tuned, errors) => {
+      log.progress('decoder settings', Math.min(1, ++tried / 32));
+      log.note(
+        `decoder ${JSON.stringify(tuned)}: ${(100 * errors.rate).toFixed(2)} % of ${errors.words} words`,
+      );
+    });
+    writeWhole(path, JSON.stringify(best));
+  }
+  return new WordDecoder(graph, logPriors, JSON.parse(readFileSync(path, 'utf8')));
+}
+
+/** The first 16 hexadecimal digits of the SHA-256 of a file, for model cards. */
+export function fingerprint(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex').slice(0, 16);
+}
+
+/** The task of a command-line word. */
+export function isSpeechTask(text: string): text is SpeechTask {
+  return text === 'digits' || text === 'sentences';
+}
