@@ -18,6 +18,8 @@ export interface BenchOptions {
   /** Leaves out what takes more than a few minutes. */
   readonly quick: boolean;
   readonly task: string | undefined;
+  /** Some benches have parts that can run alone. */
+  readonly part: string | undefined;
 }
 
 export type Bench = (options: BenchOptions, note: (line: string) => void) => Promise<BenchReport>;
