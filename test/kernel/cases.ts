@@ -45,6 +45,8 @@ export class Bench {
   readonly kernel: Kernel;
   readonly ring: RingTables;
   readonly n: number;
+  /** Operand polynomials made so far, of one limb each. */
+  made = 0;
   readonly #random: () => number;
   readonly #pattern: Pattern;
   readonly #words: Words[] = [];
@@ -90,6 +92,7 @@ export class Bench {
   /** A batch of polynomials over mods, filled by the pattern. */
   polynomials(count: number, mods: readonly number[]): Words {
     const run = this.zeros(count * mods.length * this.n);
+    this.made += count * mods.length;
     const view = run.u64();
     for (let i = 0; i < view.length; i++) {
       const limb = mods[Math.floor(i / this.n) % mods.length];

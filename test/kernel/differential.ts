@@ -50,6 +50,8 @@ export interface Sweep {
 /** The reference with rings and expected outputs kept between kernels. */
 export class Differential {
   readonly reference = loadReferenceKernel();
+  /** Operand polynomials that the reference has worked on. */
+  polynomials = 0;
   readonly #rings = new Map<Kernel, Map<number, RingTables>>();
   readonly #expected = new Map<string, string[]>();
 
@@ -69,6 +71,7 @@ export class Differential {
       const bench = new Bench(kernel, this.#ringOf(kernel, n), pattern, seed);
       const outputs = row(bench).map(bitsOf);
       bench.release();
+      if (kernel === this.reference) this.polynomials += bench.made;
       return outputs;
     });
   }
