@@ -7,6 +7,7 @@ import {
   type AppOptions,
   buildApp,
   isLoopback,
+  KEY_MEMORY_FACTOR,
   listen,
   type RunningServer,
   ServerLog,
@@ -268,7 +269,7 @@ describe('bounded work', () => {
 
   test('the least recently used keys make room', async () => {
     const service = new FakeInference();
-    const on = app(service, { limits: { keyCapacityBytes: 2 * KEY_BYTES } });
+    const on = app(service, { limits: { keyCapacityBytes: 2 * KEY_MEMORY_FACTOR * KEY_BYTES } });
     const [a, b, c] = [bearer(), bearer(), bearer()];
     const keyA = await enrol(on, a, 1);
     const keyB = await enrol(on, b, 2);
@@ -281,7 +282,7 @@ describe('bounded work', () => {
 
   test('keys in use are not dropped; who finds no room is told to come back', async () => {
     const service = new FakeInference();
-    const on = app(service, { limits: { keyCapacityBytes: KEY_BYTES } });
+    const on = app(service, { limits: { keyCapacityBytes: KEY_MEMORY_FACTOR * KEY_BYTES } });
     const me = bearer();
     const keyId = await enrol(on, me);
     service.delayMs = 100;

@@ -28,7 +28,9 @@ export async function inspect(
   const card = readModelCard(directory);
   const costs = offer.buckets.map((bucket) => bucketCost(bucket, report));
   if (flags.json === true) {
-    terminal.out(`${JSON.stringify({ card, offer, report: { ...report, buckets: costs } })}\n`);
+    terminal.out(
+      `${JSON.stringify({ card: card?.facts ?? null, offer, report: { ...report, buckets: costs } })}\n`,
+    );
     return;
   }
   const paint = paintFor(terminal.outIsTerminal, terminal.env);
@@ -39,7 +41,7 @@ export async function inspect(
   terminal.out(formatOffer(offer, report, paint));
   terminal.out(`\n${formatCosts(costs, paint)}`);
   terminal.out(`\n${formatBounds(report, paint)}`);
-  if (card !== null) terminal.out(`\n${paint.dim('model card')}\n${JSON.stringify(card, null, 2)}\n`);
+  if (card !== null) terminal.out(`\n${card.text}`);
 }
 
 interface BucketCost extends Bucket {

@@ -49,8 +49,9 @@ export async function loadRecogniser(directory: string, options: LoadOptions = {
   };
 }
 
-/** The card that was written with the model, or null. */
-export function readModelCard(directory: string): unknown {
-  const path = join(directory, 'card.json');
-  return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : null;
+/** The card that was written with the model, for programs and for people; null where there is none. */
+export function readModelCard(directory: string): { readonly facts: unknown; readonly text: string } | null {
+  const [facts, text] = ['card.json', 'card.md'].map((name) => join(directory, name));
+  if (facts === undefined || text === undefined || !existsSync(facts) || !existsSync(text)) return null;
+  return { facts: JSON.parse(readFileSync(facts, 'utf8')), text: readFileSync(text, 'utf8') };
 }

@@ -10,6 +10,7 @@ import type { EngineParts } from './parts.ts';
 import { DONE } from './report-error.ts';
 import { DEFAULT_PORT, SERVE_DEFAULTS, serve, wholeNumber } from './serve.ts';
 import type { Terminal } from './terminal.ts';
+import { addTrain } from './train.ts';
 import { transcribe } from './transcribe.ts';
 
 const JSON_FLAG = ['--json', 'one JSON object on standard output, for programs'] as const;
@@ -35,6 +36,7 @@ export function buildProgram(
   addDemo(program, terminal, parts);
   addServe(program, terminal, parts);
   addTranscribe(program, terminal, parts, setExit);
+  addTrain(program, terminal);
   program
     .command('inspect')
     .argument('<model>', 'name in the models directory, or a path')

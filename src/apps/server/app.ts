@@ -22,7 +22,7 @@ import {
 import { refuse, wireCode } from './errors.ts';
 import { EvaluationQueue } from './evaluation-queue.ts';
 import { KeyLedger } from './key-ledger.ts';
-import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
+import { DEFAULT_LIMITS, KEY_MEMORY_FACTOR, type ServerLimits } from './limits.ts';
 import { ServerLog } from './log.ts';
 import type { InferenceService } from './service.ts';
 import { tenantOf } from './tenant.ts';
@@ -221,7 +221,9 @@ function roomHook(state: AppState, limit: number): Hook {
 
 function keyRoomHook(state: AppState): Hook {
   return async (request, reply) =>
-    state.ledger.makeRoom(request.tenant, request.reserved) ? undefined : refuse(reply, 'busy', 10);
+    state.ledger.makeRoom(request.tenant, KEY_MEMORY_FACTOR * request.reserved)
+      ? undefined
+      : refuse(reply, 'busy', 10);
 }
 
 function knownKeyHook(state: AppState, model: string): Hook {
@@ -255,7 +257,7 @@ function enrolHandler(state: AppState, model: string) {
     if (typeof body === 'string') return refuse(reply, body);
     const { tenant } = request;
     const keyId = await state.service.enrol(tenant, model, body);
-    state.ledger.add(tenant, model, keyId, body.length);
+    state.ledger.add(tenant, model, keyId, KEY_MEMORY_FACTOR * body.length);
     state.log.info('enrolled', { requestId: request.id, tenant, key: keyId, model, bytesIn: body.length });
     return reply.code(201).send({ keyId });
   };

@@ -12,12 +12,18 @@ export interface ServerLimits {
   readonly maxPendingPerTenant: number;
   /** Declared bytes of bodies that are being received, over all clients. */
   readonly maxReceivingBytes: number;
-  /** Bytes of enrolled keys; the least recently used go first. */
+  /** Memory of enrolled keys; the least recently used go first. */
   readonly keyCapacityBytes: number;
   readonly maxKeysPerTenant: number;
   /** How long running evaluations may take after SIGTERM. */
   readonly graceMs: number;
 }
+
+/**
+ * Memory of keys over the length of their message: a message has one packed half of each key and a seed, memory has both
+ * halves in 64-bit words. Four covers primes of 32 bits and more.
+ */
+export const KEY_MEMORY_FACTOR = 4;
 
 export const DEFAULT_LIMITS: ServerLimits = Object.freeze({
   headersTimeoutMs: 10_000,
