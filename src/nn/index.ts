@@ -11,8 +11,9 @@
  *   `exportPolynomial(network, bits, inputs, multiply)` rounds it to a `PolynomialNetwork`. Better at few bits:
  *   `prepareFineTuning(toSquareForm(network), calibration, { bits, ... })`, train that, `refreshStatistics`, export.
  * - `PolynomialNetwork.run` is the clear truth (double precision), `PolynomialRunner` the fast one, `checkRanges` the guard.
- * - `ACTIVATIONS` lists polynomial replacements of ReLU and sigmoid with interval, largest error and depth.
+ * - `activationTable()` lists polynomial replacements of ReLU and sigmoid with interval, largest error and depth.
  */
+export * from './activations.ts';
 export * from './balance.ts';
 export * from './batch-norm.ts';
 export * from './conv2d.ts';
@@ -25,10 +26,12 @@ export * from './fold.ts';
 export * from './generator.ts';
 export * from './layer.ts';
 export * from './layer-factory.ts';
+export * from './lloyd-max.ts';
 export * from './matrix-multiply.ts';
 export * from './model-bytes.ts';
 export * from './optimiser.ts';
 export * from './polynomial-activation.ts';
+export * from './polynomial-fit.ts';
 export * from './polynomial-network.ts';
 export * from './pool.ts';
 export * from './quadratic.ts';

@@ -17,9 +17,9 @@ export function largestLevel(bits: number): number {
   return 2 ** (bits - 1) - 1;
 }
 
-/** The nearest integer multiple, clipped to `level`; ties go to even, as in the vector loops below. */
+/** The nearest integer multiple, clipped to `level`: a float32 ratio, ties to even, as in the vector loops below. */
 function nearestLevel(weight: number, step: number, level: number): number {
-  const ratio = weight / step;
+  const ratio = Math.fround(weight / step);
   let rounded = Math.round(ratio);
   if (rounded - ratio === 0.5 && rounded % 2 !== 0) rounded -= 1;
   return rounded > level ? level : rounded < -level ? -level : rounded;
