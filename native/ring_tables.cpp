@@ -90,6 +90,7 @@ const Operations& operationsOf(Isa isa) {
   switch (isa) {
 #ifdef SUBROSA_X86
     case Isa::avx2:
+    case Isa::avx512Ifma:
       return avx2Operations;
 #endif
     default:
