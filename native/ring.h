@@ -82,9 +82,9 @@ struct Operations {
   void (*inverseCentred)(const Prime& p, uint64_t* out, const uint64_t* x, const Factor* w);
   // Lazy NTT mod p of centred coefficients of at most `bound` in absolute value.
   void (*forwardCentred)(const Prime& p, uint64_t* out, const uint64_t* centred, double bound);
-  // Centred out = u + w v mod q, |out| <= q; u null means 0. |u| and |v| at most 2^50.
+  // Centred out = u + w v mod q, |out| < 0.6 q; u null means 0. |u| and |v| at most 2^50.
   void (*combineCentred)(const Prime& p, uint64_t* out, const uint64_t* u, const uint64_t* v, const Factor& w);
-  // out = (u - v) w mod q, centred exactly as inverseCentred does. |u| and |v| at most 2^50.
+  // out = (u - v) w mod q, centred exactly as inverseCentred does. |u - v| at most 2^50.
   void (*differenceCentred)(const Prime& p, uint64_t* out, const uint64_t* u, const uint64_t* v, const Factor& w);
   // Residues of a lazy polynomial.
   void (*canonical)(const Prime& p, uint64_t* out, const uint64_t* lazy);

@@ -90,9 +90,12 @@ const Operations& operationsOf(Isa isa) {
   switch (isa) {
 #ifdef SUBROSA_X86
     case Isa::avx2:
-    case Isa::avx512Ifma:
       return avx2Operations;
+    case Isa::avx512Ifma:
+      return avx512Operations;
 #endif
+    case Isa::avx512Emulated:
+      return emulatedOperations;
     default:
       return scalarOperations;
   }

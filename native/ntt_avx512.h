@@ -1,0 +1,19 @@
+// The transforms on 52-bit words, at least 64 of them. Included by *_avx512.cpp only.
+#pragma once
+
+#include "avx512.h"
+#include "ring.h"
+
+namespace subrosa {
+namespace SUBROSA_AVX512_NAMESPACE {
+
+// Residues in, residues out.
+void forward(const Prime& p, uint64_t* x);
+void inverse(const Prime& p, uint64_t* x);
+// Signed integers of at most `bound` <= 2^50 in absolute value to [0, 4q). out may be x.
+void forwardLazy(const Prime& p, uint64_t* out, const uint64_t* x, double bound);
+// Residues to coefficients in [-(q-1)/2, (q-1)/2]. out may be x.
+void inverseCentred(const Prime& p, uint64_t* out, const uint64_t* x);
+
+}  // namespace SUBROSA_AVX512_NAMESPACE
+}  // namespace subrosa
