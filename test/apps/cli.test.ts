@@ -263,6 +263,19 @@ describe('the key file', () => {
     expect(wrong.err).toMatch(/passphrase is wrong/);
   }, 30_000);
 
+  test('after 32 replies that did not open, the keys are not used any more', async () => {
+    const service = new FakeInference(['digits']);
+    const answer = service.answer.bind(service);
+    service.answer = async (...args) => ({ ...(await answer(...args)), bytes: new Uint8Array(10) });
+    const url = await serving(service);
+    const files = Array.from({ length: 32 }, () => wav('a.wav', 1));
+    expect(await run(['transcribe', '--server', url, ...files], passphrase)).toMatchObject({ code: 1 });
+    const { code, err } = await run(['transcribe', '--server', url, ...files], passphrase);
+    expect(code).toBe(1);
+    expect(err).toMatch(/32 replies did not open .* remove the file/);
+    expect(service.answered).toBe(32);
+  }, 30_000);
+
   test('no passphrase, a short one, and one from a file', async () => {
     const url = await serving();
     const ask = (args: string[], env: NodeJS.ProcessEnv = {}) =>

@@ -27,6 +27,7 @@ const keys = (keyId: string | null = 'cd'.repeat(32)) => ({
   secret: randomBytes(200),
   token: randomBytes(32),
   keyId,
+  anomalies: 3,
 });
 
 let directory = '';
@@ -45,7 +46,7 @@ describe('saving and loading', () => {
     for (const saved of [keys(), keys(null)]) {
       await store.save(subject, 'correct horse', saved);
       const loaded = await store.load(subject, 'correct horse');
-      expect(loaded?.keyId).toBe(saved.keyId);
+      expect(loaded).toMatchObject({ keyId: saved.keyId, anomalies: 3 });
       expect(Buffer.from(loaded?.secret ?? [])).toEqual(saved.secret);
       expect(Buffer.from(loaded?.token ?? [])).toEqual(saved.token);
     }

@@ -61,18 +61,22 @@ export class ClientSession implements Disposable {
   readonly client: EncryptingClient;
   readonly remote: RemoteModel;
   readonly keys: KeyFacts;
-  readonly #token: Uint8Array;
+  readonly #held: HeldKeys;
+  /** What the key file has for the name of the keys on the server. */
+  #savedKeyId: string | null;
 
   private constructor(
-    parts: Pick<ClientSession, 'offer' | 'recogniser' | 'client' | 'remote' | 'keys'>,
-    token: Uint8Array,
+    parts: Pick<ClientSession, 'offer' | 'recogniser' | 'remote' | 'keys'>,
+    held: HeldKeys,
+    savedKeyId: string | null,
   ) {
     this.offer = parts.offer;
     this.recogniser = parts.recogniser;
-    this.client = parts.client;
+    this.client = held.client;
     this.remote = parts.remote;
     this.keys = parts.keys;
-    this.#token = token;
+    this.#held = held;
+    this.#savedKeyId = savedKeyId;
   }
 
   /**
@@ -107,18 +111,29 @@ export class ClientSession implements Disposable {
     };
     const remote = new RemoteModel(transport, offer.model, enrolment, held.keyId);
     await remote.ready();
-    if (remote.keyId !== held.keyId) await held.save(remote.keyId);
+    if (remote.keyId !== held.keyId) await held.save(remote.keyId, held.anomalies);
     const keys: KeyFacts = {
       source: held.source,
       keygenMs,
       keyBytes: remote.enrolled?.bytesUp ?? 0,
       uploadMs: remote.enrolled?.uploadMs ?? 0,
     };
-    return new ClientSession({ offer, recogniser, client: held.client, remote, keys }, held.token);
+    return new ClientSession({ offer, recogniser, remote, keys }, held, remote.keyId);
+  }
+
+  /**
+   * Keeps what the session taught: the name of keys that a restarted server got again, and how many replies did not
+   * open. @throws {KeyFileError}
+   */
+  async conclude(anomalies: number): Promise<void> {
+    const { keyId } = this.remote;
+    if (keyId === this.#savedKeyId && anomalies === 0) return;
+    await this.#held.save(keyId, this.#held.anomalies + anomalies);
+    this.#savedKeyId = keyId;
   }
 
   [Symbol.dispose](): void {
-    this.#token.fill(0);
+    this.#held.token.fill(0);
     this.client[Symbol.dispose]();
   }
 }
@@ -129,8 +144,9 @@ interface HeldKeys {
   readonly keyId: string | null;
   readonly source: KeyFacts['source'];
   readonly savingMs: number;
+  readonly anomalies: number;
   /** Writes the key file again with what the server calls the keys; nothing without a key file. */
-  readonly save: (keyId: string | null) => Promise<void>;
+  readonly save: (keyId: string | null, anomalies: number) => Promise<void>;
 }
 
 async function holdKeys(
@@ -142,25 +158,28 @@ async function holdKeys(
 ): Promise<HeldKeys> {
   if (plan === undefined) {
     const client = await parts.createClient(offer, kernel);
-    return { client, token: randomBytes(32), keyId: null, source: 'made', savingMs: 0, save: async () => {} };
+    const fresh = { keyId: null, source: 'made', savingMs: 0, anomalies: 0 } as const;
+    return { client, token: randomBytes(32), ...fresh, save: async () => {} };
   }
   const { store } = plan;
   const isNew = !(await store.has(subject));
   const passphrase = await plan.passphrase(isNew);
-  const saver = (client: EncryptingClient, token: Uint8Array) => async (keyId: string | null) => {
-    const secret = client.exportSecret();
-    try {
-      await store.save(subject, passphrase, { secret, token, keyId });
-    } finally {
-      secret.fill(0);
-    }
-  };
+  const saver =
+    (client: EncryptingClient, token: Uint8Array) => async (keyId: string | null, anomalies: number) => {
+      const secret = client.exportSecret();
+      try {
+        await store.save(subject, passphrase, { secret, token, keyId, anomalies });
+      } finally {
+        secret.fill(0);
+      }
+    };
   const kept = await store.load(subject, passphrase);
   if (kept !== null) {
+    refuseWornKeys(kept.anomalies, store.path(subject));
     try {
       const client = await parts.restoreClient(offer, kept.secret, kernel);
-      const { token, keyId } = kept;
-      return { client, token, keyId, source: 'key file', savingMs: 0, save: saver(client, token) };
+      const { token, keyId, anomalies } = kept;
+      return { client, token, keyId, source: 'key file', savingMs: 0, anomalies, save: saver(client, token) };
     } catch (error) {
       throw new KeyFileError(
         `the keys in ${store.path(subject)} do not fit this model: remove the file to make new ones`,
@@ -174,6 +193,20 @@ async function holdKeys(
   const token = randomBytes(32);
   const save = saver(client, token);
   const started = performance.now();
-  await save(null);
-  return { client, token, keyId: null, source: 'made', savingMs: performance.now() - started, save };
+  await save(null, 0);
+  const savingMs = performance.now() - started;
+  return { client, token, keyId: null, source: 'made', savingMs, anomalies: 0, save };
+}
+
+/**
+ * A server that sends replies made to open or not, and learns which did, gains at most a bit of the secret per reply. So few
+ * bits say nothing; keys are not used for longer than that.
+ */
+const MAX_ANOMALIES = 32;
+
+function refuseWornKeys(anomalies: number, path: string): void {
+  if (anomalies < MAX_ANOMALIES) return;
+  throw new KeyFileError(
+    `${anomalies} replies did not open with the keys in ${path}: remove the file to make new keys, if you still trust this server`,
+  );
 }

@@ -26,6 +26,17 @@ export class Spinner implements Disposable {
     if (this.#timer !== undefined) this.#draw();
   }
 
+  /** Leaves the line to somebody else while `work` runs, for example to a prompt. */
+  async hiddenFor<T>(work: () => Promise<T>): Promise<T> {
+    const shown = this.#timer !== undefined;
+    this[Symbol.dispose]();
+    try {
+      return await work();
+    } finally {
+      if (shown) this.#timer = setInterval(() => this.#draw(), FRAME_MS).unref();
+    }
+  }
+
   [Symbol.dispose](): void {
     if (this.#timer === undefined) return;
     clearInterval(this.#timer);

@@ -61,29 +61,43 @@ export async function transcribe(
     ...(flags.keyFile ? { keyFile: keyFilePlan(flags, terminal, spinner) } : {}),
   });
   const outcomes = await exchangeFiles(files, session, spinner);
-  const keyId = session.remote.keyId;
   spinner[Symbol.dispose]();
   if (flags.json !== true && session.keys.keyBytes > 0) reportKeys(session, terminal);
-  let failed = false;
-  const rows: object[] = [];
-  for (const outcome of outcomes) {
-    try {
-      if (outcome.exchanged === undefined) throw outcome.error;
-      const utterance = openUtterance(outcome.exchanged, session.recogniser, session.client);
-      rows.push({ file: outcome.path, text: utterance.words.join(' '), ...utteranceJson(utterance) });
-      if (flags.json !== true) printTranscript(outcome.path, utterance, flags, terminal);
-    } catch (error) {
-      failed = true;
-      rows.push({ file: outcome.path, error: errorLine(error) });
-      const paint = paintFor(terminal.errIsTerminal, terminal.env);
-      terminal.err(`${paint.red('error')} ${printable(outcome.path)}: ${errorLine(error)}\n`);
-    }
-  }
+  const rows = outcomes.map((outcome) => openOutcome(outcome, session, flags, terminal));
+  await session.conclude(rows.filter(({ isAnomaly }) => isAnomaly).length);
   if (flags.json === true) {
     const { model, paramsId } = offer;
-    terminal.out(`${JSON.stringify({ model, paramsId, keys: { ...session.keys, keyId }, files: rows })}\n`);
+    const reported = rows.map(({ row }) => row);
+    terminal.out(`${JSON.stringify({ model, paramsId, keys: session.keys, files: reported })}\n`);
   }
-  return failed ? FAILED : DONE;
+  return rows.some(({ row }) => 'error' in row) ? FAILED : DONE;
+}
+
+interface OpenedOutcome {
+  /** For --json. */
+  readonly row: object;
+  /** The server replied, and the reply did not open. */
+  readonly isAnomaly: boolean;
+}
+
+/** Decrypts one recording and prints its words, or what was wrong with it. */
+function openOutcome(
+  { path, exchanged, error }: FileOutcome,
+  session: ClientSession,
+  flags: TranscribeFlags,
+  terminal: Terminal,
+): OpenedOutcome {
+  try {
+    if (exchanged === undefined) throw error;
+    const utterance = openUtterance(exchanged, session.recogniser, session.client);
+    if (flags.json !== true) printTranscript(path, utterance, flags, terminal);
+    const row = { file: path, text: utterance.words.join(' '), ...utteranceJson(utterance) };
+    return { row, isAnomaly: false };
+  } catch (failure) {
+    const paint = paintFor(terminal.errIsTerminal, terminal.env);
+    terminal.err(`${paint.red('error')} ${printable(path)}: ${errorLine(failure)}\n`);
+    return { row: { file: path, error: errorLine(failure) }, isAnomaly: exchanged !== undefined };
+  }
 }
 
 function keyFilePlan(flags: TranscribeFlags, terminal: Terminal, spinner: Spinner): KeyFilePlan {
@@ -91,14 +105,12 @@ function keyFilePlan(flags: TranscribeFlags, terminal: Terminal, spinner: Spinne
   return {
     store: new KeyStore(keyDirectory(terminal.env)),
     passphrase: (isNew) => {
-      // A prompt and a spinner cannot share a line.
-      spinner[Symbol.dispose]();
       const source = {
         env: terminal.env,
         ...(ask && { ask }),
         ...(flags.passphraseFile && { file: flags.passphraseFile }),
       };
-      return readPassphrase(source, isNew);
+      return spinner.hiddenFor(() => readPassphrase(source, isNew));
     },
   };
 }

@@ -27,6 +27,8 @@ export interface ClientKeys {
   readonly token: Uint8Array;
   /** What the server called the evaluation keys, or null before the first upload. */
   readonly keyId: string | null;
+  /** Replies that did not open with these keys so far, at most 255. */
+  readonly anomalies: number;
 }
 
 export interface KeyStoreOptions {
@@ -149,10 +151,11 @@ async function readOwn(path: string): Promise<Uint8Array> {
   }
 }
 
-function pack({ secret, token, keyId }: ClientKeys): Uint8Array {
+function pack({ secret, token, keyId, anomalies }: ClientKeys): Uint8Array {
   const id = Buffer.from(keyId ?? '', 'latin1');
-  const writer = new ByteWriter(TOKEN_BYTES + 1 + id.length + secret.length);
+  const writer = new ByteWriter(TOKEN_BYTES + 2 + id.length + secret.length);
   writer.bytes(token.subarray(0, TOKEN_BYTES));
+  writer.u8(Math.min(255, anomalies));
   writer.u8(id.length);
   writer.bytes(id);
   writer.bytes(secret);
@@ -164,10 +167,12 @@ function unpack(opened: Uint8Array): ClientKeys {
     const reader = new ByteReader('key file', opened);
     // Copies by construction: slice() of what node:crypto returns would be a view into bytes that are wiped.
     const token = Uint8Array.from(reader.bytes(TOKEN_BYTES));
+    const anomalies = reader.u8();
     const keyId = Buffer.from(reader.bytes(reader.u8())).toString('latin1');
     return {
       token,
       keyId: keyId === '' ? null : keyId,
+      anomalies,
       secret: Uint8Array.from(reader.bytes(reader.remaining)),
     };
   } catch (error) {
