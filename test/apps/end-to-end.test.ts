@@ -1,12 +1,13 @@
 /** The product with nothing left out but the training: real processes, real sockets, real ciphertexts, random weights. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { installation } from '../../src/apps/cli/installation.ts';
 import { engineParts } from '../../src/apps/cli/parts.ts';
 import { runCommand } from '../../src/apps/cli/run.ts';
+import { CLIENT_FILE } from '../../src/apps/speech/recogniser.ts';
 import { RecordingTerminal } from './fake-engine.ts';
 import { writeToyModel } from './toy-model.ts';
 
@@ -16,6 +17,9 @@ beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'subrosa-e2e-'));
   writeToyModel(join(directory, 'digits'), 'digits', [16, 16], 1);
   writeToyModel(join(directory, 'sentences'), 'sentences', [24], 2);
+  // What a client gets of a model: no network.
+  mkdirSync(join(directory, 'client', 'digits'), { recursive: true });
+  copyFileSync(join(directory, 'digits', CLIENT_FILE), join(directory, 'client', 'digits', CLIENT_FILE));
 });
 afterAll(() => {
   for (const child of children) child.kill('SIGKILL');
@@ -66,7 +70,7 @@ test('transcribe across processes: keys go up once, a killed server that comes b
     const { code, out } = await run([
       'transcribe',
       '--models',
-      directory,
+      join(directory, 'client'),
       '--server',
       first.url,
       '--json',

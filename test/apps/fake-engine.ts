@@ -5,7 +5,7 @@ import { loadReferenceKernel } from '../../src/kernel/reference.ts';
 import type { PolynomialNetwork } from '../../src/nn/index.ts';
 import type { ServerReady } from '../../src/apps/cli/server-process.ts';
 import type { EngineParts } from '../../src/apps/cli/parts.ts';
-import type { Recogniser } from '../../src/apps/cli/recogniser.ts';
+import type { ClearNetworks, Recogniser } from '../../src/apps/cli/recogniser.ts';
 import type { Terminal } from '../../src/apps/cli/terminal.ts';
 import type { EncryptingClient } from '../../src/apps/cli/utterance.ts';
 import { listen } from '../../src/apps/server/index.ts';
@@ -36,20 +36,16 @@ export class RecordingTerminal implements Terminal {
 }
 
 function fakeRecogniser(task: string): Recogniser {
-  const scores = ({ frames }: { frames: number }) => new Float32Array(frames * WIDTH);
   return {
     task,
     inputs: WIDTH,
     outputs: WIDTH,
     frameRate: 100,
-    polynomial: {} as PolynomialNetwork,
     inputsOf: ({ samples, rate }) => {
       const frames = Math.floor((samples.length / rate) * 100);
       return { data: new Float32Array(frames * WIDTH), frames };
     },
     decode: (values) => [`F${values.length / WIDTH}`],
-    clearPolynomial: (inputs) => ({ scores: scores(inputs), leaves: [] }),
-    floatScores: scores,
   };
 }
 
@@ -88,6 +84,16 @@ export class FakeEngine implements EngineParts {
     const task = directory.split(/[\\/]/).at(-1) ?? '';
     if (task !== 'digits' && task !== 'sentences') throw new DataError(`${directory} holds no model`);
     return fakeRecogniser(task);
+  }
+
+  async loadNetwork(directory: string): Promise<PolynomialNetwork> {
+    await this.loadRecogniser(directory);
+    return {} as PolynomialNetwork;
+  }
+
+  async loadClearNetworks(): Promise<ClearNetworks> {
+    const scores = ({ frames }: { frames: number }) => new Float32Array(frames * WIDTH);
+    return { polynomial: (inputs) => ({ scores: scores(inputs), leaves: [] }), float: scores };
   }
 
   async startService(models: readonly { name: string }[]) {

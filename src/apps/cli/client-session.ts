@@ -91,9 +91,7 @@ export class ClientSession implements Disposable {
     offer: Offer,
     options: SessionOptions,
   ): Promise<ClientSession> {
-    const recogniser = await parts.loadRecogniser(join(options.modelsDirectory, offer.model), {
-      multiply: kernel,
-    });
+    const recogniser = await parts.loadRecogniser(join(options.modelsDirectory, offer.model));
     const subject: KeyFileSubject = {
       server: new URL(options.server).origin,
       model: offer.model,

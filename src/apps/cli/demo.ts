@@ -1,10 +1,12 @@
 /** `subrosa demo`: a server process that cannot hear, a client that can, and the recordings in between. */
+import { join } from 'node:path';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { Offer } from '../../compiler/program.ts';
 import { ClientSession, chosenOffer, serverOffers } from './client-session.ts';
 import { serverKnowledge } from './disclosure.ts';
 import { installation } from './installation.ts';
 import type { EngineParts } from './parts.ts';
+import type { ClearNetworks } from './recogniser.ts';
 import { ownRecording, type Recording, readRecording, shippedRecordings } from './recordings.ts';
 import type { ServerReady } from './server-process.ts';
 import { Spinner } from './spinner.ts';
@@ -84,7 +86,9 @@ export async function demo(flags: DemoFlags, terminal: Terminal, parts: EnginePa
     const exchanged = await exchangeUtterance(clip, session.recogniser, session.client, session.remote);
     sent.push({ recording, session, exchanged });
   }
-  const results = sent.map(openResult);
+  const clear = new Map<string, ClearNetworks>();
+  for (const task of tasks) clear.set(task, await parts.loadClearNetworks(join(flags.models, task), kernel));
+  const results = sent.map((each) => openResult(each, clear.get(each.recording.task)));
   spinner[Symbol.dispose]();
   print(opening(server.ready, sessions.all, [...notes], paint));
   for (const result of results) print(formatResult(result, paint));
@@ -131,18 +135,18 @@ class SessionGroup implements Disposable {
 }
 
 /** Decrypts, and runs the clear networks on the same features. */
-function openResult({ recording, session, exchanged }: Sent): DemoResult {
+function openResult({ recording, session, exchanged }: Sent, clear: ClearNetworks | undefined): DemoResult {
+  if (clear === undefined) throw new Error(`no clear networks for ${recording.task}`);
   const { recogniser, client } = session;
   const utterance = openUtterance(exchanged, recogniser, client);
-  const polynomial = utterance.inputs.map((inputs) => recogniser.clearPolynomial(inputs));
+  const polynomial = utterance.inputs.map((inputs) => clear.polynomial(inputs));
   const textOf = (scores: readonly Float32Array[]) =>
     scores.flatMap((each) => recogniser.decode(each)).join(' ');
-  const { floatScores } = recogniser;
   const transcripts: Transcripts = {
     encrypted: utterance.words.join(' '),
     polynomial: textOf(polynomial.map(({ scores }) => scores)),
     ...(recording.text === undefined ? {} : { spoken: recording.text }),
-    ...(floatScores === undefined ? {} : { float: textOf(utterance.inputs.map(floatScores)) }),
+    ...(clear.float === undefined ? {} : { float: textOf(utterance.inputs.map(clear.float)) }),
   };
   const leaves = [...new Set(polynomial.flatMap((run) => run.leaves))].sort();
   return { recording, transcripts, utterance, leaves };

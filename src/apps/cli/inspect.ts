@@ -20,10 +20,7 @@ export async function inspect(
   parts: EngineParts,
 ): Promise<void> {
   const directory = name.includes('/') ? name : join(flags.models, name);
-  const { polynomial } = await parts.loadRecogniser(
-    directory,
-    flags.network === undefined ? {} : { network: flags.network },
-  );
+  const polynomial = await parts.loadNetwork(directory, flags.network);
   const { offer, report } = compile(polynomial, { name: basename(directory) });
   const card = readModelCard(directory);
   const costs = offer.buckets.map((bucket) => bucketCost(bucket, report));

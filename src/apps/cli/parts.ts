@@ -7,8 +7,8 @@ import { InferenceClient } from '../../protocols/inference/client.ts';
 import { parseOffer } from '../../protocols/inference/offer.ts';
 import { InferenceServer } from '../../protocols/inference/server.ts';
 import type { InferenceService } from '../server/index.ts';
-import { type LoadOptions, loadRecogniser } from './model-files.ts';
-import type { Recogniser } from './recogniser.ts';
+import { loadClearNetworks, loadNetwork, loadRecogniser } from './model-files.ts';
+import type { ClearNetworks, Recogniser } from './recogniser.ts';
 import { ServerProcess, type ServerReady } from './server-process.ts';
 import type { EncryptingClient } from './utterance.ts';
 
@@ -23,8 +23,10 @@ export interface RunningService extends InferenceService, AsyncDisposable {
 export interface EngineParts {
   /** `onFallback` hears why WebAssembly does the work. */
   openKernel(onFallback: (reason: string) => void): Promise<Kernel>;
-  /** @throws {DataError} when the directory holds no model. */
-  loadRecogniser(directory: string, options?: LoadOptions): Promise<Recogniser>;
+  /** The client's part of a model. @throws {DataError} when the directory holds none. */
+  loadRecogniser(directory: string): Promise<Recogniser>;
+  loadNetwork(directory: string, name?: string): Promise<PolynomialNetwork>;
+  loadClearNetworks(directory: string, multiply: Kernel): Promise<ClearNetworks>;
   startService(models: readonly { name: string; network: PolynomialNetwork }[]): Promise<RunningService>;
   /** Runs a server in a process of its own; `args` as for `subrosa serve`. */
   startServer(args: readonly string[], onNote: (line: string) => void): Promise<StartedServer>;
@@ -37,6 +39,8 @@ export interface EngineParts {
 export const engineParts: EngineParts = {
   openKernel: (onFallback) => openKernel({ onFallback }),
   loadRecogniser,
+  loadNetwork,
+  loadClearNetworks,
   startService: (models) => InferenceServer.start(models),
   startServer: (args, onNote) => ServerProcess.start(args, onNote),
   parseOffer,

@@ -46,11 +46,8 @@ export async function serve(
   await using service = await withSpinner(terminal, `compiling ${names.join(', ')}`, async () => {
     const models = await Promise.all(
       directories.map(async (directory) => {
-        const { polynomial } = await parts.loadRecogniser(
-          directory,
-          flags.network === undefined ? {} : { network: flags.network },
-        );
-        return { name: basename(directory), network: polynomial };
+        const network = await parts.loadNetwork(directory, flags.network);
+        return { name: basename(directory), network };
       }),
     );
     return parts.startService(models);
