@@ -80,7 +80,7 @@ const SENTENCES: TaskPlan = {
   alignerUtterances: 1200,
   silenceShare: 0.3,
   framesPerEpoch: 400_000,
-  epochs: { first: 5, float: 4, polynomial: 4, quantised: 3 },
+  epochs: { first: 5, float: 6, polynomial: 5, quantised: 3 },
 };
 
 /** The plan of a task; `quick` shrinks everything to minutes and is good for nothing but checking the machinery. */
