@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -304,8 +304,14 @@ describe('the key file', () => {
 });
 
 describe('demo', () => {
+  const models = () => {
+    for (const task of ['digits', 'sentences'])
+      mkdirSync(join(directory, 'models', task), { recursive: true });
+    return ['--models', join(directory, 'models')];
+  };
+
   test('three kinds of transcripts, a table per recording, two sentences; at most 100 columns, aligned', async () => {
-    const { code, out } = await run(['demo']);
+    const { code, out } = await run(['demo', ...models()]);
     expect(code).toBe(0);
     const lines = out.split('\n');
     expect(lines.filter((line) => /^ {2}encrypted +F\d+/.test(line))).toHaveLength(6);
@@ -313,15 +319,14 @@ describe('demo', () => {
     expect(lines.filter((line) => /^ {2}clear float +F\d+/.test(line))).toHaveLength(6);
     expect(lines.filter((line) => /real time/.test(line))).toHaveLength(6);
     expect(out).toContain('6 of 6 encrypted transcripts equal those of the same network in the clear.');
-    expect(out).toMatch(/The server learned that .*\nIt did not learn .*/);
+    expect(out).toMatch(/The server learned that .*\nIt did not learn .*/s);
     const table = lines.filter(
       (line) => /^ {2}(client|network|server) +[a-z]/.test(line) && !line.includes('http'),
     );
     expect(
       new Set(table.slice(0, 9).map((line) => /^ {2}\w+ +\w+( \d)? +[\d.,]+/.exec(line)?.[0].length)).size,
     ).toBe(1);
-    const tables = lines.filter((line) => line.startsWith('  '));
-    expect(Math.max(...tables.map(displayWidth))).toBeLessThanOrEqual(100);
+    expect(Math.max(...lines.map(displayWidth))).toBeLessThanOrEqual(100);
   });
 
   test('--task, --wav and --json', async () => {
@@ -335,5 +340,9 @@ describe('demo', () => {
     const own = await run(['demo', '--wav', wav('mine.wav', 1), '--json']);
     expect(JSON.parse(own.out).recordings[0]).toMatchObject({ name: 'mine.wav', task: 'sentences' });
     expect(await run(['demo', '--wav', join(directory, 'no.wav')])).toMatchObject({ code: 1, out: '' });
+    expect(await run(['demo', '--models', directory])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/holds none/),
+    });
   });
 });

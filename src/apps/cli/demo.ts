@@ -1,5 +1,7 @@
 /** `subrosa demo`: a server process that cannot hear, a client that can, and the recordings in between. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { DataError } from '../../base/errors.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { Offer } from '../../compiler/program.ts';
 import { ClientSession, chosenOffer, serverOffers } from './client-session.ts';
@@ -48,13 +50,17 @@ interface Sent {
   readonly exchanged: ExchangedUtterance;
 }
 
+const TASKS = ['digits', 'sentences'];
+
 /** With `--wav` and no `--task`, own recordings go to the sentences model. */
-function plannedRecordings({ task, wav }: DemoFlags): { tasks: string[]; recordings: Recording[] } {
+function plannedRecordings({ task, wav, models }: DemoFlags): { tasks: string[]; recordings: Recording[] } {
   if (wav !== undefined) {
     const tasks = [task === 'both' ? 'sentences' : task];
     return { tasks, recordings: wav.map((path) => ownRecording(path, tasks[0] as string)) };
   }
-  const tasks = task === 'both' ? ['digits', 'sentences'] : [task];
+  const tasks = task === 'both' ? TASKS.filter((each) => existsSync(join(models, each))) : [task];
+  if (tasks.length === 0)
+    throw new DataError(`${models} holds none of the models ${TASKS.join(', ')}: subrosa train makes them`);
   return { tasks, recordings: shippedRecordings(tasks) };
 }
 

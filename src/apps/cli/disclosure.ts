@@ -1,6 +1,6 @@
 /** Who learns what, in the words that every command about encrypted inference prints. */
 import type { Offer } from '../../compiler/program.ts';
-import { plural } from './table.ts';
+import { plural, wrapText } from './table.ts';
 
 export const WHO_LEARNS_WHAT = `
 Who learns what:
@@ -24,5 +24,7 @@ export function serverKnowledge(
   return [
     `The server learned that somebody with a random token sent ${parts.join(' and ')}, and when.`,
     'It did not learn the audio, the features, the scores or the words: it held only ciphertexts, and the one key that opens them never left this process.',
-  ].join('\n');
+  ]
+    .map((sentence) => wrapText(sentence, 98))
+    .join('\n');
 }
