@@ -68,14 +68,16 @@ export class NetworkFamily {
     this.#draw = { silentStates: statesPerUnit, silenceShare, framesPerEpoch };
   }
 
-  /** Batch norm and ReLU in full precision; `epochs` is the plan's unless given. */
-  float(epochs = this.#plan.epochs.float): Sequential {
-    const { sizes, seed } = this.#plan;
+  /** Batch norm and ReLU in full precision. Without `epochs`, as long as the plan says in all its rounds. */
+  float(epochs?: number): Sequential {
+    const { sizes, seed, epochs: planned } = this.#plan;
     const start = this.#start;
-    return this.#train('float', epochs, start === undefined ? 1.5e-3 : 1e-3, () => {
-      if (start !== undefined) return start.float(this.#plan.epochs.first);
-      return freshNetwork(this.#inputShape, reluSpecs(this.kind, sizes, this.#outputs), this.#multiply, seed);
-    });
+    if (start !== undefined) {
+      return this.#train('float', epochs ?? planned.float, 1e-3, () => start.float(planned.first));
+    }
+    return this.#train('float', epochs ?? planned.first + planned.float, 1.5e-3, () =>
+      freshNetwork(this.#inputShape, reluSpecs(this.kind, sizes, this.#outputs), this.#multiply, seed),
+    );
   }
 
   /** The float network rounded to `bits`, batch norms folded first. */
