@@ -168,10 +168,11 @@ void forwardTail(const Load& load, const Store& store, const Table& t, const Mod
   for (size_t i = at; i < at + size; i += 32, node += 2) forwardRuns<2>(load, store, t, m, i, node);
 }
 
-// Radix 8 shortens the way to the cache and makes the number of stages left even.
+// Radix 8 makes the number of stages left even. Above the first-level cache its eight streams would fall on the same
+// lines.
 inline bool takesEight(size_t size) {
   const unsigned stages = static_cast<unsigned>(__builtin_ctzll(size)) - 4;
-  return stages >= 3 && (size > blockWords || stages % 2 == 1);
+  return stages >= 3 && stages % 2 == 1 && size <= blockWords;
 }
 
 template <typename Load>

@@ -93,6 +93,8 @@ struct Operations {
                         const uint64_t* b, const Factor& v);
   // (out0, out1) = sum over the terms of x (key0, key1).
   void (*innerProduct)(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count);
+  // Keccak-f on four interleaved states for sampleUniformFour; null where it would not be faster.
+  void (*permuteFourKeccak)(uint64_t* states);
 };
 
 extern const Operations scalarOperations;

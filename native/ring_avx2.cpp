@@ -5,6 +5,7 @@
 #pragma GCC optimize("schedule-insns", "sched-pressure")
 
 #include "ntt_avx2.h"
+#include "sampler.h"
 #include "word_avx2.h"
 
 namespace subrosa {
@@ -233,7 +234,7 @@ void innerProduct(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTer
 const Operations avx2Operations = {
     TableFormat::doubles, 4,      forwardAvx2, inverseAvx2, add,          sub,     negate,
     mul,                  mulAdd, mulScalar,   addScalar,   crossProduct, permute, inverseCentred,
-    forwardCentred,       combineCentred, differenceCentred, canonical, subtractScale, innerProduct,
+    forwardCentred,       combineCentred, differenceCentred, canonical, subtractScale, innerProduct, permuteFourAvx2,
 };
 
 }  // namespace subrosa

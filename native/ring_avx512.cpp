@@ -1,5 +1,6 @@
 // Operations on 52-bit words with AVX-512 IFMA. "Centred" is an int64, "lazy" a word in [0, 4q).
 #include "ntt_avx512.h"
+#include "sampler.h"
 #include "word_avx512.h"
 
 namespace subrosa {
@@ -200,6 +201,7 @@ using namespace SUBROSA_AVX512_NAMESPACE;
 }
 
 #ifdef SUBROSA_EMULATE_AVX512
+#define permuteFourAvx2 nullptr
 const Operations emulatedOperations = {
 #else
 const Operations avx512Operations = {
@@ -208,6 +210,7 @@ const Operations avx512Operations = {
     sub,                  negate,      mul,            mulAdd,            mulScalar,
     addScalar,            crossProduct, permute,       scaledInverseCentred, forwardLazy,
     combineCentred,       differenceCentred, canonical, subtractScale,    innerProduct,
+    permuteFourAvx2,
 };
 
 }  // namespace subrosa

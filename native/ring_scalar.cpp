@@ -137,7 +137,7 @@ void innerProduct(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTer
 const Operations scalarOperations = {
     TableFormat::shoup64, 1,         forward,  inverseScalar,  add,          sub,           negate,
     mul,                  mulAdd,    mulScalar, addScalar,     crossProduct, permute,       inverseCentred,
-    forwardCentred,       combineCentred, differenceCentred, canonical, subtractScale, innerProduct,
+    forwardCentred,       combineCentred, differenceCentred, canonical, subtractScale, innerProduct, nullptr,
 };
 
 }  // namespace subrosa

@@ -32,7 +32,17 @@ class ChaCha20 {
 };
 
 // The distributions of src/kernel/kernel.ts.
-void sampleUniform(uint64_t* out, size_t count, const uint8_t* seed, uint32_t polynomial, uint64_t q);
+struct UniformLimb {
+  uint64_t* out;
+  uint32_t polynomial;
+  uint64_t q;
+};
+void sampleUniform(const UniformLimb& limb, size_t count, const uint8_t* seed);
+// Four limbs at once; `permuteFour` is Keccak-f on four interleaved states: word i of state k is states[4 i + k].
+void sampleUniformFour(const UniformLimb* limbs, size_t count, const uint8_t* seed, void (*permuteFour)(uint64_t*));
+#ifdef SUBROSA_X86
+void permuteFourAvx2(uint64_t* states);
+#endif
 void sampleCentredBinomial(int8_t* out, size_t count, const uint8_t* key, uint64_t nonce);
 void sampleTernary(int8_t* out, size_t count, const uint8_t* key, uint64_t nonce);
 void sampleUniformSigned(double* out, size_t count, unsigned bits, const uint8_t* key, uint64_t nonce);

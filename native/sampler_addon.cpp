@@ -21,9 +21,16 @@ Napi::Value uniform(const Napi::CallbackInfo& info) {
   const size_t n = ring->n();
   const size_t count = args.batch(out.length, mods.size() * n, "out") * mods.size();
   if (!args.ok()) return info.Env().Undefined();
-  parallelFor(count, count * n >= 8192, [&](size_t i) {
-    const uint64_t q = ring->prime(mods[i % mods.size()]).q;
-    sampleUniform(out.data + i * n, n, seed.data, static_cast<uint32_t>(i / mods.size()), q);
+  const auto limb = [&](size_t i) {
+    return UniformLimb{out.data + i * n, static_cast<uint32_t>(i / mods.size()), ring->prime(mods[i % mods.size()]).q};
+  };
+  const auto permuteFour = ring->operations().permuteFourKeccak;
+  const size_t fours = permuteFour ? count / 4 : 0;
+  // Fours first, then what is left one by one.
+  parallelFor(fours + count - 4 * fours, count * n >= 8192, [&](size_t turn) {
+    if (turn >= fours) return sampleUniform(limb(turn + 3 * fours), n, seed.data);
+    const UniformLimb limbs[4] = {limb(4 * turn), limb(4 * turn + 1), limb(4 * turn + 2), limb(4 * turn + 3)};
+    sampleUniformFour(limbs, n, seed.data, permuteFour);
   });
   return info.Env().Undefined();
 }

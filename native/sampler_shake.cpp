@@ -1,49 +1,12 @@
 #include <cstring>
 
 #include "sampler.h"
+#include "sampler_keccak.h"
 
 namespace subrosa {
 namespace {
 
 constexpr size_t rate = 168;
-
-const uint64_t roundConstants[24] = {
-    0x0000000000000001, 0x0000000000008082, 0x800000000000808a, 0x8000000080008000, 0x000000000000808b,
-    0x0000000080000001, 0x8000000080008081, 0x8000000000008009, 0x000000000000008a, 0x0000000000000088,
-    0x0000000080008009, 0x000000008000000a, 0x000000008000808b, 0x800000000000008b, 0x8000000000008089,
-    0x8000000000008003, 0x8000000000008002, 0x8000000000000080, 0x000000000000800a, 0x800000008000000a,
-    0x8000000080008081, 0x8000000000008080, 0x0000000080000001, 0x8000000080008008,
-};
-
-inline uint64_t rotate(uint64_t x, unsigned by) { return (x << by) | (x >> ((64 - by) & 63)); }
-
-// Keccak-f[1600], FIPS 202 section 3. Lane (x, y) is a[x + 5 y].
-void permute(uint64_t* a) {
-  static const unsigned offsets[24] = {1, 3, 6, 10, 15, 21, 28, 36, 45, 55, 2, 14, 27, 41, 56, 8, 25, 43, 62, 18, 39, 61, 20, 44};
-  static const unsigned lanes[24] = {10, 7, 11, 17, 18, 3, 5, 16, 8, 21, 24, 4, 15, 23, 19, 13, 12, 2, 20, 14, 22, 9, 6, 1};
-  for (int round = 0; round < 24; round++) {
-    uint64_t c[5], d;
-    for (int x = 0; x < 5; x++) c[x] = a[x] ^ a[x + 5] ^ a[x + 10] ^ a[x + 15] ^ a[x + 20];
-#pragma GCC unroll 5
-    for (int x = 0; x < 5; x++) {
-      d = c[(x + 4) % 5] ^ rotate(c[(x + 1) % 5], 1);
-      for (int y = 0; y < 25; y += 5) a[x + y] ^= d;
-    }
-    uint64_t moving = a[1];
-#pragma GCC unroll 24
-    for (int i = 0; i < 24; i++) {
-      const uint64_t next = a[lanes[i]];
-      a[lanes[i]] = rotate(moving, offsets[i]);
-      moving = next;
-    }
-#pragma GCC unroll 5
-    for (int y = 0; y < 25; y += 5) {
-      for (int x = 0; x < 5; x++) c[x] = a[x + y];
-      for (int x = 0; x < 5; x++) a[x + y] = c[x] ^ (~c[(x + 1) % 5] & c[(x + 2) % 5]);
-    }
-    a[0] ^= roundConstants[round];
-  }
-}
 
 }  // namespace
 
@@ -54,13 +17,13 @@ Shake128::Shake128(const uint8_t* message, size_t length) : position_(0) {
   block[rate - 1] ^= 0x80;
   memset(state_, 0, sizeof state_);
   memcpy(state_, block, rate);
-  permute(state_);
+  permuteKeccak(state_);
 }
 
 void Shake128::squeeze(uint8_t* out, size_t length) {
   while (length > 0) {
     if (position_ == rate) {
-      permute(state_);
+      permuteKeccak(state_);
       position_ = 0;
     }
     const size_t part = length < rate - position_ ? length : rate - position_;
@@ -71,27 +34,85 @@ void Shake128::squeeze(uint8_t* out, size_t length) {
   }
 }
 
-// Rejection depends on the public seed only.
-void sampleUniform(uint64_t* out, size_t count, const uint8_t* seed, uint32_t polynomial, uint64_t q) {
-  uint8_t message[seedBytes + 4 + 8];
+namespace {
+
+constexpr size_t messageBytes = seedBytes + 4 + 8;
+
+void uniformMessage(uint8_t* message, const uint8_t* seed, uint32_t polynomial, uint64_t q) {
   memcpy(message, seed, seedBytes);
   memcpy(message + seedBytes, &polynomial, 4);
   memcpy(message + seedBytes + 4, &q, 8);
-  Shake128 stream(message, sizeof message);
-  const unsigned bits = 64 - static_cast<unsigned>(__builtin_clzll(q));
-  const size_t bytes = (bits + 7) / 8;
-  const uint64_t mask = (uint64_t{1} << bits) - 1;
-  // A candidate may be split between two buffers, whose size is no multiple of `bytes`: so fetch whole candidates.
-  constexpr size_t candidates = 128;
-  uint8_t buffer[candidates * 8 + 8];
-  for (size_t i = 0; i < count;) {
-    stream.squeeze(buffer, candidates * bytes);
-    for (size_t c = 0; c < candidates && i < count; c++) {
+}
+
+// Takes candidates from a stream that comes block by block. Rejection depends on the public seed only.
+class UniformFilter {
+ public:
+  void start(const UniformLimb& limb, size_t count) {
+    out_ = limb.out;
+    left_ = count;
+    q_ = limb.q;
+    const unsigned bits = 64 - static_cast<unsigned>(__builtin_clzll(q_));
+    bytes_ = (bits + 7) / 8;
+    mask_ = (uint64_t{1} << bits) - 1;
+    held_ = 0;
+  }
+  bool done() const { return left_ == 0; }
+  // Where the next `rate` bytes of the stream belong.
+  uint8_t* space() { return buffer_ + held_; }
+  void takeBlock() {
+    const uint8_t* next = buffer_;
+    const uint8_t* end = buffer_ + held_ + rate;
+    for (; left_ > 0 && end - next >= static_cast<ptrdiff_t>(bytes_); next += bytes_) {
       uint64_t candidate;
-      memcpy(&candidate, buffer + c * bytes, 8);
-      candidate &= mask;
-      out[i] = candidate;
-      i += candidate < q;
+      memcpy(&candidate, next, 8);
+      candidate &= mask_;
+      *out_ = candidate;
+      out_ += candidate < q_;
+      left_ -= candidate < q_;
+    }
+    held_ = static_cast<size_t>(end - next) < bytes_ ? static_cast<size_t>(end - next) : 0;
+    memmove(buffer_, next, held_);
+  }
+
+ private:
+  uint64_t* out_ = nullptr;
+  size_t left_ = 0;
+  uint64_t q_ = 0, mask_ = 0;
+  size_t bytes_ = 0, held_ = 0;
+  // Up to 7 bytes left over, one block, and 8 bytes that only the mask's victims come from.
+  uint8_t buffer_[8 + rate + 8] = {};
+};
+
+}  // namespace
+
+void sampleUniform(const UniformLimb& limb, size_t count, const uint8_t* seed) {
+  uint8_t message[messageBytes];
+  uniformMessage(message, seed, limb.polynomial, limb.q);
+  Shake128 stream(message, sizeof message);
+  UniformFilter filter;
+  for (filter.start(limb, count); !filter.done(); filter.takeBlock()) stream.squeeze(filter.space(), rate);
+}
+
+void sampleUniformFour(const UniformLimb* limbs, size_t count, const uint8_t* seed, void (*permuteFour)(uint64_t*)) {
+  uint64_t states[25 * 4] = {};
+  UniformFilter filters[4];
+  for (size_t lane = 0; lane < 4; lane++) {
+    uint8_t block[rate] = {};
+    uniformMessage(block, seed, limbs[lane].polynomial, limbs[lane].q);
+    block[messageBytes] = 0x1f;
+    block[rate - 1] = 0x80;
+    for (size_t i = 0; i < rate / 8; i++) memcpy(&states[4 * i + lane], block + 8 * i, 8);
+    filters[lane].start(limbs[lane], count);
+  }
+  for (bool more = true; more;) {
+    permuteFour(states);
+    more = false;
+    for (size_t lane = 0; lane < 4; lane++) {
+      UniformFilter& filter = filters[lane];
+      if (filter.done()) continue;
+      for (size_t i = 0; i < rate / 8; i++) memcpy(filter.space() + 8 * i, &states[4 * i + lane], 8);
+      filter.takeBlock();
+      more |= !filter.done();
     }
   }
 }
