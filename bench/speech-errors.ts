@@ -32,7 +32,25 @@ export interface ErrorsPlan {
 function trainedRows(directory: string): WordErrorRow[] {
   const path = join(directory, 'results.json');
   if (!existsSync(path)) return [];
-  return (JSON.parse(readFileSync(path, 'utf8')) as { rows: WordErrorRow[] }).rows;
+  return JSON.parse(readFileSync(path, 'utf8')) as WordErrorRow[];
+}
+
+/** The machine of a network with retrained low-bit weights is `quantised`, too; a column of its own tells them apart. */
+function storedRow(row: WordErrorRow): BenchRow {
+  const isRetrained = row.machine === 'retrained';
+  const machine = isRetrained ? 'quantised' : row.machine;
+  const { task, network, bits, utterances, words, wer } = row;
+  return {
+    task,
+    network,
+    bits,
+    machine,
+    utterances,
+    words,
+    wer,
+    retrained: isRetrained,
+    source: 'training run',
+  };
 }
 
 function parseName(name: string): { network: 'dnn' | 'cnn'; bits: number } {
@@ -53,7 +71,17 @@ export async function errorRows(plan: ErrorsPlan): Promise<BenchRow[]> {
   ) => {
     const words = utterances.reduce((sum, utterance) => sum + utterance.words.length, 0);
     note(`${task} ${network} ${bits} bits ${machine}: ${(100 * wer).toFixed(2)} % of ${words} words`);
-    return { task, network, bits, machine, utterances: utterances.length, words, wer, source: 'run now' };
+    return {
+      task,
+      network,
+      bits,
+      machine,
+      utterances: utterances.length,
+      words,
+      wer,
+      retrained: false,
+      source: 'run now',
+    };
   };
   const float = evaluateScorer(model.client.decoder, all, ({ data }) => model.float.infer(data));
   const rows: BenchRow[] = [row('dnn', 32, 'float', all, float.rate)];
@@ -69,7 +97,7 @@ export async function errorRows(plan: ErrorsPlan): Promise<BenchRow[]> {
         live['network'] === other.network && live['bits'] === other.bits && live['machine'] === other.machine,
     );
   const stored = trainedRows(plan.directory).filter((other) => !isLive(other));
-  rows.push(...stored.map((other) => ({ ...other, source: 'training run' })));
+  rows.push(...stored.map(storedRow));
   for (const name of model.polynomialNames) {
     const count = Math.min(plan.encryptedLimit, all.length);
     const some = Array.from({ length: count }, (_, i) => all[Math.floor((i * all.length) / count)]!);

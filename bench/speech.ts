@@ -11,7 +11,6 @@ import { errorRows } from './speech-errors.ts';
 import { latencyRows, throughputRow } from './speech-latency.ts';
 
 const TASKS: readonly SpeechTask[] = ['digits', 'sentences'];
-const DATA_FOLDERS = { digits: 'fsdd', sentences: 'speechocean762' } as const;
 
 export const speech: Bench = async (options, note) => {
   using kernel = await openKernel();
@@ -27,7 +26,7 @@ export const speech: Bench = async (options, note) => {
           model,
           task,
           directory,
-          data: join(data, DATA_FOLDERS[task]),
+          data,
           kernel,
           clearLimit: options.quick ? 40 : undefined,
           encryptedLimit: options.quick ? 5 : task === 'digits' ? 240 : 100,
