@@ -2,6 +2,9 @@
 
 #include <cstring>
 
+#include "memory.h"
+#include "pool.h"
+
 namespace subrosa {
 
 namespace {
@@ -29,8 +32,8 @@ void rescale(const Ring& ring, uint64_t* out, const uint64_t* a, const size_t* m
   }
 }
 
-KeySwitch::KeySwitch(const Ring& ring, const KeyShape& shape)
-    : ring_(ring), shape_(shape), op_(ring.operations()), n_(ring.n()), step_(n_ + 72) {
+KeySwitch::KeySwitch(const Ring& ring, const KeyShape& shape, bool spread)
+    : ring_(ring), shape_(shape), op_(ring.operations()), n_(ring.n()), step_(n_ + 72), spread_(spread) {
   if (shape.alpha == 1) return;
   for (size_t i = 0; i < shape.q.size(); i++) {
     const size_t first = i / shape.alpha * shape.alpha;
@@ -56,18 +59,29 @@ struct KeySwitch::Source {
   const uint64_t* coefficients;
   const uint64_t* digits;
   const uint32_t* galoisTable;
-  // One limb for each digit.
-  uint64_t* buffer;
 };
 
 size_t KeySwitch::scratchWords() const {
   const size_t limbs = shape_.limbs();
-  return (2 * limbs + 2 * shape_.q.size() + shape_.digits() + 10) * step_;
+  return (2 * limbs + 4 * shape_.q.size() + shape_.digits() + 10) * step_;
+}
+
+// Calls body(i, buffer) for each i < count, with a buffer of one limb per digit for the calling thread.
+template <typename Body>
+void KeySwitch::forEachLimb(size_t count, Body&& body) const {
+  parallelFor(count, spread_, [&](size_t i) {
+    void* buffer = threadScratch(1, shape_.digits() * step_ * sizeof(uint64_t));
+    if (buffer)
+      body(i, static_cast<uint64_t*>(buffer));
+    else
+      exhausted_ = true;
+  });
 }
 
 void KeySwitch::coefficients(uint64_t* out, const uint64_t* d) const {
-  for (size_t i = 0; i < shape_.q.size(); i++)
+  forEachLimb(shape_.q.size(), [&](size_t i, uint64_t*) {
     op_.inverseCentred(primeAt(i), out + i * step_, d + i * n_, shape_.alpha == 1 ? nullptr : &scale_[i]);
+  });
 }
 
 // Lazy NTT modulo the limb at `position`, which does not belong to the digit.
@@ -85,8 +99,9 @@ void KeySwitch::digitLimb(uint64_t* out, const uint64_t* coefficients, size_t di
   op_.forwardCentred(p, out, out, p.qDouble);
 }
 
-// Reduced inner product with the key modulo the limb at `position`.
-void KeySwitch::product(uint64_t* out0, uint64_t* out1, const Source& source, size_t position) const {
+// Reduced inner product with the key modulo the limb at `position`; the buffer holds one limb for each digit.
+void KeySwitch::product(uint64_t* out0, uint64_t* out1, const Source& source, size_t position,
+                        uint64_t* buffer) const {
   const Prime& p = primeAt(position);
   const size_t digits = shape_.digits();
   InnerTerm terms[maxRingPrimes];
@@ -94,19 +109,18 @@ void KeySwitch::product(uint64_t* out0, uint64_t* out1, const Source& source, si
     const uint64_t* key = source.key + (2 * digit * shape_.keyLimbs + shape_.slots[position]) * n_;
     InnerTerm& term = terms[digit];
     term = {nullptr, key, key + shape_.keyLimbs * n_, true};
-    uint64_t* buffer = source.buffer + digit * step_;
+    uint64_t* x = buffer + digit * step_;
     if (source.digits) {
-      const uint64_t* x = source.digits + (digit * shape_.limbs() + position) * n_;
-      term.x = x;
+      term.x = source.digits + (digit * shape_.limbs() + position) * n_;
       if (source.galoisTable) {
-        op_.permute(p, buffer, x, source.galoisTable);
-        term.x = buffer;
+        op_.permute(p, x, term.x, source.galoisTable);
+        term.x = x;
       }
     } else if (inDigit(digit, position)) {
       term.x = source.d + position * n_;
     } else {
-      digitLimb(buffer, source.coefficients, digit, position);
-      term.x = buffer;
+      digitLimb(x, source.coefficients, digit, position);
+      term.x = x;
       term.canonical = false;
     }
   }
@@ -120,14 +134,15 @@ void KeySwitch::divideByOneSpecial(uint64_t* out, const Source& source, const ui
   uint64_t* remainder[2] = {scratch + 2 * step_, scratch + 3 * step_};
   uint64_t* transformed = scratch + 4 * step_;
   uint64_t* moved = scratch + 5 * step_;
+  uint64_t* buffer = scratch + 6 * step_;
   const Prime& special = primeAt(limbs);
-  product(sum[0], sum[1], source, limbs);
+  product(sum[0], sum[1], source, limbs, buffer);
   for (int part = 0; part < 2; part++) op_.inverseCentred(special, remainder[part], sum[part], nullptr);
   for (size_t j = 0; j < limbs; j++) {
     const Prime& p = primeAt(j);
     const Factor w = inverseFactor(ring_, shape_.p[0], shape_.q[j]);
     const Factor one = makeFactor(1, p);
-    product(sum[0], sum[1], source, j);
+    product(sum[0], sum[1], source, j, buffer);
     for (int part = 0; part < 2; part++) {
       const uint64_t* addend = nullptr;
       if (part == 0 && c0) {
@@ -143,49 +158,67 @@ void KeySwitch::divideByOneSpecial(uint64_t* out, const Source& source, const ui
   }
 }
 
-// Any number of special primes: the whole sum first, then one division after the other.
+// Divides two parts, each over the limbs up to the position `last`, by that limb and rounds. A part has `inLimbs` limbs in
+// memory and `outLimbs` in the result, which may be the input.
+void KeySwitch::divideParts(uint64_t* out, size_t outLimbs, const uint64_t* in, size_t inLimbs, size_t last,
+                            uint64_t* scratch) const {
+  const Prime& divisor = primeAt(last);
+  forEachLimb(2, [&](size_t part, uint64_t*) {
+    op_.inverseCentred(divisor, scratch + part * step_, in + (part * inLimbs + last) * n_, nullptr);
+  });
+  forEachLimb(2 * last, [&](size_t i, uint64_t* buffer) {
+    const size_t part = i % 2, j = i / 2;
+    const Factor w = inverseFactor(ring_, shape_.limb(last), shape_.limb(j));
+    op_.forwardCentred(primeAt(j), buffer, scratch + part * step_, halfOf(divisor));
+    op_.subtractScale(primeAt(j), out + (part * outLimbs + j) * n_, in + (part * inLimbs + j) * n_, buffer, w, nullptr,
+                      w);
+  });
+}
+
+// Any number of special primes, or limbs shared between threads: the whole sum first, then one division after the other.
 void KeySwitch::divideBySpecials(uint64_t* out, const Source& source, const uint64_t* c0, const uint32_t* galoisTable,
                                  uint64_t* scratch) const {
-  if (shape_.p.size() == 1) return divideByOneSpecial(out, source, c0, galoisTable, scratch);
-  const size_t limbs = shape_.limbs();
+  if (shape_.p.size() == 1 && !spread_) return divideByOneSpecial(out, source, c0, galoisTable, scratch);
+  const size_t limbs = shape_.limbs(), kept = shape_.q.size();
   uint64_t* sum[2] = {scratch, scratch + limbs * n_};
   uint64_t* work = scratch + 2 * limbs * n_;
-  for (size_t j = 0; j < limbs; j++) product(sum[0] + j * n_, sum[1] + j * n_, source, j);
-  std::vector<size_t> mods(shape_.q);
-  mods.insert(mods.end(), shape_.p.begin(), shape_.p.end());
-  for (int part = 0; part < 2; part++) {
-    for (size_t left = limbs; left > shape_.q.size(); left--)
-      rescale(ring_, sum[part], sum[part], mods.data(), left, work);
-    memcpy(out + part * shape_.q.size() * n_, sum[part], shape_.q.size() * n_ * sizeof(uint64_t));
+  forEachLimb(limbs, [&](size_t j, uint64_t* buffer) {
+    product(sum[0] + j * n_, sum[1] + j * n_, source, j, buffer);
+  });
+  for (size_t left = limbs; left > kept; left--) {
+    const bool finished = left == kept + 1;
+    divideParts(finished ? out : scratch, finished ? kept : limbs, scratch, limbs, left - 1, work);
   }
-  for (size_t j = 0; c0 && j < shape_.q.size(); j++) {
+  if (!c0) return;
+  forEachLimb(kept, [&](size_t j, uint64_t* buffer) {
     const uint64_t* addend = c0 + j * n_;
     if (galoisTable) {
-      op_.permute(primeAt(j), work, addend, galoisTable);
-      addend = work;
+      op_.permute(primeAt(j), buffer, addend, galoisTable);
+      addend = buffer;
     }
     op_.add(primeAt(j), out + j * n_, out + j * n_, addend);
-  }
+  });
 }
 
 void KeySwitch::decompose(uint64_t* out, const uint64_t* d, uint64_t* scratch) const {
   coefficients(scratch, d);
-  for (size_t digit = 0; digit < shape_.digits(); digit++) {
-    for (size_t j = 0; j < shape_.limbs(); j++, out += n_) {
-      if (inDigit(digit, j)) {
-        memcpy(out, d + j * n_, n_ * sizeof(uint64_t));
-      } else {
-        digitLimb(out, scratch, digit, j);
-        op_.canonical(primeAt(j), out, out);
-      }
+  const size_t limbs = shape_.limbs();
+  forEachLimb(shape_.digits() * limbs, [&](size_t i, uint64_t*) {
+    const size_t digit = i / limbs, j = i % limbs;
+    uint64_t* to = out + i * n_;
+    if (inDigit(digit, j)) {
+      memcpy(to, d + j * n_, n_ * sizeof(uint64_t));
+    } else {
+      digitLimb(to, scratch, digit, j);
+      op_.canonical(primeAt(j), to, to);
     }
-  }
+  });
 }
 
 void KeySwitch::applyKey(uint64_t* out, const uint64_t* digits, const uint64_t* key, const uint32_t* galoisTable,
                          uint64_t* scratch) const {
-  const Source source = {key, nullptr, nullptr, digits, galoisTable, scratch};
-  divideBySpecials(out, source, nullptr, nullptr, scratch + shape_.digits() * step_);
+  const Source source = {key, nullptr, nullptr, digits, galoisTable};
+  divideBySpecials(out, source, nullptr, nullptr, scratch);
 }
 
 void KeySwitch::switchKey(uint64_t* out, const uint64_t* d, const uint64_t* c0, const uint64_t* key,
@@ -198,8 +231,8 @@ void KeySwitch::switchKey(uint64_t* out, const uint64_t* d, const uint64_t* c0, 
   for (size_t j = 0; galoisTable && j < limbs; j++) op_.permute(primeAt(j), moved + j * n_, d + j * n_, galoisTable);
   if (galoisTable) d = moved;
   coefficients(scratch, d);
-  const Source source = {key, d, scratch, nullptr, nullptr, scratch + limbs * step_};
-  divideBySpecials(out, source, c0, galoisTable, scratch + (limbs + shape_.digits()) * step_);
+  const Source source = {key, d, scratch, nullptr, nullptr};
+  divideBySpecials(out, source, c0, galoisTable, scratch + limbs * step_);
 }
 
 void KeySwitch::squareRelinearizeRescale(uint64_t* out, const uint64_t* a, const uint64_t* key,
@@ -211,30 +244,26 @@ void KeySwitch::squareRelinearizeRescale(uint64_t* out, const uint64_t* a, const
   for (size_t j = 0; j < limbs; j++) op_.mul(primeAt(j), d + j * n_, a1 + j * n_, a1 + j * n_);
   coefficients(coefficient, d);
   scratch += 2 * limbs * step_;
-  const Source source = {key, d, coefficient, nullptr, nullptr, scratch};
-  scratch += shape_.digits() * step_;
-  if (shape_.p.size() == 1) {
-    squareFused(out, a, source, scratch);
-  } else {
-    squareStepwise(out, a, source, scratch);
-  }
+  const Source source = {key, d, coefficient, nullptr, nullptr};
+  if (shape_.p.size() == 1 && !spread_) return squareFused(out, a, source, scratch);
+  squareStepwise(out, a, source, scratch);
 }
 
-// With several special primes: key switch in place of d (its words are read for the last time before), then rescale.
+// With several special primes, or limbs shared between threads: key switch, addition and rescaling one after the other.
 void KeySwitch::squareStepwise(uint64_t* out, const uint64_t* a, const Source& source, uint64_t* scratch) const {
   const size_t limbs = shape_.q.size();
   const uint64_t* a1 = a + limbs * n_;
-  uint64_t* switched = const_cast<uint64_t*>(source.d);
+  uint64_t* switched = scratch;
+  scratch += 2 * limbs * n_;
   divideBySpecials(switched, source, nullptr, nullptr, scratch);
-  for (size_t j = 0; j < limbs; j++) {
+  forEachLimb(limbs, [&](size_t j, uint64_t* buffer) {
     const Prime& p = primeAt(j);
     const uint64_t *x0 = a + j * n_, *x1 = a1 + j * n_;
     op_.mulAdd(p, switched + j * n_, x0, x0);
-    op_.crossProduct(p, scratch, x0, x1, x0, x1);
-    op_.add(p, switched + (limbs + j) * n_, switched + (limbs + j) * n_, scratch);
-  }
-  for (int part = 0; part < 2; part++)
-    rescale(ring_, out + part * (limbs - 1) * n_, switched + part * limbs * n_, shape_.q.data(), limbs, scratch);
+    op_.crossProduct(p, buffer, x0, x1, x0, x1);
+    op_.add(p, switched + (limbs + j) * n_, switched + (limbs + j) * n_, buffer);
+  });
+  divideParts(out, limbs - 1, switched, limbs, limbs - 1, scratch);
 }
 
 // One special prime P, last prime q_l: with s the key-switched sum, d the tensor part, c = [s]_P and
@@ -248,6 +277,7 @@ void KeySwitch::squareFused(uint64_t* out, const uint64_t* a, const Source& sour
   uint64_t* z[2] = {scratch + 4 * step_, scratch + 5 * step_};
   uint64_t* work = scratch + 6 * step_;
   uint64_t* tensor = scratch + 7 * step_;
+  uint64_t* buffer = scratch + 8 * step_;
   const auto tensorPart = [&](size_t j, int part) {
     const uint64_t *x0 = a + j * n_, *x1 = a + (limbs + j) * n_;
     if (part == 0)
@@ -255,9 +285,9 @@ void KeySwitch::squareFused(uint64_t* out, const uint64_t* a, const Source& sour
     else
       op_.crossProduct(primeAt(j), tensor, x0, x1, x0, x1);
   };
-  product(sum[0], sum[1], source, limbs);
+  product(sum[0], sum[1], source, limbs, buffer);
   for (int part = 0; part < 2; part++) op_.inverseCentred(special, c[part], sum[part], nullptr);
-  product(sum[0], sum[1], source, last);
+  product(sum[0], sum[1], source, last, buffer);
   const Factor pInverse = inverseFactor(ring_, shape_.p[0], shape_.q[last]);
   for (int part = 0; part < 2; part++) {
     tensorPart(last, part);
@@ -273,7 +303,7 @@ void KeySwitch::squareFused(uint64_t* out, const uint64_t* a, const Source& sour
     const unsigned __int128 both =
         static_cast<unsigned __int128>(lastInverse.value) * ring_.inverse(shape_.p[0], shape_.q[j]);
     const Factor bothInverse = makeFactor(static_cast<uint64_t>(both % p.q), p);
-    product(sum[0], sum[1], source, j);
+    product(sum[0], sum[1], source, j, buffer);
     for (int part = 0; part < 2; part++) {
       tensorPart(j, part);
       op_.combineCentred(p, work, c[part], z[part], pModulo);

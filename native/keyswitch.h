@@ -4,6 +4,7 @@
 // primes one at a time, each division rounding to nearest through the centred remainder.
 #pragma once
 
+#include <atomic>
 #include <vector>
 
 #include "ring_tables.h"
@@ -27,10 +28,13 @@ struct KeyShape {
 // Constants of one shape; made once per call, then shared by the threads that work on the batch.
 class KeySwitch {
  public:
-  KeySwitch(const Ring& ring, const KeyShape& shape);
+  // `spread` shares the limbs of one polynomial between threads, for batches with fewer members than threads.
+  KeySwitch(const Ring& ring, const KeyShape& shape, bool spread);
 
   // Words of scratch that one thread needs for any of the methods.
   size_t scratchWords() const;
+  // Whether a method could not get the memory for its limbs; what it wrote is worth nothing then.
+  bool exhausted() const { return exhausted_; }
 
   // One polynomial over q to its digits over q and p, reduced.
   void decompose(uint64_t* out, const uint64_t* d, uint64_t* scratch) const;
@@ -50,13 +54,17 @@ class KeySwitch {
   bool inDigit(size_t digit, size_t position) const {
     return position < shape_.q.size() && position / shape_.alpha == digit;
   }
+  template <typename Body>
+  void forEachLimb(size_t count, Body&& body) const;
   void coefficients(uint64_t* out, const uint64_t* d) const;
   void digitLimb(uint64_t* out, const uint64_t* coefficients, size_t digit, size_t position) const;
-  void product(uint64_t* out0, uint64_t* out1, const Source& source, size_t position) const;
+  void product(uint64_t* out0, uint64_t* out1, const Source& source, size_t position, uint64_t* buffer) const;
   void divideBySpecials(uint64_t* out, const Source& source, const uint64_t* c0, const uint32_t* galoisTable,
                         uint64_t* scratch) const;
   void divideByOneSpecial(uint64_t* out, const Source& source, const uint64_t* c0, const uint32_t* galoisTable,
                           uint64_t* scratch) const;
+  void divideParts(uint64_t* out, size_t outLimbs, const uint64_t* in, size_t inLimbs, size_t last,
+                   uint64_t* scratch) const;
   void squareStepwise(uint64_t* out, const uint64_t* a, const Source& source, uint64_t* scratch) const;
   void squareFused(uint64_t* out, const uint64_t* a, const Source& source, uint64_t* scratch) const;
 
@@ -70,6 +78,8 @@ class KeySwitch {
   // [(D/d_i)^-1]_{d_i} per limb of q, and D/d_i modulo each limb of q and p; D the product of the limb's digit.
   std::vector<Factor> scale_;
   std::vector<Factor> cofactor_;
+  bool spread_;
+  mutable std::atomic<bool> exhausted_{false};
 };
 
 // Divides by the last of `mods` and rounds; `out` over the others. Scratch: 2 n words.

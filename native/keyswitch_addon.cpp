@@ -23,6 +23,23 @@ bool forEachInBatch(size_t count, size_t scratchWords, Body&& body) {
   return !exhausted;
 }
 
+// A batch smaller than the pool shares its limbs instead, when they are worth waking threads for.
+bool spreads(const Ring& ring, const KeyShape& shape, size_t count) {
+  return count < poolThreads() && shape.digits() * shape.limbs() * ring.n() >= size_t{1} << 16;
+}
+
+// Batches of key switches: body(i, scratch) for each member.
+template <typename Body>
+bool forEachSwitch(const KeySwitch& keySwitch, size_t count, bool spread, Body&& body) {
+  if (!spread) return forEachInBatch(count, keySwitch.scratchWords(), body) && !keySwitch.exhausted();
+  for (size_t i = 0; i < count; i++) {
+    uint64_t* scratch = static_cast<uint64_t*>(threadScratch(0, keySwitch.scratchWords() * sizeof(uint64_t)));
+    if (!scratch) return false;
+    body(i, scratch);
+  }
+  return !keySwitch.exhausted();
+}
+
 Napi::Value finish(RingArguments& args, bool succeeded) {
   args.require(succeeded, "memory", "available", "exhausted", "kernel");
   return args.env().Undefined();
@@ -61,8 +78,9 @@ Napi::Value decompose(const Napi::CallbackInfo& info) {
   args.requireSize(out.length, count * digits, "out");
   args.requireApart(out, d, "d");
   if (!args.ok()) return info.Env().Undefined();
-  const KeySwitch keySwitch(*ring, shape);
-  return finish(args, forEachInBatch(count, keySwitch.scratchWords(), [&](size_t i, uint64_t* scratch) {
+  const bool spread = spreads(*ring, shape, count);
+  const KeySwitch keySwitch(*ring, shape, spread);
+  return finish(args, forEachSwitch(keySwitch, count, spread, [&](size_t i, uint64_t* scratch) {
     keySwitch.decompose(out.data + i * digits, d.data + i * in, scratch);
   }));
 }
@@ -85,9 +103,10 @@ Napi::Value switchBatch(const Napi::CallbackInfo& info) {
   args.requireApart(out, d, "an input");
   args.requireApart(out, key, "the key");
   if (!args.ok()) return info.Env().Undefined();
-  const KeySwitch keySwitch(*ring, shape);
+  const bool spread = spreads(*ring, shape, count);
+  const KeySwitch keySwitch(*ring, shape, spread);
   const uint32_t* table = galois == 1 ? nullptr : ring->automorphismTable(galois);
-  return finish(args, forEachInBatch(count, keySwitch.scratchWords(), [&](size_t i, uint64_t* scratch) {
+  return finish(args, forEachSwitch(keySwitch, count, spread, [&](size_t i, uint64_t* scratch) {
     if (decomposed)
       keySwitch.applyKey(out.data + 2 * i * poly, d.data + i * in, key.data, table, scratch);
     else
@@ -110,9 +129,10 @@ Napi::Value rotate(const Napi::CallbackInfo& info) {
   args.requireApart(out, a, "a");
   args.requireApart(out, key, "the key");
   if (!args.ok()) return info.Env().Undefined();
-  const KeySwitch keySwitch(*ring, shape);
+  const bool spread = spreads(*ring, shape, count);
+  const KeySwitch keySwitch(*ring, shape, spread);
   const uint32_t* table = galois == 1 ? nullptr : ring->automorphismTable(galois);
-  return finish(args, forEachInBatch(count, keySwitch.scratchWords(), [&](size_t i, uint64_t* scratch) {
+  return finish(args, forEachSwitch(keySwitch, count, spread, [&](size_t i, uint64_t* scratch) {
     const uint64_t* c0 = a.data + 2 * i * poly;
     keySwitch.switchKey(out.data + 2 * i * poly, c0 + poly, c0, key.data, table, scratch);
   }));
@@ -135,8 +155,9 @@ Napi::Value squareBatch(const Napi::CallbackInfo& info) {
   args.requireApart(out, a, "overlapping a");
   args.requireApart(out, key, "the key");
   if (!args.ok()) return info.Env().Undefined();
-  const KeySwitch keySwitch(*ring, shape);
-  return finish(args, forEachInBatch(count, keySwitch.scratchWords(), [&](size_t i, uint64_t* scratch) {
+  const bool spread = spreads(*ring, shape, count);
+  const KeySwitch keySwitch(*ring, shape, spread);
+  return finish(args, forEachSwitch(keySwitch, count, spread, [&](size_t i, uint64_t* scratch) {
     keySwitch.squareRelinearizeRescale(out.data + i * result, a.data + i * in, key.data, scratch);
   }));
 }

@@ -123,6 +123,34 @@ describe.each(nativeIsas().filter((name) => name !== 'scalar'))('%s against the 
   });
 });
 
+it('computes the same words for a single ciphertext on one thread and on three', () => {
+  const n = 8192;
+  const moduli = primesBelow(44, n, 6);
+  const results = [1, 3].map((threads) => {
+    const kernel = loadNativeKernel({ isa: nativeIsas().includes('avx2') ? 'avx2' : 'scalar', threads });
+    using ring = kernel.openRing(n, moduli);
+    using key = fill(kernel, ring, 8, 1);
+    using input = fill(kernel, ring, 2, 2);
+    using out = kernel.allocate(30 * n);
+    const words: BigUint64Array[] = [];
+    for (const p of [[5], [4, 5]]) {
+      const shape = { q: [0, 1, 2, 3], p, alpha: p.length, keyLimbs: [0, 1, 2, 3, 4, 5] };
+      const [digits, parts] = [(4 / p.length) * (4 + p.length) * n, 8 * n];
+      kernel.decompose(ring, out.sub(0, digits), input.sub(0, 4 * n), shape);
+      words.push(out.u64().slice(0, digits));
+      using prepared = wordsOf(kernel, [...out.u64().slice(0, digits)]);
+      kernel.applyKey(ring, out.sub(0, parts), prepared, key, 5, shape);
+      words.push(out.u64().slice(0, parts));
+      kernel.rotate(ring, out.sub(0, parts), input.sub(0, parts), key, 5, shape);
+      words.push(out.u64().slice(0, parts));
+      kernel.squareRelinearizeRescale(ring, out.sub(0, 6 * n), input.sub(0, parts), key, shape);
+      words.push(out.u64().slice(0, 6 * n));
+    }
+    return words;
+  });
+  expect(results[1]).toEqual(results[0]);
+});
+
 interface StreamAddon extends NativeAddon {
   shake128(out: Uint8Array, message: Uint8Array): void;
   chacha20(out: Uint8Array, key: Uint8Array, nonce: number): void;
