@@ -5,6 +5,8 @@ import type { Examples } from '../../nn/index.ts';
 import { ContextWindow } from '../../speech/index.ts';
 import type { ContextShape, FeatureMatrix, InputNormalization } from '../../speech/index.ts';
 import { CLIP } from '../speech/front-end.ts';
+import { InputPerturbation } from './input-perturbation.ts';
+import type { PerturbationRanges } from './input-perturbation.ts';
 
 /** Holds log-mels, not inputs: four coefficients of context would take four times the memory. */
 export class FrameSet {
@@ -55,9 +57,15 @@ export class FrameSet {
 
   /**
    * A seeded draw of frames without repetition: all of them, but of the silent ones (states below `silentStates`) only
-   * `silenceShare`, and then `count` at most.
+   * `silenceShare`, and then `count` at most. With `ranges` every input is perturbed, in the order of reading.
    */
-  draw(seed: number, silentStates: number, silenceShare: number, count: number): Examples {
+  draw(
+    seed: number,
+    silentStates: number,
+    silenceShare: number,
+    count: number,
+    ranges?: PerturbationRanges,
+  ): Examples {
     const generator = new SeededGenerator(seed);
     const chosen = new Uint32Array(this.frames);
     let size = 0;
@@ -67,30 +75,34 @@ export class FrameSet {
     }
     const order = chosen.subarray(0, size);
     generator.shuffle(order);
-    return this.examples(order.slice(0, Math.min(size, count)));
+    const perturbation =
+      ranges === undefined ? undefined : new InputPerturbation(ranges, this.window.dim, generator);
+    return this.examples(order.slice(0, Math.min(size, count)), perturbation);
   }
 
   /** The frames of the given numbers as examples. */
-  examples(chosen: Uint32Array): Examples {
+  examples(chosen: Uint32Array, perturbation?: InputPerturbation): Examples {
     return {
       count: chosen.length,
       read: (order, start, inputs, labels) => {
         for (let row = 0; row < labels.length; row++) {
-          labels[row] = this.#frameInto(inputs, row, chosen[order[start + row]]);
+          labels[row] = this.#frameInto(inputs, row, chosen[order[start + row]], perturbation);
         }
       },
     };
   }
 
-  #frameInto(inputs: Float32Array, row: number, frame: number): number {
+  #frameInto(inputs: Float32Array, row: number, frame: number, perturbation?: InputPerturbation): number {
     const u = this.#utterance[frame];
     const width = this.window.inputSize;
     const offset = row * width;
     this.window.frameInto(inputs, offset, this.features[u], frame - this.#starts[u]);
     const { mean, inverseDeviation } = this.#normalization;
-    for (let d = 0; d < width; d++) {
-      const value = (inputs[offset + d] - mean[d]) * inverseDeviation[d];
-      inputs[offset + d] = value > CLIP ? CLIP : value < -CLIP ? -CLIP : value;
+    for (let d = 0; d < width; d++) inputs[offset + d] = (inputs[offset + d] - mean[d]) * inverseDeviation[d];
+    perturbation?.apply(inputs, offset, width);
+    for (let i = offset; i < offset + width; i++) {
+      const value = inputs[i];
+      inputs[i] = value > CLIP ? CLIP : value < -CLIP ? -CLIP : value;
     }
     return this.#labels[frame];
   }

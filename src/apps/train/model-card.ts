@@ -55,7 +55,7 @@ An acoustic network for encrypted evaluation with the client's feature, lexicon 
 - Data: ${card.data}
 - Training set with perturbed copies (speeds ${[1, ...plan.speeds].join(', ')}; ${100 * plan.noisy} % also with noise):
   ${card.trainingUtterances} utterances, ${card.trainingFrames} frames.
-- Made by \`${card.command}\`, seed ${plan.seed}. The same machine and data give the same bits.
+- Made by \`${card.command}\`, seed ${plan.seed}; other machines round differently and end with slightly other weights.
 - Inputs: ${card.inputs} per frame (40 log-mels, ${plan.context.coefficients} temporal DCT coefficients of frames
   t-${plan.context.left} .. t+${plan.context.right}), normalised and clipped to [-8, 8].
 - Outputs: ${card.states} states; the lexicon has ${card.words} words.

@@ -64,8 +64,13 @@ export class NetworkFamily {
     this.#work = join(workshop.work, kind);
     this.#log = workshop.log;
     this.#start = start;
-    const { statesPerUnit, silenceShare, framesPerEpoch } = plan;
-    this.#draw = { silentStates: statesPerUnit, silenceShare, framesPerEpoch };
+    const { statesPerUnit, silenceShare, framesPerEpoch, perturbation } = plan;
+    this.#draw = {
+      silentStates: statesPerUnit,
+      silenceShare,
+      framesPerEpoch,
+      ...(perturbation === undefined ? {} : { perturbation }),
+    };
   }
 
   /** Batch norm and ReLU in full precision. Without `epochs`, as long as the plan says in all its rounds. */

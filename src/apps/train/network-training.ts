@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Sequential, Trainer } from '../../nn/index.ts';
 import type { LayerSpec, MatrixMultiply, SampleShape, TrainerOptions } from '../../nn/index.ts';
 import type { FrameSet } from './frame-set.ts';
+import type { PerturbationRanges } from './input-perturbation.ts';
 import type { TrainingLog } from './training-log.ts';
 
 /** Which frames an epoch sees. */
@@ -12,6 +13,8 @@ export interface FrameDraw {
   readonly silentStates: number;
   readonly silenceShare: number;
   readonly framesPerEpoch: number;
+  /** How inputs are perturbed; not at all when absent. */
+  readonly perturbation?: PerturbationRanges;
 }
 
 export interface NetworkRun {
@@ -60,7 +63,13 @@ export function trainNetwork(
   const finished = join(work, `${run.name}.network`);
   if (existsSync(finished)) return Sequential.fromBytes(readFileSync(finished), multiply);
   const examplesOf = (epoch: number) =>
-    frames.draw(run.seed + 1000 * (epoch + 1), draw.silentStates, draw.silenceShare, draw.framesPerEpoch);
+    frames.draw(
+      run.seed + 1000 * (epoch + 1),
+      draw.silentStates,
+      draw.silenceShare,
+      draw.framesPerEpoch,
+      draw.perturbation,
+    );
   const first = examplesOf(0);
   const steps = run.epochs * Math.ceil(first.count / run.batch);
   const options: TrainerOptions = {

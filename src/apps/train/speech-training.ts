@@ -15,13 +15,14 @@ import {
 } from '../../speech/index.ts';
 import type { FeatureMatrix, Lexicon } from '../../speech/index.ts';
 import { addNoise } from '../speech/augmentation.ts';
-import type { SpeechCorpus, SpeechTask } from '../speech/corpus.ts';
+import type { SpeechCorpus, SpeechTask, Utterance } from '../speech/corpus.ts';
 import { testUtterances } from '../speech/evaluation.ts';
 import { FrontEnd } from '../speech/front-end.ts';
-import { DEFAULT_DECODER_SETTINGS, tuneDecoder, WordDecoder } from '../speech/word-decoder.ts';
-import type { ScoredUtterance } from '../speech/word-decoder.ts';
+import { WordDecoder } from '../speech/word-decoder.ts';
+import type { DecoderSettings, ScoredUtterance } from '../speech/word-decoder.ts';
 import { storedAlignments } from './alignment-store.ts';
 import type { Alignments } from './alignment-store.ts';
+import { DECODER_SEARCHES, tuneDecoder } from './decoder-tuning.ts';
 import { FrameSet } from './frame-set.ts';
 import { NetworkFamily } from './network-family.ts';
 import { writeWhole } from './network-training.ts';
@@ -114,9 +115,12 @@ export async function trainTask(settings: TrainingSettings): Promise<TrainedTask
   };
   const usable = realigned.filter((states) => states !== null);
   const transitions = estimateTransitions(usable, inventory.stateCount);
-  const graph = new DecodingGraph(inventory, transitions, languageModel(plan, corpus, lexicon));
+  const graphOf = (parts: readonly Utterance[]): DecodingGraph =>
+    new DecodingGraph(inventory, transitions, languageModel(plan, parts, lexicon));
   const priors = frames.logPriors(inventory.stateCount, plan.statesPerUnit, plan.silenceShare);
-  const decoder = chooseDecoder(settings, corpus, frontEnd, graph, priors, family('dnn'));
+  const chosen = chooseDecoder(settings, corpus, frontEnd, graphOf(corpus.train), priors, family('dnn'));
+  // Once the settings are chosen, the texts of the tuning part may serve the language model too.
+  const decoder = new WordDecoder(graphOf([...corpus.train, ...corpus.tuning]), priors, chosen);
   return {
     plan,
     corpus,
@@ -184,9 +188,9 @@ function realign(
   });
 }
 
-function languageModel(plan: TaskPlan, corpus: SpeechCorpus, lexicon: Lexicon): NgramModel {
+function languageModel(plan: TaskPlan, utterances: readonly Utterance[], lexicon: Lexicon): NgramModel {
   if (plan.task === 'digits') return NgramModel.uniform(lexicon.words.length, 0.15);
-  const texts = corpus.train.map(({ words }) => lexicon.indicesOf(words));
+  const texts = utterances.map(({ words }) => lexicon.indicesOf(words));
   return trainNgram(texts, lexicon.words.length, 3);
 }
 
@@ -201,7 +205,7 @@ function chooseDecoder(
   graph: DecodingGraph,
   logPriors: Float32Array,
   family: NetworkFamily,
-): WordDecoder {
+): DecoderSettings {
   const { plan, work, log } = settings;
   const path = join(work, 'decoder.json');
   if (!existsSync(path)) {
@@ -213,15 +217,15 @@ function chooseDecoder(
       words,
     }));
     let tried = 0;
-    const best = tuneDecoder(graph, logPriors, scored, DEFAULT_DECODER_SETTINGS, (tuned, errors) => {
-      log.progress('decoder settings', Math.min(1, ++tried / 32));
+    const best = tuneDecoder(graph, logPriors, scored, DECODER_SEARCHES[plan.task], (tuned, errors) => {
+      log.progress('decoder settings', Math.min(1, ++tried / 30));
       log.note(
         `decoder ${JSON.stringify(tuned)}: ${(100 * errors.rate).toFixed(2)} % of ${errors.words} words`,
       );
     });
     writeWhole(path, JSON.stringify(best));
   }
-  return new WordDecoder(graph, logPriors, JSON.parse(readFileSync(path, 'utf8')));
+  return JSON.parse(readFileSync(path, 'utf8')) as DecoderSettings;
 }
 
 /** The first 16 hexadecimal digits of the SHA-256 of a file, for model cards. */

@@ -4,6 +4,7 @@ import type { ContextShape, UnitKind } from '../../speech/index.ts';
 import { CORPUS_SEED, TEST_STRINGS } from '../speech/evaluation.ts';
 import type { DigitStringCounts } from '../speech/digits-corpus.ts';
 import type { SpeechTask } from '../speech/corpus.ts';
+import type { PerturbationRanges } from './input-perturbation.ts';
 import type { SyntheticStyle } from '../speech/synthetic-voices.ts';
 
 export type NetworkKind = 'dnn' | 'cnn';
@@ -31,6 +32,8 @@ export interface TaskPlan {
   readonly speeds: readonly number[];
   /** Share of the training set that also comes as a noisy copy. */
   readonly noisy: number;
+  /** Perturbation of inputs while training; none when absent. */
+  readonly perturbation?: PerturbationRanges;
   /** Utterances that the Gaussian mixtures of the first alignment are trained on. */
   readonly alignerUtterances: number;
   /** Share of silent frames that the networks are trained on. */
@@ -77,6 +80,7 @@ const SENTENCES: TaskPlan = {
   style: { speed: [105, 150], gap: [0, 6] },
   speeds: [0.9, 1.1],
   noisy: 0.2,
+  perturbation: { warp: 0.12, mask: 8, noise: 0.2 },
   alignerUtterances: 1200,
   silenceShare: 0.3,
   framesPerEpoch: 400_000,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { storedAlignments, writeAlignments } from '../../../src/apps/train/alignment-store.ts';
 import { FrameSet } from '../../../src/apps/train/frame-set.ts';
+import { InputPerturbation } from '../../../src/apps/train/input-perturbation.ts';
 import { freshNetwork, trainNetwork } from '../../../src/apps/train/network-training.ts';
 import type { NetworkRun } from '../../../src/apps/train/network-training.ts';
 import { stretchLabels } from '../../../src/apps/train/preparation.ts';
@@ -45,7 +46,8 @@ function toyFrames(): FrameSet {
 }
 
 const frames = toyFrames();
-const draw = { silentStates: SILENT, silenceShare: 0.5, framesPerEpoch: 100 };
+const perturbation = { warp: 0.05, mask: 1, noise: 0.05 };
+const draw = { silentStates: SILENT, silenceShare: 0.5, framesPerEpoch: 100, perturbation };
 
 function toyRun(name: string): NetworkRun {
   const specs = reluSpecs('dnn', { dense: [8, 8], filters: 2, convDense: [8] }, STATES);
@@ -136,6 +138,36 @@ describe('drawing frames', () => {
     expect(full.reduce((a, b) => a + b)).toBeCloseTo(1, 5);
     expect(thinned.reduce((a, b) => a + b)).toBeCloseTo(1, 5);
     expect(thinned[0]).toBeLessThan(full[0]);
+  });
+});
+
+describe('perturbed inputs', () => {
+  const ramp = Float32Array.from({ length: 16 }, (_, i) => i % 8);
+
+  it('are the inputs themselves when nothing is allowed to change', () => {
+    const inputs = ramp.slice();
+    new InputPerturbation({ warp: 0, mask: 0, noise: 0 }, 8, new SeededGenerator(1)).apply(inputs, 0, 16);
+    expect(inputs).toEqual(ramp);
+  });
+
+  it('move all coefficients of a filter alike', () => {
+    const perturbation = new InputPerturbation({ warp: 0.3, mask: 3, noise: 0 }, 8, new SeededGenerator(1));
+    let changed = 0;
+    for (let i = 0; i < 20; i++) {
+      const inputs = ramp.slice();
+      perturbation.apply(inputs, 0, 16);
+      expect(inputs.subarray(0, 8)).toEqual(inputs.subarray(8));
+      expect(Math.max(...inputs)).toBeLessThanOrEqual(7);
+      if (inputs.some((x, at) => x !== ramp[at])) changed++;
+    }
+    expect(changed).toBeGreaterThan(15);
+  });
+
+  it('have noise of the deviation that was asked for', () => {
+    const inputs = new Float32Array(8000);
+    new InputPerturbation({ warp: 0, mask: 0, noise: 0.5 }, 8, new SeededGenerator(1)).apply(inputs, 0, 8000);
+    const power = inputs.reduce((sum, x) => sum + x * x, 0) / inputs.length;
+    expect(Math.sqrt(power)).toBeCloseTo(0.5, 1);
   });
 });
 
