@@ -276,39 +276,34 @@ void KeySwitch::squareFused(uint64_t* out, const uint64_t* a, const Source& sour
   uint64_t* c[2] = {scratch + 2 * step_, scratch + 3 * step_};
   uint64_t* z[2] = {scratch + 4 * step_, scratch + 5 * step_};
   uint64_t* work = scratch + 6 * step_;
-  uint64_t* tensor = scratch + 7 * step_;
-  uint64_t* buffer = scratch + 8 * step_;
-  const auto tensorPart = [&](size_t j, int part) {
-    const uint64_t *x0 = a + j * n_, *x1 = a + (limbs + j) * n_;
-    if (part == 0)
-      op_.mul(primeAt(j), tensor, x0, x0);
-    else
-      op_.crossProduct(primeAt(j), tensor, x0, x1, x0, x1);
+  uint64_t* buffer = scratch + 7 * step_;
+  // Part k of the tensor product is x_0 x_0 or 2 x_0 x_1: the factor and the second operand that make it.
+  const auto partOf = [&](size_t j, int part) { return a + (part * limbs + j) * n_; };
+  const auto timesPart = [&](const Prime& p, uint64_t factor, int part) {
+    return makeFactor((part + 1) * factor % p.q, p);
   };
   product(sum[0], sum[1], source, limbs, buffer);
   for (int part = 0; part < 2; part++) op_.inverseCentred(special, c[part], sum[part], nullptr);
   product(sum[0], sum[1], source, last, buffer);
   const Factor pInverse = inverseFactor(ring_, shape_.p[0], shape_.q[last]);
   for (int part = 0; part < 2; part++) {
-    tensorPart(last, part);
-    op_.mulScalar(lastPrime, tensor, tensor, makeFactor(special.q % lastPrime.q, lastPrime));
-    op_.add(lastPrime, sum[part], sum[part], tensor);
+    op_.addScaledProduct(lastPrime, sum[part], partOf(last, 0), partOf(last, part),
+                         timesPart(lastPrime, special.q % lastPrime.q, part));
     op_.inverseCentred(lastPrime, z[part], sum[part], nullptr);
     op_.differenceCentred(lastPrime, z[part], z[part], c[part], pInverse);
   }
   for (size_t j = 0; j < last; j++) {
     const Prime& p = primeAt(j);
     const Factor pModulo = makeFactor(special.q % p.q, p);
-    const Factor lastInverse = inverseFactor(ring_, shape_.q[last], shape_.q[j]);
+    const uint64_t lastInverse = ring_.inverse(shape_.q[last], shape_.q[j]);
     const unsigned __int128 both =
-        static_cast<unsigned __int128>(lastInverse.value) * ring_.inverse(shape_.p[0], shape_.q[j]);
+        static_cast<unsigned __int128>(lastInverse) * ring_.inverse(shape_.p[0], shape_.q[j]);
     const Factor bothInverse = makeFactor(static_cast<uint64_t>(both % p.q), p);
     product(sum[0], sum[1], source, j, buffer);
     for (int part = 0; part < 2; part++) {
-      tensorPart(j, part);
-      op_.combineCentred(p, work, c[part], z[part], pModulo);
-      op_.forwardCentred(p, work, work, p.qDouble);
-      op_.subtractScale(p, out + (part * last + j) * n_, sum[part], work, bothInverse, tensor, lastInverse);
+      op_.forwardCombined(p, work, c[part], z[part], pModulo);
+      op_.subtractScaleProduct(p, out + (part * last + j) * n_, sum[part], work, bothInverse, partOf(j, 0),
+                               partOf(j, part), timesPart(p, lastInverse, part));
     }
   }
 }

@@ -73,6 +73,14 @@ struct FromUnreduced {
   const double* x;
   Vector operator()(size_t i, const Modulus& m) const { return reduceCentred(loadDoubles(x + i), m); }
 };
+struct FromCombination {
+  const double* u;
+  const double* v;
+  Vector w, wq;
+  Vector operator()(size_t i, const Modulus& m) const {
+    return reduceCentred(_mm256_add_pd(loadDoubles(u + i), multiply(loadDoubles(v + i), w, wq, m)), m);
+  }
+};
 // What a pass stored for the next one.
 template <bool wide>
 using Again = typename Choice<wide, FromUnreduced, FromDoubles>::Type;
@@ -396,6 +404,14 @@ void forwardLazyAvx2(const Prime& p, double* out, const double* x, double bound)
     forwardAll<false>(p, out, FromUnreduced{x}, store);
   else
     forwardAll<false>(p, out, FromDoubles{x}, store);
+}
+
+void forwardCombinedAvx2(const Prime& p, double* out, const double* u, const double* v, const Factor& w) {
+  const FromCombination load{u, v, all(w.centred), all(w.quotient)};
+  if (isWide(p))
+    forwardAll<true>(p, out, load, ToLazy{out});
+  else
+    forwardAll<false>(p, out, load, ToLazy{out});
 }
 
 void inverseAvx2(const Prime& p, uint64_t* x) {

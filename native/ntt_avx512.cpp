@@ -87,6 +87,21 @@ struct FromFar {
   }
 };
 
+// u + w v to [0, 4q).
+struct FromCombination {
+  const uint64_t* u;
+  const uint64_t* v;
+  Vector lift;
+  Reducer reducer;
+  Multiplier factor;
+  FromCombination(const uint64_t* a, const uint64_t* b, const Factor& w, const Prime& p)
+      : u(a), v(b), lift(all(liftOf(p))), reducer(p), factor(w) {}
+  Vector operator()(size_t i, const Modulus& m) const {
+    return _mm512_add_epi64(reducer.lazy(_mm512_add_epi64(load(u + i), lift), m),
+                            factor.lazy(_mm512_add_epi64(load(v + i), lift), m));
+  }
+};
+
 // How the last pass writes its output.
 struct AsWord {
   Vector operator()(Vector x, const Modulus& m) const { return canonicalWord(x, m); }
@@ -303,6 +318,10 @@ void forwardLazy(const Prime& p, uint64_t* out, const uint64_t* x, double bound)
     forwardAll(p, out, FromNear{x}, AsLazy{});
   else
     forwardAll(p, out, FromFar(x, p), AsLazy{});
+}
+
+void forwardCombined(const Prime& p, uint64_t* out, const uint64_t* u, const uint64_t* v, const Factor& w) {
+  forwardAll(p, out, FromCombination(u, v, w, p), AsLazy{});
 }
 
 void inverse(const Prime& p, uint64_t* x) { inverseAll(p, x, x, AsWord{}); }

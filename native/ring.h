@@ -91,6 +91,13 @@ struct Operations {
   // out = (a - lazy) w + b v; b null means 0.
   void (*subtractScale)(const Prime& p, uint64_t* out, const uint64_t* a, const uint64_t* lazy, const Factor& w,
                         const uint64_t* b, const Factor& v);
+  // out = (a - lazy) w + b c v.
+  void (*subtractScaleProduct)(const Prime& p, uint64_t* out, const uint64_t* a, const uint64_t* lazy, const Factor& w,
+                               const uint64_t* b, const uint64_t* c, const Factor& v);
+  // out = out + b c v.
+  void (*addScaledProduct)(const Prime& p, uint64_t* out, const uint64_t* b, const uint64_t* c, const Factor& v);
+  // forwardCentred of what combineCentred makes of u and v.
+  void (*forwardCombined)(const Prime& p, uint64_t* out, const uint64_t* u, const uint64_t* v, const Factor& w);
   // (out0, out1) = sum over the terms of x (key0, key1).
   void (*innerProduct)(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count);
   // Keccak-f on four interleaved states for sampleUniformFour; null where it would not be faster.

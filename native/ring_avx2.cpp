@@ -150,6 +150,31 @@ void subtractScale(const Prime& p, uint64_t* out, const uint64_t* a, const uint6
     subtractScaleLoop<false>(p, out, a, lazy, w, b, v);
 }
 
+void subtractScaleProduct(const Prime& p, uint64_t* out, const uint64_t* a, const uint64_t* lazy, const Factor& w,
+                          const uint64_t* b, const uint64_t* c, const Factor& v) {
+  const Modulus m(p.qDouble, p.qInverse);
+  const VectorFactor f(w), g(v);
+  for (size_t i = 0, n = p.n; i < n; i += 4) {
+    const Vector difference = _mm256_sub_pd(loadWords(a + i), loadDoubles(asDoubles(lazy + i)));
+    const Vector product = multiplyBoth(loadWords(b + i), loadWords(c + i), m);
+    const Vector sum = _mm256_add_pd(multiply(difference, f.w, f.wq, m), multiply(product, g.w, g.wq, m));
+    storeWords(out + i, reduceToPositive(sum, m));
+  }
+}
+
+void addScaledProduct(const Prime& p, uint64_t* out, const uint64_t* b, const uint64_t* c, const Factor& v) {
+  const Modulus m(p.qDouble, p.qInverse);
+  const VectorFactor g(v);
+  for (size_t i = 0, n = p.n; i < n; i += 4) {
+    const Vector product = multiplyBoth(loadWords(b + i), loadWords(c + i), m);
+    storeWords(out + i, reduceToPositive(_mm256_add_pd(loadWords(out + i), multiply(product, g.w, g.wq, m)), m));
+  }
+}
+
+void forwardCombined(const Prime& p, uint64_t* out, const uint64_t* u, const uint64_t* v, const Factor& w) {
+  forwardCombinedAvx2(p, asDoubles(out), asDoubles(u), asDoubles(v), w);
+}
+
 // Sums of up to `most` products without reduction. The sum starts at 1.5 * 2^(52 + e), so that each fused multiply-add
 // rounds it to a multiple of 2^e; what the rounding lost, at most 2^(e-1) and exact, is summed apart. Narrow primes
 // (below 2^47): 8 products of at most 14 q * q stay below 2^(51 + e) for the e of Prime::sumMagic, and the losses below
@@ -234,7 +259,8 @@ void innerProduct(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTer
 const Operations avx2Operations = {
     TableFormat::doubles, 4,      forwardAvx2, inverseAvx2, add,          sub,     negate,
     mul,                  mulAdd, mulScalar,   addScalar,   crossProduct, permute, inverseCentred,
-    forwardCentred,       combineCentred, differenceCentred, canonical, subtractScale, innerProduct, permuteFourAvx2,
+    forwardCentred,       combineCentred, differenceCentred, canonical, subtractScale, subtractScaleProduct,
+    addScaledProduct, forwardCombined, innerProduct, permuteFourAvx2,
 };
 
 }  // namespace subrosa

@@ -126,6 +126,29 @@ void subtractScale(const Prime& p, uint64_t* out, const uint64_t* a, const uint6
     subtractScaleLoop<false>(p, out, a, lazy, w, b, v);
 }
 
+void subtractScaleProduct(const Prime& p, uint64_t* out, const uint64_t* a, const uint64_t* lazy, const Factor& w,
+                          const uint64_t* b, const uint64_t* c, const Factor& v) {
+  const Modulus m(p);
+  const Multiplier factor(w), other(v);
+  const ProductReducer reducer(p);
+  for (size_t i = 0; i < p.n; i += 8) {
+    const Vector difference =
+        _mm512_sub_epi64(_mm512_add_epi64(load(a + i), m.twice), reduceOnce(load(lazy + i), m.twice));
+    const Vector product = other.lazy(reducer.product(load(b + i), load(c + i), m), m);
+    store(out + i, canonicalWord(_mm512_add_epi64(factor.lazy(difference, m), product), m));
+  }
+}
+
+void addScaledProduct(const Prime& p, uint64_t* out, const uint64_t* b, const uint64_t* c, const Factor& v) {
+  const Modulus m(p);
+  const Multiplier other(v);
+  const ProductReducer reducer(p);
+  for (size_t i = 0; i < p.n; i += 8) {
+    const Vector product = other.lazy(reducer.product(load(b + i), load(c + i), m), m);
+    store(out + i, canonicalWord(_mm512_add_epi64(load(out + i), product), m));
+  }
+}
+
 // Sums of 52-bit halves: 64 terms of x < 4q < 2^52 and key < q keep both below 2^58.
 struct WideSum {
   Vector high, low;
@@ -209,7 +232,8 @@ const Operations avx512Operations = {
     TableFormat::shoup52, 8,           forward,        inverse,           add,
     sub,                  negate,      mul,            mulAdd,            mulScalar,
     addScalar,            crossProduct, permute,       scaledInverseCentred, forwardLazy,
-    combineCentred,       differenceCentred, canonical, subtractScale,    innerProduct,
+    combineCentred,       differenceCentred, canonical, subtractScale,    subtractScaleProduct,
+    addScaledProduct, forwardCombined, innerProduct,
     permuteFourAvx2,
 };
 

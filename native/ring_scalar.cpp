@@ -119,6 +119,25 @@ void subtractScale(const Prime& p, uint64_t* out, const uint64_t* a, const uint6
   }
 }
 
+void subtractScaleProduct(const Prime& p, uint64_t* out, const uint64_t* a, const uint64_t* lazy, const Factor& w,
+                          const uint64_t* b, const uint64_t* c, const Factor& v) {
+  const uint64_t fourQ = 4 * p.q;
+  for (size_t i = 0; i < p.n; i++) {
+    const uint64_t difference = multiplyShoup(a[i] + fourQ - lazy[i], w.value, w.shoup64, p.q);
+    out[i] = addMod(difference, multiplyShoup(mulMod(b[i], c[i], p), v.value, v.shoup64, p.q), p.q);
+  }
+}
+
+void addScaledProduct(const Prime& p, uint64_t* out, const uint64_t* b, const uint64_t* c, const Factor& v) {
+  for (size_t i = 0; i < p.n; i++)
+    out[i] = addMod(out[i], multiplyShoup(mulMod(b[i], c[i], p), v.value, v.shoup64, p.q), p.q);
+}
+
+void forwardCombined(const Prime& p, uint64_t* out, const uint64_t* u, const uint64_t* v, const Factor& w) {
+  combineCentred(p, out, u, v, w);
+  forwardCentred(p, out, out, p.qDouble);
+}
+
 void innerProduct(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count) {
   for (size_t i = 0; i < p.n; i++) {
     // Each product is below 2^102: 64 of them fit.
@@ -137,7 +156,8 @@ void innerProduct(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTer
 const Operations scalarOperations = {
     TableFormat::shoup64, 1,         forward,  inverseScalar,  add,          sub,           negate,
     mul,                  mulAdd,    mulScalar, addScalar,     crossProduct, permute,       inverseCentred,
-    forwardCentred,       combineCentred, differenceCentred, canonical, subtractScale, innerProduct, nullptr,
+    forwardCentred,       combineCentred, differenceCentred, canonical, subtractScale, subtractScaleProduct, addScaledProduct,
+    forwardCombined,      innerProduct,   nullptr,
 };
 
 }  // namespace subrosa
