@@ -55,7 +55,10 @@ export class InsecureParamsError extends SubrosaError<{ logN: number; logQP: num
 export class ParamsMismatchError extends SubrosaError<{ needed: string; got: string }> {
   readonly code = 'params-mismatch';
   constructor(what: string, needed: string, got: string) {
-    super(`${what} belongs to parameters ${got.slice(0, 12)}, but ${needed.slice(0, 12)} are in use`, { needed, got });
+    super(`${what} belongs to parameters ${got.slice(0, 12)}, but ${needed.slice(0, 12)} are in use`, {
+      needed,
+      got,
+    });
   }
 }
 
@@ -71,11 +74,14 @@ export class LevelExhaustedError extends SubrosaError<{ op: string; level: numbe
 export class ScaleMismatchError extends SubrosaError<{ op: string; left: number; right: number }> {
   readonly code = 'scale-mismatch';
   constructor(op: string, left: number, right: number) {
-    super(`${op} needs equal scales but got 2^${Math.log2(left).toFixed(3)} and 2^${Math.log2(right).toFixed(3)}`, {
-      op,
-      left,
-      right,
-    });
+    super(
+      `${op} needs equal scales but got 2^${Math.log2(left).toFixed(3)} and 2^${Math.log2(right).toFixed(3)}`,
+      {
+        op,
+        left,
+        right,
+      },
+    );
   }
 }
 
