@@ -37,6 +37,7 @@ type SmallSampler = (out: Int8Array, key: Uint8Array, nonce: number) => void;
 interface RingAddon extends NativeAddon {
   openRing(isa: number, n: number, moduli: Float64Array, roots: Float64Array): NativeHandle;
   releaseRing(ring: NativeHandle): void;
+  listIsas(): (string | undefined)[];
   /** Whether the instruction set agrees with the scalar loops on fixed words. */
   testRing(isa: number): boolean;
   nttForward: Transform;
