@@ -158,8 +158,8 @@ void KeySwitch::divideByOneSpecial(uint64_t* out, const Source& source, const ui
   }
 }
 
-// Divides two parts, each over the limbs up to the position `last`, by that limb and rounds. A part has `inLimbs` limbs in
-// memory and `outLimbs` in the result, which may be the input.
+// Divides two parts, each over the limbs up to the position `last`, by that limb and rounds. A part has `inLimbs`
+// limbs in memory and `outLimbs` in the result, which may be the input.
 void KeySwitch::divideParts(uint64_t* out, size_t outLimbs, const uint64_t* in, size_t inLimbs, size_t last,
                             uint64_t* scratch) const {
   const Prime& divisor = primeAt(last);
@@ -175,7 +175,8 @@ void KeySwitch::divideParts(uint64_t* out, size_t outLimbs, const uint64_t* in, 
   });
 }
 
-// Any number of special primes, or limbs shared between threads: the whole sum first, then one division after the other.
+// Any number of special primes, or limbs shared between threads: the whole sum first, then one division after
+// another.
 void KeySwitch::divideBySpecials(uint64_t* out, const Source& source, const uint64_t* c0, const uint32_t* galoisTable,
                                  uint64_t* scratch) const {
   if (shape_.p.size() == 1 && !spread_) return divideByOneSpecial(out, source, c0, galoisTable, scratch);

@@ -41,8 +41,8 @@ class KeySwitch {
   // Two parts over q from digits. galoisTable may be null: no automorphism.
   void applyKey(uint64_t* out, const uint64_t* digits, const uint64_t* key, const uint32_t* galoisTable,
                 uint64_t* scratch) const;
-  // Two parts over q from a polynomial over q; c0, when not null, is a polynomial over q whose automorphic image is added
-  // to part 0. `out` apart from the inputs.
+  // Two parts over q from a polynomial over q; c0, when not null, is a polynomial over q whose automorphic image is
+  // added to part 0. `out` apart from the inputs.
   void switchKey(uint64_t* out, const uint64_t* d, const uint64_t* c0, const uint64_t* key, const uint32_t* galoisTable,
                  uint64_t* scratch) const;
   // A two-part ciphertext over q to its square over q without the last.

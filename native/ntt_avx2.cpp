@@ -1,10 +1,11 @@
-// The NTT on doubles. Passes of radix 8 and 4 go over the whole array until blocks fit the first-level cache; each block
-// is then finished alone. The last four stages (the first four of the inverse) stay in registers, with a 4x4
-// transposition in the middle.
+// The NTT on doubles. Passes of radix 4 go over the whole array until blocks fit the first-level cache; each block is
+// then finished alone, with passes of radix 8 and 4. The last four stages (the first four of the inverse) stay in
+// registers, with a 4x4 transposition in the middle.
 //
 // Ranges. A product is below q in absolute value, in practice 0.6 q. "Narrow" primes, below 2^48: 16 q <= 2^52, so the
 // forward transform, which grows by one product per stage from at most 2 q, never reduces; the inverse doubles per
-// stage and reduces the lanes that only ever added. Wide primes, below 2^50: everything is reduced when a pass loads it.
+// stage and reduces the lanes that only ever added. Wide primes, below 2^50: everything is reduced when a pass loads
+// it.
 #include <immintrin.h>
 
 // The butterflies are long chains of dependent operations: without scheduling before register allocation the order of
@@ -102,8 +103,8 @@ struct ToCentred {
   void operator()(size_t i, Vector x) const { storeDoubles(out + i, x); }
 };
 
-// Passes work on the block of `size` words at `at`, whose first stage uses the root number `node`; the halves of a block
-// have the nodes 2 node and 2 node + 1.
+// Passes work on the block of `size` words at `at`, whose first stage uses the root number `node`; the halves of a
+// block have the nodes 2 node and 2 node + 1.
 template <typename Load>
 void forward8(const Load& load, double* out, const Table& t, const Modulus& m, size_t at, size_t node, size_t size) {
   const size_t stride = size / 8;

@@ -1,6 +1,6 @@
-// The NTT in 52-bit words: Harvey's butterflies with Shoup quotients. The forward transform keeps [0, 4q) between stages,
-// the inverse [0, 2q). Passes of radix 8, 4 and 2 until runs of 64 words are left, whose six stages stay in registers with
-// an 8x8 transposition in the middle.
+// The NTT in 52-bit words: Harvey's butterflies with Shoup quotients. The forward transform keeps [0, 4q) between
+// stages, the inverse [0, 2q). Passes of radix 8, 4 and 2 until runs of 64 words are left, whose six stages stay in
+// registers with an 8x8 transposition in the middle.
 #include "ntt_avx512.h"
 
 #include "word_avx512.h"
@@ -134,8 +134,8 @@ inline void inverseStages(Vector* v, const Table& t, const Modulus& m, size_t no
     }
 }
 
-// The last three stages, after the transposition: lane i holds sub-block i, whose roots lie interleaved (rootPosition in
-// ring_tables.cpp).
+// The last three stages, after the transposition: lane i holds sub-block i, whose roots lie interleaved
+// (rootPosition in ring_tables.cpp).
 inline void forwardLanes(Vector* v, const Table& t, const Modulus& m, size_t node) {
   for (int groups = 1, half = 4; half >= 1; groups *= 2, half /= 2)
     for (int g = 0; g < groups; g++) {

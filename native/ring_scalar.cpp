@@ -5,7 +5,7 @@
 namespace subrosa {
 namespace {
 
-// x < 2^100, floor(x / 2^shift) < 2^52 for q of any size: Barrett with the 128-bit ratio; exact quotient minus at most 2.
+// Any x < 2^108 to [0, q): Barrett with the 128-bit ratio, whose quotient is at most 2 too small.
 inline uint64_t reduceProduct(unsigned __int128 x, const Prime& p) {
   const uint64_t low = static_cast<uint64_t>(x), high = static_cast<uint64_t>(x >> 64);
   const uint64_t carry = multiplyHigh(low, p.ratio128Low);
@@ -66,9 +66,11 @@ void addScalar(const Prime& p, uint64_t* out, const uint64_t* a, uint64_t scalar
 
 void crossProduct(const Prime& p, uint64_t* out, const uint64_t* a0, const uint64_t* a1, const uint64_t* b0,
                   const uint64_t* b1) {
-  for (size_t i = 0; i < p.n; i++)
-    out[i] = reduceProduct(static_cast<unsigned __int128>(a0[i]) * b1[i] + static_cast<unsigned __int128>(a1[i]) * b0[i],
-                           p);
+  for (size_t i = 0; i < p.n; i++) {
+    const unsigned __int128 x = static_cast<unsigned __int128>(a0[i]) * b1[i];
+    const unsigned __int128 y = static_cast<unsigned __int128>(a1[i]) * b0[i];
+    out[i] = reduceProduct(x + y, p);
+  }
 }
 
 void permute(const Prime& p, uint64_t* out, const uint64_t* a, const uint32_t* table) {
@@ -156,7 +158,8 @@ void innerProduct(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTer
 const Operations scalarOperations = {
     TableFormat::shoup64, 1,         forward,  inverseScalar,  add,          sub,           negate,
     mul,                  mulAdd,    mulScalar, addScalar,     crossProduct, permute,       inverseCentred,
-    forwardCentred,       combineCentred, differenceCentred, canonical, subtractScale, subtractScaleProduct, addScaledProduct,
+    forwardCentred,       combineCentred, differenceCentred, canonical, subtractScale,
+    subtractScaleProduct, addScaledProduct,
     forwardCombined,      innerProduct,   nullptr,
 };
 

@@ -1,4 +1,4 @@
-// Keccak-f[1600], FIPS 202 section 3, on one state or on several side by side: Lane is a 64-bit word or a vector of them.
+// Keccak-f[1600], FIPS 202 section 3, on one state or several side by side: Lane is a 64-bit word or a vector of them.
 // Lane (x, y) is a[x + 5 y].
 #pragma once
 

@@ -63,8 +63,8 @@ struct Reducer {
   }
 };
 
-// Barrett on the 104-bit sum high 2^52 + low, which must be below 2^(52 + shift); low < 2^52. The quotient is at most 2 too
-// small: [0, 3q).
+// Barrett on the 104-bit sum high 2^52 + low, which must be below 2^(52 + shift); low < 2^52. The quotient is at
+// most 2 too small: [0, 3q).
 struct ProductReducer {
   Vector right, left, ratio;
   explicit ProductReducer(const Prime& p) : right(all(p.shift)), left(all(52 - p.shift)), ratio(all(p.ratioShifted)) {}
