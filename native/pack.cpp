@@ -25,7 +25,7 @@ void packWords(uint8_t* out, const uint64_t* words, size_t count, unsigned bits)
     }
   }
   const uint64_t rest = static_cast<uint64_t>(pending);
-  memcpy(out, &rest, (held + 7) / 8);
+  if (held > 0) memcpy(out, &rest, (held + 7) / 8);
 }
 
 void unpackWords(uint64_t* out, size_t count, const uint8_t* bytes, unsigned bits) {
