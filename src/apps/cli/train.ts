@@ -69,7 +69,16 @@ export async function trainSpeech(flags: TrainFlags, terminal: Terminal): Promis
   const plan =
     epochs === undefined
       ? base
-      : { ...base, epochs: { first: epochs, float: epochs, polynomial: epochs, quantised: epochs } };
+      : {
+          ...base,
+          epochs: {
+            first: epochs,
+            float: epochs,
+            polynomial: epochs,
+            lightlyQuantised: epochs,
+            quantised: epochs,
+          },
+        };
   const task = await trainTask({ plan, data: flags.data, work: flags.work, multiply: kernel, log });
   const kinds: NetworkKind[] = flags.network === 'both' ? ['dnn', 'cnn'] : ['dnn'];
   const rows = writeModel(task, {

@@ -24,6 +24,8 @@ export const WEIGHT_BITS: readonly number[] = [16, 8, 4, 2];
 
 /** From this width on, rounding is too fine for retraining to have anything to repair. */
 const LOSSLESS_BITS = 16;
+/** From this width on, little retraining is needed. */
+const LIGHT_BITS = 8;
 const CALIBRATION_FRAMES = 4096;
 /** Frames over which the intervals of the shipped network are measured. */
 const RANGE_FRAMES = 65_536;
@@ -93,7 +95,7 @@ export class NetworkFamily {
   /** The float network trained on with rounded weights. */
   retrained(bits: number): Sequential {
     if (bits >= LOSSLESS_BITS) return this.rounded(bits);
-    return this.#train(`retrained-${bits}bit`, this.#plan.epochs.quantised, 5e-4, () =>
+    return this.#train(`retrained-${bits}bit`, this.#quantisedEpochs(bits), 5e-4, () =>
       withWeightBits(this.float(), bits, this.#multiply),
     );
   }
@@ -119,7 +121,7 @@ export class NetworkFamily {
     const wide = this.#sample(RANGE_FRAMES);
     if (bits >= LOSSLESS_BITS)
       return exportPolynomial(this.#steadyQuadratic(inputs), bits, wide, this.#multiply);
-    const tuned = this.#train(`polynomial-${bits}bit`, this.#plan.epochs.quantised, 3e-3, () =>
+    const tuned = this.#train(`polynomial-${bits}bit`, this.#quantisedEpochs(bits), 3e-3, () =>
       prepareFineTuning(toSquareForm(this.#steadyQuadratic(inputs)), inputs, {
         bits,
         multiply: this.#multiply,
@@ -128,6 +130,11 @@ export class NetworkFamily {
     );
     refreshStatistics(tuned, wide);
     return exportPolynomial(tuned, bits, wide, this.#multiply, 'none');
+  }
+
+  #quantisedEpochs(bits: number): number {
+    const { lightlyQuantised, quantised } = this.#plan.epochs;
+    return bits >= LIGHT_BITS ? lightlyQuantised : quantised;
   }
 
   get #inputShape(): readonly [number, number, number] {

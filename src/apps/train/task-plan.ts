@@ -41,9 +41,13 @@ export interface TaskPlan {
   /** Frames of one epoch. */
   readonly framesPerEpoch: number;
   readonly epochs: {
+    /** Of the float network on the first alignment. */
     readonly first: number;
+    /** Of the float network on its own alignment. */
     readonly float: number;
     readonly polynomial: number;
+    /** With weights of 8 bits or more. */
+    readonly lightlyQuantised: number;
     readonly quantised: number;
   };
   /** Largest number of utterances read of each part; all when absent. */
@@ -65,7 +69,7 @@ const DIGITS: TaskPlan = {
   alignerUtterances: 1000,
   silenceShare: 0.4,
   framesPerEpoch: 300_000,
-  epochs: { first: 3, float: 4, polynomial: 5, quantised: 3 },
+  epochs: { first: 3, float: 4, polynomial: 5, lightlyQuantised: 3, quantised: 3 },
 };
 
 const SENTENCES: TaskPlan = {
@@ -84,7 +88,7 @@ const SENTENCES: TaskPlan = {
   alignerUtterances: 1200,
   silenceShare: 0.3,
   framesPerEpoch: 400_000,
-  epochs: { first: 5, float: 6, polynomial: 5, quantised: 3 },
+  epochs: { first: 5, float: 6, polynomial: 5, lightlyQuantised: 1, quantised: 3 },
 };
 
 /** The plan of a task; `quick` shrinks everything to minutes and is good for nothing but checking the machinery. */
@@ -100,7 +104,7 @@ export function planFor(task: SpeechTask, quick = false): TaskPlan {
     noisy: 0,
     alignerUtterances: 60,
     framesPerEpoch: 20_000,
-    epochs: { first: 1, float: 2, polynomial: 2, quantised: 1 },
+    epochs: { first: 1, float: 2, polynomial: 2, lightlyQuantised: 1, quantised: 1 },
     limit: 60,
   };
 }
