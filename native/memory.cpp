@@ -16,7 +16,7 @@ namespace {
 
 constexpr size_t hugePage = size_t{1} << 21;
 constexpr size_t smallest = size_t{1} << 16;    // Below this malloc is as good.
-constexpr size_t keepLimit = size_t{1} << 28;   // Bytes of freed blocks that are kept.
+constexpr size_t keepLimit = size_t{1} << 30;   // Bytes of freed blocks that are kept: one request of the largest speech network.
 
 size_t roundUp(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
