@@ -19,6 +19,8 @@ export interface ModelCard {
   /** Per shipped polynomial network, the interval of every layer over training data. */
   readonly ranges: Readonly<Record<string, readonly (readonly [number, number])[]>>;
   readonly results: readonly WordErrorRow[];
+  /** Where the files differ from what the command makes. */
+  readonly notes?: readonly string[];
 }
 
 const DATA: Readonly<Record<string, string>> = {
@@ -56,7 +58,7 @@ An acoustic network for encrypted evaluation with the client's feature, lexicon 
 - Training set with perturbed copies (speeds ${[1, ...plan.speeds].join(', ')}; ${100 * plan.noisy} % also with noise):
   ${card.trainingUtterances} utterances, ${card.trainingFrames} frames.
 - Made by \`${card.command}\`, seed ${plan.seed}; other machines round differently and end with slightly other weights.
-- Inputs: ${card.inputs} per frame (40 log-mels, ${plan.context.coefficients} temporal DCT coefficients of frames
+${(card.notes ?? []).map((note) => `- ${note}\n`).join('')}- Inputs: ${card.inputs} per frame (40 log-mels, ${plan.context.coefficients} temporal DCT coefficients of frames
   t-${plan.context.left} .. t+${plan.context.right}), normalised and clipped to [-8, 8].
 - Outputs: ${card.states} states; the lexicon has ${card.words} words.
 - Hidden units: dnn ${plan.sizes.dense.join(', ')}; cnn ${plan.sizes.filters} filters, then ${plan.sizes.convDense.join(', ')}.
