@@ -7,7 +7,7 @@ import type { SpeechTask } from '../speech/corpus.ts';
 import { writeModel } from '../train/model-files.ts';
 import { trainTask } from '../train/speech-training.ts';
 import { planFor } from '../train/task-plan.ts';
-import type { NetworkKind } from '../train/task-plan.ts';
+import type { NetworkKind, StageEpochs, TaskPlan } from '../train/task-plan.ts';
 import type { TrainingLog } from '../train/training-log.ts';
 import { installation } from './installation.ts';
 import { wholeNumber } from './serve.ts';
@@ -66,19 +66,7 @@ export async function trainSpeech(flags: TrainFlags, terminal: Terminal): Promis
   using kernel = await openKernel({ onFallback: (reason) => log.note(reason) });
   const base = planFor(flags.task, flags.quick);
   const { epochs } = flags;
-  const plan =
-    epochs === undefined
-      ? base
-      : {
-          ...base,
-          epochs: {
-            first: epochs,
-            float: epochs,
-            polynomial: epochs,
-            lightlyQuantised: epochs,
-            quantised: epochs,
-          },
-        };
+  const plan = epochs === undefined ? base : { ...base, epochs: uniformEpochs(epochs) };
   const task = await trainTask({ plan, data: flags.data, work: flags.work, multiply: kernel, log });
   const kinds: NetworkKind[] = flags.network === 'both' ? ['dnn', 'cnn'] : ['dnn'];
   const rows = writeModel(task, {
@@ -95,6 +83,17 @@ export async function trainSpeech(flags: TrainFlags, terminal: Terminal): Promis
       `${flags.task}  ${network}  ${bits} bits  ${machine}  ${(100 * wer).toFixed(2)} % word errors\n`,
     );
   }
+}
+
+function uniformEpochs(epochs: number): TaskPlan['epochs'] {
+  const stages: StageEpochs = {
+    first: epochs,
+    float: epochs,
+    polynomial: epochs,
+    lightlyQuantised: epochs,
+    quantised: epochs,
+  };
+  return { dnn: stages, cnn: stages };
 }
 
 /** The command as a card shows it, without the directories of one machine. */

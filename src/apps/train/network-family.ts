@@ -16,7 +16,7 @@ import type { FrameSet } from './frame-set.ts';
 import { freshNetwork, trainNetwork } from './network-training.ts';
 import type { FrameDraw, NetworkRun } from './network-training.ts';
 import { quadraticSpecs, reluSpecs } from './task-plan.ts';
-import type { NetworkKind, TaskPlan } from './task-plan.ts';
+import type { NetworkKind, StageEpochs, TaskPlan } from './task-plan.ts';
 import type { TrainingLog } from './training-log.ts';
 
 /** Weight widths of the tables. */
@@ -77,7 +77,8 @@ export class NetworkFamily {
 
   /** Batch norm and ReLU in full precision. Without `epochs`, as long as the plan says in all its rounds. */
   float(epochs?: number): Sequential {
-    const { sizes, seed, epochs: planned } = this.#plan;
+    const { sizes, seed } = this.#plan;
+    const planned = this.#epochs;
     const start = this.#start;
     if (start !== undefined) {
       return this.#train('float', epochs ?? planned.float, 1e-3, () => start.float(planned.first));
@@ -102,8 +103,8 @@ export class NetworkFamily {
 
   /** Batch norm and learned quadratics in full precision, started from the weights of the float network. */
   quadratic(): Sequential {
-    const { sizes, seed, epochs } = this.#plan;
-    return this.#train('quadratic', epochs.polynomial, 1e-3, () => {
+    const { sizes, seed } = this.#plan;
+    return this.#train('quadratic', this.#epochs.polynomial, 1e-3, () => {
       const network = freshNetwork(
         this.#inputShape,
         quadraticSpecs(this.kind, sizes, this.#outputs),
@@ -132,8 +133,12 @@ export class NetworkFamily {
     return exportPolynomial(tuned, bits, wide, this.#multiply, 'none');
   }
 
+  get #epochs(): StageEpochs {
+    return this.#plan.epochs[this.kind];
+  }
+
   #quantisedEpochs(bits: number): number {
-    const { lightlyQuantised, quantised } = this.#plan.epochs;
+    const { lightlyQuantised, quantised } = this.#epochs;
     return bits >= LIGHT_BITS ? lightlyQuantised : quantised;
   }
 

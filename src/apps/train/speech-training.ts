@@ -101,7 +101,7 @@ export async function trainTask(settings: TrainingSettings): Promise<TrainedTask
   const firstFrames = frameSet(plan, material, first, frontEnd);
   const firstFamily = familyOn(firstFrames, 'dnn', 'first');
   const realigned = storedAlignments(join(work, 'second.alignment'), material.features.length, () => {
-    const network = firstFamily.float(plan.epochs.first);
+    const network = firstFamily.float(plan.epochs.dnn.first);
     const priors = firstFrames.logPriors(inventory.stateCount, plan.statesPerUnit, plan.silenceShare);
     return realign(material, inventory, frontEnd, priors, (inputs) => network.infer(inputs), log);
   });
