@@ -13,6 +13,7 @@
  * - `PolynomialNetwork.run` is the clear truth (double precision), `PolynomialRunner` the fast one, `checkRanges` the guard.
  * - `activationTable()` lists polynomial replacements of ReLU and sigmoid with interval, largest error and depth.
  */
+export * from '../kernel/integer-linear-map.ts';
 export * from './activations.ts';
 export * from './balance.ts';
 export * from './batch-norm.ts';
@@ -24,6 +25,9 @@ export * from './elementwise.ts';
 export * from './fine-tuning.ts';
 export * from './fold.ts';
 export * from './generator.ts';
+export * from './integer-evaluate.ts';
+export * from './integer-network.ts';
+export * from './integer-step.ts';
 export * from './layer.ts';
 export * from './layer-factory.ts';
 export * from './lloyd-max.ts';

@@ -193,6 +193,16 @@ export class ModelReader {
     return out;
   }
 
+  /** Finite doubles, as many as announced but at most `most`. */
+  announcedDoubles(name: string, most: number): Float64Array {
+    const length = this.count(`the number of ${name}`, most);
+    const bytes = this.#reader.bytes(8 * length);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const out = Float64Array.from({ length }, (_, i) => view.getFloat64(8 * i, true));
+    if (!out.every(Number.isFinite)) throw this.error(`${name} holds a value that is not finite`);
+    return out;
+  }
+
   words(name: string, length: number): Uint32Array {
     const fields = this.#fields(name, length, 4);
     const out = new Uint32Array(length);
