@@ -13,18 +13,21 @@ import { DisposedError, ShapeError } from './errors.ts';
 /** What a stream is for; streams with different labels are independent. */
 export type StreamLabel = 'a' | 's' | 'e' | 'u' | 'flood';
 
+export const SEED_BYTES = 32;
+
 /** Where fresh seeds come from: the operating system, or in tests a deterministic list. */
 export interface RandomSource {
   seed(): Seed;
 }
 
 export const systemRandom: RandomSource = {
-  seed: () => globalThis.crypto.getRandomValues(new Uint8Array(32)) as Seed,
+  seed: () => globalThis.crypto.getRandomValues(new Uint8Array(SEED_BYTES)) as Seed,
 };
 
 /** @throws {ShapeError} unless there are exactly 32 bytes. The bytes are copied. */
 export function seedFromBytes(bytes: Uint8Array): Seed {
-  if (bytes.length !== 32) throw new ShapeError('a seed', '32 bytes', `${bytes.length} bytes`);
+  if (bytes.length !== SEED_BYTES)
+    throw new ShapeError('a seed', `${SEED_BYTES} bytes`, `${bytes.length} bytes`);
   return bytes.slice() as Seed;
 }
 

@@ -5,13 +5,15 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { InvalidParamsError, UnsupportedOpError } from '../base/errors.ts';
-import { type PolynomialNetwork, polynomialLayerOutputs } from '../nn/polynomial-network.ts';
-import type { Modulus } from '../ring/ring.ts';
+import type { PolynomialNetwork } from '../nn/polynomial-network.ts';
+import { expansionElements } from '../schemes/ckks/expand-interleaved.ts';
 import { CkksParams, type CkksSpec } from '../schemes/ckks/params.ts';
 import { logQPCeiling } from '../schemes/rlwe/security.ts';
-import { layerProducts, networkFacts } from './facts.ts';
-import type { Bucket, Offer, Report, Step } from './program.ts';
+import { networkFacts } from './facts.ts';
+import { type Bucket, type Offer, offeredKeyPlan, type Program } from './program.ts';
+import { reportOf } from './report.ts';
 import { planScales, type ScalePlan } from './scales.ts';
+import { listSteps } from './steps.ts';
 
 export interface CompileOptions {
   /** Names the model on the wire: ^[a-z0-9][a-z0-9_-]{0,63}$. */
@@ -22,37 +24,6 @@ export interface CompileOptions {
   readonly precision?: number;
   /** Ring degrees to try, smallest first; default 2^13, 2^14. */
   readonly logN?: readonly number[];
-}
-
-/** A checked program for one network. Immutable. */
-export class Program {
-  readonly network: PolynomialNetwork;
-  readonly params: CkksParams;
-  readonly plan: ScalePlan;
-  readonly offer: Offer;
-  readonly steps: readonly Step[];
-  readonly report: Report;
-  /** Coefficients of a reply get uniform noise in [-2^floodBits, 2^floodBits). */
-  readonly floodBits: (bucket: Bucket) => number;
-
-  /** Only {@link compile} makes programs. */
-  constructor(parts: {
-    readonly network: PolynomialNetwork;
-    readonly params: CkksParams;
-    readonly plan: ScalePlan;
-    readonly offer: Offer;
-    readonly steps: readonly Step[];
-    readonly report: Report;
-    readonly floodBits: (bucket: Bucket) => number;
-  }) {
-    this.network = parts.network;
-    this.params = parts.params;
-    this.plan = parts.plan;
-    this.offer = parts.offer;
-    this.steps = parts.steps;
-    this.report = parts.report;
-    this.floodBits = parts.floodBits;
-  }
 }
 
 /** Primes at most this wide keep the low-bit matrix product exact in 53-bit arithmetic without intermediate reductions. */
@@ -127,7 +98,6 @@ function assemble({ network, spec, params, plan, name, inputBound, wanted }: Cho
   const flooding = wanted / 12;
   const floodBits = ({ block }: Bucket) =>
     Math.floor(Math.log2((flooding * plan.outputScale) / Math.sqrt(block / 3)));
-  const steps = listSteps(network, params, plan);
   const range = network.ranges[network.ranges.length - 1]!;
   const described = JSON.stringify({
     name,
@@ -151,76 +121,7 @@ function assemble({ network, spec, params, plan, name, inputBound, wanted }: Cho
     outputError: Math.hypot(plan.schemeError, flooding),
     outputRange: [range[0], range[1]],
   };
-  return new Program({
-    network,
-    params,
-    plan,
-    offer,
-    steps,
-    report: reportOf(network, params, plan),
-    floodBits,
-  });
-}
-
-/** X -> X^(1 + N/2^j), j = 0 .. log2(k) - 1: what taking k interleaved features apart needs. */
-function expansionElements(n: number, interleave: number): number[] {
-  const elements: number[] = [];
-  for (let j = 0; 2 ** j < interleave; j++) elements.push(1 + n / 2 ** j);
-  return elements;
-}
-
-function listSteps(network: PolynomialNetwork, params: CkksParams, plan: ScalePlan): Step[] {
-  const squares = network.layers.length - 1;
-  const steps: Step[] = [{ op: 'expand' }];
-  network.layers.forEach((layer, i) => {
-    const level = Math.max(squares - i, Math.min(1, squares));
-    const scale = plan.scales[i]!;
-    steps.push({ op: 'linear', layer: i, level, scale, parts: layer.square || squares === 0 ? 2 : 3 });
-    if (!layer.square) return;
-    const relinearize = i < squares - 1;
-    steps.push({
-      op: 'square',
-      layer: i,
-      level,
-      relinearize,
-      scale: relinearize ? scale ** 2 / params.q[level]!.q : scale ** 2,
-    });
-  });
-  steps.push({ op: 'pack', level: Math.min(1, squares), scale: plan.scales[squares]! });
-  steps.push({ op: 'finish', scale: plan.outputScale });
-  return steps;
-}
-
-function reportOf(network: PolynomialNetwork, params: CkksParams, plan: ScalePlan): Report {
-  const squares = network.layers.length - 1;
-  let multiplyAdds = 0;
-  let squarings = 0;
-  network.layers.forEach((layer, i) => {
-    const limbs = Math.max(squares - i, Math.min(1, squares)) + 1;
-    const parts = i === squares && squares > 0 ? 3 : 2;
-    multiplyAdds += layerProducts(layer) * parts * limbs * params.n;
-    if (layer.square) squarings += polynomialLayerOutputs(layer);
-  });
-  const relinearized = network.layers
-    .slice(0, Math.max(0, squares - 1))
-    .reduce((sum, layer) => sum + polynomialLayerOutputs(layer), 0);
-  const bits = (limbs: readonly Modulus[]) => limbs.reduce((sum, modulus) => sum + modulus.bits, 0);
-  const groups = (features: number, bucket: Bucket) => Math.ceil(features / bucket.interleave);
-  const halfKey = (params.n / 8) * bits([...params.q, ...params.p]) * params.q.length;
-  const switches = expansionElements(params.n, params.n / 2 / SMALLEST_BLOCK).length + 1;
-  return {
-    depth: squares,
-    logQP: params.logQP,
-    multiplyAdds,
-    squarings,
-    keySwitches: (bucket) =>
-      groups(network.inputs, bucket) * (bucket.interleave - 1) +
-      relinearized +
-      groups(network.outputs, bucket),
-    keyBytes: Math.ceil(switches * halfKey + (params.n / 8) * bits(params.q)),
-    bytesUp: (bucket) => Math.ceil((groups(network.inputs, bucket) * params.n * bits(params.q)) / 8),
-    bytesDown: (bucket) =>
-      Math.ceil((groups(network.outputs, bucket) * 2 * params.n * bits(params.q.slice(0, 1))) / 8),
-    bounds: plan.bounds,
-  };
+  const steps = listSteps(network, params, plan);
+  const report = reportOf({ network, params, steps, keyPlan: offeredKeyPlan(offer), bounds: plan.bounds });
+  return Object.freeze({ network, params, offer, steps: Object.freeze(steps), report, floodBits });
 }

@@ -8,7 +8,9 @@
  * subring, and the group travels as sum_i X^i m_i(X^k). The server takes it apart with k - 1 key switches and puts the
  * scores together the same way for nothing.
  */
-import type { CkksSpec } from '../schemes/ckks/params.ts';
+import type { PolynomialNetwork } from '../nn/polynomial-network.ts';
+import type { CkksParams, CkksSpec } from '../schemes/ckks/params.ts';
+import type { KeyPlan } from '../schemes/rlwe/key-plan.ts';
 
 /** How many samples a request may hold, and what follows from it. */
 export interface Bucket {
@@ -42,25 +44,48 @@ export interface Offer {
   readonly outputRange: readonly [low: number, high: number];
 }
 
-/** One batch step; steps run in order, each on the result of the one before. */
-export type Step =
-  | { readonly op: 'expand' }
-  | {
-      readonly op: 'linear';
-      readonly layer: number;
-      readonly level: number;
-      readonly scale: number;
-      readonly parts: 2 | 3;
-    }
-  | {
-      readonly op: 'square';
-      readonly layer: number;
-      readonly level: number;
-      readonly relinearize: boolean;
-      readonly scale: number;
-    }
-  | { readonly op: 'pack'; readonly level: number; readonly scale: number }
-  | { readonly op: 'finish'; readonly scale: number };
+/** The evaluation keys that a client makes and a server expects for an offer. */
+export function offeredKeyPlan(offer: Offer): KeyPlan {
+  return { relinearize: true, galois: offer.galois };
+}
+
+/** What every batch step says: `level` and `parts` of the ciphertexts that it reads, `scale` of those that it leaves. */
+interface BatchStep {
+  readonly level: number;
+  readonly parts: 2 | 3;
+  readonly scale: number;
+}
+
+/** Takes interleaved inputs apart, into one ciphertext per feature. */
+export interface ExpandStep extends BatchStep {
+  readonly op: 'expand';
+}
+
+/** W a + h over whole ciphertexts: parts and level stay. */
+export interface LinearStep extends BatchStep {
+  readonly op: 'linear';
+  readonly layer: number;
+}
+
+/** Squares what the linear step before left: relinearised and rescaled in the same pass, or left in three parts. */
+export interface SquareStep extends BatchStep {
+  readonly op: 'square';
+  readonly layer: number;
+  readonly relinearize: boolean;
+}
+
+/** Interleaves the scores again. */
+export interface PackStep extends BatchStep {
+  readonly op: 'pack';
+}
+
+/** Relinearises and rescales the packed scores down to level 0, where they are not there yet. */
+export interface FinishStep extends BatchStep {
+  readonly op: 'finish';
+}
+
+/** Steps run in order, each on the result of the one before. */
+export type Step = ExpandStep | LinearStep | SquareStep | PackStep | FinishStep;
 
 /** Per layer: what the range guard knows. Values are in the layer's own units (before the square). */
 export interface LayerBound {
@@ -81,8 +106,21 @@ export interface Report {
   readonly multiplyAdds: number;
   readonly squarings: number;
   readonly keySwitches: (bucket: Bucket) => number;
+  /** Public key and evaluation keys on the wire. */
   readonly keyBytes: number;
+  /** The seeded ciphertexts of a query, and those of its reply, on the wire. */
   readonly bytesUp: (bucket: Bucket) => number;
   readonly bytesDown: (bucket: Bucket) => number;
   readonly bounds: readonly LayerBound[];
+}
+
+/** A checked program for one network, frozen. Only the compiler makes programs. */
+export interface Program {
+  readonly network: PolynomialNetwork;
+  readonly params: CkksParams;
+  readonly offer: Offer;
+  readonly steps: readonly Step[];
+  readonly report: Report;
+  /** Coefficients of a reply get uniform noise in [-2^floodBits, 2^floodBits). */
+  readonly floodBits: (bucket: Bucket) => number;
 }

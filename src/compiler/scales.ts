@@ -35,6 +35,11 @@ export interface ScalePlan {
 const HIDDEN_MARGIN = 2 ** 3;
 const OUTPUT_MARGIN = 2 ** 2;
 
+/** The level at which layer `layer` of a network of `squares` squarings runs; the last two layers share one. */
+export function layerLevel(layer: number, squares: number): number {
+  return Math.max(squares - layer, Math.min(1, squares));
+}
+
 /**
  * Follows the scales from a given input scale. `primes` = q_0 .. q_L. The noise estimate counts rounding at each
  * rescaling and key switching noise of the same order, both as the variance of a slot's real part, and propagates
@@ -57,7 +62,7 @@ export function followScales(
     const layer = layers[i]!;
     const d = scale / layer.step;
     scales.push(d);
-    const level = Math.max(squares - i, 1);
+    const level = layerLevel(i, squares);
     let logQ = 0;
     for (let j = 0; j <= level; j++) logQ += Math.log2(primes[j]!);
     variance *= layer.gain;

@@ -84,7 +84,7 @@ describe('compile', () => {
     const primes = program.params.q.map((modulus) => modulus.q);
     const facts = networkFacts(network, 8);
     const plan = planScales(facts, primes, program.params.n)!;
-    expect(plan.inputScale).toBe(program.plan.inputScale);
+    expect(plan.inputScale).toBe(program.offer.inputScale);
     const bolder = followScales(facts, primes, program.params.n, plan.inputScale * 2 ** 0.25);
     const fits = bolder.bounds.every((bound, i) => bound.capacity >= bound.trained * (i === 3 ? 4 : 8));
     expect(fits).toBe(false);

@@ -7,7 +7,7 @@
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { DecodeError, LimitError, ProtocolError, ShapeError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
-import type { Bucket, Offer } from '../../compiler/program.ts';
+import { type Bucket, type Offer, offeredKeyPlan } from '../../compiler/program.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { CiphertextBatch } from '../../schemes/ckks/ciphertext.ts';
 import { CkksContext } from '../../schemes/ckks/context.ts';
@@ -59,10 +59,7 @@ export class InferenceClient implements Disposable {
   enrolment(): Uint8Array {
     using generator = this.#context.keyGenerator();
     using publicKey = generator.publicKey(this.#secret);
-    using evaluationKeys = generator.evaluationKeys(this.#secret, {
-      relinearize: true,
-      galois: this.offer.galois,
-    });
+    using evaluationKeys = generator.evaluationKeys(this.#secret, offeredKeyPlan(this.offer));
     return writeEnrolment({
       publicKey: publicKey.toBytes(),
       evaluationKeys: evaluationKeys.toBytes(this.#context),

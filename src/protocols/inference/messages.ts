@@ -18,8 +18,15 @@ export interface EnrolmentMessage {
   readonly evaluationKeys: Uint8Array;
 }
 
+/** Bytes of an enrolment and of a query besides the keys and ciphertexts inside. */
+export const ENROLMENT_PREFIX_BYTES = 8;
+export const QUERY_PREFIX_BYTES = 72;
+const REPLY_PREFIX_BYTES = 68;
+
 export function writeEnrolment(message: EnrolmentMessage): Uint8Array {
-  const writer = new ByteWriter(8 + message.publicKey.length + message.evaluationKeys.length);
+  const writer = new ByteWriter(
+    ENROLMENT_PREFIX_BYTES + message.publicKey.length + message.evaluationKeys.length,
+  );
   writer.u32(ENROLMENT);
   writer.u32(message.publicKey.length);
   writer.bytes(message.publicKey);
@@ -42,8 +49,6 @@ export interface QueryMessage {
   readonly bucket: number;
   readonly ciphertexts: Uint8Array;
 }
-
-export const QUERY_PREFIX_BYTES = 72;
 
 export function writeQuery(message: QueryMessage): Uint8Array {
   const writer = new ByteWriter(QUERY_PREFIX_BYTES + message.ciphertexts.length);
@@ -73,7 +78,7 @@ export interface ReplyMessage {
 }
 
 export function writeReply(message: ReplyMessage): Uint8Array {
-  const writer = new ByteWriter(68 + message.ciphertexts.length);
+  const writer = new ByteWriter(REPLY_PREFIX_BYTES + message.ciphertexts.length);
   writer.u32(REPLY);
   writer.bytes(hexToBytes(message.programId));
   writer.bytes(hexToBytes(message.nonce));

@@ -5,8 +5,8 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { LimitError, MissingKeyError, ProtocolError } from '../../base/errors.ts';
-import { compile, type Program } from '../../compiler/compile.ts';
-import type { Offer } from '../../compiler/program.ts';
+import { compile } from '../../compiler/compile.ts';
+import { type Offer, offeredKeyPlan, type Program } from '../../compiler/program.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { PolynomialNetwork } from '../../nn/polynomial-network.ts';
 import { EncryptedMachine, type EvaluationControl, type StepTime } from '../../runtime/encrypted-machine.ts';
@@ -14,7 +14,13 @@ import { CiphertextBatch } from '../../schemes/ckks/ciphertext.ts';
 import { CkksContext } from '../../schemes/ckks/context.ts';
 import { EvaluationKeys } from '../../schemes/rlwe/evaluation-keys.ts';
 import { PublicKey } from '../../schemes/rlwe/public-key.ts';
-import { QUERY_PREFIX_BYTES, readEnrolment, readQuery, writeReply } from './messages.ts';
+import {
+  ENROLMENT_PREFIX_BYTES,
+  QUERY_PREFIX_BYTES,
+  readEnrolment,
+  readQuery,
+  writeReply,
+} from './messages.ts';
 
 export interface ServedModel {
   readonly name: string;
@@ -65,27 +71,13 @@ export class InferenceResponder implements Disposable {
 
   /** Exact length of an enrolment for `model`, known before a byte of it is read. @throws {ProtocolError} */
   enrolmentBytes(model: string): number {
-    const { context, program } = this.#find(model);
-    const level = context.qMods(context.params.maxLevel);
-    const publicKey =
-      48 +
-      32 +
-      level.reduce((sum, limb) => sum + (context.params.n / 8) * context.ring.moduli[limb]!.bits, 0);
-    return (
-      8 + publicKey + EvaluationKeys.byteLength(context, { relinearize: true, galois: program.offer.galois })
-    );
+    return ENROLMENT_PREFIX_BYTES + this.#find(model).program.report.keyBytes;
   }
 
   /** Length of the longest legal query for `model`. @throws {ProtocolError} */
   queryBytes(model: string): number {
-    const { program } = this.#find(model);
-    return (
-      QUERY_PREFIX_BYTES +
-      48 +
-      16 +
-      32 +
-      Math.max(...program.offer.buckets.map((bucket) => program.report.bytesUp(bucket)))
-    );
+    const { offer, report } = this.#find(model).program;
+    return QUERY_PREFIX_BYTES + Math.max(...offer.buckets.map((bucket) => report.bytesUp(bucket)));
   }
 
   /**
@@ -102,7 +94,7 @@ export class InferenceResponder implements Disposable {
     const parts = readEnrolment(message);
     const publicKey = PublicKey.fromBytes(open.context, parts.publicKey);
     try {
-      const plan = { relinearize: true, galois: open.program.offer.galois };
+      const plan = offeredKeyPlan(open.program.offer);
       const evaluationKeys = EvaluationKeys.fromBytes(open.context, parts.evaluationKeys, plan);
       const keyId = bytesToHex(sha256(message)).slice(0, 32);
       this.forget(model, tenant, keyId);
@@ -163,13 +155,11 @@ export class InferenceResponder implements Disposable {
         `${groups} two-part ciphertexts at level ${context.params.maxLevel} were expected`,
       );
     }
-    const words = machine.evaluate(bucket, input.words, keys.evaluationKeys, steps, watch);
-    const scale = program.offer.outputScale;
-    const count = words.length / (2 * context.params.n);
-    const reply = arena.adopt(new CiphertextBatch(words, { context, count, parts: 2, level: 0, scale }));
+    const reply = machine.evaluate(bucket, input, keys.evaluationKeys, arena, steps, watch);
+    const { count, level, scale } = reply;
     using encryptor = context.encryptor(keys.publicKey, arena);
-    const zero = encryptor.encryptZero(count, { level: 0, scale, floodBits: program.floodBits(bucket) });
-    this.#kernel.add(context.ring.tables, words, words, zero.words, context.qMods(0));
+    const zero = encryptor.encryptZero(count, { level, scale, floodBits: program.floodBits(bucket) });
+    this.#kernel.add(context.ring.tables, reply.words, reply.words, zero.words, reply.mods);
     const bytes = writeReply({
       programId: program.offer.programId,
       nonce: message.nonce,

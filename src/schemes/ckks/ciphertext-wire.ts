@@ -2,13 +2,14 @@
  * Ciphertext bytes. Body: level u8, parts u8, seeded u8, zero u8, count u32, scale f64, then the seed (32 bytes, two-part
  * ciphertexts only) and the first parts, or all parts. Every length follows from these fields and the context.
  */
-import { seedFromBytes } from '../../base/random.ts';
+import { SEED_BYTES, seedFromBytes } from '../../base/random.ts';
 import type { ByteReader } from '../../base/bytes.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import { copyWords } from '../../ring/poly.ts';
 import { uniformInto } from '../../ring/samplers.ts';
 import {
   allocateFor,
+  HEADER_BYTES,
   packedBytes,
   readHeader,
   readPoly,
@@ -18,14 +19,36 @@ import {
 } from '../rlwe/wire.ts';
 import type { CiphertextBatch, CiphertextFacts } from './ciphertext.ts';
 import type { CkksContext } from './context.ts';
+import type { CkksParams } from './params.ts';
 
 const FACTS_BYTES = 16;
+
+/** What the size of ciphertexts on the wire follows from. */
+export interface CiphertextShape {
+  readonly count: number;
+  readonly parts: number;
+  readonly level: number;
+  /** The second parts travel as one seed. */
+  readonly isSeeded: boolean;
+}
+
+/** Bytes of a batch, or of one ciphertext, on the wire. */
+export function ciphertextBytes(params: CkksParams, shape: CiphertextShape): number {
+  return HEADER_BYTES + FACTS_BYTES + residueBytes(params, shape);
+}
+
+/** Bytes after the facts: the seed, if any, and the polynomials. */
+function residueBytes(params: CkksParams, { count, parts, level, isSeeded }: CiphertextShape): number {
+  const polynomials = count * (isSeeded ? 1 : parts) * packedBytes(params, params.qMods(level));
+  return (isSeeded ? SEED_BYTES : 0) + polynomials;
+}
 
 /** `single`: as the wire type of one ciphertext. */
 export function writeCiphertexts(batch: CiphertextBatch, single: boolean): Uint8Array {
   const { context, count, parts, level, scale, seed, mods } = batch;
   const kept = seed === undefined ? parts : 1;
-  const body = FACTS_BYTES + (seed === undefined ? 0 : 32) + count * kept * packedBytes(context, mods);
+  const shape = { count, parts, level, isSeeded: seed !== undefined };
+  const body = FACTS_BYTES + residueBytes(context.params, shape);
   const kind = single ? WireKind.ciphertext : WireKind.ciphertextBatch;
   const writer = writeHeader(kind, context.params.id, body);
   writer.u8(level);
@@ -52,9 +75,8 @@ export function readCiphertexts(
   const facts = readFacts(reader, context, expected.maxCount);
   const mods = context.qMods(facts.level);
   const kept = facts.isSeeded ? 1 : facts.parts;
-  const length = (facts.isSeeded ? 32 : 0) + facts.count * kept * packedBytes(context, mods);
-  if (reader.remaining !== length) throw reader.error('wrong length');
-  const seed = facts.isSeeded ? seedFromBytes(reader.bytes(32)) : undefined;
+  if (reader.remaining !== residueBytes(context.params, facts)) throw reader.error('wrong length');
+  const seed = facts.isSeeded ? seedFromBytes(reader.bytes(SEED_BYTES)) : undefined;
   const poly = mods.length * context.params.n;
   const words = allocateFor(reader, context, facts.count * facts.parts * poly);
   try {
@@ -88,12 +110,8 @@ export function expandSecondParts(
   }
 }
 
-interface ReadFacts {
-  level: number;
-  parts: number;
-  isSeeded: boolean;
-  count: number;
-  scale: number;
+interface ReadFacts extends CiphertextShape {
+  readonly scale: number;
 }
 
 function readFacts(reader: ByteReader, context: CkksContext, maxCount: number): ReadFacts {

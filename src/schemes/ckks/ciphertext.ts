@@ -141,7 +141,7 @@ export class CkksCiphertext extends CiphertextBatch {
 export function allocateCiphertext<T extends CiphertextBatch>(
   arena: Arena,
   like: T,
-  change: { readonly parts?: number; readonly level?: number; readonly scale?: number } = {},
+  change: Partial<Pick<CiphertextFacts, 'count' | 'parts' | 'level' | 'scale'>> = {},
 ): T {
   const facts = { ...like.facts, ...change };
   const words = arena.allocate(facts.count * facts.parts * (facts.level + 1) * facts.context.params.n);

@@ -14,6 +14,7 @@ import { copyWords } from '../../ring/poly.ts';
 import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
 import { conjugationElement, rotationElement } from '../rlwe/key-plan.ts';
 import { allocateCiphertext, CiphertextBatch, type CkksCiphertext } from './ciphertext.ts';
+import { constantResidues } from './constant-residues.ts';
 import type { CkksContext } from './context.ts';
 import { expandInterleaved } from './expand-interleaved.ts';
 import { hoistedGalois } from './hoisted-galois.ts';
@@ -102,7 +103,7 @@ export class CkksEvaluator {
     this.#own(a);
     if (scale === 1 && !Number.isInteger(weight)) throw new OutOfRangeError('weight', 'an integer', weight);
     const out = allocateCiphertext(this.#arena, a, { scale: a.scale * scale });
-    const scalars = this.#residues(weight * scale, a.mods);
+    const scalars = constantResidues(this.#context.params, weight * scale, a.mods);
     this.#context.kernel.mulScalar(this.#context.ring.tables, out.words, a.words, scalars, a.mods);
     return out;
   }
@@ -281,7 +282,7 @@ export class CkksEvaluator {
   #addNumber<T extends CiphertextBatch>(a: T, value: number): T {
     const { kernel, ring } = this.#context;
     const out = this.#lowered(a, a.level, true);
-    const scalars = this.#residues(value * a.scale, a.mods);
+    const scalars = constantResidues(this.#context.params, value * a.scale, a.mods);
     for (let i = 0; i < a.count; i++) {
       const c0 = out.part(i, 0).words;
       kernel.addScalar(ring.tables, c0, c0, scalars, a.mods);
@@ -310,17 +311,6 @@ export class CkksEvaluator {
 
   #release<T extends CiphertextBatch>(used: T, original: T): void {
     if (used !== original) used[Symbol.dispose]();
-  }
-
-  /** round(value) modulo each prime; public values. */
-  #residues(value: number, mods: readonly number[]): number[] {
-    if (!(Math.abs(value) < 2 ** 99))
-      throw new OutOfRangeError('a constant times its scale', 'below 2^99', value);
-    const rounded = BigInt(Math.round(value));
-    return mods.map((limb) => {
-      const q = BigInt(this.#context.params.q[limb]!.q);
-      return Number(((rounded % q) + q) % q);
-    });
   }
 
   #own(...operands: readonly (CiphertextBatch | CkksPlaintext)[]): void {

@@ -29,24 +29,24 @@ export class RlweContext<P extends RlweParams = RlweParams> implements Disposabl
     return new Arena(this.kernel);
   }
 
-  /** The limbs q_0 .. q_level. */
+  /** {@link RlweParams.qMods} */
   qMods(level: number): readonly number[] {
-    return Array.from({ length: level + 1 }, (_, i) => i);
+    return this.params.qMods(level);
   }
 
-  /** The limbs of the special primes. */
+  /** {@link RlweParams.pMods} */
   get pMods(): readonly number[] {
-    return this.params.p.map((_, i) => this.params.q.length + i);
+    return this.params.pMods;
   }
 
-  /** The limbs of a key for ciphertexts up to `maxLevel`: q_0 .. q_maxLevel, then p. */
+  /** {@link RlweParams.keyLimbs} */
   keyLimbs(maxLevel: number): readonly number[] {
-    return [...this.qMods(maxLevel), ...this.pMods];
+    return this.params.keyLimbs(maxLevel);
   }
 
-  /** Digits of a key switch at `level`: ceil((level + 1) / alpha). */
+  /** {@link RlweParams.digits} */
   digits(level: number): number {
-    return Math.ceil((level + 1) / this.params.alpha);
+    return this.params.digits(level);
   }
 
   /** The shape of a key switch at `level` with a key made for `keyLevel` >= level. */

@@ -4,6 +4,7 @@ import { MissingKeyError } from '../../base/errors.ts';
 import type { RlweContext } from './context.ts';
 import type { KeyPlan, ResolvedKeyPlan } from './key-plan.ts';
 import { resolveKeyPlan } from './key-plan.ts';
+import type { RlweParams } from './params.ts';
 import { SwitchingKey } from './switching-key.ts';
 import { HEADER_BYTES, readHeader, WireKind, writeHeader } from './wire.ts';
 
@@ -56,14 +57,15 @@ export class EvaluationKeys implements Disposable {
   }
 
   /** Bytes on the wire of the keys for `plan`. */
-  static byteLength(context: RlweContext, plan: KeyPlan): number {
-    return HEADER_BYTES + bodyBytes(context, resolveKeyPlan(context.params, plan));
+  static byteLength(params: RlweParams, plan: KeyPlan): number {
+    return HEADER_BYTES + bodyBytes(params, resolveKeyPlan(params, plan));
   }
 
   toBytes(context: RlweContext): Uint8Array {
     context.assertOwn('evaluation keys', this);
     const names = [...this.#keys.keys()].sort((a, b) => a - b);
-    const length = names.reduce((sum, name) => sum + keyBytes(context, this.#keys.get(name)!.maxLevel), 2);
+    const { params } = context;
+    const length = names.reduce((sum, name) => sum + keyBytes(params, this.#keys.get(name)!.maxLevel), 2);
     const writer = writeHeader(WireKind.evaluationKeys, this.paramsId, length);
     writer.u16(names.length);
     for (const name of names) {
@@ -84,7 +86,8 @@ export class EvaluationKeys implements Disposable {
   static fromBytes(context: RlweContext, bytes: Uint8Array, plan: KeyPlan): EvaluationKeys {
     const resolved = resolveKeyPlan(context.params, plan);
     const reader = readHeader('evaluation keys', bytes, WireKind.evaluationKeys, context.params.id);
-    if (reader.remaining !== bodyBytes(context, resolved)) throw reader.error('not the keys of the plan');
+    if (reader.remaining !== bodyBytes(context.params, resolved))
+      throw reader.error('not the keys of the plan');
     const expected = entries(resolved);
     if (reader.u16() !== expected.length) throw reader.error('not the keys of the plan');
     const keys: [number, SwitchingKey][] = [];
@@ -114,10 +117,10 @@ function entries(plan: ResolvedKeyPlan): { name: number; maxLevel: number }[] {
   return [{ name: RELINEARIZE, maxLevel: plan.relinearizeLevel }, ...galois];
 }
 
-function keyBytes(context: RlweContext, maxLevel: number): number {
-  return 8 + SwitchingKey.packedBytes(context, maxLevel);
+function keyBytes(params: RlweParams, maxLevel: number): number {
+  return 8 + SwitchingKey.byteLength(params, maxLevel);
 }
 
-function bodyBytes(context: RlweContext, plan: ResolvedKeyPlan): number {
-  return entries(plan).reduce((sum, { maxLevel }) => sum + keyBytes(context, maxLevel), 2);
+function bodyBytes(params: RlweParams, plan: ResolvedKeyPlan): number {
+  return entries(plan).reduce((sum, { maxLevel }) => sum + keyBytes(params, maxLevel), 2);
 }

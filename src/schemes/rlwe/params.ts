@@ -80,6 +80,26 @@ export abstract class RlweParams {
     return this.moduli.map((modulus) => modulus.q);
   }
 
+  /** The limbs q_0 .. q_level. */
+  qMods(level: number): readonly number[] {
+    return Array.from({ length: level + 1 }, (_, i) => i);
+  }
+
+  /** The limbs of the special primes. */
+  get pMods(): readonly number[] {
+    return this.p.map((_, i) => this.q.length + i);
+  }
+
+  /** The limbs of a key for ciphertexts up to `maxLevel`: q_0 .. q_maxLevel, then p. */
+  keyLimbs(maxLevel: number): readonly number[] {
+    return [...this.qMods(maxLevel), ...this.pMods];
+  }
+
+  /** Digits of a key switch at `level`: ceil((level + 1) / alpha). */
+  digits(level: number): number {
+    return Math.ceil((level + 1) / this.alpha);
+  }
+
   /** log2 of the product of all primes: what the ceiling bounds. */
   get logQP(): number {
     return logProduct(this.primes);

@@ -1,11 +1,21 @@
 /** The public key: an encryption of zero (b, a) with b = -a s + e over q_0 .. q_L, NTT domain; a comes from a seed. */
 import type { ParamsId, Seed } from '../../base/brand.ts';
 import { DisposedError } from '../../base/errors.ts';
-import { seedFromBytes } from '../../base/random.ts';
+import { SEED_BYTES, seedFromBytes } from '../../base/random.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import { uniformInto } from '../../ring/samplers.ts';
 import type { RlweContext } from './context.ts';
-import { allocateFor, packedBytes, readHeader, readPoly, WireKind, writeHeader, writePoly } from './wire.ts';
+import type { RlweParams } from './params.ts';
+import {
+  allocateFor,
+  HEADER_BYTES,
+  packedBytes,
+  readHeader,
+  readPoly,
+  WireKind,
+  writeHeader,
+  writePoly,
+} from './wire.ts';
 
 export class PublicKey implements Disposable {
   readonly paramsId: ParamsId;
@@ -31,10 +41,16 @@ export class PublicKey implements Disposable {
     return this.#words.sub(index * half, half);
   }
 
+  /** Bytes on the wire. */
+  static byteLength(params: RlweParams): number {
+    return HEADER_BYTES + bodyBytes(params);
+  }
+
   /** Header, seed of a, b. */
   toBytes(): Uint8Array {
-    const mods = this.#context.qMods(this.#context.params.maxLevel);
-    const writer = writeHeader(WireKind.publicKey, this.paramsId, 32 + packedBytes(this.#context, mods));
+    const { params } = this.#context;
+    const mods = params.qMods(params.maxLevel);
+    const writer = writeHeader(WireKind.publicKey, this.paramsId, bodyBytes(params));
     writer.bytes(this.#seed);
     writePoly(writer, this.#context, this.part(0), mods);
     return writer.finish();
@@ -44,8 +60,8 @@ export class PublicKey implements Disposable {
   static fromBytes(context: RlweContext, bytes: Uint8Array): PublicKey {
     const reader = readHeader('a public key', bytes, WireKind.publicKey, context.params.id);
     const mods = context.qMods(context.params.maxLevel);
-    if (reader.remaining !== 32 + packedBytes(context, mods)) throw reader.error('wrong length');
-    const seed = seedFromBytes(reader.bytes(32));
+    if (reader.remaining !== bodyBytes(context.params)) throw reader.error('wrong length');
+    const seed = seedFromBytes(reader.bytes(SEED_BYTES));
     const half = mods.length * context.params.n;
     const words = allocateFor(reader, context, 2 * half);
     try {
@@ -63,4 +79,8 @@ export class PublicKey implements Disposable {
     this.#isDisposed = true;
     this.#words[Symbol.dispose]();
   }
+}
+
+function bodyBytes(params: RlweParams): number {
+  return SEED_BYTES + packedBytes(params, params.qMods(params.maxLevel));
 }

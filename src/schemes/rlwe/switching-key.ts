@@ -6,9 +6,10 @@
 import type { Seed } from '../../base/brand.ts';
 import type { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { DisposedError } from '../../base/errors.ts';
-import { seedFromBytes } from '../../base/random.ts';
+import { SEED_BYTES, seedFromBytes } from '../../base/random.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import { copyWords } from '../../ring/poly.ts';
+import type { RlweParams } from './params.ts';
 import { logProduct } from './security.ts';
 import { uniformInto } from '../../ring/samplers.ts';
 import type { RlweContext } from './context.ts';
@@ -49,8 +50,8 @@ export class SwitchingKey implements Disposable {
   }
 
   /** Bytes of a key on the wire: seed and the b halves. */
-  static packedBytes(context: RlweContext, maxLevel: number): number {
-    return 32 + context.digits(maxLevel) * packedBytes(context, context.keyLimbs(maxLevel));
+  static byteLength(params: RlweParams, maxLevel: number): number {
+    return SEED_BYTES + params.digits(maxLevel) * packedBytes(params, params.keyLimbs(maxLevel));
   }
 
   write(writer: ByteWriter): void {
@@ -64,7 +65,7 @@ export class SwitchingKey implements Disposable {
 
   /** The caller has checked that the length fits. @throws {DecodeError} */
   static read(reader: ByteReader, context: RlweContext, maxLevel: number): SwitchingKey {
-    const seed = seedFromBytes(reader.bytes(32));
+    const seed = seedFromBytes(reader.bytes(SEED_BYTES));
     const mods = context.keyLimbs(maxLevel);
     const poly = mods.length * context.params.n;
     const digits = context.digits(maxLevel);

@@ -12,6 +12,7 @@ import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { ParamsMismatchError } from '../../base/errors.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import type { RlweContext } from './context.ts';
+import type { RlweParams } from './params.ts';
 
 export const HEADER_BYTES = 48;
 const MAGIC = 0x41535253; // 'SRSA' read as a little-endian word
@@ -66,8 +67,8 @@ export function readHeader(what: string, bytes: Uint8Array, kind: WireKind, id: 
 }
 
 /** Bytes of one packed polynomial over the limbs `mods`. */
-export function packedBytes(context: RlweContext, mods: readonly number[]): number {
-  return mods.reduce((sum, limb) => sum + limbBytes(context, limb), 0);
+export function packedBytes(params: RlweParams, mods: readonly number[]): number {
+  return mods.reduce((sum, limb) => sum + limbBytes(params, limb), 0);
 }
 
 /** Packs one polynomial. */
@@ -79,7 +80,7 @@ export function writePoly(
 ): void {
   const n = context.params.n;
   mods.forEach((limb, i) => {
-    const out = writer.reserve(limbBytes(context, limb));
+    const out = writer.reserve(limbBytes(context.params, limb));
     context.kernel.packBits(out, words.sub(i * n, n), context.ring.moduli[limb]!.bits);
   });
 }
@@ -99,13 +100,13 @@ export function readPoly(
 ): void {
   const n = context.params.n;
   mods.forEach((limb, i) => {
-    const bytes = reader.bytes(limbBytes(context, limb));
+    const bytes = reader.bytes(limbBytes(context.params, limb));
     context.kernel.unpackBits(out.sub(i * n, n), bytes, context.ring.moduli[limb]!.bits);
   });
   if (!context.kernel.inRange(context.ring.tables, out, mods))
     throw reader.error('a residue is out of range');
 }
 
-function limbBytes(context: RlweContext, limb: number): number {
-  return Math.ceil((context.params.n * context.ring.moduli[limb]!.bits) / 8);
+function limbBytes(params: RlweParams, limb: number): number {
+  return Math.ceil((params.n * params.moduli[limb]!.bits) / 8);
 }

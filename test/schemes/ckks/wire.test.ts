@@ -57,7 +57,7 @@ describe('the format', () => {
     expect(subject('three-part ciphertext').bytes.length).toBe(HEADER_BYTES + 16 + 3 * poly);
     expect(subject('seeded batch').bytes.length).toBe(HEADER_BYTES + 16 + 32 + 3 * poly);
     expect(subject('secret key').bytes.length).toBe(HEADER_BYTES + 32);
-    expect(subject('evaluation keys').bytes.length).toBe(EvaluationKeys.byteLength(context, PLAN));
+    expect(subject('evaluation keys').bytes.length).toBe(EvaluationKeys.byteLength(context.params, PLAN));
     expect(peekParamsId(subject('public key').bytes)).toBe(context.params.id);
   });
 
