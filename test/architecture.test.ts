@@ -33,6 +33,8 @@ const GROUPS = new Set(['schemes', 'fe', 'protocols', 'apps']);
 /** The only acquaintances between units of one layer. */
 const NEIGHBOURS: Readonly<Record<string, readonly string[]>> = {
   'schemes/ckks': ['schemes/rlwe'],
+  'fe/ddh': ['fe'],
+  'fe/lattice': ['fe'],
   'apps/server': ['apps/transport'],
   'apps/train': ['apps/speech'],
   'apps/cli': ['apps/keystore', 'apps/server', 'apps/speech', 'apps/train', 'apps/transport'],
