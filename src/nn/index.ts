@@ -25,6 +25,7 @@ export * from './elementwise.ts';
 export * from './fine-tuning.ts';
 export * from './fold.ts';
 export * from './generator.ts';
+export * from './idx.ts';
 export * from './integer-evaluate.ts';
 export * from './integer-network.ts';
 export * from './integer-step.ts';
