@@ -116,6 +116,33 @@ function callViolations(files: readonly SourceFile[]): string[] {
   });
 }
 
+/** True when the text declares a field, method or accessor of that name. */
+function declaresMember(text: string, name: string): boolean {
+  const modifiers = '(?:(?:public|protected|static|abstract|override|async|readonly|get|set) )*';
+  return new RegExp(`^\\s+${modifiers}${name}\\??\\s*[(<:=;]`, 'm').test(text);
+}
+
+/** `{@link X}` names something exported, `{@link X.y}` a member of it, `{@link y}` also a member in the same file. */
+function linkViolations(files: readonly SourceFile[]): string[] {
+  const owners = new Map<string, string>();
+  for (const { text } of files) {
+    const declared =
+      /^export (?:declare |abstract |async |default )*(?:class|function\*?|interface|type|const) (\w+)/gm;
+    for (const match of text.matchAll(declared)) owners.set(match[1] as string, text);
+  }
+  return files.flatMap(({ path, text }) =>
+    [...text.matchAll(/\{@link ([^}]+)\}/g)].flatMap((match) => {
+      const [name = '', member] = (match[1] as string).trim().split('.');
+      const owner = owners.get(name);
+      const isThere =
+        member === undefined
+          ? owner !== undefined || declaresMember(text, name)
+          : owner !== undefined && declaresMember(owner, member);
+      return isThere ? [] : [`${path}: {@link ${match[1]}} leads nowhere`];
+    }),
+  );
+}
+
 /** Paths that exist on one machine only, and package registries. */
 function placeViolations(files: readonly SourceFile[]): string[] {
   const machine = /(^|[^\w.:/])\/(home|root|Users|work|tmp|mnt|opt)\/\w/;
@@ -201,6 +228,13 @@ test('files are named after what they hold', () => {
   expect(fileNameViolations(['src/nn/utils.ts', 'src/nn/CamelCase.ts', 'test/helpers.ts'])).toHaveLength(3);
   const files = ['src', 'test', 'bench'].flatMap((folder) => filesUnder(folder, /\.ts$/));
   expect(fileNameViolations(files.map(({ path }) => path))).toEqual([]);
+});
+
+test('links in comments lead somewhere', () => {
+  const text = '/** {@link gone} {@link Some.gone} {@link Gone.here} {@link here} {@link Some.here} */';
+  const some = 'export class Some {\n  async here(): void {}\n}';
+  expect(linkViolations(bad('src/x.ts', `${text}\n${some}`))).toHaveLength(3);
+  expect(linkViolations(sources)).toEqual([]);
 });
 
 test('no Math.random, no console outside the command line, TLS always verified', () => {

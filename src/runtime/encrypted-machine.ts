@@ -67,7 +67,7 @@ export class EncryptedMachine implements Disposable {
       const { linear, square } = stepsOf(program, i);
       const words = linear.parts * (linear.level + 1) * context.params.n;
       const tileRows = Math.max(TILE_ROWS, Math.floor(TILE_WORDS / words));
-      const prepared = prepareLayer(context.kernel, layer, order, tileRows);
+      const prepared = prepareLayer(context.kernel, layer, { inputOrder: order, tileRows });
       order = prepared.orderOf;
       return { linear, square, prepared };
     });

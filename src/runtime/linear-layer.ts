@@ -1,8 +1,8 @@
 /**
- * One linear layer prepared for the kernel: the integer weights cut into tiles of rows, and the offsets as residues.
+ * One linear layer prepared for the kernel: the integer weights cut into tiles of rows, with their offsets.
  *
  * A convolution keeps its outputs position by position (output p * rows + r), so that each position writes one run of
- * ciphertexts; `columnOrder` of the next layer undoes it. Sources: modular GEMM, docs/engine.md.
+ * ciphertexts; the next layer reads them through {@link PreparedLayer.orderOf}. The product itself is {@link Kernel.gemm}.
  */
 import type { GemmWeights, Kernel } from '../kernel/kernel.ts';
 import type { PolynomialLayer } from '../nn/polynomial-network.ts';
@@ -26,20 +26,18 @@ export interface PreparedLayer extends Disposable {
   readonly orderOf: (output: number) => number;
 }
 
-/**
- * @param inputOrder where input j of the network's order is kept by the layer before.
- * @param tileRows largest number of outputs per tile; bounds the memory between product and square.
- */
-export function prepareLayer(
-  kernel: Kernel,
-  layer: PolynomialLayer,
-  inputOrder: (input: number) => number,
-  tileRows: number,
-): PreparedLayer {
-  const tiles =
-    layer.gather === undefined
-      ? denseTiles(kernel, layer, inputOrder, tileRows)
-      : convolutionTiles(kernel, layer, inputOrder, tileRows);
+/** How a layer is cut. */
+interface Tiling {
+  /** Where input j of the network's order is kept by the layer before. */
+  readonly inputOrder: (input: number) => number;
+  /** Largest number of outputs per tile; bounds the memory between product and square. */
+  readonly tileRows: number;
+}
+
+/** Packs the weights for the kernel; a tile covers outputs that one matrix product computes. */
+export function prepareLayer(kernel: Kernel, layer: PolynomialLayer, tiling: Tiling): PreparedLayer {
+  const cut = layer.gather === undefined ? denseTiles : convolutionTiles;
+  const tiles = cut(kernel, layer, tiling);
   const positions = layer.gather?.positions ?? 1;
   return {
     outputs: layer.rows * positions,
@@ -51,12 +49,7 @@ export function prepareLayer(
   };
 }
 
-function denseTiles(
-  kernel: Kernel,
-  layer: PolynomialLayer,
-  inputOrder: (input: number) => number,
-  tileRows: number,
-): LinearTile[] {
+function denseTiles(kernel: Kernel, layer: PolynomialLayer, { inputOrder, tileRows }: Tiling): LinearTile[] {
   const { rows, cols } = layer;
   const tiles: LinearTile[] = [];
   for (let first = 0; first < rows; first += tileRows) {
@@ -80,8 +73,7 @@ function denseTiles(
 function convolutionTiles(
   kernel: Kernel,
   layer: PolynomialLayer,
-  inputOrder: (input: number) => number,
-  tileRows: number,
+  { inputOrder, tileRows }: Tiling,
 ): LinearTile[] {
   const { rows, cols } = layer;
   const { positions, rowIndex } = layer.gather!;

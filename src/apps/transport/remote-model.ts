@@ -27,7 +27,7 @@ export class RemoteModel {
     return this.#keyId;
   }
 
-  /** The last upload of keys in this session; null when the server had them. */
+  /** The last upload of keys by this client; null when the server had them. */
   get enrolled(): Exchange | null {
     return this.#enrolled;
   }
