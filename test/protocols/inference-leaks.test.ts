@@ -3,6 +3,7 @@ import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open.ts';
 import { InferenceClient } from '../../src/protocols/inference/client.ts';
 import { InferenceResponder } from '../../src/protocols/inference/responder.ts';
+import { exchange, largestError } from './exchange.ts';
 import { randomInputs, randomNetwork } from './random-network.ts';
 
 /** Every form in which a secret could have slipped into a message: raw, hex and base64 runs of its bytes. */
@@ -43,16 +44,8 @@ afterAll(() => {
 describe('what crosses the wire', () => {
   it('holds neither the secret key, nor inputs, nor scores, and its length says nothing about them', async () => {
     const network = randomNetwork([6, 5, 4], 4, 11);
-    using responder = await InferenceResponder.open([{ name: 'net', network }], kernel);
-    const offer = responder.offers()[0]!;
-    using client = await InferenceClient.create(offer, kernel);
-    const enrolment = client.enrolment();
-    const keyId = responder.enrol('net', 'one', enrolment);
     const inputs = randomInputs(60, 6, 3);
-    const query = client.query(inputs, 60);
-    const reply = responder.answer('net', 'one', keyId, query.bytes).bytes;
-    const scores = client.open(query, reply);
-    const secret = client.exportSecret();
+    const { offer, enrolment, query, answer, scores, secret } = await exchange(kernel, network, inputs, 60);
     const streamKey = secret.slice(-32);
     const column = Float32Array.from({ length: 60 }, (_, t) => inputs[t * 6]!);
     const secrets = [
@@ -61,7 +54,7 @@ describe('what crosses the wire', () => {
       ...clearForms(column, offer.inputScale / query.bucket.interleave),
       ...clearForms(scores, offer.outputScale),
     ];
-    for (const message of [enrolment, query.bytes, reply]) {
+    for (const message of [enrolment, query.bytes, answer.bytes]) {
       for (const canary of secrets) expect(findSecret(message, canary)).toBe(false);
     }
     // The scan can fail: a message with any of them in it is caught.
@@ -69,6 +62,7 @@ describe('what crosses the wire', () => {
       const leaky = Uint8Array.of(...query.bytes.slice(0, 1000), ...canary, 1, 2, 3);
       expect(findSecret(leaky, canary)).toBe(true);
     }
+    using client = await InferenceClient.create(offer, kernel);
     const zeros = client.query(new Float32Array(60 * 6), 60);
     expect(zeros.bytes.length).toBe(query.bytes.length);
     expect(client.query(inputs.slice(0, 6), 1).bytes.length).toBe(query.bytes.length);
@@ -96,18 +90,14 @@ describe('what crosses the wire', () => {
 
   it('drowns the exact result: replies to one query differ by noise of the promised size, centred on it', async () => {
     const network = randomNetwork([6, 5, 4], 4, 11);
-    using responder = await InferenceResponder.open([{ name: 'net', network }], kernel);
-    using client = await InferenceClient.create(responder.offers()[0]!, kernel);
-    const keyId = responder.enrol('net', 'one', client.enrolment());
     const inputs = randomInputs(128, 6, 3);
     const truth = network.run(inputs);
-    const query = client.query(inputs, 128);
-    const scores = client.open(query, responder.answer('net', 'one', keyId, query.bytes).bytes);
+    const { scores, offer } = await exchange(kernel, network, inputs, 128);
     const errors = truth.map((value, i) => scores[i]! - value);
     const deviation = Math.sqrt(errors.reduce((sum, error) => sum + error ** 2, 0) / errors.length);
-    const { outputError, outputRange } = client.offer;
+    const { outputError, outputRange } = offer;
     expect(deviation / outputError).toBeGreaterThan(0.4);
     expect(deviation / outputError).toBeLessThan(1.2);
-    expect(Math.max(...errors.map(Math.abs))).toBeLessThan(2 ** -10 * (outputRange[1] - outputRange[0]));
+    expect(largestError(scores, truth)).toBeLessThan(2 ** -10 * (outputRange[1] - outputRange[0]));
   });
 });

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DecodeError, MissingKeyError, ParamsMismatchError, ProtocolError } from '../../src/base/errors.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open.ts';
-import type { PolynomialNetwork } from '../../src/nn/polynomial-network.ts';
 import { InferenceClient } from '../../src/protocols/inference/client.ts';
 import { InferenceResponder } from '../../src/protocols/inference/responder.ts';
+import { exchange, largestError } from './exchange.ts';
 import { randomConvolution, randomInputs, randomNetwork } from './random-network.ts';
 
 let kernel: Kernel;
@@ -16,21 +16,9 @@ afterAll(() => {
   kernel[Symbol.dispose]();
 });
 
-async function exchange(network: PolynomialNetwork, inputs: Float32Array, samples: number) {
-  using responder = await InferenceResponder.open([{ name: 'net', network }], kernel);
-  using client = await InferenceClient.create(responder.offers()[0]!, kernel);
-  const keyId = responder.enrol('net', 'someone', client.enrolment());
-  const query = client.query(inputs, samples);
-  const answer = responder.answer('net', 'someone', keyId, query.bytes);
-  return { scores: client.open(query, answer.bytes), query, answer, offer: client.offer };
-}
-
-function largestError(scores: Float32Array, truth: Float64Array): number {
-  return truth.reduce((worst, value, i) => Math.max(worst, Math.abs(value - scores[i]!)), 0);
-}
-
 describe('encrypted inference', () => {
   it.each([
+    ['no square', () => randomNetwork([9, 5], 4, 6), 9],
     ['one square', () => randomNetwork([9, 6, 5], 4, 1), 9],
     ['two squares', () => randomNetwork([20, 12, 10, 7], 4, 2), 20],
     ['three squares, 8 bits', () => randomNetwork([12, 16, 16, 16, 6], 8, 3), 12],
@@ -38,7 +26,7 @@ describe('encrypted inference', () => {
   ])('computes what the clear network computes: %s', async (_, make, features) => {
     const network = make();
     const inputs = randomInputs(150, features, 7);
-    const { scores, offer } = await exchange(network, inputs, 150);
+    const { scores, offer } = await exchange(kernel, network, inputs, 150);
     const truth = network.run(inputs);
     const range = offer.outputRange[1] - offer.outputRange[0];
     expect(largestError(scores, truth)).toBeLessThan(range * 2 ** -10);
@@ -52,7 +40,7 @@ describe('encrypted inference', () => {
     const sizes = new Set<number>();
     for (const samples of [1, 100, 128, 129, 4096]) {
       const inputs = randomInputs(samples, 5, samples);
-      const { scores, query } = await exchange(network, inputs, samples);
+      const { scores, query } = await exchange(kernel, network, inputs, samples);
       expect(largestError(scores, network.run(inputs))).toBeLessThan(0.01);
       if (samples <= 128) sizes.add(query.bytes.length);
     }
@@ -124,7 +112,7 @@ describe('hostile messages', () => {
     }
     expect(isRefused(Uint8Array.of(...query.bytes.slice(0, 200), 0))).toBe(true);
     // Every byte before the residues is checked, except the nonce, which is free.
-    for (let at = 0; at < 72 + 48 + 8; at++) {
+    for (let at = 0; at < 72 + 48 + 16; at++) {
       if (at >= 36 && at < 68) continue;
       const flipped = query.bytes.slice();
       flipped[at]! ^= 0x10;

@@ -150,9 +150,12 @@ export class InferenceResponder implements Disposable {
     };
     using arena = context.arena();
     const input = CiphertextBatch.fromBytes(context, message.ciphertexts, arena, groups);
-    if (input.count !== groups || input.level !== context.params.maxLevel || input.parts !== 2) {
+    const { maxLevel } = context.params;
+    // The scale is the offer's: one of the client's own choice would make the offsets of the first layer wrong.
+    const isAtScale = input.scale === program.offer.inputScale / bucket.interleave;
+    if (input.count !== groups || input.level !== maxLevel || input.parts !== 2 || !isAtScale) {
       throw new ProtocolError(
-        `${groups} two-part ciphertexts at level ${context.params.maxLevel} were expected`,
+        `${groups} two-part ciphertexts at level ${maxLevel} and the scale of the offer were expected`,
       );
     }
     const reply = machine.evaluate(bucket, input, keys.evaluationKeys, arena, steps, watch);

@@ -1,0 +1,25 @@
+/** One whole exchange over memory: keys, query, reply, scores. */
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import type { PolynomialNetwork } from '../../src/nn/polynomial-network.ts';
+import { InferenceClient } from '../../src/protocols/inference/client.ts';
+import { InferenceResponder } from '../../src/protocols/inference/responder.ts';
+
+export async function exchange(
+  kernel: Kernel,
+  network: PolynomialNetwork,
+  inputs: Float32Array,
+  samples: number,
+) {
+  using responder = await InferenceResponder.open([{ name: 'net', network }], kernel);
+  using client = await InferenceClient.create(responder.offers()[0]!, kernel);
+  const enrolment = client.enrolment();
+  const keyId = responder.enrol('net', 'someone', enrolment);
+  const query = client.query(inputs, samples);
+  const answer = responder.answer('net', 'someone', keyId, query.bytes);
+  const scores = client.open(query, answer.bytes);
+  return { scores, query, answer, offer: client.offer, enrolment, secret: client.exportSecret() };
+}
+
+export function largestError(scores: Float32Array, truth: Float64Array): number {
+  return truth.reduce((worst, value, i) => Math.max(worst, Math.abs(value - scores[i]!)), 0);
+}
