@@ -10,6 +10,8 @@ export interface BenchReport {
   readonly kernel: string;
   readonly threads: number;
   readonly rows: readonly BenchRow[];
+  /** The table of the documentation that these rows make, where there is one. Not part of the JSON output. */
+  readonly markdown?: string;
 }
 
 export interface BenchOptions {
@@ -20,6 +22,8 @@ export interface BenchOptions {
   readonly task: string | undefined;
   /** Some benches have parts that can run alone. */
   readonly part: string | undefined;
+  /** Measures one-thread work in processor time, for a machine that is not idle. */
+  readonly processorTime: boolean;
 }
 
 export type Bench = (options: BenchOptions, note: (line: string) => void) => Promise<BenchReport>;

@@ -76,6 +76,15 @@ Napi::Value prepareGemm(const Napi::CallbackInfo& info) {
   return handle;
 }
 
+// multiplyAdds(isa, turns) -> how many multiply-adds were made; see GemmPath
+Napi::Value multiplyAddsCall(const Napi::CallbackInfo& info) {
+  Arguments args(info);
+  const Isa isa = args.isa(0);
+  const size_t turns = static_cast<size_t>(args.integer(1, "the turns", 0, sizeLimit));
+  if (!args.ok()) return info.Env().Undefined();
+  return Napi::Number::New(info.Env(), static_cast<double>(gemmMultiplyAdds(isa, turns)));
+}
+
 // releaseGemm(handle)
 Napi::Value releaseGemm(const Napi::CallbackInfo& info) {
   Arguments args(info);
@@ -132,6 +141,7 @@ void registerGemm(Napi::Env, Napi::Object exports) {
   addFunction(exports, "prepareGemm", prepareGemm);
   addFunction(exports, "releaseGemm", releaseGemm);
   addFunction(exports, "gemm", gemmCall);
+  addFunction(exports, "multiplyAdds", multiplyAddsCall);
 }
 
 }  // namespace subrosa

@@ -135,6 +135,11 @@ void freeWeights(PackedWeights* weights) {
   delete weights;
 }
 
+size_t gemmMultiplyAdds(Isa isa, size_t turns) {
+  const GemmPath& path = pathFor(isa);
+  return path.multiplyAdds ? path.multiplyAdds(turns) : 0;
+}
+
 bool gemm(const PackedWeights& weights, const GemmCall& call) {
   const GemmPath& path = pathFor(weights.isa);
   std::vector<PrimePlan> plans(call.limbs);

@@ -69,6 +69,9 @@ struct GemmPath {
   bool alwaysSplits;
   size_t (*scratchBytes)(size_t cols, size_t width, bool split);
   void (*run)(const GemmPanel& panel);
+  // The multiply-add that run() is made of, on registers alone and with nothing to wait for: what no product can exceed.
+  // Makes `turns` turns and returns how many multiply-adds they were. Null where run() has no vector instruction.
+  size_t (*multiplyAdds)(size_t turns);
 };
 
 extern const GemmPath gemmScalar;
@@ -85,6 +88,9 @@ struct GemmCall {
   size_t n, parts, limbs;
   const double* primes;
 };
+
+// See GemmPath::multiplyAdds; 0 where it is null.
+size_t gemmMultiplyAdds(Isa isa, size_t turns);
 
 // Returns false when memory is exhausted. Arguments are checked by the caller.
 bool gemm(const PackedWeights& weights, const GemmCall& call);

@@ -176,8 +176,25 @@ void run(const GemmPanel& panel) {
   }
 }
 
+size_t multiplyAdds(size_t turns) {
+  constexpr size_t chains = 12;
+  volatile double opaque = 0.5;
+  const __m256d x = _mm256_set1_pd(opaque);
+  __m256d sum[chains];
+#pragma GCC unroll 12
+  for (size_t i = 0; i < chains; i++) sum[i] = _mm256_set1_pd(opaque);
+  for (size_t turn = 0; turn < turns; turn++)
+#pragma GCC unroll 12
+    for (size_t i = 0; i < chains; i++) sum[i] = _mm256_fmadd_pd(x, x, sum[i]);
+  double values[4] = {};
+#pragma GCC unroll 12
+  for (size_t i = 0; i < chains; i++) _mm256_storeu_pd(values, _mm256_add_pd(_mm256_loadu_pd(values), sum[i]));
+  opaque = values[0];
+  return turns * chains * 4;
+}
+
 }  // namespace
 
-const GemmPath gemmAvx2 = {columns, true, false, scratchBytes, run};
+const GemmPath gemmAvx2 = {columns, true, false, scratchBytes, run, multiplyAdds};
 
 }  // namespace subrosa

@@ -199,14 +199,34 @@ void run(const GemmPanel& panel) {
   }
 }
 
+size_t multiplyAdds(size_t turns) {
+  constexpr size_t chains = 24;
+  volatile long long opaque = 3;
+  const __m512i x = _mm512_set1_epi64(opaque);
+  __m512i sum[chains];
+#pragma GCC unroll 24
+  for (size_t i = 0; i < chains; i++) sum[i] = x;
+  for (size_t turn = 0; turn < turns; turn++)
+#pragma GCC unroll 24
+    for (size_t i = 0; i < chains; i++) sum[i] = _mm512_madd52lo_epu64(sum[i], x, x);
+  __m512i all = sum[0];
+#pragma GCC unroll 24
+  for (size_t i = 1; i < chains; i++) all = _mm512_xor_si512(all, sum[i]);
+  uint64_t values[8];
+  _mm512_storeu_si512(values, all);
+  opaque = static_cast<long long>(values[0]);
+  return turns * chains * 8;
+}
+
 }  // namespace
 }  // namespace SUBROSA_AVX512_NAMESPACE
 
 #ifdef SUBROSA_EMULATE_AVX512
 const GemmPath gemmEmulated = {avx512_emulated::columns, false, false, avx512_emulated::scratchBytes,
-                               avx512_emulated::run};
+                               avx512_emulated::run, avx512_emulated::multiplyAdds};
 #else
-const GemmPath gemmAvx512 = {avx512::columns, false, false, avx512::scratchBytes, avx512::run};
+const GemmPath gemmAvx512 = {avx512::columns, false, false, avx512::scratchBytes, avx512::run,
+                             avx512::multiplyAdds};
 #endif
 
 }  // namespace subrosa

@@ -90,6 +90,6 @@ void run(const GemmPanel& panel) {
 
 }  // namespace
 
-const GemmPath gemmScalar = {columns, false, true, scratchBytes, run};
+const GemmPath gemmScalar = {columns, false, true, scratchBytes, run, nullptr};
 
 }  // namespace subrosa

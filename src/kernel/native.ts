@@ -11,6 +11,7 @@ interface SettingsAddon extends NativeAddon {
   listIsas(): (string | undefined)[];
   /** 0 asks for one per CPU; returns the number in force. For the whole process. */
   setThreads(threads: number): number;
+  multiplyAdds(isa: number, turns: number): number;
 }
 
 let loaded: NativeAddon | undefined;
@@ -24,6 +25,24 @@ function addonOnce(): SettingsAddon {
 export function nativeIsas(): string[] {
   const names = addonOnce().listIsas();
   return names.filter((name) => name !== undefined).reverse();
+}
+
+/**
+ * Runs the multiply-add instruction of the matrix product on registers alone, for measuring the peak of one core.
+ *
+ * @returns how many multiply-adds `turns` turns were; 0 when the instruction set has no such instruction
+ * @throws {KernelError} for an instruction set that is not to be had.
+ */
+export function nativeMultiplyAdds(isa: string, turns: number): number {
+  const addon = addonOnce();
+  const number = addon.listIsas().indexOf(isa);
+  if (number < 0) throw new KernelError('native', `no instruction set ${isa} here`);
+  return addon.multiplyAdds(number, turns);
+}
+
+/** Sets how many threads every native kernel of the process uses; 0 means one per CPU. @returns the number in force */
+export function setNativeThreads(threads: number): number {
+  return addonOnce().setThreads(threads);
 }
 
 function chosenThreads(options: KernelOptions): number {

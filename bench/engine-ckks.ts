@@ -1,0 +1,79 @@
+/** CKKS operations of this package, ready to be timed. */
+import type { Kernel } from '../src/kernel/kernel.ts';
+import { CkksContext } from '../src/schemes/ckks/context.ts';
+import { CkksParams } from '../src/schemes/ckks/params.ts';
+
+/** Primes as counts and bits; the usable depth of two sets with equal `limbs` is the same. */
+export interface EngineParams {
+  readonly logN: number;
+  readonly limbs: number;
+  readonly limbBits: number;
+  readonly special: number;
+  readonly specialBits: number;
+  readonly logScale: number;
+}
+
+/** What one kernel can be asked to do again and again. */
+export interface EngineWork extends Disposable {
+  readonly run: Readonly<Record<string, () => void>>;
+}
+
+/** Values in [-1, 1) that are no polynomial of low degree. */
+export function benchValues(count: number): Float64Array {
+  return Float64Array.from({ length: count }, (_, i) => (((i * 2654435761) % 2 ** 32) / 2 ** 31 - 1) * 0.99);
+}
+
+export async function ckksWork(kernel: Kernel, spec: EngineParams): Promise<EngineWork> {
+  const { logN, limbs, limbBits, special, specialBits, logScale } = spec;
+  const params = CkksParams.create({
+    logN,
+    logQ: Array.from({ length: limbs }, () => limbBits),
+    logP: Array.from({ length: special }, () => specialBits),
+    logScale,
+  });
+  const context = await CkksContext.open(params, { kernel });
+  const arena = context.arena();
+  const generator = context.keyGenerator();
+  const secret = generator.secretKey();
+  const keys = generator.evaluationKeys(secret, { relinearize: true, rotations: [1] });
+  const encoder = context.encoder(arena);
+  const encryptor = context.encryptor(secret, arena);
+  const evaluator = context.evaluator(keys, arena);
+  const values = benchValues(params.slots);
+  const plaintext = encoder.encode(values);
+  const [a, b] = [encryptor.encrypt(plaintext), encryptor.encrypt(plaintext)];
+  return {
+    run: {
+      rotate: () => evaluator.rotate(a, 1)[Symbol.dispose](),
+      'multiply-relinearize': () => evaluator.mul(a, b)[Symbol.dispose](),
+      encode: () => encoder.encode(values)[Symbol.dispose](),
+      decode: () => {
+        encoder.decode(plaintext);
+      },
+      'encrypt-symmetric': () => encryptor.encrypt(plaintext)[Symbol.dispose](),
+    },
+    [Symbol.dispose]() {
+      for (const owner of [arena, encryptor, keys, secret, generator, context]) owner[Symbol.dispose]();
+    },
+  };
+}
+
+/** Forward and inverse transforms of eight limbs below 2^48, so that one call is long next to its overhead. */
+export const TRANSFORM_LIMBS = 8;
+
+export function transformWork(kernel: Kernel, n: number, moduli: readonly number[]): EngineWork {
+  const tables = kernel.openRing(n, moduli);
+  const mods = moduli.map((_, i) => i);
+  const words = kernel.allocate(moduli.length * n);
+  kernel.uniform(tables, words, new Uint8Array(32), mods);
+  return {
+    run: {
+      'ntt-forward': () => kernel.nttForward(tables, words, mods),
+      'ntt-inverse': () => kernel.nttInverse(tables, words, mods),
+    },
+    [Symbol.dispose]() {
+      words[Symbol.dispose]();
+      tables[Symbol.dispose]();
+    },
+  };
+}

@@ -1,0 +1,180 @@
+/**
+ * The lattice engine, operation by operation, on every kernel of this machine and by node-seal, in turn in one process. Rows:
+ * { op, scheme, logN, limbs, special, threads, kernel, us, spread }; then rows with ratios.
+ */
+import type { Kernel } from '../src/kernel/kernel.ts';
+import { loadNativeKernel, nativeIsas, setNativeThreads } from '../src/kernel/native.ts';
+import { loadWasmKernel } from '../src/kernel/wasm-node.ts';
+import { WASM_ISAS } from '../src/kernel/wasm.ts';
+import { primesBelow } from '../src/ring/primes.ts';
+import {
+  ckksWork,
+  type EngineParams,
+  type EngineWork,
+  TRANSFORM_LIMBS,
+  transformWork,
+} from './engine-ckks.ts';
+import { gemmRows } from './engine-gemm.ts';
+import { loadSeal, sealTransforms, sealWork } from './engine-seal.ts';
+import { sealRatios, targetTable } from './engine-targets.ts';
+import { type BenchClock, type Contender, processorClock, timeInTurn, wallClock } from './in-turn.ts';
+import { type Bench, type BenchRow, reportFor } from './report.ts';
+
+/** `compared`: node-seal runs with the same counts of primes. The others have fewer digits and the same usable depth. */
+const CKKS_SETS: readonly (EngineParams & { readonly compared: boolean })[] = [
+  { logN: 13, limbs: 3, limbBits: 50, special: 1, specialBits: 50, logScale: 40, compared: true },
+  { logN: 14, limbs: 8, limbBits: 47.7, special: 1, specialBits: 47.7, logScale: 40, compared: true },
+  { logN: 14, limbs: 8, limbBits: 43, special: 2, specialBits: 43, logScale: 40, compared: false },
+  { logN: 15, limbs: 15, limbBits: 50, special: 1, specialBits: 50, logScale: 40, compared: true },
+  { logN: 15, limbs: 15, limbBits: 47.8, special: 3, specialBits: 49, logScale: 40, compared: false },
+];
+
+/** Too slow by design to be worth timing: the emulation of AVX-512 only checks. */
+const UNTIMED = 'avx512-emulated';
+
+type Labelled = Kernel & { readonly label: string };
+
+function labelled(kernel: Kernel): Labelled {
+  return Object.assign(kernel, { label: `${kernel.name}/${kernel.isa}` });
+}
+
+function openKernels(): Labelled[] {
+  const kernels: Labelled[] = [];
+  try {
+    for (const isa of nativeIsas())
+      if (isa !== UNTIMED) kernels.push(labelled(loadNativeKernel({ isa, threads: 1 })));
+  } catch {
+    // Without a compiler there is no addon; the rows of WebAssembly and node-seal stand alone.
+  }
+  for (const isa of Object.keys(WASM_ISAS)) kernels.push(labelled(loadWasmKernel({ isa })));
+  return kernels;
+}
+
+interface Entrant {
+  readonly label: string;
+  readonly threads: number;
+  readonly work: EngineWork;
+}
+
+interface Timing {
+  readonly rounds: number;
+  readonly clock: BenchClock;
+}
+
+interface Place {
+  readonly scheme: string;
+  readonly logN: number;
+  readonly limbs: number;
+  readonly special: number;
+}
+
+/** Times every operation that the first entrant knows, on all entrants, and disposes of them. */
+function rowsOf(place: Place, entrants: readonly Entrant[], timing: Timing, unit = 1): BenchRow[] {
+  const rows = Object.keys(entrants[0]!.work.run).flatMap((op) => {
+    const contenders = entrants.flatMap(({ label, threads, work }): Contender[] => {
+      const run = work.run[op];
+      if (run === undefined) return [];
+      return [
+        {
+          kernel: label,
+          threads,
+          run,
+          ...(label.startsWith('native') ? { before: () => void setNativeThreads(threads) } : {}),
+        },
+      ];
+    });
+    return timeInTurn(contenders, timing.rounds, timing.clock).map(({ median, spread }, i) => {
+      const { kernel, threads } = contenders[i]!;
+      const us = kernel === 'node-seal' ? median : median / unit;
+      return { op, ...place, threads, kernel, us, spread };
+    });
+  });
+  for (const { work } of entrants) work[Symbol.dispose]();
+  return rows;
+}
+
+async function transformRows(kernels: readonly Labelled[], timing: Timing): Promise<BenchRow[]> {
+  const seal = await loadSeal();
+  return [12, 13, 14, 15].flatMap((logN) => {
+    const n = 2 ** logN;
+    const moduli = primesBelow(48, n, TRANSFORM_LIMBS);
+    const entrants = kernels.map((kernel) => ({
+      label: kernel.label,
+      threads: 1,
+      work: transformWork(kernel, n, moduli),
+    }));
+    const place = { scheme: 'ring', logN, limbs: 1, special: 0 };
+    const rows = rowsOf(place, entrants, timing, TRANSFORM_LIMBS);
+    if (seal === undefined) return rows;
+    // Two parts of `limbs` primes; 2^12 has room for two of 36 bits.
+    const [limbs, bits] = logN === 12 ? [2, 36] : [3, 48];
+    const peer = rowsOf(
+      place,
+      [{ label: 'node-seal', threads: 1, work: sealTransforms(seal, logN, limbs, bits) }],
+      timing,
+    );
+    return [...rows, ...peer.map((row) => ({ ...row, us: Number(row['us']) / (2 * limbs) }))];
+  });
+}
+
+async function ckksRows(
+  kernels: readonly Labelled[],
+  timing: Timing,
+  note: (line: string) => void,
+): Promise<BenchRow[]> {
+  const rows: BenchRow[] = [];
+  const seal = await loadSeal();
+  for (const spec of CKKS_SETS) {
+    const { logN, limbs, special, compared } = spec;
+    note(`CKKS 2^${logN}, ${limbs}+${special} primes`);
+    const entrants: Entrant[] = [];
+    for (const kernel of kernels)
+      entrants.push({ label: kernel.label, threads: 1, work: await ckksWork(kernel, spec) });
+    if (compared && seal !== undefined)
+      entrants.push({ label: 'node-seal', threads: 1, work: sealWork(seal, spec) });
+    rows.push(...rowsOf({ scheme: 'ckks', logN, limbs, special }, entrants, timing));
+  }
+  return rows;
+}
+
+/** Rotations on two threads and on one, in turn; nothing on a machine with one CPU or without the addon. */
+async function threadRows(kernels: readonly Labelled[], rounds: number): Promise<BenchRow[]> {
+  const native = kernels.find((kernel) => kernel.name === 'native');
+  if (native === undefined || setNativeThreads(0) < 2) return [];
+  const rows: BenchRow[] = [];
+  for (const spec of CKKS_SETS.filter(({ logN }) => logN >= 14)) {
+    const { logN, limbs, special } = spec;
+    using work = await ckksWork(native, spec);
+    const contenders = [1, 2].map((threads) => ({
+      kernel: native.label,
+      threads,
+      before: () => void setNativeThreads(threads),
+      run: work.run['rotate']!,
+    }));
+    const times = timeInTurn(contenders, rounds);
+    times.forEach(({ median, spread }, i) => {
+      const place = { scheme: 'ckks', logN, limbs, special, threads: contenders[i]!.threads };
+      rows.push({ op: 'rotate-in-turn-with-threads', ...place, kernel: native.label, us: median, spread });
+    });
+    const ratio = times[0]!.median / times[1]!.median;
+    const compared = `1 thread / 2 threads, ${limbs}+${special} primes`;
+    rows.push({ compared, op: 'rotate', scheme: 'ckks', logN, ratio });
+  }
+  setNativeThreads(1);
+  return rows;
+}
+
+export const engine: Bench = async ({ quick, part, processorTime }, note) => {
+  const rounds = quick ? 3 : 7;
+  const timing = { rounds, clock: processorTime ? processorClock : wallClock };
+  const kernels = openKernels();
+  const wanted = (name: string) => part === undefined || part === name;
+  const rows: BenchRow[] = [];
+  if (wanted('ntt')) rows.push(...(await transformRows(kernels, timing)));
+  if (wanted('ckks')) rows.push(...(await ckksRows(kernels, timing, note)));
+  if (wanted('gemm')) rows.push(...gemmRows(kernels, quick ? 1 : 3, timing.clock));
+  if (wanted('threads')) rows.push(...(await threadRows(kernels, rounds)));
+  rows.push(...sealRatios(rows));
+  const report = reportFor('engine', { ...kernels[0]!, threads: 1 }, rows);
+  return { ...report, markdown: targetTable(rows) };
+};
