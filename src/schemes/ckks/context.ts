@@ -1,10 +1,6 @@
 /** CKKS parameters made ready to compute; hands out the roles. Knows no key. */
-import type { RandomSource } from '../../base/random.ts';
-import { systemRandom } from '../../base/random.ts';
-import type { Kernel, KernelOptions } from '../../kernel/kernel.ts';
-import { openKernel } from '../../kernel/open.ts';
 import type { Arena } from '../../ring/arena.ts';
-import { RlweContext } from '../rlwe/context.ts';
+import { type ContextOptions, openResources, RlweContext } from '../rlwe/context.ts';
 import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
 import { KeyGenerator } from '../rlwe/key-generator.ts';
 import type { PublicKey } from '../rlwe/public-key.ts';
@@ -19,21 +15,9 @@ import type { CkksParams } from './params.ts';
 export class CkksContext extends RlweContext<CkksParams> {
   #embeddings = new Map<number, CanonicalEmbedding>();
 
-  /**
-   * `kernel` is borrowed when it is a kernel; otherwise one is opened with the options and closed with the context. `random` is
-   * the operating system's unless a test says otherwise.
-   *
-   * @throws {KernelError} when no kernel can be loaded.
-   */
-  static async open(
-    params: CkksParams,
-    options: { readonly kernel?: Kernel | KernelOptions; readonly random?: RandomSource } = {},
-  ): Promise<CkksContext> {
-    const random = options.random ?? systemRandom;
-    if (options.kernel !== undefined && 'allocate' in options.kernel) {
-      return new CkksContext(params, options.kernel, false, random);
-    }
-    return new CkksContext(params, await openKernel(options.kernel ?? {}), true, random);
+  /** @throws {KernelError} when no kernel can be loaded. */
+  static async open(params: CkksParams, options: ContextOptions = {}): Promise<CkksContext> {
+    return new CkksContext(params, await openResources(options));
   }
 
   /** The embedding of the subring with `slots` slots, a power of two; its tables are made once. */

@@ -5,9 +5,8 @@
  * except through {@link CkksEncoder.decodePublic}, nor may the client's behaviour towards a server depend on them.
  */
 import type { Arena } from '../../ring/arena.ts';
-import { copyWords } from '../../ring/poly.ts';
+import { innerProductInto } from '../rlwe/key-switching.ts';
 import type { SecretKey } from '../rlwe/secret-key.ts';
-import { secretWords } from '../rlwe/secret-key.ts';
 import type { CiphertextBatch, CkksCiphertext } from './ciphertext.ts';
 import type { CkksContext } from './context.ts';
 import { CkksPlaintext } from './plaintext.ts';
@@ -42,16 +41,8 @@ export class CkksDecryptor {
   #decryptOne(batch: CiphertextBatch, index: number): CkksPlaintext {
     const context = this.#context;
     context.assertOwn('a ciphertext', batch);
-    const { kernel, ring } = context;
-    const { mods, polyWords } = batch;
-    const s = secretWords(this.#key).sub(0, polyWords);
-    const m = this.#arena.allocate(polyWords);
-    // Horner in s, from the last part.
-    copyWords(m, batch.part(index, batch.parts - 1).words);
-    for (let part = batch.parts - 2; part >= 0; part--) {
-      kernel.mul(ring.tables, m, m, s, mods);
-      kernel.add(ring.tables, m, m, batch.part(index, part).words, mods);
-    }
+    const m = this.#arena.allocate(batch.polyWords);
+    innerProductInto(m, batch, index, this.#key);
     return this.#arena.adopt(new CkksPlaintext(context, m, batch.level, batch.scale));
   }
 }

@@ -8,16 +8,17 @@
  */
 import type { GaloisElement } from '../../base/brand.ts';
 import { LevelExhaustedError, OutOfRangeError, ScaleMismatchError, ShapeError } from '../../base/errors.ts';
-import type { GemmWeights, Words } from '../../kernel/kernel.ts';
+import type { GemmWeights } from '../../kernel/kernel.ts';
 import type { Arena } from '../../ring/arena.ts';
 import { copyWords } from '../../ring/poly.ts';
 import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
+import { hoistedGalois } from '../rlwe/hoisted-galois.ts';
 import { conjugationElement, rotationElement } from '../rlwe/key-plan.ts';
+import { assertTwoParts, dropLimbsInto, galoisInto, relinearizeInto } from '../rlwe/key-switching.ts';
 import { allocateCiphertext, CiphertextBatch, type CkksCiphertext } from './ciphertext.ts';
 import { constantResidues } from './constant-residues.ts';
 import type { CkksContext } from './context.ts';
 import { expandInterleaved } from './expand-interleaved.ts';
-import { hoistedGalois } from './hoisted-galois.ts';
 import { CkksPlaintext } from './plaintext.ts';
 
 /** Largest relative difference of two scales that counts as rounding. */
@@ -132,16 +133,9 @@ export class CkksEvaluator {
   relinearize<T extends CiphertextBatch>(a: T): T {
     this.#own(a);
     if (a.parts === 2) return this.#lowered(a, a.level, true);
-    const { kernel, ring } = this.#context;
-    const key = this.#keys.relinearizationKey(a.level);
-    const shape = this.#context.keySwitchShape(a.level, key.maxLevel);
+    this.#keys.relinearizationKey(a.level);
     const out = allocateCiphertext(this.#arena, a, { parts: 2 });
-    const two = 2 * a.polyWords;
-    for (let i = 0; i < a.count; i++) {
-      const at = out.words.sub(i * two, two);
-      kernel.keySwitch(ring.tables, at, a.part(i, 2).words, key.words(a.level), 1, shape);
-      kernel.add(ring.tables, at, at, a.words.sub(i * 3 * a.polyWords, two), a.mods);
-    }
+    relinearizeInto(out, a, this.#keys);
     return out;
   }
 
@@ -203,13 +197,11 @@ export class CkksEvaluator {
   /** X -> X^element; as {@link rotate}. */
   applyGalois<T extends CiphertextBatch>(a: T, element: GaloisElement): T {
     this.#own(a);
-    if (a.parts !== 2) throw new ShapeError('a ciphertext to map', 'of two parts', a.parts);
+    assertTwoParts('a ciphertext to map', a);
     if (element === 1) return this.#lowered(a, a.level, true);
-    const { kernel, ring } = this.#context;
-    const key = this.#keys.galoisKey(element, a.level);
+    this.#keys.galoisKey(element, a.level);
     const out = allocateCiphertext(this.#arena, a);
-    const shape = this.#context.keySwitchShape(a.level, key.maxLevel);
-    kernel.rotate(ring.tables, out.words, a.words, key.words(a.level), element, shape);
+    galoisInto(out, a, element, this.#keys);
     return out;
   }
 
@@ -220,7 +212,7 @@ export class CkksEvaluator {
   rotateMany(a: CkksCiphertext, steps: readonly number[]): CkksCiphertext[] {
     this.#own(a);
     const elements = steps.map((step) => rotationElement(this.#context.params.n, step));
-    return hoistedGalois(this.#context, this.#keys, this.#arena, a, elements);
+    return hoistedGalois(this.#keys, a, elements, () => allocateCiphertext(this.#arena, a));
   }
 
   /** Separates interleaved vectors: see {@link expandInterleaved}. */
@@ -304,8 +296,7 @@ export class CkksEvaluator {
   #lowered<T extends CiphertextBatch>(a: T, level: number, copy = false): T {
     if (level === a.level && !copy) return a;
     const out = allocateCiphertext(this.#arena, a, { level });
-    if (level === a.level) copyWords(out.words, a.words);
-    else copyPrefixes(out.words, a.words, out.polyWords, a.polyWords);
+    dropLimbsInto(out, a);
     return out;
   }
 
@@ -315,13 +306,5 @@ export class CkksEvaluator {
 
   #own(...operands: readonly (CiphertextBatch | CkksPlaintext)[]): void {
     for (const operand of operands) this.#context.assertOwn('an operand', operand);
-  }
-}
-
-/** Copies the first `keep` words of each run of `from`, `each` words long. */
-function copyPrefixes(to: Words, from: Words, keep: number, each: number): void {
-  const [target, source] = [to.u64(), from.u64()];
-  for (let i = 0; i * each < source.length; i++) {
-    target.set(source.subarray(i * each, i * each + keep), i * keep);
   }
 }

@@ -2,10 +2,36 @@
 import { DisposedError, OutOfRangeError, ParamsMismatchError } from '../../base/errors.ts';
 import type { ParamsId } from '../../base/brand.ts';
 import type { RandomSource } from '../../base/random.ts';
-import type { Kernel, KeySwitchShape } from '../../kernel/kernel.ts';
+import { systemRandom } from '../../base/random.ts';
+import type { Kernel, KernelOptions, KeySwitchShape } from '../../kernel/kernel.ts';
+import { openKernel } from '../../kernel/open.ts';
 import { Arena } from '../../ring/arena.ts';
 import { Ring } from '../../ring/ring.ts';
 import type { RlweParams } from './params.ts';
+
+/** Where the words live and where randomness comes from. */
+export interface ContextOptions {
+  /** A kernel is borrowed; with options, one is opened and closed with the context. */
+  readonly kernel?: Kernel | KernelOptions;
+  /** The operating system's unless a test says otherwise. */
+  readonly random?: RandomSource;
+}
+
+/** What {@link ContextOptions} came to. */
+export interface ContextResources {
+  readonly kernel: Kernel;
+  readonly ownsKernel: boolean;
+  readonly random: RandomSource;
+}
+
+/** @throws {KernelError} when no kernel can be loaded. */
+export async function openResources(options: ContextOptions): Promise<ContextResources> {
+  const random = options.random ?? systemRandom;
+  if (options.kernel !== undefined && 'allocate' in options.kernel) {
+    return { kernel: options.kernel, ownsKernel: false, random };
+  }
+  return { kernel: await openKernel(options.kernel ?? {}), ownsKernel: true, random };
+}
 
 export class RlweContext<P extends RlweParams = RlweParams> implements Disposable {
   readonly params: P;
@@ -15,12 +41,12 @@ export class RlweContext<P extends RlweParams = RlweParams> implements Disposabl
   #ownsKernel: boolean;
   #isDisposed = false;
 
-  protected constructor(params: P, kernel: Kernel, ownsKernel: boolean, random: RandomSource) {
+  protected constructor(params: P, resources: ContextResources) {
     this.params = params;
-    this.kernel = kernel;
-    this.random = random;
-    this.#ownsKernel = ownsKernel;
-    this.ring = new Ring(kernel, params.n, params.moduli);
+    this.kernel = resources.kernel;
+    this.random = resources.random;
+    this.#ownsKernel = resources.ownsKernel;
+    this.ring = new Ring(this.kernel, params.n, params.moduli);
   }
 
   /** A fresh owner for what is computed. @throws {DisposedError} */

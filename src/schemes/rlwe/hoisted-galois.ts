@@ -1,37 +1,34 @@
 /** Several automorphisms of one ciphertext for one digit decomposition: hoisting [HS18]. */
 import type { GaloisElement } from '../../base/brand.ts';
-import { ShapeError } from '../../base/errors.ts';
-import type { Arena } from '../../ring/arena.ts';
 import { copyWords } from '../../ring/poly.ts';
-import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
-import { allocateCiphertext, type CkksCiphertext } from './ciphertext.ts';
-import type { CkksContext } from './context.ts';
+import type { RlweCiphertexts } from './ciphertext.ts';
+import type { EvaluationKeys } from './evaluation-keys.ts';
+import { assertTwoParts } from './key-switching.ts';
 
 /**
- * X -> X^element for each element, in order. The digits are mapped instead of the ciphertext, which commutes with their
- * decomposition because they are centred residues.
+ * X -> X^element for each element, in order, of a batch of one; `make` allocates a result. The digits are mapped instead of the
+ * ciphertext, which commutes with their decomposition because they are centred residues.
  *
- * - level, scale: unchanged. noise: V + V_ks. cost: one decomposition, then per element the products with the key and the
- *   division by P
+ * - level: unchanged. noise: V + V_ks. cost: one decomposition, then per element the products with the key and the division by P
  *
  * @throws {MissingKeyError} before any work. {@link ShapeError} for three parts.
  */
-export function hoistedGalois(
-  context: CkksContext,
+export function hoistedGalois<T extends RlweCiphertexts>(
   keys: EvaluationKeys,
-  arena: Arena,
-  a: CkksCiphertext,
+  a: T,
   elements: readonly GaloisElement[],
-): CkksCiphertext[] {
-  if (a.parts !== 2) throw new ShapeError('a ciphertext to map', 'of two parts', a.parts);
+  make: (element: GaloisElement) => T,
+): T[] {
+  assertTwoParts('a ciphertext to map', a);
   for (const element of elements) if (element !== 1) keys.galoisKey(element, a.level);
+  const { context } = a;
   const { kernel, ring, params } = context;
   const digitWords = (a.level + 1 + params.p.length) * params.n;
   using digits = kernel.allocate(context.digits(a.level) * digitWords);
   using mapped = kernel.allocate(a.polyWords);
   kernel.decompose(ring.tables, digits, a.part(0, 1).words, context.keySwitchShape(a.level, a.level));
   return elements.map((element) => {
-    const out = allocateCiphertext(arena, a);
+    const out = make(element);
     if (element === 1) {
       copyWords(out.words, a.words);
       return out;

@@ -1,0 +1,102 @@
+/** Encryptions of zero, which a scheme adds its plaintexts to. Symbols: s secret, e error (variance 10.5), u ternary. */
+import type { Seed } from '../../base/brand.ts';
+import { Drbg } from '../../base/random.ts';
+import type { Words } from '../../kernel/kernel.ts';
+import { copyWords } from '../../ring/poly.ts';
+import { errorInto, floodInto, ternaryInto, uniformInto } from '../../ring/samplers.ts';
+import type { RlweContext } from './context.ts';
+import type { PublicKey } from './public-key.ts';
+import { SecretKey, secretWords } from './secret-key.ts';
+
+/** Holds a key and a generator of its own. Disposing wipes the generator's seed. */
+export class ZeroEncryption implements Disposable {
+  readonly key: PublicKey | SecretKey;
+  #context: RlweContext;
+  #drbg: Drbg;
+
+  /** @throws {ParamsMismatchError} */
+  constructor(context: RlweContext, key: PublicKey | SecretKey) {
+    context.assertOwn('an encryption key', key);
+    this.#context = context;
+    this.key = key;
+    const seed = context.random.seed();
+    this.#drbg = new Drbg(seed);
+    seed.fill(0);
+  }
+
+  /**
+   * Fills `out`, two-part ciphertexts over `mods`; returns the seed of the second parts under a secret key. Noise per
+   * coefficient: see `freshNoise` and `publicKeyNoise`.
+   */
+  fill(out: Words, mods: readonly number[]): Seed | undefined {
+    if (!(this.key instanceof SecretKey)) {
+      this.#underPublicKey(out, this.key, mods);
+      return undefined;
+    }
+    const seed = this.#drbg.nextPublicSeed();
+    this.#underSecretKey(out, this.key, seed, mods);
+    return seed;
+  }
+
+  /** Adds uniform noise in [-2^bits, 2^bits) to the first parts of the two-part ciphertexts in `out`. */
+  flood(out: Words, bits: number, mods: readonly number[]): void {
+    const { kernel, ring, params } = this.#context;
+    const poly = mods.length * params.n;
+    const noise = kernel.allocate(out.length / 2);
+    try {
+      floodInto(ring, noise, bits, this.#drbg.nextKey('flood'), mods);
+      for (let i = 0; 2 * i * poly < out.length; i++) {
+        const first = out.sub(2 * i * poly, poly);
+        kernel.add(ring.tables, first, first, noise.sub(i * poly, poly), mods);
+      }
+    } finally {
+      noise.wipe();
+    }
+  }
+
+  /** (e - a s, a), a from `seed`. */
+  #underSecretKey(out: Words, key: SecretKey, seed: Seed, mods: readonly number[]): void {
+    const { kernel, ring, params } = this.#context;
+    const poly = mods.length * params.n;
+    const count = out.length / (2 * poly);
+    const masks = kernel.allocate(count * poly);
+    const errors = kernel.allocate(count * poly);
+    try {
+      uniformInto(ring, masks, seed, mods);
+      for (let i = 0; i < count; i++) copyWords(out.sub((2 * i + 1) * poly, poly), masks.sub(i * poly, poly));
+      kernel.mul(ring.tables, masks, masks, secretWords(key).sub(0, poly), mods);
+      errorInto(ring, errors, this.#drbg.nextKey('e'), mods);
+      kernel.sub(ring.tables, errors, errors, masks, mods);
+      for (let i = 0; i < count; i++) copyWords(out.sub(2 * i * poly, poly), errors.sub(i * poly, poly));
+    } finally {
+      masks.wipe();
+      errors.wipe();
+    }
+  }
+
+  /** (b u + e0, a u + e1) with a fresh u for each ciphertext. */
+  #underPublicKey(out: Words, key: PublicKey, mods: readonly number[]): void {
+    const { kernel, ring, params } = this.#context;
+    const poly = mods.length * params.n;
+    const count = out.length / (2 * poly);
+    const u = kernel.allocate(count * poly);
+    const streamKey = this.#drbg.nextKey('u');
+    try {
+      ternaryInto(ring, u, streamKey, mods);
+      errorInto(ring, out, this.#drbg.nextKey('e'), mods);
+      for (let i = 0; i < 2 * count; i++) {
+        const half = key.part((i % 2) as 0 | 1).sub(0, poly);
+        const ui = u.sub(Math.floor(i / 2) * poly, poly);
+        kernel.mulAdd(ring.tables, out.sub(i * poly, poly), ui, half, mods);
+      }
+    } finally {
+      u.wipe();
+      streamKey.fill(0);
+    }
+  }
+
+  /** Wipes the generator's seed. */
+  [Symbol.dispose](): void {
+    this.#drbg[Symbol.dispose]();
+  }
+}
