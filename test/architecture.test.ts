@@ -32,6 +32,7 @@ const GROUPS = new Set(['schemes', 'fe', 'protocols', 'apps']);
 
 /** The only acquaintances between units of one layer. */
 const NEIGHBOURS: Readonly<Record<string, readonly string[]>> = {
+  'schemes/bgv': ['schemes/rlwe'],
   'schemes/ckks': ['schemes/rlwe'],
   'fe/ddh': ['fe'],
   'fe/lattice': ['fe'],

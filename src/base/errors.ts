@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'insecure-params'
   | 'params-mismatch'
   | 'level-exhausted'
+  | 'noise-budget'
   | 'scale-mismatch'
   | 'missing-key'
   | 'shape'
@@ -67,6 +68,17 @@ export class LevelExhaustedError extends SubrosaError<{ op: string; level: numbe
   readonly code = 'level-exhausted';
   constructor(op: string, level: number, needed: number) {
     super(`${op} needs ${needed} level(s) but the ciphertext has ${level}`, { op, level, needed });
+  }
+}
+
+/** The noise bound of a result would leave no room for an exact decryption; nothing wrong was computed. */
+export class NoiseBudgetError extends SubrosaError<{ op: string; level: number; missingBits: number }> {
+  readonly code = 'noise-budget';
+  constructor(op: string, level: number, missingBits: number) {
+    super(
+      `${op} at level ${level} needs ${missingBits} more bits of modulus than there are; switch down before products, or choose parameters for more depth`,
+      { op, level, missingBits },
+    );
   }
 }
 

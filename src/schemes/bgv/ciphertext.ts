@@ -1,0 +1,74 @@
+/**
+ * BGV ciphertexts [BGV12]: ring-LWE ones with a noise bound and a correction factor.
+ *
+ * What is stored is the textbook ciphertext times t^-1 mod Q: c(s) = v / t mod Q with v = factor m + t e small. In this form
+ * ([AP13], appendix) keys, errors, key switching and modulus switching are those of CKKS, without any t: an error e added to c is
+ * t e in v, and rounding c after division by q subtracts a multiple of t from v. Only a product must be multiplied by t, and a
+ * modulus switch by q divides the message by q mod t, which `factor` remembers exactly.
+ */
+import type { Words } from '../../kernel/kernel.ts';
+import type { Arena } from '../../ring/arena.ts';
+import { ciphertextWords, RlweCiphertexts, type RlweFacts } from '../rlwe/ciphertext.ts';
+import type { BgvContext } from './context.ts';
+
+export interface BgvFacts extends RlweFacts<BgvContext> {
+  /** log2 of a bound on the canonical norm of v / t: see noise-bound.ts. */
+  readonly noiseBits: number;
+  /** Residue modulo t, not 0. */
+  readonly factor: number;
+}
+
+export class BgvCiphertextBatch extends RlweCiphertexts<BgvContext> {
+  readonly noiseBits: number;
+  readonly factor: number;
+
+  /** Takes ownership of `words` (or borrows them, when they are a `sub` of another's). */
+  constructor(words: Words, facts: BgvFacts) {
+    super(words, facts);
+    this.noiseBits = facts.noiseBits;
+    this.factor = facts.factor;
+  }
+
+  /** Bits that the noise may still grow by before a decryption could fail; never negative. */
+  get noiseBudget(): number {
+    return noiseRoom(this.context, this.level) - this.noiseBits;
+  }
+
+  /** Ciphertext `index` as a view: valid while the batch lives, owns nothing. @throws {OutOfRangeError} */
+  at(index: number): BgvCiphertext {
+    return new BgvCiphertext(this.range(index, 1), { ...this.facts, count: 1 });
+  }
+
+  /** Ciphertexts `start` .. `start + count - 1` as a view: as {@link at}. @throws {OutOfRangeError} */
+  slice(start: number, count: number): BgvCiphertextBatch {
+    return new BgvCiphertextBatch(this.range(start, count), { ...this.facts, count });
+  }
+
+  /** Without the seed, which belongs to this batch as a whole. */
+  get facts(): BgvFacts {
+    const { context, count, parts, level, noiseBits, factor } = this;
+    return { context, count, parts, level, noiseBits, factor };
+  }
+}
+
+/** One ciphertext: a batch of one. */
+export class BgvCiphertext extends BgvCiphertextBatch {}
+
+/** Largest noise bound at `level`: |v| <= Q / 4, so that the roundings of a decryption have room as well. */
+export function noiseRoom(context: BgvContext, level: number): number {
+  const { params } = context;
+  return params.logQAt(level) - Math.log2(params.t) - 2;
+}
+
+/** Fresh words for a result that differs from `like` in `change`; of the same class, owned by `arena`. */
+export function allocateBgv<T extends BgvCiphertextBatch>(
+  arena: Arena,
+  like: T,
+  change: Partial<Pick<BgvFacts, 'parts' | 'level' | 'noiseBits' | 'factor'>> = {},
+): T {
+  const facts = { ...like.facts, ...change };
+  const words = arena.allocate(ciphertextWords(facts));
+  const made =
+    like instanceof BgvCiphertext ? new BgvCiphertext(words, facts) : new BgvCiphertextBatch(words, facts);
+  return arena.adopt(made) as BgvCiphertextBatch as T;
+}

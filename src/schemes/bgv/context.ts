@@ -1,0 +1,56 @@
+/** BGV parameters made ready to compute; hands out the roles. Knows no key. */
+import type { Arena } from '../../ring/arena.ts';
+import { modulusOf, Ring } from '../../ring/ring.ts';
+import { type ContextOptions, type ContextResources, openResources, RlweContext } from '../rlwe/context.ts';
+import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
+import { KeyGenerator } from '../rlwe/key-generator.ts';
+import type { PublicKey } from '../rlwe/public-key.ts';
+import type { SecretKey } from '../rlwe/secret-key.ts';
+import { BgvDecryptor } from './decryptor.ts';
+import { BgvEncoder } from './encoder.ts';
+import { BgvEncryptor } from './encryptor.ts';
+import { BgvEvaluator } from './evaluator.ts';
+import type { BgvParams } from './params.ts';
+
+export class BgvContext extends RlweContext<BgvParams> {
+  /** Z_t[X]/(X^N + 1), whose transform makes the slots. */
+  readonly plainRing: Ring;
+
+  private constructor(params: BgvParams, resources: ContextResources) {
+    super(params, resources);
+    this.plainRing = new Ring(this.kernel, params.n, [modulusOf(params.t)]);
+  }
+
+  /** @throws {KernelError} when no kernel can be loaded. */
+  static async open(params: BgvParams, options: ContextOptions = {}): Promise<BgvContext> {
+    return new BgvContext(params, await openResources(options));
+  }
+
+  keyGenerator(): KeyGenerator {
+    return new KeyGenerator(this);
+  }
+
+  encoder(arena: Arena): BgvEncoder {
+    return new BgvEncoder(this, arena);
+  }
+
+  /** Under a secret key ciphertexts are smaller on the wire and less noisy. @throws {ParamsMismatchError} */
+  encryptor(key: PublicKey | SecretKey, arena: Arena): BgvEncryptor {
+    return new BgvEncryptor(this, key, arena);
+  }
+
+  /** @throws {ParamsMismatchError} */
+  decryptor(key: SecretKey, arena: Arena): BgvDecryptor {
+    return new BgvDecryptor(this, key, arena);
+  }
+
+  /** @throws {ParamsMismatchError} */
+  evaluator(keys: EvaluationKeys, arena: Arena): BgvEvaluator {
+    return new BgvEvaluator(this, keys, arena);
+  }
+
+  override [Symbol.dispose](): void {
+    this.plainRing[Symbol.dispose]();
+    super[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * subrosa/bgv: leveled BGV, exact integers modulo t, over the same keys and key switching as subrosa/ckks.
+ *
+ *   BgvParams, BgvSpec, BgvContext         literal -> validated parameters -> context (kernel, tables, randomness)
+ *   KeyGenerator, KeyPlan, rotationElement, conjugationElement
+ *   SecretKey, PublicKey, EvaluationKeys   disposable; toBytes / fromBytes, the secret key only by exportSecretBytes
+ *   BgvEncoder, BgvPlaintext               N slots in two rows, or raw coefficients
+ *   BgvEncryptor, BgvDecryptor
+ *   BgvCiphertext, BgvCiphertextBatch      one, or many in one run of memory; each with its noise bound
+ *   BgvEvaluator                           add, mul, modSwitch, modSwitchAuto, rotate, swapRows, ...
+ *   Arena                                  owns what is computed
+ */
+export { Arena } from '../../ring/arena.ts';
+export { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
+export { KeyGenerator } from '../rlwe/key-generator.ts';
+export { conjugationElement, type KeyPlan, rotationElement } from '../rlwe/key-plan.ts';
+export { isInsecureParamsId, type RlweSpec } from '../rlwe/params.ts';
+export { PublicKey } from '../rlwe/public-key.ts';
+export { SecretKey } from '../rlwe/secret-key.ts';
+export { logQPCeiling } from '../rlwe/security.ts';
+export { peekParamsId } from '../rlwe/wire.ts';
+export { BgvCiphertext, BgvCiphertextBatch } from './ciphertext.ts';
+export { BgvContext } from './context.ts';
+export { BgvDecryptor } from './decryptor.ts';
+export { BgvEncoder } from './encoder.ts';
+export { BgvEncryptor } from './encryptor.ts';
+export { BgvEvaluator } from './evaluator.ts';
+export { BgvParams, type BgvSpec } from './params.ts';
+export { BgvPlaintext } from './plaintext.ts';

@@ -1,0 +1,90 @@
+/** BGV parameters: the ring-LWE ones and a plaintext modulus t [BGV12]. */
+import { ByteWriter } from '../../base/bytes.ts';
+import { InvalidParamsError } from '../../base/errors.ts';
+import { inverseMod } from '../../kernel/modular.ts';
+import { isPrime, MODULUS_LIMIT } from '../../kernel/primitive-root.ts';
+import { primesBelow } from '../../ring/primes.ts';
+import type { RlweSpec } from '../rlwe/params.ts';
+import { RlweParams } from '../rlwe/params.ts';
+
+/** What a person writes down. Unchecked, JSON-friendly. Exactly one of the two plaintext fields. */
+export interface BgvSpec extends RlweSpec {
+  /** The plaintext modulus t itself: a prime 1 mod 2N, so that there are N slots. */
+  readonly plaintextModulus?: number;
+  /** Or its bits: the largest such prime below 2^plaintextBits. */
+  readonly plaintextBits?: number;
+}
+
+export class BgvParams extends RlweParams {
+  /** The plaintext modulus t. */
+  readonly t: number;
+  /** N: two rows of N / 2. */
+  readonly slots: number;
+
+  private constructor(spec: BgvSpec, t: number) {
+    super(spec, 'bgv', modulusBytes(t));
+    this.t = t;
+    this.slots = this.n;
+    const q0 = this.q[0]!.q;
+    if (this.q.some(({ q }) => q === t) || this.p.some(({ q }) => q === t) || 4 * t > q0) {
+      throw new InvalidParamsError(
+        `t = ${t} must be none of the primes and at most a quarter of q_0 = ${q0}`,
+        {
+          t,
+          q0,
+        },
+      );
+    }
+    Object.freeze(this);
+  }
+
+  /** @throws {InvalidParamsError} {@link InsecureParamsError} */
+  static create(spec: BgvSpec): BgvParams {
+    return new BgvParams(spec, plaintextModulus(spec));
+  }
+
+  /** `value` modulo each prime q_0 .. q_level. */
+  residues(value: number, level: number): number[] {
+    return this.q.slice(0, level + 1).map(({ q }) => ((value % q) + q) % q);
+  }
+
+  /** t^-1 modulo each prime q_0 .. q_level. */
+  inverseResidues(level: number): number[] {
+    return this.q.slice(0, level + 1).map(({ q }) => Number(inverseMod(BigInt(this.t), BigInt(q))));
+  }
+
+  /** a b mod t. */
+  mulModT(a: number, b: number): number {
+    return Number((BigInt(a) * BigInt(b)) % BigInt(this.t));
+  }
+
+  /** a^-1 mod t, a not a multiple of t. */
+  inverseModT(a: number): number {
+    return Number(inverseMod(BigInt(a % this.t), BigInt(this.t)));
+  }
+}
+
+function plaintextModulus(spec: BgvSpec): number {
+  const { plaintextBits, plaintextModulus: given, logN } = spec;
+  if ((plaintextBits === undefined) === (given === undefined)) {
+    throw new InvalidParamsError('exactly one of plaintextModulus and plaintextBits is needed', {});
+  }
+  if (given !== undefined) {
+    if (!(given < MODULUS_LIMIT && given % 2 ** (logN + 1) === 1 && isPrime(given))) {
+      throw new InvalidParamsError(
+        `the plaintext modulus must be a prime 1 mod ${2 ** (logN + 1)}, not ${given}`,
+        {
+          plaintextModulus: given,
+        },
+      );
+    }
+    return given;
+  }
+  return primesBelow(plaintextBits!, 2 ** logN, 1)[0]!;
+}
+
+function modulusBytes(t: number): Uint8Array {
+  const writer = new ByteWriter(8);
+  writer.u64(t);
+  return writer.finish();
+}
