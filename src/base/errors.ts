@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'audio'
   | 'data'
   | 'protocol'
+  | 'refused'
   | 'transport'
   | 'key-file'
   | 'limit'
@@ -206,5 +207,23 @@ export class UsageError extends SubrosaError<{ reason: string }> {
   readonly code = 'usage';
   constructor(reason: string) {
     super(reason, { reason });
+  }
+}
+
+/** Why an authority does not issue a function key. */
+export type RefusalReason =
+  | 'unknown-dataset'
+  | 'closed'
+  | 'wrong-length'
+  | 'out-of-bound'
+  | 'isolates-coordinates'
+  | 'outside-span'
+  | 'over-budget';
+
+/** The authority's policy forbids what was asked for. The request was logged. */
+export class KeyRefusedError extends SubrosaError<{ reason: RefusalReason; explanation: string }> {
+  readonly code = 'refused';
+  constructor(reason: RefusalReason, explanation: string) {
+    super(`the authority refuses: ${explanation}`, { reason, explanation });
   }
 }

@@ -1,0 +1,145 @@
+/**
+ * The authority's log: one JSON line per decision, each holding the SHA-256 of the line before it and a MAC under a key that only
+ * the authority has. Whoever reads it can check the chain; whoever lacks the key cannot write a new one.
+ * A crash may leave half a line at the end. Anything else that does not verify is tampering.
+ */
+import { hmac } from '@noble/hashes/hmac.js';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
+import * as z from 'zod';
+import { DecodeError, type RefusalReason } from '../../base/errors.ts';
+import type { AxisName, DatasetSpec } from './dataset-spec.ts';
+
+export type LogRecord =
+  | {
+      readonly kind: 'created';
+      readonly requester: string;
+      readonly dataset: string;
+      readonly spec: DatasetSpec;
+    }
+  | {
+      readonly kind: 'issued';
+      readonly requester: string;
+      readonly dataset: string;
+      readonly axis: AxisName;
+      /** Keys in this answer, SHA-256 of their vectors, and the rank of everything issued on this axis afterwards. */
+      readonly keys: number;
+      readonly digest: string;
+      readonly rank: number;
+      /** The vectors that raised the rank: 16-bit little-endian, hex. */
+      readonly raised: string;
+    }
+  | {
+      readonly kind: 'refused';
+      readonly requester: string;
+      readonly dataset: string;
+      readonly axis: AxisName;
+      readonly reason: RefusalReason;
+      readonly digest: string;
+    }
+  | { readonly kind: 'closed'; readonly requester: string; readonly dataset: string };
+
+/** Where a log ends. Whoever keeps one can tell later whether the log was cut or rewritten. */
+export interface LogHead {
+  readonly entries: number;
+  /** Hash of the last line, hex; 64 zeros for an empty log. */
+  readonly hash: string;
+}
+
+export const EMPTY_LOG: LogHead = { entries: 0, hash: '0'.repeat(64) };
+
+/** A line holds at most the vectors of one full rank; more is refused before it is parsed. */
+const MOST_LINE_BYTES = 16 * 2 ** 20;
+const NEWLINE = 10;
+
+const lineSchema = z.strictObject({
+  entry: z.int().min(1),
+  previous: z.string().regex(/^[0-9a-f]{64}$/),
+  record: z.looseObject({ kind: z.enum(['created', 'issued', 'refused', 'closed']) }),
+  mac: z.string().regex(/^[0-9a-f]{64}$/),
+});
+
+export interface ReplayedLog {
+  readonly records: readonly LogRecord[];
+  /** Heads after each record; `heads[0]` is {@link EMPTY_LOG}. */
+  readonly heads: readonly LogHead[];
+  /** Bytes that belong to whole lines; what follows is half a line from a crash. */
+  readonly wholeBytes: number;
+}
+
+/** Appends to and verifies a log. Keeps the head, not the bytes. */
+export class AuditLog {
+  readonly #macKey: Uint8Array;
+  #head: LogHead;
+
+  constructor(macKey: Uint8Array, head: LogHead = EMPTY_LOG) {
+    this.#macKey = macKey;
+    this.#head = head;
+  }
+
+  get head(): LogHead {
+    return this.#head;
+  }
+
+  /** The next line. The caller makes it durable, then calls {@link AuditLog.advance}. */
+  line(record: LogRecord): Uint8Array {
+    const entry = this.#head.entries + 1;
+    const { hash: previous } = this.#head;
+    const mac = macOf(this.#macKey, entry, previous, record);
+    return utf8ToBytes(`${JSON.stringify({ entry, previous, record, mac })}\n`);
+  }
+
+  advance(line: Uint8Array): void {
+    this.#head = { entries: this.#head.entries + 1, hash: bytesToHex(sha256(line)) };
+  }
+}
+
+/**
+ * Reads a whole log. With `macKey` the author is verified, too; without it the chain alone.
+ * @throws {DecodeError} naming the first entry that does not verify.
+ */
+export function replayLog(bytes: Uint8Array, macKey?: Uint8Array): ReplayedLog {
+  const records: LogRecord[] = [];
+  const heads = [EMPTY_LOG];
+  let start = 0;
+  for (;;) {
+    const end = bytes.indexOf(NEWLINE, start);
+    if (end < 0) break;
+    const number = records.length + 1;
+    const line = bytes.subarray(start, end + 1);
+    const { record, hash } = readLine(line, number, (heads.at(-1) as LogHead).hash, macKey);
+    records.push(record);
+    heads.push({ entries: number, hash });
+    start = end + 1;
+  }
+  return { records, heads, wholeBytes: start };
+}
+
+function readLine(line: Uint8Array, number: number, previous: string, macKey: Uint8Array | undefined) {
+  const bad = (reason: string) => new DecodeError('the log', `entry ${number} ${reason}`);
+  if (line.length > MOST_LINE_BYTES) throw bad('is too long');
+  let parsed: z.infer<typeof lineSchema>;
+  try {
+    parsed = lineSchema.parse(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(line)));
+  } catch {
+    throw bad('is not a log entry');
+  }
+  if (parsed.entry !== number) throw bad(`says it is number ${parsed.entry}`);
+  if (parsed.previous !== previous) throw bad('does not follow the one before it');
+  const record = parsed.record as unknown as LogRecord;
+  if (macKey !== undefined && !equalHex(macOf(macKey, number, previous, record), parsed.mac))
+    throw bad('was not written by this authority');
+  return { record, hash: bytesToHex(sha256(line)) };
+}
+
+function macOf(key: Uint8Array, entry: number, previous: string, record: LogRecord): string {
+  return bytesToHex(hmac(sha256, key, utf8ToBytes(JSON.stringify([entry, previous, record]))));
+}
+
+/** Without an early exit. */
+function equalHex(a: string, b: string): boolean {
+  const [left, right] = [hexToBytes(a), hexToBytes(b)];
+  let difference = left.length ^ right.length;
+  for (let i = 0; i < left.length; i++) difference |= (left[i] as number) ^ (right[i] ?? 0);
+  return difference === 0;
+}

@@ -1,0 +1,85 @@
+/** The authority's secret state: one root, and one random salt per open data set. Closing a data set forgets its salt. */
+import { shake256 } from '@noble/hashes/sha3.js';
+import { bytesToHex, concatBytes, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
+import type { Seed } from '../../base/brand.ts';
+import { ByteReader, ByteWriter } from '../../base/bytes.ts';
+import type { RandomSource } from '../../base/random.ts';
+import type { AxisName } from './dataset-spec.ts';
+
+const MAGIC = 0x31415253;
+const KEY_BYTES = 32;
+const MOST_DATASETS = 4096;
+
+export class AuthoritySecrets implements Disposable {
+  readonly #root: Uint8Array;
+  readonly #salts: Map<string, Uint8Array>;
+
+  private constructor(root: Uint8Array, salts: Map<string, Uint8Array>) {
+    this.#root = root;
+    this.#salts = salts;
+  }
+
+  static create(random: RandomSource): AuthoritySecrets {
+    return new AuthoritySecrets(random.seed(), new Map());
+  }
+
+  /** @throws {DecodeError} */
+  static fromBytes(bytes: Uint8Array): AuthoritySecrets {
+    const reader = new ByteReader('authority secrets', bytes);
+    if (reader.u32() !== MAGIC) throw reader.error('bad magic');
+    const root = reader.bytes(KEY_BYTES).slice();
+    const count = reader.u32();
+    if (count > MOST_DATASETS) throw reader.error('too many data sets');
+    const salts = new Map<string, Uint8Array>();
+    for (let i = 0; i < count; i++) {
+      const name = bytesToHex(reader.bytes(KEY_BYTES));
+      salts.set(name, reader.bytes(KEY_BYTES).slice());
+    }
+    reader.end();
+    return new AuthoritySecrets(root, salts);
+  }
+
+  /** Secret bytes: whoever holds them opens every data set. The caller seals and wipes them. */
+  toBytes(): Uint8Array {
+    const writer = new ByteWriter(4 + KEY_BYTES + 4 + this.#salts.size * 2 * KEY_BYTES);
+    writer.u32(MAGIC);
+    writer.bytes(this.#root);
+    writer.u32(this.#salts.size);
+    for (const [digest, salt] of this.#salts) {
+      writer.bytes(hexToBytes(digest));
+      writer.bytes(salt);
+    }
+    return writer.finish();
+  }
+
+  /** Data sets are known by the digest of their specification. */
+  has(digest: string): boolean {
+    return this.#salts.has(digest);
+  }
+
+  open(digest: string, random: RandomSource): void {
+    this.#salts.set(digest, random.seed());
+  }
+
+  forget(digest: string): void {
+    this.#salts.get(digest)?.fill(0);
+    this.#salts.delete(digest);
+  }
+
+  /** SHAKE256 of root, salt, digest of the specification and axis. The caller wipes it; undefined for a closed data set. */
+  masterSeed(digest: string, axis: AxisName): Seed | undefined {
+    const salt = this.#salts.get(digest);
+    if (salt === undefined) return undefined;
+    const label = utf8ToBytes(`master key ${axis}`);
+    return shake256(concatBytes(this.#root, salt, hexToBytes(digest), label), { dkLen: KEY_BYTES }) as Seed;
+  }
+
+  logKey(): Uint8Array {
+    return shake256(concatBytes(this.#root, utf8ToBytes('audit log')), { dkLen: KEY_BYTES });
+  }
+
+  [Symbol.dispose](): void {
+    this.#root.fill(0);
+    for (const salt of this.#salts.values()) salt.fill(0);
+  }
+}

@@ -1,0 +1,284 @@
+/**
+ * The authority: holds master secrets, derives function keys under the policy of each data set, and writes every decision to its log
+ * before the key leaves. It never sees a ciphertext. It could open all of them: authority and trainer must not be one party.
+ */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
+import type { Seed } from '../../base/brand.ts';
+import { DecodeError, KeyRefusedError, ProtocolError, type RefusalReason } from '../../base/errors.ts';
+import type { RandomSource } from '../../base/random.ts';
+import { AuditLog, type LogHead, type LogRecord, type ReplayedLog, replayLog } from './audit-log.ts';
+import { AuthoritySecrets } from './authority-secrets.ts';
+import type { AuthorityStorage } from './authority-storage.ts';
+import { type AxisName, type DatasetSpec, datasetDigest, parseDatasetSpec } from './dataset-spec.ts';
+import { type AxisPolicy, axisPolicies } from './key-policy.ts';
+
+/** Runs the scheme's setup from a seed, always with the same result, and its key derivation. Wipes what it made. */
+export type KeyDerivation<K> = (
+  seed: Seed,
+  spec: DatasetSpec,
+  axis: AxisName,
+  weights: Int32Array,
+) => K | Promise<K>;
+
+export interface KeyRequest {
+  /** Who asks, as the channel authenticated it. */
+  readonly requester: string;
+  readonly dataset: string;
+  readonly axis: AxisName;
+  /** Key vectors, one after another. */
+  readonly weights: Int32Array;
+  /** The log's head in the last answer that the requester kept; an authority that lies behind it was rolled back. */
+  readonly seen?: LogHead;
+}
+
+export interface KeyAnswer<K> {
+  readonly keys: K;
+  /** Rank of everything issued on this axis. */
+  readonly rank: number;
+  readonly head: LogHead;
+}
+
+interface OpenDataset {
+  readonly spec: DatasetSpec;
+  readonly digest: string;
+  readonly policies: ReadonlyMap<AxisName, AxisPolicy>;
+  closed: boolean;
+}
+
+export class Authority<K> implements Disposable {
+  readonly #secrets: AuthoritySecrets;
+  readonly #storage: AuthorityStorage;
+  readonly #random: RandomSource;
+  readonly #derive: KeyDerivation<K>;
+  readonly #log: AuditLog;
+  readonly #heads: LogHead[];
+  readonly #datasets = new Map<string, OpenDataset>();
+  #turn: Promise<unknown> = Promise.resolve();
+  #broken: unknown;
+
+  private constructor(
+    secrets: AuthoritySecrets,
+    storage: AuthorityStorage,
+    random: RandomSource,
+    derive: KeyDerivation<K>,
+    replayed: ReplayedLog,
+  ) {
+    this.#secrets = secrets;
+    this.#storage = storage;
+    this.#random = random;
+    this.#derive = derive;
+    this.#heads = [...replayed.heads];
+    this.#log = new AuditLog(secrets.logKey(), this.#heads.at(-1));
+    for (const record of replayed.records) this.#replay(record);
+  }
+
+  /**
+   * Starts or restarts: verifies the whole log, cuts off what a crash left of its last line, and rebuilds the ranks.
+   * @throws {DecodeError} when the log was changed. {@link ProtocolError} when it ends before the anchor: it was rolled back.
+   */
+  static async open<K>(
+    storage: AuthorityStorage,
+    derive: KeyDerivation<K>,
+    random: RandomSource,
+  ): Promise<Authority<K>> {
+    const stored = await storage.readSecrets();
+    const secrets = stored === null ? AuthoritySecrets.create(random) : AuthoritySecrets.fromBytes(stored);
+    stored?.fill(0);
+    const bytes = await storage.readLog();
+    const replayed = replayLog(bytes, secrets.logKey());
+    if (stored === null) {
+      if (bytes.length > 0)
+        throw new ProtocolError('there is a log but no secret state: the state was removed');
+      await saveSecrets(storage, secrets);
+    }
+    const anchor = await storage.readAnchor();
+    if (anchor !== null) checkNotBehind(replayed.heads, readAnchor(anchor));
+    if (replayed.wholeBytes < bytes.length) await storage.truncateLog(replayed.wholeBytes);
+    return new Authority(secrets, storage, random, derive, replayed);
+  }
+
+  get head(): LogHead {
+    return this.#log.head;
+  }
+
+  /** Rank issued so far, by axis. @throws {KeyRefusedError} */
+  issuedRanks(dataset: string): Readonly<Partial<Record<AxisName, number>>> {
+    const { policies } = this.#find(dataset);
+    return Object.fromEntries([...policies].map(([axis, policy]) => [axis, policy.issued.rank]));
+  }
+
+  /**
+   * Opens a data set with master keys of its own.
+   * @throws {DecodeError} {@link InvalidParamsError} {@link ProtocolError} when the name is taken by another specification.
+   */
+  createDataset(requester: string, value: unknown): Promise<DatasetSpec> {
+    return this.#inTurn(async () => {
+      const spec = parseDatasetSpec(value);
+      const digest = datasetDigest(spec);
+      const known = this.#datasets.get(spec.id);
+      if (known?.digest === digest && !known.closed) return known.spec;
+      if (known !== undefined)
+        throw new ProtocolError(`there is another data set "${spec.id}": choose a new name`);
+      const policies = axisPolicies(spec);
+      this.#secrets.open(digest, this.#random);
+      await saveSecrets(this.#storage, this.#secrets);
+      await this.#record({ kind: 'created', requester, dataset: spec.id, spec });
+      this.#datasets.set(spec.id, { spec, digest, policies, closed: false });
+      return spec;
+    });
+  }
+
+  /**
+   * Function keys for all rows of the request, or none. The log holds the decision before this resolves.
+   * @throws {KeyRefusedError} naming the rule. {@link ProtocolError} when the requester has seen a later log.
+   */
+  issue(request: KeyRequest): Promise<KeyAnswer<K>> {
+    return this.#inTurn(() => this.#issue(request));
+  }
+
+  async #issue(request: KeyRequest): Promise<KeyAnswer<K>> {
+    const { requester, dataset, axis, weights } = request;
+    if (request.seen !== undefined) checkNotBehind(this.#heads, request.seen);
+    const digest = vectorDigest(weights);
+    let policy: AxisPolicy;
+    try {
+      policy = this.#allow(request);
+    } catch (error) {
+      if (error instanceof KeyRefusedError) {
+        const { reason } = error.details;
+        await this.#record({ kind: 'refused', requester, dataset, axis, reason, digest });
+      }
+      throw error;
+    }
+    const { spec, digest: specDigest } = this.#find(dataset);
+    const seed = this.#secrets.masterSeed(specDigest, axis);
+    if (seed === undefined)
+      throw new KeyRefusedError('closed', `the master keys of "${dataset}" were destroyed`);
+    try {
+      const raised = packVectors(policy.note(weights));
+      const keys = weights.length / policy.length;
+      const { rank } = policy.issued;
+      await this.#record({ kind: 'issued', requester, dataset, axis, keys, digest, rank, raised });
+      return { keys: await this.#derive(seed, spec, axis, weights), rank, head: this.head };
+    } finally {
+      seed.fill(0);
+    }
+  }
+
+  /** Destroys the master keys of a data set: its ciphertexts stay closed for ever. */
+  closeDataset(requester: string, dataset: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const known = this.#find(dataset);
+      await this.#record({ kind: 'closed', requester, dataset });
+      known.closed = true;
+      this.#secrets.forget(known.digest);
+      await saveSecrets(this.#storage, this.#secrets);
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#secrets[Symbol.dispose]();
+  }
+
+  #allow({ dataset, axis, weights }: KeyRequest): AxisPolicy {
+    const { policies, closed } = this.#find(dataset);
+    if (closed) throw refusal('closed', `the data set "${dataset}" is closed`);
+    const policy = policies.get(axis);
+    if (policy === undefined) throw refusal('outside-span', `"${dataset}" issues no keys on axis ${axis}`);
+    policy.check(weights);
+    return policy;
+  }
+
+  #find(dataset: string): OpenDataset {
+    const known = this.#datasets.get(dataset);
+    if (known === undefined) throw refusal('unknown-dataset', 'there is no such data set');
+    return known;
+  }
+
+  /** Durable first in the log, then in the anchor; only then may the decision have an effect outside. */
+  async #record(record: LogRecord): Promise<void> {
+    const line = this.#log.line(record);
+    try {
+      await this.#storage.appendLog(line);
+      this.#log.advance(line);
+      this.#heads.push(this.#log.head);
+      await this.#storage.writeAnchor(utf8ToBytes(JSON.stringify(this.#log.head)));
+    } catch (error) {
+      // What is on disk is unknown now; only a restart, which reads it, may go on.
+      this.#broken = error;
+      throw error;
+    }
+  }
+
+  #replay(record: LogRecord): void {
+    if (record.kind === 'created') {
+      const spec = parseDatasetSpec(record.spec);
+      const digest = datasetDigest(spec);
+      const closed = !this.#secrets.has(digest);
+      this.#datasets.set(spec.id, { spec, digest, policies: axisPolicies(spec), closed });
+    } else if (record.kind === 'issued') {
+      const policy = this.#find(record.dataset).policies.get(record.axis);
+      policy?.note(unpackVectors(record.raised));
+      if (policy?.issued.rank !== record.rank)
+        throw new DecodeError('the log', 'the ranks do not follow from the vectors');
+    } else if (record.kind === 'closed') {
+      this.#find(record.dataset).closed = true;
+    }
+  }
+
+  /** One request after another: a decision sees the effect of all before it. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(() => {
+      if (this.#broken !== undefined)
+        throw new ProtocolError('the authority could not write its log and must be restarted');
+      return work();
+    });
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+}
+
+function refusal(reason: RefusalReason, explanation: string): KeyRefusedError {
+  return new KeyRefusedError(reason, explanation);
+}
+
+async function saveSecrets(storage: AuthorityStorage, secrets: AuthoritySecrets): Promise<void> {
+  const bytes = secrets.toBytes();
+  try {
+    await storage.writeSecrets(bytes);
+  } finally {
+    bytes.fill(0);
+  }
+}
+
+function readAnchor(bytes: Uint8Array): LogHead {
+  try {
+    const { entries, hash } = JSON.parse(new TextDecoder().decode(bytes.subarray(0, 256))) as LogHead;
+    if (!Number.isSafeInteger(entries) || !/^[0-9a-f]{64}$/.test(hash)) throw new RangeError('not a head');
+    return { entries, hash };
+  } catch {
+    throw new DecodeError('the anchor of the log', 'it is damaged');
+  }
+}
+
+function checkNotBehind(heads: readonly LogHead[], seen: LogHead): void {
+  if (heads[seen.entries]?.hash === seen.hash) return;
+  throw new ProtocolError(
+    `the log was rolled back or replaced: entry ${seen.entries} was seen before and is not in it`,
+  );
+}
+
+function vectorDigest(weights: Int32Array): string {
+  return bytesToHex(sha256(new Uint8Array(Int32Array.from(weights).buffer)));
+}
+
+/** Entries are policy-bounded far below 2^15. */
+function packVectors(rows: readonly Int32Array[]): string {
+  const entries = Int16Array.from(rows.flatMap((row) => [...row]));
+  return bytesToHex(new Uint8Array(entries.buffer));
+}
+
+function unpackVectors(text: string): Int32Array {
+  return Int32Array.from(new Int16Array(hexToBytes(text).slice().buffer));
+}

@@ -1,0 +1,113 @@
+/**
+ * What owners, trainer and authority agree on before anything is encrypted. The digest of the whole specification goes into the
+ * derivation of the master keys, so changing any rule of a data set gives keys that open nothing of the old one.
+ */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import * as z from 'zod';
+import { DecodeError, InvalidParamsError } from '../../base/errors.ts';
+import { rankBudget } from './leak-budget.ts';
+
+/** Which vectors share a master key: pixels of a sample or window, samples of a batch, classes of a label, projected pixels. */
+export type AxisName = 'forward' | 'gradient' | 'labels' | 'projection';
+
+const count = (most: number) => z.int().min(1).max(most);
+
+const windowSchema = z.strictObject({
+  channels: count(16),
+  height: count(1024),
+  width: count(1024),
+  size: count(64),
+  stride: count(64),
+  padding: z.int().min(0).max(63),
+});
+
+const schema = z.strictObject({
+  id: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/),
+  scheme: z.enum(['lattice', 'ddh', 'ddh-simple']),
+  mode: z.enum(['faithful', 'projected']),
+  /** Values of one sample. */
+  features: count(65_536),
+  /** An input value 1.0 is this integer: 100 for two decimals. */
+  inputScale: count(65_535),
+  /** Integers run from 0, or from -inputBound, to inputBound. */
+  inputBound: count(65_535),
+  classes: count(1024),
+  /** Samples per encrypted batch. */
+  batch: count(4096),
+  /** Projected mode: keys are issued for the rows of one public matrix and their combinations. */
+  projection: z
+    .strictObject({
+      rank: count(4096),
+      seed: z.string().regex(/^[0-9a-f]{64}$/),
+      /** Share of the unique-solution rank that the authority may issue; above 0.25 two approvers are named. */
+      budgetShare: z.number().gt(0).lte(1),
+      approvedBy: z.array(z.string().min(1).max(64)).max(8),
+      /** Standard deviation of the noise in each issued result, in units of the integers; 0 for none. */
+      noiseDeviation: z.number().min(0).max(1e6),
+    })
+    .optional(),
+  /** Faithful mode: bounds of key entries, and the windows of a first layer that is a convolution. */
+  faithful: z
+    .strictObject({
+      acknowledged: z.literal('I understand what leaks'),
+      weightBound: count(4095),
+      gradientBound: count(4095),
+      windows: windowSchema.optional(),
+    })
+    .optional(),
+});
+
+export type DatasetSpec = z.infer<typeof schema>;
+export type WindowSpec = z.infer<typeof windowSchema>;
+
+/** Without two named approvers a projection spends at most this share of the unique-solution rank. */
+export const DEFAULT_BUDGET_SHARE = 0.25;
+const APPROVERS_NEEDED = 2;
+
+/** Entries of the projection are -1, 0 and 1. */
+export const PROJECTION_BOUND = 1;
+
+/** @throws {DecodeError} when the value is not a specification. {@link InvalidParamsError} when it contradicts itself or its budget. */
+export function parseDatasetSpec(value: unknown): DatasetSpec {
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new DecodeError('a data set', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`);
+  }
+  const spec = parsed.data;
+  if ((spec.mode === 'projected') !== (spec.projection !== undefined))
+    throw new InvalidParamsError('a projected data set needs a projection, and only that one has it', {});
+  if ((spec.mode === 'faithful') !== (spec.faithful !== undefined))
+    throw new InvalidParamsError(
+      'a faithful data set needs its acknowledgement, and only that one has it',
+      {},
+    );
+  if (spec.projection !== undefined) checkProjection(spec, spec.projection);
+  const windows = spec.faithful?.windows;
+  if (windows !== undefined && windows.channels * windows.height * windows.width !== spec.features)
+    throw new InvalidParamsError('the windows must be taken from an image of as many values as features', {});
+  return spec;
+}
+
+function checkProjection(spec: DatasetSpec, projection: NonNullable<DatasetSpec['projection']>): void {
+  const { rank, budgetShare, approvedBy } = projection;
+  if (budgetShare > DEFAULT_BUDGET_SHARE && new Set(approvedBy).size < APPROVERS_NEEDED) {
+    throw new InvalidParamsError(
+      `a budget share of ${budgetShare}, over ${DEFAULT_BUDGET_SHARE}, needs ${APPROVERS_NEEDED} different approvers`,
+      { budgetShare },
+    );
+  }
+  const budget = rankBudget(spec.features, spec.inputBound, PROJECTION_BOUND, budgetShare);
+  if (rank > budget) {
+    throw new InvalidParamsError(
+      `a projection of rank ${rank} is over the budget of ${budget} for ${spec.features} values up to ${spec.inputBound}: lower the rank or have two people approve a larger share`,
+      { rank, budget },
+    );
+  }
+}
+
+/** SHA-256 of the canonical JSON text, hex. */
+export function datasetDigest(spec: DatasetSpec): string {
+  return bytesToHex(sha256(utf8ToBytes(JSON.stringify(parseDatasetSpec(spec)))));
+}

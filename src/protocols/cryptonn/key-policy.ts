@@ -1,0 +1,100 @@
+/** What the authority decides about one axis of one data set: pure rules over vectors and the span issued so far. */
+import { KeyRefusedError } from '../../base/errors.ts';
+import { type AxisName, type DatasetSpec, PROJECTION_BOUND } from './dataset-spec.ts';
+import { projectionMatrix, projectionSpan } from './projection.ts';
+import { RankEchelon } from './rank-echelon.ts';
+
+/** A row with fewer nonzero entries isolates coordinates. */
+const LEAST_NONZERO = 8;
+/** A row whose largest entry is further above its median entry can carry coordinates as digits of a radix. */
+const MOST_ABOVE_MEDIAN = 16;
+
+export class AxisPolicy {
+  readonly axis: AxisName;
+  readonly length: number;
+  readonly weightBound: number;
+  /** What was issued, for the report and, after a restart, rebuilt from the log. */
+  readonly issued: RankEchelon;
+  /** The only span that keys may come from; undefined in faithful mode, which has no limit. */
+  readonly #allowed: RankEchelon | undefined;
+
+  constructor(axis: AxisName, length: number, weightBound: number, allowed?: RankEchelon) {
+    this.axis = axis;
+    this.length = length;
+    this.weightBound = weightBound;
+    this.issued = new RankEchelon(length);
+    this.#allowed = allowed;
+  }
+
+  /**
+   * Changes nothing. Because what is allowed follows from the specification alone, an authority that lost or was robbed of its
+   * history still issues nothing outside the budget.
+   * @throws {KeyRefusedError} for the first row that the policy forbids.
+   */
+  check(weights: Int32Array): void {
+    if (weights.length === 0 || weights.length % this.length !== 0) {
+      throw new KeyRefusedError(
+        'wrong-length',
+        `key vectors of axis ${this.axis} have ${this.length} entries`,
+      );
+    }
+    for (let start = 0; start < weights.length; start += this.length) {
+      this.#checkRow(weights.subarray(start, start + this.length), start / this.length);
+    }
+  }
+
+  #checkRow(row: Int32Array, number: number): void {
+    if (row.some((value) => Math.abs(value) > this.weightBound)) {
+      throw new KeyRefusedError('out-of-bound', `row ${number} has an entry above ${this.weightBound}`);
+    }
+    if (this.#allowed === undefined) return;
+    const sizes = row
+      .map(Math.abs)
+      .filter((value) => value > 0)
+      .sort();
+    const median = sizes[sizes.length >> 1] ?? 0;
+    if (sizes.length < LEAST_NONZERO || (sizes.at(-1) as number) > MOST_ABOVE_MEDIAN * median) {
+      throw new KeyRefusedError(
+        'isolates-coordinates',
+        `row ${number} is a unit or radix vector, or nearly one`,
+      );
+    }
+    if (!this.#allowed.contains(row)) {
+      throw new KeyRefusedError(
+        'outside-span',
+        `row ${number} is no combination of the data set's projection`,
+      );
+    }
+  }
+
+  /** Notes issued rows; returns those that raised the rank. */
+  note(weights: Int32Array): Int32Array[] {
+    const raised: Int32Array[] = [];
+    for (let start = 0; start < weights.length; start += this.length) {
+      const row = weights.subarray(start, start + this.length);
+      if (this.issued.add(row)) raised.push(row);
+    }
+    return raised;
+  }
+}
+
+/** Combinations of projection rows may have larger entries than the rows: sums of a few of them are of use to nobody else. */
+const COMBINATION_BOUND = 4 * PROJECTION_BOUND;
+
+/** The axes of a data set with their rules. */
+export function axisPolicies(spec: DatasetSpec): Map<AxisName, AxisPolicy> {
+  const policies: AxisPolicy[] = [];
+  if (spec.projection !== undefined) {
+    const { rank, seed } = spec.projection;
+    const span = projectionSpan(projectionMatrix(seed, rank, spec.features), rank, spec.features);
+    policies.push(new AxisPolicy('projection', spec.features, COMBINATION_BOUND, span));
+  }
+  if (spec.faithful !== undefined) {
+    const { weightBound, gradientBound, windows } = spec.faithful;
+    const length = windows === undefined ? spec.features : windows.channels * windows.size ** 2;
+    policies.push(new AxisPolicy('forward', length, weightBound));
+    policies.push(new AxisPolicy('gradient', spec.batch, gradientBound));
+    policies.push(new AxisPolicy('labels', spec.classes, weightBound));
+  }
+  return new Map(policies.map((policy) => [policy.axis, policy]));
+}

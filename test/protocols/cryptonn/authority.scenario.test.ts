@@ -1,0 +1,243 @@
+import { shake256 } from '@noble/hashes/sha3.js';
+import { describe, expect, test } from 'vitest';
+import type { Seed } from '../../../src/base/brand.ts';
+import { DecodeError, InvalidParamsError, KeyRefusedError, ProtocolError } from '../../../src/base/errors.ts';
+import type { RandomSource } from '../../../src/base/random.ts';
+import { SeededGenerator } from '../../../src/nn/generator.ts';
+import { replayLog } from '../../../src/protocols/cryptonn/audit-log.ts';
+import { Authority, type KeyDerivation } from '../../../src/protocols/cryptonn/authority.ts';
+import type { DatasetSpec } from '../../../src/protocols/cryptonn/dataset-spec.ts';
+import { projectionMatrix } from '../../../src/protocols/cryptonn/projection.ts';
+import { RankEchelon } from '../../../src/protocols/cryptonn/rank-echelon.ts';
+import { Killed, MemoryStorage } from './memory-storage.ts';
+
+function testRandom(): RandomSource {
+  let count = 0;
+  return { seed: () => shake256(Uint8Array.of(++count & 255, count >> 8), { dkLen: 32 }) as Seed };
+}
+
+/** The linear part of every inner-product scheme, <s, y> mod 2^32, with s expanded from the seed. What a key is does not matter here. */
+const deriveInner: KeyDerivation<number[]> = (seed, _spec, _axis, weights) => {
+  const s = new Int32Array(shake256(seed, { dkLen: 4 * 64 }).buffer);
+  return Array.from(weights, (w, i) => Math.imul(w, s[i % 64]!));
+};
+
+const FEATURES = 64;
+const RANK = 6;
+const SEED = '11'.repeat(32);
+
+const projected: DatasetSpec = {
+  id: 'digits',
+  scheme: 'lattice',
+  mode: 'projected',
+  features: FEATURES,
+  inputScale: 100,
+  inputBound: 100,
+  classes: 10,
+  batch: 16,
+  projection: { rank: RANK, seed: SEED, budgetShare: 0.25, approvedBy: [], noiseDeviation: 0 },
+};
+
+const faithful: DatasetSpec = {
+  ...projected,
+  id: 'open',
+  mode: 'faithful',
+  projection: undefined,
+  faithful: { acknowledged: 'I understand what leaks', weightBound: 127, gradientBound: 127 },
+};
+
+const P = projectionMatrix(SEED, RANK, FEATURES);
+const row = (k: number) => P.slice(k * FEATURES, (k + 1) * FEATURES);
+
+async function started(storage: MemoryStorage, spec: DatasetSpec = projected): Promise<Authority<number[]>> {
+  const authority = await Authority.open(storage, deriveInner, testRandom());
+  await authority.createDataset('owner', spec);
+  return authority;
+}
+
+const ask = (authority: Authority<number[]>, weights: Int32Array, dataset = 'digits') =>
+  authority.issue({ requester: 'trainer', dataset, axis: 'projection', weights });
+
+async function refusalOf(work: Promise<unknown>): Promise<string> {
+  const error = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(KeyRefusedError);
+  return (error as KeyRefusedError).details.reason;
+}
+
+describe('the policy', () => {
+  test('issues the rows of the projection and their combinations, and counts the rank', async () => {
+    const storage = new MemoryStorage();
+    const authority = await started(storage);
+    expect((await ask(authority, P)).rank).toBe(RANK);
+    const sum = row(0).map((value, j) => value + row(3)[j]!);
+    expect((await ask(authority, sum)).rank).toBe(RANK);
+    expect(authority.issuedRanks('digits')).toEqual({ projection: RANK });
+  });
+
+  test('refuses what it must, with the reason in the log', async () => {
+    const storage = new MemoryStorage();
+    const authority = await started(storage);
+    const unit = new Int32Array(FEATURES);
+    unit[5] = 1;
+    const radix = Int32Array.from({ length: FEATURES }, (_, i) => (i < 12 ? 2 ** i : 0));
+    const other = row(0);
+    other[0] = other[0] === 0 ? 1 : 0;
+    const asked: [Int32Array, string, string][] = [
+      [unit, 'digits', 'isolates-coordinates'],
+      [radix, 'digits', 'out-of-bound'],
+      [other, 'digits', 'outside-span'],
+      [row(0).map((value) => 5 * value), 'digits', 'out-of-bound'],
+      [row(0).subarray(1), 'digits', 'wrong-length'],
+      [row(0), 'other', 'unknown-dataset'],
+    ];
+    for (const [weights, dataset, reason] of asked) {
+      expect(await refusalOf(ask(authority, weights, dataset))).toBe(reason);
+    }
+    const { records } = replayLog(storage.log);
+    expect(records.filter((r) => r.kind === 'refused').map((r) => r.reason)).toEqual(asked.map((a) => a[2]));
+    // One forbidden row spoils the request: no key of it is issued.
+    expect(await refusalOf(ask(authority, Int32Array.from([...row(0), ...unit])))).toBe(
+      'isolates-coordinates',
+    );
+    expect(authority.issuedRanks('digits')).toEqual({ projection: 0 });
+  });
+
+  test('the attack vectors pass when the data set is open by acknowledgement: the refusals above are the policy', async () => {
+    const authority = await started(new MemoryStorage(), faithful);
+    const unit = Int32Array.from({ length: FEATURES }, (_, i) => (i === 5 ? 1 : 0));
+    const answer = await authority.issue({ requester: 't', dataset: 'open', axis: 'forward', weights: unit });
+    expect(answer.rank).toBe(1);
+  });
+
+  test('a projection over the budget is refused at creation unless two people approve a larger share', async () => {
+    const authority = await Authority.open(new MemoryStorage(), deriveInner, testRandom());
+    const large = { ...projected.projection!, rank: 16 };
+    await expect(authority.createDataset('o', { ...projected, projection: large })).rejects.toThrow(
+      InvalidParamsError,
+    );
+    const alone = { ...large, budgetShare: 0.5, approvedBy: ['ann', 'ann'] };
+    await expect(authority.createDataset('o', { ...projected, projection: alone })).rejects.toThrow(
+      /2 different/,
+    );
+    const approved = { ...alone, approvedBy: ['ann', 'bob'] };
+    await authority.createDataset('o', { ...projected, projection: approved });
+  });
+
+  test('data sets have unrelated master keys, and a closed one has none', async () => {
+    const storage = new MemoryStorage();
+    const authority = await started(storage);
+    await authority.createDataset('owner', { ...projected, id: 'second' });
+    const [first, second] = [await ask(authority, row(0)), await ask(authority, row(0), 'second')];
+    expect(first.keys).not.toEqual(second.keys);
+    expect((await ask(authority, row(0))).keys).toEqual(first.keys);
+    await authority.closeDataset('owner', 'digits');
+    expect(await refusalOf(ask(authority, row(0)))).toBe('closed');
+    const again = await Authority.open(storage, deriveInner, testRandom());
+    expect(await refusalOf(ask(again, row(0)))).toBe('closed');
+    await expect(again.createDataset('owner', projected)).rejects.toThrow(ProtocolError);
+  });
+});
+
+describe('the log', () => {
+  test('a restart keeps ranks and keys', async () => {
+    const storage = new MemoryStorage();
+    const authority = await started(storage);
+    const before = await ask(authority, P.slice(0, 3 * FEATURES));
+    const again = await Authority.open(storage, deriveInner, testRandom());
+    expect(again.issuedRanks('digits')).toEqual({ projection: 3 });
+    expect((await ask(again, P.slice(0, 3 * FEATURES))).keys).toEqual(before.keys);
+    expect(again.head.entries).toBe(authority.head.entries + 1);
+  });
+
+  test('every changed byte is found', async () => {
+    const storage = new MemoryStorage();
+    const authority = await started(storage);
+    await ask(authority, row(1));
+    await ask(authority, row(2));
+    const whole = storage.log;
+    const generator = new SeededGenerator(3);
+    for (let i = 0; i < 200; i++) {
+      storage.log = whole.slice();
+      storage.log[generator.below(whole.length)]! ^= 1 << generator.below(8);
+      await expect(Authority.open(storage, deriveInner, testRandom())).rejects.toThrow(/./);
+    }
+    storage.log = whole;
+    await Authority.open(storage, deriveInner, testRandom());
+  });
+
+  test('a shorter log is refused by the anchor, and a log whose anchor went with it by the trainer that saw more', async () => {
+    const storage = new MemoryStorage();
+    const authority = await started(storage);
+    await ask(authority, row(1));
+    const [log, anchor] = [storage.log, storage.anchor];
+    const { head: seen } = await ask(authority, row(2));
+    storage.log = log;
+    await expect(Authority.open(storage, deriveInner, testRandom())).rejects.toThrow(/rolled back/);
+    storage.anchor = anchor;
+    const rolledBack = await Authority.open(storage, deriveInner, testRandom());
+    const request = {
+      requester: 'trainer',
+      dataset: 'digits',
+      axis: 'projection',
+      weights: row(3),
+      seen,
+    } as const;
+    await expect(rolledBack.issue(request)).rejects.toThrow(ProtocolError);
+    // With both gone and a trainer that stays silent, the span still holds: it follows from the specification.
+    const other = row(0);
+    other[0] = other[0] === 0 ? 1 : 0;
+    expect(await refusalOf(ask(rolledBack, other))).toBe('outside-span');
+  });
+
+  test('foreign secrets do not verify, and a log without secrets is refused', async () => {
+    const storage = new MemoryStorage();
+    await started(storage);
+    const stranger = new MemoryStorage();
+    await Authority.open(stranger, deriveInner, { seed: () => new Uint8Array(32).fill(9) as Seed });
+    const mixed = Object.assign(new MemoryStorage(), { secrets: stranger.secrets, log: storage.log });
+    await expect(Authority.open(mixed, deriveInner, testRandom())).rejects.toThrow(DecodeError);
+    storage.secrets = null;
+    await expect(Authority.open(storage, deriveInner, testRandom())).rejects.toThrow();
+  });
+});
+
+test('killed 1,000 times in the middle of requests: it restarts, and what was issued stays in the log and the budget', async () => {
+  const generator = new SeededGenerator(11);
+  const storage = new MemoryStorage();
+  await started(storage);
+  const received = new RankEchelon(FEATURES);
+  let [kills, answers] = [0, 0];
+  while (kills < 1000) {
+    storage.stepsLeft = Number.POSITIVE_INFINITY;
+    if (kills % 10 === 0) {
+      // A fresh life now and then keeps the log short enough to replay a thousand times.
+      Object.assign(storage, new MemoryStorage());
+      await started(storage);
+    }
+    const authority = await Authority.open(storage, deriveInner, testRandom());
+    storage.stepsLeft = generator.below(9);
+    storage.torn = generator.uniform();
+    try {
+      for (let i = 0; i < 4; i++) {
+        const weights =
+          generator.below(4) === 0 ? new Int32Array(FEATURES).fill(1) : row(generator.below(RANK));
+        try {
+          await ask(authority, weights);
+          received.add(weights);
+          answers++;
+        } catch (error) {
+          if (!(error instanceof KeyRefusedError)) throw error;
+        }
+      }
+    } catch (error) {
+      expect(error).toBeInstanceOf(Killed);
+      kills++;
+      await expect(ask(authority, row(0))).rejects.toThrow(/restarted/);
+    }
+  }
+  expect(answers).toBeGreaterThan(100);
+  expect(received.rank).toBeLessThanOrEqual(RANK);
+});
