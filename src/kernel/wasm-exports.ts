@@ -8,7 +8,7 @@ export const CENTRED = 3;
 
 type Address = number;
 
-export interface WasmExports {
+export interface WasmExports extends WebAssembly.Exports {
   heapBase(): number;
   isFused(x: number, y: number): number;
   tableBytes(n: number): number;

@@ -465,7 +465,7 @@ export function instantiateWasmKernel(isa: WasmIsa, bytes: Uint8Array<ArrayBuffe
   let exports: WasmExports;
   try {
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
-    exports = instance.exports as unknown as WasmExports;
+    exports = instance.exports as WasmExports;
   } catch (cause) {
     throw new KernelError('wasm', `${isa} does not start here`, { cause });
   }

@@ -162,10 +162,11 @@ function discounts(tables: Iterable<Followers>): Discounts {
     for (const count of followers.values()) if (count <= 4) n[count]++;
   }
   const y = n[1] / (n[1] + 2 * n[2]);
-  return [1, 2, 3].map((count) => {
+  const discountOf = (count: number): number => {
     const discount = count - ((count + 1) * y * n[count + 1]) / n[count];
     return Number.isFinite(discount) ? Math.max(0.1, Math.min(count - 0.1, discount)) : 0.75;
-  }) as unknown as Discounts;
+  };
+  return [discountOf(1), discountOf(2), discountOf(3)];
 }
 
 /** Discounted relative frequencies, and the probability left over for the lower order. */

@@ -57,7 +57,8 @@ export function readClientPart(bytes: Uint8Array): ClientPart {
   const inputs = MEL_FILTERS * context.coefficients;
   const mean = reader.floats('means', inputs);
   const inverseDeviation = reader.floats('deviations', inputs);
-  const settings = Object.fromEntries(SETTING_NAMES.map((setting) => [setting, reader.f64(setting)]));
+  const settings: { -readonly [Name in keyof DecoderSettings]: number } = { ...DEFAULT_DECODER_SETTINGS };
+  for (const setting of SETTING_NAMES) settings[setting] = reader.f64(setting);
   const states = reader.count('the number of states', 4096);
   const logPriors = reader.floats('priors', states);
   const graph = DecodingGraph.fromBytes(reader.bytes(), new ReadBudget(GRAPH_BUDGET));
@@ -65,7 +66,7 @@ export function readClientPart(bytes: Uint8Array): ClientPart {
   if (graph.inventory.stateCount !== states) throw reader.error('priors and decoding graph disagree');
   try {
     const frontEnd = new FrontEnd(rate, context, { mean, inverseDeviation });
-    const decoder = new WordDecoder(graph, logPriors, settings as unknown as DecoderSettings);
+    const decoder = new WordDecoder(graph, logPriors, settings);
     return { task, frontEnd, decoder };
   } catch (error) {
     if (error instanceof SubrosaError) throw new DecodeError(WHAT, error.message);
