@@ -1,8 +1,23 @@
-import { describe, expect, it } from 'vitest';
+import type { Worker } from 'node:worker_threads';
+import { describe, expect, it, vi } from 'vitest';
 import { openKernel } from '../../src/kernel/open.ts';
 import { InferenceClient } from '../../src/protocols/inference/client.ts';
 import { EvaluationError, InferenceServer } from '../../src/protocols/inference/server.ts';
+import { largestError } from './exchange.ts';
 import { randomInputs, randomNetwork } from './random-network.ts';
+
+/** The threads that were started, so that a test can end one. */
+const threads: Worker[] = vi.hoisted(() => []);
+vi.mock('node:worker_threads', async (importOriginal) => {
+  const original = await importOriginal<typeof import('node:worker_threads')>();
+  class WatchedWorker extends original.Worker {
+    constructor(...of: ConstructorParameters<typeof Worker>) {
+      super(...of);
+      threads.push(this);
+    }
+  }
+  return { ...original, Worker: WatchedWorker };
+});
 
 const network = randomNetwork([5, 4, 3], 4, 5);
 
@@ -50,6 +65,29 @@ describe('the inference server', () => {
     leaving.abort();
     await expect(answer).rejects.toThrow();
     expect((await server.answer('one', 'net', keyId, query)).bytes.length).toBeGreaterThan(1000);
+  });
+
+  it('starts another thread when the evaluation thread dies; clients enrol again', async () => {
+    using kernel = await openKernel();
+    await using server = await InferenceServer.start([{ name: 'net', network }]);
+    using client = await InferenceClient.create(server.offers()[0]!, kernel);
+    const enrolment = client.enrolment();
+    const keyId = await server.enrol('one', 'net', enrolment);
+    const inputs = randomInputs(20, 5, 1);
+    const query = client.query(inputs, 20);
+    const interrupted = server.answer('one', 'net', keyId, query.bytes);
+    const started = threads.length;
+    const death = expect(interrupted).rejects.toMatchObject({ code: 'kernel' });
+    await threads.at(-1)!.terminate();
+    await death;
+    expect(server.hasKey('one', 'net', keyId)).toBe(false);
+    await expect(server.answer('one', 'net', keyId, query.bytes)).rejects.toMatchObject({
+      code: 'missing-key',
+    });
+    expect(await server.enrol('one', 'net', enrolment)).toBe(keyId);
+    const scores = client.open(query, (await server.answer('one', 'net', keyId, query.bytes)).bytes);
+    expect(largestError(scores, network.run(inputs))).toBeLessThan(0.01);
+    expect(threads.length).toBe(started + 1);
   });
 
   it('passes on what is wrong with a message by code, and outlives it', async () => {

@@ -34,24 +34,23 @@ type Call<T = ThreadRequest> = T extends ThreadRequest ? Omit<T, 'id'> : never;
 
 export class InferenceServer implements AsyncDisposable {
   readonly kernel: KernelFacts;
+  readonly #setup: ThreadSetup;
   readonly #ready: Ready;
-  readonly #worker: Worker;
   readonly #cancelled: Int32Array;
   readonly #pending = new Map<number, Pending>();
   readonly #keys = new Set<string>();
+  /** Undefined after the thread died, until the next call has started another. */
+  #worker: Worker | undefined;
+  #starting: Promise<void> | undefined;
+  #isClosed = false;
   #nextId = 1;
-  #failure: Error | undefined;
 
-  private constructor(worker: Worker, ready: Ready, cancelled: Int32Array) {
-    this.#worker = worker;
+  private constructor(setup: ThreadSetup, worker: Worker, ready: Ready) {
+    this.#setup = setup;
     this.#ready = ready;
     this.kernel = ready.kernel;
-    this.#cancelled = cancelled;
-    worker.on('message', (reply: ThreadReply) => this.#settle(reply));
-    worker.on('error', (cause) =>
-      this.#fail(new KernelError(ready.kernel.name, 'the evaluation thread failed', { cause })),
-    );
-    worker.on('exit', () => this.#fail(new KernelError(ready.kernel.name, 'the evaluation thread ended')));
+    this.#cancelled = new Int32Array(setup.cancelled);
+    this.#adopt(worker);
   }
 
   /** Compiles the models in the evaluation thread. @throws what compiling throws, {@link KernelError} when no kernel loads. */
@@ -59,18 +58,13 @@ export class InferenceServer implements AsyncDisposable {
     models: readonly ServedModel[],
     options: { readonly kernel?: KernelOptions } = {},
   ): Promise<InferenceServer> {
-    const cancelled = new SharedArrayBuffer(4 * CANCEL);
     const setup: ThreadSetup = {
       models: models.map(({ name, network }) => ({ name, network: network.toBytes() })),
       kernel: options.kernel ?? {},
-      cancelled,
+      cancelled: new SharedArrayBuffer(4 * CANCEL),
     };
-    const worker = startThread(setup);
-    const ready = await new Promise<Ready>((resolve, reject) => {
-      worker.once('message', resolve);
-      worker.once('error', reject);
-    });
-    return new InferenceServer(worker, ready, new Int32Array(cancelled));
+    const { worker, ready } = await startThread(setup);
+    return new InferenceServer(setup, worker, ready);
   }
 
   offers(): readonly Offer[] {
@@ -121,16 +115,45 @@ export class InferenceServer implements AsyncDisposable {
     }
   }
 
-  #call(call: Call, signal?: AbortSignal): Promise<ThreadReply> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+  /** A thread that died is replaced first; it compiles the same models and has no keys. */
+  async #call(call: Call, signal?: AbortSignal): Promise<ThreadReply> {
+    if (this.#isClosed) throw new ProtocolError('the server is closed');
+    if (this.#worker === undefined) await this.#restart();
     signal?.throwIfAborted();
+    const worker = this.#worker;
+    if (worker === undefined) throw new KernelError(this.kernel.name, 'the evaluation thread ended again');
     const id = this.#nextId++;
     const cancel = () => Atomics.store(this.#cancelled, id % CANCEL, id);
     signal?.addEventListener('abort', cancel, { once: true });
     return new Promise<ThreadReply>((resolve, reject) => {
       this.#pending.set(id, { resolve, reject });
-      this.#worker.postMessage({ ...call, id } as ThreadRequest);
+      worker.postMessage({ ...call, id } as ThreadRequest);
     }).finally(() => signal?.removeEventListener('abort', cancel));
+  }
+
+  /** Calls that find no thread wait for the same new one. */
+  #restart(): Promise<void> {
+    this.#starting ??= startThread(this.#setup)
+      .then(async ({ worker }) => {
+        if (this.#isClosed) await worker.terminate();
+        else this.#adopt(worker);
+      })
+      .finally(() => {
+        this.#starting = undefined;
+      });
+    return this.#starting;
+  }
+
+  #adopt(worker: Worker): void {
+    this.#worker = worker;
+    worker.on('message', (reply: ThreadReply) => this.#settle(reply));
+    const lost = (reason: string, cause?: unknown) => {
+      if (this.#worker !== worker) return;
+      this.#worker = undefined;
+      this.#fail(new KernelError(this.kernel.name, reason, { cause }));
+    };
+    worker.on('error', (cause) => lost('the evaluation thread failed', cause));
+    worker.on('exit', () => lost('the evaluation thread ended'));
   }
 
   #settle(reply: ThreadReply): void {
@@ -141,8 +164,8 @@ export class InferenceServer implements AsyncDisposable {
     else pending?.resolve(reply);
   }
 
+  /** Whoever waits hears of it; the keys were the thread's, so their owners enrol them again. */
   #fail(error: Error): void {
-    this.#failure ??= error;
     for (const { reject } of this.#pending.values()) reject(error);
     this.#pending.clear();
     this.#keys.clear();
@@ -155,19 +178,31 @@ export class InferenceServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    const worker = this.#worker;
+    this.#worker = undefined;
     this.#fail(new ProtocolError('the server is closed'));
-    await this.#worker.terminate();
+    await this.#starting?.catch(() => undefined);
+    await worker?.terminate();
   }
 }
 
 /**
- * The thread is a file of the build, also for tests that run the sources: Node 20 cannot load TypeScript in a worker. Every npm
- * script builds first.
+ * Resolves when the thread has compiled its models. It is a file of the build, also for tests that run the sources: Node 20
+ * cannot load TypeScript in a worker. Every npm script builds first.
  */
-function startThread(setup: ThreadSetup): Worker {
+async function startThread(setup: ThreadSetup): Promise<{ worker: Worker; ready: Ready }> {
   const isSource = import.meta.url.endsWith('.ts');
   const file = isSource
     ? '../../../dist/src/protocols/inference/responder-thread.js'
     : './responder-thread.js';
-  return new Worker(new URL(file, import.meta.url), { workerData: setup });
+  const worker = new Worker(new URL(file, import.meta.url), { workerData: setup });
+  const ready = await new Promise<Ready>((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+    worker.once('exit', () =>
+      reject(new KernelError('any', 'the evaluation thread ended before it was ready')),
+    );
+  });
+  return { worker, ready };
 }
