@@ -68,7 +68,7 @@ export async function trainSpeech(flags: TrainFlags, terminal: Terminal): Promis
   const { epochs } = flags;
   const plan = epochs === undefined ? base : { ...base, epochs: uniformEpochs(epochs) };
   const task = await trainTask({ plan, data: flags.data, work: flags.work, multiply: kernel, log });
-  const kinds: NetworkKind[] = flags.network === 'both' ? ['dnn', 'cnn'] : ['dnn'];
+  const kinds: NetworkKind[] = flags.network === 'both' ? ['dnn', 'cnn'] : [flags.network];
   const rows = writeModel(task, {
     directory: join(flags.out, flags.task),
     command: commandOf(flags),
@@ -119,8 +119,8 @@ export function addTrain(program: Command, terminal: Terminal): void {
     .option('--work <dir>', 'checkpoints; a stopped run continues from them', '.cache/train')
     .option('--out <dir>', 'the model goes into <dir>/<task>', installation.models)
     .addOption(
-      new Option('--network <kind>', 'dnn, or both with the small CNN')
-        .choices(['dnn', 'both'])
+      new Option('--network <kind>', 'what to ship: dnn, the small cnn, or both')
+        .choices(['dnn', 'cnn', 'both'])
         .default('dnn'),
     )
     .addOption(new Option('--epochs <n>', 'of every stage').argParser(wholeNumber(1, 1000)))

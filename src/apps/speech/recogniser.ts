@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError, ShapeError } from '../../base/errors.ts';
-import { openKernel } from '../../kernel/open.ts';
 import { PolynomialNetwork, PolynomialRunner, Sequential } from '../../nn/index.ts';
 import type { MatrixMultiply } from '../../nn/index.ts';
 import { FRAMES_PER_SECOND } from '../../speech/index.ts';
@@ -71,12 +70,11 @@ export class SpeechModel {
   }
 
   /**
-   * Reads a model directory. Clear networks run on `multiply`, the best kernel of this machine by default.
+   * Reads a model directory. Clear networks run on `multiply`, which is borrowed.
    * @throws {DataError} when a file is missing. @throws {DecodeError} when one is damaged.
    */
-  static async load(directory: string, multiply?: MatrixMultiply): Promise<SpeechModel> {
+  static async load(directory: string, multiply: MatrixMultiply): Promise<SpeechModel> {
     const client = readClientPart(await readModelFile(directory, CLIENT_FILE));
-    const kernel = multiply ?? (await openKernel());
     const polynomials = new Map<string, PolynomialNetwork>();
     for (const name of [
       DEFAULT_POLYNOMIAL,
@@ -87,10 +85,12 @@ export class SpeechModel {
       const path = join(directory, `${name}.bin`);
       if (existsSync(path)) polynomials.set(name, PolynomialNetwork.fromBytes(await readFile(path)));
     }
-    if (!polynomials.has(DEFAULT_POLYNOMIAL)) await readModelFile(directory, `${DEFAULT_POLYNOMIAL}.bin`);
+    if (polynomials.size === 0) await readModelFile(directory, `${DEFAULT_POLYNOMIAL}.bin`);
     const floatPath = join(directory, FLOAT_FILE);
-    const float = existsSync(floatPath) ? Sequential.fromBytes(await readFile(floatPath), kernel) : undefined;
-    return new SpeechModel(client, polynomials, float, kernel);
+    const float = existsSync(floatPath)
+      ? Sequential.fromBytes(await readFile(floatPath), multiply)
+      : undefined;
+    return new SpeechModel(client, polynomials, float, multiply);
   }
 
   /** Names of the polynomial networks in the directory. */
@@ -98,8 +98,14 @@ export class SpeechModel {
     return [...this.#polynomials.keys()];
   }
 
+  /** {@link DEFAULT_POLYNOMIAL}, or the first there is in a directory without it. */
+  get #defaultPolynomial(): string {
+    const [first = DEFAULT_POLYNOMIAL] = this.polynomialNames;
+    return this.#polynomials.has(DEFAULT_POLYNOMIAL) ? DEFAULT_POLYNOMIAL : first;
+  }
+
   /** @throws {DataError} when the model has no network of that name. */
-  polynomial(name = DEFAULT_POLYNOMIAL): PolynomialNetwork {
+  polynomial(name = this.#defaultPolynomial): PolynomialNetwork {
     const network = this.#polynomials.get(name);
     if (network !== undefined) return network;
     throw new DataError(`the model has no network ${name}, only ${this.polynomialNames.join(', ')}`);
@@ -112,7 +118,7 @@ export class SpeechModel {
   }
 
   /** Outputs [frames, outputs] of a polynomial network in the clear, in single precision. */
-  polynomialScores(inputs: Float32Array, name = DEFAULT_POLYNOMIAL): Float32Array {
+  polynomialScores(inputs: Float32Array, name = this.#defaultPolynomial): Float32Array {
     return new PolynomialRunner(this.polynomial(name), this.#multiply).run(inputs);
   }
 
