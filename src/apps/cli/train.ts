@@ -100,7 +100,7 @@ function uniformEpochs(epochs: number): TaskPlan['epochs'] {
 function commandOf({ task, network, epochs, tables, quick }: TrainFlags): string {
   const options = [
     `--task ${task} --data DIR`,
-    ...(network === 'both' ? [] : [`--network ${network}`]),
+    ...(network === 'dnn' ? [] : [`--network ${network}`]),
     ...(epochs === undefined ? [] : [`--epochs ${epochs}`]),
     ...(tables ? ['--tables'] : []),
     ...(quick ? ['--quick'] : []),

@@ -133,15 +133,16 @@ export class InferenceServer implements AsyncDisposable {
 
   /** Calls that find no thread wait for the same new one. */
   #restart(): Promise<void> {
-    this.#starting ??= startThread(this.#setup)
-      .then(async ({ worker }) => {
-        if (this.#isClosed) await worker.terminate();
-        else this.#adopt(worker);
-      })
-      .finally(() => {
-        this.#starting = undefined;
-      });
+    this.#starting ??= this.#replaceThread().finally(() => {
+      this.#starting = undefined;
+    });
     return this.#starting;
+  }
+
+  async #replaceThread(): Promise<void> {
+    const { worker } = await startThread(this.#setup);
+    if (this.#isClosed) await worker.terminate();
+    else this.#adopt(worker);
   }
 
   #adopt(worker: Worker): void {

@@ -109,6 +109,15 @@ describe('speech model on disk', () => {
     );
   });
 
+  it('takes the only network that a directory has', async () => {
+    const network = toyNetwork(inventory.stateCount);
+    writeFileSync(join(directory, 'polynomial-cnn-4bit.bin'), network.toBytes());
+    const model = await SpeechModel.load(directory, plainMatrixMultiply);
+    expect(model.polynomial().toBytes()).toEqual(network.toBytes());
+    expect(() => model.polynomial(DEFAULT_POLYNOMIAL)).toThrow(DataError);
+    rmSync(join(directory, 'polynomial-cnn-4bit.bin'));
+  });
+
   it('computes features and decodes', async () => {
     writeFileSync(join(directory, `${DEFAULT_POLYNOMIAL}.bin`), toyNetwork(inventory.stateCount).toBytes());
     const model = await SpeechModel.load(directory, plainMatrixMultiply);
