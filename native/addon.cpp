@@ -27,16 +27,25 @@ Napi::Value setThreads(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(poolThreads()));
 }
 
-// One allocation shared by an ArrayBuffer and its finalizer. `block` is null once it was freed by hand.
+constexpr napi_type_tag allocationTag = {0x3f8a6c21d07b4e95, 0xb25e91c4f3a7086d};
+
+// One allocation shared by an ArrayBuffer and a handle, each with a finalizer; the last one deletes it. `block` is null once
+// it was freed by hand. Only the JavaScript thread touches it.
 struct Allocation {
   void* block;
   size_t bytes;
+  int owners;
 };
 
-void finalizeAllocation(napi_env, void*, void* hint) {
+void forgetAllocation(Allocation* allocation) {
+  if (--allocation->owners == 0) delete allocation;
+}
+
+void finalizeBuffer(napi_env, void*, void* hint) {
   Allocation* allocation = static_cast<Allocation*>(hint);
   freeBlock(allocation->block, allocation->bytes);
-  delete allocation;
+  allocation->block = nullptr;
+  forgetAllocation(allocation);
 }
 
 // allocate(words) -> { buffer, handle }: zero-filled words in an ArrayBuffer outside the JavaScript heap.
@@ -45,31 +54,35 @@ Napi::Value allocate(const Napi::CallbackInfo& info) {
   const int64_t words = args.integer(0, "the number of words", 1, int64_t{1} << 36);
   if (!args.ok()) return info.Env().Undefined();
   const size_t bytes = static_cast<size_t>(words) * 8;
-  Allocation* allocation = new Allocation{allocateBlock(bytes), bytes};
+  Allocation* allocation = new Allocation{allocateBlock(bytes), bytes, 1};
   napi_value buffer = nullptr;
   if (!allocation->block ||
-      napi_create_external_arraybuffer(info.Env(), allocation->block, bytes, finalizeAllocation, allocation, &buffer) !=
+      napi_create_external_arraybuffer(info.Env(), allocation->block, bytes, finalizeBuffer, allocation, &buffer) !=
           napi_ok) {
-    finalizeAllocation(nullptr, nullptr, allocation);
+    finalizeBuffer(nullptr, nullptr, allocation);
     args.fail("kernel", "memory", "available", "exhausted");
     return info.Env().Undefined();
   }
   Napi::Object result = Napi::Object::New(info.Env());
   result.Set("buffer", Napi::Value(info.Env(), buffer));
-  result.Set("handle", Napi::External<Allocation>::New(info.Env(), allocation));
+  allocation->owners++;
+  auto handle = Napi::External<Allocation>::New(info.Env(), allocation,
+                                                [](Napi::Env, Allocation* dead) { forgetAllocation(dead); });
+  napi_type_tag_object(info.Env(), handle, &allocationTag);
+  result.Set("handle", handle);
   return result;
 }
 
 // release(buffer, handle): detaches every view, then frees at once instead of at some later collection.
 Napi::Value release(const Napi::CallbackInfo& info) {
   Arguments args(info);
-  if (!args.require(info.Length() == 2 && info[0].IsArrayBuffer() && info[1].IsExternal(), "the arguments",
-                    "a buffer and its handle", "something else"))
-    return info.Env().Undefined();
-  Allocation* allocation = info[1].As<Napi::External<Allocation>>().Data();
+  Allocation* allocation = args.handle<Allocation>(1, "the memory's handle", allocationTag);
+  if (!allocation) return info.Env().Undefined();
   void* block = allocation->block;
+  const bool belongs = info[0].IsArrayBuffer() && block && info[0].As<Napi::ArrayBuffer>().Data() == block;
+  if (!args.require(belongs, "the buffer", "the live one of its handle", "another")) return info.Env().Undefined();
   const size_t bytes = allocation->bytes;
-  // Detaching may run the finalizer, which deletes the allocation: so take the block away from it first.
+  // Detaching may run the buffer's finalizer: so take the block away from it first.
   allocation->block = nullptr;
   info[0].As<Napi::ArrayBuffer>().Detach();
   freeBlock(block, bytes);
