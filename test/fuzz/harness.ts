@@ -1,0 +1,102 @@
+/** Feeds mutants to a parser and holds it to the rules: typed errors only, bounded memory, bounded time, nothing left behind. */
+import { SubrosaError } from '../../src/base/errors.ts';
+import type { Kernel, Words } from '../../src/kernel/kernel.ts';
+import { mutants } from './mutations.ts';
+
+export interface FuzzTarget {
+  readonly name: string;
+  readonly corpus: readonly Uint8Array[];
+  /** Parses and frees. */
+  parse(bytes: Uint8Array): unknown;
+}
+
+export interface FuzzFigures {
+  readonly cases: number;
+  readonly refused: number;
+  readonly accepted: number;
+  /** Refusals that had allocated more than 1 MiB. */
+  readonly late: number;
+  /** Most memory that one refusal allocated. */
+  readonly peakBytes: number;
+  readonly slowestMs: number;
+}
+
+/** Counts what is allocated through it. */
+export class AllocationMeter {
+  bytes = 0;
+  readonly kernel: Kernel;
+
+  constructor(kernel: Kernel) {
+    const allocate = (words: number): Words => {
+      this.bytes += 8 * words;
+      return kernel.allocate(words);
+    };
+    this.kernel = new Proxy(kernel, {
+      get(target, name) {
+        if (name === 'allocate') return allocate;
+        const value = Reflect.get(target, name) as unknown;
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+  }
+}
+
+const MEBIBYTE = 2 ** 20;
+/** For a message of at most 100 KiB. */
+const LIMIT_MS = 1000;
+
+function javascriptBytes(): number {
+  const { arrayBuffers, heapUsed } = process.memoryUsage();
+  return arrayBuffers + heapUsed;
+}
+
+/** @throws whatever the parser throws that is not one of the package's errors, and an error for a broken rule. */
+export function fuzzParser(
+  target: FuzzTarget,
+  cases: number,
+  seed: number,
+  meter?: AllocationMeter,
+): FuzzFigures {
+  let [refused, late, peakBytes, slowestMs, made] = [0, 0, 0, 0, 0];
+  for (const bytes of mutants(target.corpus, seed)) {
+    if (made++ === cases) break;
+    const live = meter?.kernel.liveWords;
+    if (meter !== undefined) meter.bytes = 0;
+    const before = javascriptBytes();
+    const start = performance.now();
+    try {
+      target.parse(bytes);
+    } catch (error) {
+      if (!(error instanceof SubrosaError)) {
+        throw new Error(`${target.name}, case ${made}: an untyped error`, { cause: error });
+      }
+      refused++;
+      const allocated = (meter?.bytes ?? 0) + Math.max(0, javascriptBytes() - before);
+      peakBytes = Math.max(peakBytes, allocated);
+      if (allocated > MEBIBYTE) late++;
+      // Rule 14 of the parsers.
+      if (allocated > 4 * bytes.length + MEBIBYTE) {
+        throw new Error(`${target.name}, case ${made}: ${allocated} bytes allocated for ${bytes.length}`);
+      }
+    }
+    const ms = performance.now() - start;
+    slowestMs = Math.max(slowestMs, ms);
+    if (ms > LIMIT_MS * Math.max(1, bytes.length / 102_400))
+      throw new Error(`${target.name}, case ${made}: hangs`);
+    if (meter?.kernel.liveWords !== live) throw new Error(`${target.name}, case ${made}: words left behind`);
+  }
+  return { cases, refused, accepted: cases - refused, late, peakBytes, slowestMs };
+}
+
+/** Fuzzes target after target, after a look that the first message of each is a valid one. */
+export function* fuzzAll(
+  targets: readonly FuzzTarget[],
+  cases: number,
+  seed: number,
+  meter: AllocationMeter,
+): Generator<{ readonly name: string; readonly figures: FuzzFigures }> {
+  for (const target of targets) {
+    target.parse(target.corpus[0]!);
+    yield { name: target.name, figures: fuzzParser(target, cases, seed, meter) };
+  }
+}
