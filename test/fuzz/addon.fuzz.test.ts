@@ -6,11 +6,11 @@ import { describe, expect, test } from 'vitest';
 
 const addon = fileURLToPath(new URL('../../build/Release/subrosa.node', import.meta.url));
 const script = fileURLToPath(new URL('addon-calls.mjs', import.meta.url));
-const CALLS = 500;
+const CALLS = 150;
 
 describe.skipIf(!existsSync(addon))('the addon', () => {
   test('answers random arguments with typed errors', () => {
-    for (const seed of [1, 2]) {
+    for (const seed of [1]) {
       const { status, signal, stdout, stderr } = spawnSync(
         process.execPath,
         [script, addon, `${CALLS}`, `${seed}`],
