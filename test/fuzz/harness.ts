@@ -76,7 +76,9 @@ export function fuzzParser(
       if (allocated > MEBIBYTE) late++;
       // Rule 14 of the parsers.
       if (allocated > 4 * bytes.length + MEBIBYTE) {
-        throw new Error(`${target.name}, case ${made}: ${allocated} bytes allocated for ${bytes.length}`);
+        throw new Error(`${target.name}, case ${made}: ${allocated} bytes allocated for ${bytes.length}`, {
+          cause: error,
+        });
       }
     }
     const ms = performance.now() - start;
