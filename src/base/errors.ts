@@ -20,6 +20,7 @@ export type ErrorCode =
   | 'data'
   | 'protocol'
   | 'refused'
+  | 'integrity'
   | 'transport'
   | 'key-file'
   | 'limit'
@@ -159,6 +160,18 @@ export class ProtocolError extends SubrosaError<{ reason: string }> {
   readonly code = 'protocol';
   constructor(reason: string) {
     super(reason, { reason });
+  }
+}
+
+/** Which edge returned a wrong result; null where that cannot be told. */
+export type LyingEdge = 'a' | 'b' | 'both' | null;
+
+/** An outsourced layer came back wrong. Says nothing about which element, by how much, or which check noticed. */
+export class IntegrityError extends SubrosaError<{ layer: number; edge: LyingEdge }> {
+  readonly code = 'integrity';
+  constructor(layer: number, edge: LyingEdge) {
+    const who = edge === null ? 'one of the edges' : edge === 'both' ? 'both edges' : `edge ${edge}`;
+    super(`${who} returned a wrong result for layer ${layer}; the inference is abandoned`, { layer, edge });
   }
 }
 

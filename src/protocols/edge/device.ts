@@ -1,0 +1,316 @@
+/**
+ * The device of the two-edge mode: owns input, key and result, runs every non-linear step, has every linear step done by two edges that
+ * see only uniform words. Browser-safe: WebCrypto and typed arrays, no socket, no file, no clock.
+ */
+import { IntegrityError, type LyingEdge, ProtocolError } from '../../base/errors.ts';
+import { systemRandom } from '../../base/random.ts';
+import { applyIntegerLinear, type IntegerLinearMap } from '../../kernel/integer-linear-map.ts';
+import { type ApplyLinearAsync, evaluateIntegerNetworkAsync } from '../../nn/integer-evaluate.ts';
+import type { IntegerNetwork } from '../../nn/integer-network.ts';
+import { type Construction, type LayerShares, type RequestMasks, sharing } from './construction.ts';
+import { EdgeLink, type MessageLink } from './edge-link.ts';
+import { type LayerPlan, type PlannedLayer, planLayers } from './layer-plan.ts';
+import { littleEndian, type RootKey } from './mask-stream.ts';
+import type { ProjectionCheck } from './projection-check.ts';
+import type { RequestCounter } from './request-counter.ts';
+import { PARTY_ID_BYTES } from './secure-channel.ts';
+import { acceptsSamples, type SamplingGoal, samplesFor } from './sampling-check.ts';
+import { addShares, packShares } from './share-ring.ts';
+
+export interface EdgeDeviceOptions {
+  readonly network: IntegerNetwork;
+  /** 16 bytes, given by the owner. */
+  readonly deviceId: Uint8Array;
+  readonly root: RootKey;
+  readonly counter: RequestCounter;
+  /** `sharing(false)` by default. */
+  readonly construction?: Construction;
+  /** Independent projection checks; the default provisioning has two. */
+  readonly projections: readonly ProjectionCheck[];
+  readonly sampling?: SamplingGoal;
+  /** Recomputes a share after a failed check, to name the liar: plain JavaScript by default; null on a device without weights. */
+  readonly recompute?: ApplyLinearAsync | null;
+  /** Goes on although one operator runs both edges, who can then read everything. */
+  readonly allowSameOperator?: boolean;
+  /** Called once when a check has failed: its vectors must not be used again, also not after a restart. */
+  readonly onRejection?: () => Promise<void>;
+  /** Milliseconds of a clock that only measures; without it the report has zeros. */
+  readonly now?: () => number;
+}
+
+/** What one layer cost the device. */
+export interface LayerReport {
+  readonly layer: number;
+  /** Own work: masks, shares, packing, checks. Waiting is not in it. */
+  readonly deviceMs: number;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+}
+
+export interface EdgeInference {
+  /** `[batch, outputs]` integers, equal to clear inference bit for bit. */
+  readonly outputs: Int32Array;
+  readonly layers: readonly LayerReport[];
+}
+
+type Links = Readonly<Record<'a' | 'b', EdgeLink>>;
+
+export class EdgeDevice {
+  readonly #options: EdgeDeviceOptions;
+  readonly #plan: LayerPlan;
+  readonly #construction: Construction;
+  readonly #links: Links;
+  #busy = false;
+  #unusable: string | null = null;
+
+  private constructor(options: EdgeDeviceOptions, plan: LayerPlan, links: Links) {
+    this.#options = options;
+    this.#plan = plan;
+    this.#construction = options.construction ?? sharing(false);
+    this.#links = links;
+  }
+
+  /**
+   * Authenticates both edges and itself to them.
+   * @throws {ProtocolError} when one does not know the device, or both have one operator; {@link TransportError}
+   */
+  static async connect(a: MessageLink, b: MessageLink, options: EdgeDeviceOptions): Promise<EdgeDevice> {
+    const plan = planLayers(options.network);
+    const open = async (name: string, link: MessageLink, purpose: 'edge a' | 'edge b') => {
+      const key = options.root.derive(purpose, options.deviceId);
+      return await EdgeLink.open(name, link, { key, modelId: plan.modelId, partyId: options.deviceId });
+    };
+    const opened = await Promise.allSettled([open('edge A', a, 'edge a'), open('edge B', b, 'edge b')]);
+    const failed = opened.find((result) => result.status === 'rejected');
+    const [first, second] = opened.map((result) => (result.status === 'fulfilled' ? result.value : null));
+    const operators = [first?.operator, second?.operator].map((name) => name?.trim().toLowerCase());
+    if (failed !== undefined || (operators[0] === operators[1] && options.allowSameOperator !== true)) {
+      for (const link of [a, b]) link.close();
+      if (failed !== undefined) throw failed.reason;
+      throw new ProtocolError(
+        'both edges have the same operator, who could put the shares together and read every input; choose another edge',
+      );
+    }
+    return new EdgeDevice(options, plan, { a: first!, b: second! });
+  }
+
+  /**
+   * Runs the network on `[batch, inputs]` integers.
+   * @throws {IntegrityError} when a check fails, {@link ProtocolError} when an edge does not keep to the protocol, {@link TransportError}
+   *   when one is gone: connect again and call again; the new attempt uses fresh randomness. No output leaves on any of them.
+   */
+  async infer(input: Int32Array): Promise<EdgeInference> {
+    if (this.#unusable !== null) throw new ProtocolError(this.#unusable);
+    if (this.#busy) throw new ProtocolError('an inference is already running on these connections');
+    this.#busy = true;
+    try {
+      const request = await DeviceRequest.begin(
+        this.#options,
+        this.#plan,
+        this.#construction,
+        this.#links,
+        input,
+      );
+      const outputs = await evaluateIntegerNetworkAsync(
+        this.#options.network,
+        input,
+        (layer, _map, x, batch) => request.linear(layer, x, batch),
+      );
+      await request.end();
+      return { outputs, layers: request.reports };
+    } catch (error) {
+      this.#unusable = 'an earlier inference failed on these connections';
+      this.close();
+      if (error instanceof IntegrityError) await this.#options.onRejection?.();
+      throw error;
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /** Bytes so far on both connections. */
+  get traffic(): { readonly up: number; readonly down: number } {
+    const { a, b } = this.#links;
+    return { up: a.traffic.up + b.traffic.up, down: a.traffic.down + b.traffic.down };
+  }
+
+  close(): void {
+    this.#links.a.close();
+    this.#links.b.close();
+  }
+}
+
+/** One inference in progress. */
+class DeviceRequest {
+  readonly reports: LayerReport[] = [];
+  readonly #options: EdgeDeviceOptions;
+  readonly #plan: LayerPlan;
+  readonly #construction: Construction;
+  readonly #links: Links;
+  readonly #number: number;
+  readonly #masks: RequestMasks;
+
+  private constructor(
+    options: EdgeDeviceOptions,
+    plan: LayerPlan,
+    construction: Construction,
+    links: Links,
+    number: number,
+    masks: RequestMasks,
+  ) {
+    this.#options = options;
+    this.#plan = plan;
+    this.#construction = construction;
+    this.#links = links;
+    this.#number = number;
+    this.#masks = masks;
+  }
+
+  static async begin(
+    options: EdgeDeviceOptions,
+    plan: LayerPlan,
+    construction: Construction,
+    links: Links,
+    input: Int32Array,
+  ): Promise<DeviceRequest> {
+    const batch = input.length / options.network.inputs;
+    const number = await options.counter.next();
+    // The counter alone makes the seed fresh; the random part keeps it fresh when somebody restores an old backup.
+    const fields = [options.deviceId, plan.modelId, littleEndian(number, 8), systemRandom.seed()];
+    const seeds = {
+      input: options.root.derive('input shares', ...fields),
+      output: options.root.derive('relayed outputs', ...fields),
+    };
+    const masks = await construction.open(seeds);
+    const begin = { kind: 'begin', request: number, batch } as const;
+    const [toA, toB] = [construction.seedForA(seeds), construction.seedForB(seeds)];
+    const none = new Uint8Array(32);
+    await Promise.all([
+      links.a.send({ ...begin, mode: construction.modeA, inputSeed: toA, outputSeed: none }),
+      links.b.send({ ...begin, mode: construction.modeB, inputSeed: none, outputSeed: toB }),
+    ]);
+    seeds.input.fill(0);
+    seeds.output.fill(0);
+    return new DeviceRequest(options, plan, construction, links, number, masks);
+  }
+
+  /** W x by the edges, checked. */
+  async linear(layer: number, x: Int32Array, batch: number): Promise<Int32Array> {
+    const planned = this.#plan.layers[layer]!;
+    const { bits } = planned;
+    const { a, b } = this.#links;
+    const now = this.#options.now ?? (() => 0);
+    const before = [a.traffic.up + b.traffic.up, a.traffic.down + b.traffic.down] as const;
+    let started = now();
+    const shares = await this.#masks.share(layer, planned, x, batch);
+    const packed = [
+      shares.a === null ? null : packShares(shares.a, bits),
+      packShares(shares.b, bits),
+    ] as const;
+    let deviceMs = now() - started;
+
+    const message = { kind: 'input', request: this.#number, layer } as const;
+    const sending = [b.send({ ...message, shares: packed[1] })];
+    if (packed[0] !== null) sending.push(a.send({ ...message, shares: packed[0] }));
+    const next = this.#plan.layers[layer + 1];
+    if (next !== undefined) this.#masks.prepare(layer + 1, next, batch);
+    const count = batch * planned.outputs;
+    const relays = this.#construction.modeA.startsWith('relay');
+    const receiving = [a.output(this.#number, layer, count, bits)];
+    if (!relays) receiving.push(b.output(this.#number, layer, count, bits));
+    const exchanged = Promise.all([Promise.all(receiving), ...sending]);
+    // Heard below; until then a failure must not count as unheard.
+    exchanged.catch(() => undefined);
+    await Promise.all(this.#options.projections.map((check) => check.prepare(layer, planned.outputs)));
+    const [answers] = await exchanged;
+
+    started = now();
+    const y = await this.#masks.combine(layer, planned, batch, answers);
+    const sound = this.#accepts(layer, planned, x, y);
+    deviceMs += now() - started;
+    if (!sound)
+      throw new IntegrityError(
+        layer,
+        await this.#liar(layer, planned, batch, shares, relays ? null : answers),
+      );
+    const after = [a.traffic.up + b.traffic.up, a.traffic.down + b.traffic.down] as const;
+    this.reports.push({ layer, deviceMs, bytesUp: after[0] - before[0], bytesDown: after[1] - before[1] });
+    return y;
+  }
+
+  async end(): Promise<void> {
+    const message = { kind: 'end', request: this.#number } as const;
+    await Promise.all([this.#links.a.send(message), this.#links.b.send(message)]);
+  }
+
+  /** Runs every configured check, whatever the first one says. */
+  #accepts(layer: number, planned: PlannedLayer, x: Int32Array, y: Int32Array): boolean {
+    const { projections, sampling } = this.#options;
+    const verdicts = projections.map((check) => check.accepts(layer, planned, x, y));
+    if (sampling !== undefined) {
+      verdicts.push(acceptsSamples(planned.map, x, y, samplesFor(planned.outputs, sampling)));
+    }
+    return verdicts.every((accepted) => accepted);
+  }
+
+  /**
+   * Recomputes both shares' outputs and compares. Behind a relay the device saw only a sum, so it asks both edges for the same
+   * layer once more without relay; an edge that lied only in the relay and now answers truly is not found, and the answer is null.
+   */
+  async #liar(
+    layer: number,
+    planned: PlannedLayer,
+    batch: number,
+    shares: LayerShares,
+    answers: readonly Uint32Array[] | null,
+  ): Promise<LyingEdge> {
+    const recompute: ApplyLinearAsync | null =
+      this.#options.recompute === undefined ? plainRecompute : this.#options.recompute;
+    if (recompute === null) return null;
+    const given = answers ?? (await this.#askAgain(layer, planned, batch, shares));
+    const lies: boolean[] = [];
+    for (const [i, words] of [shares.aWords, shares.b].entries()) {
+      const truth = await recompute(
+        layer,
+        planned.map,
+        new Int32Array(words.buffer, words.byteOffset, words.length),
+        batch,
+      );
+      const reduced = addShares(truth, new Uint32Array(truth.length), planned.bits);
+      lies.push(reduced.some((word, at) => word !== given[i]![at]));
+    }
+    if (lies[0] === true) return lies[1] === true ? 'both' : 'a';
+    return lies[1] === true ? 'b' : null;
+  }
+
+  async #askAgain(
+    layer: number,
+    planned: PlannedLayer,
+    batch: number,
+    shares: LayerShares,
+  ): Promise<Uint32Array[]> {
+    const { a, b } = this.#links;
+    const message = { kind: 'again', request: this.#number, layer } as const;
+    await Promise.all([
+      a.send({ ...message, shares: new Uint8Array() }),
+      b.send({ ...message, shares: packShares(shares.b, planned.bits) }),
+    ]);
+    const count = batch * planned.outputs;
+    return await Promise.all([a, b].map((link) => link.output(this.#number, layer, count, planned.bits)));
+  }
+}
+
+function plainRecompute(_layer: number, map: IntegerLinearMap, x: Int32Array, batch: number): Int32Array {
+  return applyIntegerLinear(map, x, batch);
+}
+
+/** What the device stores: the key, the check vectors and, for `paired`, the pairs. */
+export function deviceKeyBytes(plan: LayerPlan, checks: number, pairs: number): number {
+  const images = plan.layers.reduce((sum, { inputs }) => sum + 4 * inputs, 0);
+  return 32 + checks * images + pairs;
+}
+
+/** Identifies a device: 16 random bytes. */
+export function newDeviceId(): Uint8Array {
+  return systemRandom.seed().slice(0, PARTY_ID_BYTES);
+}

@@ -1,0 +1,220 @@
+/**
+ * An authenticated, encrypted conversation between a device and an edge, or between two edges. A key that the owner gave to both ends
+ * authenticates each to the other; ephemeral X25519 [RFC 7748] makes the record keys, so that neither recorded traffic nor a key
+ * stolen later opens a finished session. Records are AES-256-GCM under one key per direction with the record number as nonce:
+ * a changed, lost, repeated or reordered record ends the session.
+ *
+ *   hello    'SEH1' model id (32) party id (16) nonce (32) X25519 (32)
+ *   welcome  'SEW1' operator (u8 length, UTF-8) nonce (32) X25519 (32) HMAC (32)
+ *   proof    'SEP1' HMAC (32)
+ *
+ * Each HMAC-SHA256 is over a label and everything that was said before it.
+ */
+import { x25519 } from '@noble/curves/ed25519.js';
+import { hmac } from '@noble/hashes/hmac.js';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { concatBytes } from '@noble/hashes/utils.js';
+import { ByteReader, ByteWriter } from '../../base/bytes.ts';
+import { ProtocolError } from '../../base/errors.ts';
+import { systemRandom } from '../../base/random.ts';
+
+const HELLO = 0x31484553;
+const WELCOME = 0x31574553;
+const PROOF = 0x31504553;
+export const PARTY_ID_BYTES = 16;
+export const HELLO_BYTES = 4 + 32 + PARTY_ID_BYTES + 64;
+const MOST_OPERATOR_BYTES = 64;
+const TAG_BYTES = 16;
+const utf8 = new TextEncoder();
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Compares without a branch on where they differ. */
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  let difference = a.length ^ b.length;
+  for (let i = 0; i < a.length; i++) difference |= a[i]! ^ (b[i] ?? 0);
+  return difference === 0;
+}
+
+function tagged(key: Uint8Array, label: string, ...said: readonly Uint8Array[]): Bytes {
+  return Uint8Array.from(
+    hmac(sha256, key, concatBytes(utf8.encode(`subrosa edge ${label}|`), sha256(concatBytes(...said)))),
+  );
+}
+
+/** Sealed records in one direction each; made by a handshake. */
+export class SecureChannel {
+  readonly #send: CryptoKey;
+  readonly #receive: CryptoKey;
+  #sent = 0;
+  #received = 0;
+  #tail: Promise<unknown> = Promise.resolve();
+
+  private constructor(send: CryptoKey, receive: CryptoKey) {
+    this.#send = send;
+    this.#receive = receive;
+  }
+
+  static async open(secret: Uint8Array, initiator: boolean): Promise<SecureChannel> {
+    const keyOf = (label: string) =>
+      globalThis.crypto.subtle.importKey('raw', tagged(secret, label), 'AES-GCM', false, [
+        'encrypt',
+        'decrypt',
+      ]);
+    const [up, down] = await Promise.all([keyOf('records up'), keyOf('records down')]);
+    secret.fill(0);
+    return initiator ? new SecureChannel(up, down) : new SecureChannel(down, up);
+  }
+
+  /** Calls may overlap; results resolve in the order of the calls. */
+  seal(message: Uint8Array): Promise<Uint8Array> {
+    const iv = recordNonce(this.#sent++);
+    const work = globalThis.crypto.subtle.encrypt({ name: 'AES-GCM', iv }, this.#send, message as Bytes);
+    const result = this.#tail.then(async () => new Uint8Array(await work));
+    work.catch(() => undefined);
+    this.#tail = result.catch(() => undefined);
+    return result;
+  }
+
+  /** @throws {ProtocolError} unless this is the next record of the other side. Records must be opened one after another. */
+  async open(record: Uint8Array): Promise<Uint8Array> {
+    const iv = recordNonce(this.#received++);
+    if (record.length < TAG_BYTES) throw new ProtocolError('a record is too short');
+    try {
+      const opened = await globalThis.crypto.subtle.decrypt(
+        { name: 'AES-GCM', iv },
+        this.#receive,
+        record as Bytes,
+      );
+      return new Uint8Array(opened);
+    } catch {
+      throw new ProtocolError(
+        'a record is not the next one of this session: changed, lost, repeated or out of order',
+      );
+    }
+  }
+}
+
+function recordNonce(number: number): Bytes {
+  const iv = new Uint8Array(12);
+  new DataView(iv.buffer).setBigUint64(4, BigInt(number));
+  return iv;
+}
+
+function sessionSecret(
+  key: Uint8Array,
+  own: Uint8Array,
+  theirs: Uint8Array,
+  said: readonly Uint8Array[],
+): Uint8Array {
+  let shared: Uint8Array;
+  try {
+    shared = x25519.getSharedSecret(own, theirs);
+  } catch {
+    throw new ProtocolError('the other side sent a key of low order');
+  }
+  const secret = tagged(key, 'session', shared, ...said);
+  shared.fill(0);
+  own.fill(0);
+  return secret;
+}
+
+/** The side that opens the connection: a device, or edge B towards edge A. */
+export class HandshakeInitiator {
+  readonly hello: Uint8Array;
+  readonly #key: Uint8Array;
+  readonly #ephemeral: Uint8Array;
+
+  constructor(key: Uint8Array, modelId: Uint8Array, partyId: Uint8Array) {
+    this.#key = key;
+    this.#ephemeral = systemRandom.seed();
+    const writer = new ByteWriter(HELLO_BYTES);
+    writer.u32(HELLO);
+    writer.bytes(modelId);
+    writer.bytes(partyId);
+    writer.bytes(systemRandom.seed());
+    writer.bytes(x25519.getPublicKey(this.#ephemeral));
+    this.hello = writer.finish();
+  }
+
+  /** @throws {DecodeError} {@link ProtocolError} when the other side does not know the key. */
+  async finish(
+    welcome: Uint8Array,
+  ): Promise<{ operator: string; proof: Uint8Array; channel: SecureChannel }> {
+    const reader = new ByteReader('a welcome', welcome);
+    if (reader.u32() !== WELCOME) throw reader.error('bad magic');
+    const length = reader.u8();
+    if (length > MOST_OPERATOR_BYTES) throw reader.error('the operator has too long a name');
+    const operator = new TextDecoder().decode(reader.bytes(length));
+    reader.bytes(32);
+    const theirs = reader.bytes(32);
+    const tag = reader.bytes(32);
+    reader.end();
+    const body = welcome.subarray(0, welcome.length - 32);
+    if (!sameBytes(tag, tagged(this.#key, 'welcome', this.hello, body))) {
+      throw new ProtocolError('the edge does not hold the key that the owner gave it for this device');
+    }
+    const writer = new ByteWriter(36);
+    writer.u32(PROOF);
+    writer.bytes(tagged(this.#key, 'proof', this.hello, welcome));
+    const secret = sessionSecret(this.#key, this.#ephemeral, theirs, [this.hello, welcome]);
+    return { operator, proof: writer.finish(), channel: await SecureChannel.open(secret, true) };
+  }
+}
+
+export interface Hello {
+  readonly bytes: Uint8Array;
+  readonly modelId: Uint8Array;
+  readonly partyId: Uint8Array;
+}
+
+/** @throws {DecodeError} */
+export function readHello(bytes: Uint8Array): Hello {
+  const reader = new ByteReader('a hello', bytes);
+  if (reader.u32() !== HELLO) throw reader.error('bad magic');
+  const modelId = reader.bytes(32);
+  const partyId = reader.bytes(PARTY_ID_BYTES);
+  reader.bytes(64);
+  reader.end();
+  return { bytes, modelId, partyId };
+}
+
+/** The side that was connected to. For a party that nobody knows, a random `key` makes the answer look like any other. */
+export class HandshakeResponder {
+  readonly welcome: Uint8Array;
+  readonly #hello: Hello;
+  readonly #key: Uint8Array;
+  readonly #ephemeral: Uint8Array;
+
+  constructor(hello: Hello, key: Uint8Array, operator: string) {
+    this.#hello = hello;
+    this.#key = key;
+    this.#ephemeral = systemRandom.seed();
+    const name = utf8.encode(operator).subarray(0, MOST_OPERATOR_BYTES);
+    const writer = new ByteWriter(4 + 1 + name.length + 96);
+    writer.u32(WELCOME);
+    writer.u8(name.length);
+    writer.bytes(name);
+    writer.bytes(systemRandom.seed());
+    writer.bytes(x25519.getPublicKey(this.#ephemeral));
+    const tag = writer.reserve(32);
+    this.welcome = writer.finish();
+    tag.set(tagged(key, 'welcome', hello.bytes, this.welcome.subarray(0, this.welcome.length - 32)));
+  }
+
+  /** @throws {DecodeError} {@link ProtocolError} when the party does not hold the key. */
+  finish(proof: Uint8Array): Promise<SecureChannel> {
+    const reader = new ByteReader('a proof', proof);
+    if (reader.u32() !== PROOF) throw reader.error('bad magic');
+    const tag = reader.bytes(32);
+    reader.end();
+    if (!sameBytes(tag, tagged(this.#key, 'proof', this.#hello.bytes, this.welcome))) {
+      throw new ProtocolError('the device is not known here');
+    }
+    const theirs = this.#hello.bytes.subarray(HELLO_BYTES - 32);
+    return SecureChannel.open(
+      sessionSecret(this.#key, this.#ephemeral, theirs, [this.#hello.bytes, this.welcome]),
+      false,
+    );
+  }
+}
