@@ -8,8 +8,11 @@
  */
 import type { Words } from '../../kernel/kernel.ts';
 import type { Arena } from '../../ring/arena.ts';
+import { readRlweCiphertexts, writeRlweCiphertexts } from '../rlwe/ciphertext-wire.ts';
 import { ciphertextWords, RlweCiphertexts, type RlweFacts } from '../rlwe/ciphertext.ts';
+import { NOISE_CODEC } from './ciphertext-wire.ts';
 import type { BgvContext } from './context.ts';
+import { noiseRoom } from './noise-bound.ts';
 
 export interface BgvFacts extends RlweFacts<BgvContext> {
   /** log2 of a bound on the canonical norm of v / t: see noise-bound.ts. */
@@ -31,7 +34,7 @@ export class BgvCiphertextBatch extends RlweCiphertexts<BgvContext> {
 
   /** Bits that the noise may still grow by before a decryption could fail; never negative. */
   get noiseBudget(): number {
-    return noiseRoom(this.context, this.level) - this.noiseBits;
+    return noiseRoom(this.context.params, this.level) - this.noiseBits;
   }
 
   /** Ciphertext `index` as a view: valid while the batch lives, owns nothing. @throws {OutOfRangeError} */
@@ -49,15 +52,39 @@ export class BgvCiphertextBatch extends RlweCiphertexts<BgvContext> {
     const { context, count, parts, level, noiseBits, factor } = this;
     return { context, count, parts, level, noiseBits, factor };
   }
+
+  /** Header, facts, then the seed and the first parts when seeded, else all parts; residues packed to their primes. */
+  toBytes(): Uint8Array {
+    return writeRlweCiphertexts(this, NOISE_CODEC, false);
+  }
+
+  /**
+   * At most `maxCount` ciphertexts: the receiver knows how many it expects.
+   *
+   * @throws {DecodeError} {@link ParamsMismatchError}
+   */
+  static fromBytes(
+    context: BgvContext,
+    bytes: Uint8Array,
+    arena: Arena,
+    maxCount: number,
+  ): BgvCiphertextBatch {
+    const { words, facts } = readRlweCiphertexts(context, bytes, NOISE_CODEC, { single: false, maxCount });
+    return arena.adopt(new BgvCiphertextBatch(words, facts));
+  }
 }
 
 /** One ciphertext: a batch of one. */
-export class BgvCiphertext extends BgvCiphertextBatch {}
+export class BgvCiphertext extends BgvCiphertextBatch {
+  override toBytes(): Uint8Array {
+    return writeRlweCiphertexts(this, NOISE_CODEC, true);
+  }
 
-/** Largest noise bound at `level`: |v| <= Q / 4, so that the roundings of a decryption have room as well. */
-export function noiseRoom(context: BgvContext, level: number): number {
-  const { params } = context;
-  return params.logQAt(level) - Math.log2(params.t) - 2;
+  /** @throws {DecodeError} {@link ParamsMismatchError} */
+  static override fromBytes(context: BgvContext, bytes: Uint8Array, arena: Arena): BgvCiphertext {
+    const { words, facts } = readRlweCiphertexts(context, bytes, NOISE_CODEC, { single: true, maxCount: 1 });
+    return arena.adopt(new BgvCiphertext(words, facts));
+  }
 }
 
 /** Fresh words for a result that differs from `like` in `change`; of the same class, owned by `arena`. */

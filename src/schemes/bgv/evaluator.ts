@@ -15,10 +15,10 @@ import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
 import { hoistedGalois } from '../rlwe/hoisted-galois.ts';
 import { conjugationElement, rotationElement } from '../rlwe/key-plan.ts';
 import { assertTwoParts, dropLimbsInto, galoisInto, relinearizeInto } from '../rlwe/key-switching.ts';
-import { allocateBgv, type BgvCiphertext, type BgvCiphertextBatch, noiseRoom } from './ciphertext.ts';
+import { allocateBgv, type BgvCiphertext, type BgvCiphertextBatch } from './ciphertext.ts';
 import type { BgvContext } from './context.ts';
 import { balancedPair } from './correction-factor.ts';
-import { addBits, keySwitchBits, modSwitchBits, roundingBits } from './noise-bound.ts';
+import { addBits, keySwitchBits, modSwitchBits, noiseRoom, roundingBits } from './noise-bound.ts';
 import { BgvPlaintext } from './plaintext.ts';
 
 export class BgvEvaluator {
@@ -180,12 +180,12 @@ export class BgvEvaluator {
   /** The level that {@link modSwitchAuto} chooses: it maximises log2 Q - 2 noiseBits. From public facts only. */
   productLevel(a: BgvCiphertextBatch): number {
     const { n, q } = this.#context.params;
-    let best = { level: a.level as number, room: noiseRoom(this.#context, a.level) - 2 * a.noiseBits };
+    let best = { level: a.level as number, room: noiseRoom(this.#context.params, a.level) - 2 * a.noiseBits };
     let bits = a.noiseBits;
     for (let level = a.level - 1; level >= 0; level--) {
       bits = modSwitchBits(n, bits, q[level + 1]!.q);
-      const room = noiseRoom(this.#context, level) - 2 * bits;
-      if (noiseRoom(this.#context, level) >= bits && room > best.room) best = { level, room };
+      const room = noiseRoom(this.#context.params, level) - 2 * bits;
+      if (noiseRoom(this.#context.params, level) >= bits && room > best.room) best = { level, room };
     }
     return best.level;
   }
@@ -196,7 +196,7 @@ export class BgvEvaluator {
     let [bits, lowest] = [a.noiseBits, a.level as number];
     for (let level = a.level - 1; level >= 0; level--) {
       bits = modSwitchBits(n, bits, q[level + 1]!.q);
-      if (noiseRoom(this.#context, level) >= bits) lowest = level;
+      if (noiseRoom(this.#context.params, level) >= bits) lowest = level;
     }
     return lowest;
   }
@@ -323,7 +323,7 @@ export class BgvEvaluator {
     const floor = roundingBits(this.#context.params.n);
     let at = a;
     while (at.level > level) {
-      const isQuiet = at.noiseBits <= floor && at.noiseBits <= noiseRoom(this.#context, at.level - 1);
+      const isQuiet = at.noiseBits <= floor && at.noiseBits <= noiseRoom(this.#context.params, at.level - 1);
       const next = isQuiet || at.parts !== 2 ? this.#dropped(at, at.level - 1) : this.modSwitch(at);
       this.#release(at, a);
       at = next;
@@ -345,7 +345,7 @@ export class BgvEvaluator {
   }
 
   #assertRoom(op: string, level: number, noiseBits: number): void {
-    const room = noiseRoom(this.#context, level);
+    const room = noiseRoom(this.#context.params, level);
     if (noiseBits > room) throw new NoiseBudgetError(op, level, Math.ceil(noiseBits - room));
   }
 

@@ -12,6 +12,7 @@
 import { ERROR_VARIANCE } from '../rlwe/noise.ts';
 import type { RlweParams } from '../rlwe/params.ts';
 import { logProduct } from '../rlwe/security.ts';
+import type { BgvParams } from './params.ts';
 
 const FAILURE_BITS = 128;
 const TERNARY_VARIANCE = 2 / 3;
@@ -69,4 +70,9 @@ export function keySwitchBits(params: RlweParams, level: number): number {
 /** After a modulus switch by the prime q. */
 export function modSwitchBits(n: number, bits: number, q: number): number {
   return addBits(bits - Math.log2(q), roundingBits(n));
+}
+
+/** Largest noise bound at `level`: |v| <= Q / 4, so that the roundings of a decryption have room as well. */
+export function noiseRoom(params: BgvParams, level: number): number {
+  return params.logQAt(level) - Math.log2(params.t) - 2;
 }

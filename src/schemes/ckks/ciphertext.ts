@@ -5,9 +5,10 @@
 import type { Scale } from '../../base/brand.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import type { Arena } from '../../ring/arena.ts';
+import { readRlweCiphertexts, writeRlweCiphertexts } from '../rlwe/ciphertext-wire.ts';
 import { ciphertextWords, RlweCiphertexts, type RlweFacts } from '../rlwe/ciphertext.ts';
 import type { CkksContext } from './context.ts';
-import { readCiphertexts, writeCiphertexts } from './ciphertext-wire.ts';
+import { SCALE_CODEC } from './ciphertext-wire.ts';
 
 /** What every ciphertext of a batch shares. */
 export interface CiphertextFacts extends RlweFacts<CkksContext> {
@@ -41,7 +42,7 @@ export class CiphertextBatch extends RlweCiphertexts<CkksContext> {
 
   /** Header, facts, then the seed and the first parts when seeded, else all parts; residues packed to their primes. */
   toBytes(): Uint8Array {
-    return writeCiphertexts(this, false);
+    return writeRlweCiphertexts(this, SCALE_CODEC, false);
   }
 
   /**
@@ -50,7 +51,7 @@ export class CiphertextBatch extends RlweCiphertexts<CkksContext> {
    * @throws {DecodeError} {@link ParamsMismatchError}
    */
   static fromBytes(context: CkksContext, bytes: Uint8Array, arena: Arena, maxCount: number): CiphertextBatch {
-    const { words, facts } = readCiphertexts(context, bytes, { single: false, maxCount });
+    const { words, facts } = readRlweCiphertexts(context, bytes, SCALE_CODEC, { single: false, maxCount });
     return arena.adopt(new CiphertextBatch(words, facts));
   }
 }
@@ -58,12 +59,12 @@ export class CiphertextBatch extends RlweCiphertexts<CkksContext> {
 /** One ciphertext: a batch of one. */
 export class CkksCiphertext extends CiphertextBatch {
   override toBytes(): Uint8Array {
-    return writeCiphertexts(this, true);
+    return writeRlweCiphertexts(this, SCALE_CODEC, true);
   }
 
   /** @throws {DecodeError} {@link ParamsMismatchError} */
   static override fromBytes(context: CkksContext, bytes: Uint8Array, arena: Arena): CkksCiphertext {
-    const { words, facts } = readCiphertexts(context, bytes, { single: true, maxCount: 1 });
+    const { words, facts } = readRlweCiphertexts(context, bytes, SCALE_CODEC, { single: true, maxCount: 1 });
     return arena.adopt(new CkksCiphertext(words, facts));
   }
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
+  DecodeError,
   InsecureParamsError,
   InvalidParamsError,
   LevelExhaustedError,
@@ -14,7 +15,7 @@ import { seededRandom } from '../../../src/base/testing.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';
 import { openKernel } from '../../../src/kernel/open.ts';
 import type { Arena } from '../../../src/ring/arena.ts';
-import type { BgvCiphertext } from '../../../src/schemes/bgv/ciphertext.ts';
+import { BgvCiphertext, BgvCiphertextBatch } from '../../../src/schemes/bgv/ciphertext.ts';
 import { BgvContext } from '../../../src/schemes/bgv/context.ts';
 import { balancedPair } from '../../../src/schemes/bgv/correction-factor.ts';
 import type { BgvDecryptor } from '../../../src/schemes/bgv/decryptor.ts';
@@ -23,9 +24,11 @@ import type { BgvEncryptor } from '../../../src/schemes/bgv/encryptor.ts';
 import type { BgvEvaluator } from '../../../src/schemes/bgv/evaluator.ts';
 import { BgvParams, type BgvSpec } from '../../../src/schemes/bgv/params.ts';
 import { innerProductInto } from '../../../src/schemes/rlwe/key-switching.ts';
-import type { EvaluationKeys } from '../../../src/schemes/rlwe/evaluation-keys.ts';
+import { EvaluationKeys } from '../../../src/schemes/rlwe/evaluation-keys.ts';
+import type { KeyPlan } from '../../../src/schemes/rlwe/key-plan.ts';
 import type { PublicKey } from '../../../src/schemes/rlwe/public-key.ts';
 import type { SecretKey } from '../../../src/schemes/rlwe/secret-key.ts';
+import { HEADER_BYTES } from '../../../src/schemes/rlwe/wire.ts';
 import { testValues } from '../ckks/insecure-params.ts';
 
 const INSECURE_TINY: BgvSpec = {
@@ -42,6 +45,8 @@ const INSECURE_WIDE: BgvSpec = {
   plaintextBits: 20,
   security: 'insecure-for-tests',
 };
+const PLAN: KeyPlan = { relinearize: true, rotations: [1, 3], conjugate: true };
+
 /** 128 bits, the size that programs use. */
 const REAL: BgvSpec = { logN: 12, logQ: [36, 34], logP: [36], plaintextBits: 16 };
 
@@ -72,7 +77,7 @@ describe.each([
     using generator = context.keyGenerator();
     secret = generator.secretKey();
     publicKey = generator.publicKey(secret);
-    keys = generator.evaluationKeys(secret, { relinearize: true, rotations: [1, 3], conjugate: true });
+    keys = generator.evaluationKeys(secret, PLAN);
     encoder = context.encoder(arena);
     encryptor = context.encryptor(secret, arena);
     decryptor = context.decryptor(secret, arena);
@@ -242,6 +247,36 @@ describe.each([
     kernel.toDoubles(ring.tables, values, words, ct.mods);
     return values.reduce((max, value) => Math.max(max, Math.abs(value)), 0) / t;
   }
+
+  test('ciphertexts and keys come back from bytes; foreign, forged and cut ones do not', () => {
+    const [a, p] = [encrypt(x), encoder.encode(y)];
+    using sent = EvaluationKeys.fromBytes(context, keys.toBytes(context), PLAN);
+    const remote = context.evaluator(sent, arena);
+    const received = BgvCiphertext.fromBytes(context, a.toBytes(), arena);
+    expect(received.words.bytes()).toEqual(a.words.bytes());
+    const result = remote.modSwitchAuto(remote.mul(remote.mul(received, p), received));
+    const reply = BgvCiphertext.fromBytes(context, result.toBytes(), arena);
+    expectSlots(reply, (u, v) => u * u * v);
+    const batch = encryptor.encryptBatch([p, p]);
+    const back = BgvCiphertextBatch.fromBytes(context, batch.toBytes(), arena, 2);
+    expect(Buffer.compare(back.toBytes(), batch.toBytes())).toBe(0);
+    expect(() => BgvCiphertextBatch.fromBytes(context, batch.toBytes(), arena, 1)).toThrow(DecodeError);
+    const bytes = result.toBytes();
+    for (let length = 0; length < bytes.length; length += 1 + (length >> 2)) {
+      expect(() => BgvCiphertext.fromBytes(context, bytes.subarray(0, length), arena)).toThrow(DecodeError);
+    }
+    const forge = (offset: number, write: (view: DataView, at: number) => void) => () => {
+      const forged = bytes.slice();
+      write(new DataView(forged.buffer), HEADER_BYTES + offset);
+      BgvCiphertext.fromBytes(context, forged, arena);
+    };
+    for (const bits of [Number.NaN, -1, 0, 1e9, Number.POSITIVE_INFINITY]) {
+      expect(forge(8, (view, at) => view.setFloat64(at, bits, true))).toThrow('noise bound');
+    }
+    for (const factor of [0, t]) {
+      expect(forge(16, (view, at) => view.setBigUint64(at, BigInt(factor), true))).toThrow('no unit');
+    }
+  });
 
   test('refuses misuse with typed errors', async () => {
     const a = encrypt(x);
