@@ -3,9 +3,10 @@ import { parseArgs } from 'node:util';
 import { engine } from './engine.ts';
 import { layers } from './layers.ts';
 import { type Bench, formatReport } from './report.ts';
+import { sizes } from './sizes.ts';
 import { speech } from './speech.ts';
 
-const BENCHES: Readonly<Record<string, Bench>> = { engine, layers, speech };
+const BENCHES: Readonly<Record<string, Bench>> = { engine, layers, sizes, speech };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -1,0 +1,106 @@
+/**
+ * Bytes of keys and ciphertexts on the wire: both halves in 64-bit words, as sent (seeds, residues packed to their primes), and
+ * node-seal's `save()` of its seeded objects with and without its compression, for the same number of primes of the same width.
+ */
+import { createRequire } from 'node:module';
+import type { SEALLibrary } from 'node-seal/implementation/seal.js';
+import { openKernel } from '../src/kernel/open.ts';
+import type { Kernel } from '../src/kernel/kernel.ts';
+import { CkksContext } from '../src/schemes/ckks/context.ts';
+import { CkksParams } from '../src/schemes/ckks/params.ts';
+import { type Bench, type BenchRow, reportFor } from './report.ts';
+
+const openSealLibrary = createRequire(import.meta.url)('node-seal') as () => Promise<SEALLibrary>;
+const SETS = [
+  { logN: 13, logQ: [42, 42, 42], logP: [44] },
+  { logN: 14, logQ: [50, 40, 40, 40, 40, 40, 40, 40], logP: [50] },
+] as const;
+const LOG_SCALE = 32;
+
+type ParameterSet = (typeof SETS)[number];
+
+/** What a polynomial takes as words. */
+function wordBytes(set: ParameterSet, limbs: number): number {
+  return 8 * 2 ** set.logN * limbs;
+}
+
+async function ourSizes(
+  kernel: Kernel,
+  set: ParameterSet,
+): Promise<Map<string, [before: number, now: number]>> {
+  using context = await CkksContext.open(CkksParams.create({ ...set, logScale: LOG_SCALE }), { kernel });
+  using arena = context.arena();
+  using generator = context.keyGenerator();
+  using secret = generator.secretKey();
+  using publicKey = generator.publicKey(secret);
+  const { maxLevel } = context.params;
+  const keyBytes = (level: number): number => {
+    using keys = generator.evaluationKeys(secret, { rotations: [{ step: 1, maxLevel: level }] });
+    return keys.toBytes(context).length;
+  };
+  using relinearize = generator.evaluationKeys(secret, { relinearize: true });
+  using encryptor = context.encryptor(secret, arena);
+  const fresh = encryptor.encrypt(context.encoder(arena).encode([1, 2, 3]));
+  const evaluator = context.evaluator(relinearize, arena);
+  const limbs = maxLevel + 1;
+  const wholeKey = 2 * limbs * wordBytes(set, limbs + set.logP.length);
+  return new Map([
+    ['public key', [2 * wordBytes(set, limbs), publicKey.toBytes().length]],
+    ['relinearisation key', [wholeKey, relinearize.toBytes(context).length]],
+    ['rotation key', [wholeKey, keyBytes(maxLevel)]],
+    ['rotation key for level 1', [wholeKey, keyBytes(1)]],
+    ['fresh ciphertext', [2 * wordBytes(set, limbs), fresh.toBytes().length]],
+    ['reply, one prime', [2 * wordBytes(set, limbs), evaluator.dropTo(fresh, 0).toBytes().length]],
+  ]);
+}
+
+interface Saved {
+  saveArray(compression: never): ArrayLike<number>;
+}
+
+/** Sizes of SEAL's objects with seeds where it has them. */
+async function sealSizes(set: ParameterSet): Promise<Map<string, [plain: number, compressed: number]>> {
+  const seal = await openSealLibrary();
+  const n = 2 ** set.logN;
+  const parms = seal.EncryptionParameters(seal.SchemeType.ckks);
+  parms.setPolyModulusDegree(n);
+  parms.setCoeffModulus(seal.CoeffModulus.Create(n, Int32Array.from([...set.logQ, ...set.logP])));
+  const context = seal.Context(parms, true, seal.SecurityLevel.tc128);
+  const generator = seal.KeyGenerator(context);
+  const encoder = seal.CKKSEncoder(context);
+  const encryptor = seal.Encryptor(context, generator.createPublicKey(), generator.secretKey());
+  const ciphertext = encryptor.encryptSymmetricSerializable(
+    encoder.encode(Float64Array.of(1, 2, 3), 2 ** LOG_SCALE)!,
+  );
+  const objects: [string, unknown][] = [
+    ['public key', generator.createPublicKeySerializable()],
+    ['relinearisation key', generator.createRelinKeysSerializable()],
+    ['rotation key', generator.createGaloisKeysSerializable(Int32Array.from([1]))],
+    ['fresh ciphertext', ciphertext],
+  ];
+  const size = (object: unknown, mode: unknown): number => (object as Saved).saveArray(mode as never).length;
+  return new Map(
+    objects.map(([name, object]) => [
+      name,
+      [size(object, seal.ComprModeType.none), size(object, seal.ComprModeType.zstd)],
+    ]),
+  );
+}
+
+export const sizes: Bench = async () => {
+  using kernel = await openKernel();
+  const rows: BenchRow[] = [];
+  for (const set of SETS) {
+    const theirs = await sealSizes(set);
+    for (const [object, [wordsBytes, bytes]] of await ourSizes(kernel, set)) {
+      const seal = theirs.get(object);
+      const ours = { object, logN: set.logN, limbs: set.logQ.length, wordsBytes, bytes };
+      rows.push(
+        seal === undefined
+          ? ours
+          : { ...ours, sealBytes: seal[0], sealCompressed: seal[1], ratio: seal[1] / bytes },
+      );
+    }
+  }
+  return reportFor('sizes', kernel, rows);
+};
