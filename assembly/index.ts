@@ -34,6 +34,7 @@ export { multiplyPanel, packPanel, packWeights } from './gemm';
 export { sgemm } from './sgemm';
 export { uniformResidues } from './keccak';
 export { centredBinomial, keyStream, ternary, uniformSigned } from './chacha20';
+export { wideGaussian } from './gaussian';
 export { packBits, unpackBits } from './bits';
 
 /** The first byte that the host may use. */

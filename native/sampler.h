@@ -46,5 +46,7 @@ void permuteFourAvx2(uint64_t* states);
 void sampleCentredBinomial(int8_t* out, size_t count, const uint8_t* key, uint64_t nonce);
 void sampleTernary(int8_t* out, size_t count, const uint8_t* key, uint64_t nonce);
 void sampleUniformSigned(double* out, size_t count, unsigned bits, const uint8_t* key, uint64_t nonce);
+// 1 <= multiplier < 2^46.
+void sampleWideGaussian(double* out, size_t count, uint64_t multiplier, const uint8_t* key, uint64_t nonce);
 
 }  // namespace subrosa

@@ -57,6 +57,18 @@ Napi::Value uniformSigned(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// wideGaussian(out, multiplier, key, nonce)
+Napi::Value wideGaussian(const Napi::CallbackInfo& info) {
+  Arguments args(info);
+  const Span<double> out = args.doubles(0, "out");
+  const int64_t multiplier = args.integer(1, "the multiplier of a Gaussian", 1, (int64_t{1} << 46) - 1);
+  const Span<uint8_t> key = args.bytes(2, "the length of the key", seedBytes);
+  const int64_t nonce = args.integer(3, "a nonce", 0, nonceLimit - 1);
+  if (args.ok())
+    sampleWideGaussian(out.data, out.length, static_cast<uint64_t>(multiplier), key.data, static_cast<uint64_t>(nonce));
+  return info.Env().Undefined();
+}
+
 // The bare streams, for known answers: shake128(out, message), chacha20(out, key, nonce).
 Napi::Value shake128(const Napi::CallbackInfo& info) {
   Arguments args(info);
@@ -86,6 +98,7 @@ void registerSampler(Napi::Env, Napi::Object exports) {
   addFunction(exports, "centredBinomial", small<sampleCentredBinomial>);
   addFunction(exports, "ternary", small<sampleTernary>);
   addFunction(exports, "uniformSigned", uniformSigned);
+  addFunction(exports, "wideGaussian", wideGaussian);
   addFunction(exports, "shake128", shake128);
   addFunction(exports, "chacha20", chacha20);
 }

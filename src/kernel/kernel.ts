@@ -136,6 +136,17 @@ export interface Kernel extends Disposable {
   uniformSigned(out: Float64Array, bits: number, key: Uint8Array, nonce: number): void;
 
   /**
+   * Discrete Gaussian with sigma = multiplier / sqrt(2 ln 2), the probability of x proportional to 2^(-(x / multiplier)^2), as
+   * integer doubles; 1 <= multiplier < 2^46, |x| < 12 * multiplier. [DDLL13, section 6.3] Candidates of 48 bytes of the same
+   * kind of stream, six little-endian words w0 .. w5: b from the distribution 2^(-b^2) on b >= 0 by comparing w1 * 2^64 + w0
+   * with 11 thresholds of 128 bits; u = floor(multiplier * (w3 * 2^64 + w2) / 2^128); x = b * multiplier + u, negative when w5 is
+   * odd; accepted when floor(w4 / 2) < 2^63 * 2^(-f^2 - 2 b f), f = u / multiplier, and x is not 0 with w5 odd. The power is a
+   * series in 64-bit integers (see the reference). Statistical distance per value below 2^-55; the number of rejections, which does
+   * not depend on the values, is all that timing shows.
+   */
+  wideGaussian(out: Float64Array, multiplier: number, key: Uint8Array, nonce: number): void;
+
+  /**
    * Divides by the last limb of `mods` and rounds: for each coefficient x, (x - [x]_q) / q with [x]_q centred in
    * [-(q-1)/2, (q-1)/2]. NTT domain in and out. `a` over mods, `out` over mods without its last. out must not be a.
    */

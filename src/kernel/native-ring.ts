@@ -57,6 +57,7 @@ interface RingAddon extends NativeAddon {
   centredBinomial: SmallSampler;
   ternary: SmallSampler;
   uniformSigned(out: Float64Array, bits: number, key: Uint8Array, nonce: number): void;
+  wideGaussian(out: Float64Array, multiplier: number, key: Uint8Array, nonce: number): void;
   rescale(ring: NativeHandle, out: U64, a: U64, mods: Uint32Array): void;
   decompose(ring: NativeHandle, out: U64, d: U64, ...shape: ShapeArguments): void;
   applyKey: Switch;
@@ -148,6 +149,7 @@ function conversions(addon: RingAddon) {
     centredBinomial: (out, key, nonce) => addon.centredBinomial(out, key, nonce),
     ternary: (out, key, nonce) => addon.ternary(out, key, nonce),
     uniformSigned: (out, bits, key, nonce) => addon.uniformSigned(out, bits, key, nonce),
+    wideGaussian: (out, multiplier, key, nonce) => addon.wideGaussian(out, multiplier, key, nonce),
     packBits: (out, a, bits) => addon.packBits(out, a.u64(), bits),
     unpackBits: (out, bytes, bits) => addon.unpackBits(out.u64(), bytes, bits),
   } satisfies Partial<RingMethods>;

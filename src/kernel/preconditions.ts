@@ -150,6 +150,12 @@ export function checkNonce(nonce: number): void {
   }
 }
 
+export function checkMultiplier(multiplier: number): void {
+  if (!Number.isInteger(multiplier) || multiplier < 1 || multiplier >= 2 ** 46) {
+    throw new OutOfRangeError('the multiplier of a Gaussian', 'an integer in [1, 2^46)', multiplier);
+  }
+}
+
 /** @throws {OutOfRangeError} unless each value is an integer below 2^100 in absolute value. */
 export function checkIntegers(values: Float64Array): void {
   for (const v of values) {

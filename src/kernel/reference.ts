@@ -8,6 +8,7 @@ import { residue } from './modular.ts';
 import * as check from './preconditions.ts';
 import { ReferenceRing, automorphismIndex, forward, inverse } from './reference-ring.ts';
 import * as rns from './reference-rns.ts';
+import * as gaussian from './reference-gaussian.ts';
 import * as sample from './reference-sample.ts';
 import { ReferenceWords } from './reference-words.ts';
 
@@ -213,6 +214,13 @@ class ReferenceKernel implements Kernel {
       throw new OutOfRangeError('bits', 'an integer in [0, 51]', bits);
     }
     sample.sampleUniformSigned(out, bits, key, nonce);
+  }
+
+  wideGaussian(out: Float64Array, multiplier: number, key: Uint8Array, nonce: number): void {
+    check.checkSeed('the key', key);
+    check.checkNonce(nonce);
+    check.checkMultiplier(multiplier);
+    gaussian.sampleWideGaussian(out, multiplier, key, nonce);
   }
 
   rescale(ring: RingTables, out: Words, a: Words, mods: readonly number[]): void {

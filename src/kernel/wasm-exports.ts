@@ -143,6 +143,16 @@ export interface WasmExports extends WebAssembly.Exports {
   centredBinomial(out: Address, stream: Address, count: number): void;
   ternary(out: Address, stream: Address, bytes: number, done: number, count: number): number;
   uniformSigned(out: Address, stream: Address, count: number, bits: number): void;
+  wideGaussian(
+    out: Address,
+    stream: Address,
+    candidates: number,
+    done: number,
+    count: number,
+    multiplier: bigint,
+    reciprocal: bigint,
+    shift: bigint,
+  ): number;
   packBits(out: Address, words: Address, count: number, bits: bigint): void;
   unpackBits(out: Address, bytes: Address, count: number, bits: bigint): void;
 }

@@ -4,12 +4,12 @@ import type { WasmContext } from './wasm-switch.ts';
 const BLOCK_BYTES = 64;
 /** Stream blocks made at once: a multiple of 3, as a binomial value takes 6 bytes. */
 const BATCH_BLOCKS = 192;
-const BATCH_BYTES = BATCH_BLOCKS * BLOCK_BYTES;
+export const BATCH_BYTES = BATCH_BLOCKS * BLOCK_BYTES;
 /** The loops read a little beyond the last stream byte. */
 const SLACK_BYTES = 16;
 
 /** Runs `take` on successive batches of the ChaCha20 stream until it says that it has enough. */
-function readKeyStream(
+export function readKeyStream(
   { exports, memory }: WasmContext,
   key: Uint8Array,
   nonce: number,

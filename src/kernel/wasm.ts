@@ -10,6 +10,7 @@ import type { WasmExports } from './wasm-exports.ts';
 import { WasmWeights, multiplyRows } from './wasm-gemm.ts';
 import { WasmMemory, WasmWords } from './wasm-memory.ts';
 import { WasmRing } from './wasm-ring.ts';
+import * as gaussian from './wasm-gaussian.ts';
 import * as sample from './wasm-sample.ts';
 import { freshDigits, rescalePolynomial, storedDigits, switchAndRescale, switchKey } from './wasm-switch.ts';
 import type { SwitchTask } from './wasm-switch.ts';
@@ -250,6 +251,13 @@ class WasmKernel implements Kernel {
       throw new OutOfRangeError('bits', 'an integer in [0, 51]', bits);
     }
     sample.sampleUniformSignedWasm(this, out, bits, key, nonce);
+  }
+
+  wideGaussian(out: Float64Array, multiplier: number, key: Uint8Array, nonce: number): void {
+    check.checkSeed('the key', key);
+    check.checkNonce(nonce);
+    check.checkMultiplier(multiplier);
+    gaussian.sampleWideGaussianWasm(this, out, multiplier, key, nonce);
   }
 
   rescale(ring: RingTables, out: Words, a: Words, mods: readonly number[]): void {

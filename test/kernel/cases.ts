@@ -382,6 +382,14 @@ export const CASES: Record<KernelMethod, readonly Row[]> = {
         return out;
       }),
   ],
+  wideGaussian: [
+    (bench) =>
+      [1, 2, 3, 39, 266, 2413, 2 ** 20, 2 ** 31 + 11, 304214978, 2 ** 46 - 1].map((multiplier) => {
+        const out = new Float64Array(5 * bench.n + 1);
+        bench.kernel.wideGaussian(out, multiplier, bench.bytes(32), 2 ** 32 + 7);
+        return out;
+      }),
+  ],
   rescale: [
     (bench) =>
       [Q, [1, 2], [2, 0, 4]].map((mods) => {
