@@ -78,9 +78,9 @@ export interface InnerProductScheme extends InnerProductSpec, Disposable {
   deriveKeys(secretKey: MasterSecretKey, weights: Int32Array): FunctionKeys;
 
   /**
-   * The inner products [keys, vectors], row-major; exact integers. `weights` are those that the keys were derived for: another
-   * master key or other weights give an {@link OutOfRangeError} that names `resultBound`, or (lattice, with a chance of about
-   * the share of the range that is legal) a wrong number; nothing is authenticated.
+   * The inner products [keys, vectors], row-major; exact integers. `weights` are those that the keys were derived for. Keys of
+   * another master key or for other weights almost always end in an {@link OutOfRangeError} that names `resultBound`; but nothing
+   * is authenticated, and who can change a ciphertext can change the result.
    * @throws {OutOfRangeError} {@link ParamsMismatchError}
    */
   decrypt(ciphertext: InnerProductCiphertext, keys: FunctionKeys, weights: Int32Array): Float64Array;

@@ -1,0 +1,317 @@
+/**
+ * Inner-product functional encryption from module-LWE: the ring scheme of Mera, Karmakar, Marc and Soleimanian [MKMS22], with
+ * vectors over the ring in place of single elements. See {@link LatticeParams} for the symbols and the widths.
+ *
+ *   setup      A uniform, s_i, e_i <- sigma1, b_i = A s_i + e_i
+ *   encrypt    r, f_0 <- sigma2, f_i <- sigma3, c_0 = A^T r + f_0, c_i = <b_i, r> + f_i + floor(q/K) x_i(X)
+ *   deriveKeys sum y_i s_i
+ *   decrypt    round(K/q (sum y_i c_i - <c_0, key>)), centred: the coefficients are the inner products
+ */
+import { Drbg, type RandomSource } from '../../base/random.ts';
+import { ParamsMismatchError, ShapeError } from '../../base/errors.ts';
+import type { Kernel, Words } from '../../kernel/kernel.ts';
+import type {
+  FunctionKeys,
+  InnerProductCiphertext,
+  InnerProductScheme,
+  MasterKeys,
+  MasterPublicKey,
+  MasterSecretKey,
+} from '../inner-product-scheme.ts';
+import { checkBound, FeKind, readFeHeader, resultOutOfRange, rowsOf } from '../object-header.ts';
+import {
+  type LatticeContext,
+  LatticeCiphertext,
+  LatticeFunctionKeys,
+  LatticePublicKey,
+  LatticeSecretKey,
+  packedPolynomialBytes,
+  readPolynomials,
+  SEED_BYTES,
+} from './objects.ts';
+import { LatticeParams, type LatticeSpec } from './params.ts';
+
+/** Keys in one message or call. */
+const MAX_KEYS = 2 ** 16;
+/** Of q / K, for the floor in the encoding and the doubles of the decoder. */
+const ROUNDING = 2 ** -8;
+
+export class LatticeInnerProduct implements InnerProductScheme {
+  readonly name = 'lattice';
+  readonly params: LatticeParams;
+  readonly #context: LatticeContext;
+  /** floor(q / K) modulo each prime. */
+  readonly #unit: readonly number[];
+  /** K / q */
+  readonly #inverseUnit: number;
+
+  /** @throws {InvalidParamsError} {@link InsecureParamsError} */
+  constructor(kernel: Kernel, spec: LatticeSpec) {
+    this.params = new LatticeParams(spec);
+    const { packing, dimension, primes, keyPrime, results } = this.params;
+    this.#context = {
+      params: this.params,
+      kernel,
+      ring: kernel.openRing(packing, primes),
+      keyRing: kernel.openRing(dimension, [keyPrime]),
+      mods: primes.map((_, i) => i),
+    };
+    const q = primes.reduce((product, prime) => product * BigInt(prime), 1n);
+    this.#unit = primes.map((prime) => Number((q / BigInt(results)) % BigInt(prime)));
+    this.#inverseUnit = results / Number(q);
+  }
+
+  get id(): string {
+    return this.params.id;
+  }
+  get length(): number {
+    return this.params.length;
+  }
+  get packing(): number {
+    return this.params.packing;
+  }
+  get inputBound(): number {
+    return this.params.inputBound;
+  }
+  get weightBound(): number {
+    return this.params.weightBound;
+  }
+  get resultBound(): number {
+    return this.params.resultBound;
+  }
+
+  setup(random: RandomSource): MasterKeys {
+    const { kernel, ring, keyRing, mods, params } = this.#context;
+    const { length, rank, packing, dimension, multipliers } = params;
+    using drbg = new Drbg(random.seed());
+    const size = length * mods.length * packing;
+    // Component by component, so that one call multiplies a component of all vectors: [k, length].
+    const secrets = this.#gaussian(length * dimension, multipliers[0], drbg.nextKey('s'));
+    const errors = this.#gaussian(length * dimension, multipliers[0], drbg.nextKey('e'));
+    const vectors = this.#transformed(errors);
+    const publicKey = new LatticePublicKey(this.#context, drbg.nextPublicSeed(), vectors);
+    const transformed = this.#transformed(secrets);
+    const entry = mods.length * packing;
+    for (let j = 0; j < rank; j++) {
+      for (let b = 0; b < rank; b++) {
+        const out = vectors.sub(j * size, size);
+        const a = publicKey.matrix.sub((j * rank + b) * entry, entry);
+        kernel.mulAdd(ring, out, transformed.sub(b * size, size), a, mods);
+      }
+    }
+    transformed.wipe();
+    const byVector = new Float64Array(secrets.length);
+    for (let b = 0; b < rank; b++) {
+      for (let i = 0; i < length; i++) {
+        const from = (b * length + i) * packing;
+        byVector.set(secrets.subarray(from, from + packing), i * dimension + b * packing);
+      }
+    }
+    const rows = kernel.allocate(byVector.length);
+    kernel.fromDoubles(keyRing, rows, byVector, [0]);
+    for (const values of [secrets, errors, byVector]) values.fill(0);
+    return { publicKey, secretKey: new LatticeSecretKey(this.#context, rows) };
+  }
+
+  encrypt(publicKey: MasterPublicKey, columns: Int32Array, random: RandomSource): LatticeCiphertext {
+    const { kernel, ring, mods, params } = this.#context;
+    const { length, rank, packing, multipliers } = params;
+    const key = this.#own(publicKey, LatticePublicKey, 'a master public key');
+    const count = columns.length / length;
+    if (!Number.isInteger(count) || count < 1 || count > packing) {
+      throw new ShapeError('a block', `${length} x 1..${packing} numbers`, `${columns.length} numbers`);
+    }
+    checkBound('an input', columns, params.inputBound);
+    using drbg = new Drbg(random.seed());
+    const entry = mods.length * packing;
+    const randomness = this.#gaussian(rank * packing, multipliers[1], drbg.nextKey('u'));
+    const r = this.#transformed(randomness);
+    const words = kernel.allocate((rank + length) * entry);
+    const [head, body] = [words.sub(0, rank * entry), words.sub(rank * entry, length * entry)];
+    this.#fillErrors(head, this.#gaussian(rank * packing, multipliers[1], drbg.nextKey('e')));
+    this.#fillInputs(body, columns, count);
+    const errors = this.#gaussian(length * packing, multipliers[2], drbg.nextKey('e'));
+    using noise = kernel.allocate(length * entry);
+    kernel.fromDoubles(ring, noise, errors, mods);
+    kernel.add(ring, body, body, noise, mods);
+    kernel.nttForward(ring, body, mods);
+    for (let j = 0; j < rank; j++) {
+      const factor = r.sub(j * entry, entry);
+      kernel.mulAdd(ring, head, key.matrix.sub(j * rank * entry, rank * entry), factor, mods);
+      kernel.mulAdd(ring, body, key.vectors.sub(j * length * entry, length * entry), factor, mods);
+    }
+    r.wipe();
+    noise.u64().fill(0n);
+    randomness.fill(0);
+    errors.fill(0);
+    return new LatticeCiphertext(this.#context, count, words);
+  }
+
+  deriveKeys(secretKey: MasterSecretKey, weights: Int32Array): LatticeFunctionKeys {
+    const { kernel, keyRing, params } = this.#context;
+    const secret = this.#own(secretKey, LatticeSecretKey, 'a master secret key');
+    const count = this.#checkWeights(weights);
+    using prepared = kernel.prepareGemm(weights, count, params.length);
+    const rows = kernel.allocate(count * params.dimension);
+    kernel.gemm(keyRing, rows, prepared, secret.rows, 1, [0]);
+    return new LatticeFunctionKeys(this.#context, count, rows);
+  }
+
+  decrypt(ciphertext: InnerProductCiphertext, keys: FunctionKeys, weights: Int32Array): Float64Array {
+    const { kernel, ring, mods, params } = this.#context;
+    const { rank, length, packing } = params;
+    const own = this.#own(ciphertext, LatticeCiphertext, 'a ciphertext');
+    const functionKeys = this.#own(keys, LatticeFunctionKeys, 'a set of function keys');
+    const count = this.#checkWeights(weights);
+    if (count !== keys.count) throw new ShapeError('the weights', `${keys.count} rows`, `${count} rows`);
+    const entry = mods.length * packing;
+    using sums = kernel.allocate(count * entry);
+    using masks = kernel.allocate(count * entry);
+    using prepared = kernel.prepareGemm(weights, count, length);
+    kernel.gemm(ring, sums, prepared, own.words.sub(rank * entry, length * entry), 1, mods);
+    for (let j = 0; j < rank; j++) {
+      const component = functionKeys.transformed.sub(j * count * entry, count * entry);
+      kernel.mulAdd(ring, masks, component, own.words.sub(j * entry, entry), mods);
+    }
+    kernel.sub(ring, sums, sums, masks, mods);
+    kernel.nttInverse(ring, sums, mods);
+    const values = new Float64Array(count * packing);
+    kernel.toDoubles(ring, values, sums, mods);
+    return this.#decode(values, weights, own.count);
+  }
+
+  publicKeyFromBytes(bytes: Uint8Array): LatticePublicKey {
+    const { kernel, ring, params } = this.#context;
+    const polynomials = params.rank * params.length;
+    const { reader } = readFeHeader(
+      'a master public key',
+      bytes,
+      FeKind.masterPublicKey,
+      this.id,
+      1,
+      () => SEED_BYTES + packedPolynomialBytes(ring, polynomials),
+    );
+    const seed = reader.bytes(SEED_BYTES).slice();
+    return new LatticePublicKey(this.#context, seed, readPolynomials(reader, kernel, ring, polynomials));
+  }
+
+  secretKeyFromBytes(bytes: Uint8Array): LatticeSecretKey {
+    const what = 'a master secret key';
+    const rows = this.#readKeyRows(what, bytes, FeKind.masterSecretKey, 1, this.length);
+    return new LatticeSecretKey(this.#context, rows.words);
+  }
+
+  ciphertextFromBytes(bytes: Uint8Array): LatticeCiphertext {
+    const { kernel, ring, params } = this.#context;
+    const polynomials = params.rank + params.length;
+    const { reader, count } = readFeHeader(
+      'a ciphertext',
+      bytes,
+      FeKind.ciphertext,
+      this.id,
+      params.packing,
+      () => packedPolynomialBytes(ring, polynomials),
+    );
+    return new LatticeCiphertext(this.#context, count, readPolynomials(reader, kernel, ring, polynomials));
+  }
+
+  functionKeysFromBytes(bytes: Uint8Array): LatticeFunctionKeys {
+    const rows = this.#readKeyRows('a set of function keys', bytes, FeKind.functionKeys, MAX_KEYS, 1);
+    return new LatticeFunctionKeys(this.#context, rows.count, rows.words);
+  }
+
+  [Symbol.dispose](): void {
+    this.#context.ring[Symbol.dispose]();
+    this.#context.keyRing[Symbol.dispose]();
+  }
+
+  #readKeyRows(what: string, bytes: Uint8Array, kind: FeKind, maxCount: number, rowsPerCount: number) {
+    const { kernel, keyRing } = this.#context;
+    const { reader, count } = readFeHeader(what, bytes, kind, this.id, maxCount, (announced) =>
+      packedPolynomialBytes(keyRing, announced * rowsPerCount),
+    );
+    return { count, words: readPolynomials(reader, kernel, keyRing, count * rowsPerCount) };
+  }
+
+  /** @throws {ParamsMismatchError} for an object of another scheme. {@link DisposedError} */
+  #own<T extends { readonly context: LatticeContext; assertLive(what: string): void }>(
+    object: { readonly schemeId: string },
+    type: abstract new (...args: never[]) => T,
+    what: string,
+  ): T {
+    if (!(object instanceof type) || object.schemeId !== this.id) {
+      throw new ParamsMismatchError(what, this.id, object.schemeId);
+    }
+    object.assertLive(what);
+    return object;
+  }
+
+  #checkWeights(weights: Int32Array): number {
+    const count = rowsOf('the weights', weights, this.length);
+    if (count > MAX_KEYS) throw new ShapeError('the weights', `at most ${MAX_KEYS} rows`, count);
+    checkBound('a weight', weights, this.weightBound);
+    return count;
+  }
+
+  #gaussian(count: number, multiplier: number, key: Uint8Array): Float64Array {
+    const values = new Float64Array(count);
+    this.#context.kernel.wideGaussian(values, multiplier, key, 0);
+    key.fill(0);
+    return values;
+  }
+
+  #transformed(values: Float64Array): Words {
+    const { kernel, ring, mods } = this.#context;
+    const words = kernel.allocate(values.length * mods.length);
+    kernel.fromDoubles(ring, words, values, mods);
+    kernel.nttForward(ring, words, mods);
+    return words;
+  }
+
+  #fillErrors(out: Words, errors: Float64Array): void {
+    const { kernel, ring, mods } = this.#context;
+    kernel.fromDoubles(ring, out, errors, mods);
+    kernel.nttForward(ring, out, mods);
+    errors.fill(0);
+  }
+
+  /** floor(q/K) x_i(X), coefficients: vector j of the block stands at X^j. */
+  #fillInputs(out: Words, columns: Int32Array, count: number): void {
+    const { kernel, ring, mods, params } = this.#context;
+    const inputs = new Float64Array(params.length * params.packing);
+    for (let i = 0; i < params.length; i++) {
+      inputs.set(columns.subarray(i * count, (i + 1) * count), i * params.packing);
+    }
+    kernel.fromDoubles(ring, out, inputs, mods);
+    kernel.mulScalar(ring, out, out, this.#unit, mods);
+    inputs.fill(0);
+  }
+
+  /**
+   * A wrong key leaves uniform values, of which about half lie further from a multiple of q / K than the noise of these weights
+   * can: one such coefficient, used or not, gives it away.
+   */
+  #decode(values: Float64Array, weights: Int32Array, count: number): Float64Array {
+    const { packing, length, resultBound } = this.params;
+    const rows = values.length / packing;
+    const results = new Float64Array(rows * count);
+    for (let row = 0; row < rows; row++) {
+      const tolerance = this.#tolerance(weights.subarray(row * length, (row + 1) * length));
+      for (let j = 0; j < packing; j++) {
+        const value = (values[row * packing + j] as number) * this.#inverseUnit;
+        const result = Math.round(value);
+        const isLegal = Math.abs(value - result) <= tolerance && Math.abs(result) <= resultBound;
+        if (!isLegal) throw resultOutOfRange(resultBound);
+        // Adding zero makes -0 an ordinary 0.
+        if (j < count) results[row * count + j] = result + 0;
+      }
+    }
+    return results;
+  }
+
+  /** Largest distance from an integer that noise and rounding can cause for weights y, in units of q / K. */
+  #tolerance(weights: Int32Array): number {
+    const squaredNorm = weights.reduce((sum, weight) => sum + weight * weight, 0);
+    return this.params.noiseBound(squaredNorm) * this.#inverseUnit + ROUNDING;
+  }
+}
