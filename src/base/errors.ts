@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'transport'
   | 'key-file'
   | 'limit'
+  | 'query-budget'
   | 'disposed'
   | 'kernel'
   | 'usage';
@@ -196,6 +197,14 @@ export class LimitError extends SubrosaError<{ what: string; limit: string; got:
   readonly code = 'limit';
   constructor(what: string, limit: string | number, got: string | number) {
     super(`${what} is ${got}, over the limit of ${limit}`, { what, limit: String(limit), got: String(got) });
+  }
+}
+
+/** A set of keys has had all the answers that the server gives to one. */
+export class QueryBudgetError extends SubrosaError<object> {
+  readonly code = 'query-budget';
+  constructor() {
+    super('these keys have used up the number of queries that the server answers', {});
   }
 }
 

@@ -301,6 +301,23 @@ describe('bounded work', () => {
     expect([mine.statusCode, theirs.statusCode]).toEqual([200, 503]);
   });
 
+  test('a set of keys asks as often as its budget says, also after it was dropped and enrolled again', async () => {
+    const service = new FakeInference();
+    const on = app(service, { limits: { queriesPerKeySet: 2, maxPendingPerTenant: 4 } });
+    const [me, other] = [bearer(), bearer()];
+    const keyId = await enrol(on, me);
+    const malformed = await post(on, me, keyId.slice(0, 8));
+    expect(malformed.statusCode).toBe(404);
+    const statuses = (await Promise.all([1, 2, 3].map(() => post(on, me, keyId)))).map((r) => r.statusCode);
+    expect(statuses.sort()).toEqual([200, 200, 429]);
+    expect((await post(on, me, keyId)).json()).toMatchObject({ code: 'query-budget' });
+    await on.inject({ method: 'DELETE', url: routes.key('digits', keyId), headers: me });
+    expect(await enrol(on, me)).toBe(keyId);
+    expect((await post(on, me, keyId)).statusCode).toBe(429);
+    expect((await post(on, other, await enrol(on, other))).statusCode).toBe(200);
+    expect(service.answered).toBe(3);
+  });
+
   test('a client that leaves stops its evaluation', async () => {
     const service = new FakeInference();
     const server = await running(service);

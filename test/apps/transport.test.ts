@@ -3,7 +3,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
-import { ProtocolError, TransportError, UsageError } from '../../src/base/errors.ts';
+import { ProtocolError, QueryBudgetError, TransportError, UsageError } from '../../src/base/errors.ts';
 import { type ListenOptions, listen, type RunningServer } from '../../src/apps/server/index.ts';
 import { type HttpOptions, HttpTransport } from '../../src/apps/transport/http.ts';
 import { RemoteModel } from '../../src/apps/transport/remote-model.ts';
@@ -103,6 +103,13 @@ describe('the good case', () => {
 });
 
 describe('servers in trouble', () => {
+  test('a used up query budget is said at once, not waited for', async () => {
+    const server = await running(new FakeInference(), { limits: { queriesPerKeySet: 1 } });
+    const model = new RemoteModel(client(server.url), 'digits', () => fakeEnrolment(1));
+    expect((await model.ask(fakeQuery(1))).exchange.attempts).toBe(1);
+    await expect(model.ask(fakeQuery(1))).rejects.toThrow(QueryBudgetError);
+  });
+
   test('an absent server: bounded attempts, then one clear error', async () => {
     const server = await listen(new FakeInference());
     await server.close();

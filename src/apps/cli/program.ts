@@ -101,6 +101,12 @@ function addServe(program: Command, terminal: Terminal, parts: EngineParts): voi
         .argParser(wholeNumber(1, 10_000)),
     )
     .addOption(
+      new Option(
+        '--query-budget <n>',
+        'queries that one set of keys may ask; without it any number',
+      ).argParser(wholeNumber(1, 999_999_999)),
+    )
+    .addOption(
       new Option('--log-level <level>', 'log on standard error')
         .choices(['info', 'warn', 'silent'])
         .default('warn'),

@@ -20,6 +20,7 @@ export interface ServeFlags {
   readonly network?: string;
   readonly keyMemory: number;
   readonly maxPending: number;
+  readonly queryBudget?: number;
   readonly logLevel: 'info' | 'warn' | 'silent';
   readonly json?: boolean;
   readonly whileStdinOpen?: boolean;
@@ -40,7 +41,11 @@ export async function serve(
     port: flags.port,
     insecureListen: flags.insecureListen === true,
     log: new ServerLog(flags.logLevel),
-    limits: { keyCapacityBytes: flags.keyMemory * 2 ** 20, maxPending: flags.maxPending },
+    limits: {
+      keyCapacityBytes: flags.keyMemory * 2 ** 20,
+      maxPending: flags.maxPending,
+      queriesPerKeySet: flags.queryBudget ?? Number.POSITIVE_INFINITY,
+    },
     ...tlsOptions(flags),
   };
   await using service = await withSpinner(terminal, `compiling ${names.join(', ')}`, async () => {

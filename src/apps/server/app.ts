@@ -24,6 +24,7 @@ import { EvaluationQueue } from './evaluation-queue.ts';
 import { KeyLedger } from './key-ledger.ts';
 import { DEFAULT_LIMITS, KEY_MEMORY_FACTOR, type ServerLimits } from './limits.ts';
 import { ServerLog } from './log.ts';
+import { QueryBudget } from './query-budget.ts';
 import type { InferenceService } from './service.ts';
 import { tenantOf } from './tenant.ts';
 
@@ -54,6 +55,7 @@ interface AppState {
   readonly log: ServerLog;
   readonly ledger: KeyLedger;
   readonly queue: EvaluationQueue;
+  readonly budget: QueryBudget;
   receivingBytes: number;
 }
 
@@ -70,6 +72,7 @@ export function buildApp(service: InferenceService, options: AppOptions = {}): F
       service.forget(tenant, keyId),
     ),
     queue: new EvaluationQueue(limits.maxPending, limits.maxPendingPerTenant),
+    budget: new QueryBudget(limits.queriesPerKeySet),
     receivingBytes: 0,
   };
   const app = createFastify(limits, options.tls);
@@ -187,7 +190,13 @@ function addModel(app: FastifyInstance, state: AppState, model: string): void {
     routes.queries(model, ':id'),
     {
       bodyLimit: queryLimit,
-      onRequest: [owner, knownKeyHook(state, model), roomHook(state, queryLimit), turnHook(state)],
+      onRequest: [
+        owner,
+        knownKeyHook(state, model),
+        budgetHook(state, model),
+        roomHook(state, queryLimit),
+        turnHook(state),
+      ],
     },
     queryHandler(state, model),
   );
@@ -229,6 +238,13 @@ function keyRoomHook(state: AppState): Hook {
 function knownKeyHook(state: AppState, model: string): Hook {
   return async (request, reply) =>
     holds(state, request as KeyRequest, model) ? undefined : refuse(reply, 'unknown-key');
+}
+
+function budgetHook(state: AppState, model: string): Hook {
+  return async (request) => {
+    state.budget.check(request.tenant, model, (request as KeyRequest).params.id);
+    return undefined;
+  };
 }
 
 function turnHook(state: AppState): Hook {
@@ -276,9 +292,10 @@ function queryHandler(state: AppState, model: string) {
       if (!reply.raw.writableEnded) gone.abort();
     });
     const run = await state.ledger.using(tenant, model, keyId, () =>
-      state.queue.run(tenant, gone.signal, () =>
-        state.service.answer(tenant, model, keyId, body, gone.signal),
-      ),
+      state.queue.run(tenant, gone.signal, () => {
+        state.budget.spend(tenant, model, keyId);
+        return state.service.answer(tenant, model, keyId, body, gone.signal);
+      }),
     );
     if (run === undefined) {
       const known = holds(state, request, model);

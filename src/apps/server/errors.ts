@@ -19,6 +19,7 @@ const PUBLIC: Readonly<Record<WireCode, { status: number; message: string }>> = 
   limit: { status: 413, message: 'The message is larger than this model allows.' },
   'media-type': { status: 415, message: 'The body must be application/octet-stream.' },
   'params-mismatch': { status: 409, message: 'The message belongs to other parameters than those in use.' },
+  'query-budget': { status: 429, message: 'These keys have used up the queries that this server answers.' },
   busy: { status: 503, message: 'The server has as much work as it accepts; try again later.' },
   closing: { status: 503, message: 'The server is shutting down.' },
   internal: { status: 500, message: 'The server failed; its operator finds the reason in the log.' },
@@ -35,6 +36,7 @@ const BY_ERROR: Readonly<Partial<Record<ErrorCode, WireCode>>> = {
   'missing-key': 'bad-request',
   'params-mismatch': 'params-mismatch',
   limit: 'limit',
+  'query-budget': 'query-budget',
   disposed: 'closing',
 };
 

@@ -15,6 +15,8 @@ export interface ServerLimits {
   /** Memory of enrolled keys; the least recently used go first. */
   readonly keyCapacityBytes: number;
   readonly maxKeysPerTenant: number;
+  /** Queries that one set of keys may ask; infinite by default. */
+  readonly queriesPerKeySet: number;
   /** How long running evaluations may take after SIGTERM. */
   readonly graceMs: number;
 }
@@ -36,5 +38,6 @@ export const DEFAULT_LIMITS: ServerLimits = Object.freeze({
   maxReceivingBytes: 512 * 2 ** 20,
   keyCapacityBytes: 1024 * 2 ** 20,
   maxKeysPerTenant: 8,
+  queriesPerKeySet: Number.POSITIVE_INFINITY,
   graceMs: 10_000,
 });

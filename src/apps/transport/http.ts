@@ -5,7 +5,7 @@
  * away. Nothing that was decrypted has a way in here, so a server learns nothing from watching what a client repeats.
  * Texts from the server are never shown: it may be malicious, and a terminal obeys escape sequences.
  */
-import { ProtocolError, TransportError, UsageError } from '../../base/errors.ts';
+import { ProtocolError, QueryBudgetError, TransportError, UsageError } from '../../base/errors.ts';
 import {
   BINARY,
   KEY_ID,
@@ -117,7 +117,7 @@ export class HttpTransport {
     return received.status === 200;
   }
 
-  /** Null when the server does not have the keys (any more). @throws {TransportError | ProtocolError} */
+  /** Null when the server does not have the keys (any more). @throws {TransportError | ProtocolError | QueryBudgetError} */
   async query(
     model: string,
     keyId: string,
@@ -162,6 +162,7 @@ export class HttpTransport {
         if (received.status < 300) return received;
         const code = refusalCode(received);
         if (code !== null && expected.includes(code)) return received;
+        if (code === 'query-budget') throw new QueryBudgetError();
         if (received.status !== 503 && received.status !== 429) throw refusal(received.status, code);
         if (last)
           throw new TransportError(

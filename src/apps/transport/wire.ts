@@ -25,6 +25,7 @@ export const WIRE_CODES = [
   'limit',
   'media-type',
   'params-mismatch',
+  'query-budget',
   'busy',
   'closing',
   'internal',
