@@ -13,13 +13,12 @@ import type { AuthorityStorage } from './authority-storage.ts';
 import { type AxisName, type DatasetSpec, datasetDigest, parseDatasetSpec } from './dataset-spec.ts';
 import { type AxisPolicy, axisPolicies } from './key-policy.ts';
 
-/** Runs the scheme's setup from a seed, always with the same result, and its key derivation. Wipes what it made. */
-export type KeyDerivation<K> = (
-  seed: Seed,
-  spec: DatasetSpec,
-  axis: AxisName,
-  weights: Int32Array,
-) => K | Promise<K>;
+/** The scheme as the authority uses it: the same seed always gives the same master keys. */
+export interface KeyDerivation<K> {
+  deriveKeys(seed: Seed, spec: DatasetSpec, axis: AxisName, weights: Int32Array): K;
+  /** The master public key in the scheme's wire format. */
+  publicKey(seed: Seed, spec: DatasetSpec, axis: AxisName): Uint8Array;
+}
 
 export interface KeyRequest {
   /** Who asks, as the channel authenticated it. */
@@ -151,19 +150,35 @@ export class Authority<K> implements Disposable {
       }
       throw error;
     }
-    const { spec, digest: specDigest } = this.#find(dataset);
-    const seed = this.#secrets.masterSeed(specDigest, axis);
-    if (seed === undefined)
-      throw new KeyRefusedError('closed', `the master keys of "${dataset}" were destroyed`);
+    const { spec } = this.#find(dataset);
+    const seed = this.#masterSeed(dataset, axis);
     try {
       const raised = packVectors(policy.note(weights));
       const keys = weights.length / policy.length;
       const { rank } = policy.issued;
       await this.#record({ kind: 'issued', requester, dataset, axis, keys, digest, rank, raised });
-      return { keys: await this.#derive(seed, spec, axis, weights), rank, head: this.head };
+      return { keys: this.#derive.deriveKeys(seed, spec, axis, weights), rank, head: this.head };
     } finally {
       seed.fill(0);
     }
+  }
+
+  /** What owners of data encrypt under, in the scheme's wire format. @throws {KeyRefusedError} */
+  masterPublicKey(dataset: string, axis: AxisName): Uint8Array {
+    const { spec } = this.#find(dataset);
+    const seed = this.#masterSeed(dataset, axis);
+    try {
+      return this.#derive.publicKey(seed, spec, axis);
+    } finally {
+      seed.fill(0);
+    }
+  }
+
+  #masterSeed(dataset: string, axis: AxisName): Seed {
+    const { digest, policies } = this.#find(dataset);
+    const seed = policies.has(axis) ? this.#secrets.masterSeed(digest, axis) : undefined;
+    if (seed === undefined) throw refusal('closed', `"${dataset}" has no master key on axis ${axis}`);
+    return seed;
   }
 
   /** Destroys the master keys of a data set: its ciphertexts stay closed for ever. */

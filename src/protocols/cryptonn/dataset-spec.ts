@@ -8,23 +8,14 @@ import * as z from 'zod';
 import { DecodeError, InvalidParamsError } from '../../base/errors.ts';
 import { rankBudget } from './leak-budget.ts';
 
-/** Which vectors share a master key: pixels of a sample or window, samples of a batch, classes of a label, projected pixels. */
-export type AxisName = 'forward' | 'gradient' | 'labels' | 'projection';
+/** Which vectors share a master key: features of a sample, samples of a batch, features under a projection. */
+export type AxisName = 'forward' | 'gradient' | 'projection';
 
 const count = (most: number) => z.int().min(1).max(most);
 
-const windowSchema = z.strictObject({
-  channels: count(16),
-  height: count(1024),
-  width: count(1024),
-  size: count(64),
-  stride: count(64),
-  padding: z.int().min(0).max(63),
-});
-
 const schema = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/),
-  scheme: z.enum(['lattice', 'ddh', 'ddh-simple']),
+  scheme: z.enum(['lattice', 'ddh', 'ddh-selective']),
   mode: z.enum(['faithful', 'projected']),
   /** Values of one sample. */
   features: count(65_536),
@@ -43,23 +34,19 @@ const schema = z.strictObject({
       /** Share of the unique-solution rank that the authority may issue; above 0.25 two approvers are named. */
       budgetShare: z.number().gt(0).lte(1),
       approvedBy: z.array(z.string().min(1).max(64)).max(8),
-      /** Standard deviation of the noise in each issued result, in units of the integers; 0 for none. */
-      noiseDeviation: z.number().min(0).max(1e6),
     })
     .optional(),
-  /** Faithful mode: bounds of key entries, and the windows of a first layer that is a convolution. */
+  /** Faithful mode: bounds of key entries along the features and along the batch. */
   faithful: z
     .strictObject({
       acknowledged: z.literal('I understand what leaks'),
       weightBound: count(4095),
       gradientBound: count(4095),
-      windows: windowSchema.optional(),
     })
     .optional(),
 });
 
 export type DatasetSpec = z.infer<typeof schema>;
-export type WindowSpec = z.infer<typeof windowSchema>;
 
 /** Without two named approvers a projection spends at most this share of the unique-solution rank. */
 export const DEFAULT_BUDGET_SHARE = 0.25;
@@ -84,9 +71,6 @@ export function parseDatasetSpec(value: unknown): DatasetSpec {
       {},
     );
   if (spec.projection !== undefined) checkProjection(spec, spec.projection);
-  const windows = spec.faithful?.windows;
-  if (windows !== undefined && windows.channels * windows.height * windows.width !== spec.features)
-    throw new InvalidParamsError('the windows must be taken from an image of as many values as features', {});
   return spec;
 }
 

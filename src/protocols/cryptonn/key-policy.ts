@@ -90,11 +90,9 @@ export function axisPolicies(spec: DatasetSpec): Map<AxisName, AxisPolicy> {
     policies.push(new AxisPolicy('projection', spec.features, COMBINATION_BOUND, span));
   }
   if (spec.faithful !== undefined) {
-    const { weightBound, gradientBound, windows } = spec.faithful;
-    const length = windows === undefined ? spec.features : windows.channels * windows.size ** 2;
-    policies.push(new AxisPolicy('forward', length, weightBound));
+    const { weightBound, gradientBound } = spec.faithful;
+    policies.push(new AxisPolicy('forward', spec.features, weightBound));
     policies.push(new AxisPolicy('gradient', spec.batch, gradientBound));
-    policies.push(new AxisPolicy('labels', spec.classes, weightBound));
   }
   return new Map(policies.map((policy) => [policy.axis, policy]));
 }

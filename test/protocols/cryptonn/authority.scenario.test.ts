@@ -17,9 +17,12 @@ function testRandom(): RandomSource {
 }
 
 /** The linear part of every inner-product scheme, <s, y> mod 2^32, with s expanded from the seed. What a key is does not matter here. */
-const deriveInner: KeyDerivation<number[]> = (seed, _spec, _axis, weights) => {
-  const s = new Int32Array(shake256(seed, { dkLen: 4 * 64 }).buffer);
-  return Array.from(weights, (w, i) => Math.imul(w, s[i % 64]!));
+const deriveInner: KeyDerivation<number[]> = {
+  deriveKeys(seed, _spec, _axis, weights) {
+    const s = new Int32Array(shake256(seed, { dkLen: 4 * 64 }).buffer);
+    return Array.from(weights, (w, i) => Math.imul(w, s[i % 64]!));
+  },
+  publicKey: (seed) => shake256(seed, { dkLen: 32 }),
 };
 
 const FEATURES = 64;
@@ -35,7 +38,7 @@ const projected: DatasetSpec = {
   inputBound: 100,
   classes: 10,
   batch: 16,
-  projection: { rank: RANK, seed: SEED, budgetShare: 0.25, approvedBy: [], noiseDeviation: 0 },
+  projection: { rank: RANK, seed: SEED, budgetShare: 0.25, approvedBy: [] },
 };
 
 const faithful: DatasetSpec = {

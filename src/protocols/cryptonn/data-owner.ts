@@ -1,0 +1,149 @@
+/** A data owner: turns samples into fixed-point integers, renames the labels, encrypts both axes, and is not needed afterwards. */
+import { InvalidParamsError, OutOfRangeError, ShapeError } from '../../base/errors.ts';
+import type { RandomSource } from '../../base/random.ts';
+import type {
+  InnerProductCiphertext,
+  InnerProductScheme,
+  MasterPublicKey,
+} from '../../fe/inner-product-scheme.ts';
+import type { AxisName, DatasetSpec } from './dataset-spec.ts';
+import type { LabelPermutation } from './label-permutation.ts';
+
+/** What leaves the owner for one batch. */
+export interface OwnedBatch {
+  readonly owner: string;
+  /** As declared in the specification that the owner encrypted under. */
+  readonly inputScale: number;
+  readonly labels: Int32Array;
+  readonly samples: readonly InnerProductCiphertext[];
+  /** Along the batch; empty in projected mode. */
+  readonly features: readonly InnerProductCiphertext[];
+}
+
+/** round(scale * x). @throws {OutOfRangeError} naming the first index whose integer is over the bound; the value stays out of it. */
+export function fixedPoint(values: Float32Array, scale: number, bound: number): Int32Array {
+  return Int32Array.from(values, (value, i) => {
+    const integer = Math.round(scale * value);
+    if (!(Math.abs(integer) <= bound))
+      throw new OutOfRangeError(`input ${i}`, `up to ${bound / scale}`, 'larger');
+    return integer;
+  });
+}
+
+/** One axis as an owner sees it. */
+export interface OwnerAxis {
+  readonly scheme: InnerProductScheme;
+  readonly publicKey: MasterPublicKey;
+}
+
+export class DataOwner {
+  readonly name: string;
+  readonly spec: DatasetSpec;
+  readonly #axes: Readonly<Partial<Record<AxisName, OwnerAxis>>>;
+  readonly #permutation: LabelPermutation;
+  readonly #random: RandomSource;
+
+  constructor(
+    name: string,
+    spec: DatasetSpec,
+    axes: Readonly<Partial<Record<AxisName, OwnerAxis>>>,
+    permutation: LabelPermutation,
+    random: RandomSource,
+  ) {
+    if (permutation.classes !== spec.classes)
+      throw new InvalidParamsError('the permutation has another number of classes than the data set', {});
+    this.name = name;
+    this.spec = spec;
+    this.#axes = axes;
+    this.#permutation = permutation;
+    this.#random = random;
+  }
+
+  /**
+   * `inputs` `[samples, features]` of real values, one full batch.
+   * @throws {OutOfRangeError} before anything is encrypted, naming the index. {@link ShapeError}
+   */
+  encrypt(inputs: Float32Array, labels: ArrayLike<number>): OwnedBatch {
+    const { features, batch, inputScale, inputBound, mode } = this.spec;
+    if (labels.length !== batch) throw new ShapeError('a batch', `${batch} samples`, labels.length);
+    if (inputs.length !== batch * features)
+      throw new ShapeError('the inputs of a batch', `${batch} x ${features}`, inputs.length);
+    const integers = fixedPoint(inputs, inputScale, inputBound);
+    const renamed = this.#permutation.rename(labels);
+    const across = transposedIntegers(integers, batch, features);
+    const isFaithful = mode === 'faithful';
+    return {
+      owner: this.name,
+      inputScale,
+      labels: renamed,
+      samples: this.#encryptAxis(isFaithful ? 'forward' : 'projection', across, batch),
+      features: isFaithful ? this.#encryptAxis('gradient', integers, features) : [],
+    };
+  }
+
+  /** `columns` is `[length, vectors]`. */
+  #encryptAxis(axis: AxisName, columns: Int32Array, vectors: number): InnerProductCiphertext[] {
+    const known = this.#axes[axis];
+    if (known === undefined)
+      throw new ShapeError('the keys of an owner', `present for axis ${axis}`, 'absent');
+    const { scheme, publicKey } = known;
+    const out: InnerProductCiphertext[] = [];
+    for (let start = 0; start < vectors; start += scheme.packing) {
+      const count = Math.min(scheme.packing, vectors - start);
+      const part = new Int32Array(scheme.length * count);
+      for (let i = 0; i < scheme.length; i++) {
+        part.set(columns.subarray(i * vectors + start, i * vectors + start + count), i * count);
+      }
+      out.push(scheme.encrypt(publicKey, part, this.#random));
+    }
+    return out;
+  }
+}
+
+function transposedIntegers(a: Int32Array, rows: number, columns: number): Int32Array {
+  const out = new Int32Array(a.length);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = a[i * columns + j];
+  return out;
+}
+
+/** Two owners whose typical values differ by more than this did not scale alike. */
+const MOST_OWNER_RATIO = 1.5;
+
+/**
+ * Refuses batches of owners who scaled differently: by what they declare, and by what the trainer sees anyway, the root mean square of
+ * first-layer results per owner.
+ * @throws {InvalidParamsError} naming the two owners.
+ */
+export function checkOwnerScales(
+  batches: readonly {
+    readonly owner: string;
+    readonly inputScale: number;
+    readonly products: Float32Array;
+  }[],
+): void {
+  const sums = new Map<string, { scale: number; squares: number; count: number }>();
+  for (const { owner, inputScale, products } of batches) {
+    const sum = sums.get(owner) ?? { scale: inputScale, squares: 0, count: 0 };
+    for (const value of products) sum.squares += value * value;
+    sum.count += products.length;
+    sums.set(owner, sum);
+  }
+  const owners = [...sums].map(([owner, { scale, squares, count }]) => ({
+    owner,
+    scale,
+    size: Math.sqrt(squares / count),
+  }));
+  for (const [i, a] of owners.entries()) {
+    for (const b of owners.slice(i + 1)) {
+      const ratio = Math.max(a.size, b.size) / Math.min(a.size, b.size);
+      if (a.scale !== b.scale || ratio > MOST_OWNER_RATIO) {
+        throw new InvalidParamsError(
+          `the owners "${a.owner}" and "${b.owner}" scaled their data differently`,
+          {
+            ratio,
+          },
+        );
+      }
+    }
+  }
+}
