@@ -29,6 +29,7 @@ export * from './idx.ts';
 export * from './integer-evaluate.ts';
 export * from './integer-network.ts';
 export * from './integer-step.ts';
+export * from './integer-topologies.ts';
 export * from './layer.ts';
 export * from './layer-factory.ts';
 export * from './lloyd-max.ts';
