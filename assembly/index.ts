@@ -31,6 +31,7 @@ export {
   wordsToDoubles,
 } from './lazy';
 export { multiplyPanel, packPanel, packWeights } from './gemm';
+export { integerDots, integerPanel, integerStrip, splitHalves } from './integer';
 export { sgemm } from './sgemm';
 export { uniformResidues } from './keccak';
 export { centredBinomial, keyStream, ternary, uniformSigned } from './chacha20';

@@ -6,6 +6,7 @@
 namespace subrosa {
 
 void registerGemm(Napi::Env env, Napi::Object exports);
+void registerInteger(Napi::Env env, Napi::Object exports);
 void registerRing(Napi::Env env, Napi::Object exports);
 
 inline void addFunction(Napi::Object exports, const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {

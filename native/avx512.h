@@ -182,4 +182,55 @@ static inline __m512d _mm512_castsi512_pd(__m512i a) {
   return r;
 }
 
+// Sixteen 32-bit lanes.
+#define SUBROSA_EACH_HALF(expression)                                          \
+  uint32_t out[16];                                                            \
+  for (int i = 0; i < 16; i++) out[i] = static_cast<uint32_t>(expression);     \
+  return _mm512_loadu_si512(out)
+struct EmulatedHalves {
+  uint32_t lane[16];
+  explicit EmulatedHalves(const __m512i& a) { memcpy(lane, &a, 64); }
+};
+static inline __m512i _mm512_set1_epi32(int a) { SUBROSA_EACH_HALF(a); }
+static inline __m512i _mm512_add_epi32(__m512i a, __m512i b) {
+  const EmulatedHalves x(a), y(b);
+  SUBROSA_EACH_HALF(x.lane[i] + y.lane[i]);
+}
+static inline __m512i _mm512_slli_epi32(__m512i a, unsigned n) {
+  const EmulatedHalves x(a);
+  SUBROSA_EACH_HALF(n < 32 ? x.lane[i] << n : 0);
+}
+static inline __m512i _mm512_srli_epi32(__m512i a, unsigned n) {
+  const EmulatedHalves x(a);
+  SUBROSA_EACH_HALF(n < 32 ? x.lane[i] >> n : 0);
+}
+static inline __m512i _mm512_i32gather_epi32(__m512i index, const void* p, int scale) {
+  const EmulatedHalves x(index);
+  uint32_t out[16];
+  for (int i = 0; i < 16; i++)
+    memcpy(out + i, static_cast<const char*>(p) + static_cast<int64_t>(static_cast<int32_t>(x.lane[i])) * scale, 4);
+  return _mm512_loadu_si512(out);
+}
+// Each lane: sum + product of the low signed halves + product of the high ones (VNNI).
+static inline __m512i _mm512_dpwssd_epi32(__m512i sum, __m512i a, __m512i b) {
+  const EmulatedHalves s(sum), x(a), y(b);
+  SUBROSA_EACH_HALF(s.lane[i] +
+                    static_cast<uint32_t>(static_cast<int16_t>(x.lane[i]) * static_cast<int16_t>(y.lane[i])) +
+                    static_cast<uint32_t>(static_cast<int16_t>(x.lane[i] >> 16) * static_cast<int16_t>(y.lane[i] >> 16)));
+}
+struct __m256i_emulated {
+  int8_t byte[32];
+};
+#define __m256i __m256i_emulated
+static inline __m256i _mm256_loadu_si256(const __m256i* p) {
+  __m256i r;
+  memcpy(&r, p, 32);
+  return r;
+}
+static inline __m512i _mm512_cvtepi8_epi16(__m256i a) {
+  int16_t out[32];
+  for (int i = 0; i < 32; i++) out[i] = a.byte[i];
+  return _mm512_loadu_si512(out);
+}
+
 #endif

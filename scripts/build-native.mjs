@@ -51,8 +51,10 @@ const avx512 = [
   '-mavx512vl',
   '-mavx512bw',
   '-mavx512ifma',
+  '-mavx512vnni',
   ...avx2,
   '-Wno-maybe-uninitialized',
+  '-Wno-uninitialized',
 ];
 
 function compiler() {

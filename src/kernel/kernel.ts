@@ -14,6 +14,8 @@
  * - No branch and no address depends on the value of a residue.
  */
 
+import type { IntegerLinearMap } from './integer-linear-map.ts';
+
 /** A run of 64-bit words that the kernel can address, 64-byte aligned when freshly allocated, zero-filled. */
 export interface Words extends Disposable {
   readonly length: number;
@@ -39,6 +41,11 @@ export interface GemmWeights extends Disposable {
   readonly cols: number;
   /** Largest |w|. */
   readonly maxAbs: number;
+}
+
+/** A linear map made ready for {@link Kernel.integerLinear}. Holds a packed copy; `map` is what it was made of. */
+export interface IntegerLinearWeights extends Disposable {
+  readonly map: IntegerLinearMap;
 }
 
 /** Which limbs a key switch works on, as indices into `ring.moduli`. */
@@ -226,6 +233,14 @@ export interface Kernel extends Disposable {
     beta: number,
     c: Float32Array,
   ): void;
+
+  /** Packs int8 weights for this kernel, once per layer. @throws {ShapeError} {@link LimitError} as {@link checkIntegerLinearMap}. */
+  prepareIntegerLinear(map: IntegerLinearMap): IntegerLinearWeights;
+  /**
+   * out = W x modulo 2^32, exact for every int32 x: `[batch, inputs]` to `[batch, outputs]`, apart in memory. The time does not
+   * depend on values, so shares cost what clear activations cost.
+   */
+  integerLinear(out: Int32Array, weights: IntegerLinearWeights, x: Int32Array, batch: number): void;
 }
 
 /**

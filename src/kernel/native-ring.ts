@@ -11,6 +11,8 @@ type RingMethods = Omit<
   | 'isa'
   | 'threads'
   | 'liveWords'
+  | 'prepareIntegerLinear'
+  | 'integerLinear'
   | 'allocate'
   | 'prepareGemm'
   | 'gemm'

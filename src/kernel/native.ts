@@ -3,6 +3,7 @@ import { KernelError } from '../base/errors.ts';
 import type { Kernel, KernelOptions } from './kernel.ts';
 import { loadNativeAddon, type NativeAddon } from './native-addon.ts';
 import { nativeGemm } from './native-gemm.ts';
+import { nativeInteger } from './native-integer.ts';
 import { nativeRing } from './native-ring.ts';
 import { nativeMemory } from './native-words.ts';
 
@@ -70,6 +71,7 @@ export function loadNativeKernel(options: KernelOptions = {}): Kernel {
   return {
     ...nativeRing(addon, isa),
     ...nativeGemm(addon, isa),
+    ...nativeInteger(addon, isa),
     name: 'native',
     isa: names[isa] as string,
     threads,

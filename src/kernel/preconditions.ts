@@ -3,7 +3,8 @@
  * loops so that two kernels cannot differ in what they refuse.
  */
 import { InvalidParamsError, OutOfRangeError, ShapeError } from '../base/errors.ts';
-import type { KeySwitchShape, RingTables, Words } from './kernel.ts';
+import { inputSize, outputSize } from './integer-linear-map.ts';
+import type { IntegerLinearWeights, KeySwitchShape, RingTables, Words } from './kernel.ts';
 import { isPrime } from './primitive-root.ts';
 
 /** Every modulus is below this, so that products fit the floating-point and the 104-bit reductions alike. */
@@ -215,4 +216,20 @@ export function checkSgemm(
   checkLength('a', a.length, m * k);
   checkLength('b', b.length, k * n);
   checkLength('c', c.length, m * n);
+}
+
+/** @throws {ShapeError} unless x and out hold `batch` vectors each and lie apart. */
+export function checkIntegerLinear(
+  out: Int32Array,
+  { map }: IntegerLinearWeights,
+  x: Int32Array,
+  batch: number,
+): void {
+  if (!Number.isSafeInteger(batch) || batch < 1)
+    throw new ShapeError('the batch', 'a positive integer', batch);
+  checkLength('x', x.length, batch * inputSize(map));
+  checkLength('out', out.length, batch * outputSize(map));
+  const [ends, starts] = [x.byteOffset + x.byteLength, out.byteOffset + out.byteLength];
+  if (x.buffer === out.buffer && x.byteOffset < starts && out.byteOffset < ends)
+    throw new ShapeError('out', 'apart from x', 'overlapping');
 }

@@ -3,7 +3,16 @@
  * the other kernels in the tests; it is slow, and BigInt is not constant-time, so no real secret belongs in it.
  */
 import { OutOfRangeError, ShapeError } from '../base/errors.ts';
-import type { GemmWeights, Kernel, KeySwitchShape, RingTables, Words } from './kernel.ts';
+import { applyIntegerLinear, checkIntegerLinearMap } from './integer-linear-map.ts';
+import type { IntegerLinearMap } from './integer-linear-map.ts';
+import type {
+  GemmWeights,
+  IntegerLinearWeights,
+  Kernel,
+  KeySwitchShape,
+  RingTables,
+  Words,
+} from './kernel.ts';
 import { residue } from './modular.ts';
 import * as check from './preconditions.ts';
 import { ReferenceRing, automorphismIndex, forward, inverse } from './reference-ring.ts';
@@ -384,6 +393,16 @@ class ReferenceKernel implements Kernel {
         c[i * n + j] = alpha * sum + (beta === 0 ? 0 : beta * c[i * n + j]);
       }
     }
+  }
+
+  prepareIntegerLinear(map: IntegerLinearMap): IntegerLinearWeights {
+    checkIntegerLinearMap(map);
+    return { map: { ...map, weights: map.weights.slice() }, [Symbol.dispose]() {} };
+  }
+
+  integerLinear(out: Int32Array, weights: IntegerLinearWeights, x: Int32Array, batch: number): void {
+    check.checkIntegerLinear(out, weights, x, batch);
+    out.set(applyIntegerLinear(weights.map, x, batch));
   }
 
   [Symbol.dispose](): void {}

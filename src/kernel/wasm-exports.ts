@@ -123,6 +123,20 @@ export interface WasmExports extends WebAssembly.Exports {
     strip: Address,
   ): void;
 
+  splitHalves(low: Address, high: Address, x: Address, count: number, padded: number): void;
+  integerDots(out: Address, weights: Address, rows: number, terms: number, low: Address, high: Address): void;
+  integerPanel(panel: Address, image: Address, base: Address, offset: Address, pairs: number): void;
+  integerStrip(
+    out: Address,
+    stride: number,
+    width: number,
+    weights: Address,
+    rows: number,
+    panel: Address,
+    pairs: number,
+    buffer: Address,
+  ): void;
+
   uniformResidues(
     out: Address,
     n: number,

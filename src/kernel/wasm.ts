@@ -3,11 +3,20 @@
  * Node: give {@link instantiateWasmKernel} the bytes of build/wasm and it runs in a browser too.
  */
 import { KernelError, OutOfRangeError, ShapeError } from '../base/errors.ts';
-import type { GemmWeights, Kernel, KeySwitchShape, RingTables, Words } from './kernel.ts';
+import type { IntegerLinearMap } from './integer-linear-map.ts';
+import type {
+  GemmWeights,
+  IntegerLinearWeights,
+  Kernel,
+  KeySwitchShape,
+  RingTables,
+  Words,
+} from './kernel.ts';
 import * as check from './preconditions.ts';
 import { WORDS } from './wasm-exports.ts';
 import type { WasmExports } from './wasm-exports.ts';
 import { WasmWeights, multiplyRows } from './wasm-gemm.ts';
+import { WasmIntegerWeights, multiplyIntegers } from './wasm-integer.ts';
 import { WasmMemory, WasmWords } from './wasm-memory.ts';
 import { WasmRing } from './wasm-ring.ts';
 import * as gaussian from './wasm-gaussian.ts';
@@ -455,6 +464,17 @@ class WasmKernel implements Kernel {
   ): void {
     check.checkSgemm(m, n, k, a, b, c);
     sample.multiplySingle(this, [transposeA, transposeB], [m, n, k], [alpha, beta], [a, b, c]);
+  }
+
+  prepareIntegerLinear(map: IntegerLinearMap): IntegerLinearWeights {
+    return new WasmIntegerWeights(this.memory, map);
+  }
+
+  integerLinear(out: Int32Array, weights: IntegerLinearWeights, x: Int32Array, batch: number): void {
+    if (!(weights instanceof WasmIntegerWeights))
+      throw new ShapeError('the weights', 'of the wasm kernel', 'of another');
+    check.checkIntegerLinear(out, weights, x, batch);
+    multiplyIntegers(this, out, weights, x, batch);
   }
 
   [Symbol.dispose](): void {}

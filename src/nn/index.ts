@@ -28,6 +28,7 @@ export * from './generator.ts';
 export * from './idx.ts';
 export * from './integer-evaluate.ts';
 export * from './integer-network.ts';
+export * from './integer-runner.ts';
 export * from './integer-step.ts';
 export * from './integer-topologies.ts';
 export * from './layer.ts';

@@ -1,0 +1,37 @@
+import { ShapeError } from '../base/errors.ts';
+import { outputSize } from '../kernel/integer-linear-map.ts';
+import type { IntegerLinearMap } from '../kernel/integer-linear-map.ts';
+import type { IntegerLinearWeights, Kernel } from '../kernel/kernel.ts';
+import { evaluateIntegerNetwork } from './integer-evaluate.ts';
+import type { IntegerNetwork } from './integer-network.ts';
+
+/** The linear maps of a network packed for a kernel once, applied many times. The weights stay in memory until disposal. */
+export class IntegerRunner implements Disposable {
+  readonly network: IntegerNetwork;
+  readonly #kernel: Kernel;
+  readonly #weights: IntegerLinearWeights[];
+
+  constructor(network: IntegerNetwork, kernel: Kernel) {
+    this.network = network;
+    this.#kernel = kernel;
+    this.#weights = network.linears.map(({ map }) => kernel.prepareIntegerLinear(map));
+  }
+
+  /** W x modulo 2^32 of linear map `index`; an {@link ApplyLinear}. @throws {ShapeError} */
+  readonly apply = (index: number, map: IntegerLinearMap, x: Int32Array, batch: number): Int32Array => {
+    const weights = this.#weights[index];
+    if (weights === undefined) throw new ShapeError('a linear map', `below ${this.#weights.length}`, index);
+    const out = new Int32Array(batch * outputSize(map));
+    this.#kernel.integerLinear(out, weights, x, batch);
+    return out;
+  };
+
+  /** `[batch, inputs]` integers to `[batch, outputs]` integers, in the clear. */
+  run(input: Int32Array): Int32Array {
+    return evaluateIntegerNetwork(this.network, input, this.apply);
+  }
+
+  [Symbol.dispose](): void {
+    for (const weights of this.#weights) weights[Symbol.dispose]();
+  }
+}
