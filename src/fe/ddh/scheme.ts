@@ -1,0 +1,209 @@
+/**
+ * Inner-product functional encryption from DDH over ristretto255, for results small enough for a discrete logarithm.
+ *
+ * 'ddh' [ALS16], adaptively secure: h_i = g^(s_i) h^(t_i); (g^r, h^r, h_i^r g^(x_i)); key (<s, y>, <t, y>).
+ * 'ddh-selective' [ABDP15], the original's, secure for messages chosen beforehand: the same without h and t.
+ * About 126 bits against classical computers, none against quantum ones.
+ */
+import { InvalidParamsError, ParamsMismatchError, ShapeError } from '../../base/errors.ts';
+import { Drbg, type RandomSource } from '../../base/random.ts';
+import type {
+  FunctionKeys,
+  InnerProductCiphertext,
+  InnerProductScheme,
+  InnerProductSpec,
+  MasterKeys,
+  MasterPublicKey,
+  MasterSecretKey,
+} from '../inner-product-scheme.ts';
+import {
+  checkBound,
+  checkInnerProductSpec,
+  FeKind,
+  readFeHeader,
+  resultOutOfRange,
+  rowsOf,
+  schemeIdOf,
+} from '../object-header.ts';
+import { DiscreteLog } from './discrete-log.ts';
+import {
+  decodeElement,
+  decodeScalar,
+  ELEMENT_BYTES,
+  GENERATOR,
+  type GroupElement,
+  IDENTITY,
+  randomScalar,
+  reduceScalar,
+  SCALAR_BYTES,
+  SECOND_GENERATOR,
+} from './group.ts';
+import { DdhCiphertext, DdhFunctionKeys, DdhPublicKey, DdhSecretKey } from './objects.ts';
+
+/** Above this a logarithm outside the interval would take minutes to refuse. */
+const MAX_RESULT = 2 ** 32;
+const MAX_KEYS = 2 ** 16;
+
+export class DdhInnerProduct implements InnerProductScheme {
+  readonly name: 'ddh' | 'ddh-selective';
+  readonly id: string;
+  readonly length: number;
+  readonly packing = 1;
+  readonly inputBound: number;
+  readonly weightBound: number;
+  readonly resultBound: number;
+  readonly #bases: readonly GroupElement[];
+  #logarithm: DiscreteLog | undefined;
+
+  /** @throws {InvalidParamsError} */
+  constructor(spec: InnerProductSpec, form: 'adaptive' | 'selective' = 'adaptive') {
+    checkInnerProductSpec(spec);
+    this.name = form === 'adaptive' ? 'ddh' : 'ddh-selective';
+    this.length = spec.length;
+    this.inputBound = spec.inputBound;
+    this.weightBound = spec.weightBound;
+    this.resultBound = spec.length * spec.inputBound * spec.weightBound;
+    if (this.resultBound > MAX_RESULT) {
+      throw new InvalidParamsError(`results up to ${this.resultBound} are too large for a logarithm`, {});
+    }
+    this.#bases = form === 'adaptive' ? [GENERATOR, SECOND_GENERATOR] : [GENERATOR];
+    this.id = schemeIdOf(this.name, this.length, this.inputBound, this.weightBound);
+  }
+
+  setup(random: RandomSource): MasterKeys {
+    using drbg = new Drbg(random.seed());
+    const scalars = this.#bases.map(() => Array.from({ length: this.length }, () => randomScalar(drbg, 's')));
+    const elements = Array.from({ length: this.length }, (_, i) =>
+      this.#bases.reduce(
+        (sum, base, b) => sum.add(base.multiply(scalars[b]?.[i] as bigint)),
+        IDENTITY as GroupElement,
+      ),
+    );
+    return { publicKey: new DdhPublicKey(this.id, elements), secretKey: new DdhSecretKey(this.id, scalars) };
+  }
+
+  encrypt(publicKey: MasterPublicKey, columns: Int32Array, random: RandomSource): DdhCiphertext {
+    const key = this.#own(publicKey, DdhPublicKey, 'a master public key');
+    if (columns.length !== this.length) throw new ShapeError('a vector', this.length, columns.length);
+    checkBound('an input', columns, this.inputBound);
+    using drbg = new Drbg(random.seed());
+    const r = randomScalar(drbg, 'u');
+    // The shift keeps every exponent positive, so that no value of x takes another path.
+    const shift = BigInt(this.inputBound + 1);
+    const back = GENERATOR.multiply(shift).negate();
+    const elements = key.elements.map((element, i) =>
+      element
+        .multiply(r)
+        .add(GENERATOR.multiply(BigInt(columns[i] as number) + shift))
+        .add(back),
+    );
+    return new DdhCiphertext(
+      this.id,
+      this.#bases.map((base) => base.multiply(r)),
+      elements,
+    );
+  }
+
+  deriveKeys(secretKey: MasterSecretKey, weights: Int32Array): DdhFunctionKeys {
+    const { scalars } = this.#own(secretKey, DdhSecretKey, 'a master secret key');
+    const rows = this.#rows(weights);
+    return new DdhFunctionKeys(
+      this.id,
+      rows.map((row) =>
+        scalars.map((list) =>
+          reduceScalar(list.reduce((sum, scalar, i) => sum + scalar * BigInt(row[i] as number), 0n)),
+        ),
+      ),
+    );
+  }
+
+  decrypt(ciphertext: InnerProductCiphertext, keys: FunctionKeys, weights: Int32Array): Float64Array {
+    const { tables } = this.#own(ciphertext, DdhCiphertext, 'a ciphertext');
+    const { scalars } = this.#own(keys, DdhFunctionKeys, 'a set of function keys');
+    const rows = this.#rows(weights);
+    if (rows.length !== scalars.length) {
+      throw new ShapeError('the weights', `${scalars.length} rows`, `${rows.length} rows`);
+    }
+    const powers = rows.map((row, i) =>
+      (scalars[i] as readonly bigint[]).reduce(
+        (sum, scalar, b) => sum.subtract(tables.heads[b]?.powerVarTime(scalar) ?? IDENTITY),
+        tables.elements.productVarTime(row),
+      ),
+    );
+    this.#logarithm ??= new DiscreteLog(this.resultBound);
+    return Float64Array.from(this.#logarithm.solveVarTime(powers), (result) => {
+      if (result === undefined) throw resultOutOfRange(this.resultBound);
+      // Adding zero makes -0 an ordinary 0.
+      return result + 0;
+    });
+  }
+
+  publicKeyFromBytes(bytes: Uint8Array): DdhPublicKey {
+    const what = 'a master public key';
+    return new DdhPublicKey(this.id, this.#readElements(what, bytes, FeKind.masterPublicKey, this.length));
+  }
+
+  secretKeyFromBytes(bytes: Uint8Array): DdhSecretKey {
+    const what = 'a master secret key';
+    const [row] = this.#readScalars(what, bytes, FeKind.masterSecretKey, 1, this.#bases.length * this.length);
+    const scalars = row as readonly bigint[];
+    return new DdhSecretKey(
+      this.id,
+      this.#bases.map((_, b) => scalars.slice(b * this.length, (b + 1) * this.length)),
+    );
+  }
+
+  ciphertextFromBytes(bytes: Uint8Array): DdhCiphertext {
+    const heads = this.#bases.length;
+    const elements = this.#readElements('a ciphertext', bytes, FeKind.ciphertext, heads + this.length);
+    return new DdhCiphertext(this.id, elements.slice(0, heads), elements.slice(heads));
+  }
+
+  functionKeysFromBytes(bytes: Uint8Array): DdhFunctionKeys {
+    const what = 'a set of function keys';
+    const scalars = this.#readScalars(what, bytes, FeKind.functionKeys, MAX_KEYS, this.#bases.length);
+    return new DdhFunctionKeys(this.id, scalars);
+  }
+
+  [Symbol.dispose](): void {
+    this.#logarithm = undefined;
+  }
+
+  #readElements(what: string, bytes: Uint8Array, kind: FeKind, elements: number): GroupElement[] {
+    const { reader } = readFeHeader(what, bytes, kind, this.id, 1, () => elements * ELEMENT_BYTES);
+    return Array.from({ length: elements }, () => decodeElement(what, reader.bytes(ELEMENT_BYTES)));
+  }
+
+  #readScalars(
+    what: string,
+    bytes: Uint8Array,
+    kind: FeKind,
+    maxCount: number,
+    perCount: number,
+  ): bigint[][] {
+    const size = perCount * SCALAR_BYTES;
+    const { reader, count } = readFeHeader(what, bytes, kind, this.id, maxCount, (n) => n * size);
+    return Array.from({ length: count }, () =>
+      Array.from({ length: perCount }, () => decodeScalar(what, reader.bytes(SCALAR_BYTES))),
+    );
+  }
+
+  /** @throws {ParamsMismatchError} for an object of another scheme. */
+  #own<T>(
+    object: { readonly schemeId: string },
+    type: abstract new (...args: never[]) => T,
+    what: string,
+  ): T {
+    if (!(object instanceof type) || object.schemeId !== this.id) {
+      throw new ParamsMismatchError(what, this.id, object.schemeId);
+    }
+    return object;
+  }
+
+  #rows(weights: Int32Array): Int32Array[] {
+    const count = rowsOf('the weights', weights, this.length);
+    if (count > MAX_KEYS) throw new ShapeError('the weights', `at most ${MAX_KEYS} rows`, count);
+    checkBound('a weight', weights, this.weightBound);
+    return Array.from({ length: count }, (_, i) => weights.subarray(i * this.length, (i + 1) * this.length));
+  }
+}
