@@ -79,7 +79,7 @@ export class AxisPolicy {
 }
 
 /** Combinations of projection rows may have larger entries than the rows: sums of a few of them are of use to nobody else. */
-const COMBINATION_BOUND = 4 * PROJECTION_BOUND;
+export const COMBINATION_BOUND = 4 * PROJECTION_BOUND;
 
 /** The axes of a data set with their rules. */
 export function axisPolicies(spec: DatasetSpec): Map<AxisName, AxisPolicy> {
