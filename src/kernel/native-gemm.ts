@@ -16,19 +16,7 @@ interface GemmAddon extends NativeAddon {
     rowIndex: Uint32Array | undefined,
   ): void;
   releaseGemm(weights: NativeHandle): void;
-  sgemm(
-    isa: number,
-    transposeA: boolean,
-    transposeB: boolean,
-    m: number,
-    n: number,
-    k: number,
-    alpha: number,
-    a: Float32Array,
-    b: Float32Array,
-    beta: number,
-    c: Float32Array,
-  ): void;
+  sgemm(isa: number, ...operands: Parameters<Kernel['sgemm']>): void;
 }
 
 class NativeGemmWeights implements GemmWeights {

@@ -3,19 +3,10 @@
  * arithmetic is BigInt and takes a time that depends on its arguments.
  */
 import { InvalidParamsError } from '../base/errors.ts';
+import { powerMod } from './modular.ts';
 
 /** One more than the largest modulus that a kernel accepts. */
 export const MODULUS_LIMIT = 2 ** 50;
-
-function powModVarTime(base: bigint, exponent: bigint, modulus: bigint): bigint {
-  let result = 1n;
-  let square = base % modulus;
-  for (let e = exponent; e > 0n; e >>= 1n) {
-    if (e & 1n) result = (result * square) % modulus;
-    square = (square * square) % modulus;
-  }
-  return result;
-}
 
 /** Deterministic below 3.3 * 10^24: Miller-Rabin with the first 13 primes (Sorenson and Webster, 2015). */
 const WITNESSES = [2n, 3n, 5n, 7n, 11n, 13n, 17n, 19n, 23n, 29n, 31n, 37n, 41n];
@@ -29,7 +20,7 @@ export function isPrime(value: number): boolean {
   let twos = 0;
   for (; (odd & 1n) === 0n; odd >>= 1n) twos++;
   return WITNESSES.every((witness) => {
-    let x = powModVarTime(witness, odd, v);
+    let x = powerMod(witness, odd, v);
     if (x === 1n || x === v - 1n) return true;
     for (let i = 1; i < twos; i++) {
       x = (x * x) % v;
@@ -59,7 +50,7 @@ export function primitiveRoot2N(n: number, q: number): number {
   const modulus = BigInt(q);
   const cofactor = (modulus - 1n) / BigInt(2 * n);
   for (let g = 2n; ; g++) {
-    const psi = powModVarTime(g, cofactor, modulus);
-    if (powModVarTime(psi, BigInt(n), modulus) === modulus - 1n) return Number(psi);
+    const psi = powerMod(g, cofactor, modulus);
+    if (powerMod(psi, BigInt(n), modulus) === modulus - 1n) return Number(psi);
   }
 }

@@ -1,22 +1,10 @@
+import type { Kernel } from '../kernel/kernel.ts';
+
 /**
- * The one heavy operation of the trainer. A `Kernel` satisfies the interface; {@link plainMatrixMultiply} is the
- * slow equivalent in plain TypeScript, for tests and for machines without a kernel.
+ * The one heavy operation of the trainer, {@link Kernel.sgemm}; {@link plainMatrixMultiply} is the slow equivalent in plain
+ * TypeScript, for tests and for machines without a kernel.
  */
-export interface MatrixMultiply {
-  /** C = alpha * op(A) op(B) + beta * C, row-major, op = transpose when the flag is set; op(A) is m x k. */
-  sgemm(
-    transposeA: boolean,
-    transposeB: boolean,
-    m: number,
-    n: number,
-    k: number,
-    alpha: number,
-    a: Float32Array,
-    b: Float32Array,
-    beta: number,
-    c: Float32Array,
-  ): void;
-}
+export type MatrixMultiply = Pick<Kernel, 'sgemm'>;
 
 function transposed(a: Float32Array, rows: number, cols: number): Float32Array {
   const out = new Float32Array(rows * cols);
