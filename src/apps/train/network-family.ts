@@ -122,7 +122,8 @@ export class NetworkFamily {
     const wide = this.#sample(RANGE_FRAMES);
     if (bits >= LOSSLESS_BITS)
       return exportPolynomial(this.#steadyQuadratic(inputs), bits, wide, this.#multiply);
-    const tuned = this.#train(`polynomial-${bits}bit`, this.#quantisedEpochs(bits), 3e-3, () =>
+    const rate = this.#plan.fineTuningRate[this.kind];
+    const tuned = this.#train(`polynomial-${bits}bit`, this.#quantisedEpochs(bits), rate, () =>
       prepareFineTuning(toSquareForm(this.#steadyQuadratic(inputs)), inputs, {
         bits,
         multiply: this.#multiply,
