@@ -2,12 +2,13 @@
 import { parseArgs } from 'node:util';
 import { engine } from './engine.ts';
 import { fe } from './function-encryption.ts';
+import { integer } from './integer.ts';
 import { layers } from './layers.ts';
 import { type Bench, formatReport } from './report.ts';
 import { sizes } from './sizes.ts';
 import { speech } from './speech.ts';
 
-const BENCHES: Readonly<Record<string, Bench>> = { engine, fe, layers, sizes, speech };
+const BENCHES: Readonly<Record<string, Bench>> = { engine, fe, integer, layers, sizes, speech };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
