@@ -235,7 +235,7 @@ Napi::Value convertSigned(const Napi::CallbackInfo& info) {
   args.requireSize(small.length, args.batch(out.length, mods.size() * n, "out") * n, "the values");
   if (!args.ok()) return info.Env().Undefined();
   forEachLimb(*ring, mods, out.length, parallelPointwise, [&](const Prime& p, size_t, size_t at) {
-    fromSigned(p, out.data + at, small.data + at / n / mods.size() * n);
+    ring->operations().conversions->fromSigned(p, out.data + at, small.data + at / n / mods.size() * n);
   });
   return info.Env().Undefined();
 }
@@ -255,7 +255,7 @@ Napi::Value convertDoubles(const Napi::CallbackInfo& info) {
                "range");
   if (!args.ok()) return info.Env().Undefined();
   forEachLimb(*ring, mods, out.length, parallelPointwise, [&](const Prime& p, size_t, size_t at) {
-    fromDoubles(p, out.data + at, values.data + at / n / mods.size() * n);
+    ring->operations().conversions->fromDoubles(p, out.data + at, values.data + at / n / mods.size() * n);
   });
   return info.Env().Undefined();
 }

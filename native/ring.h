@@ -6,6 +6,8 @@
 
 namespace subrosa {
 
+constexpr size_t maxRingPrimes = 64;
+
 // A residue with what multiplies by it fast: a Shoup quotient in the format of the instruction set.
 struct Factor {
   uint64_t value;     // in [0, q)
@@ -52,6 +54,28 @@ struct InnerTerm {
   const uint64_t* key1;
   bool canonical;
 };
+
+// The primes of a number in residues, for the digits of its mixed-radix form.
+struct MixedRadix {
+  size_t n;
+  size_t count;
+  const Prime* const* primes;
+  // inverses[i * count + j] is q_j^-1 mod q_i, for j < i.
+  const Factor* inverses;
+};
+
+// Between residues and ordinary numbers; see ring_convert.h. The AVX2 loops serve the AVX-512 path, too.
+struct Conversions {
+  void (*fromSigned)(const Prime& p, uint64_t* out, const int8_t* small);
+  void (*fromDoubles)(const Prime& p, uint64_t* out, const double* values);
+  // Limb i of a begins at a + i n.
+  void (*toDoubles)(const MixedRadix& radix, double* out, const uint64_t* a);
+};
+
+extern const Conversions scalarConversions;
+#ifdef SUBROSA_X86
+extern const Conversions avx2Conversions;
+#endif
 
 // Loops over one limb of n words. Words are residues in [0, q) unless stated otherwise.
 //   "centred": a signed number of at most 2^50 in absolute value, as an int64 or a double, whichever the instruction
@@ -102,6 +126,7 @@ struct Operations {
   void (*innerProduct)(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count);
   // Keccak-f on four interleaved states for sampleUniformFour; null where it would not be faster.
   void (*permuteFourKeccak)(uint64_t* states);
+  const Conversions* conversions;
 };
 
 extern const Operations scalarOperations;

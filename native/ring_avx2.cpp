@@ -260,7 +260,7 @@ const Operations avx2Operations = {
     TableFormat::doubles, 4,      forwardAvx2, inverseAvx2, add,          sub,     negate,
     mul,                  mulAdd, mulScalar,   addScalar,   crossProduct, permute, inverseCentred,
     forwardCentred,       combineCentred, differenceCentred, canonical, subtractScale, subtractScaleProduct,
-    addScaledProduct, forwardCombined, innerProduct, permuteFourAvx2,
+    addScaledProduct, forwardCombined, innerProduct, permuteFourAvx2, &avx2Conversions,
 };
 
 }  // namespace subrosa

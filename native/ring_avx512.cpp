@@ -234,7 +234,7 @@ const Operations avx512Operations = {
     addScalar,            crossProduct, permute,       scaledInverseCentred, forwardLazy,
     combineCentred,       differenceCentred, canonical, subtractScale,    subtractScaleProduct,
     addScaledProduct, forwardCombined, innerProduct,
-    permuteFourAvx2,
+    permuteFourAvx2,      &avx2Conversions,
 };
 
 }  // namespace subrosa

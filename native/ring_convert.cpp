@@ -6,6 +6,8 @@
 
 namespace subrosa {
 
+namespace {
+
 void fromSigned(const Prime& p, uint64_t* out, const int8_t* small) {
   // |v| <= 128: a multiple of q of at least 128 makes it non-negative.
   const uint64_t lift = (128 / p.q + 1) * p.q;
@@ -27,6 +29,31 @@ void fromDoubles(const Prime& p, uint64_t* out, const double* values) {
   }
 }
 
+void toDoubles(const MixedRadix& radix, double* out, const uint64_t* a) {
+  const size_t n = radix.n, count = radix.count;
+  int64_t digit[maxRingPrimes];
+  uint64_t lifts[maxRingPrimes];
+  for (size_t i = 0; i < count; i++) lifts[i] = ((uint64_t{1} << 50) / radix.primes[i]->q + 1) * radix.primes[i]->q;
+  for (size_t c = 0; c < n; c++) {
+    for (size_t i = 0; i < count; i++) {
+      const uint64_t q = radix.primes[i]->q;
+      uint64_t rest = a[i * n + c];
+      for (size_t j = 0; j < i; j++) {
+        const Factor& w = radix.inverses[i * count + j];
+        rest = multiplyShoup(rest + lifts[i] - static_cast<uint64_t>(digit[j]), w.value, w.shoup64, q);
+      }
+      digit[i] = centre(rest, q);
+    }
+    double value = 0;
+    for (size_t i = count; i-- > 0;) value = value * radix.primes[i]->qDouble + static_cast<double>(digit[i]);
+    out[c] = value;
+  }
+}
+
+}  // namespace
+
+const Conversions scalarConversions = {fromSigned, fromDoubles, toDoubles};
+
 bool areIntegers(const double* values, size_t count) {
   const double limit = std::ldexp(1.0, 100);
   const double whole = 4503599627370496.0;  // 2^52: every double of at least this size is an integer.
@@ -41,30 +68,13 @@ bool areIntegers(const double* values, size_t count) {
 }
 
 void toDoubles(const Ring& ring, double* out, const uint64_t* a, const size_t* mods, size_t count) {
-  const size_t n = ring.n();
-  // Factor j of limb i: q_j^-1 mod q_i, for j < i.
   std::vector<Factor> inverses(count * count);
-  std::vector<uint64_t> lifts(count);
+  const Prime* primes[maxRingPrimes];
   for (size_t i = 0; i < count; i++) {
-    const Prime& p = ring.prime(mods[i]);
-    lifts[i] = ((uint64_t{1} << 50) / p.q + 1) * p.q;
-    for (size_t j = 0; j < i; j++) inverses[i * count + j] = makeFactor(ring.inverse(mods[j], mods[i]), p);
+    primes[i] = &ring.prime(mods[i]);
+    for (size_t j = 0; j < i; j++) inverses[i * count + j] = makeFactor(ring.inverse(mods[j], mods[i]), *primes[i]);
   }
-  int64_t digit[maxRingPrimes];
-  for (size_t c = 0; c < n; c++) {
-    for (size_t i = 0; i < count; i++) {
-      const uint64_t q = ring.prime(mods[i]).q;
-      uint64_t rest = a[i * n + c];
-      for (size_t j = 0; j < i; j++) {
-        const Factor& w = inverses[i * count + j];
-        rest = multiplyShoup(rest + lifts[i] - static_cast<uint64_t>(digit[j]), w.value, w.shoup64, q);
-      }
-      digit[i] = centre(rest, q);
-    }
-    double value = 0;
-    for (size_t i = count; i-- > 0;) value = value * ring.prime(mods[i]).qDouble + static_cast<double>(digit[i]);
-    out[c] = value;
-  }
+  ring.operations().conversions->toDoubles({ring.n(), count, primes, inverses.data()}, out, a);
 }
 
 bool areResidues(const Prime& p, const uint64_t* a) {

@@ -5,10 +5,6 @@
 
 namespace subrosa {
 
-// Residues of n small integers modulo prime i of the ring.
-void fromSigned(const Prime& p, uint64_t* out, const int8_t* small);
-// Residues of n integers of less than 2^100 in absolute value, held as doubles.
-void fromDoubles(const Prime& p, uint64_t* out, const double* values);
 // False when a value is not an integer below 2^100 in absolute value.
 bool areIntegers(const double* values, size_t count);
 // Centred mixed-radix digits of each coefficient of a (over `mods`), then Horner's rule from the last digit.

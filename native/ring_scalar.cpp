@@ -160,7 +160,7 @@ const Operations scalarOperations = {
     mul,                  mulAdd,    mulScalar, addScalar,     crossProduct, permute,       inverseCentred,
     forwardCentred,       combineCentred, differenceCentred, canonical, subtractScale,
     subtractScaleProduct, addScaledProduct,
-    forwardCombined,      innerProduct,   nullptr,
+    forwardCombined,      innerProduct,   nullptr,       &scalarConversions,
 };
 
 }  // namespace subrosa

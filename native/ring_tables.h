@@ -13,7 +13,6 @@ namespace subrosa {
 
 constexpr size_t minRingDegree = 8;
 constexpr size_t maxRingDegree = size_t{1} << 17;
-constexpr size_t maxRingPrimes = 64;
 
 // a^exponent mod q. The time depends on the exponent, which is public everywhere.
 uint64_t powerMod(uint64_t a, uint64_t exponent, uint64_t q);
