@@ -61,16 +61,13 @@ struct KeySwitch::Source {
   const uint32_t* galoisTable;
 };
 
-size_t KeySwitch::scratchWords() const {
-  const size_t limbs = shape_.limbs();
-  return (2 * limbs + 4 * shape_.q.size() + shape_.digits() + 10) * step_;
-}
+size_t KeySwitch::scratchWords() const { return 2 * (shape_.q.size() + shape_.p.size() + 2) * step_; }
 
-// Calls body(i, buffer) for each i < count, with a buffer of one limb per digit for the calling thread.
+// Calls body(i, buffer) for each i < count, with a buffer of four limbs and one per digit for the calling thread.
 template <typename Body>
 void KeySwitch::forEachLimb(size_t count, Body&& body) const {
   parallelFor(count, spread_, [&](size_t i) {
-    void* buffer = threadScratch(1, shape_.digits() * step_ * sizeof(uint64_t));
+    void* buffer = threadScratch(1, (shape_.digits() + 4) * step_ * sizeof(uint64_t));
     if (buffer)
       body(i, static_cast<uint64_t*>(buffer));
     else
@@ -92,11 +89,13 @@ void KeySwitch::digitLimb(uint64_t* out, const uint64_t* coefficients, size_t di
     op_.forwardCentred(p, out, coefficients + first * step_, halfOf(primeAt(first)));
     return;
   }
-  // The buffer serves as the sum, too: forwardCentred reads each word before it writes it.
-  for (size_t i = first; i < first + shape_.alpha && i < shape_.q.size(); i++)
-    op_.combineCentred(p, out, i == first ? nullptr : out, coefficients + i * step_,
-                       cofactor_[i * shape_.limbs() + position]);
-  op_.forwardCentred(p, out, out, p.qDouble);
+  const size_t next = first + shape_.alpha;
+  const size_t last = (next < shape_.q.size() ? next : shape_.q.size()) - 1;
+  const auto cofactor = [&](size_t i) { return cofactor_[i * shape_.limbs() + position]; };
+  // The buffer serves as the sum, too: every loop reads a word before it writes it. The last term joins in the transform.
+  for (size_t i = first; i < last; i++)
+    op_.combineCentred(p, out, i == first ? nullptr : out, coefficients + i * step_, cofactor(i));
+  op_.forwardCombined(p, out, out, coefficients + last * step_, cofactor(last));
 }
 
 // Reduced inner product with the key modulo the limb at `position`; the buffer holds one limb for each digit.
@@ -127,77 +126,78 @@ void KeySwitch::product(uint64_t* out0, uint64_t* out1, const Source& source, si
   op_.innerProduct(p, out0, out1, terms, digits);
 }
 
-void KeySwitch::divideByOneSpecial(uint64_t* out, const Source& source, const uint64_t* c0, const uint32_t* galoisTable,
-                                   uint64_t* scratch) const {
-  const size_t limbs = shape_.q.size();
-  uint64_t* sum[2] = {scratch, scratch + step_};
-  uint64_t* remainder[2] = {scratch + 2 * step_, scratch + 3 * step_};
-  uint64_t* transformed = scratch + 4 * step_;
-  uint64_t* moved = scratch + 5 * step_;
-  uint64_t* buffer = scratch + 6 * step_;
-  const Prime& special = primeAt(limbs);
-  product(sum[0], sum[1], source, limbs, buffer);
-  for (int part = 0; part < 2; part++) op_.inverseCentred(special, remainder[part], sum[part], nullptr);
-  for (size_t j = 0; j < limbs; j++) {
-    const Prime& p = primeAt(j);
-    const Factor w = inverseFactor(ring_, shape_.p[0], shape_.q[j]);
-    const Factor one = makeFactor(1, p);
-    product(sum[0], sum[1], source, j, buffer);
-    for (int part = 0; part < 2; part++) {
-      const uint64_t* addend = nullptr;
-      if (part == 0 && c0) {
-        addend = c0 + j * n_;
-        if (galoisTable) {
-          op_.permute(p, moved, addend, galoisTable);
-          addend = moved;
-        }
+// The divisions one after another, x -> (x - [x]_s) / s with [x]_s centred, for the primes s_0 s_1 ... of a chain: the
+// special primes from the last, then q_l when the result is rescaled. Together they are (x - R) / (s_0 s_1 ...) with
+// R = r_0 + s_0 (r_1 + s_1 (r_2 + ...)) and r_t = [(x - r_0 - s_0 r_1 - ...) / (s_0 ... s_(t-1))] mod s_t: so every limb
+// that stays needs one transform per part, however long the chain.
+size_t KeySwitch::chainLimb(size_t t) const {
+  const size_t specials = shape_.p.size();
+  return t < specials ? shape_.p[specials - 1 - t] : shape_.q.back();
+}
+
+Factor KeySwitch::chainProduct(size_t length, size_t limb, bool inverted) const {
+  const Prime& p = ring_.prime(limb);
+  unsigned __int128 value = 1;
+  for (size_t t = 0; t < length; t++)
+    value = value * (inverted ? ring_.inverse(chainLimb(t), limb) : ring_.prime(chainLimb(t)).q % p.q) % p.q;
+  return makeFactor(static_cast<uint64_t>(value), p);
+}
+
+// r_t at r + (part * length + t) * step_. `square`, when not null: parts of a ciphertext whose tensor square, times the
+// product of the special primes, is part of x modulo q_l.
+void KeySwitch::remainders(uint64_t* r, size_t length, const Source& source, const uint64_t* square) const {
+  const size_t specials = shape_.p.size(), limbs = shape_.q.size();
+  forEachLimb(length, [&](size_t t, uint64_t* buffer) {
+    const size_t position = t < specials ? shape_.limbs() - 1 - t : limbs - 1;
+    const Prime& p = primeAt(position);
+    uint64_t* sum[2] = {buffer, buffer + step_};
+    product(sum[0], sum[1], source, position, buffer + 2 * step_);
+    for (size_t part = 0; part < 2; part++) {
+      if (t == specials) {
+        const Factor factor = chainProduct(specials, shape_.q.back(), false);
+        const uint64_t* x0 = square + position * n_;
+        op_.addScaledProduct(p, sum[part], x0, x0 + part * limbs * n_, makeFactor((part + 1) * factor.value % p.q, p));
       }
-      op_.forwardCentred(p, transformed, remainder[part], halfOf(special));
+      op_.inverseCentred(p, r + (part * length + t) * step_, sum[part], nullptr);
+    }
+  });
+  forEachLimb(2, [&](size_t part, uint64_t*) {
+    uint64_t* own = r + part * length * step_;
+    for (size_t t = 1; t < length; t++)
+      for (size_t s = 0; s < t; s++)
+        op_.differenceCentred(ring_.prime(chainLimb(t)), own + t * step_, own + t * step_, own + s * step_,
+                              inverseFactor(ring_, chainLimb(s), chainLimb(t)));
+  });
+}
+
+// Lazy NTT of R modulo the limb.
+void KeySwitch::transformRemainder(uint64_t* out, const uint64_t* r, size_t length, size_t limb) const {
+  const Prime& p = ring_.prime(limb);
+  if (length == 1) return op_.forwardCentred(p, out, r, halfOf(ring_.prime(chainLimb(0))));
+  for (size_t t = 1; t + 1 < length; t++)
+    op_.combineCentred(p, out, t == 1 ? r : out, r + t * step_, chainProduct(t, limb, false));
+  op_.forwardCombined(p, out, length == 2 ? r : out, r + (length - 1) * step_, chainProduct(length - 1, limb, false));
+}
+
+void KeySwitch::divideBySpecials(uint64_t* out, const Source& source, const uint64_t* c0, const uint32_t* galoisTable,
+                                 uint64_t* r) const {
+  const size_t limbs = shape_.q.size(), length = shape_.p.size();
+  remainders(r, length, source, nullptr);
+  forEachLimb(limbs, [&](size_t j, uint64_t* buffer) {
+    const Prime& p = primeAt(j);
+    const Factor w = chainProduct(length, shape_.q[j], true), one = makeFactor(1, p);
+    uint64_t* sum[2] = {buffer, buffer + step_};
+    uint64_t *transformed = buffer + 2 * step_, *moved = buffer + 3 * step_;
+    product(sum[0], sum[1], source, j, buffer + 4 * step_);
+    for (size_t part = 0; part < 2; part++) {
+      const uint64_t* addend = part == 0 && c0 ? c0 + j * n_ : nullptr;
+      if (addend && galoisTable) {
+        op_.permute(p, moved, addend, galoisTable);
+        addend = moved;
+      }
+      transformRemainder(transformed, r + part * length * step_, length, shape_.q[j]);
       op_.subtractScale(p, out + (part * limbs + j) * n_, sum[part], transformed, w, addend, one);
     }
-  }
-}
-
-// Divides two parts, each over the limbs up to the position `last`, by that limb and rounds. A part has `inLimbs`
-// limbs in memory and `outLimbs` in the result, which may be the input.
-void KeySwitch::divideParts(uint64_t* out, size_t outLimbs, const uint64_t* in, size_t inLimbs, size_t last,
-                            uint64_t* scratch) const {
-  const Prime& divisor = primeAt(last);
-  forEachLimb(2, [&](size_t part, uint64_t*) {
-    op_.inverseCentred(divisor, scratch + part * step_, in + (part * inLimbs + last) * n_, nullptr);
-  });
-  forEachLimb(2 * last, [&](size_t i, uint64_t* buffer) {
-    const size_t part = i % 2, j = i / 2;
-    const Factor w = inverseFactor(ring_, shape_.limb(last), shape_.limb(j));
-    op_.forwardCentred(primeAt(j), buffer, scratch + part * step_, halfOf(divisor));
-    op_.subtractScale(primeAt(j), out + (part * outLimbs + j) * n_, in + (part * inLimbs + j) * n_, buffer, w, nullptr,
-                      w);
-  });
-}
-
-// Any number of special primes, or limbs shared between threads: the whole sum first, then one division after
-// another.
-void KeySwitch::divideBySpecials(uint64_t* out, const Source& source, const uint64_t* c0, const uint32_t* galoisTable,
-                                 uint64_t* scratch) const {
-  if (shape_.p.size() == 1 && !spread_) return divideByOneSpecial(out, source, c0, galoisTable, scratch);
-  const size_t limbs = shape_.limbs(), kept = shape_.q.size();
-  uint64_t* sum[2] = {scratch, scratch + limbs * n_};
-  uint64_t* work = scratch + 2 * limbs * n_;
-  forEachLimb(limbs, [&](size_t j, uint64_t* buffer) {
-    product(sum[0] + j * n_, sum[1] + j * n_, source, j, buffer);
-  });
-  for (size_t left = limbs; left > kept; left--) {
-    const bool finished = left == kept + 1;
-    divideParts(finished ? out : scratch, finished ? kept : limbs, scratch, limbs, left - 1, work);
-  }
-  if (!c0) return;
-  forEachLimb(kept, [&](size_t j, uint64_t* buffer) {
-    const uint64_t* addend = c0 + j * n_;
-    if (galoisTable) {
-      op_.permute(primeAt(j), buffer, addend, galoisTable);
-      addend = buffer;
-    }
-    op_.add(primeAt(j), out + j * n_, out + j * n_, addend);
   });
 }
 
@@ -229,84 +229,42 @@ void KeySwitch::switchKey(uint64_t* out, const uint64_t* d, const uint64_t* c0, 
   // moving d costs fewer words than moving its digits.
   uint64_t* moved = scratch;
   scratch += limbs * n_;
-  for (size_t j = 0; galoisTable && j < limbs; j++) op_.permute(primeAt(j), moved + j * n_, d + j * n_, galoisTable);
-  if (galoisTable) d = moved;
+  if (galoisTable) {
+    forEachLimb(limbs, [&](size_t j, uint64_t*) { op_.permute(primeAt(j), moved + j * n_, d + j * n_, galoisTable); });
+    d = moved;
+  }
   coefficients(scratch, d);
   const Source source = {key, d, scratch, nullptr, nullptr};
   divideBySpecials(out, source, c0, galoisTable, scratch + limbs * step_);
 }
 
+// With s the key-switched sum, P the product of the special primes and d the tensor square, the result is
+// (s + P d - R) / (P q_l), where the chain of divisions ends with q_l.
 void KeySwitch::squareRelinearizeRescale(uint64_t* out, const uint64_t* a, const uint64_t* key,
                                          uint64_t* scratch) const {
-  const size_t limbs = shape_.q.size();
+  const size_t limbs = shape_.q.size(), last = limbs - 1, length = shape_.p.size() + 1;
   const uint64_t* a1 = a + limbs * n_;
   uint64_t* d = scratch;
-  uint64_t* coefficient = scratch + limbs * step_;
-  for (size_t j = 0; j < limbs; j++) op_.mul(primeAt(j), d + j * n_, a1 + j * n_, a1 + j * n_);
+  uint64_t* coefficient = d + limbs * step_;
+  uint64_t* r = coefficient + limbs * step_;
+  forEachLimb(limbs, [&](size_t j, uint64_t*) { op_.mul(primeAt(j), d + j * n_, a1 + j * n_, a1 + j * n_); });
   coefficients(coefficient, d);
-  scratch += 2 * limbs * step_;
   const Source source = {key, d, coefficient, nullptr, nullptr};
-  if (shape_.p.size() == 1 && !spread_) return squareFused(out, a, source, scratch);
-  squareStepwise(out, a, source, scratch);
-}
-
-// With several special primes, or limbs shared between threads: key switch, addition and rescaling one after the other.
-void KeySwitch::squareStepwise(uint64_t* out, const uint64_t* a, const Source& source, uint64_t* scratch) const {
-  const size_t limbs = shape_.q.size();
-  const uint64_t* a1 = a + limbs * n_;
-  uint64_t* switched = scratch;
-  scratch += 2 * limbs * n_;
-  divideBySpecials(switched, source, nullptr, nullptr, scratch);
-  forEachLimb(limbs, [&](size_t j, uint64_t* buffer) {
+  remainders(r, length, source, a);
+  forEachLimb(last, [&](size_t j, uint64_t* buffer) {
     const Prime& p = primeAt(j);
-    const uint64_t *x0 = a + j * n_, *x1 = a1 + j * n_;
-    op_.mulAdd(p, switched + j * n_, x0, x0);
-    op_.crossProduct(p, buffer, x0, x1, x0, x1);
-    op_.add(p, switched + (limbs + j) * n_, switched + (limbs + j) * n_, buffer);
-  });
-  divideParts(out, limbs - 1, switched, limbs, limbs - 1, scratch);
-}
-
-// One special prime P, last prime q_l: with s the key-switched sum, d the tensor part, c = [s]_P and
-// z = [d + (s - c) / P]_{q_l}, both centred, the two divisions in one are (s - (c + P z)) / (P q_l) + d / q_l.
-void KeySwitch::squareFused(uint64_t* out, const uint64_t* a, const Source& source, uint64_t* scratch) const {
-  const size_t limbs = shape_.q.size(), last = limbs - 1;
-  const Prime& special = primeAt(limbs);
-  const Prime& lastPrime = primeAt(last);
-  uint64_t* sum[2] = {scratch, scratch + step_};
-  uint64_t* c[2] = {scratch + 2 * step_, scratch + 3 * step_};
-  uint64_t* z[2] = {scratch + 4 * step_, scratch + 5 * step_};
-  uint64_t* work = scratch + 6 * step_;
-  uint64_t* buffer = scratch + 7 * step_;
-  // Part k of the tensor product is x_0 x_0 or 2 x_0 x_1: the factor and the second operand that make it.
-  const auto partOf = [&](size_t j, int part) { return a + (part * limbs + j) * n_; };
-  const auto timesPart = [&](const Prime& p, uint64_t factor, int part) {
-    return makeFactor((part + 1) * factor % p.q, p);
-  };
-  product(sum[0], sum[1], source, limbs, buffer);
-  for (int part = 0; part < 2; part++) op_.inverseCentred(special, c[part], sum[part], nullptr);
-  product(sum[0], sum[1], source, last, buffer);
-  const Factor pInverse = inverseFactor(ring_, shape_.p[0], shape_.q[last]);
-  for (int part = 0; part < 2; part++) {
-    op_.addScaledProduct(lastPrime, sum[part], partOf(last, 0), partOf(last, part),
-                         timesPart(lastPrime, special.q % lastPrime.q, part));
-    op_.inverseCentred(lastPrime, z[part], sum[part], nullptr);
-    op_.differenceCentred(lastPrime, z[part], z[part], c[part], pInverse);
-  }
-  for (size_t j = 0; j < last; j++) {
-    const Prime& p = primeAt(j);
-    const Factor pModulo = makeFactor(special.q % p.q, p);
+    const Factor all = chainProduct(length, shape_.q[j], true);
     const uint64_t lastInverse = ring_.inverse(shape_.q[last], shape_.q[j]);
-    const unsigned __int128 both =
-        static_cast<unsigned __int128>(lastInverse) * ring_.inverse(shape_.p[0], shape_.q[j]);
-    const Factor bothInverse = makeFactor(static_cast<uint64_t>(both % p.q), p);
-    product(sum[0], sum[1], source, j, buffer);
-    for (int part = 0; part < 2; part++) {
-      op_.forwardCombined(p, work, c[part], z[part], pModulo);
-      op_.subtractScaleProduct(p, out + (part * last + j) * n_, sum[part], work, bothInverse, partOf(j, 0),
-                               partOf(j, part), timesPart(p, lastInverse, part));
+    uint64_t* sum[2] = {buffer, buffer + step_};
+    uint64_t* transformed = buffer + 2 * step_;
+    product(sum[0], sum[1], source, j, buffer + 3 * step_);
+    for (size_t part = 0; part < 2; part++) {
+      transformRemainder(transformed, r + part * length * step_, length, shape_.q[j]);
+      // Part k of the tensor square is x_0 x_0 or 2 x_0 x_1.
+      op_.subtractScaleProduct(p, out + (part * last + j) * n_, sum[part], transformed, all, a + j * n_,
+                               a + (part * limbs + j) * n_, makeFactor((part + 1) * lastInverse % p.q, p));
     }
-  }
+  });
 }
 
 }  // namespace subrosa

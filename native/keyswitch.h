@@ -1,7 +1,8 @@
 // Key switching and rescaling of polynomials in the NTT domain, composed of the loops in ring.h.
 //
 // Hybrid key switching (Han and Ki, 2020) with digits of `alpha` primes. The key-switched sum is divided by the special
-// primes one at a time, each division rounding to nearest through the centred remainder.
+// primes, and by the last prime of a product that is rescaled, as if one at a time, each division rounding to nearest
+// through the centred remainder.
 #pragma once
 
 #include <atomic>
@@ -60,13 +61,11 @@ class KeySwitch {
   void digitLimb(uint64_t* out, const uint64_t* coefficients, size_t digit, size_t position) const;
   void product(uint64_t* out0, uint64_t* out1, const Source& source, size_t position, uint64_t* buffer) const;
   void divideBySpecials(uint64_t* out, const Source& source, const uint64_t* c0, const uint32_t* galoisTable,
-                        uint64_t* scratch) const;
-  void divideByOneSpecial(uint64_t* out, const Source& source, const uint64_t* c0, const uint32_t* galoisTable,
-                          uint64_t* scratch) const;
-  void divideParts(uint64_t* out, size_t outLimbs, const uint64_t* in, size_t inLimbs, size_t last,
-                   uint64_t* scratch) const;
-  void squareStepwise(uint64_t* out, const uint64_t* a, const Source& source, uint64_t* scratch) const;
-  void squareFused(uint64_t* out, const uint64_t* a, const Source& source, uint64_t* scratch) const;
+                        uint64_t* r) const;
+  size_t chainLimb(size_t t) const;
+  Factor chainProduct(size_t length, size_t limb, bool inverted) const;
+  void remainders(uint64_t* r, size_t length, const Source& source, const uint64_t* square) const;
+  void transformRemainder(uint64_t* out, const uint64_t* r, size_t length, size_t limb) const;
 
   const Ring& ring_;
   const KeyShape& shape_;
