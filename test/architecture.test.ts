@@ -39,7 +39,8 @@ const NEIGHBOURS: Readonly<Record<string, readonly string[]>> = {
   'fe/lattice': ['fe'],
   'apps/server': ['apps/transport'],
   'apps/train': ['apps/speech'],
-  'apps/cli': ['apps/keystore', 'apps/server', 'apps/speech', 'apps/train', 'apps/transport'],
+  'apps/edge': ['apps/keystore', 'apps/server'],
+  'apps/cli': ['apps/edge', 'apps/keystore', 'apps/server', 'apps/speech', 'apps/train', 'apps/transport'],
 };
 
 /** 'src/schemes/ckks/encoder.ts' -> 'schemes/ckks'; null for files that stand directly in src. */

@@ -174,5 +174,6 @@ function readMap(reader: ModelReader): IntegerLinearMap {
 }
 
 function readWeights(reader: ModelReader): Int8Array {
-  return new Int8Array(reader.bytes().slice().buffer);
+  // Element by element: `slice` of a Buffer would share its memory.
+  return new Int8Array(reader.bytes());
 }

@@ -4,6 +4,7 @@ import { bench } from './bench.ts';
 import { demo } from './demo.ts';
 import { WHO_LEARNS_WHAT } from './disclosure.ts';
 import { doctor } from './doctor.ts';
+import { addEdge } from './edge.ts';
 import { inspect } from './inspect.ts';
 import { installation } from './installation.ts';
 import type { EngineParts } from './parts.ts';
@@ -37,6 +38,7 @@ export function buildProgram(
   addServe(program, terminal, parts);
   addTranscribe(program, terminal, parts, setExit);
   addTrain(program, terminal);
+  addEdge(program, terminal);
   program
     .command('inspect')
     .argument('<model>', 'name in the models directory, or a path')

@@ -76,7 +76,8 @@ export async function serve(
   await server.close();
 }
 
-function tlsOptions({ tlsCert, tlsKey }: ServeFlags): { tls?: TlsFiles } {
+/** @throws {UsageError} when one of the two files is missing. */
+export function tlsOptions({ tlsCert, tlsKey }: Pick<ServeFlags, 'tlsCert' | 'tlsKey'>): { tls?: TlsFiles } {
   if (tlsCert === undefined && tlsKey === undefined) return {};
   if (tlsCert === undefined || tlsKey === undefined)
     throw new UsageError('--tls-cert and --tls-key go together');
@@ -84,7 +85,7 @@ function tlsOptions({ tlsCert, tlsKey }: ServeFlags): { tls?: TlsFiles } {
 }
 
 /** Resolves once with why. A parent that holds our standard input and dies takes this process along. */
-function stopRequest(whileStdinOpen: boolean): Promise<string> {
+export function stopRequest(whileStdinOpen: boolean): Promise<string> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
     if (whileStdinOpen) process.stdin.resume().once('close', () => resolve('standard input closed'));

@@ -96,7 +96,8 @@ function readMap(reader: ByteReader): IntegerLinearMap {
     const length = reader.u32();
     const view = reader.bytes(length);
     reader.budget.charge('the linear layers', length);
-    return new Int8Array(view.slice().buffer);
+    // Element by element: `slice` of a Buffer would share its memory.
+    return new Int8Array(view);
   };
   const kind = reader.u32();
   if (kind === 0) return { kind: 'dense', inputs: reader.u32(), outputs: reader.u32(), weights: weights() };

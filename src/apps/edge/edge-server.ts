@@ -1,0 +1,114 @@
+/** An edge as a WebSocket server: one session per connection, bounded in messages, connections and idle time. It keeps no log. */
+import { createServer as createPlainServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { ProtocolError, UsageError } from '../../base/errors.ts';
+import type { EdgeService } from '../../protocols/edge/edge-service.ts';
+import { isLoopback, type RunningServer, type TlsFiles } from '../server/index.ts';
+
+export interface EdgeListenOptions {
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** Default 0: any free port. */
+  readonly port?: number;
+  readonly tls?: TlsFiles;
+  /** Connections at once; more are refused. */
+  readonly maxConnections?: number;
+  /** A connection on which nothing moves for so long is ended. */
+  readonly idleMs?: number;
+}
+
+const MAX_CONNECTIONS = 256;
+const IDLE_MS = 60_000;
+/** WebSocket close codes [RFC 6455, 7.4.1; 1013 from the registry]. */
+const CLOSE = { goingAway: 1001, violation: 1008, tryLater: 1013 } as const;
+
+/** @throws {UsageError} for a listener without TLS that other machines reach, or when the address cannot be bound. */
+export async function listenEdge(
+  service: EdgeService,
+  options: EdgeListenOptions = {},
+): Promise<RunningServer> {
+  const { host = '127.0.0.1', port = 0, tls } = options;
+  const { maxConnections = MAX_CONNECTIONS, idleMs = IDLE_MS } = options;
+  if (tls === undefined && !isLoopback(host)) {
+    throw new UsageError(
+      `${host} is reachable from other machines and needs TLS: give --tls-cert and --tls-key`,
+    );
+  }
+  const server = tls === undefined ? createPlainServer() : createTlsServer(tls);
+  server.on('request', (_request, response) => response.writeHead(426).end());
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', ({ code }: NodeJS.ErrnoException) =>
+      reject(new UsageError(`cannot listen on ${host}:${port} (${code}): choose another --host or --port`)),
+    );
+    server.listen({ host, port }, resolve);
+  });
+  const sockets = new WebSocketServer({
+    server,
+    maxPayload: service.maxMessageBytes,
+    perMessageDeflate: false,
+  });
+  sockets.on('connection', (socket) => {
+    // Without a listener an error of one peer's socket would end the process; 'close' follows it.
+    socket.on('error', () => undefined);
+    if (sockets.clients.size > maxConnections) socket.close(CLOSE.tryLater);
+    else serveSocket(service, socket, idleMs);
+  });
+  const { port: bound } = server.address() as AddressInfo;
+  const name = host.includes(':') ? `[${host}]` : host;
+  return {
+    url: `${tls === undefined ? 'ws' : 'wss'}://${name}:${bound}`,
+    async close() {
+      for (const socket of sockets.clients) socket.close(CLOSE.goingAway);
+      sockets.close();
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      for (const socket of sockets.clients) socket.terminate();
+      await closed;
+    },
+  };
+}
+
+/** The next message is read from the network only after the one before was dealt with. */
+function serveSocket(service: EdgeService, socket: WebSocket, idleMs: number): void {
+  socket.binaryType = 'arraybuffer';
+  const timer = setTimeout(() => socket.terminate(), idleMs);
+  const session = service.accept(
+    (message) =>
+      new Promise((resolve, reject) => {
+        socket.send(message, { binary: true }, (error) => {
+          timer.refresh();
+          if (error === undefined || error === null) resolve();
+          else reject(error);
+        });
+      }),
+  );
+  let failed = false;
+  // What went wrong is not told: it could say something about other devices or keys.
+  const fail = () => {
+    failed = true;
+    socket.close(CLOSE.violation);
+    // A paused socket would never see the other side's close.
+    socket.resume();
+  };
+  let tail = Promise.resolve();
+  socket.on('message', (data, isBinary) => {
+    if (failed) return;
+    timer.refresh();
+    socket.pause();
+    tail = tail
+      .then(async () => {
+        if (failed) return;
+        if (!isBinary) throw new ProtocolError('messages are binary');
+        await session.receive(new Uint8Array(data as ArrayBuffer));
+        session.idle().catch(fail);
+        socket.resume();
+      })
+      .catch(fail);
+  });
+  socket.on('close', () => {
+    clearTimeout(timer);
+    session.close();
+  });
+}

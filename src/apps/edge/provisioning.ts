@@ -1,0 +1,163 @@
+/**
+ * What the owner gives to each party, one file each. They hold keys: mode 0600, carried over a channel that the owner trusts.
+ *
+ *   edge    'SEE1' role u8, operator (u8 length, UTF-8), peer id (16), peer key (32), count u32, (device id (16), key (32))..., plan
+ *   device  'SED1' device id (16), root key (32), network (u32 length), checks u32, per check and layer the words of c = W^T rho
+ */
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
+import { ByteReader, ByteWriter } from '../../base/bytes.ts';
+import { LimitError } from '../../base/errors.ts';
+import { systemRandom } from '../../base/random.ts';
+import { readIntegerNetwork, writeIntegerNetwork } from '../../nn/integer-bytes.ts';
+import { IntegerNetwork } from '../../nn/integer-network.ts';
+import { newDeviceId } from '../../protocols/edge/device.ts';
+import type { EdgeServiceOptions } from '../../protocols/edge/edge-service.ts';
+import { type LayerPlan, planBytes, planLayers, readPlan } from '../../protocols/edge/layer-plan.ts';
+import { RootKey } from '../../protocols/edge/mask-stream.ts';
+import { ProjectionCheck, projectionImages } from '../../protocols/edge/projection-check.ts';
+import { PARTY_ID_BYTES } from '../../protocols/edge/secure-channel.ts';
+
+const EDGE_MAGIC = 0x31454553;
+const DEVICE_MAGIC = 0x31444553;
+const KEY_BYTES = 32;
+const MOST_OPERATOR_BYTES = 64;
+const MOST_DEVICES = 100_000;
+/** Independent projection checks: a wrong element passes with probability 2^-62. */
+const CHECKS = 2;
+
+export interface Provisioning {
+  readonly edgeA: Uint8Array;
+  readonly edgeB: Uint8Array;
+  readonly devices: readonly Uint8Array[];
+}
+
+export type EdgeIdentity = Pick<EdgeServiceOptions, 'role' | 'operator' | 'plan' | 'deviceKeys' | 'peer'>;
+
+export interface DeviceIdentity {
+  readonly network: IntegerNetwork;
+  readonly deviceId: Uint8Array;
+  readonly root: RootKey;
+  readonly projections: readonly ProjectionCheck[];
+}
+
+/** Fresh keys and check vectors for `devices` devices. @throws {LimitError} */
+export async function provision(
+  network: IntegerNetwork,
+  operators: Readonly<Record<'a' | 'b', string>>,
+  devices: number,
+): Promise<Provisioning> {
+  for (const operator of [operators.a, operators.b]) {
+    const { length } = new TextEncoder().encode(operator);
+    if (length < 1 || length > MOST_OPERATOR_BYTES)
+      throw new LimitError('the bytes of an operator name', MOST_OPERATOR_BYTES, length);
+  }
+  if (devices < 1 || devices > MOST_DEVICES) throw new LimitError('the devices', MOST_DEVICES, devices);
+  const plan = planLayers(network);
+  const peer = { id: newDeviceId(), key: systemRandom.seed() };
+  const [keysA, keysB] = [new Map<string, Uint8Array>(), new Map<string, Uint8Array>()];
+  const files: Uint8Array[] = [];
+  for (let i = 0; i < devices; i++) {
+    const deviceId = newDeviceId();
+    using root = new RootKey(systemRandom.seed());
+    keysA.set(bytesToHex(deviceId), root.derive('edge a', deviceId));
+    keysB.set(bytesToHex(deviceId), root.derive('edge b', deviceId));
+    files.push(await writeDevice(network, plan, deviceId, root));
+  }
+  const [edgeA, edgeB] = [
+    writeEdge({ role: 'a', operator: operators.a, plan, deviceKeys: keysA, peer }),
+    writeEdge({ role: 'b', operator: operators.b, plan, deviceKeys: keysB, peer }),
+  ];
+  return { edgeA, edgeB, devices: files };
+}
+
+function writeEdge({ role, operator, plan, deviceKeys, peer }: EdgeIdentity): Uint8Array {
+  const name = new TextEncoder().encode(operator);
+  const layers = planBytes(plan.layers);
+  const entry = PARTY_ID_BYTES + KEY_BYTES;
+  const writer = new ByteWriter(
+    4 + 1 + 1 + name.length + entry + 4 + deviceKeys.size * entry + layers.length,
+  );
+  writer.u32(EDGE_MAGIC);
+  writer.u8(role === 'a' ? 0 : 1);
+  writer.u8(name.length);
+  writer.bytes(name);
+  writer.bytes(peer.id);
+  writer.bytes(peer.key);
+  writer.u32(deviceKeys.size);
+  for (const [id, key] of deviceKeys) {
+    writer.bytes(hexToBytes(id));
+    writer.bytes(key);
+  }
+  writer.bytes(layers);
+  return writer.finish();
+}
+
+/** @throws {DecodeError} {@link ShapeError} */
+export function readEdge(bytes: Uint8Array): EdgeIdentity {
+  const reader = new ByteReader("an edge's file", bytes);
+  if (reader.u32() !== EDGE_MAGIC) throw reader.error('bad magic');
+  const role = (['a', 'b'] as const)[reader.u8()];
+  if (role === undefined) throw reader.error('no such role');
+  const operator = new TextDecoder().decode(reader.bytes(reader.u8()));
+  const peer = { id: reader.bytes(PARTY_ID_BYTES).slice(), key: reader.bytes(KEY_BYTES).slice() };
+  const count = reader.u32();
+  if (count > MOST_DEVICES) throw reader.error(`at most ${MOST_DEVICES} devices are possible`);
+  const deviceKeys = new Map<string, Uint8Array>();
+  for (let i = 0; i < count; i++) {
+    const id = bytesToHex(reader.bytes(PARTY_ID_BYTES));
+    deviceKeys.set(id, reader.bytes(KEY_BYTES).slice());
+  }
+  return { role, operator, plan: readPlan(reader.bytes(reader.remaining)), deviceKeys, peer };
+}
+
+function checkSeed(root: RootKey, plan: LayerPlan, check: number): Uint8Array {
+  return root.derive('projection', plan.modelId, Uint8Array.of(check));
+}
+
+async function writeDevice(
+  network: IntegerNetwork,
+  plan: LayerPlan,
+  deviceId: Uint8Array,
+  root: RootKey,
+): Promise<Uint8Array> {
+  const steps = writeIntegerNetwork(network);
+  const words = CHECKS * plan.layers.reduce((sum, { inputs }) => sum + inputs, 0);
+  const writer = new ByteWriter(4 + PARTY_ID_BYTES + KEY_BYTES + 4 + steps.length + 4 + 4 * words);
+  writer.u32(DEVICE_MAGIC);
+  writer.bytes(deviceId);
+  const key = root.exportBytes();
+  writer.bytes(key);
+  key.fill(0);
+  writer.u32(steps.length);
+  writer.bytes(steps);
+  writer.u32(CHECKS);
+  for (let check = 0; check < CHECKS; check++) {
+    const images = await projectionImages(plan.layers, checkSeed(root, plan, check));
+    for (const image of images) for (const word of image) writer.u32(word);
+  }
+  return writer.finish();
+}
+
+/** The caller disposes of `root`. @throws {DecodeError} */
+export async function readDevice(bytes: Uint8Array): Promise<DeviceIdentity> {
+  const reader = new ByteReader("a device's file", bytes);
+  if (reader.u32() !== DEVICE_MAGIC) throw reader.error('bad magic');
+  const deviceId = reader.bytes(PARTY_ID_BYTES).slice();
+  const root = new RootKey(reader.bytes(KEY_BYTES));
+  const network = readIntegerNetwork(
+    reader.bytes(reader.u32()),
+    (input, steps, output) => new IntegerNetwork(input, steps, output),
+  );
+  const plan = planLayers(network);
+  if (reader.u32() !== CHECKS) throw reader.error(`${CHECKS} checks were expected`);
+  const projections: ProjectionCheck[] = [];
+  for (let check = 0; check < CHECKS; check++) {
+    const images = plan.layers.map(({ inputs }) => {
+      const part = new ByteReader('check vectors', reader.bytes(4 * inputs));
+      return Uint32Array.from({ length: inputs }, () => part.u32());
+    });
+    projections.push(await ProjectionCheck.open(checkSeed(root, plan, check), images));
+  }
+  reader.end();
+  return { network, deviceId, root, projections };
+}

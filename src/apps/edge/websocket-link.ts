@@ -1,0 +1,131 @@
+/** The device's connection to an edge: one WebSocket, whole messages in order, TLS unless the edge is on this machine. */
+import { WebSocket } from 'ws';
+import { TransportError, UsageError } from '../../base/errors.ts';
+import type { MessageLink } from '../../protocols/edge/edge-link.ts';
+import { isLoopback } from '../server/index.ts';
+
+export interface WebSocketLinkOptions {
+  /** Longer messages of the edge end the connection before they are read. */
+  readonly maxMessageBytes: number;
+  /** For connecting, and for each message that is waited for. */
+  readonly timeoutMs?: number;
+  /** Certificates to trust instead of the system's, PEM. */
+  readonly ca?: Uint8Array;
+}
+
+const TIMEOUT_MS = 30_000;
+/** Messages that may wait here unread; then the socket is not read any further. */
+const MOST_WAITING = 4;
+
+/**
+ * @throws {UsageError} for an address that is not ws(s), or without TLS to another machine.
+ * @throws {TransportError} when nobody answers.
+ */
+export async function connectEdge(address: string, options: WebSocketLinkOptions): Promise<MessageLink> {
+  const url = URL.canParse(address) ? new URL(address) : null;
+  if (url === null || !['ws:', 'wss:'].includes(url.protocol)) {
+    throw new UsageError(
+      `an edge's address must be a wss:// URL, or ws:// on this machine; got "${address}"`,
+    );
+  }
+  if (url.protocol === 'ws:' && !isLoopback(url.hostname)) {
+    throw new UsageError(`${url.hostname} is another machine: its address must begin with wss://`);
+  }
+  const { maxMessageBytes, timeoutMs = TIMEOUT_MS, ca } = options;
+  const socket = new WebSocket(url, {
+    maxPayload: maxMessageBytes,
+    perMessageDeflate: false,
+    handshakeTimeout: timeoutMs,
+    followRedirects: false,
+    ...(ca !== undefined && { ca: Buffer.from(ca) }),
+  });
+  socket.binaryType = 'arraybuffer';
+  const link = new WebSocketLink(socket, timeoutMs);
+  await new Promise<void>((resolve, reject) => {
+    socket.once('open', resolve);
+    socket.once('error', (error) =>
+      reject(new TransportError(`cannot connect to ${url.origin}`, true, { cause: error })),
+    );
+  });
+  return link;
+}
+
+interface Waiting {
+  readonly resolve: (message: Uint8Array) => void;
+  readonly reject: (error: TransportError) => void;
+}
+
+class WebSocketLink implements MessageLink {
+  readonly #socket: WebSocket;
+  readonly #timeoutMs: number;
+  readonly #inbox: Uint8Array[] = [];
+  #waiting: Waiting | null = null;
+  #lost: TransportError | null = null;
+
+  constructor(socket: WebSocket, timeoutMs: number) {
+    this.#socket = socket;
+    this.#timeoutMs = timeoutMs;
+    socket.on('message', (data, isBinary) => this.#arrived(data as ArrayBuffer, isBinary));
+    socket.on('error', (error) =>
+      this.#fail(new TransportError('the connection broke', true, { cause: error })),
+    );
+    socket.on('close', () => this.#fail(new TransportError('the edge closed the connection', true)));
+  }
+
+  send(message: Uint8Array): Promise<void> {
+    if (this.#lost !== null) return Promise.reject(this.#lost);
+    return new Promise((resolve, reject) => {
+      this.#socket.send(message, { binary: true }, (error) => {
+        if (error === undefined || error === null) resolve();
+        else reject(new TransportError('the connection was closed', true, { cause: error }));
+      });
+    });
+  }
+
+  receive(): Promise<Uint8Array> {
+    const message = this.#inbox.shift();
+    if (message !== undefined) {
+      if (this.#inbox.length < MOST_WAITING && this.#socket.isPaused) this.#socket.resume();
+      return Promise.resolve(message);
+    }
+    if (this.#lost !== null) return Promise.reject(this.#lost);
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#fail(new TransportError(`no answer within ${this.#timeoutMs / 1000} s`, true));
+        this.close();
+      }, this.#timeoutMs);
+      const settled = <T>(settle: (value: T) => void) => {
+        return (value: T) => {
+          clearTimeout(timer);
+          this.#waiting = null;
+          settle(value);
+        };
+      };
+      this.#waiting = { resolve: settled(resolve), reject: settled(reject) };
+    });
+  }
+
+  close(): void {
+    this.#fail(new TransportError('the connection was closed', true));
+    this.#socket.close();
+  }
+
+  #arrived(data: ArrayBuffer, isBinary: boolean): void {
+    if (!isBinary) {
+      this.#socket.terminate();
+      return;
+    }
+    const message = new Uint8Array(data);
+    if (this.#waiting !== null) {
+      this.#waiting.resolve(message);
+      return;
+    }
+    this.#inbox.push(message);
+    if (this.#inbox.length >= MOST_WAITING) this.#socket.pause();
+  }
+
+  #fail(error: TransportError): void {
+    this.#lost ??= error;
+    this.#waiting?.reject(this.#lost);
+  }
+}

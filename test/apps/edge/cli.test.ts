@@ -1,0 +1,60 @@
+/** `subrosa edge`: the owner's files, two server processes, a device; the result is that of clear inference. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { installation } from '../../../src/apps/cli/installation.ts';
+import { engineParts } from '../../../src/apps/cli/parts.ts';
+import { runCommand } from '../../../src/apps/cli/run.ts';
+import { SeededGenerator } from '../../../src/nn/generator.ts';
+import { writeIntegerNetwork } from '../../../src/nn/integer-bytes.ts';
+import { evaluateIntegerNetwork } from '../../../src/nn/integer-evaluate.ts';
+import { mixedNetwork, plainApply, randomInt8 } from '../../protocols/edge/edge-pair.ts';
+import { RecordingTerminal } from '../fake-engine.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'subrosa-edge-cli-'));
+const children: ChildProcess[] = [];
+afterAll(() => {
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(directory, { recursive: true });
+});
+const at = (name: string) => join(directory, name);
+
+async function run(...args: string[]) {
+  const terminal = new RecordingTerminal();
+  const code = await runCommand(args, terminal, engineParts);
+  return { code, out: terminal.output, err: terminal.errors };
+}
+
+function startEdge(role: string): Promise<string> {
+  const main = join(installation.root, 'src', 'apps', 'cli', 'main.ts');
+  const args = ['edge', 'serve', '--role', role, '--file', at(`parties/edge-${role}.bin`), '--json'];
+  const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  children.push(child);
+  return new Promise((resolve, reject) => {
+    child.once('exit', (code) => reject(new Error(`the edge ended with ${code}`)));
+    child.stdout.once('data', (line) => resolve(JSON.parse(String(line)).url));
+  });
+}
+
+test('owner, two server processes and a device compute what clear inference computes', async () => {
+  const network = mixedNetwork(8);
+  const input = randomInt8(new SeededGenerator(2), 2 * network.inputs);
+  writeFileSync(at('network.srin'), writeIntegerNetwork(network));
+  writeFileSync(at('input.bin'), input);
+  const owner = ['edge', 'owner', at('network.srin'), '--out', at('parties')];
+  const operators = ['--operator-a', 'one', '--operator-b', 'two'];
+  expect(await run(...owner, ...operators)).toMatchObject({ code: 0, err: '' });
+  expect(statSync(at('parties/device-1.bin')).mode & 0o777).toBe(0o600);
+  expect((await run(...owner, ...operators)).code).toBe(2);
+  const [a, b] = await Promise.all([startEdge('a'), startEdge('b')]);
+  const device = ['edge', 'run', '--device', at('parties/device-1.bin'), '--a', a, '--b', b, at('input.bin')];
+  const { code, out, err } = await run(...device, '--json');
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+  const clear = evaluateIntegerNetwork(network, Int32Array.from(input), plainApply);
+  expect(JSON.parse(out).outputs.flat()).toEqual([...clear]);
+  expect((await run('edge', 'serve', '--role', 'a', '--file', at('parties/edge-b.bin'))).code).toBe(2);
+});

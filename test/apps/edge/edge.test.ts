@@ -1,0 +1,173 @@
+/** The two-edge mode over loopback sockets: the files that the owner makes, servers, links, the device's counter. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { counterFile } from '../../../src/apps/edge/counter-file.ts';
+import { listenEdge } from '../../../src/apps/edge/edge-server.ts';
+import { provision, readDevice, readEdge } from '../../../src/apps/edge/provisioning.ts';
+import { connectEdge } from '../../../src/apps/edge/websocket-link.ts';
+import { SeededGenerator } from '../../../src/nn/generator.ts';
+import { type ApplyLinear, evaluateIntegerNetwork } from '../../../src/nn/integer-evaluate.ts';
+import { EdgeDevice } from '../../../src/protocols/edge/device.ts';
+import { EdgeService } from '../../../src/protocols/edge/edge-service.ts';
+import { RequestCounter } from '../../../src/protocols/edge/request-counter.ts';
+import { denseNetwork, mixedNetwork, plainApply, randomInt8 } from '../../protocols/edge/edge-pair.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'subrosa-edge-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const OPERATORS = { a: 'operator one', b: 'operator two' };
+const LIMITS = { maxMessageBytes: 2 ** 20, timeoutMs: 30_000 };
+let files = 0;
+
+async function running(network = mixedNetwork(3), applyB: ApplyLinear = plainApply) {
+  const parts = await provision(network, OPERATORS, 1);
+  const [a, b] = [
+    await listenEdge(new EdgeService({ ...readEdge(parts.edgeA), apply: plainApply })),
+    await listenEdge(new EdgeService({ ...readEdge(parts.edgeB), apply: applyB })),
+  ];
+  const identity = await readDevice(parts.devices[0]!);
+  const path = join(directory, `counter-${files++}`);
+  const counter = await RequestCounter.open(counterFile(path), 4);
+  const connect = async (urlA = a.url, urlB = b.url) =>
+    EdgeDevice.connect(await connectEdge(urlA, LIMITS), await connectEdge(urlB, LIMITS), {
+      ...identity,
+      counter,
+    });
+  return { network, parts, a, b, connect, path, stop: () => Promise.all([a.close(), b.close()]) };
+}
+
+function inputFor(inputs: number, batch: number): Int32Array {
+  return Int32Array.from(randomInt8(new SeededGenerator(9), batch * inputs));
+}
+
+test('two servers on sockets give the result of clear inference, again and again, also after a restart of one', async () => {
+  const { network, parts, a, b, connect, stop } = await running();
+  const input = inputFor(network.inputs, 3);
+  const clear = evaluateIntegerNetwork(network, input, plainApply);
+  expect(new Set(clear).size).toBeGreaterThan(1);
+  const device = await connect();
+  expect((await device.infer(input)).outputs).toEqual(clear);
+  expect((await device.infer(input)).outputs).toEqual(clear);
+  await a.close();
+  await expect(device.infer(input)).rejects.toMatchObject({ code: 'transport' });
+  const again = await listenEdge(new EdgeService({ ...readEdge(parts.edgeA), apply: plainApply }));
+  const second = await connect(again.url, b.url);
+  expect((await second.infer(input)).outputs).toEqual(clear);
+  second.close();
+  await again.close();
+  await stop();
+});
+
+test('16 devices at once', async () => {
+  const network = denseNetwork(5, 40, 7);
+  const parts = await provision(network, OPERATORS, 16);
+  const [a, b] = await Promise.all(
+    [parts.edgeA, parts.edgeB].map((file) =>
+      listenEdge(new EdgeService({ ...readEdge(file), apply: plainApply })),
+    ),
+  );
+  const input = inputFor(40, 1);
+  const outputs = await Promise.all(
+    parts.devices.map(async (file) => {
+      const counter = await RequestCounter.open({ load: async () => 0, save: async () => undefined });
+      const links = [await connectEdge(a!.url, LIMITS), await connectEdge(b!.url, LIMITS)] as const;
+      const device = await EdgeDevice.connect(...links, { ...(await readDevice(file)), counter });
+      const result = await device.infer(input);
+      device.close();
+      return result.outputs;
+    }),
+  );
+  const clear = evaluateIntegerNetwork(network, input, plainApply);
+  for (const output of outputs) expect(output).toEqual(clear);
+  await Promise.all([a!.close(), b!.close()]);
+});
+
+test('a server that lies in one element is named', async () => {
+  const lie: ApplyLinear = (layer, map, x, batch) => {
+    const y = plainApply(layer, map, x, batch);
+    if (layer === 1) y[2]! ^= 1;
+    return y;
+  };
+  const { network, connect, stop } = await running(mixedNetwork(3), lie);
+  const device = await connect();
+  await expect(device.infer(inputFor(network.inputs, 1))).rejects.toMatchObject({
+    code: 'integrity',
+    details: { edge: 'b', layer: 1 },
+  });
+  await stop();
+});
+
+test('a device of another owner is refused, and the server goes on', async () => {
+  const { network, a, b, connect, path, stop } = await running();
+  const stranger = await readDevice((await provision(network, OPERATORS, 1)).devices[0]!);
+  const counter = await RequestCounter.open(counterFile(path));
+  const links = [await connectEdge(a.url, LIMITS), await connectEdge(b.url, LIMITS)] as const;
+  await expect(EdgeDevice.connect(...links, { ...stranger, counter })).rejects.toMatchObject({
+    code: 'protocol',
+  });
+  const device = await connect();
+  expect((await device.infer(inputFor(network.inputs, 1))).outputs).toHaveLength(network.outputs);
+  device.close();
+  await stop();
+});
+
+test('too long messages, text, and too many connections end the connection and not the server', async () => {
+  const network = denseNetwork(5, 40, 7);
+  const parts = await provision(network, OPERATORS, 1);
+  const service = new EdgeService({ ...readEdge(parts.edgeA), apply: plainApply });
+  const server = await listenEdge(service, { maxConnections: 1 });
+  const closedAfter = (message: Uint8Array | string) =>
+    new Promise<number>((resolve) => {
+      const socket = new WebSocket(server.url);
+      socket.once('open', () => socket.send(message));
+      socket.on('error', () => undefined);
+      socket.once('close', resolve);
+    });
+  expect(await closedAfter(new Uint8Array(service.maxMessageBytes + 1))).toBe(1009);
+  expect(await closedAfter('hello')).toBe(1008);
+  expect(await closedAfter(new Uint8Array(12))).toBe(1008);
+  const first = await connectEdge(server.url, LIMITS);
+  expect(await closedAfter(new Uint8Array(12))).toBe(1013);
+  first.close();
+  await server.close();
+});
+
+test('other machines need TLS on both sides', async () => {
+  const parts = await provision(denseNetwork(5, 40, 7), OPERATORS, 1);
+  const service = new EdgeService({ ...readEdge(parts.edgeA), apply: plainApply });
+  await expect(listenEdge(service, { host: '0.0.0.0' })).rejects.toMatchObject({ code: 'usage' });
+  await expect(connectEdge('ws://192.0.2.1:1', LIMITS)).rejects.toMatchObject({ code: 'usage' });
+  await expect(connectEdge('http://127.0.0.1:1', LIMITS)).rejects.toMatchObject({ code: 'usage' });
+  await expect(connectEdge('ws://127.0.0.1:1', LIMITS)).rejects.toMatchObject({ code: 'transport' });
+});
+
+test('request numbers go on behind the stored block after a restart; the file is private', async () => {
+  const path = join(directory, 'counter');
+  const first = await RequestCounter.open(counterFile(path), 4);
+  const before = [await first.next(), await first.next()];
+  const second = await RequestCounter.open(counterFile(path), 4);
+  expect(await second.next()).toBeGreaterThan(Math.max(...before));
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(readFileSync(path)).toHaveLength(8);
+  expect(readdirSync(directory).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  writeFileSync(path, 'short');
+  await expect(RequestCounter.open(counterFile(path))).rejects.toMatchObject({ code: 'key-file' });
+});
+
+test('damaged files of edges and devices are refused with a typed error', async () => {
+  const parts = await provision(denseNetwork(5, 6, 3), OPERATORS, 2);
+  expect(readEdge(parts.edgeB)).toMatchObject({ role: 'b', operator: 'operator two' });
+  expect(readEdge(parts.edgeA).deviceKeys.size).toBe(2);
+  for (const [file, read] of [
+    [parts.edgeA, async (bytes: Uint8Array) => readEdge(bytes)],
+    [parts.devices[0]!, readDevice],
+  ] as const) {
+    for (let length = 0; length < file.length; length++) {
+      await expect(read(file.subarray(0, length))).rejects.toMatchObject({ code: 'decode' });
+    }
+    await expect(read(Uint8Array.of(...file, 0))).rejects.toMatchObject({ code: 'decode' });
+  }
+});
