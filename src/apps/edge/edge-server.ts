@@ -97,15 +97,14 @@ function serveSocket(service: EdgeService, socket: WebSocket, idleMs: number): v
     if (failed) return;
     timer.refresh();
     socket.pause();
-    tail = tail
-      .then(async () => {
-        if (failed) return;
-        if (!isBinary) throw new ProtocolError('messages are binary');
-        await session.receive(new Uint8Array(data as ArrayBuffer));
-        session.idle().catch(fail);
-        socket.resume();
-      })
-      .catch(fail);
+    const receive = async (): Promise<void> => {
+      if (failed) return;
+      if (!isBinary) throw new ProtocolError('messages are binary');
+      await session.receive(new Uint8Array(data as ArrayBuffer));
+      session.idle().catch(fail);
+      socket.resume();
+    };
+    tail = tail.then(receive).catch(fail);
   });
   socket.on('close', () => {
     clearTimeout(timer);
