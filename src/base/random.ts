@@ -24,6 +24,19 @@ export const systemRandom: RandomSource = {
   seed: () => globalThis.crypto.getRandomValues(new Uint8Array(SEED_BYTES)) as Seed,
 };
 
+/** Words of the operating system in turn, 32 uniform bits each, fetched many at a time. */
+export function systemWords(): () => number {
+  const words = new Uint32Array(256);
+  let used = words.length;
+  return () => {
+    if (used === words.length) {
+      globalThis.crypto.getRandomValues(words);
+      used = 0;
+    }
+    return words[used++];
+  };
+}
+
 /** @throws {ShapeError} unless there are exactly 32 bytes. The bytes are copied. */
 export function seedFromBytes(bytes: Uint8Array): Seed {
   if (bytes.length !== SEED_BYTES)

@@ -187,43 +187,40 @@ export function applyIntegerLinear(map: IntegerLinearMap, x: Int32Array, batch: 
   const y = new Int32Array(batch * outputs);
   for (let row = 0; row < batch; row++) {
     const from = x.subarray(row * inputs, (row + 1) * inputs);
-    const to = y.subarray(row * outputs, (row + 1) * outputs);
-    if (map.kind === 'dense') multiplyRow(map.weights, from, to);
-    else convolveImage(map, from, to);
+    for (let i = 0; i < outputs; i++) y[row * outputs + i] = integerOutputAt(map, from, i);
   }
   return y;
 }
 
-function multiplyRow(weights: Int8Array, x: Int32Array, y: Int32Array): void {
-  for (let i = 0, at = 0; i < y.length; i++) {
-    let sum = 0;
-    for (let j = 0; j < x.length; j++) sum = (sum + Math.imul(weights[at++], x[j])) | 0;
-    y[i] = sum;
-  }
+/** Element `index` of W x modulo 2^32 for one vector. */
+export function integerOutputAt(map: IntegerLinearMap, x: Int32Array, index: number): number {
+  return map.kind === 'dense' ? rowProduct(map.weights, x, index) : windowProduct(map, x, index);
 }
 
-function convolveImage(map: IntegerConvolution, x: Int32Array, y: Int32Array): void {
+function rowProduct(weights: Int8Array, x: Int32Array, row: number): number {
+  let sum = 0;
+  for (let i = 0, at = row * x.length; i < x.length; i++) sum = (sum + Math.imul(weights[at++], x[i])) | 0;
+  return sum;
+}
+
+function windowProduct(map: IntegerConvolution, x: Int32Array, index: number): number {
   const { input, output, kernel, stride, padding, dilation, groups, weights } = map;
   const [inChannels, outChannels] = [input.channels / groups, output.channels / groups];
-  let to = 0;
-  for (let channel = 0; channel < output.channels; channel++) {
-    const first = Math.floor(channel / outChannels) * inChannels;
-    for (let oy = 0; oy < output.height; oy++) {
-      for (let ox = 0; ox < output.width; ox++) {
-        let sum = 0;
-        let at = channel * inChannels * kernel[0] * kernel[1];
-        for (let c = first; c < first + inChannels; c++) {
-          for (let ky = 0; ky < kernel[0]; ky++) {
-            const iy = oy * stride[0] + ky * dilation[0] - padding[0];
-            for (let kx = 0; kx < kernel[1]; kx++, at++) {
-              const ix = ox * stride[1] + kx * dilation[1] - padding[1];
-              if (iy < 0 || iy >= input.height || ix < 0 || ix >= input.width) continue;
-              sum = (sum + Math.imul(weights[at], x[(c * input.height + iy) * input.width + ix])) | 0;
-            }
-          }
-        }
-        y[to++] = sum;
+  const channel = Math.floor(index / (output.height * output.width));
+  const oy = Math.floor(index / output.width) % output.height;
+  const ox = index % output.width;
+  const first = Math.floor(channel / outChannels) * inChannels;
+  let at = channel * inChannels * kernel[0] * kernel[1];
+  let sum = 0;
+  for (let c = first; c < first + inChannels; c++) {
+    for (let ky = 0; ky < kernel[0]; ky++) {
+      const iy = oy * stride[0] + ky * dilation[0] - padding[0];
+      for (let kx = 0; kx < kernel[1]; kx++, at++) {
+        const ix = ox * stride[1] + kx * dilation[1] - padding[1];
+        if (iy < 0 || iy >= input.height || ix < 0 || ix >= input.width) continue;
+        sum = (sum + Math.imul(weights[at], x[(c * input.height + iy) * input.width + ix])) | 0;
       }
     }
   }
+  return sum;
 }

@@ -7,6 +7,7 @@ import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import * as z from 'zod';
+import { constantTimeEqual } from '../../base/constant-time.ts';
 import { DecodeError, type RefusalReason } from '../../base/errors.ts';
 import type { AxisName, DatasetSpec } from './dataset-spec.ts';
 
@@ -85,7 +86,7 @@ export class AuditLog {
   line(record: LogRecord): Uint8Array {
     const entry = this.#head.entries + 1;
     const { hash: previous } = this.#head;
-    const mac = macOf(this.#macKey, entry, previous, record);
+    const mac = bytesToHex(macOf(this.#macKey, entry, previous, record));
     return utf8ToBytes(`${JSON.stringify({ entry, previous, record, mac })}\n`);
   }
 
@@ -127,19 +128,14 @@ function readLine(line: Uint8Array, number: number, previous: string, macKey: Ui
   if (parsed.entry !== number) throw bad(`says it is number ${parsed.entry}`);
   if (parsed.previous !== previous) throw bad('does not follow the one before it');
   const record = parsed.record as unknown as LogRecord;
-  if (macKey !== undefined && !equalHex(macOf(macKey, number, previous, record), parsed.mac))
+  if (
+    macKey !== undefined &&
+    !constantTimeEqual(macOf(macKey, number, previous, record), hexToBytes(parsed.mac))
+  )
     throw bad('was not written by this authority');
   return { record, hash: bytesToHex(sha256(line)) };
 }
 
-function macOf(key: Uint8Array, entry: number, previous: string, record: LogRecord): string {
-  return bytesToHex(hmac(sha256, key, utf8ToBytes(JSON.stringify([entry, previous, record]))));
-}
-
-/** Without an early exit. */
-function equalHex(a: string, b: string): boolean {
-  const [left, right] = [hexToBytes(a), hexToBytes(b)];
-  let difference = left.length ^ right.length;
-  for (let i = 0; i < left.length; i++) difference |= (left[i] as number) ^ (right[i] ?? 0);
-  return difference === 0;
+function macOf(key: Uint8Array, entry: number, previous: string, record: LogRecord): Uint8Array {
+  return hmac(sha256, key, utf8ToBytes(JSON.stringify([entry, previous, record])));
 }

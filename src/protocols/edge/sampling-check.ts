@@ -4,8 +4,9 @@
  * is there for that.
  */
 import { OutOfRangeError } from '../../base/errors.ts';
+import { systemWords } from '../../base/random.ts';
 import type { IntegerLinearMap } from '../../kernel/integer-linear-map.ts';
-import { inputSize, outputSize } from '../../kernel/integer-linear-map.ts';
+import { inputSize, integerOutputAt, outputSize } from '../../kernel/integer-linear-map.ts';
 
 /** What a sampling check is to notice: a reply with this fraction of its outputs wrong, with this probability. */
 export interface SamplingGoal {
@@ -39,22 +40,9 @@ export function samplesFor(outputs: number, { wrongFraction, detection }: Sampli
   return outputs;
 }
 
-/** 32-bit words of the operating system, a buffer at a time. */
-function randomWords(): () => number {
-  const words = new Uint32Array(256);
-  let used = words.length;
-  return () => {
-    if (used === words.length) {
-      globalThis.crypto.getRandomValues(words);
-      used = 0;
-    }
-    return words[used++]!;
-  };
-}
-
 /** `count` different indices below `bound`, uniform over all such sets [Floyd, in Bentley 1987]. */
 export function drawIndices(bound: number, count: number): Set<number> {
-  const word = randomWords();
+  const word = systemWords();
   const drawn = new Set<number>();
   for (let top = bound - count; top < bound; top++) {
     const size = top + 1;
@@ -64,33 +52,6 @@ export function drawIndices(bound: number, count: number): Set<number> {
     drawn.add(drawn.has(value % size) ? top : value % size);
   }
   return drawn;
-}
-
-/** One output of W x modulo 2^32 for one vector. */
-export function linearOutputAt(map: IntegerLinearMap, x: Int32Array, index: number): number {
-  let sum = 0;
-  if (map.kind === 'dense') {
-    for (let i = 0, at = index * map.inputs; i < map.inputs; i++) sum += Math.imul(map.weights[at++]!, x[i]!);
-    return sum | 0;
-  }
-  const { input, output, kernel, stride, padding, dilation, groups, weights } = map;
-  const [inChannels, outChannels] = [input.channels / groups, output.channels / groups];
-  const channel = Math.floor(index / (output.height * output.width));
-  const oy = Math.floor(index / output.width) % output.height;
-  const ox = index % output.width;
-  const first = Math.floor(channel / outChannels) * inChannels;
-  let at = channel * inChannels * kernel[0] * kernel[1];
-  for (let c = first; c < first + inChannels; c++) {
-    for (let ky = 0; ky < kernel[0]; ky++) {
-      const iy = oy * stride[0] + ky * dilation[0] - padding[0];
-      for (let kx = 0; kx < kernel[1]; kx++, at++) {
-        const ix = ox * stride[1] + kx * dilation[1] - padding[1];
-        if (iy < 0 || iy >= input.height || ix < 0 || ix >= input.width) continue;
-        sum = (sum + Math.imul(weights[at]!, x[(c * input.height + iy) * input.width + ix]!)) | 0;
-      }
-    }
-  }
-  return sum | 0;
 }
 
 /** True when `samples` freshly drawn outputs of every row of y, `[batch, outputs]`, are those of W x. */
@@ -105,7 +66,7 @@ export function acceptsSamples(
   for (let row = 0; row * outputs < y.length; row++) {
     const from = x.subarray(row * inputs, (row + 1) * inputs);
     for (const index of drawIndices(outputs, samples)) {
-      difference |= y[row * outputs + index]! ^ linearOutputAt(map, from, index);
+      difference |= y[row * outputs + index]! ^ integerOutputAt(map, from, index);
     }
   }
   return difference === 0;

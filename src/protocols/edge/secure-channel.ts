@@ -15,6 +15,7 @@ import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { concatBytes } from '@noble/hashes/utils.js';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
+import { constantTimeEqual } from '../../base/constant-time.ts';
 import { ProtocolError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
 
@@ -28,13 +29,6 @@ const TAG_BYTES = 16;
 const utf8 = new TextEncoder();
 
 type Bytes = Uint8Array<ArrayBuffer>;
-
-/** Compares without a branch on where they differ. */
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  let difference = a.length ^ b.length;
-  for (let i = 0; i < a.length; i++) difference |= a[i]! ^ (b[i] ?? 0);
-  return difference === 0;
-}
 
 function tagged(key: Uint8Array, label: string, ...said: readonly Uint8Array[]): Bytes {
   return Uint8Array.from(
@@ -89,7 +83,7 @@ export class SecureChannel {
       return new Uint8Array(opened);
     } catch {
       throw new ProtocolError(
-        'a record is not the next one of this session: changed, lost, repeated or out of order',
+        'a record is not the next one of this connection: changed, lost, repeated or out of order',
       );
     }
   }
@@ -151,7 +145,7 @@ export class HandshakeInitiator {
     const tag = reader.bytes(32);
     reader.end();
     const body = welcome.subarray(0, welcome.length - 32);
-    if (!sameBytes(tag, tagged(this.#key, 'welcome', this.hello, body))) {
+    if (!constantTimeEqual(tag, tagged(this.#key, 'welcome', this.hello, body))) {
       throw new ProtocolError('the edge does not hold the key that the owner gave it for this device');
     }
     const writer = new ByteWriter(36);
@@ -208,7 +202,7 @@ export class HandshakeResponder {
     if (reader.u32() !== PROOF) throw reader.error('bad magic');
     const tag = reader.bytes(32);
     reader.end();
-    if (!sameBytes(tag, tagged(this.#key, 'proof', this.#hello.bytes, this.welcome))) {
+    if (!constantTimeEqual(tag, tagged(this.#key, 'proof', this.#hello.bytes, this.welcome))) {
       throw new ProtocolError('the device is not known here');
     }
     const theirs = this.#hello.bytes.subarray(HELLO_BYTES - 32);

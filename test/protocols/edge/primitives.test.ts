@@ -17,7 +17,6 @@ import {
   acceptsSamples,
   detectionProbability,
   drawIndices,
-  linearOutputAt,
   samplesFor,
 } from '../../../src/protocols/edge/sampling-check.ts';
 import {
@@ -256,16 +255,6 @@ describe('sampling', () => {
       expect(acceptsSamples(map, x, honest, outputs)).toBe(true);
     },
   );
-
-  test('single outputs equal those of the whole layer', () => {
-    const { layers } = planLayers(mixedNetwork(4));
-    const generator = new SeededGenerator(2);
-    for (const { map, inputs, outputs } of layers) {
-      const x = Int32Array.from(randomInt8(generator, inputs));
-      const y = applyIntegerLinear(map, x, 1);
-      expect(Array.from({ length: outputs }, (_, i) => linearOutputAt(map, x, i))).toEqual([...y]);
-    }
-  });
 });
 
 test('the pair alone, without fresh randomness, falls to two requests', () => {
