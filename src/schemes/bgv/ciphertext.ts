@@ -9,7 +9,7 @@
 import type { Words } from '../../kernel/kernel.ts';
 import type { Arena } from '../../ring/arena.ts';
 import { readRlweCiphertexts, writeRlweCiphertexts } from '../rlwe/ciphertext-wire.ts';
-import { ciphertextWords, RlweCiphertexts, type RlweFacts } from '../rlwe/ciphertext.ts';
+import { RlweCiphertexts, type RlweFacts } from '../rlwe/ciphertext.ts';
 import { NOISE_CODEC } from './ciphertext-wire.ts';
 import type { BgvContext } from './context.ts';
 import { noiseRoom } from './noise-bound.ts';
@@ -47,8 +47,7 @@ export class BgvCiphertextBatch extends RlweCiphertexts<BgvContext> {
     return new BgvCiphertextBatch(this.range(start, count), { ...this.facts, count });
   }
 
-  /** Without the seed, which belongs to this batch as a whole. */
-  get facts(): BgvFacts {
+  override get facts(): BgvFacts {
     const { context, count, parts, level, noiseBits, factor } = this;
     return { context, count, parts, level, noiseBits, factor };
   }
@@ -85,17 +84,4 @@ export class BgvCiphertext extends BgvCiphertextBatch {
     const { words, facts } = readRlweCiphertexts(context, bytes, NOISE_CODEC, { single: true, maxCount: 1 });
     return arena.adopt(new BgvCiphertext(words, facts));
   }
-}
-
-/** Fresh words for a result that differs from `like` in `change`; of the same class, owned by `arena`. */
-export function allocateBgv<T extends BgvCiphertextBatch>(
-  arena: Arena,
-  like: T,
-  change: Partial<Pick<BgvFacts, 'parts' | 'level' | 'noiseBits' | 'factor'>> = {},
-): T {
-  const facts = { ...like.facts, ...change };
-  const words = arena.allocate(ciphertextWords(facts));
-  const made =
-    like instanceof BgvCiphertext ? new BgvCiphertext(words, facts) : new BgvCiphertextBatch(words, facts);
-  return arena.adopt(made) as BgvCiphertextBatch as T;
 }

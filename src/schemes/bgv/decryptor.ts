@@ -1,8 +1,7 @@
 /** Decryption: exact as long as the noise bound holds, which the evaluator sees to. Fixed shape: the same work whatever the values. */
-import type { Arena } from '../../ring/arena.ts';
 import type { Words } from '../../kernel/kernel.ts';
+import { RlweDecryptor } from '../rlwe/decryptor.ts';
 import { innerProductInto } from '../rlwe/key-switching.ts';
-import type { SecretKey } from '../rlwe/secret-key.ts';
 import type { BgvCiphertext, BgvCiphertextBatch } from './ciphertext.ts';
 import type { BgvContext } from './context.ts';
 import { BgvPlaintext, PLAIN_LIMB } from './plaintext.ts';
@@ -10,48 +9,25 @@ import { BgvPlaintext, PLAIN_LIMB } from './plaintext.ts';
 /** q_0 alone. */
 const LOWEST: readonly number[] = [0];
 
-export class BgvDecryptor {
-  #context: BgvContext;
-  #key: SecretKey;
-  #arena: Arena;
-
-  constructor(context: BgvContext, key: SecretKey, arena: Arena) {
-    context.assertOwn('a secret key', key);
-    this.#context = context;
-    this.#key = key;
-    this.#arena = arena;
-  }
-
+export class BgvDecryptor extends RlweDecryptor<BgvContext, BgvCiphertextBatch, BgvCiphertext, BgvPlaintext> {
   /**
    * c(s) = v / t is switched down to q_0 as one polynomial, where v is exact in a double, then reduced modulo t.
    *
    * - noise: the switches add less than t to v: covered by the room that every bound leaves
    * - cost: level (level + 3) / 2 NTTs and two more
-   *
-   * @throws {ParamsMismatchError} {@link DisposedError}
    */
-  decrypt(ciphertext: BgvCiphertext): BgvPlaintext {
-    return this.#decryptOne(ciphertext, 0);
-  }
-
-  /** As {@link decrypt}, for each ciphertext in order. */
-  decryptBatch(batch: BgvCiphertextBatch): BgvPlaintext[] {
-    return Array.from({ length: batch.count }, (_, i) => this.#decryptOne(batch, i));
-  }
-
-  #decryptOne(batch: BgvCiphertextBatch, index: number): BgvPlaintext {
-    const context = this.#context;
-    context.assertOwn('a ciphertext', batch);
+  protected override decryptAt(batch: BgvCiphertextBatch, index: number): BgvPlaintext {
+    const context = this.context;
     const { kernel, plainRing, params } = context;
     // Each switch divides the message by its prime modulo t.
     let undo = params.inverseModT(batch.factor);
     for (let i = 1; i <= batch.level; i++) undo = params.mulModT(undo, params.q[i]!.q % params.t);
     const values = this.#lowestValues(batch, index);
     try {
-      const m = this.#arena.allocate(params.n);
+      const m = this.arena.allocate(params.n);
       kernel.fromDoubles(plainRing.tables, m, values, PLAIN_LIMB);
       kernel.mulScalar(plainRing.tables, m, m, [undo], PLAIN_LIMB);
-      return this.#arena.adopt(new BgvPlaintext(context, m));
+      return this.arena.adopt(new BgvPlaintext(context, m));
     } finally {
       values.fill(0);
     }
@@ -59,13 +35,13 @@ export class BgvDecryptor {
 
   /** v after switching to q_0, centred. */
   #lowestValues(batch: BgvCiphertextBatch, index: number): Float64Array {
-    const { kernel, ring, params } = this.#context;
+    const { kernel, ring, params } = this.context;
     let at: Words = kernel.allocate(batch.polyWords);
     try {
-      innerProductInto(at, batch, index, this.#key);
+      innerProductInto(at, batch, index, this.key);
       for (let level = batch.level; level > 0; level--) {
         const next = kernel.allocate(level * params.n);
-        kernel.rescale(ring.tables, next, at, this.#context.qMods(level));
+        kernel.rescale(ring.tables, next, at, this.context.qMods(level));
         at.wipe();
         at = next;
       }

@@ -7,32 +7,19 @@
  * carried in noise-bound.ts. Operands at different levels meet at the lower one: the other is switched or dropped, whichever
  * leaves less noise. A result whose bound leaves no room is not computed: {@link NoiseBudgetError}.
  */
-import type { GaloisElement } from '../../base/brand.ts';
 import { LevelExhaustedError, NoiseBudgetError, OutOfRangeError, ShapeError } from '../../base/errors.ts';
-import type { Arena } from '../../ring/arena.ts';
 import { copyWords } from '../../ring/poly.ts';
-import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
-import { hoistedGalois } from '../rlwe/hoisted-galois.ts';
-import { conjugationElement, rotationElement } from '../rlwe/key-plan.ts';
-import { assertTwoParts, dropLimbsInto, galoisInto, relinearizeInto } from '../rlwe/key-switching.ts';
-import { allocateBgv, type BgvCiphertext, type BgvCiphertextBatch } from './ciphertext.ts';
+import { allocateCiphertext } from '../rlwe/ciphertext.ts';
+import { RlweEvaluator } from '../rlwe/evaluator.ts';
+import { conjugationElement } from '../rlwe/key-plan.ts';
+import { assertTwoParts } from '../rlwe/key-switching.ts';
+import type { BgvCiphertext, BgvCiphertextBatch, BgvFacts } from './ciphertext.ts';
 import type { BgvContext } from './context.ts';
 import { balancedPair } from './correction-factor.ts';
 import { addBits, keySwitchBits, modSwitchBits, noiseRoom, roundingBits } from './noise-bound.ts';
 import { BgvPlaintext } from './plaintext.ts';
 
-export class BgvEvaluator {
-  #context: BgvContext;
-  #keys: EvaluationKeys;
-  #arena: Arena;
-
-  constructor(context: BgvContext, keys: EvaluationKeys, arena: Arena) {
-    context.assertOwn('evaluation keys', keys);
-    this.#context = context;
-    this.#keys = keys;
-    this.#arena = arena;
-  }
-
+export class BgvEvaluator extends RlweEvaluator<BgvContext, BgvCiphertextBatch, BgvCiphertext> {
   /**
    * a + b; a plaintext is added to every ciphertext of the batch.
    *
@@ -51,14 +38,6 @@ export class BgvEvaluator {
     return b instanceof BgvPlaintext ? this.#addPlaintext('sub', a, b) : this.#combine('sub', a, b);
   }
 
-  /** -a: level, factor and noise unchanged. */
-  negate<T extends BgvCiphertextBatch>(a: T): T {
-    this.#own(a);
-    const out = allocateBgv(this.#arena, a);
-    this.#context.kernel.negate(this.#context.ring.tables, out.words, a.words, a.mods);
-    return out;
-  }
-
   /**
    * a * b slot by slot modulo t, relinearised when b is a ciphertext. No modulus is switched: see {@link modSwitchAuto}.
    *
@@ -70,7 +49,7 @@ export class BgvEvaluator {
    */
   mul<T extends BgvCiphertextBatch>(a: T, b: T | BgvPlaintext): T {
     if (b instanceof BgvPlaintext) return this.#mulPlaintext(a, b);
-    this.#keys.relinearizationKey(Math.min(a.level, b.level));
+    this.keys.relinearizationKey(Math.min(a.level, b.level));
     const lazy = this.mulLazy(a, b);
     try {
       return this.relinearize(lazy);
@@ -81,17 +60,17 @@ export class BgvEvaluator {
 
   /** As {@link mul} for two-part ciphertexts, without relinearisation: three parts, no key. */
   mulLazy<T extends BgvCiphertextBatch>(a: T, b: T): T {
-    this.#own(a, b);
+    this.assertOwn(a, b);
     assertTwoParts('the first factor', a);
     assertTwoParts('the second factor', b);
     if (a.count !== b.count) throw new ShapeError('the second batch', a.count, b.count);
-    const { kernel, ring, params } = this.#context;
+    const { kernel, ring, params } = this.context;
     const level = Math.min(a.level, b.level);
     const [x, y] = [this.#meet(a, level), this.#meet(b, level)];
     try {
       const noiseBits = Math.log2(params.t) + x.noiseBits + y.noiseBits;
       this.#assertRoom('mul', level, noiseBits);
-      const out = allocateBgv(this.#arena, x, {
+      const out = allocateCiphertext(this.arena, x, {
         parts: 3,
         noiseBits,
         factor: params.mulModT(x.factor, y.factor),
@@ -102,8 +81,8 @@ export class BgvEvaluator {
       kernel.tensor(ring.tables, out.words, scaled, y.words, x.mods);
       return out;
     } finally {
-      this.#release(x, a);
-      this.#release(y, b);
+      this.release(x, a);
+      this.release(y, b);
     }
   }
 
@@ -115,28 +94,12 @@ export class BgvEvaluator {
    * @throws {OutOfRangeError} {@link NoiseBudgetError}
    */
   mulConstant<T extends BgvCiphertextBatch>(a: T, weight: number): T {
-    this.#own(a);
-    const { t } = this.#context.params;
+    this.assertOwn(a);
+    const { t } = this.context.params;
     if (!Number.isInteger(weight) || Math.abs(weight) >= t) {
       throw new OutOfRangeError('weight', `an integer below ${t} in absolute value`, weight);
     }
     return this.#scaled(a, weight, a.factor);
-  }
-
-  /**
-   * Three parts back to two; two parts are returned as a copy.
-   *
-   * - level, factor: unchanged. noise: V + V_ks. cost: a key switch
-   *
-   * @throws {MissingKeyError} {@link NoiseBudgetError}
-   */
-  relinearize<T extends BgvCiphertextBatch>(a: T): T {
-    this.#own(a);
-    if (a.parts === 2) return this.#dropped(a, a.level);
-    this.#keys.relinearizationKey(a.level);
-    const out = allocateBgv(this.#arena, a, { parts: 2, noiseBits: this.#switchedBits('relinearize', a) });
-    relinearizeInto(out, a, this.#keys);
-    return out;
   }
 
   /**
@@ -148,28 +111,28 @@ export class BgvEvaluator {
    * @throws {LevelExhaustedError} at level 0. {@link NoiseBudgetError} {@link ShapeError} for three parts.
    */
   modSwitch<T extends BgvCiphertextBatch>(a: T): T {
-    this.#own(a);
+    this.assertOwn(a);
     assertTwoParts('a ciphertext to switch', a);
     if (a.level === 0) throw new LevelExhaustedError('modSwitch', 0, 1);
-    const { kernel, ring, params } = this.#context;
+    const { kernel, ring, params } = this.context;
     const { q } = params.q[a.level]!;
     const noiseBits = modSwitchBits(params.n, a.noiseBits, q);
     this.#assertRoom('modSwitch', a.level - 1, noiseBits);
     const factor = params.mulModT(a.factor, params.inverseModT(q));
-    const out = allocateBgv(this.#arena, a, { level: a.level - 1, noiseBits, factor });
+    const out = allocateCiphertext(this.arena, a, { level: a.level - 1, noiseBits, factor });
     kernel.rescale(ring.tables, out.words, a.words, a.mods);
     return out;
   }
 
   /**
    * Down to `level` with the least noise: each prime is switched away, or dropped while the noise is below what rounding costs.
-   * As {@link modSwitch} and {@link dropTo}.
+   * As {@link modSwitch} and {@link RlweEvaluator.dropTo}.
    */
   modSwitchTo<T extends BgvCiphertextBatch>(a: T, level: number): T {
-    this.#own(a);
-    this.#context.assertLevel(level);
+    this.assertOwn(a);
+    this.context.assertLevel(level);
     if (level > a.level) throw new LevelExhaustedError('modSwitchTo', a.level, level);
-    return level === a.level ? this.#dropped(a, level) : this.#meet(a, level);
+    return level === a.level ? this.copyAt(a, level) : this.#meet(a, level);
   }
 
   /** Switches down while that leaves more room after a product with another such ciphertext: the level to multiply at. */
@@ -179,82 +142,38 @@ export class BgvEvaluator {
 
   /** The level that {@link modSwitchAuto} chooses: it maximises log2 Q - 2 noiseBits. From public facts only. */
   productLevel(a: BgvCiphertextBatch): number {
-    const { n, q } = this.#context.params;
-    let best = { level: a.level as number, room: noiseRoom(this.#context.params, a.level) - 2 * a.noiseBits };
+    const { n, q } = this.context.params;
+    let best = { level: a.level as number, room: noiseRoom(this.context.params, a.level) - 2 * a.noiseBits };
     let bits = a.noiseBits;
     for (let level = a.level - 1; level >= 0; level--) {
       bits = modSwitchBits(n, bits, q[level + 1]!.q);
-      const room = noiseRoom(this.#context.params, level) - 2 * bits;
-      if (noiseRoom(this.#context.params, level) >= bits && room > best.room) best = { level, room };
+      const room = noiseRoom(this.context.params, level) - 2 * bits;
+      if (noiseRoom(this.context.params, level) >= bits && room > best.room) best = { level, room };
     }
     return best.level;
   }
 
   /** The lowest level that still holds `a`, for replies. From public facts only. */
   lowestLevel(a: BgvCiphertextBatch): number {
-    const { n, q } = this.#context.params;
+    const { n, q } = this.context.params;
     let [bits, lowest] = [a.noiseBits, a.level as number];
     for (let level = a.level - 1; level >= 0; level--) {
       bits = modSwitchBits(n, bits, q[level + 1]!.q);
-      if (noiseRoom(this.#context.params, level) >= bits) lowest = level;
+      if (noiseRoom(this.context.params, level) >= bits) lowest = level;
     }
     return lowest;
   }
 
-  /**
-   * Forgets primes above `level`; factor and noise unchanged, no arithmetic.
-   *
-   * @throws {LevelExhaustedError} when already below. {@link NoiseBudgetError}
-   */
-  dropTo<T extends BgvCiphertextBatch>(a: T, level: number): T {
-    this.#own(a);
-    this.#context.assertLevel(level);
-    if (level > a.level) throw new LevelExhaustedError('dropTo', a.level, level);
-    return this.#dropped(a, level);
-  }
-
-  /**
-   * Both rows to the left: out[i] = in[i + by mod N/2] in each.
-   *
-   * - level, factor: unchanged. noise: V + V_ks. cost: a key switch; none when by = 0 mod N/2
-   *
-   * @throws {MissingKeyError} {@link NoiseBudgetError} {@link ShapeError} for three parts.
-   */
-  rotate<T extends BgvCiphertextBatch>(a: T, by: number): T {
-    return this.applyGalois(a, rotationElement(this.#context.params.n, by));
-  }
-
-  /** Swaps the two rows; as {@link rotate}, with the key of `conjugate` in the plan. */
+  /** Swaps the two rows; as {@link RlweEvaluator.rotate}, with the key of `conjugate` in the plan. */
   swapRows<T extends BgvCiphertextBatch>(a: T): T {
-    return this.applyGalois(a, conjugationElement(this.#context.params.n));
-  }
-
-  /** X -> X^element; as {@link rotate}. */
-  applyGalois<T extends BgvCiphertextBatch>(a: T, element: GaloisElement): T {
-    this.#own(a);
-    assertTwoParts('a ciphertext to map', a);
-    if (element === 1) return this.#dropped(a, a.level);
-    this.#keys.galoisKey(element, a.level);
-    const out = allocateBgv(this.#arena, a, { noiseBits: this.#switchedBits('rotate', a) });
-    galoisInto(out, a, element, this.#keys);
-    return out;
-  }
-
-  /** Several rotations of one ciphertext, decomposing it once: see {@link hoistedGalois}. As {@link rotate}. */
-  rotateMany(a: BgvCiphertext, steps: readonly number[]): BgvCiphertext[] {
-    this.#own(a);
-    const noiseBits = this.#switchedBits('rotate', a);
-    const elements = steps.map((step) => rotationElement(this.#context.params.n, step));
-    return hoistedGalois(this.#keys, a, elements, (element) =>
-      allocateBgv(this.#arena, a, element === 1 ? {} : { noiseBits }),
-    );
+    return this.applyGalois(a, conjugationElement(this.context.params.n));
   }
 
   #combine<T extends BgvCiphertextBatch>(op: 'add' | 'sub', a: T, b: T): T {
-    this.#own(a, b);
+    this.assertOwn(a, b);
     if (a.count !== b.count) throw new ShapeError('the second batch', a.count, b.count);
     if (a.parts !== b.parts) throw new ShapeError('parts of the second ciphertext', a.parts, b.parts);
-    const { kernel, ring, params } = this.#context;
+    const { kernel, ring, params } = this.context;
     const level = Math.min(a.level, b.level);
     const [x, y] = [this.#meet(a, level), this.#meet(b, level)];
     try {
@@ -262,7 +181,7 @@ export class BgvEvaluator {
       const noiseBits = addBits(x.noiseBits + Math.log2(alpha), y.noiseBits + Math.log2(Math.abs(beta)));
       this.#assertRoom(op, level, noiseBits);
       const factor = params.mulModT(x.factor, alpha);
-      const out = allocateBgv(this.#arena, x, { noiseBits, factor });
+      const out = allocateCiphertext(this.arena, x, { noiseBits, factor });
       kernel.mulScalar(ring.tables, out.words, x.words, params.residues(alpha, level), x.mods);
       if (beta === 1) {
         kernel[op](ring.tables, out.words, out.words, y.words, x.mods);
@@ -273,18 +192,18 @@ export class BgvEvaluator {
       }
       return out;
     } finally {
-      this.#release(x, a);
-      this.#release(y, b);
+      this.release(x, a);
+      this.release(y, b);
     }
   }
 
   #addPlaintext<T extends BgvCiphertextBatch>(op: 'add' | 'sub', a: T, b: BgvPlaintext): T {
-    this.#own(a, b);
-    const { kernel, ring, params } = this.#context;
+    this.assertOwn(a, b);
+    const { kernel, ring, params } = this.context;
     // [factor m]_t / t has coefficients in [-1/2, 1/2].
     const noiseBits = addBits(a.noiseBits, Math.log2(params.n / 2));
     this.#assertRoom(op, a.level, noiseBits);
-    const out = allocateBgv(this.#arena, a, { noiseBits });
+    const out = allocateCiphertext(this.arena, a, { noiseBits });
     using message = kernel.allocate(a.polyWords);
     b.liftInto(message, a.level, a.factor);
     kernel.mulScalar(ring.tables, message, message, params.inverseResidues(a.level), a.mods);
@@ -297,11 +216,11 @@ export class BgvEvaluator {
   }
 
   #mulPlaintext<T extends BgvCiphertextBatch>(a: T, b: BgvPlaintext): T {
-    this.#own(a, b);
-    const { kernel, ring } = this.#context;
+    this.assertOwn(a, b);
+    const { kernel, ring } = this.context;
     const noiseBits = a.noiseBits + b.normBits;
     this.#assertRoom('mul', a.level, noiseBits);
-    const out = allocateBgv(this.#arena, a, { noiseBits });
+    const out = allocateCiphertext(this.arena, a, { noiseBits });
     using factor = kernel.allocate(a.polyWords);
     b.liftInto(factor, a.level);
     kernel.mul(ring.tables, out.words, a.words, factor, a.mods);
@@ -310,50 +229,40 @@ export class BgvEvaluator {
 
   /** a times a small integer. */
   #scaled<T extends BgvCiphertextBatch>(a: T, weight: number, factor: number): T {
-    const { kernel, ring, params } = this.#context;
+    const { kernel, ring, params } = this.context;
     const noiseBits = a.noiseBits + Math.log2(Math.max(1, Math.abs(weight)));
     this.#assertRoom('mulConstant', a.level, noiseBits);
-    const out = allocateBgv(this.#arena, a, { noiseBits, factor });
+    const out = allocateCiphertext(this.arena, a, { noiseBits, factor });
     kernel.mulScalar(ring.tables, out.words, a.words, params.residues(weight, a.level), a.mods);
     return out;
   }
 
   /** `a` itself at its level, else a copy at `level` with the least noise. */
   #meet<T extends BgvCiphertextBatch>(a: T, level: number): T {
-    const floor = roundingBits(this.#context.params.n);
+    const floor = roundingBits(this.context.params.n);
     let at = a;
     while (at.level > level) {
-      const isQuiet = at.noiseBits <= floor && at.noiseBits <= noiseRoom(this.#context.params, at.level - 1);
-      const next = isQuiet || at.parts !== 2 ? this.#dropped(at, at.level - 1) : this.modSwitch(at);
-      this.#release(at, a);
+      const isQuiet = at.noiseBits <= floor && at.noiseBits <= noiseRoom(this.context.params, at.level - 1);
+      const next = isQuiet || at.parts !== 2 ? this.copyAt(at, at.level - 1) : this.modSwitch(at);
+      this.release(at, a);
       at = next;
     }
     return at;
   }
 
-  #dropped<T extends BgvCiphertextBatch>(a: T, level: number): T {
-    this.#assertRoom('dropTo', level, a.noiseBits);
-    const out = allocateBgv(this.#arena, a, { level });
-    dropLimbsInto(out, a);
-    return out;
-  }
-
-  #switchedBits(op: string, a: BgvCiphertextBatch): number {
-    const bits = addBits(a.noiseBits, keySwitchBits(this.#context.params, a.level));
-    this.#assertRoom(op, a.level, bits);
-    return bits;
-  }
-
   #assertRoom(op: string, level: number, noiseBits: number): void {
-    const room = noiseRoom(this.#context.params, level);
+    const room = noiseRoom(this.context.params, level);
     if (noiseBits > room) throw new NoiseBudgetError(op, level, Math.ceil(noiseBits - room));
   }
 
-  #release(used: BgvCiphertextBatch, original: BgvCiphertextBatch): void {
-    if (used !== original) used[Symbol.dispose]();
+  protected override copyAt<T extends BgvCiphertextBatch>(a: T, level: number): T {
+    this.#assertRoom('dropTo', level, a.noiseBits);
+    return super.copyAt(a, level);
   }
 
-  #own(...operands: readonly (BgvCiphertextBatch | BgvPlaintext)[]): void {
-    for (const operand of operands) this.#context.assertOwn('an operand', operand);
+  protected override switchedFacts(op: string, a: BgvCiphertextBatch): Partial<BgvFacts> {
+    const noiseBits = addBits(a.noiseBits, keySwitchBits(this.context.params, a.level));
+    this.#assertRoom(op, a.level, noiseBits);
+    return { noiseBits };
   }
 }

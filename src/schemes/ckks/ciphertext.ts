@@ -6,7 +6,7 @@ import type { Scale } from '../../base/brand.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import type { Arena } from '../../ring/arena.ts';
 import { readRlweCiphertexts, writeRlweCiphertexts } from '../rlwe/ciphertext-wire.ts';
-import { ciphertextWords, RlweCiphertexts, type RlweFacts } from '../rlwe/ciphertext.ts';
+import { RlweCiphertexts, type RlweFacts } from '../rlwe/ciphertext.ts';
 import type { CkksContext } from './context.ts';
 import { SCALE_CODEC } from './ciphertext-wire.ts';
 
@@ -34,8 +34,7 @@ export class CiphertextBatch extends RlweCiphertexts<CkksContext> {
     return new CiphertextBatch(this.range(start, count), { ...this.facts, count });
   }
 
-  /** Without the seed, which belongs to this batch as a whole. */
-  get facts(): CiphertextFacts {
+  override get facts(): CiphertextFacts {
     const { context, count, parts, level, scale } = this;
     return { context, count, parts, level, scale };
   }
@@ -67,17 +66,4 @@ export class CkksCiphertext extends CiphertextBatch {
     const { words, facts } = readRlweCiphertexts(context, bytes, SCALE_CODEC, { single: true, maxCount: 1 });
     return arena.adopt(new CkksCiphertext(words, facts));
   }
-}
-
-/** Fresh words for a result that differs from `like` in `change`; of the same class, owned by `arena`. */
-export function allocateCiphertext<T extends CiphertextBatch>(
-  arena: Arena,
-  like: T,
-  change: Partial<Pick<CiphertextFacts, 'count' | 'parts' | 'level' | 'scale'>> = {},
-): T {
-  const facts = { ...like.facts, ...change };
-  const words = arena.allocate(ciphertextWords(facts));
-  const made =
-    like instanceof CkksCiphertext ? new CkksCiphertext(words, facts) : new CiphertextBatch(words, facts);
-  return arena.adopt(made) as CiphertextBatch as T;
 }

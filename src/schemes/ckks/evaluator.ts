@@ -6,16 +6,14 @@
  * V_ks that of a key switch. The formulas are functions in ../rlwe/noise.ts. Operands at different levels meet at the lower
  * one, which is free of noise. Scales must agree to 2^-20.
  */
-import type { GaloisElement } from '../../base/brand.ts';
 import { LevelExhaustedError, OutOfRangeError, ScaleMismatchError, ShapeError } from '../../base/errors.ts';
 import type { GemmWeights } from '../../kernel/kernel.ts';
-import type { Arena } from '../../ring/arena.ts';
 import { copyWords } from '../../ring/poly.ts';
-import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
-import { hoistedGalois } from '../rlwe/hoisted-galois.ts';
-import { conjugationElement, rotationElement } from '../rlwe/key-plan.ts';
-import { assertTwoParts, dropLimbsInto, galoisInto, relinearizeInto } from '../rlwe/key-switching.ts';
-import { allocateCiphertext, CiphertextBatch, type CkksCiphertext } from './ciphertext.ts';
+import { allocateCiphertext } from '../rlwe/ciphertext.ts';
+import { RlweEvaluator } from '../rlwe/evaluator.ts';
+import { conjugationElement } from '../rlwe/key-plan.ts';
+import { assertTwoParts } from '../rlwe/key-switching.ts';
+import { CiphertextBatch, type CiphertextFacts, type CkksCiphertext } from './ciphertext.ts';
 import { constantResidues } from './constant-residues.ts';
 import type { CkksContext } from './context.ts';
 import { expandInterleaved } from './expand-interleaved.ts';
@@ -24,18 +22,7 @@ import { CkksPlaintext } from './plaintext.ts';
 /** Largest relative difference of two scales that counts as rounding. */
 const SCALE_TOLERANCE = 2 ** -20;
 
-export class CkksEvaluator {
-  #context: CkksContext;
-  #keys: EvaluationKeys;
-  #arena: Arena;
-
-  constructor(context: CkksContext, keys: EvaluationKeys, arena: Arena) {
-    context.assertOwn('evaluation keys', keys);
-    this.#context = context;
-    this.#keys = keys;
-    this.#arena = arena;
-  }
-
+export class CkksEvaluator extends RlweEvaluator<CkksContext, CiphertextBatch, CkksCiphertext> {
   /**
    * a + b; a plaintext or a number is added to every slot vector of the batch.
    *
@@ -52,14 +39,6 @@ export class CkksEvaluator {
     return this.#combine('sub', a, b);
   }
 
-  /** -a: level, scale and noise unchanged. */
-  negate<T extends CiphertextBatch>(a: T): T {
-    this.#own(a);
-    const out = allocateCiphertext(this.#arena, a);
-    this.#context.kernel.negate(this.#context.ring.tables, out.words, a.words, a.mods);
-    return out;
-  }
-
   /**
    * a * b slot by slot, relinearised when b is a ciphertext. Not rescaled.
    *
@@ -72,7 +51,7 @@ export class CkksEvaluator {
    */
   mul<T extends CiphertextBatch>(a: T, b: T | CkksPlaintext): T {
     if (b instanceof CkksPlaintext) return this.#mulPlaintext(a, b);
-    this.#keys.relinearizationKey(Math.min(a.level, b.level));
+    this.keys.relinearizationKey(Math.min(a.level, b.level));
     const lazy = this.mulLazy(a, b);
     const out = this.relinearize(lazy);
     lazy[Symbol.dispose]();
@@ -81,15 +60,16 @@ export class CkksEvaluator {
 
   /** As {@link mul} for two-part ciphertexts, without relinearisation: three parts, no key. */
   mulLazy<T extends CiphertextBatch>(a: T, b: T): T {
-    this.#own(a, b);
-    if (a.parts !== 2 || b.parts !== 2) throw new ShapeError('factors', 'two-part ciphertexts', 'three-part');
+    this.assertOwn(a, b);
+    assertTwoParts('the first factor', a);
+    assertTwoParts('the second factor', b);
     if (a.count !== b.count) throw new ShapeError('the second batch', a.count, b.count);
     const level = Math.min(a.level, b.level);
     const [x, y] = [this.#lowered(a, level), this.#lowered(b, level)];
-    const out = allocateCiphertext(this.#arena, x, { parts: 3, scale: a.scale * b.scale });
-    this.#context.kernel.tensor(this.#context.ring.tables, out.words, x.words, y.words, x.mods);
-    this.#release(x, a);
-    this.#release(y, b);
+    const out = allocateCiphertext(this.arena, x, { parts: 3, scale: a.scale * b.scale });
+    this.context.kernel.tensor(this.context.ring.tables, out.words, x.words, y.words, x.mods);
+    this.release(x, a);
+    this.release(y, b);
     return out;
   }
 
@@ -101,11 +81,11 @@ export class CkksEvaluator {
    * @throws {OutOfRangeError} when the weight is not an integer and no scale is given.
    */
   mulConstant<T extends CiphertextBatch>(a: T, weight: number, scale = 1): T {
-    this.#own(a);
+    this.assertOwn(a);
     if (scale === 1 && !Number.isInteger(weight)) throw new OutOfRangeError('weight', 'an integer', weight);
-    const out = allocateCiphertext(this.#arena, a, { scale: a.scale * scale });
-    const scalars = constantResidues(this.#context.params, weight * scale, a.mods);
-    this.#context.kernel.mulScalar(this.#context.ring.tables, out.words, a.words, scalars, a.mods);
+    const out = allocateCiphertext(this.arena, a, { scale: a.scale * scale });
+    const scalars = constantResidues(this.context.params, weight * scale, a.mods);
+    this.context.kernel.mulScalar(this.context.ring.tables, out.words, a.words, scalars, a.mods);
     return out;
   }
 
@@ -115,27 +95,11 @@ export class CkksEvaluator {
    * - level, scale, noise: unchanged. cost: one product per limb and part
    */
   mulMonomial<T extends CiphertextBatch>(a: T, exponent: number): T {
-    this.#own(a);
-    const { kernel, ring } = this.#context;
+    this.assertOwn(a);
+    const { kernel, ring } = this.context;
     const monomial = ring.monomial(exponent).sub(0, a.polyWords);
-    const out = allocateCiphertext(this.#arena, a);
+    const out = allocateCiphertext(this.arena, a);
     kernel.mul(ring.tables, out.words, a.words, monomial, a.mods);
-    return out;
-  }
-
-  /**
-   * Three parts back to two; two parts are returned as a copy.
-   *
-   * - level, scale: unchanged. noise: V + V_ks. cost: a key switch
-   *
-   * @throws {MissingKeyError}
-   */
-  relinearize<T extends CiphertextBatch>(a: T): T {
-    this.#own(a);
-    if (a.parts === 2) return this.#lowered(a, a.level, true);
-    this.#keys.relinearizationKey(a.level);
-    const out = allocateCiphertext(this.#arena, a, { parts: 2 });
-    relinearizeInto(out, a, this.#keys);
     return out;
   }
 
@@ -147,78 +111,38 @@ export class CkksEvaluator {
    * @throws {LevelExhaustedError} at level 0.
    */
   rescale<T extends CiphertextBatch>(a: T): T {
-    this.#own(a);
+    this.assertOwn(a);
     if (a.level === 0) throw new LevelExhaustedError('rescale', 0, 1);
-    const { kernel, ring, params } = this.#context;
+    const { kernel, ring, params } = this.context;
     const scale = a.scale / params.q[a.level]!.q;
-    const out = allocateCiphertext(this.#arena, a, { level: a.level - 1, scale });
+    const out = allocateCiphertext(this.arena, a, { level: a.level - 1, scale });
     kernel.rescale(ring.tables, out.words, a.words, a.mods);
     return out;
   }
 
   /** The square, relinearised and rescaled in one pass: equal to rescale(mul(a, a)). @throws as these. */
   squareRelinearizeRescale<T extends CiphertextBatch>(a: T): T {
-    this.#own(a);
-    if (a.parts !== 2) throw new ShapeError('a ciphertext to square', 'of two parts', a.parts);
+    this.assertOwn(a);
+    assertTwoParts('a ciphertext to square', a);
     if (a.level === 0) throw new LevelExhaustedError('squareRelinearizeRescale', 0, 1);
-    const { kernel, ring, params } = this.#context;
-    const key = this.#keys.relinearizationKey(a.level);
+    const { kernel, ring, params } = this.context;
+    const key = this.keys.relinearizationKey(a.level);
     const scale = a.scale ** 2 / params.q[a.level]!.q;
-    const out = allocateCiphertext(this.#arena, a, { level: a.level - 1, scale });
-    const shape = this.#context.keySwitchShape(a.level, key.maxLevel);
+    const out = allocateCiphertext(this.arena, a, { level: a.level - 1, scale });
+    const shape = this.context.keySwitchShape(a.level, key.maxLevel);
     kernel.squareRelinearizeRescale(ring.tables, out.words, a.words, key.words(a.level), shape);
     return out;
   }
 
-  /** Forgets primes above `level`; scale and noise unchanged, no arithmetic. @throws {LevelExhaustedError} when already below. */
-  dropTo<T extends CiphertextBatch>(a: T, level: number): T {
-    this.#own(a);
-    this.#context.assertLevel(level);
-    if (level > a.level) throw new LevelExhaustedError('dropTo', a.level, level);
-    return this.#lowered(a, level, true);
-  }
-
-  /**
-   * out[i] = in[i + by mod N/2].
-   *
-   * - level, scale: unchanged. noise: V + V_ks. cost: a key switch; none when by = 0 mod N/2
-   *
-   * @throws {MissingKeyError} {@link ShapeError} for three parts.
-   */
-  rotate<T extends CiphertextBatch>(a: T, by: number): T {
-    return this.applyGalois(a, rotationElement(this.#context.params.n, by));
-  }
-
-  /** Complex conjugate of the slots; as {@link rotate}. */
+  /** Complex conjugate of the slots; as {@link RlweEvaluator.rotate}. */
   conjugate<T extends CiphertextBatch>(a: T): T {
-    return this.applyGalois(a, conjugationElement(this.#context.params.n));
-  }
-
-  /** X -> X^element; as {@link rotate}. */
-  applyGalois<T extends CiphertextBatch>(a: T, element: GaloisElement): T {
-    this.#own(a);
-    assertTwoParts('a ciphertext to map', a);
-    if (element === 1) return this.#lowered(a, a.level, true);
-    this.#keys.galoisKey(element, a.level);
-    const out = allocateCiphertext(this.#arena, a);
-    galoisInto(out, a, element, this.#keys);
-    return out;
-  }
-
-  /**
-   * Several rotations of one ciphertext, decomposing it once (hoisting [HS18]); one result per step. As {@link rotate}, but every
-   * step beyond the first costs no NTT over the digits.
-   */
-  rotateMany(a: CkksCiphertext, steps: readonly number[]): CkksCiphertext[] {
-    this.#own(a);
-    const elements = steps.map((step) => rotationElement(this.#context.params.n, step));
-    return hoistedGalois(this.#keys, a, elements, () => allocateCiphertext(this.#arena, a));
+    return this.applyGalois(a, conjugationElement(this.context.params.n));
   }
 
   /** Separates interleaved vectors: see {@link expandInterleaved}. */
   expandInterleaved(a: CiphertextBatch, k: number): CiphertextBatch {
-    this.#own(a);
-    return expandInterleaved(this.#context, this.#keys, this.#arena, a, k);
+    this.assertOwn(a);
+    return expandInterleaved(this.context, this.keys, this.arena, a, k);
   }
 
   /**
@@ -234,25 +158,25 @@ export class CkksEvaluator {
     a: CiphertextBatch,
     options: { readonly weightScale?: number; readonly rowIndex?: Uint32Array } = {},
   ): CiphertextBatch {
-    this.#own(a);
-    const { kernel, ring } = this.#context;
+    this.assertOwn(a);
+    const { kernel, ring } = this.context;
     const facts = { ...a.facts, count: weights.rows, scale: a.scale * (options.weightScale ?? 1) };
-    const words = this.#arena.allocate(weights.rows * a.parts * a.polyWords);
-    const out = this.#arena.adopt(new CiphertextBatch(words, facts));
+    const words = this.arena.allocate(weights.rows * a.parts * a.polyWords);
+    const out = this.arena.adopt(new CiphertextBatch(words, facts));
     kernel.gemm(ring.tables, out.words, weights, a.words, a.parts, a.mods, options.rowIndex);
     return out;
   }
 
   #combine<T extends CiphertextBatch>(op: 'add' | 'sub', a: T, b: T | CkksPlaintext | number): T {
-    this.#own(a);
+    this.assertOwn(a);
     if (typeof b === 'number') return this.#addNumber(a, op === 'add' ? b : -b);
-    this.#own(b);
+    this.assertOwn(b);
     if (Math.abs(a.scale - b.scale) > SCALE_TOLERANCE * a.scale)
       throw new ScaleMismatchError(op, a.scale, b.scale);
-    const { kernel, ring } = this.#context;
+    const { kernel, ring } = this.context;
     const level = Math.min(a.level, b.level);
     const x = this.#lowered(a, level);
-    const out = allocateCiphertext(this.#arena, x);
+    const out = allocateCiphertext(this.arena, x);
     if (b instanceof CkksPlaintext) {
       const m = b.polynomial.words.sub(0, x.polyWords);
       copyWords(out.words, x.words);
@@ -265,16 +189,16 @@ export class CkksEvaluator {
       if (a.parts !== b.parts) throw new ShapeError('parts of the second ciphertext', a.parts, b.parts);
       const y = this.#lowered(b, level);
       kernel[op](ring.tables, out.words, x.words, y.words, x.mods);
-      this.#release(y, b);
+      this.release(y, b);
     }
-    this.#release(x, a);
+    this.release(x, a);
     return out;
   }
 
   #addNumber<T extends CiphertextBatch>(a: T, value: number): T {
-    const { kernel, ring } = this.#context;
-    const out = this.#lowered(a, a.level, true);
-    const scalars = constantResidues(this.#context.params, value * a.scale, a.mods);
+    const { kernel, ring } = this.context;
+    const out = this.copyAt(a, a.level);
+    const scalars = constantResidues(this.context.params, value * a.scale, a.mods);
     for (let i = 0; i < a.count; i++) {
       const c0 = out.part(i, 0).words;
       kernel.addScalar(ring.tables, c0, c0, scalars, a.mods);
@@ -283,28 +207,21 @@ export class CkksEvaluator {
   }
 
   #mulPlaintext<T extends CiphertextBatch>(a: T, b: CkksPlaintext): T {
-    this.#own(a, b);
-    const { kernel, ring } = this.#context;
+    this.assertOwn(a, b);
+    const { kernel, ring } = this.context;
     const x = this.#lowered(a, Math.min(a.level, b.level));
-    const out = allocateCiphertext(this.#arena, x, { scale: a.scale * b.scale });
+    const out = allocateCiphertext(this.arena, x, { scale: a.scale * b.scale });
     kernel.mul(ring.tables, out.words, x.words, b.polynomial.words.sub(0, x.polyWords), x.mods);
-    this.#release(x, a);
+    this.release(x, a);
     return out;
   }
 
-  /** `a` itself at its level (a copy when `copy`), else a copy with fewer limbs. */
-  #lowered<T extends CiphertextBatch>(a: T, level: number, copy = false): T {
-    if (level === a.level && !copy) return a;
-    const out = allocateCiphertext(this.#arena, a, { level });
-    dropLimbsInto(out, a);
-    return out;
+  /** `a` itself at its level, else a copy with fewer limbs. */
+  #lowered<T extends CiphertextBatch>(a: T, level: number): T {
+    return level === a.level ? a : this.copyAt(a, level);
   }
 
-  #release<T extends CiphertextBatch>(used: T, original: T): void {
-    if (used !== original) used[Symbol.dispose]();
-  }
-
-  #own(...operands: readonly (CiphertextBatch | CkksPlaintext)[]): void {
-    for (const operand of operands) this.#context.assertOwn('an operand', operand);
+  protected override switchedFacts(): Partial<CiphertextFacts> {
+    return {};
   }
 }

@@ -13,11 +13,11 @@ import type { RlweCiphertexts, RlweFacts } from './ciphertext.ts';
 import type { RlweContext } from './context.ts';
 import type { RlweParams } from './params.ts';
 import {
-  allocateFor,
   HEADER_BYTES,
   packedBytes,
   readHeader,
   readPoly,
+  readWords,
   WireKind,
   writeHeader,
   writePoly,
@@ -94,19 +94,15 @@ export function readRlweCiphertexts<S, C extends RlweContext>(
   if (reader.remaining !== residueBytes(context.params, shape)) throw reader.error('wrong length');
   const seed = shape.isSeeded ? seedFromBytes(reader.bytes(SEED_BYTES)) : undefined;
   const poly = mods.length * context.params.n;
-  const words = allocateFor(reader, context, shape.count * shape.parts * poly);
-  try {
+  const words = readWords(reader, context, shape.count * shape.parts * poly, (all) => {
     for (let i = 0; i < shape.count; i++) {
       for (let part = 0; part < kept; part++) {
-        readPoly(reader, context, words.sub((i * shape.parts + part) * poly, poly), mods);
+        readPoly(reader, context, all.sub((i * shape.parts + part) * poly, poly), mods);
       }
     }
     reader.end();
-    if (seed !== undefined) expandSecondParts(context, words, seed, mods);
-  } catch (error) {
-    words[Symbol.dispose]();
-    throw error;
-  }
+    if (seed !== undefined) expandSecondParts(context, all, seed, mods);
+  });
   const { count, parts, level } = shape;
   return { words, facts: { ...own, context, count, parts, level, ...(seed === undefined ? {} : { seed }) } };
 }

@@ -5,7 +5,7 @@
 import type { Level, ParamsId, Seed } from '../../base/brand.ts';
 import { OutOfRangeError } from '../../base/errors.ts';
 import type { Words } from '../../kernel/kernel.ts';
-import { Owned } from '../../ring/arena.ts';
+import { type Arena, Owned } from '../../ring/arena.ts';
 import type { Poly } from '../../ring/poly.ts';
 import type { RlweContext } from './context.ts';
 
@@ -38,6 +38,9 @@ export abstract class RlweCiphertexts<C extends RlweContext = RlweContext> exten
     this.seed = facts.seed;
     this.#words = words;
   }
+
+  /** What {@link allocateCiphertext} copies: all but the seed, which belongs to this batch as a whole. */
+  abstract get facts(): RlweFacts<C>;
 
   get paramsId(): ParamsId {
     return this.context.params.id;
@@ -92,4 +95,15 @@ export abstract class RlweCiphertexts<C extends RlweContext = RlweContext> exten
 /** Words that hold ciphertexts of these facts. */
 export function ciphertextWords(facts: RlweFacts): number {
   return facts.count * facts.parts * (facts.level + 1) * facts.context.params.n;
+}
+
+/** Fresh words for a result that differs from `like` in `change`; of the same class, owned by `arena`. */
+export function allocateCiphertext<T extends RlweCiphertexts, F extends RlweFacts>(
+  arena: Arena,
+  like: T & { readonly facts: F },
+  change: Partial<Omit<F, 'context' | 'seed'>> = {},
+): T {
+  const facts = { ...like.facts, ...change };
+  const Same = like.constructor as new (words: Words, facts: RlweFacts) => T;
+  return arena.adopt(new Same(arena.allocate(ciphertextWords(facts)), facts));
 }

@@ -7,11 +7,11 @@ import { uniformInto } from '../../ring/samplers.ts';
 import type { RlweContext } from './context.ts';
 import type { RlweParams } from './params.ts';
 import {
-  allocateFor,
   HEADER_BYTES,
   packedBytes,
   readHeader,
   readPoly,
+  readWords,
   WireKind,
   writeHeader,
   writePoly,
@@ -63,14 +63,10 @@ export class PublicKey implements Disposable {
     if (reader.remaining !== bodyBytes(context.params)) throw reader.error('wrong length');
     const seed = seedFromBytes(reader.bytes(SEED_BYTES));
     const half = mods.length * context.params.n;
-    const words = allocateFor(reader, context, 2 * half);
-    try {
-      readPoly(reader, context, words.sub(0, half), mods);
+    const words = readWords(reader, context, 2 * half, (all) => {
+      readPoly(reader, context, all.sub(0, half), mods);
       reader.end();
-    } catch (error) {
-      words[Symbol.dispose]();
-      throw error;
-    }
+    });
     return new PublicKey(context, words, seed);
   }
 

@@ -13,7 +13,7 @@ import type { RlweParams } from './params.ts';
 import { logProduct } from './security.ts';
 import { uniformInto } from '../../ring/samplers.ts';
 import type { RlweContext } from './context.ts';
-import { allocateFor, packedBytes, readPoly, writePoly } from './wire.ts';
+import { packedBytes, readPoly, readWords, writePoly } from './wire.ts';
 
 export class SwitchingKey implements Disposable {
   readonly maxLevel: number;
@@ -69,13 +69,9 @@ export class SwitchingKey implements Disposable {
     const mods = context.keyLimbs(maxLevel);
     const poly = mods.length * context.params.n;
     const digits = context.digits(maxLevel);
-    const words = allocateFor(reader, context, digits * 2 * poly);
-    try {
-      for (let d = 0; d < digits; d++) readPoly(reader, context, words.sub(2 * d * poly, poly), mods);
-    } catch (error) {
-      words[Symbol.dispose]();
-      throw error;
-    }
+    const words = readWords(reader, context, digits * 2 * poly, (all) => {
+      for (let d = 0; d < digits; d++) readPoly(reader, context, all.sub(2 * d * poly, poly), mods);
+    });
     return new SwitchingKey(context, maxLevel, words, seed);
   }
 

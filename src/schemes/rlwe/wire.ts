@@ -85,10 +85,22 @@ export function writePoly(
   });
 }
 
-/** Memory for what `reader` announced, charged to its budget. @throws {DecodeError} */
-export function allocateFor(reader: ByteReader, context: RlweContext, words: number): Words {
-  reader.budget.charge(reader.what, 8 * words);
-  return context.kernel.allocate(words);
+/** Memory for what `reader` announced, charged to its budget, filled by `fill`; freed if that throws. @throws {DecodeError} */
+export function readWords(
+  reader: ByteReader,
+  context: RlweContext,
+  length: number,
+  fill: (words: Words) => void,
+): Words {
+  reader.budget.charge(reader.what, 8 * length);
+  const words = context.kernel.allocate(length);
+  try {
+    fill(words);
+  } catch (error) {
+    words[Symbol.dispose]();
+    throw error;
+  }
+  return words;
 }
 
 /** Unpacks one polynomial into `out`. @throws {DecodeError} when a residue is not below its prime. */
