@@ -1,6 +1,9 @@
 // Integer linear maps as seen from JavaScript.
 #include "addon.h"
 
+#include <cstring>
+#include <memory>
+
 #include "arguments.h"
 #include "integer_linear.h"
 
@@ -12,9 +15,9 @@ constexpr size_t shapeFields = 16;
 // The bounds of integer-linear-map.ts; a padded image may be larger than the image.
 constexpr uint64_t mostElements = uint64_t{1} << 26, mostWeights = uint64_t{1} << 28, mostPadded = uint64_t{1} << 29;
 
-// What a handle points to: weights, or null once they were released.
+// What a handle points to: weights, or null once they were released. Work in the background shares them.
 struct IntegerHandle {
-  IntegerWeights* weights;
+  std::shared_ptr<const IntegerWeights> weights;
 };
 
 bool within(uint64_t limit, std::initializer_list<uint64_t> factors) {
@@ -57,11 +60,9 @@ Napi::Value prepareIntegerLinear(const Napi::CallbackInfo& info) {
   if (!args.ok()) return info.Env().Undefined();
   IntegerWeights* packed = packIntegerWeights(isa, shape, weights.data);
   if (!args.require(packed != nullptr, "memory", "available", "exhausted", "kernel")) return info.Env().Undefined();
-  auto handle = Napi::External<IntegerHandle>::New(info.Env(), new IntegerHandle{packed},
-                                                   [](Napi::Env, IntegerHandle* finished) {
-                                                     freeIntegerWeights(finished->weights);
-                                                     delete finished;
-                                                   });
+  auto handle = Napi::External<IntegerHandle>::New(
+      info.Env(), new IntegerHandle{std::shared_ptr<IntegerWeights>(packed, freeIntegerWeights)},
+      [](Napi::Env, IntegerHandle* finished) { delete finished; });
   napi_type_tag_object(info.Env(), handle, &integerTag);
   return handle;
 }
@@ -71,8 +72,7 @@ Napi::Value releaseIntegerLinear(const Napi::CallbackInfo& info) {
   Arguments args(info);
   IntegerHandle* handle = args.handle<IntegerHandle>(0, "the weights", integerTag);
   if (!args.ok()) return info.Env().Undefined();
-  freeIntegerWeights(handle->weights);
-  handle->weights = nullptr;
+  handle->weights.reset();
   return info.Env().Undefined();
 }
 
@@ -93,12 +93,75 @@ Napi::Value integerLinearCall(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// One map on a thread of libuv, which shares the loops out to the pool as the caller of a synchronous call does. Its arrays
+// are copies that no JavaScript can detach or write to before the promise resolves. Not a Napi::AsyncWorker: that aborts the
+// process when its environment ends meanwhile, since nothing can be thrown then.
+struct IntegerWork {
+  std::shared_ptr<const IntegerWeights> weights;
+  const int32_t* x;
+  int32_t* out;
+  size_t batch;
+  bool done;
+  napi_ref keptX, keptOut;
+  napi_deferred deferred;
+  napi_async_work handle;
+
+  static void execute(napi_env, void* data) {
+    IntegerWork& work = *static_cast<IntegerWork*>(data);
+    work.done = integerLinear(*work.weights, work.x, work.out, work.batch);
+  }
+
+  // In an environment that ends the promise stays as it is.
+  static void complete(napi_env env, napi_status, void* data) {
+    const std::unique_ptr<IntegerWork> work(static_cast<IntegerWork*>(data));
+    napi_value result;
+    const napi_status read = work->done ? napi_get_reference_value(env, work->keptOut, &result)
+                                        : napi_get_undefined(env, &result);
+    if (read == napi_ok) napi_resolve_deferred(env, work->deferred, result);
+    napi_delete_reference(env, work->keptX);
+    napi_delete_reference(env, work->keptOut);
+    napi_delete_async_work(env, work->handle);
+  }
+};
+
+// integerLinearAsync(handle, x, batch) -> promise of the outputs, of undefined when memory is exhausted.
+Napi::Value integerLinearAsync(const Napi::CallbackInfo& info) {
+  Arguments args(info);
+  const Napi::Env env = info.Env();
+  IntegerHandle* handle = args.handle<IntegerHandle>(0, "the weights", integerTag);
+  const size_t batch = static_cast<size_t>(args.integer(2, "the batch", 1, int64_t{1} << 26));
+  args.require(args.ok() && handle->weights, "the weights", "live", "released", "kernel");
+  if (!args.ok()) return env.Undefined();
+  const IntegerShape& shape = handle->weights->shape;
+  const Span<int32_t> x = args.int32s(1, "the inputs", batch * shape.inputs());
+  if (!args.ok()) return env.Undefined();
+  Napi::Int32Array copy = Napi::Int32Array::New(env, x.length);
+  if (env.IsExceptionPending()) return env.Undefined();
+  Napi::Int32Array out = Napi::Int32Array::New(env, batch * shape.outputs());
+  if (env.IsExceptionPending()) return env.Undefined();
+  memcpy(copy.Data(), x.data, x.length * sizeof(int32_t));
+  auto work = std::make_unique<IntegerWork>(
+      IntegerWork{handle->weights, copy.Data(), out.Data(), batch, false, nullptr, nullptr, nullptr, nullptr});
+  napi_value promise = nullptr;
+  const bool queued =
+      napi_create_reference(env, copy, 1, &work->keptX) == napi_ok &&
+      napi_create_reference(env, out, 1, &work->keptOut) == napi_ok &&
+      napi_create_promise(env, &work->deferred, &promise) == napi_ok &&
+      napi_create_async_work(env, nullptr, Napi::String::New(env, "integerLinear"), IntegerWork::execute,
+                             IntegerWork::complete, work.get(), &work->handle) == napi_ok &&
+      napi_queue_async_work(env, work->handle) == napi_ok;
+  if (!args.require(queued, "the background work", "queued", "refused", "kernel")) return env.Undefined();
+  work.release();
+  return Napi::Value(env, promise);
+}
+
 }  // namespace
 
 void registerInteger(Napi::Env, Napi::Object exports) {
   addFunction(exports, "prepareIntegerLinear", prepareIntegerLinear);
   addFunction(exports, "releaseIntegerLinear", releaseIntegerLinear);
   addFunction(exports, "integerLinear", integerLinearCall);
+  addFunction(exports, "integerLinearAsync", integerLinearAsync);
 }
 
 }  // namespace subrosa

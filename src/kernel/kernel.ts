@@ -9,7 +9,7 @@
  *   may be a single polynomial, used for every polynomial of the batch.
  * - `out` may be the same words as an input unless stated otherwise; partial overlap is never allowed.
  * - Preconditions (lengths, one ring, residues in range where it is cheap) are checked; a violation throws ShapeError.
- * - Calls are synchronous and use all `threads` of the kernel when the work is large enough. Servers call from a
+ * - Calls, {@link Kernel.integerLinearAsync} apart, are synchronous and use all `threads` of the kernel when the work is large enough. Servers call from a
  *   worker thread, so that the event loop never runs one.
  * - No branch and no address depends on the value of a residue.
  */
@@ -241,6 +241,11 @@ export interface Kernel extends Disposable {
    * depend on values, so shares cost what clear activations cost.
    */
   integerLinear(out: Int32Array, weights: IntegerLinearWeights, x: Int32Array, batch: number): void;
+  /**
+   * The same in a fresh array. The native kernel works off the calling thread, so an event loop goes on meanwhile; the others
+   * have done the work when the call returns. `x` is copied first and `weights` may be disposed of before the promise settles.
+   */
+  integerLinearAsync(weights: IntegerLinearWeights, x: Int32Array, batch: number): Promise<Int32Array>;
 }
 
 /**

@@ -1,15 +1,17 @@
 /** Integer linear maps of the native kernel. */
-import { DisposedError, ShapeError } from '../base/errors.ts';
+import { DisposedError, KernelError, ShapeError } from '../base/errors.ts';
 import { checkIntegerLinearMap } from './integer-linear-map.ts';
 import type { IntegerLinearMap } from './integer-linear-map.ts';
 import type { IntegerLinearWeights, Kernel } from './kernel.ts';
 import type { NativeAddon, NativeHandle } from './native-addon.ts';
-import { checkIntegerLinear } from './preconditions.ts';
+import { checkIntegerBatch, checkIntegerLinear } from './preconditions.ts';
 
 interface IntegerAddon extends NativeAddon {
   prepareIntegerLinear(isa: number, shape: Uint32Array, weights: Int8Array): NativeHandle;
   releaseIntegerLinear(weights: NativeHandle): void;
   integerLinear(out: Int32Array, weights: NativeHandle, x: Int32Array, batch: number): void;
+  /** Resolves to undefined when memory is exhausted. */
+  integerLinearAsync(weights: NativeHandle, x: Int32Array, batch: number): Promise<Int32Array | undefined>;
 }
 
 /** The fields of IntegerShape in native/integer_linear.h, in order; a dense map is a convolution of a point. */
@@ -48,17 +50,27 @@ class NativeIntegerWeights implements IntegerLinearWeights {
 export function nativeInteger(
   addon: NativeAddon,
   isa: number,
-): Pick<Kernel, 'prepareIntegerLinear' | 'integerLinear'> {
+): Pick<Kernel, 'prepareIntegerLinear' | 'integerLinear' | 'integerLinearAsync'> {
   const integerAddon = addon as IntegerAddon;
+  const handleOf = (weights: IntegerLinearWeights): NativeHandle => {
+    if (weights instanceof NativeIntegerWeights) return weights.handle;
+    throw new ShapeError('the weights', 'of the native kernel', 'of another');
+  };
   return {
     prepareIntegerLinear(map) {
       return new NativeIntegerWeights(integerAddon, isa, map);
     },
     integerLinear(out, weights, x, batch) {
-      if (!(weights instanceof NativeIntegerWeights))
-        throw new ShapeError('the weights', 'of the native kernel', 'of another');
+      const handle = handleOf(weights);
       checkIntegerLinear(out, weights, x, batch);
-      integerAddon.integerLinear(out, weights.handle, x, batch);
+      integerAddon.integerLinear(out, handle, x, batch);
+    },
+    async integerLinearAsync(weights, x, batch) {
+      const handle = handleOf(weights);
+      checkIntegerBatch(weights, x, batch);
+      const out = await integerAddon.integerLinearAsync(handle, x, batch);
+      if (out === undefined) throw new KernelError('native', 'memory is exhausted');
+      return out;
     },
   };
 }

@@ -13,6 +13,7 @@ type RingMethods = Omit<
   | 'liveWords'
   | 'prepareIntegerLinear'
   | 'integerLinear'
+  | 'integerLinearAsync'
   | 'allocate'
   | 'prepareGemm'
   | 'gemm'

@@ -218,17 +218,22 @@ export function checkSgemm(
   checkLength('c', c.length, m * n);
 }
 
-/** @throws {ShapeError} unless x and out hold `batch` vectors each and lie apart. */
-export function checkIntegerLinear(
-  out: Int32Array,
-  { map }: IntegerLinearWeights,
-  x: Int32Array,
-  batch: number,
-): void {
+/** @throws {ShapeError} unless x holds `batch` vectors. */
+export function checkIntegerBatch({ map }: IntegerLinearWeights, x: Int32Array, batch: number): void {
   if (!Number.isSafeInteger(batch) || batch < 1)
     throw new ShapeError('the batch', 'a positive integer', batch);
   checkLength('x', x.length, batch * inputSize(map));
-  checkLength('out', out.length, batch * outputSize(map));
+}
+
+/** @throws {ShapeError} unless x and out hold `batch` vectors each and lie apart. */
+export function checkIntegerLinear(
+  out: Int32Array,
+  weights: IntegerLinearWeights,
+  x: Int32Array,
+  batch: number,
+): void {
+  checkIntegerBatch(weights, x, batch);
+  checkLength('out', out.length, batch * outputSize(weights.map));
   const [ends, starts] = [x.byteOffset + x.byteLength, out.byteOffset + out.byteLength];
   if (x.buffer === out.buffer && x.byteOffset < starts && out.byteOffset < ends)
     throw new ShapeError('out', 'apart from x', 'overlapping');

@@ -3,7 +3,7 @@
  * the other kernels in the tests; it is slow, and BigInt is not constant-time, so no real secret belongs in it.
  */
 import { OutOfRangeError, ShapeError } from '../base/errors.ts';
-import { applyIntegerLinear, checkIntegerLinearMap } from './integer-linear-map.ts';
+import { applyIntegerLinear, checkIntegerLinearMap, outputSize } from './integer-linear-map.ts';
 import type { IntegerLinearMap } from './integer-linear-map.ts';
 import type {
   GemmWeights,
@@ -403,6 +403,13 @@ class ReferenceKernel implements Kernel {
   integerLinear(out: Int32Array, weights: IntegerLinearWeights, x: Int32Array, batch: number): void {
     check.checkIntegerLinear(out, weights, x, batch);
     out.set(applyIntegerLinear(weights.map, x, batch));
+  }
+
+  async integerLinearAsync(weights: IntegerLinearWeights, x: Int32Array, batch: number): Promise<Int32Array> {
+    check.checkIntegerBatch(weights, x, batch);
+    const out = new Int32Array(batch * outputSize(weights.map));
+    this.integerLinear(out, weights, x, batch);
+    return out;
   }
 
   [Symbol.dispose](): void {}

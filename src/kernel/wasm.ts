@@ -3,6 +3,7 @@
  * Node: give {@link instantiateWasmKernel} the bytes of build/wasm and it runs in a browser too.
  */
 import { KernelError, OutOfRangeError, ShapeError } from '../base/errors.ts';
+import { outputSize } from './integer-linear-map.ts';
 import type { IntegerLinearMap } from './integer-linear-map.ts';
 import type {
   GemmWeights,
@@ -475,6 +476,13 @@ class WasmKernel implements Kernel {
       throw new ShapeError('the weights', 'of the wasm kernel', 'of another');
     check.checkIntegerLinear(out, weights, x, batch);
     multiplyIntegers(this, out, weights, x, batch);
+  }
+
+  async integerLinearAsync(weights: IntegerLinearWeights, x: Int32Array, batch: number): Promise<Int32Array> {
+    check.checkIntegerBatch(weights, x, batch);
+    const out = new Int32Array(batch * outputSize(weights.map));
+    this.integerLinear(out, weights, x, batch);
+    return out;
   }
 
   [Symbol.dispose](): void {}

@@ -3,6 +3,7 @@ import { outputSize } from '../kernel/integer-linear-map.ts';
 import type { IntegerLinearMap } from '../kernel/integer-linear-map.ts';
 import type { IntegerLinearWeights, Kernel } from '../kernel/kernel.ts';
 import { evaluateIntegerNetwork } from './integer-evaluate.ts';
+import type { ApplyLinear } from './integer-evaluate.ts';
 import type { IntegerNetwork } from './integer-network.ts';
 
 /** The linear maps of a network packed for a kernel once, applied many times. The weights stay in memory until disposal. */
@@ -17,14 +18,26 @@ export class IntegerRunner implements Disposable {
     this.#weights = network.linears.map(({ map }) => kernel.prepareIntegerLinear(map));
   }
 
-  /** W x modulo 2^32 of linear map `index`; an {@link ApplyLinear}. @throws {ShapeError} */
-  readonly apply = (index: number, map: IntegerLinearMap, x: Int32Array, batch: number): Int32Array => {
+  #weightsOf(index: number): IntegerLinearWeights {
     const weights = this.#weights[index];
     if (weights === undefined) throw new ShapeError('a linear map', `below ${this.#weights.length}`, index);
+    return weights;
+  }
+
+  /** W x modulo 2^32 of linear map `index`; an {@link ApplyLinear}. @throws {ShapeError} */
+  readonly apply: ApplyLinear = (index, map, x, batch) => {
     const out = new Int32Array(batch * outputSize(map));
-    this.#kernel.integerLinear(out, weights, x, batch);
+    this.#kernel.integerLinear(out, this.#weightsOf(index), x, batch);
     return out;
   };
+
+  /** The same off the event loop where the kernel can; an {@link ApplyLinearAsync}. @throws {ShapeError} */
+  readonly applyAsync = async (
+    index: number,
+    _map: IntegerLinearMap,
+    x: Int32Array,
+    batch: number,
+  ): Promise<Int32Array> => this.#kernel.integerLinearAsync(this.#weightsOf(index), x, batch);
 
   /** `[batch, inputs]` integers to `[batch, outputs]` integers, in the clear. */
   run(input: Int32Array): Int32Array {

@@ -127,7 +127,7 @@ type Row = (bench: Bench) => readonly Output[];
 type MethodName = {
   [K in keyof Kernel]: Kernel[K] extends (...args: never[]) => unknown ? K : never;
 }[keyof Kernel];
-export type KernelMethod = Exclude<MethodName, typeof Symbol.dispose>;
+export type KernelMethod = Exclude<MethodName, typeof Symbol.dispose | 'integerLinearAsync'>;
 
 const Q = [0, 1, 2, 3];
 const ONE_SPECIAL: KeySwitchShape = { q: Q, p: [4], alpha: 1, keyLimbs: [0, 1, 2, 3, 4] };

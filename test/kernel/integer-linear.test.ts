@@ -1,4 +1,6 @@
 /** Maps of real layers' sizes, shares, threads: what the table of cases in cases.ts is too small for. */
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { DisposedError, ShapeError } from '../../src/base/errors.ts';
 import {
@@ -44,6 +46,27 @@ for (const { name, kernel, reason } of openCandidates()) {
       }
     });
 
+    it('gives the same bits in the background, copies its input and outlives the disposal of the weights', async () => {
+      const pending = CASES.map(({ map, x }) => {
+        using prepared = kernel!.prepareIntegerLinear(map);
+        const passing = x.slice();
+        const promise = kernel!.integerLinearAsync(prepared, passing, 2);
+        passing.fill(0);
+        return promise;
+      });
+      expect(await Promise.all(pending)).toEqual(CASES.map(({ expected }) => expected));
+    });
+
+    it('refuses other lengths and disposed weights in the background too', async () => {
+      const map: IntegerLinearMap = { kind: 'dense', inputs: 4, outputs: 2, weights: weights(8) };
+      const prepared = kernel!.prepareIntegerLinear(map);
+      expect(await kernel!.integerLinearAsync(prepared, new Int32Array(4), 1)).toEqual(new Int32Array(2));
+      await expect(kernel!.integerLinearAsync(prepared, new Int32Array(4), 2)).rejects.toThrow(ShapeError);
+      await expect(kernel!.integerLinearAsync(prepared, new Int32Array(0), 0)).rejects.toThrow(ShapeError);
+      prepared[Symbol.dispose]();
+      await expect(kernel!.integerLinearAsync(prepared, new Int32Array(4), 1)).rejects.toThrow(DisposedError);
+    });
+
     it('refuses other lengths, overlap and use after disposal', () => {
       const map: IntegerLinearMap = { kind: 'dense', inputs: 4, outputs: 4, weights: weights(16) };
       const prepared = kernel!.prepareIntegerLinear(map);
@@ -59,3 +82,41 @@ for (const { name, kernel, reason } of openCandidates()) {
     });
   });
 }
+
+const native = openCandidates().find(({ name }) => name === 'native scalar')?.kernel;
+
+describe.skipIf(native === undefined)('background work of the native kernel', () => {
+  it('leaves the event loop free: it turns while many layers are being computed', async () => {
+    const { map, x, expected } = CASES[0];
+    using prepared = native!.prepareIntegerLinear(map);
+    let turns = 0;
+    const turn = (): void => {
+      turns++;
+      next = setImmediate(turn);
+    };
+    let next = setImmediate(turn);
+    const results = await Promise.all(
+      Array.from({ length: 8 }, () => native!.integerLinearAsync(prepared, x, 2)),
+    );
+    clearImmediate(next);
+    for (const result of results) expect(result).toEqual(expected);
+    expect(turns).toBeGreaterThan(0);
+  });
+
+  it('works from several callers at once beside synchronous calls', async () => {
+    using prepared = native!.prepareIntegerLinear(CASES[1].map);
+    const { x, expected } = CASES[1];
+    const pending = Array.from({ length: 4 }, () => native!.integerLinearAsync(prepared, x, 2));
+    const out = new Int32Array(expected.length);
+    native!.integerLinear(out, prepared, x, 2);
+    expect(out).toEqual(expected);
+    for (const result of await Promise.all(pending)) expect(result).toEqual(expected);
+  });
+
+  it('survives the end of a thread that waits for it', () => {
+    const [script, addon] = ['terminate-workers.mjs', '../../build/Release/subrosa.node'].map((file) =>
+      fileURLToPath(new URL(file, import.meta.url)),
+    );
+    expect(execFileSync(process.execPath, [script, addon], { encoding: 'utf8' })).toBe('survived');
+  });
+});
