@@ -5,9 +5,7 @@
  * it is read, and a name in a path is only ever compared. A query is a pure function of its bytes and the keys:
  * sending it twice is safe.
  */
-import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { UsageError } from '../../base/errors.ts';
 import {
   BINARY,
@@ -20,6 +18,7 @@ import {
   type WireCode,
 } from '../transport/wire.ts';
 import { refuse, wireCode } from './errors.ts';
+import { createFastify, type TlsFiles } from './binary-fastify.ts';
 import { EvaluationQueue } from './evaluation-queue.ts';
 import { KeyLedger } from './key-ledger.ts';
 import { DEFAULT_LIMITS, KEY_MEMORY_FACTOR, type ServerLimits } from './limits.ts';
@@ -27,11 +26,6 @@ import { ServerLog } from './log.ts';
 import { QueryBudget } from './query-budget.ts';
 import type { InferenceService } from './service.ts';
 import { tenantOf } from './tenant.ts';
-
-export interface TlsFiles {
-  readonly key: string | Buffer;
-  readonly cert: string | Buffer;
-}
 
 export interface AppOptions {
   readonly limits?: Partial<ServerLimits>;
@@ -91,37 +85,6 @@ export function buildApp(service: InferenceService, options: AppOptions = {}): F
     addModel(app, state, model);
   }
   return app;
-}
-
-function createFastify(limits: ServerLimits, tls: TlsFiles | undefined): FastifyInstance {
-  const node = { maxHeaderSize: limits.maxHeaderBytes, connectionsCheckingInterval: 1000 };
-  const app = Fastify({
-    logger: false,
-    forceCloseConnections: 'idle',
-    exposeHeadRoutes: true,
-    routerOptions: { maxParamLength: 128 },
-    genReqId: nextRequestId(),
-    serverFactory: (handler) => {
-      const server =
-        tls === undefined
-          ? createHttpServer(node, handler)
-          : createHttpsServer({ ...node, ...tls, minVersion: 'TLSv1.3' }, handler);
-      server.headersTimeout = limits.headersTimeoutMs;
-      server.requestTimeout = limits.requestTimeoutMs;
-      server.keepAliveTimeout = limits.keepAliveTimeoutMs;
-      server.maxConnections = limits.maxConnections;
-      return server as HttpServer;
-    },
-  });
-  // Only binary bodies: without the built-in parsers a JSON or form body is refused unread.
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser(BINARY, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-  return app;
-}
-
-function nextRequestId(): () => string {
-  let count = 0;
-  return () => `r${++count}`;
 }
 
 function addHooks(app: FastifyInstance, state: AppState): void {

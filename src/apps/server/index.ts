@@ -1,5 +1,15 @@
-export { type AppOptions, buildApp, type TlsFiles } from './app.ts';
+export { type AppOptions, buildApp } from './app.ts';
+export { createFastify, type TlsFiles } from './binary-fastify.ts';
+export { refuse, wireCode } from './errors.ts';
 export { DEFAULT_LIMITS, KEY_MEMORY_FACTOR, type ServerLimits } from './limits.ts';
-export { isLoopback, type ListenOptions, listen, type RunningServer } from './listen.ts';
+export {
+  isLoopback,
+  type ListenAddress,
+  type ListenOptions,
+  listen,
+  listenApp,
+  type RunningServer,
+} from './listen.ts';
 export { ServerLog } from './log.ts';
 export type { InferenceService } from './service.ts';
+export { sameTenant, tenantOf } from './tenant.ts';

@@ -6,7 +6,8 @@ import { type AppOptions, buildApp } from './app.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import type { InferenceService } from './service.ts';
 
-export interface ListenOptions extends AppOptions {
+/** Where a server listens. */
+export interface ListenAddress {
   /** Default 127.0.0.1. */
   readonly host?: string;
   /** Default 0: any free port. */
@@ -14,6 +15,8 @@ export interface ListenOptions extends AppOptions {
   /** Permits plain HTTP on an address that other machines reach, for example behind a TLS proxy. */
   readonly insecureListen?: boolean;
 }
+
+export type ListenOptions = ListenAddress & AppOptions;
 
 export interface RunningServer {
   readonly url: string;
@@ -28,13 +31,29 @@ export function isLoopback(host: string): boolean {
 
 /** @throws {UsageError} for a plaintext listener off loopback, or when the address cannot be bound. */
 export async function listen(service: InferenceService, options: ListenOptions = {}): Promise<RunningServer> {
-  const { host = '127.0.0.1', port = 0, tls, insecureListen = false } = options;
+  const graceMs = options.limits?.graceMs ?? DEFAULT_LIMITS.graceMs;
+  return listenApp(buildApp(service, options), options, graceMs);
+}
+
+function assertPrivate({ host = '127.0.0.1', tls, insecureListen = false }: ListenOptions): void {
   if (tls === undefined && !insecureListen && !isLoopback(host)) {
     throw new UsageError(
       `${host} is reachable from other machines and needs TLS: give --tls-cert and --tls-key, or --insecure-listen behind a TLS proxy`,
     );
   }
-  const app = buildApp(service, options);
+}
+
+/**
+ * Listens with an application of one's own.
+ * @throws {UsageError} for a plaintext listener off loopback, or when the address cannot be bound.
+ */
+export async function listenApp(
+  app: FastifyInstance,
+  options: ListenAddress & Pick<AppOptions, 'tls'>,
+  graceMs: number = DEFAULT_LIMITS.graceMs,
+): Promise<RunningServer> {
+  assertPrivate(options);
+  const { host = '127.0.0.1', port = 0, tls } = options;
   try {
     await app.listen({ host, port });
   } catch (error) {
@@ -47,7 +66,7 @@ export async function listen(service: InferenceService, options: ListenOptions =
   const name = host.includes(':') ? `[${host}]` : host;
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${name}:${bound}`,
-    close: drainer(app, options.limits?.graceMs ?? DEFAULT_LIMITS.graceMs),
+    close: drainer(app, graceMs),
   };
 }
 

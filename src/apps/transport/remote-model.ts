@@ -1,6 +1,7 @@
 /** One model on one server, as a client with keys sees it: keys are uploaded when the server lacks them, not before. */
 import { ProtocolError } from '../../base/errors.ts';
-import type { Exchange, HttpTransport, QueryAnswer } from './http.ts';
+import type { Exchange } from './exchange.ts';
+import type { HttpTransport, QueryAnswer } from './http.ts';
 
 export class RemoteModel {
   readonly #transport: HttpTransport;
