@@ -14,11 +14,12 @@ import {
   ParamsMismatchError,
   ShapeError,
 } from '../base/errors.ts';
+import { readObjectStart, writeObjectStart } from '../base/object-start.ts';
 import type { InnerProductSpec } from './inner-product-scheme.ts';
 
 export const FE_HEADER_BYTES = 44;
-const MAGIC = 0x45465253; // 'SRFE' read as a little-endian word
-const VERSION = 1;
+/** 'SRFE' */
+const FAMILY = { magic: 0x45465253, version: 1 } as const;
 
 /** One number per wire type; never reused. */
 export const FeKind = Object.freeze({
@@ -37,10 +38,7 @@ export function schemeIdOf(...parts: readonly (string | number)[]): string {
 /** Starts a message of exactly `bodyBytes` after the header. */
 export function writeFeHeader(kind: FeKind, schemeId: string, count: number, bodyBytes: number): ByteWriter {
   const writer = new ByteWriter(FE_HEADER_BYTES + bodyBytes);
-  writer.u32(MAGIC);
-  writer.u8(VERSION);
-  writer.u8(kind);
-  writer.u16(0);
+  writeObjectStart(writer, FAMILY, kind);
   writer.u32(count);
   writer.bytes(hexToBytes(schemeId));
   return writer;
@@ -59,10 +57,7 @@ export function readFeHeader(
   bodyBytes: (count: number) => number,
 ): { reader: ByteReader; count: number } {
   const reader = new ByteReader(what, bytes);
-  if (reader.u32() !== MAGIC) throw reader.error('bad magic');
-  if (reader.u8() !== VERSION) throw reader.error('unknown version');
-  if (reader.u8() !== kind) throw reader.error('another kind of object');
-  if (reader.u16() !== 0) throw reader.error('reserved bytes are not zero');
+  readObjectStart(reader, FAMILY, kind);
   const count = reader.u32();
   const got = bytesToHex(reader.bytes(32));
   if (got !== schemeId) throw new ParamsMismatchError(what, schemeId, got);

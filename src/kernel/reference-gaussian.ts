@@ -54,8 +54,9 @@ export function sampleWideGaussian(
   const reciprocal = quotient < 1n << WORD ? quotient : (1n << WORD) - 1n;
   for (let i = 0; i < out.length; ) {
     const bytes = stream(48);
-    const words = new BigUint64Array(bytes.buffer, bytes.byteOffset, 6);
-    const [w0, w1, w2, w3, w4, w5] = words as unknown as [bigint, bigint, bigint, bigint, bigint, bigint];
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    const [w0, w1, w2] = [0, 8, 16].map((at) => view.getBigUint64(at, true)) as [bigint, bigint, bigint];
+    const [w3, w4, w5] = [24, 32, 40].map((at) => view.getBigUint64(at, true)) as [bigint, bigint, bigint];
     const uniform = (w1 << WORD) | w0;
     const base = BigInt(THRESHOLDS.filter((threshold) => uniform < threshold).length);
     const offset = (k * w3 + ((k * w2) >> WORD)) >> WORD;

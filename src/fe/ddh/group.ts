@@ -20,8 +20,8 @@ export const IDENTITY: GroupElement = ed25519.Point.ZERO;
 
 type Ristretto = InstanceType<typeof ristretto255.Point>;
 
-// The representative is protected in the library's types; adding wrapped points costs an allocation per operation.
-const representative = (point: Ristretto) => (point as unknown as { readonly ep: GroupElement }).ep;
+// Adding wrapped points would cost an allocation per operation.
+const representative = (point: Ristretto): GroupElement => ed25519.Point.fromAffine(point.toAffine());
 
 /** A generator whose logarithm to the first nobody knows: hashed from a fixed text. */
 export const SECOND_GENERATOR: GroupElement = representative(

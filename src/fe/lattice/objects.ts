@@ -23,6 +23,7 @@ export interface LatticeContext {
 }
 
 export const SEED_BYTES = 32;
+const NO_BYTES = new Uint8Array(0);
 
 const bitsOf = (prime: number) => Math.floor(Math.log2(prime)) + 1;
 
@@ -62,48 +63,80 @@ export function readPolynomials(
   }
 }
 
+/** Words of one scheme: polynomials over `ring`, written behind a header and a prefix. */
 abstract class LatticeObject implements Disposable {
   readonly context: LatticeContext;
+  readonly words: Words;
+  protected readonly ring: RingTables;
+  protected abstract readonly wire: FeKind;
+  protected abstract readonly what: string;
   #isDisposed = false;
 
-  constructor(context: LatticeContext) {
+  constructor(context: LatticeContext, ring: RingTables, words: Words) {
     this.context = context;
+    this.ring = ring;
+    this.words = words;
   }
 
   get schemeId(): string {
     return this.context.params.id;
   }
 
-  protected abstract free(): void;
+  get byteLength(): number {
+    const polynomials = this.words.length / (this.ring.moduli.length * this.ring.n);
+    return FE_HEADER_BYTES + this.prefix.length + packedPolynomialBytes(this.ring, polynomials);
+  }
+
+  toBytes(): Uint8Array {
+    this.assertLive();
+    const body = this.byteLength - FE_HEADER_BYTES;
+    const writer = writeFeHeader(this.wire, this.schemeId, this.count, body);
+    writer.bytes(this.prefix);
+    writePolynomials(writer, this.context.kernel, this.ring, this.words);
+    return writer.finish();
+  }
 
   /** @throws {DisposedError} */
-  assertLive(what: string): void {
-    if (this.#isDisposed) throw new DisposedError(what);
+  assertLive(): void {
+    if (this.#isDisposed) throw new DisposedError(this.what);
   }
 
   [Symbol.dispose](): void {
     if (!this.#isDisposed) this.free();
     this.#isDisposed = true;
   }
+
+  /** The count in the header. */
+  get count(): number {
+    return 1;
+  }
+
+  protected get prefix(): Uint8Array {
+    return NO_BYTES;
+  }
+
+  /** Secrets are wiped. */
+  protected free(): void {
+    this.words.wipe();
+  }
 }
 
-/** A seed for the matrix A (k x k) and the vectors b_i = A s_i + e_i, NTT domain. */
+/** A seed for the matrix A (k x k) and the vectors b_i = A s_i + e_i, NTT domain: [k, length], component j of all contiguous. */
 export class LatticePublicKey extends LatticeObject implements MasterPublicKey {
   readonly kind = 'master-public-key';
   readonly seed: Uint8Array;
-  /** [k, length] polynomials: component j of all b_i is contiguous. */
-  readonly vectors: Words;
+  protected readonly wire = FeKind.masterPublicKey;
+  protected readonly what = 'a master public key';
   #matrix: Words | undefined;
 
-  constructor(context: LatticeContext, seed: Uint8Array, vectors: Words) {
-    super(context);
+  constructor(context: LatticeContext, seed: Uint8Array, words: Words) {
+    super(context, context.ring, words);
     this.seed = seed;
-    this.vectors = vectors;
   }
 
   /** A, row by row, NTT domain; expanded once. */
   get matrix(): Words {
-    this.assertLive('a master public key');
+    this.assertLive();
     if (this.#matrix === undefined) {
       const { kernel, ring, mods, params } = this.context;
       this.#matrix = kernel.allocate(params.rank ** 2 * mods.length * ring.n);
@@ -112,22 +145,12 @@ export class LatticePublicKey extends LatticeObject implements MasterPublicKey {
     return this.#matrix;
   }
 
-  get byteLength(): number {
-    const { ring, params } = this.context;
-    return FE_HEADER_BYTES + SEED_BYTES + packedPolynomialBytes(ring, params.rank * params.length);
+  protected override get prefix(): Uint8Array {
+    return this.seed;
   }
 
-  toBytes(): Uint8Array {
-    this.assertLive('a master public key');
-    const { kernel, ring } = this.context;
-    const writer = writeFeHeader(FeKind.masterPublicKey, this.schemeId, 1, this.byteLength - FE_HEADER_BYTES);
-    writer.bytes(this.seed);
-    writePolynomials(writer, kernel, ring, this.vectors);
-    return writer.finish();
-  }
-
-  protected free(): void {
-    this.vectors[Symbol.dispose]();
+  protected override free(): void {
+    this.words[Symbol.dispose]();
     this.#matrix?.[Symbol.dispose]();
   }
 }
@@ -135,57 +158,31 @@ export class LatticePublicKey extends LatticeObject implements MasterPublicKey {
 /** The vectors s_i: row i holds their n coefficients modulo the key prime. */
 export class LatticeSecretKey extends LatticeObject implements MasterSecretKey {
   readonly kind = 'master-secret-key';
-  readonly rows: Words;
+  protected readonly wire = FeKind.masterSecretKey;
+  protected readonly what = 'a master secret key';
 
   constructor(context: LatticeContext, rows: Words) {
-    super(context);
-    this.rows = rows;
-  }
-
-  get byteLength(): number {
-    return FE_HEADER_BYTES + packedPolynomialBytes(this.context.keyRing, this.context.params.length);
-  }
-
-  toBytes(): Uint8Array {
-    this.assertLive('a master secret key');
-    const { kernel, keyRing } = this.context;
-    const writer = writeFeHeader(FeKind.masterSecretKey, this.schemeId, 1, this.byteLength - FE_HEADER_BYTES);
-    writePolynomials(writer, kernel, keyRing, this.rows);
-    return writer.finish();
-  }
-
-  protected free(): void {
-    this.rows.wipe();
+    super(context, context.keyRing, rows);
   }
 }
 
 /** c_0 = A^T r + f_0 (k polynomials), then c_i = <b_i, r> + f_i + floor(q/K) x_i, NTT domain. */
 export class LatticeCiphertext extends LatticeObject implements InnerProductCiphertext {
   readonly kind = 'ciphertext';
-  readonly count: number;
-  readonly words: Words;
+  protected readonly wire = FeKind.ciphertext;
+  protected readonly what = 'a ciphertext';
+  readonly #count: number;
 
   constructor(context: LatticeContext, count: number, words: Words) {
-    super(context);
-    this.count = count;
-    this.words = words;
+    super(context, context.ring, words);
+    this.#count = count;
   }
 
-  get byteLength(): number {
-    const { ring, params } = this.context;
-    return FE_HEADER_BYTES + packedPolynomialBytes(ring, params.rank + params.length);
+  override get count(): number {
+    return this.#count;
   }
 
-  toBytes(): Uint8Array {
-    this.assertLive('a ciphertext');
-    const { kernel, ring } = this.context;
-    const body = this.byteLength - FE_HEADER_BYTES;
-    const writer = writeFeHeader(FeKind.ciphertext, this.schemeId, this.count, body);
-    writePolynomials(writer, kernel, ring, this.words);
-    return writer.finish();
-  }
-
-  protected free(): void {
+  protected override free(): void {
     this.words[Symbol.dispose]();
   }
 }
@@ -193,41 +190,30 @@ export class LatticeCiphertext extends LatticeObject implements InnerProductCiph
 /** sum y_i s_i for each y: n coefficients modulo the key prime. */
 export class LatticeFunctionKeys extends LatticeObject implements FunctionKeys {
   readonly kind = 'function-keys';
-  readonly count: number;
-  readonly rows: Words;
+  protected readonly wire = FeKind.functionKeys;
+  protected readonly what = 'a set of function keys';
   #transformed: Words | undefined;
 
-  constructor(context: LatticeContext, count: number, rows: Words) {
-    super(context);
-    this.count = count;
-    this.rows = rows;
+  constructor(context: LatticeContext, rows: Words) {
+    super(context, context.keyRing, rows);
+  }
+
+  override get count(): number {
+    return this.words.length / this.ring.n;
   }
 
   /** [k, count] polynomials over q, NTT domain; made once, for all ciphertexts. */
   get transformed(): Words {
-    this.assertLive('a set of function keys');
+    this.assertLive();
     this.#transformed ??= this.#transform();
     return this.#transformed;
-  }
-
-  get byteLength(): number {
-    return FE_HEADER_BYTES + packedPolynomialBytes(this.context.keyRing, this.count);
-  }
-
-  toBytes(): Uint8Array {
-    this.assertLive('a set of function keys');
-    const { kernel, keyRing } = this.context;
-    const body = this.byteLength - FE_HEADER_BYTES;
-    const writer = writeFeHeader(FeKind.functionKeys, this.schemeId, this.count, body);
-    writePolynomials(writer, kernel, keyRing, this.rows);
-    return writer.finish();
   }
 
   #transform(): Words {
     const { kernel, ring, keyRing, mods, params } = this.context;
     const { packing, rank, dimension } = params;
     const integers = new Float64Array(this.count * dimension);
-    kernel.toDoubles(keyRing, integers, this.rows, [0]);
+    kernel.toDoubles(keyRing, integers, this.words, [0]);
     const byComponent = new Float64Array(integers.length);
     for (let key = 0; key < this.count; key++) {
       for (let j = 0; j < rank; j++) {
@@ -243,8 +229,8 @@ export class LatticeFunctionKeys extends LatticeObject implements FunctionKeys {
     return words;
   }
 
-  protected free(): void {
-    this.rows.wipe();
+  protected override free(): void {
+    super.free();
     this.#transformed?.wipe();
   }
 }

@@ -138,7 +138,7 @@ export class LatticeInnerProduct implements InnerProductScheme {
     for (let j = 0; j < rank; j++) {
       const factor = r.sub(j * entry, entry);
       kernel.mulAdd(ring, head, key.matrix.sub(j * rank * entry, rank * entry), factor, mods);
-      kernel.mulAdd(ring, body, key.vectors.sub(j * length * entry, length * entry), factor, mods);
+      kernel.mulAdd(ring, body, key.words.sub(j * length * entry, length * entry), factor, mods);
     }
     r.wipe();
     noise.u64().fill(0n);
@@ -153,8 +153,8 @@ export class LatticeInnerProduct implements InnerProductScheme {
     const count = this.#checkWeights(weights);
     using prepared = kernel.prepareGemm(weights, count, params.length);
     const rows = kernel.allocate(count * params.dimension);
-    kernel.gemm(keyRing, rows, prepared, secret.rows, 1, [0]);
-    return new LatticeFunctionKeys(this.#context, count, rows);
+    kernel.gemm(keyRing, rows, prepared, secret.words, 1, [0]);
+    return new LatticeFunctionKeys(this.#context, rows);
   }
 
   decrypt(ciphertext: InnerProductCiphertext, keys: FunctionKeys, weights: Int32Array): Float64Array {
@@ -198,7 +198,7 @@ export class LatticeInnerProduct implements InnerProductScheme {
   secretKeyFromBytes(bytes: Uint8Array): LatticeSecretKey {
     const what = 'a master secret key';
     const rows = this.#readKeyRows(what, bytes, FeKind.masterSecretKey, 1, this.length);
-    return new LatticeSecretKey(this.#context, rows.words);
+    return new LatticeSecretKey(this.#context, rows);
   }
 
   ciphertextFromBytes(bytes: Uint8Array): LatticeCiphertext {
@@ -217,7 +217,7 @@ export class LatticeInnerProduct implements InnerProductScheme {
 
   functionKeysFromBytes(bytes: Uint8Array): LatticeFunctionKeys {
     const rows = this.#readKeyRows('a set of function keys', bytes, FeKind.functionKeys, MAX_KEYS, 1);
-    return new LatticeFunctionKeys(this.#context, rows.count, rows.words);
+    return new LatticeFunctionKeys(this.#context, rows);
   }
 
   [Symbol.dispose](): void {
@@ -225,16 +225,16 @@ export class LatticeInnerProduct implements InnerProductScheme {
     this.#context.keyRing[Symbol.dispose]();
   }
 
-  #readKeyRows(what: string, bytes: Uint8Array, kind: FeKind, maxCount: number, rowsPerCount: number) {
+  #readKeyRows(what: string, bytes: Uint8Array, kind: FeKind, maxCount: number, rowsPerCount: number): Words {
     const { kernel, keyRing } = this.#context;
     const { reader, count } = readFeHeader(what, bytes, kind, this.id, maxCount, (announced) =>
       packedPolynomialBytes(keyRing, announced * rowsPerCount),
     );
-    return { count, words: readPolynomials(reader, kernel, keyRing, count * rowsPerCount) };
+    return readPolynomials(reader, kernel, keyRing, count * rowsPerCount);
   }
 
   /** @throws {ParamsMismatchError} for an object of another scheme. {@link DisposedError} */
-  #own<T extends { readonly context: LatticeContext; assertLive(what: string): void }>(
+  #own<T extends { readonly context: LatticeContext; assertLive(): void }>(
     object: { readonly schemeId: string },
     type: abstract new (...args: never[]) => T,
     what: string,
@@ -242,7 +242,7 @@ export class LatticeInnerProduct implements InnerProductScheme {
     if (!(object instanceof type) || object.schemeId !== this.id) {
       throw new ParamsMismatchError(what, this.id, object.schemeId);
     }
-    object.assertLive(what);
+    object.assertLive();
     return object;
   }
 

@@ -10,13 +10,14 @@ import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import type { ParamsId } from '../../base/brand.ts';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { ParamsMismatchError } from '../../base/errors.ts';
+import { readObjectStart, writeObjectStart } from '../../base/object-start.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import type { RlweContext } from './context.ts';
 import type { RlweParams } from './params.ts';
 
 export const HEADER_BYTES = 48;
-const MAGIC = 0x41535253; // 'SRSA' read as a little-endian word
-const VERSION = 1;
+/** 'SRSA' */
+const FAMILY = { magic: 0x41535253, version: 1 } as const;
 
 /** One number per wire type; never reused. */
 export const WireKind = Object.freeze({
@@ -32,10 +33,7 @@ export type WireKind = (typeof WireKind)[keyof typeof WireKind];
 /** Starts a message of exactly `bodyBytes` after the header. */
 export function writeHeader(kind: WireKind, id: ParamsId, bodyBytes: number): ByteWriter {
   const writer = new ByteWriter(HEADER_BYTES + bodyBytes);
-  writer.u32(MAGIC);
-  writer.u8(VERSION);
-  writer.u8(kind);
-  writer.u16(0);
+  writeObjectStart(writer, FAMILY, kind);
   writer.u64(HEADER_BYTES + bodyBytes);
   writer.bytes(hexToBytes(id));
   return writer;
@@ -44,7 +42,7 @@ export function writeHeader(kind: WireKind, id: ParamsId, bodyBytes: number): By
 /** The fingerprint in a header, for choosing a context; checks nothing else than that it is there. @throws {DecodeError} */
 export function peekParamsId(bytes: Uint8Array): ParamsId {
   const reader = new ByteReader('a message', bytes);
-  if (reader.u32() !== MAGIC) throw reader.error('bad magic');
+  if (reader.u32() !== FAMILY.magic) throw reader.error('bad magic');
   reader.bytes(12);
   return bytesToHex(reader.bytes(32)) as ParamsId;
 }
@@ -56,10 +54,7 @@ export function peekParamsId(bytes: Uint8Array): ParamsId {
  */
 export function readHeader(what: string, bytes: Uint8Array, kind: WireKind, id: ParamsId): ByteReader {
   const reader = new ByteReader(what, bytes);
-  if (reader.u32() !== MAGIC) throw reader.error('bad magic');
-  if (reader.u8() !== VERSION) throw reader.error('unknown version');
-  if (reader.u8() !== kind) throw reader.error('another kind of object');
-  if (reader.u16() !== 0) throw reader.error('reserved bytes are not zero');
+  readObjectStart(reader, FAMILY, kind);
   if (reader.u64() !== bytes.length) throw reader.error('announced length and real length differ');
   const got = bytesToHex(reader.bytes(32)) as ParamsId;
   if (got !== id) throw new ParamsMismatchError(what, id, got);
