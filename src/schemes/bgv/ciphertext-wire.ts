@@ -1,7 +1,8 @@
 /** BGV ciphertext bytes: see ../rlwe/ciphertext-wire.ts; the scheme adds the noise bound, f64, and the correction factor, u64. */
 import { type CiphertextShape, ciphertextWireBytes, type FactsCodec } from '../rlwe/ciphertext-wire.ts';
 import type { BgvContext } from './context.ts';
-import { freshBits, noiseRoom, roundingBits } from './noise-bound.ts';
+import { roundingBits } from '../rlwe/noise-bound.ts';
+import { freshBits, noiseRoom } from './noise-bound.ts';
 import type { BgvParams } from './params.ts';
 
 const NOISE_BYTES = 16;
@@ -19,7 +20,8 @@ export const NOISE_CODEC: FactsCodec<{ readonly noiseBits: number; readonly fact
   read: (reader, context, level) => {
     const noiseBits = reader.f64();
     const factor = reader.u64();
-    const inWindow = noiseBits >= lowestBits(context.params) && noiseBits <= noiseRoom(context.params, level);
+    const inWindow =
+      noiseBits >= lowestBits(context.params) && noiseBits <= noiseRoom(context.modulusBits, level);
     if (!inWindow) throw reader.error('the noise bound is outside its window');
     if (factor < 1 || factor >= context.params.t) throw reader.error('the factor is no unit modulo t');
     return { noiseBits, factor };

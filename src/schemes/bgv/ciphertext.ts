@@ -34,7 +34,7 @@ export class BgvCiphertextBatch extends RlweCiphertexts<BgvContext> {
 
   /** Bits that the noise may still grow by before a decryption could fail; never negative. */
   get noiseBudget(): number {
-    return noiseRoom(this.context.params, this.level) - this.noiseBits;
+    return noiseRoom(this.context.modulusBits, this.level) - this.noiseBits;
   }
 
   /** Ciphertext `index` as a view: valid while the batch lives, owns nothing. @throws {OutOfRangeError} */

@@ -10,15 +10,19 @@ import { BgvDecryptor } from './decryptor.ts';
 import { BgvEncoder } from './encoder.ts';
 import { BgvEncryptor } from './encryptor.ts';
 import { BgvEvaluator } from './evaluator.ts';
+import { type BgvModulusBits, bgvModulusBits } from './noise-bound.ts';
 import type { BgvParams } from './params.ts';
 
 export class BgvContext extends RlweContext<BgvParams> {
   /** Z_t[X]/(X^N + 1), whose transform makes the slots. */
   readonly plainRing: Ring;
+  /** The parameters as the noise bounds need them. */
+  readonly modulusBits: BgvModulusBits;
 
   private constructor(params: BgvParams, resources: ContextResources) {
     super(params, resources);
     this.plainRing = new Ring(this.kernel, params.n, [modulusOf(params.t)]);
+    this.modulusBits = bgvModulusBits(params);
   }
 
   /** @throws {KernelError} when no kernel can be loaded. */

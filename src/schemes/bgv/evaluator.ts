@@ -16,7 +16,8 @@ import { assertTwoParts } from '../rlwe/key-switching.ts';
 import type { BgvCiphertext, BgvCiphertextBatch, BgvFacts } from './ciphertext.ts';
 import type { BgvContext } from './context.ts';
 import { balancedPair } from './correction-factor.ts';
-import { addBits, keySwitchBits, modSwitchBits, noiseRoom, roundingBits } from './noise-bound.ts';
+import { addBits, dividedBits, keySwitchBits, roundingBits } from '../rlwe/noise-bound.ts';
+import { bestForProduct, noiseRoom, switchedDown } from './noise-bound.ts';
 import { BgvPlaintext } from './plaintext.ts';
 
 export class BgvEvaluator extends RlweEvaluator<BgvContext, BgvCiphertextBatch, BgvCiphertext> {
@@ -116,7 +117,7 @@ export class BgvEvaluator extends RlweEvaluator<BgvContext, BgvCiphertextBatch, 
     if (a.level === 0) throw new LevelExhaustedError('modSwitch', 0, 1);
     const { kernel, ring, params } = this.context;
     const { q } = params.q[a.level]!;
-    const noiseBits = modSwitchBits(params.n, a.noiseBits, q);
+    const noiseBits = dividedBits(params.n, a.noiseBits, Math.log2(q));
     this.#assertRoom('modSwitch', a.level - 1, noiseBits);
     const factor = params.mulModT(a.factor, params.inverseModT(q));
     const out = allocateCiphertext(this.arena, a, { level: a.level - 1, noiseBits, factor });
@@ -140,28 +141,14 @@ export class BgvEvaluator extends RlweEvaluator<BgvContext, BgvCiphertextBatch, 
     return this.modSwitchTo(a, this.productLevel(a));
   }
 
-  /** The level that {@link modSwitchAuto} chooses: it maximises log2 Q - 2 noiseBits. From public facts only. */
+  /** The level that {@link modSwitchAuto} chooses. From public facts only. */
   productLevel(a: BgvCiphertextBatch): number {
-    const { n, q } = this.context.params;
-    let best = { level: a.level as number, room: noiseRoom(this.context.params, a.level) - 2 * a.noiseBits };
-    let bits = a.noiseBits;
-    for (let level = a.level - 1; level >= 0; level--) {
-      bits = modSwitchBits(n, bits, q[level + 1]!.q);
-      const room = noiseRoom(this.context.params, level) - 2 * bits;
-      if (noiseRoom(this.context.params, level) >= bits && room > best.room) best = { level, room };
-    }
-    return best.level;
+    return bestForProduct(this.context.modulusBits, a).level;
   }
 
   /** The lowest level that still holds `a`, for replies. From public facts only. */
   lowestLevel(a: BgvCiphertextBatch): number {
-    const { n, q } = this.context.params;
-    let [bits, lowest] = [a.noiseBits, a.level as number];
-    for (let level = a.level - 1; level >= 0; level--) {
-      bits = modSwitchBits(n, bits, q[level + 1]!.q);
-      if (noiseRoom(this.context.params, level) >= bits) lowest = level;
-    }
-    return lowest;
+    return Math.min(...[...switchedDown(this.context.modulusBits, a)].map(({ level }) => level));
   }
 
   /** Swaps the two rows; as {@link RlweEvaluator.rotate}, with the key of `conjugate` in the plan. */
@@ -242,7 +229,8 @@ export class BgvEvaluator extends RlweEvaluator<BgvContext, BgvCiphertextBatch, 
     const floor = roundingBits(this.context.params.n);
     let at = a;
     while (at.level > level) {
-      const isQuiet = at.noiseBits <= floor && at.noiseBits <= noiseRoom(this.context.params, at.level - 1);
+      const isQuiet =
+        at.noiseBits <= floor && at.noiseBits <= noiseRoom(this.context.modulusBits, at.level - 1);
       const next = isQuiet || at.parts !== 2 ? this.copyAt(at, at.level - 1) : this.modSwitch(at);
       this.release(at, a);
       at = next;
@@ -251,7 +239,7 @@ export class BgvEvaluator extends RlweEvaluator<BgvContext, BgvCiphertextBatch, 
   }
 
   #assertRoom(op: string, level: number, noiseBits: number): void {
-    const room = noiseRoom(this.context.params, level);
+    const room = noiseRoom(this.context.modulusBits, level);
     if (noiseBits > room) throw new NoiseBudgetError(op, level, Math.ceil(noiseBits - room));
   }
 
@@ -261,7 +249,7 @@ export class BgvEvaluator extends RlweEvaluator<BgvContext, BgvCiphertextBatch, 
   }
 
   protected override switchedFacts(op: string, a: BgvCiphertextBatch): Partial<BgvFacts> {
-    const noiseBits = addBits(a.noiseBits, keySwitchBits(this.context.params, a.level));
+    const noiseBits = addBits(a.noiseBits, keySwitchBits(this.context.modulusBits, a.level));
     this.#assertRoom(op, a.level, noiseBits);
     return { noiseBits };
   }

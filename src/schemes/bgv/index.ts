@@ -1,7 +1,7 @@
 /**
  * subrosa/bgv: leveled BGV, exact integers modulo t, over the same keys and key switching as subrosa/ckks.
  *
- *   BgvParams, BgvSpec, BgvContext         literal -> validated parameters -> context (kernel, tables, randomness)
+ *   BgvParams, BgvSpec, BgvIntent, BgvContext   literal or intent -> parameters -> context (kernel, tables, randomness)
  *   KeyGenerator, KeyPlan, rotationElement, conjugationElement
  *   SecretKey, PublicKey, EvaluationKeys   disposable; toBytes / fromBytes, the secret key only by exportSecretBytes
  *   BgvEncoder, BgvPlaintext               N slots in two rows, or raw coefficients
@@ -25,5 +25,6 @@ export { BgvDecryptor } from './decryptor.ts';
 export { BgvEncoder } from './encoder.ts';
 export { BgvEncryptor } from './encryptor.ts';
 export { BgvEvaluator } from './evaluator.ts';
+export type { BgvIntent } from './intent.ts';
 export { BgvParams, type BgvSpec } from './params.ts';
 export { BgvPlaintext } from './plaintext.ts';

@@ -6,6 +6,8 @@ import { isPrime, MODULUS_LIMIT } from '../../kernel/primitive-root.ts';
 import { primesBelow } from '../../ring/primes.ts';
 import type { RlweSpec } from '../rlwe/params.ts';
 import { RlweParams } from '../rlwe/params.ts';
+import { readParams, writeParams } from '../rlwe/params-wire.ts';
+import { type BgvIntent, chooseBgvSpec } from './intent.ts';
 
 /** What a person writes down. Unchecked, JSON-friendly. Exactly one of the two plaintext fields. */
 export interface BgvSpec extends RlweSpec {
@@ -16,6 +18,7 @@ export interface BgvSpec extends RlweSpec {
 }
 
 export class BgvParams extends RlweParams {
+  #spec: BgvSpec;
   /** The plaintext modulus t. */
   readonly t: number;
   /** N: two rows of N / 2. */
@@ -23,6 +26,7 @@ export class BgvParams extends RlweParams {
 
   private constructor(spec: BgvSpec, t: number) {
     super(spec, 'bgv', modulusBytes(t));
+    this.#spec = spec;
     this.t = t;
     this.slots = this.n;
     const q0 = this.q[0]!.q;
@@ -41,6 +45,25 @@ export class BgvParams extends RlweParams {
   /** @throws {InvalidParamsError} {@link InsecureParamsError} */
   static create(spec: BgvSpec): BgvParams {
     return new BgvParams(spec, plaintextModulus(spec));
+  }
+
+  /**
+   * Chosen for what a computation needs: see {@link BgvIntent} for what is promised.
+   *
+   * @throws {InvalidParamsError} that says what does not fit.
+   */
+  static forIntent(intent: BgvIntent): BgvParams {
+    return BgvParams.create(chooseBgvSpec(intent));
+  }
+
+  /** The literal in binary; the number added is t. */
+  toBytes(): Uint8Array {
+    return writeParams(FRAME, this, this.#spec, this.t);
+  }
+
+  /** Insecure parameters come back marked as such: the caller decides on `isInsecure`. @throws {DecodeError} */
+  static fromBytes(bytes: Uint8Array): BgvParams {
+    return readParams(FRAME, bytes, (spec, t) => BgvParams.create({ ...spec, plaintextModulus: t }));
   }
 
   /** `value` modulo each prime q_0 .. q_level. */
@@ -63,6 +86,8 @@ export class BgvParams extends RlweParams {
     return Number(inverseMod(BigInt(a % this.t), BigInt(this.t)));
   }
 }
+
+const FRAME = Object.freeze({ what: 'BGV parameters', magic: 0x42535253 }); // 'SRSB'
 
 function plaintextModulus(spec: BgvSpec): number {
   const { plaintextBits, plaintextModulus: given, logN } = spec;

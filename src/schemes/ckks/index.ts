@@ -1,7 +1,7 @@
 /**
  * subrosa/ckks: leveled CKKS with hybrid key switching.
  *
- *   CkksParams, CkksSpec, CkksContext      literal -> validated parameters -> context (kernel, tables, randomness)
+ *   CkksParams, CkksSpec, CkksIntent, CkksContext   literal or intent -> parameters -> context (kernel, tables, randomness)
  *   KeyGenerator, KeyPlan, rotationElement, conjugationElement, expansionElements
  *   SecretKey, PublicKey, EvaluationKeys   disposable; toBytes / fromBytes, the secret key only by exportSecretBytes
  *   CkksEncoder, CkksPlaintext             slots, sparse slots, raw coefficients, interleaved vectors
@@ -41,5 +41,6 @@ export { CkksEncoder, type EncodeOptions } from './encoder.ts';
 export { CkksEncryptor } from './encryptor.ts';
 export { CkksEvaluator } from './evaluator.ts';
 export { expansionElements } from './expand-interleaved.ts';
+export type { CkksIntent } from './intent.ts';
 export { CkksParams, type CkksSpec } from './params.ts';
 export { CkksPlaintext } from './plaintext.ts';

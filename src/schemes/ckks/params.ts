@@ -1,10 +1,11 @@
 /** CKKS parameters: the ring-LWE ones and a default scale [CHKKS18]. */
 import type { Scale } from '../../base/brand.ts';
 import { ByteWriter } from '../../base/bytes.ts';
-import { DecodeError, InvalidParamsError, SubrosaError } from '../../base/errors.ts';
-import { ByteReader } from '../../base/bytes.ts';
+import { InvalidParamsError } from '../../base/errors.ts';
 import type { RlweSpec } from '../rlwe/params.ts';
 import { RlweParams } from '../rlwe/params.ts';
+import { readParams, writeParams } from '../rlwe/params-wire.ts';
+import { type CkksIntent, chooseCkksSpec } from './intent.ts';
 
 /** What a person writes down. Unchecked, JSON-friendly. */
 export interface CkksSpec extends RlweSpec {
@@ -37,46 +38,26 @@ export class CkksParams extends RlweParams {
   }
 
   /**
-   * The literal in binary: logN, alpha, security mark, counts, bits as doubles, logScale, identifier. The reader rederives the
-   * primes.
+   * Chosen for what a computation needs: see {@link CkksIntent} for what is promised.
+   *
+   * @throws {InvalidParamsError} that says what does not fit.
    */
+  static forIntent(intent: CkksIntent): CkksParams {
+    return CkksParams.create(chooseCkksSpec(intent));
+  }
+
+  /** The literal in binary; the number added is logScale. */
   toBytes(): Uint8Array {
-    const { logN, logQ, logP, logScale } = this.#spec;
-    const writer = new ByteWriter(PARAMS_PREFIX_BYTES + 8 * (logQ.length + logP.length + 1));
-    writer.u32(PARAMS_MAGIC);
-    writer.u8(1);
-    writer.u8(this.isInsecure ? 1 : 0);
-    writer.u8(logN);
-    writer.u8(this.alpha);
-    writer.u8(logQ.length);
-    writer.u8(logP.length);
-    for (const value of [...logQ, ...logP, logScale]) writer.f64(value);
-    return writer.finish();
+    return writeParams(FRAME, this, this.#spec, this.#spec.logScale);
   }
 
   /** Insecure parameters come back marked as such: the caller decides on `isInsecure`. @throws {DecodeError} */
   static fromBytes(bytes: Uint8Array): CkksParams {
-    const reader = new ByteReader('CKKS parameters', bytes);
-    if (reader.u32() !== PARAMS_MAGIC || reader.u8() !== 1) throw reader.error('bad magic or version');
-    const mark = reader.u8();
-    if (mark > 1) throw reader.error('unknown security mark');
-    const [logN, alpha, countQ, countP] = [reader.u8(), reader.u8(), reader.u8(), reader.u8()];
-    if (reader.remaining !== 8 * (countQ + countP + 1)) throw reader.error('wrong length');
-    const logQ = Array.from({ length: countQ }, () => reader.f64());
-    const logP = Array.from({ length: countP }, () => reader.f64());
-    const logScale = reader.f64();
-    try {
-      const security = mark === 1 ? 'insecure-for-tests' : 128;
-      return CkksParams.create({ logN, logQ, logP, logScale, alpha, security });
-    } catch (error) {
-      if (error instanceof SubrosaError) throw new DecodeError('CKKS parameters', error.message);
-      throw error;
-    }
+    return readParams(FRAME, bytes, (spec, logScale) => CkksParams.create({ ...spec, logScale }));
   }
 }
 
-const PARAMS_MAGIC = 0x50535253; // 'SRSP'
-const PARAMS_PREFIX_BYTES = 10;
+const FRAME = Object.freeze({ what: 'CKKS parameters', magic: 0x50535253 }); // 'SRSP'
 
 function doubleBytes(value: number): Uint8Array {
   const writer = new ByteWriter(8);

@@ -111,7 +111,8 @@ export abstract class RlweParams {
   }
 }
 
-function chooseModuli(bits: readonly number[], n: number, taken: Set<number>): readonly Modulus[] {
+/** Each the largest prime 1 mod 2n below 2^bits that is not in `taken`, which it joins. @throws {InvalidParamsError} */
+export function chooseModuli(bits: readonly number[], n: number, taken: Set<number>): readonly Modulus[] {
   return Object.freeze(
     bits.map((size) => {
       const q = primesBelow(size, n, 1, taken)[0]!;

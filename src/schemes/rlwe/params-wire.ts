@@ -1,0 +1,61 @@
+/**
+ * A parameter literal in binary: magic u32, version u8, security mark u8, logN u8, alpha u8, counts of ciphertext and special
+ * primes u8 each, their bits as f64, then the one number that the scheme adds, f64. The reader rederives the primes.
+ */
+import { ByteReader, ByteWriter } from '../../base/bytes.ts';
+import { DecodeError, SubrosaError } from '../../base/errors.ts';
+import type { RlweParams, RlweSpec } from './params.ts';
+
+const VERSION = 1;
+const PREFIX_BYTES = 10;
+
+/** How a scheme marks its parameters. */
+export interface ParamsFrame {
+  readonly what: string;
+  /** Four letters as a little-endian word. */
+  readonly magic: number;
+}
+
+/** `literal` is what `params` were made from. */
+export function writeParams(
+  frame: ParamsFrame,
+  params: RlweParams,
+  literal: RlweSpec,
+  own: number,
+): Uint8Array {
+  const { logQ, logP } = literal;
+  const writer = new ByteWriter(PREFIX_BYTES + 8 * (logQ.length + logP.length + 1));
+  writer.u32(frame.magic);
+  writer.u8(VERSION);
+  writer.u8(params.isInsecure ? 1 : 0);
+  writer.u8(params.logN);
+  writer.u8(params.alpha);
+  writer.u8(logQ.length);
+  writer.u8(logP.length);
+  for (const value of [...logQ, ...logP, own]) writer.f64(value);
+  return writer.finish();
+}
+
+/** `create` validates; whatever it refuses is a {@link DecodeError}. @throws {DecodeError} */
+export function readParams<P>(
+  frame: ParamsFrame,
+  bytes: Uint8Array,
+  create: (spec: Required<RlweSpec>, own: number) => P,
+): P {
+  const reader = new ByteReader(frame.what, bytes);
+  if (reader.u32() !== frame.magic || reader.u8() !== VERSION) throw reader.error('bad magic or version');
+  const mark = reader.u8();
+  if (mark > 1) throw reader.error('unknown security mark');
+  const [logN, alpha, countQ, countP] = [reader.u8(), reader.u8(), reader.u8(), reader.u8()];
+  if (reader.remaining !== 8 * (countQ + countP + 1)) throw reader.error('wrong length');
+  const logQ = Array.from({ length: countQ }, () => reader.f64());
+  const logP = Array.from({ length: countP }, () => reader.f64());
+  const own = reader.f64();
+  const security = mark === 1 ? 'insecure-for-tests' : 128;
+  try {
+    return create({ logN, logQ, logP, alpha, security }, own);
+  } catch (error) {
+    if (error instanceof SubrosaError) throw new DecodeError(frame.what, error.message);
+    throw error;
+  }
+}
