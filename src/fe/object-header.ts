@@ -92,9 +92,12 @@ export function rowsOf(what: string, values: Int32Array, columns: number): numbe
 
 /** @throws {OutOfRangeError} that names the first index whose value is over `bound`; the value itself stays untold. */
 export function checkBound(what: string, values: Int32Array, bound: number): void {
-  const index = values.findIndex((value) => Math.abs(value) > bound);
-  if (index >= 0) {
-    throw new OutOfRangeError(`${what} at index ${index}`, `at most ${bound} in absolute value`, 'larger');
+  // A loop, since weights come by the hundred thousand with every training step.
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index] as number;
+    if (value > bound || value < -bound) {
+      throw new OutOfRangeError(`${what} at index ${index}`, `at most ${bound} in absolute value`, 'larger');
+    }
   }
 }
 

@@ -20,6 +20,8 @@ export interface LatticeContext {
   /** One prime, n words: integers of function keys. */
   readonly keyRing: RingTables;
   readonly mods: readonly number[];
+  /** At least `length` doubles with any content, valid until the next call: fresh memory costs more than what is done in it. */
+  scratch(length: number): Float64Array;
 }
 
 export const SEED_BYTES = 32;
@@ -212,20 +214,20 @@ export class LatticeFunctionKeys extends LatticeObject implements FunctionKeys {
   #transform(): Words {
     const { kernel, ring, keyRing, mods, params } = this.context;
     const { packing, rank, dimension } = params;
-    const integers = new Float64Array(this.count * dimension);
-    kernel.toDoubles(keyRing, integers, this.words, [0]);
-    const byComponent = new Float64Array(integers.length);
-    for (let key = 0; key < this.count; key++) {
-      for (let j = 0; j < rank; j++) {
-        const from = key * dimension + j * packing;
-        byComponent.set(integers.subarray(from, from + packing), (j * this.count + key) * packing);
+    const count = this.count;
+    const one = new Float64Array(dimension);
+    const byComponent = this.context.scratch(count * dimension).subarray(0, count * dimension);
+    // Element by element: runs are as short as 8, and views of them cost more than their copies.
+    for (let key = 0; key < count; key++) {
+      kernel.toDoubles(keyRing, one, this.words.sub(key * dimension, dimension), [0]);
+      for (let j = 0, from = 0; j < rank; j++) {
+        for (let to = (j * count + key) * packing, end = to + packing; to < end; to++, from++)
+          byComponent[to] = one[from] as number;
       }
     }
-    const words = kernel.allocate(this.count * rank * mods.length * packing);
+    const words = kernel.allocate(count * rank * mods.length * packing);
     kernel.fromDoubles(ring, words, byComponent, mods);
     kernel.nttForward(ring, words, mods);
-    integers.fill(0);
-    byComponent.fill(0);
     return words;
   }
 

@@ -44,6 +44,7 @@ export class LatticeInnerProduct implements InnerProductScheme {
   readonly #unit: readonly number[];
   /** K / q */
   readonly #inverseUnit: number;
+  #scratch = new Float64Array(0);
 
   /** @throws {InvalidParamsError} {@link InsecureParamsError} */
   constructor(kernel: Kernel, spec: LatticeSpec) {
@@ -55,6 +56,10 @@ export class LatticeInnerProduct implements InnerProductScheme {
       ring: kernel.openRing(packing, primes),
       keyRing: kernel.openRing(dimension, [keyPrime]),
       mods: primes.map((_, i) => i),
+      scratch: (length) => {
+        if (this.#scratch.length < length) this.#scratch = new Float64Array(length);
+        return this.#scratch;
+      },
     };
     const q = primes.reduce((product, prime) => product * BigInt(prime), 1n);
     this.#unit = primes.map((prime) => Number((q / BigInt(results)) % BigInt(prime)));
@@ -292,11 +297,11 @@ export class LatticeInnerProduct implements InnerProductScheme {
    * can: one such coefficient, used or not, gives it away.
    */
   #decode(values: Float64Array, weights: Int32Array, count: number): Float64Array {
-    const { packing, length, resultBound } = this.params;
+    const { packing, resultBound } = this.params;
     const rows = values.length / packing;
     const results = new Float64Array(rows * count);
     for (let row = 0; row < rows; row++) {
-      const tolerance = this.#tolerance(weights.subarray(row * length, (row + 1) * length));
+      const tolerance = this.#tolerance(weights, row);
       for (let j = 0; j < packing; j++) {
         const value = (values[row * packing + j] as number) * this.#inverseUnit;
         const result = Math.round(value);
@@ -309,9 +314,12 @@ export class LatticeInnerProduct implements InnerProductScheme {
     return results;
   }
 
-  /** Largest distance from an integer that noise and rounding can cause for weights y, in units of q / K. */
-  #tolerance(weights: Int32Array): number {
-    const squaredNorm = weights.reduce((sum, weight) => sum + weight * weight, 0);
+  /** Largest distance from an integer that noise and rounding can cause for a row of weights, in units of q / K. */
+  #tolerance(weights: Int32Array, row: number): number {
+    let squaredNorm = 0;
+    for (let i = row * this.length; i < (row + 1) * this.length; i++) {
+      squaredNorm += (weights[i] as number) ** 2;
+    }
     return this.params.noiseBound(squaredNorm) * this.#inverseUnit + ROUNDING;
   }
 }
