@@ -44,10 +44,11 @@ export class WasmWeights implements GemmWeights {
     this.cols = cols;
     this.memory = memory;
     this.#values = Int32Array.from(values);
-    this.#packed = memory.allocate(8 * ROW_TILE * Math.ceil(rows / ROW_TILE) * cols);
-    memory.borrow(4 * values.length, (at) => {
+    this.#packed = memory.borrow(4 * values.length, (at) => {
+      const packed = memory.allocate(8 * ROW_TILE * Math.ceil(rows / ROW_TILE) * cols);
       memory.bytes(at, 4 * values.length).set(new Uint8Array(this.#values.buffer));
-      exports.packWeights(this.#packed, at, rows, cols);
+      exports.packWeights(packed, at, rows, cols);
+      return packed;
     });
   }
 

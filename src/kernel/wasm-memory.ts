@@ -33,10 +33,11 @@ export class WasmMemory {
   /** @throws {KernelError} when neither the free runs nor growth give that many bytes. */
   allocate(bytes: number): number {
     const size = aligned(bytes);
-    const at = this.#free.findIndex(({ start, end }) => end - start >= size);
+    const fits = ({ start, end }: Run) => end - start >= size;
+    let at = this.#free.findIndex(fits);
     if (at < 0) {
       this.#grow(size);
-      return this.allocate(bytes);
+      at = this.#free.findIndex(fits);
     }
     const run = this.#free[at] as Run;
     const { start } = run;

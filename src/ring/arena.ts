@@ -36,6 +36,16 @@ export abstract class Owned implements Disposable {
   }
 }
 
+/** What `build` makes of `words`, which it owns from then on; when it throws, they are wiped and freed. */
+export function handOver<T>(words: Words, build: (words: Words) => T): T {
+  try {
+    return build(words);
+  } catch (error) {
+    words.wipe();
+    throw error;
+  }
+}
+
 export class Arena implements Disposable {
   readonly kernel: Kernel;
   #owned = new Set<Owned>();
@@ -50,15 +60,22 @@ export class Arena implements Disposable {
     return this.#owned.size;
   }
 
-  /** Fresh zeroed words, not yet owned: the caller wraps them in an object and adopts it. @throws {DisposedError} */
-  allocate(words: number): Words {
+  /**
+   * What `build` makes of that many fresh zeroed words, owned; when it throws, they are wiped and freed.
+   *
+   * @throws {DisposedError} {@link KernelError} when memory is exhausted.
+   */
+  make<T extends Owned>(words: number, build: (words: Words) => T): T {
     if (this.#isDisposed) throw new DisposedError('an arena');
-    return this.kernel.allocate(words);
+    return this.adopt(handOver(this.kernel.allocate(words), build));
   }
 
-  /** Takes ownership of `value` and returns it. @throws {DisposedError} */
+  /** Takes ownership of `value` and returns it. @throws {DisposedError} after disposing `value`. */
   adopt<T extends Owned>(value: T): T {
-    if (this.#isDisposed) throw new DisposedError('an arena');
+    if (this.#isDisposed) {
+      value[Symbol.dispose]();
+      throw new DisposedError('an arena');
+    }
     value.setOwner(this);
     this.#owned.add(value);
     return value;

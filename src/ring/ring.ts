@@ -3,6 +3,7 @@
  * operations on them with domains checked by the compiler. Functions ending in `Into` write their first argument.
  */
 import type { Kernel, RingTables, Words } from '../kernel/kernel.ts';
+import { handOver } from './arena.ts';
 import type { Poly } from './poly.ts';
 
 /** A prime with its size: 2^(bits-1) < q < 2^bits. */
@@ -74,9 +75,11 @@ export class Ring implements Disposable {
       const small = new Int8Array(this.n);
       small[e % this.n] = e < this.n ? 1 : -1;
       const mods = this.moduli.map((_, i) => i);
-      words = this.kernel.allocate(mods.length * this.n);
-      this.kernel.fromSigned(this.tables, words, small, mods);
-      this.kernel.nttForward(this.tables, words, mods);
+      words = handOver(this.kernel.allocate(mods.length * this.n), (fresh) => {
+        this.kernel.fromSigned(this.tables, fresh, small, mods);
+        this.kernel.nttForward(this.tables, fresh, mods);
+        return fresh;
+      });
       this.#monomials.set(e, words);
     }
     return words;

@@ -13,8 +13,11 @@ export function uniformInto(ring: Ring, out: Words, seed: Seed, mods: readonly n
 
 /** Errors: centred binomial with k = 21, variance 10.5. Wipes `key`. */
 export function errorInto(ring: Ring, out: Words, key: Uint8Array, mods: readonly number[]): void {
-  smallInto(ring, out, mods, (small) => ring.kernel.centredBinomial(small, key, 0));
-  key.fill(0);
+  try {
+    smallInto(ring, out, mods, (small) => ring.kernel.centredBinomial(small, key, 0));
+  } finally {
+    key.fill(0);
+  }
 }
 
 /** Uniform in {-1, 0, 1}, variance 2/3. Leaves `key` to the caller. */

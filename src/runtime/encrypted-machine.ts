@@ -55,7 +55,7 @@ interface Run {
 export class EncryptedMachine implements Disposable {
   readonly program: Program;
   readonly #context: CkksContext;
-  readonly #layers: readonly MachineLayer[];
+  readonly #layers: MachineLayer[] = [];
 
   /** `context` must have the program's parameters; it is borrowed. @throws {ShapeError} otherwise. */
   constructor(program: Program, context: CkksContext) {
@@ -63,14 +63,24 @@ export class EncryptedMachine implements Disposable {
       throw new ShapeError('the context', program.params.id, context.params.id);
     this.program = program;
     this.#context = context;
+    try {
+      this.#prepareLayers();
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  #prepareLayers(): void {
+    const { kernel, params } = this.#context;
     let order = (input: number) => input;
-    this.#layers = program.network.layers.map((layer, i) => {
-      const { linear, square } = stepsOf(program, i);
-      const words = linear.parts * (linear.level + 1) * context.params.n;
+    this.program.network.layers.forEach((layer, i) => {
+      const { linear, square } = stepsOf(this.program, i);
+      const words = linear.parts * (linear.level + 1) * params.n;
       const tileRows = Math.max(TILE_ROWS, Math.floor(TILE_WORDS / words));
-      const prepared = prepareLayer(context.kernel, layer, { inputOrder: order, tileRows });
+      const prepared = prepareLayer(kernel, layer, { inputOrder: order, tileRows });
       order = prepared.orderOf;
-      return { linear, square, prepared };
+      this.#layers.push({ linear, square, prepared });
     });
   }
 

@@ -37,21 +37,36 @@ interface Tiling {
 /** Packs the weights for the kernel; a tile covers outputs that one matrix product computes. */
 export function prepareLayer(kernel: Kernel, layer: PolynomialLayer, tiling: Tiling): PreparedLayer {
   const cut = layer.gather === undefined ? denseTiles : convolutionTiles;
-  const tiles = cut(kernel, layer, tiling);
+  const tiles: LinearTile[] = [];
+  try {
+    cut(tiles, kernel, layer, tiling);
+  } catch (error) {
+    disposeWeights(tiles);
+    throw error;
+  }
   const positions = layer.gather?.positions ?? 1;
   return {
     outputs: layer.rows * positions,
     tiles,
     orderOf: (output) => (output % positions) * layer.rows + Math.floor(output / positions),
     [Symbol.dispose]: () => {
-      for (const weights of new Set(tiles.map((tile) => tile.weights))) weights[Symbol.dispose]();
+      disposeWeights(tiles);
     },
   };
 }
 
-function denseTiles(kernel: Kernel, layer: PolynomialLayer, { inputOrder, tileRows }: Tiling): LinearTile[] {
+/** Tiles may share their weights. */
+function disposeWeights(tiles: readonly LinearTile[]): void {
+  for (const weights of new Set(tiles.map((tile) => tile.weights))) weights[Symbol.dispose]();
+}
+
+function denseTiles(
+  tiles: LinearTile[],
+  kernel: Kernel,
+  layer: PolynomialLayer,
+  { inputOrder, tileRows }: Tiling,
+): void {
   const { rows, cols } = layer;
-  const tiles: LinearTile[] = [];
   for (let first = 0; first < rows; first += tileRows) {
     const count = Math.min(tileRows, rows - first);
     const weights = new Int32Array(count * cols);
@@ -67,17 +82,16 @@ function denseTiles(kernel: Kernel, layer: PolynomialLayer, { inputOrder, tileRo
       offsets: layer.offset.slice(first, first + count),
     });
   }
-  return tiles;
 }
 
 function convolutionTiles(
+  tiles: LinearTile[],
   kernel: Kernel,
   layer: PolynomialLayer,
   { inputOrder, tileRows }: Tiling,
-): LinearTile[] {
+): void {
   const { rows, cols } = layer;
   const { positions, rowIndex } = layer.gather!;
-  const tiles: LinearTile[] = [];
   for (let row = 0; row < rows; row += tileRows) {
     const count = Math.min(tileRows, rows - row);
     const weights = kernel.prepareGemm(layer.weights.slice(row * cols, (row + count) * cols), count, cols);
@@ -91,5 +105,4 @@ function convolutionTiles(
       });
     }
   }
-  return tiles;
 }

@@ -1,6 +1,7 @@
 /** Feeds mutants to a parser and holds it to the rules: typed errors only, bounded memory, bounded time, nothing left behind. */
 import { SubrosaError } from '../../src/base/errors.ts';
-import type { Kernel, Words } from '../../src/kernel/kernel.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import { overrideMethods } from '../kernel/override-methods.ts';
 import { mutants } from './mutations.ts';
 
 export interface FuzzTarget {
@@ -27,15 +28,10 @@ export class AllocationMeter {
   readonly kernel: Kernel;
 
   constructor(kernel: Kernel) {
-    const allocate = (words: number): Words => {
-      this.bytes += 8 * words;
-      return kernel.allocate(words);
-    };
-    this.kernel = new Proxy(kernel, {
-      get(target, name) {
-        if (name === 'allocate') return allocate;
-        const value = Reflect.get(target, name) as unknown;
-        return typeof value === 'function' ? value.bind(target) : value;
+    this.kernel = overrideMethods(kernel, {
+      allocate: (words) => {
+        this.bytes += 8 * words;
+        return kernel.allocate(words);
       },
     });
   }

@@ -4,6 +4,7 @@ import type { Kernel, RingTables } from '../../src/kernel/kernel.ts';
 import { loadNativeKernel } from '../../src/kernel/native.ts';
 import { loadReferenceKernel } from '../../src/kernel/reference.ts';
 import { loadWasmKernel } from '../../src/kernel/wasm-node.ts';
+import { overrideMethods } from './override-methods.ts';
 import { Bench, CASES, moduliFor } from './cases.ts';
 import type { KernelMethod, Output, Pattern } from './cases.ts';
 
@@ -16,7 +17,8 @@ export interface Candidate {
   readonly reason?: string;
 }
 
-function tryOpen(name: string, open: () => Kernel): Candidate {
+/** The kernel, or why it is not here. */
+export function tryOpen(name: string, open: () => Kernel): Candidate {
   try {
     return { name, kernel: open() };
   } catch (error) {
@@ -107,16 +109,11 @@ export class Differential {
   /** A kernel like the reference but for one bit in the last word that `rescale` writes. */
   wrongKernel(): Kernel {
     const { reference } = this;
-    const rescale: Kernel['rescale'] = (ring, out, a, mods) => {
-      reference.rescale(ring, out, a, mods);
-      const view = out.u64();
-      view[view.length - 1] ^= 1n;
-    };
-    return new Proxy(reference, {
-      get(target, name) {
-        if (name === 'rescale') return rescale;
-        const value = Reflect.get(target, name) as unknown;
-        return typeof value === 'function' ? value.bind(target) : value;
+    return overrideMethods(reference, {
+      rescale(ring, out, a, mods) {
+        reference.rescale(ring, out, a, mods);
+        const view = out.u64();
+        view[view.length - 1] ^= 1n;
       },
     });
   }

@@ -144,6 +144,8 @@ test('an arena frees what it owns, once, and not what was kept', () => {
   arena[Symbol.dispose]();
   expect([owned!.freed, kept!.freed, early!.freed]).toEqual([1, 0, 1]);
   expect(() => owned!.assertLive('a probe')).toThrow(DisposedError);
-  expect(() => arena.allocate(1)).toThrow(DisposedError);
-  expect(() => arena.adopt(new Probe())).toThrow(DisposedError);
+  expect(() => arena.make(1, () => new Probe())).toThrow(DisposedError);
+  const late = new Probe();
+  expect(() => arena.adopt(late)).toThrow(DisposedError);
+  expect(late.freed).toBe(1);
 });

@@ -38,16 +38,30 @@ export class InferenceClient implements Disposable {
   }
 
   /** Makes a fresh secret key. @throws {DecodeError} {@link InsecureParamsError} for a bad offer. */
-  static async create(offer: Offer, kernel: Kernel): Promise<InferenceClient> {
-    const context = await openOffered(offer, kernel);
-    using generator = context.keyGenerator();
-    return new InferenceClient(offer, context, generator.secretKey());
+  static create(offer: Offer, kernel: Kernel): Promise<InferenceClient> {
+    return InferenceClient.#open(offer, kernel, (context) => {
+      using generator = context.keyGenerator();
+      return generator.secretKey();
+    });
   }
 
   /** Takes up a key that {@link exportSecret} gave out. @throws {DecodeError} {@link ParamsMismatchError} */
-  static async restore(offer: Offer, secret: Uint8Array, kernel: Kernel): Promise<InferenceClient> {
-    const context = await openOffered(offer, kernel);
-    return new InferenceClient(offer, context, SecretKey.fromSecretBytes(context, secret));
+  static restore(offer: Offer, secret: Uint8Array, kernel: Kernel): Promise<InferenceClient> {
+    return InferenceClient.#open(offer, kernel, (context) => SecretKey.fromSecretBytes(context, secret));
+  }
+
+  static async #open(
+    offer: Offer,
+    kernel: Kernel,
+    makeKey: (context: CkksContext) => SecretKey,
+  ): Promise<InferenceClient> {
+    const context = await CkksContext.open(CkksParams.create(parseOffer(offer).params), { kernel });
+    try {
+      return new InferenceClient(offer, context, makeKey(context));
+    } catch (error) {
+      context[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /** The secret key as bytes, for a sealed key file and nothing else. The caller wipes them. */
@@ -163,8 +177,4 @@ export class InferenceClient implements Disposable {
     this.#secret[Symbol.dispose]();
     this.#context[Symbol.dispose]();
   }
-}
-
-function openOffered(offer: Offer, kernel: Kernel): Promise<CkksContext> {
-  return CkksContext.open(CkksParams.create(parseOffer(offer).params), { kernel });
 }

@@ -52,13 +52,25 @@ export class InferenceResponder implements Disposable {
   /** Compiles every model. The kernel is borrowed. @throws {InvalidParamsError} {@link UnsupportedOpError} */
   static async open(models: readonly ServedModel[], kernel: Kernel): Promise<InferenceResponder> {
     const responder = new InferenceResponder(kernel);
-    for (const { name, network } of models) {
-      const program = compile(network, { name });
-      const context = await CkksContext.open(program.params, { kernel });
-      const machine = new EncryptedMachine(program, context);
-      responder.#models.set(name, { program, context, machine, clients: new Map() });
+    try {
+      for (const model of models) await responder.#open(model);
+    } catch (error) {
+      responder[Symbol.dispose]();
+      throw error;
     }
     return responder;
+  }
+
+  async #open({ name, network }: ServedModel): Promise<void> {
+    const program = compile(network, { name });
+    const context = await CkksContext.open(program.params, { kernel: this.#kernel });
+    try {
+      const machine = new EncryptedMachine(program, context);
+      this.#models.set(name, { program, context, machine, clients: new Map() });
+    } catch (error) {
+      context[Symbol.dispose]();
+      throw error;
+    }
   }
 
   programs(): Program[] {

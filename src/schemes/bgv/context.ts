@@ -1,7 +1,7 @@
 /** BGV parameters made ready to compute; hands out the roles. Knows no key. */
 import type { Arena } from '../../ring/arena.ts';
 import { modulusOf, Ring } from '../../ring/ring.ts';
-import { type ContextOptions, type ContextResources, openResources, RlweContext } from '../rlwe/context.ts';
+import { type ContextOptions, type ContextResources, openContext, RlweContext } from '../rlwe/context.ts';
 import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
 import { KeyGenerator } from '../rlwe/key-generator.ts';
 import type { PublicKey } from '../rlwe/public-key.ts';
@@ -21,13 +21,18 @@ export class BgvContext extends RlweContext<BgvParams> {
 
   private constructor(params: BgvParams, resources: ContextResources) {
     super(params, resources);
-    this.plainRing = new Ring(this.kernel, params.n, [modulusOf(params.t)]);
     this.modulusBits = bgvModulusBits(params);
+    try {
+      this.plainRing = new Ring(this.kernel, params.n, [modulusOf(params.t)]);
+    } catch (error) {
+      this.ring[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /** @throws {KernelError} when no kernel can be loaded. */
-  static async open(params: BgvParams, options: ContextOptions = {}): Promise<BgvContext> {
-    return new BgvContext(params, await openResources(options));
+  static open(params: BgvParams, options: ContextOptions = {}): Promise<BgvContext> {
+    return openContext(options, (resources) => new BgvContext(params, resources));
   }
 
   keyGenerator(): KeyGenerator {

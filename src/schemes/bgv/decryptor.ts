@@ -1,5 +1,5 @@
 /** Decryption: exact as long as the noise bound holds, which the evaluator sees to. Fixed shape: the same work whatever the values. */
-import type { Words } from '../../kernel/kernel.ts';
+import { Scratch } from '../../ring/scratch.ts';
 import { RlweDecryptor } from '../rlwe/decryptor.ts';
 import { innerProductInto } from '../rlwe/key-switching.ts';
 import type { BgvCiphertext, BgvCiphertextBatch } from './ciphertext.ts';
@@ -24,10 +24,11 @@ export class BgvDecryptor extends RlweDecryptor<BgvContext, BgvCiphertextBatch, 
     for (let i = 1; i <= batch.level; i++) undo = params.mulModT(undo, params.q[i]!.q % params.t);
     const values = this.#lowestValues(batch, index);
     try {
-      const m = this.arena.allocate(params.n);
-      kernel.fromDoubles(plainRing.tables, m, values, PLAIN_LIMB);
-      kernel.mulScalar(plainRing.tables, m, m, [undo], PLAIN_LIMB);
-      return this.arena.adopt(new BgvPlaintext(context, m));
+      return this.arena.make(params.n, (m) => {
+        kernel.fromDoubles(plainRing.tables, m, values, PLAIN_LIMB);
+        kernel.mulScalar(plainRing.tables, m, m, [undo], PLAIN_LIMB);
+        return new BgvPlaintext(context, m);
+      });
     } finally {
       values.fill(0);
     }
@@ -36,22 +37,19 @@ export class BgvDecryptor extends RlweDecryptor<BgvContext, BgvCiphertextBatch, 
   /** v after switching to q_0, centred. */
   #lowestValues(batch: BgvCiphertextBatch, index: number): Float64Array {
     const { kernel, ring, params } = this.context;
-    let at: Words = kernel.allocate(batch.polyWords);
-    try {
-      innerProductInto(at, batch, index, this.key);
-      for (let level = batch.level; level > 0; level--) {
-        const next = kernel.allocate(level * params.n);
-        kernel.rescale(ring.tables, next, at, this.context.qMods(level));
-        at.wipe();
-        at = next;
-      }
-      const values = new Float64Array(params.n);
-      kernel.mulScalar(ring.tables, at, at, params.residues(params.t, 0), LOWEST);
-      kernel.nttInverse(ring.tables, at, LOWEST);
-      kernel.toDoubles(ring.tables, values, at, LOWEST);
-      return values;
-    } finally {
-      at.wipe();
+    using scratch = new Scratch(kernel);
+    let at = scratch.allocate(batch.polyWords);
+    innerProductInto(at, batch, index, this.key);
+    for (let level = batch.level; level > 0; level--) {
+      const next = scratch.allocate(level * params.n);
+      kernel.rescale(ring.tables, next, at, this.context.qMods(level));
+      scratch.release(at);
+      at = next;
     }
+    const values = new Float64Array(params.n);
+    kernel.mulScalar(ring.tables, at, at, params.residues(params.t, 0), LOWEST);
+    kernel.nttInverse(ring.tables, at, LOWEST);
+    kernel.toDoubles(ring.tables, values, at, LOWEST);
+    return values;
   }
 }

@@ -33,10 +33,11 @@ export class BgvEncoder {
     try {
       for (let i = 0; i < values.length; i++) placed[this.#places[i]!] = values[i]!;
       this.#assertIntegers(placed);
-      const words = this.#arena.allocate(params.n);
-      kernel.fromDoubles(plainRing.tables, words, placed, PLAIN_LIMB);
-      kernel.nttInverse(plainRing.tables, words, PLAIN_LIMB);
-      return this.#arena.adopt(new BgvPlaintext(this.#context, words));
+      return this.#arena.make(params.n, (words) => {
+        kernel.fromDoubles(plainRing.tables, words, placed, PLAIN_LIMB);
+        kernel.nttInverse(plainRing.tables, words, PLAIN_LIMB);
+        return new BgvPlaintext(this.#context, words);
+      });
     } finally {
       placed.fill(0);
     }
@@ -66,9 +67,10 @@ export class BgvEncoder {
     const values = Float64Array.from(coefficients);
     try {
       this.#assertIntegers(values);
-      const words = this.#arena.allocate(params.n);
-      kernel.fromDoubles(plainRing.tables, words, values, PLAIN_LIMB);
-      return this.#arena.adopt(new BgvPlaintext(this.#context, words));
+      return this.#arena.make(params.n, (words) => {
+        kernel.fromDoubles(plainRing.tables, words, values, PLAIN_LIMB);
+        return new BgvPlaintext(this.#context, words);
+      });
     } finally {
       values.fill(0);
     }

@@ -1,6 +1,9 @@
 /** Encryption, under the secret key (seeded) or a public key. */
 import { ShapeError } from '../../base/errors.ts';
+import type { Words } from '../../kernel/kernel.ts';
 import type { Arena } from '../../ring/arena.ts';
+import { Scratch } from '../../ring/scratch.ts';
+import { ciphertextWords } from '../rlwe/ciphertext.ts';
 import type { PublicKey } from '../rlwe/public-key.ts';
 import { SecretKey } from '../rlwe/secret-key.ts';
 import { ZeroEncryption } from '../rlwe/zero-encryption.ts';
@@ -29,8 +32,7 @@ export class BgvEncryptor implements Disposable {
    * @throws {ParamsMismatchError} {@link OutOfRangeError} {@link DisposedError}
    */
   encrypt(plaintext: BgvPlaintext, options: { readonly level?: number } = {}): BgvCiphertext {
-    const { words, facts } = this.#encryptAll([plaintext], options.level);
-    return this.#arena.adopt(new BgvCiphertext(words, facts));
+    return this.#encryptAll([plaintext], options.level, BgvCiphertext);
   }
 
   /** One batch; under the secret key it has one seed. @throws {ShapeError} when empty, and as {@link encrypt}. */
@@ -38,11 +40,14 @@ export class BgvEncryptor implements Disposable {
     plaintexts: readonly BgvPlaintext[],
     options: { readonly level?: number } = {},
   ): BgvCiphertextBatch {
-    const { words, facts } = this.#encryptAll(plaintexts, options.level);
-    return this.#arena.adopt(new BgvCiphertextBatch(words, facts));
+    return this.#encryptAll(plaintexts, options.level, BgvCiphertextBatch);
   }
 
-  #encryptAll(plaintexts: readonly BgvPlaintext[], asked: number | undefined) {
+  #encryptAll<T extends BgvCiphertextBatch>(
+    plaintexts: readonly BgvPlaintext[],
+    asked: number | undefined,
+    Kind: new (words: Words, facts: BgvFacts) => T,
+  ): T {
     const context = this.#context;
     const { kernel, ring, params } = context;
     const level = asked ?? params.maxLevel;
@@ -52,22 +57,20 @@ export class BgvEncryptor implements Disposable {
     for (const plaintext of plaintexts) context.assertOwn('a plaintext', plaintext);
     const mods = context.qMods(level);
     const poly = mods.length * params.n;
-    const words = this.#arena.allocate(2 * count * poly);
-    const seed = this.#zeros.fill(words, mods);
-    const message = kernel.allocate(poly);
-    try {
+    const bits = this.#zeros.key instanceof SecretKey ? freshBits(params.n) : publicKeyBits(params.n);
+    const facts: BgvFacts = { context, count, parts: 2, level, noiseBits: bits, factor: 1 };
+    using scratch = new Scratch(kernel);
+    return this.#arena.make(ciphertextWords(facts), (words) => {
+      const seed = this.#zeros.fill(words, mods);
+      const message = scratch.allocate(poly);
       plaintexts.forEach((plaintext, i) => {
         const first = words.sub(2 * i * poly, poly);
         plaintext.liftInto(message, level);
         kernel.mulScalar(ring.tables, message, message, params.inverseResidues(level), mods);
         kernel.add(ring.tables, first, first, message, mods);
       });
-    } finally {
-      message.wipe();
-    }
-    const bits = this.#zeros.key instanceof SecretKey ? freshBits(params.n) : publicKeyBits(params.n);
-    const facts: BgvFacts = { context, count, parts: 2, level, noiseBits: bits, factor: 1 };
-    return { words, facts: seed === undefined ? facts : { ...facts, seed } };
+      return new Kind(words, seed === undefined ? facts : { ...facts, seed });
+    });
   }
 
   /** Wipes the generator's seed. */

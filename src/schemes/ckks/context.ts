@@ -1,6 +1,6 @@
 /** CKKS parameters made ready to compute; hands out the roles. Knows no key. */
 import type { Arena } from '../../ring/arena.ts';
-import { type ContextOptions, openResources, RlweContext } from '../rlwe/context.ts';
+import { type ContextOptions, openContext, RlweContext } from '../rlwe/context.ts';
 import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
 import { KeyGenerator } from '../rlwe/key-generator.ts';
 import type { PublicKey } from '../rlwe/public-key.ts';
@@ -16,8 +16,8 @@ export class CkksContext extends RlweContext<CkksParams> {
   #embeddings = new Map<number, CanonicalEmbedding>();
 
   /** @throws {KernelError} when no kernel can be loaded. */
-  static async open(params: CkksParams, options: ContextOptions = {}): Promise<CkksContext> {
-    return new CkksContext(params, await openResources(options));
+  static open(params: CkksParams, options: ContextOptions = {}): Promise<CkksContext> {
+    return openContext(options, (resources) => new CkksContext(params, resources));
   }
 
   /** The embedding of the subring with `slots` slots, a power of two; its tables are made once. */

@@ -21,9 +21,9 @@ export class CkksDecryptor extends RlweDecryptor<
    * - cost: one product per part beyond the first, no NTT
    */
   protected override decryptAt(batch: CiphertextBatch, index: number): CkksPlaintext {
-    const context = this.context;
-    const m = this.arena.allocate(batch.polyWords);
-    innerProductInto(m, batch, index, this.key);
-    return this.arena.adopt(new CkksPlaintext(context, m, batch.level, batch.scale));
+    return this.arena.make(batch.polyWords, (m) => {
+      innerProductInto(m, batch, index, this.key);
+      return new CkksPlaintext(this.context, m, batch.level, batch.scale);
+    });
   }
 }

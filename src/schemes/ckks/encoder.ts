@@ -203,10 +203,11 @@ export class CkksEncoder {
           'larger',
         );
       }
-      const words = this.#arena.allocate(mods.length * params.n);
-      kernel.fromDoubles(ring.tables, words, coefficients, mods);
-      kernel.nttForward(ring.tables, words, mods);
-      return this.#arena.adopt(new CkksPlaintext(context, words, level, scale));
+      return this.#arena.make(mods.length * params.n, (words) => {
+        kernel.fromDoubles(ring.tables, words, coefficients, mods);
+        kernel.nttForward(ring.tables, words, mods);
+        return new CkksPlaintext(context, words, level, scale);
+      });
     } finally {
       coefficients.fill(0);
     }

@@ -1,10 +1,12 @@
 /** Encryption, under the secret key (seeded) or a public key. */
 import { InvalidParamsError, ShapeError } from '../../base/errors.ts';
+import type { Words } from '../../kernel/kernel.ts';
 import type { Arena } from '../../ring/arena.ts';
+import { ciphertextWords } from '../rlwe/ciphertext.ts';
 import type { PublicKey } from '../rlwe/public-key.ts';
 import { SecretKey } from '../rlwe/secret-key.ts';
 import { ZeroEncryption } from '../rlwe/zero-encryption.ts';
-import { CiphertextBatch, CkksCiphertext } from './ciphertext.ts';
+import { CiphertextBatch, type CiphertextFacts, CkksCiphertext } from './ciphertext.ts';
 import type { CkksContext } from './context.ts';
 import type { CkksPlaintext } from './plaintext.ts';
 
@@ -27,14 +29,12 @@ export class CkksEncryptor implements Disposable {
    * @throws {ParamsMismatchError} {@link DisposedError}
    */
   encrypt(plaintext: CkksPlaintext): CkksCiphertext {
-    const { words, facts } = this.#encryptAll([plaintext]);
-    return this.#arena.adopt(new CkksCiphertext(words, facts));
+    return this.#encryptAll([plaintext], CkksCiphertext);
   }
 
   /** One batch of plaintexts at one level and scale; under the secret key it has one seed. @throws {ShapeError} as well. */
   encryptBatch(plaintexts: readonly CkksPlaintext[]): CiphertextBatch {
-    const { words, facts } = this.#encryptAll(plaintexts);
-    return this.#arena.adopt(new CiphertextBatch(words, facts));
+    return this.#encryptAll(plaintexts, CiphertextBatch);
   }
 
   /**
@@ -50,15 +50,18 @@ export class CkksEncryptor implements Disposable {
     const context = this.#context;
     context.assertLevel(at.level);
     const mods = context.qMods(at.level);
-    const words = this.#arena.allocate(count * 2 * mods.length * context.params.n);
-    this.#zeros.fill(words, mods);
-    if (at.floodBits !== undefined) this.#zeros.flood(words, at.floodBits, mods);
-    return this.#arena.adopt(
-      new CiphertextBatch(words, { context, count, parts: 2, level: at.level, scale: at.scale }),
-    );
+    const facts = { context, count, parts: 2, level: at.level, scale: at.scale };
+    return this.#arena.make(ciphertextWords(facts), (words) => {
+      this.#zeros.fill(words, mods);
+      if (at.floodBits !== undefined) this.#zeros.flood(words, at.floodBits, mods);
+      return new CiphertextBatch(words, facts);
+    });
   }
 
-  #encryptAll(plaintexts: readonly CkksPlaintext[]) {
+  #encryptAll<T extends CiphertextBatch>(
+    plaintexts: readonly CkksPlaintext[],
+    Kind: new (words: Words, facts: CiphertextFacts) => T,
+  ): T {
     const context = this.#context;
     const first = plaintexts[0];
     if (first === undefined) throw new ShapeError('a batch of plaintexts', 'at least one', 'empty');
@@ -72,15 +75,16 @@ export class CkksEncryptor implements Disposable {
     const mods = context.qMods(level);
     const poly = mods.length * context.params.n;
     const count = plaintexts.length;
-    const words = this.#arena.allocate(count * 2 * poly);
     const facts = { context, count, parts: 2, level, scale };
-    const seed = this.#zeros.fill(words, mods);
     const { kernel, ring } = context;
-    plaintexts.forEach((plaintext, i) => {
-      const first = words.sub(2 * i * poly, poly);
-      kernel.add(ring.tables, first, first, plaintext.polynomial.words, mods);
+    return this.#arena.make(ciphertextWords(facts), (words) => {
+      const seed = this.#zeros.fill(words, mods);
+      plaintexts.forEach((plaintext, i) => {
+        const first = words.sub(2 * i * poly, poly);
+        kernel.add(ring.tables, first, first, plaintext.polynomial.words, mods);
+      });
+      return new Kind(words, seed === undefined ? facts : { ...facts, seed });
     });
-    return { words, facts: seed === undefined ? facts : { ...facts, seed } };
   }
 
   /** Wipes the generator's seed. */

@@ -9,7 +9,7 @@
 import { LevelExhaustedError, OutOfRangeError, ScaleMismatchError, ShapeError } from '../../base/errors.ts';
 import type { GemmWeights } from '../../kernel/kernel.ts';
 import { copyWords } from '../../ring/poly.ts';
-import { allocateCiphertext } from '../rlwe/ciphertext.ts';
+import { allocateCiphertext, ciphertextWords } from '../rlwe/ciphertext.ts';
 import { RlweEvaluator } from '../rlwe/evaluator.ts';
 import { conjugationElement } from '../rlwe/key-plan.ts';
 import { assertTwoParts } from '../rlwe/key-switching.ts';
@@ -161,8 +161,7 @@ export class CkksEvaluator extends RlweEvaluator<CkksContext, CiphertextBatch, C
     this.assertOwn(a);
     const { kernel, ring } = this.context;
     const facts = { ...a.facts, count: weights.rows, scale: a.scale * (options.weightScale ?? 1) };
-    const words = this.arena.allocate(weights.rows * a.parts * a.polyWords);
-    const out = this.arena.adopt(new CiphertextBatch(words, facts));
+    const out = this.arena.make(ciphertextWords(facts), (words) => new CiphertextBatch(words, facts));
     kernel.gemm(ring.tables, out.words, weights, a.words, a.parts, a.mods, options.rowIndex);
     return out;
   }

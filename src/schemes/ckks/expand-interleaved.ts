@@ -8,6 +8,7 @@ import type { GaloisElement } from '../../base/brand.ts';
 import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import type { Arena } from '../../ring/arena.ts';
 import { copyWords } from '../../ring/poly.ts';
+import { ciphertextWords } from '../rlwe/ciphertext.ts';
 import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
 import { CiphertextBatch } from './ciphertext.ts';
 import type { CkksContext } from './context.ts';
@@ -44,19 +45,20 @@ export function expandInterleaved(
   const switching = elements.map((element) => keys.galoisKey(element, a.level));
   const { kernel, ring } = context;
   const { mods, words: source } = a;
-  const words = arena.allocate(k * source.length);
-  copyWords(words.sub(0, source.length), source);
-  using scratch = kernel.allocate(Math.max(1, (k / 2) * source.length));
-  elements.forEach((element, j) => {
-    const done = 2 ** j * source.length;
-    const key = switching[j]!;
-    const [even, odd, mapped] = [words.sub(0, done), words.sub(done, done), scratch.sub(0, done)];
-    const shape = context.keySwitchShape(a.level, key.maxLevel);
-    kernel.rotate(ring.tables, mapped, even, key.words(a.level), element, shape);
-    kernel.sub(ring.tables, odd, even, mapped, mods);
-    kernel.mul(ring.tables, odd, odd, ring.monomial(-(2 ** j)).sub(0, a.polyWords), mods);
-    kernel.add(ring.tables, even, even, mapped, mods);
-  });
   const facts = { ...a.facts, count: k * a.count, scale: k * a.scale };
-  return arena.adopt(new CiphertextBatch(words, facts));
+  return arena.make(ciphertextWords(facts), (words) => {
+    copyWords(words.sub(0, source.length), source);
+    using scratch = kernel.allocate(Math.max(1, (k / 2) * source.length));
+    elements.forEach((element, j) => {
+      const done = 2 ** j * source.length;
+      const key = switching[j]!;
+      const [even, odd, mapped] = [words.sub(0, done), words.sub(done, done), scratch.sub(0, done)];
+      const shape = context.keySwitchShape(a.level, key.maxLevel);
+      kernel.rotate(ring.tables, mapped, even, key.words(a.level), element, shape);
+      kernel.sub(ring.tables, odd, even, mapped, mods);
+      kernel.mul(ring.tables, odd, odd, ring.monomial(-(2 ** j)).sub(0, a.polyWords), mods);
+      kernel.add(ring.tables, even, even, mapped, mods);
+    });
+    return new CiphertextBatch(words, facts);
+  });
 }

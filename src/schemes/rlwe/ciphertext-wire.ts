@@ -94,16 +94,17 @@ export function readRlweCiphertexts<S, C extends RlweContext>(
   if (reader.remaining !== residueBytes(context.params, shape)) throw reader.error('wrong length');
   const seed = shape.isSeeded ? seedFromBytes(reader.bytes(SEED_BYTES)) : undefined;
   const poly = mods.length * context.params.n;
-  const words = readWords(reader, context, shape.count * shape.parts * poly, (all) => {
-    for (let i = 0; i < shape.count; i++) {
+  const { count, parts, level } = shape;
+  const words = readWords(reader, context, count * parts * poly, (fresh) => {
+    for (let i = 0; i < count; i++) {
       for (let part = 0; part < kept; part++) {
-        readPoly(reader, context, all.sub((i * shape.parts + part) * poly, poly), mods);
+        readPoly(reader, context, fresh.sub((i * parts + part) * poly, poly), mods);
       }
     }
     reader.end();
-    if (seed !== undefined) expandSecondParts(context, all, seed, mods);
+    if (seed !== undefined) expandSecondParts(context, fresh, seed, mods);
+    return fresh;
   });
-  const { count, parts, level } = shape;
   return { words, facts: { ...own, context, count, parts, level, ...(seed === undefined ? {} : { seed }) } };
 }
 

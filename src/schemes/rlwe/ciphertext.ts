@@ -105,5 +105,5 @@ export function allocateCiphertext<T extends RlweCiphertexts, F extends RlweFact
 ): T {
   const facts = { ...like.facts, ...change };
   const Same = like.constructor as new (words: Words, facts: RlweFacts) => T;
-  return arena.adopt(new Same(arena.allocate(ciphertextWords(facts)), facts));
+  return arena.make(ciphertextWords(facts), (words) => new Same(words, facts));
 }

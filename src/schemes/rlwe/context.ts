@@ -24,13 +24,30 @@ export interface ContextResources {
   readonly random: RandomSource;
 }
 
-/** @throws {KernelError} when no kernel can be loaded. */
-export async function openResources(options: ContextOptions): Promise<ContextResources> {
+async function openResources(options: ContextOptions): Promise<ContextResources> {
   const random = options.random ?? systemRandom;
   if (options.kernel !== undefined && 'allocate' in options.kernel) {
     return { kernel: options.kernel, ownsKernel: false, random };
   }
   return { kernel: await openKernel(options.kernel ?? {}), ownsKernel: true, random };
+}
+
+/**
+ * The context that `build` makes of the resources; when it throws, a kernel of its own is closed.
+ *
+ * @throws {KernelError} when no kernel can be loaded.
+ */
+export async function openContext<C>(
+  options: ContextOptions,
+  build: (resources: ContextResources) => C,
+): Promise<C> {
+  const resources = await openResources(options);
+  try {
+    return build(resources);
+  } catch (error) {
+    if (resources.ownsKernel) resources.kernel[Symbol.dispose]();
+    throw error;
+  }
 }
 
 export class RlweContext<P extends RlweParams = RlweParams> implements Disposable {

@@ -1,9 +1,11 @@
 /** Key generation. Every key draws its uniform half from its own seed and its errors from its own stream. */
-import type { Seed } from '../../base/brand.ts';
+import type { GaloisElement, Seed } from '../../base/brand.ts';
 import { Drbg } from '../../base/random.ts';
 import type { Words } from '../../kernel/kernel.ts';
+import { handOver } from '../../ring/arena.ts';
 import { copyWords } from '../../ring/poly.ts';
 import { errorInto, uniformInto } from '../../ring/samplers.ts';
+import { Scratch } from '../../ring/scratch.ts';
 import type { RlweContext } from './context.ts';
 import { EvaluationKeys } from './evaluation-keys.ts';
 import type { KeyPlan } from './key-plan.ts';
@@ -40,9 +42,10 @@ export class KeyGenerator implements Disposable {
     const mods = context.qMods(context.params.maxLevel);
     const poly = mods.length * context.params.n;
     const seed = this.#drbg.nextPublicSeed();
-    const words = context.kernel.allocate(2 * poly);
-    this.#maskedErrors(words.sub(0, poly), seed, secretWords(secret).sub(0, poly), mods);
-    return new PublicKey(context, words, seed);
+    return handOver(context.kernel.allocate(2 * poly), (words) => {
+      this.#maskedErrors(words.sub(0, poly), seed, secretWords(secret).sub(0, poly), mods);
+      return new PublicKey(context, words, seed);
+    });
   }
 
   /** The keys of `plan`. @throws {ParamsMismatchError} {@link OutOfRangeError} {@link DisposedError} */
@@ -53,21 +56,25 @@ export class KeyGenerator implements Disposable {
     const { relinearizeLevel, galois } = resolveKeyPlan(context.params, plan);
     const s = secretWords(secret);
     const all = ring.moduli.map((_, i) => i);
-    const from = kernel.allocate(s.length);
+    using scratch = new Scratch(kernel);
+    const from = scratch.allocate(s.length);
+    let relinearize: SwitchingKey | null = null;
+    const keys: [GaloisElement, SwitchingKey][] = [];
     try {
-      let relinearize: SwitchingKey | null = null;
       if (relinearizeLevel !== null) {
         kernel.mul(ring.tables, from, s, s, all);
         relinearize = this.#switchingKey(s, from, relinearizeLevel);
       }
-      const keys = galois.map(({ element, maxLevel }): [typeof element, SwitchingKey] => {
+      for (const { element, maxLevel } of galois) {
         kernel.automorphism(ring.tables, from, s, element, all);
-        return [element, this.#switchingKey(s, from, maxLevel)];
-      });
-      return new EvaluationKeys(context, relinearize, keys);
-    } finally {
-      from.wipe();
+        keys.push([element, this.#switchingKey(s, from, maxLevel)]);
+      }
+    } catch (error) {
+      relinearize?.[Symbol.dispose]();
+      for (const [, key] of keys) key[Symbol.dispose]();
+      throw error;
     }
+    return new EvaluationKeys(context, relinearize, keys);
   }
 
   /** From the key `from` to `s`, both over all limbs of the ring. */
@@ -79,14 +86,17 @@ export class KeyGenerator implements Disposable {
     const poly = mods.length * n;
     const digits = context.digits(maxLevel);
     const seed = this.#drbg.nextPublicSeed();
-    const sKey = gatherLimbs(context, s, mods);
-    const scaled = kernel.allocate((maxLevel + 1) * n);
-    const b = kernel.allocate(digits * poly);
-    try {
-      this.#maskedErrors(b, seed, sKey, mods);
-      const q = context.qMods(maxLevel);
-      kernel.mulScalar(ring.tables, scaled, from.sub(0, q.length * n), specialProduct(context, q), q);
-      const words = kernel.allocate(digits * 2 * poly);
+    using scratch = new Scratch(kernel);
+    const sKey = scratch.allocate(poly);
+    mods.forEach((limb, i) => {
+      copyWords(sKey.sub(i * n, n), s.sub(limb * n, n));
+    });
+    const scaled = scratch.allocate((maxLevel + 1) * n);
+    const b = scratch.allocate(digits * poly);
+    this.#maskedErrors(b, seed, sKey, mods);
+    const q = context.qMods(maxLevel);
+    kernel.mulScalar(ring.tables, scaled, from.sub(0, q.length * n), specialProduct(context, q), q);
+    return handOver(kernel.allocate(digits * 2 * poly), (words) => {
       for (let d = 0; d < digits; d++) {
         const limbs = q.slice(d * alpha, (d + 1) * alpha);
         const at = b.sub(d * poly + limbs[0]! * n, limbs.length * n);
@@ -94,40 +104,23 @@ export class KeyGenerator implements Disposable {
         copyWords(words.sub(2 * d * poly, poly), b.sub(d * poly, poly));
       }
       return new SwitchingKey(context, maxLevel, words, seed);
-    } finally {
-      sKey.wipe();
-      scaled.wipe();
-      b.wipe();
-    }
+    });
   }
 
   /** out = e - a s for each polynomial of the batch: a from `seed`, e fresh; `s` over `mods`. */
   #maskedErrors(out: Words, seed: Seed, s: Words, mods: readonly number[]): void {
     const { kernel, ring } = this.#context;
-    const masks = kernel.allocate(out.length);
-    try {
-      uniformInto(ring, masks, seed, mods);
-      kernel.mul(ring.tables, masks, masks, s, mods);
-      errorInto(ring, out, this.#drbg.nextKey('e'), mods);
-      kernel.sub(ring.tables, out, out, masks, mods);
-    } finally {
-      masks.wipe();
-    }
+    using scratch = new Scratch(kernel);
+    const masks = scratch.allocate(out.length);
+    uniformInto(ring, masks, seed, mods);
+    kernel.mul(ring.tables, masks, masks, s, mods);
+    errorInto(ring, out, this.#drbg.nextKey('e'), mods);
+    kernel.sub(ring.tables, out, out, masks, mods);
   }
 
   [Symbol.dispose](): void {
     this.#drbg[Symbol.dispose]();
   }
-}
-
-/** The limbs `mods` of a polynomial over the whole ring, in fresh words that the caller wipes. */
-function gatherLimbs(context: RlweContext, all: Words, mods: readonly number[]): Words {
-  const n = context.params.n;
-  const out = context.kernel.allocate(mods.length * n);
-  mods.forEach((limb, i) => {
-    copyWords(out.sub(i * n, n), all.sub(limb * n, n));
-  });
-  return out;
 }
 
 /** P mod q_i for each limb. */

@@ -24,7 +24,7 @@ export class PublicKey implements Disposable {
   #seed: Seed;
   #isDisposed = false;
 
-  /** Takes ownership of `words` (b over q_0 .. q_L, then room for a), and expands a. Made by the key generator. */
+  /** Takes ownership of `words` unless it throws (b over q_0 .. q_L, then room for a), and expands a. Made by the key generator. */
   constructor(context: RlweContext, words: Words, seed: Seed) {
     this.paramsId = context.params.id;
     this.#context = context;
@@ -63,11 +63,11 @@ export class PublicKey implements Disposable {
     if (reader.remaining !== bodyBytes(context.params)) throw reader.error('wrong length');
     const seed = seedFromBytes(reader.bytes(SEED_BYTES));
     const half = mods.length * context.params.n;
-    const words = readWords(reader, context, 2 * half, (all) => {
-      readPoly(reader, context, all.sub(0, half), mods);
+    return readWords(reader, context, 2 * half, (words) => {
+      readPoly(reader, context, words.sub(0, half), mods);
       reader.end();
+      return new PublicKey(context, words, seed);
     });
-    return new PublicKey(context, words, seed);
   }
 
   [Symbol.dispose](): void {

@@ -5,6 +5,7 @@
 import type { ParamsId } from '../../base/brand.ts';
 import { DisposedError } from '../../base/errors.ts';
 import type { Words } from '../../kernel/kernel.ts';
+import { handOver } from '../../ring/arena.ts';
 import { ternaryInto } from '../../ring/samplers.ts';
 import type { RlweContext } from './context.ts';
 import { readHeader, WireKind, writeHeader } from './wire.ts';
@@ -27,10 +28,12 @@ export class SecretKey implements Disposable {
   /** Expands s from `streamKey` (32 secret bytes, copied; the caller wipes its own). Made by the key generator. */
   constructor(context: RlweContext, streamKey: Uint8Array) {
     this.paramsId = context.params.id;
-    this.#streamKey = streamKey.slice();
     const mods = context.ring.moduli.map((_, i) => i);
-    this.#words = context.kernel.allocate(mods.length * context.params.n);
-    ternaryInto(context.ring, this.#words, this.#streamKey, mods);
+    this.#words = handOver(context.kernel.allocate(mods.length * context.params.n), (words) => {
+      ternaryInto(context.ring, words, streamKey, mods);
+      return words;
+    });
+    this.#streamKey = streamKey.slice();
   }
 
   /** The key as bytes that must never be stored or sent except sealed. The caller wipes them. @throws {DisposedError} */

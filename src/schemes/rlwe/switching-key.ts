@@ -22,7 +22,7 @@ export class SwitchingKey implements Disposable {
   #seed: Seed;
   #isDisposed = false;
 
-  /** Takes ownership of `words`, whose b halves are filled, and fills in the a halves. */
+  /** Takes ownership of `words` unless it throws, whose b halves are filled, and fills in the a halves. */
   constructor(context: RlweContext, maxLevel: number, words: Words, seed: Seed) {
     this.#context = context;
     this.maxLevel = maxLevel;
@@ -69,10 +69,10 @@ export class SwitchingKey implements Disposable {
     const mods = context.keyLimbs(maxLevel);
     const poly = mods.length * context.params.n;
     const digits = context.digits(maxLevel);
-    const words = readWords(reader, context, digits * 2 * poly, (all) => {
-      for (let d = 0; d < digits; d++) readPoly(reader, context, all.sub(2 * d * poly, poly), mods);
+    return readWords(reader, context, digits * 2 * poly, (words) => {
+      for (let d = 0; d < digits; d++) readPoly(reader, context, words.sub(2 * d * poly, poly), mods);
+      return new SwitchingKey(context, maxLevel, words, seed);
     });
-    return new SwitchingKey(context, maxLevel, words, seed);
   }
 
   #polyWords(): number {

@@ -12,6 +12,7 @@ import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { ParamsMismatchError } from '../../base/errors.ts';
 import { readObjectStart, writeObjectStart } from '../../base/object-start.ts';
 import type { Words } from '../../kernel/kernel.ts';
+import { handOver } from '../../ring/arena.ts';
 import type { RlweContext } from './context.ts';
 import type { RlweParams } from './params.ts';
 
@@ -80,22 +81,15 @@ export function writePoly(
   });
 }
 
-/** Memory for what `reader` announced, charged to its budget, filled by `fill`; freed if that throws. @throws {DecodeError} */
-export function readWords(
+/** What `build` makes of memory for what `reader` announced, charged to its budget: see {@link handOver}. @throws {DecodeError} */
+export function readWords<T>(
   reader: ByteReader,
   context: RlweContext,
   length: number,
-  fill: (words: Words) => void,
-): Words {
+  build: (words: Words) => T,
+): T {
   reader.budget.charge(reader.what, 8 * length);
-  const words = context.kernel.allocate(length);
-  try {
-    fill(words);
-  } catch (error) {
-    words[Symbol.dispose]();
-    throw error;
-  }
-  return words;
+  return handOver(context.kernel.allocate(length), build);
 }
 
 /** Unpacks one polynomial into `out`. @throws {DecodeError} when a residue is not below its prime. */

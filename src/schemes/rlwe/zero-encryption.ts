@@ -4,6 +4,7 @@ import { Drbg } from '../../base/random.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import { copyWords } from '../../ring/poly.ts';
 import { errorInto, floodInto, ternaryInto, uniformInto } from '../../ring/samplers.ts';
+import { Scratch } from '../../ring/scratch.ts';
 import type { RlweContext } from './context.ts';
 import type { PublicKey } from './public-key.ts';
 import { SecretKey, secretWords } from './secret-key.ts';
@@ -42,15 +43,12 @@ export class ZeroEncryption implements Disposable {
   flood(out: Words, bits: number, mods: readonly number[]): void {
     const { kernel, ring, params } = this.#context;
     const poly = mods.length * params.n;
-    const noise = kernel.allocate(out.length / 2);
-    try {
-      floodInto(ring, noise, bits, this.#drbg.nextKey('flood'), mods);
-      for (let i = 0; 2 * i * poly < out.length; i++) {
-        const first = out.sub(2 * i * poly, poly);
-        kernel.add(ring.tables, first, first, noise.sub(i * poly, poly), mods);
-      }
-    } finally {
-      noise.wipe();
+    using scratch = new Scratch(kernel);
+    const noise = scratch.allocate(out.length / 2);
+    floodInto(ring, noise, bits, this.#drbg.nextKey('flood'), mods);
+    for (let i = 0; 2 * i * poly < out.length; i++) {
+      const first = out.sub(2 * i * poly, poly);
+      kernel.add(ring.tables, first, first, noise.sub(i * poly, poly), mods);
     }
   }
 
@@ -59,19 +57,15 @@ export class ZeroEncryption implements Disposable {
     const { kernel, ring, params } = this.#context;
     const poly = mods.length * params.n;
     const count = out.length / (2 * poly);
-    const masks = kernel.allocate(count * poly);
-    const errors = kernel.allocate(count * poly);
-    try {
-      uniformInto(ring, masks, seed, mods);
-      for (let i = 0; i < count; i++) copyWords(out.sub((2 * i + 1) * poly, poly), masks.sub(i * poly, poly));
-      kernel.mul(ring.tables, masks, masks, secretWords(key).sub(0, poly), mods);
-      errorInto(ring, errors, this.#drbg.nextKey('e'), mods);
-      kernel.sub(ring.tables, errors, errors, masks, mods);
-      for (let i = 0; i < count; i++) copyWords(out.sub(2 * i * poly, poly), errors.sub(i * poly, poly));
-    } finally {
-      masks.wipe();
-      errors.wipe();
-    }
+    using scratch = new Scratch(kernel);
+    const masks = scratch.allocate(count * poly);
+    const errors = scratch.allocate(count * poly);
+    uniformInto(ring, masks, seed, mods);
+    for (let i = 0; i < count; i++) copyWords(out.sub((2 * i + 1) * poly, poly), masks.sub(i * poly, poly));
+    kernel.mul(ring.tables, masks, masks, secretWords(key).sub(0, poly), mods);
+    errorInto(ring, errors, this.#drbg.nextKey('e'), mods);
+    kernel.sub(ring.tables, errors, errors, masks, mods);
+    for (let i = 0; i < count; i++) copyWords(out.sub(2 * i * poly, poly), errors.sub(i * poly, poly));
   }
 
   /** (b u + e0, a u + e1) with a fresh u for each ciphertext. */
@@ -79,7 +73,8 @@ export class ZeroEncryption implements Disposable {
     const { kernel, ring, params } = this.#context;
     const poly = mods.length * params.n;
     const count = out.length / (2 * poly);
-    const u = kernel.allocate(count * poly);
+    using scratch = new Scratch(kernel);
+    const u = scratch.allocate(count * poly);
     const streamKey = this.#drbg.nextKey('u');
     try {
       ternaryInto(ring, u, streamKey, mods);
@@ -90,7 +85,6 @@ export class ZeroEncryption implements Disposable {
         kernel.mulAdd(ring.tables, out.sub(i * poly, poly), ui, half, mods);
       }
     } finally {
-      u.wipe();
       streamKey.fill(0);
     }
   }

@@ -99,7 +99,7 @@ function toOurs(ct: CipherText): BgvCiphertext {
   const saved = ct.saveArray(seal.library.ComprModeType.none);
   const { params, kernel, ring } = context;
   const level = ct.coeffModulusSize - 1;
-  const words = arena.allocate(2 * (level + 1) * params.n);
+  const words = kernel.allocate(2 * (level + 1) * params.n);
   words.u64().set(bytes.toOurs(sealWords(saved, 'ciphertext'), level + 1));
   kernel.mulScalar(ring.tables, words, words, params.inverseResidues(level), context.qMods(level));
   const facts = {
