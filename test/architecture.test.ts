@@ -39,8 +39,17 @@ const NEIGHBOURS: Readonly<Record<string, readonly string[]>> = {
   'fe/lattice': ['fe'],
   'apps/server': ['apps/transport'],
   'apps/train': ['apps/speech'],
+  'apps/cryptonn': ['apps/keystore', 'apps/server', 'apps/transport'],
   'apps/edge': ['apps/keystore', 'apps/server'],
-  'apps/cli': ['apps/edge', 'apps/keystore', 'apps/server', 'apps/speech', 'apps/train', 'apps/transport'],
+  'apps/cli': [
+    'apps/cryptonn',
+    'apps/edge',
+    'apps/keystore',
+    'apps/server',
+    'apps/speech',
+    'apps/train',
+    'apps/transport',
+  ],
 };
 
 /** 'src/schemes/ckks/encoder.ts' -> 'schemes/ckks'; null for files that stand directly in src. */

@@ -20,6 +20,7 @@ export type ErrorCode =
   | 'data'
   | 'protocol'
   | 'refused'
+  | 'rolled-back'
   | 'integrity'
   | 'transport'
   | 'key-file'
@@ -247,5 +248,13 @@ export class KeyRefusedError extends SubrosaError<{ reason: RefusalReason; expla
   readonly code = 'refused';
   constructor(reason: RefusalReason, explanation: string) {
     super(`the authority refuses: ${explanation}`, { reason, explanation });
+  }
+}
+
+/** A log ends before an entry that somebody has seen: its state was rolled back, or replaced. */
+export class RolledBackError extends SubrosaError<{ entry: number }> {
+  readonly code = 'rolled-back';
+  constructor(entry: number) {
+    super(`the log was rolled back or replaced: entry ${entry} was seen before and is not in it`, { entry });
   }
 }

@@ -4,6 +4,7 @@ import { bench } from './bench.ts';
 import { demo } from './demo.ts';
 import { WHO_LEARNS_WHAT } from './disclosure.ts';
 import { doctor } from './doctor.ts';
+import { addAuthority } from './authority.ts';
 import { addEdge } from './edge.ts';
 import { inspect } from './inspect.ts';
 import { installation } from './installation.ts';
@@ -39,6 +40,7 @@ export function buildProgram(
   addTranscribe(program, terminal, parts, setExit);
   addTrain(program, terminal);
   addEdge(program, terminal);
+  addAuthority(program, terminal, parts);
   program
     .command('inspect')
     .argument('<model>', 'name in the models directory, or a path')

@@ -9,6 +9,7 @@ import type { WireCode, WireError } from '../transport/wire.ts';
 const PUBLIC: Readonly<Record<WireCode, { status: number; message: string }>> = {
   'bad-request': { status: 400, message: 'The message is not a valid one for this model.' },
   unauthorized: { status: 401, message: 'A bearer token of 32 bytes in base64url is needed.' },
+  forbidden: { status: 403, message: 'This token is for another role or another data set.' },
   'not-found': { status: 404, message: 'There is nothing at this address.' },
   'unknown-key': {
     status: 404,
@@ -20,6 +21,11 @@ const PUBLIC: Readonly<Record<WireCode, { status: number; message: string }>> = 
   'media-type': { status: 415, message: 'The body must be application/octet-stream.' },
   'params-mismatch': { status: 409, message: 'The message belongs to other parameters than those in use.' },
   'query-budget': { status: 429, message: 'These keys have used up the queries that this server answers.' },
+  refused: {
+    status: 403,
+    message: 'The policy of this data set forbids these keys; the request is in the log.',
+  },
+  'rolled-back': { status: 409, message: 'The log of this authority lacks an entry that was seen before.' },
   busy: { status: 503, message: 'The server has as much work as it accepts; try again later.' },
   closing: { status: 503, message: 'The server is shutting down.' },
   internal: { status: 500, message: 'The server failed; its operator finds the reason in the log.' },
@@ -37,6 +43,8 @@ const BY_ERROR: Readonly<Partial<Record<ErrorCode, WireCode>>> = {
   'params-mismatch': 'params-mismatch',
   limit: 'limit',
   'query-budget': 'query-budget',
+  refused: 'refused',
+  'rolled-back': 'rolled-back',
   disposed: 'closing',
 };
 

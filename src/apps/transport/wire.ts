@@ -3,6 +3,8 @@
  * Both sides import this file, so that they cannot drift apart.
  */
 
+import type { RefusalReason } from '../../base/errors.ts';
+
 /** Names of models in paths: what is looked up in a map made at start, never joined to a file name. */
 export const MODEL_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 /** Key ids are content hashes in hex. */
@@ -18,6 +20,7 @@ export const PEAK_HEADER = 'subrosa-peak-bytes';
 export const WIRE_CODES = [
   'bad-request',
   'unauthorized',
+  'forbidden',
   'not-found',
   'unknown-key',
   'method',
@@ -26,6 +29,8 @@ export const WIRE_CODES = [
   'media-type',
   'params-mismatch',
   'query-budget',
+  'refused',
+  'rolled-back',
   'busy',
   'closing',
   'internal',
@@ -35,6 +40,8 @@ export type WireCode = (typeof WIRE_CODES)[number];
 export interface WireError {
   readonly code: WireCode;
   readonly message: string;
+  /** With `refused`: which rule of the policy forbids the keys. */
+  readonly reason?: RefusalReason;
 }
 
 /** One phase on the server. */

@@ -4,6 +4,7 @@ import { bytesToHex, concatBytes, hexToBytes, utf8ToBytes } from '@noble/hashes/
 import type { Seed } from '../../base/brand.ts';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import type { RandomSource } from '../../base/random.ts';
+import type { AuthorityStorage } from './authority-storage.ts';
 import type { AxisName } from './dataset-spec.ts';
 
 const MAGIC = 0x31415253;
@@ -23,17 +24,38 @@ export class AuthoritySecrets implements Disposable {
     return new AuthoritySecrets(random.seed(), new Map());
   }
 
+  /** Null before the first {@link AuthoritySecrets.save}. @throws {DecodeError} */
+  static async load(storage: AuthorityStorage): Promise<AuthoritySecrets | null> {
+    const stored = await storage.readSecrets();
+    if (stored === null) return null;
+    try {
+      return AuthoritySecrets.fromBytes(stored);
+    } finally {
+      stored.fill(0);
+    }
+  }
+
+  async save(storage: AuthorityStorage): Promise<void> {
+    const bytes = this.toBytes();
+    try {
+      await storage.writeSecrets(bytes);
+    } finally {
+      bytes.fill(0);
+    }
+  }
+
   /** @throws {DecodeError} */
   static fromBytes(bytes: Uint8Array): AuthoritySecrets {
     const reader = new ByteReader('authority secrets', bytes);
     if (reader.u32() !== MAGIC) throw reader.error('bad magic');
-    const root = reader.bytes(KEY_BYTES).slice();
+    // Copies by construction: slice() of a Buffer would be a view into bytes that are wiped.
+    const root = Uint8Array.from(reader.bytes(KEY_BYTES));
     const count = reader.u32();
     if (count > MOST_DATASETS) throw reader.error('too many data sets');
     const salts = new Map<string, Uint8Array>();
     for (let i = 0; i < count; i++) {
       const name = bytesToHex(reader.bytes(KEY_BYTES));
-      salts.set(name, reader.bytes(KEY_BYTES).slice());
+      salts.set(name, Uint8Array.from(reader.bytes(KEY_BYTES)));
     }
     reader.end();
     return new AuthoritySecrets(root, salts);

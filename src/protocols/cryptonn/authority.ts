@@ -3,15 +3,17 @@
  * before the key leaves. It never sees a ciphertext. It could open all of them: authority and trainer must not be one party.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import type { Seed } from '../../base/brand.ts';
 import { DecodeError, KeyRefusedError, ProtocolError, type RefusalReason } from '../../base/errors.ts';
 import type { RandomSource } from '../../base/random.ts';
-import { AuditLog, type LogHead, type LogRecord, type ReplayedLog, replayLog } from './audit-log.ts';
+import { AuditLog, type LogHead, type LogRecord, type ReplayedLog } from './audit-log.ts';
 import { AuthoritySecrets } from './authority-secrets.ts';
 import type { AuthorityStorage } from './authority-storage.ts';
 import { type AxisName, type DatasetSpec, datasetDigest, parseDatasetSpec } from './dataset-spec.ts';
 import { type AxisPolicy, axisPolicies } from './key-policy.ts';
+import { anchorBytes, assertNotBehind } from './log-head.ts';
+import { replayAnchored } from './log-verification.ts';
 
 /** The scheme as the authority uses it: the same seed always gives the same master keys. */
 export interface KeyDerivation<K> {
@@ -74,25 +76,22 @@ export class Authority<K> implements Disposable {
 
   /**
    * Starts or restarts: verifies the whole log, cuts off what a crash left of its last line, and rebuilds the ranks.
-   * @throws {DecodeError} when the log was changed. {@link ProtocolError} when it ends before the anchor: it was rolled back.
+   * @throws {DecodeError} when the log was changed. {@link RolledBackError} when it ends before the anchor.
    */
   static async open<K>(
     storage: AuthorityStorage,
     derive: KeyDerivation<K>,
     random: RandomSource,
   ): Promise<Authority<K>> {
-    const stored = await storage.readSecrets();
-    const secrets = stored === null ? AuthoritySecrets.create(random) : AuthoritySecrets.fromBytes(stored);
-    stored?.fill(0);
+    const stored = await AuthoritySecrets.load(storage);
+    const secrets = stored ?? AuthoritySecrets.create(random);
     const bytes = await storage.readLog();
-    const replayed = replayLog(bytes, secrets.logKey());
     if (stored === null) {
       if (bytes.length > 0)
         throw new ProtocolError('there is a log but no secret state: the state was removed');
-      await saveSecrets(storage, secrets);
+      await secrets.save(storage);
     }
-    const anchor = await storage.readAnchor();
-    if (anchor !== null) checkNotBehind(replayed.heads, readAnchor(anchor));
+    const replayed = await replayAnchored(storage, bytes, secrets.logKey());
     if (replayed.wholeBytes < bytes.length) await storage.truncateLog(replayed.wholeBytes);
     return new Authority(secrets, storage, random, derive, replayed);
   }
@@ -121,7 +120,7 @@ export class Authority<K> implements Disposable {
         throw new ProtocolError(`there is another data set "${spec.id}": choose a new name`);
       const policies = axisPolicies(spec);
       this.#secrets.open(digest, this.#random);
-      await saveSecrets(this.#storage, this.#secrets);
+      await this.#secrets.save(this.#storage);
       await this.#record({ kind: 'created', requester, dataset: spec.id, spec });
       this.#datasets.set(spec.id, { spec, digest, policies, closed: false });
       return spec;
@@ -130,7 +129,7 @@ export class Authority<K> implements Disposable {
 
   /**
    * Function keys for all rows of the request, or none. The log holds the decision before this resolves.
-   * @throws {KeyRefusedError} naming the rule. {@link ProtocolError} when the requester has seen a later log.
+   * @throws {KeyRefusedError} naming the rule. {@link RolledBackError} when the requester has seen a later log.
    */
   issue(request: KeyRequest): Promise<KeyAnswer<K>> {
     return this.#inTurn(() => this.#issue(request));
@@ -138,7 +137,7 @@ export class Authority<K> implements Disposable {
 
   async #issue(request: KeyRequest): Promise<KeyAnswer<K>> {
     const { requester, dataset, axis, weights } = request;
-    if (request.seen !== undefined) checkNotBehind(this.#heads, request.seen);
+    if (request.seen !== undefined) assertNotBehind(this.#heads, request.seen);
     const digest = vectorDigest(weights);
     let policy: AxisPolicy;
     try {
@@ -188,7 +187,7 @@ export class Authority<K> implements Disposable {
       await this.#record({ kind: 'closed', requester, dataset });
       known.closed = true;
       this.#secrets.forget(known.digest);
-      await saveSecrets(this.#storage, this.#secrets);
+      await this.#secrets.save(this.#storage);
     });
   }
 
@@ -218,7 +217,7 @@ export class Authority<K> implements Disposable {
       await this.#storage.appendLog(line);
       this.#log.advance(line);
       this.#heads.push(this.#log.head);
-      await this.#storage.writeAnchor(utf8ToBytes(JSON.stringify(this.#log.head)));
+      await this.#storage.writeAnchor(anchorBytes(this.#log.head));
     } catch (error) {
       // What is on disk is unknown now; only a restart, which reads it, may go on.
       this.#broken = error;
@@ -256,32 +255,6 @@ export class Authority<K> implements Disposable {
 
 function refusal(reason: RefusalReason, explanation: string): KeyRefusedError {
   return new KeyRefusedError(reason, explanation);
-}
-
-async function saveSecrets(storage: AuthorityStorage, secrets: AuthoritySecrets): Promise<void> {
-  const bytes = secrets.toBytes();
-  try {
-    await storage.writeSecrets(bytes);
-  } finally {
-    bytes.fill(0);
-  }
-}
-
-function readAnchor(bytes: Uint8Array): LogHead {
-  try {
-    const { entries, hash } = JSON.parse(new TextDecoder().decode(bytes.subarray(0, 256))) as LogHead;
-    if (!Number.isSafeInteger(entries) || !/^[0-9a-f]{64}$/.test(hash)) throw new RangeError('not a head');
-    return { entries, hash };
-  } catch {
-    throw new DecodeError('the anchor of the log', 'it is damaged');
-  }
-}
-
-function checkNotBehind(heads: readonly LogHead[], seen: LogHead): void {
-  if (heads[seen.entries]?.hash === seen.hash) return;
-  throw new ProtocolError(
-    `the log was rolled back or replaced: entry ${seen.entries} was seen before and is not in it`,
-  );
 }
 
 function vectorDigest(weights: Int32Array): string {

@@ -9,7 +9,8 @@ import { DecodeError, InvalidParamsError } from '../../base/errors.ts';
 import { rankBudget } from './leak-budget.ts';
 
 /** Which vectors share a master key: features of a sample, samples of a batch, features under a projection. */
-export type AxisName = 'forward' | 'gradient' | 'projection';
+export const AXIS_NAMES = ['forward', 'gradient', 'projection'] as const;
+export type AxisName = (typeof AXIS_NAMES)[number];
 
 const count = (most: number) => z.int().min(1).max(most);
 
@@ -47,6 +48,11 @@ const schema = z.strictObject({
 });
 
 export type DatasetSpec = z.infer<typeof schema>;
+
+/** Entries of a key vector on an axis, also where the data set issues none. */
+export function vectorLength({ features, batch }: DatasetSpec, axis: AxisName): number {
+  return axis === 'gradient' ? batch : features;
+}
 
 /** Without two named approvers a projection spends at most this share of the unique-solution rank. */
 export const DEFAULT_BUDGET_SHARE = 0.25;

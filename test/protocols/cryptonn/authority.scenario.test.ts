@@ -1,7 +1,13 @@
 import { shake256 } from '@noble/hashes/sha3.js';
 import { describe, expect, test } from 'vitest';
 import type { Seed } from '../../../src/base/brand.ts';
-import { DecodeError, InvalidParamsError, KeyRefusedError, ProtocolError } from '../../../src/base/errors.ts';
+import {
+  DecodeError,
+  InvalidParamsError,
+  KeyRefusedError,
+  ProtocolError,
+  RolledBackError,
+} from '../../../src/base/errors.ts';
 import type { RandomSource } from '../../../src/base/random.ts';
 import { SeededGenerator } from '../../../src/nn/generator.ts';
 import { replayLog } from '../../../src/protocols/cryptonn/audit-log.ts';
@@ -188,7 +194,7 @@ describe('the log', () => {
       weights: row(3),
       seen,
     } as const;
-    await expect(rolledBack.issue(request)).rejects.toThrow(ProtocolError);
+    await expect(rolledBack.issue(request)).rejects.toThrow(RolledBackError);
     // With both gone and a trainer that stays silent, the span still holds: it follows from the specification.
     const other = row(0);
     other[0] = other[0] === 0 ? 1 : 0;

@@ -120,12 +120,17 @@ export class InsecureScheme implements InnerProductScheme {
     throw new DecodeError('a secret key', 'not needed here');
   }
 
-  ciphertextFromBytes(): InnerProductCiphertext {
-    throw new DecodeError('a ciphertext', 'not needed here');
+  ciphertextFromBytes(bytes: Uint8Array): InnerProductCiphertext {
+    const numbers = numbersFrom('a ciphertext', bytes);
+    const count = numbers.length / (this.length + 1);
+    if (!Number.isInteger(count) || count < 1 || count > this.packing)
+      throw new DecodeError('a ciphertext', 'wrong length');
+    return object('ciphertext', this.id, numbers, count) as InnerProductCiphertext;
   }
 
-  functionKeysFromBytes(): FunctionKeys {
-    throw new DecodeError('function keys', 'not needed here');
+  functionKeysFromBytes(bytes: Uint8Array): FunctionKeys {
+    const numbers = numbersFrom('function keys', bytes);
+    return object('function-keys', this.id, numbers, numbers.length) as FunctionKeys;
   }
 
   [Symbol.dispose](): void {}
@@ -139,4 +144,9 @@ export class InsecureScheme implements InnerProductScheme {
     const at = values.findIndex((value) => Math.abs(value) > bound);
     if (at >= 0) throw new OutOfRangeError(`entry ${at}`, `up to ${bound}`, 'larger');
   }
+}
+
+function numbersFrom(what: string, bytes: Uint8Array): bigint[] {
+  if (bytes.length === 0 || bytes.length % 8 !== 0) throw new DecodeError(what, 'wrong length');
+  return [...new BigUint64Array(Uint8Array.from(bytes).buffer)];
 }

@@ -1,0 +1,91 @@
+/** The authority's policy: a JSON file with data sets and who may ask for what. It holds digests of tokens, no token. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import * as z from 'zod';
+import { DataError, UsageError } from '../../base/errors.ts';
+import { type DatasetSpec, parseDatasetSpec } from '../../protocols/cryptonn/dataset-spec.ts';
+import { replaceFile } from '../keystore/atomic-file.ts';
+
+export type PartyRole = 'trainer' | 'owner';
+
+const MOST_POLICY_BYTES = 2 ** 20;
+const TOKEN_BYTES = 32;
+
+const policySchema = z.strictObject({
+  datasets: z.array(z.unknown()).min(1).max(256),
+  parties: z
+    .array(
+      z.strictObject({
+        name: z.string().regex(/^[\w.-]{1,64}$/),
+        role: z.enum(['trainer', 'owner']),
+        /** SHA-256 of the bearer token, hex. */
+        token: z.string().regex(/^[0-9a-f]{64}$/),
+        datasets: z.array(z.string()).max(256),
+      }),
+    )
+    .max(1024),
+});
+
+export type PolicyParty = z.infer<typeof policySchema>['parties'][number];
+
+export interface AuthorityPolicy {
+  readonly datasets: readonly DatasetSpec[];
+  readonly parties: readonly PolicyParty[];
+}
+
+/** @throws {DataError} naming what is wrong. {@link DecodeError} {@link InvalidParamsError} for a data set that cannot be. */
+export function readPolicy(path: string): AuthorityPolicy {
+  const text = readFileSync(path, 'utf8');
+  if (text.length > MOST_POLICY_BYTES) throw new DataError(`${path} is longer than a policy can be`);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new DataError(`${path} is not JSON`);
+  }
+  const parsed = policySchema.safeParse(value);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new DataError(`${path}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'no policy'}`);
+  }
+  const datasets = parsed.data.datasets.map(parseDatasetSpec);
+  const names = new Set(datasets.map(({ id }) => id));
+  if (names.size !== datasets.length) throw new DataError(`${path} names a data set twice`);
+  const { parties } = parsed.data;
+  if (new Set(parties.map(({ name }) => name)).size !== parties.length)
+    throw new DataError(`${path} names a party twice`);
+  const unknown = parties.flatMap((party) => party.datasets).find((id) => !names.has(id));
+  if (unknown !== undefined)
+    throw new DataError(`${path}: a party is for the data set "${unknown}", which is not there`);
+  return { datasets, parties };
+}
+
+export function writePolicy(path: string, policy: AuthorityPolicy): Promise<void> {
+  return replaceFile(path, new TextEncoder().encode(`${JSON.stringify(policy, null, 2)}\n`));
+}
+
+/** Adds a party with all data sets of the policy. @throws {UsageError} when the name is taken. */
+export function withParty(
+  policy: AuthorityPolicy,
+  name: string,
+  role: PartyRole,
+  token: Uint8Array,
+): AuthorityPolicy {
+  if (policy.parties.some((party) => party.name === name))
+    throw new UsageError(`the policy has a party "${name}" already`);
+  const digest = createHash('sha256').update(token).digest('hex');
+  const party = { name, role, token: digest, datasets: policy.datasets.map(({ id }) => id) };
+  return { ...policy, parties: [...policy.parties, party] };
+}
+
+/** The text of a token file: base64url and a newline. */
+export function tokenText(token: Uint8Array): string {
+  return `${Buffer.from(token).toString('base64url')}\n`;
+}
+
+/** @throws {UsageError} when the file holds no token. */
+export function readToken(path: string): Uint8Array {
+  const token = Buffer.from(readFileSync(path, 'utf8').trim(), 'base64url');
+  if (token.length !== TOKEN_BYTES) throw new UsageError(`${path} holds no token of ${TOKEN_BYTES} bytes`);
+  return new Uint8Array(token);
+}

@@ -1,0 +1,89 @@
+/**
+ * One encrypted batch as bytes, as it lies in an owner's file:
+ * 'SRCB', samples u32, labels u16 each, then for both axes: ciphertexts u32, per ciphertext its length u32 and bytes.
+ */
+import { ByteReader, ByteWriter } from '../../base/bytes.ts';
+import type { InnerProductCiphertext, InnerProductScheme } from '../../fe/inner-product-scheme.ts';
+import type { OwnedBatch } from './data-owner.ts';
+import type { AxisName, DatasetSpec } from './dataset-spec.ts';
+
+const MAGIC = 0x42435253;
+
+export type BatchContent = Pick<OwnedBatch, 'labels' | 'samples' | 'features'>;
+
+/** The axes of a data set: across the samples first, along the batch second where there is one. */
+export function batchAxes({ mode }: DatasetSpec): readonly AxisName[] {
+  return mode === 'faithful' ? ['forward', 'gradient'] : ['projection'];
+}
+
+export function writeBatch({ labels, samples, features }: BatchContent): Uint8Array {
+  const axes = [samples, features].map((axis) => axis.map((ciphertext) => ciphertext.toBytes()));
+  const length = axes.flat().reduce((sum, bytes) => sum + 4 + bytes.length, 0);
+  const writer = new ByteWriter(4 + 4 + 2 * labels.length + 8 + length);
+  writer.u32(MAGIC);
+  writer.u32(labels.length);
+  for (const label of labels) writer.u16(label);
+  for (const axis of axes) {
+    writer.u32(axis.length);
+    for (const bytes of axis) {
+      writer.u32(bytes.length);
+      writer.bytes(bytes);
+    }
+  }
+  return writer.finish();
+}
+
+/**
+ * Reads the batch of one data set; the caller disposes of its ciphertexts.
+ * @throws {DecodeError} when counts do not fit the data set. {@link ParamsMismatchError} for ciphertexts of another one.
+ */
+export function readBatch(
+  bytes: Uint8Array,
+  spec: DatasetSpec,
+  schemeFor: (axis: AxisName) => InnerProductScheme,
+): BatchContent {
+  const reader = new ByteReader('an encrypted batch', bytes);
+  if (reader.u32() !== MAGIC) throw reader.error('bad magic');
+  if (reader.u32() !== spec.batch) throw reader.error(`a batch of this data set has ${spec.batch} samples`);
+  const labels = Int32Array.from({ length: spec.batch }, () => reader.u16());
+  if (labels.some((label) => label >= spec.classes))
+    throw reader.error(`a label is no class below ${spec.classes}`);
+  const [across, along] = batchAxes(spec) as [AxisName, AxisName?];
+  const made: InnerProductCiphertext[] = [];
+  try {
+    const samples = readAxis(reader, schemeFor(across), spec.batch, made);
+    if (along === undefined) {
+      if (reader.u32() !== 0) throw reader.error('a second axis was not expected');
+      reader.end();
+      return { labels, samples, features: [] };
+    }
+    const features = readAxis(reader, schemeFor(along), spec.features, made);
+    reader.end();
+    return { labels, samples, features };
+  } catch (error) {
+    for (const ciphertext of made) ciphertext[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Ciphertexts that hold exactly `vectors` vectors together. */
+function readAxis(
+  reader: ByteReader,
+  scheme: InnerProductScheme,
+  vectors: number,
+  made: InnerProductCiphertext[],
+): InnerProductCiphertext[] {
+  const count = reader.u32();
+  if (count !== Math.ceil(vectors / scheme.packing))
+    throw reader.error('the number of ciphertexts does not fit');
+  const out: InnerProductCiphertext[] = [];
+  let held = 0;
+  for (let i = 0; i < count; i++) {
+    const ciphertext = scheme.ciphertextFromBytes(reader.bytes(reader.u32()));
+    made.push(ciphertext);
+    out.push(ciphertext);
+    held += ciphertext.count;
+  }
+  if (held !== vectors) throw reader.error(`the ciphertexts hold ${held} vectors, not ${vectors}`);
+  return out;
+}
