@@ -89,7 +89,7 @@ export class ByteReader {
 
 /** Writes a message whose exact length is known beforehand. */
 export class ByteWriter {
-  #bytes: Uint8Array;
+  #bytes: Uint8Array<ArrayBuffer>;
   #view: DataView;
   #at = 0;
 
@@ -129,7 +129,7 @@ export class ByteWriter {
   }
 
   /** The message. A writer that was not filled exactly is a mistake in the package. */
-  finish(): Uint8Array {
+  finish(): Uint8Array<ArrayBuffer> {
     if (this.#at !== this.#bytes.length) throw new Error('a message was shorter than announced');
     return this.#bytes;
   }

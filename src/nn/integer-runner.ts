@@ -6,16 +6,15 @@ import { evaluateIntegerNetwork } from './integer-evaluate.ts';
 import type { ApplyLinear } from './integer-evaluate.ts';
 import type { IntegerNetwork } from './integer-network.ts';
 
-/** The linear maps of a network packed for a kernel once, applied many times. The weights stay in memory until disposal. */
-export class IntegerRunner implements Disposable {
-  readonly network: IntegerNetwork;
+/** Linear maps packed for a kernel once, applied many times. The weights stay in memory until disposal. */
+export class IntegerLinearRunner implements Disposable {
   readonly #kernel: Kernel;
-  readonly #weights: IntegerLinearWeights[];
+  readonly #weights: IntegerLinearWeights[] = [];
 
-  constructor(network: IntegerNetwork, kernel: Kernel) {
-    this.network = network;
+  /** @throws {ShapeError} {@link LimitError} */
+  constructor(maps: readonly IntegerLinearMap[], kernel: Kernel) {
     this.#kernel = kernel;
-    this.#weights = network.linears.map(({ map }) => kernel.prepareIntegerLinear(map));
+    for (const map of maps) this.#weights.push(kernel.prepareIntegerLinear(map));
   }
 
   #weightsOf(index: number): IntegerLinearWeights {
@@ -39,12 +38,25 @@ export class IntegerRunner implements Disposable {
     batch: number,
   ): Promise<Int32Array> => this.#kernel.integerLinearAsync(this.#weightsOf(index), x, batch);
 
+  [Symbol.dispose](): void {
+    for (const weights of this.#weights) weights[Symbol.dispose]();
+  }
+}
+
+/** A network whose linear maps are packed for a kernel. */
+export class IntegerRunner extends IntegerLinearRunner {
+  readonly network: IntegerNetwork;
+
+  constructor(network: IntegerNetwork, kernel: Kernel) {
+    super(
+      network.linears.map(({ map }) => map),
+      kernel,
+    );
+    this.network = network;
+  }
+
   /** `[batch, inputs]` integers to `[batch, outputs]` integers, in the clear. */
   run(input: Int32Array): Int32Array {
     return evaluateIntegerNetwork(this.network, input, this.apply);
-  }
-
-  [Symbol.dispose](): void {
-    for (const weights of this.#weights) weights[Symbol.dispose]();
   }
 }

@@ -9,7 +9,7 @@ import { InferenceServer } from '../../protocols/inference/server.ts';
 import type { InferenceService } from '../server/index.ts';
 import { loadClearNetworks, loadNetwork, loadRecogniser } from './model-files.ts';
 import type { ClearNetworks, Recogniser } from './recogniser.ts';
-import { ServerProcess, type ServerReady } from './server-process.ts';
+import { CommandProcess, type ServerReady } from './server-process.ts';
 import type { EncryptingClient } from './utterance.ts';
 
 export interface StartedServer extends AsyncDisposable {
@@ -42,7 +42,7 @@ export const engineParts: EngineParts = {
   loadNetwork,
   loadClearNetworks,
   startService: (models) => InferenceServer.start(models),
-  startServer: (args, onNote) => ServerProcess.start(args, onNote),
+  startServer: (args, onNote) => CommandProcess.start<ServerReady>(['serve', ...args], onNote),
   parseOffer,
   createClient: (offer, kernel) => InferenceClient.create(offer, kernel),
   restoreClient: (offer, secret, kernel) => InferenceClient.restore(offer, secret, kernel),

@@ -1,4 +1,4 @@
-/** A real server in a process of its own, for the demo: started, waited for, and ended with this one. */
+/** A command that serves, in a process of its own, for demonstrations: started, waited for, and ended with this one. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -17,28 +17,32 @@ export interface ServerReady {
 const START_LIMIT_MS = 180_000;
 const STOP_LIMIT_MS = 5000;
 
-export class ServerProcess implements AsyncDisposable {
-  readonly ready: ServerReady;
+export class CommandProcess<Ready> implements AsyncDisposable {
+  /** The line that the command printed with `--json` once it listened. */
+  readonly ready: Ready;
   readonly #child: ChildProcess;
 
-  private constructor(child: ChildProcess, ready: ServerReady) {
+  private constructor(child: ChildProcess, ready: Ready) {
     this.#child = child;
     this.ready = ready;
   }
 
   /**
-   * Runs `subrosa serve` on a free loopback port. `onNote` gets the lines of its standard error.
+   * Runs `subrosa` with a command that serves, on a free loopback port. `onNote` gets the lines of its standard error.
    * @throws {TransportError} when it ends, or says nothing for three minutes, before it listens.
    */
-  static async start(args: readonly string[], onNote: (line: string) => void): Promise<ServerProcess> {
+  static async start<Ready>(
+    args: readonly string[],
+    onNote: (line: string) => void,
+  ): Promise<CommandProcess<Ready>> {
     const isSource = import.meta.url.endsWith('.ts');
     const main = fileURLToPath(new URL(isSource ? './main.ts' : './main.js', import.meta.url));
     const loader = isSource ? ['--import', 'tsx'] : [];
-    const command = [...loader, main, 'serve', ...args, '--port', '0', '--json', '--while-stdin-open'];
+    const command = [...loader, main, ...args, '--port', '0', '--json', '--while-stdin-open'];
     const child = spawn(process.execPath, command, { stdio: ['pipe', 'pipe', 'pipe'] });
     createInterface({ input: child.stderr }).on('line', onNote);
     try {
-      return new ServerProcess(child, await firstLine(child));
+      return new CommandProcess<Ready>(child, (await firstLine(child)) as Ready);
     } catch (error) {
       child.kill('SIGKILL');
       throw error;
@@ -56,7 +60,7 @@ export class ServerProcess implements AsyncDisposable {
   }
 }
 
-function firstLine(child: ChildProcess): Promise<ServerReady> {
+function firstLine(child: ChildProcess): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const fail = (reason: string) => reject(new TransportError(`the server process ${reason}`, false));
     const timer = setTimeout(() => fail(`did not start within ${START_LIMIT_MS / 1000} s`), START_LIMIT_MS);
@@ -66,7 +70,7 @@ function firstLine(child: ChildProcess): Promise<ServerReady> {
       clearTimeout(timer);
       child.removeAllListeners('exit');
       try {
-        resolve(JSON.parse(line) as ServerReady);
+        resolve(JSON.parse(line));
       } catch {
         fail('printed something else than its address');
       }

@@ -2,7 +2,8 @@
  * What the owner gives to each party, one file each. They hold keys: mode 0600, carried over a channel that the owner trusts.
  *
  *   edge    'SEE1' role u8, operator (u8 length, UTF-8), peer id (16), peer key (32), count u32, (device id (16), key (32))..., plan
- *   device  'SED1' device id (16), root key (32), network (u32 length), checks u32, per check and layer the words of c = W^T rho
+ *   device  'SED1' device id (16), root key (32), network (u32 length), checks u32, per check and layer the words of c = W^T rho,
+ *           pairs u32 (0 or 1), if 1 per layer the packed words of L(S)
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
@@ -10,12 +11,17 @@ import { LimitError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
 import { readIntegerNetwork, writeIntegerNetwork } from '../../nn/integer-bytes.ts';
 import { IntegerNetwork } from '../../nn/integer-network.ts';
+import { IntegerLinearRunner } from '../../nn/integer-runner.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
+import { type LayerPairs, makePairs, pairBytes, pairInputs } from '../../protocols/edge/construction.ts';
 import { newDeviceId } from '../../protocols/edge/device.ts';
 import type { EdgeServiceOptions } from '../../protocols/edge/edge-service.ts';
 import { type LayerPlan, planBytes, planLayers, readPlan } from '../../protocols/edge/layer-plan.ts';
 import { RootKey } from '../../protocols/edge/mask-stream.ts';
-import { ProjectionCheck, projectionImages } from '../../protocols/edge/projection-check.ts';
+import { ProjectionCheck } from '../../protocols/edge/projection-check.ts';
+import { type AdjointMap, adjointOf, projectionImages } from '../../protocols/edge/projection-images.ts';
 import { PARTY_ID_BYTES } from '../../protocols/edge/secure-channel.ts';
+import { packedShareBytes, packShares, unpackShares } from '../../protocols/edge/share-ring.ts';
 
 const EDGE_MAGIC = 0x31454553;
 const DEVICE_MAGIC = 0x31444553;
@@ -37,22 +43,58 @@ export interface DeviceIdentity {
   readonly network: IntegerNetwork;
   readonly deviceId: Uint8Array;
   readonly root: RootKey;
+  readonly plan: LayerPlan;
   readonly projections: readonly ProjectionCheck[];
+  /** For the `paired` construction, when the owner made them. */
+  readonly pairs: LayerPairs | null;
+}
+
+export interface ProvisionOptions {
+  readonly operators: Readonly<Record<'a' | 'b', string>>;
+  readonly devices: number;
+  /** Makes pairs for the `paired` construction, too. */
+  readonly pairs?: boolean;
+  /** Computes check vectors and pairs. */
+  readonly kernel: Kernel;
+  /** Hears how many devices are done. */
+  readonly onDevice?: (done: number) => void;
+}
+
+/** What all devices' vectors are computed with. */
+interface OwnerMaps extends Disposable {
+  readonly adjoints: readonly AdjointMap[];
+  readonly transposed: IntegerLinearRunner;
+  /** Only when pairs are made. */
+  readonly forward: IntegerLinearRunner | null;
+}
+
+function ownerMaps({ layers }: LayerPlan, { kernel, pairs }: ProvisionOptions): OwnerMaps {
+  const maps = layers.map(({ map }) => map);
+  const adjoints = maps.map(adjointOf);
+  const transposed = new IntegerLinearRunner(
+    adjoints.map(({ map }) => map),
+    kernel,
+  );
+  const forward = pairs === true ? new IntegerLinearRunner(maps, kernel) : null;
+  const dispose = () => {
+    transposed[Symbol.dispose]();
+    forward?.[Symbol.dispose]();
+  };
+  return { adjoints, transposed, forward, [Symbol.dispose]: dispose };
 }
 
 /** Fresh keys and check vectors for `devices` devices. @throws {LimitError} */
-export async function provision(
-  network: IntegerNetwork,
-  operators: Readonly<Record<'a' | 'b', string>>,
-  devices: number,
-): Promise<Provisioning> {
+export async function provision(network: IntegerNetwork, options: ProvisionOptions): Promise<Provisioning> {
+  const { operators, devices } = options;
   for (const operator of [operators.a, operators.b]) {
     const { length } = new TextEncoder().encode(operator);
     if (length < 1 || length > MOST_OPERATOR_BYTES)
       throw new LimitError('the bytes of an operator name', MOST_OPERATOR_BYTES, length);
   }
   if (devices < 1 || devices > MOST_DEVICES) throw new LimitError('the devices', MOST_DEVICES, devices);
-  const plan = planLayers(network);
+  const plan = await planLayers(network);
+  using maps = ownerMaps(plan, options);
+  const steps = writeIntegerNetwork(network);
   const peer = { id: newDeviceId(), key: systemRandom.seed() };
   const [keysA, keysB] = [new Map<string, Uint8Array>(), new Map<string, Uint8Array>()];
   const files: Uint8Array[] = [];
@@ -61,7 +103,8 @@ export async function provision(
     using root = new RootKey(systemRandom.seed());
     keysA.set(bytesToHex(deviceId), root.derive('edge a', deviceId));
     keysB.set(bytesToHex(deviceId), root.derive('edge b', deviceId));
-    files.push(await writeDevice(network, plan, deviceId, root));
+    files.push(await writeDevice(steps, plan, { deviceId, root }, maps));
+    options.onDevice?.(i + 1);
   }
   const [edgeA, edgeB] = [
     writeEdge({ role: 'a', operator: operators.a, plan, deviceKeys: keysA, peer }),
@@ -93,7 +136,7 @@ function writeEdge({ role, operator, plan, deviceKeys, peer }: EdgeIdentity): Ui
 }
 
 /** @throws {DecodeError} {@link ShapeError} */
-export function readEdge(bytes: Uint8Array): EdgeIdentity {
+export async function readEdge(bytes: Uint8Array): Promise<EdgeIdentity> {
   const reader = new ByteReader("an edge's file", bytes);
   if (reader.u32() !== EDGE_MAGIC) throw reader.error('bad magic');
   const role = (['a', 'b'] as const)[reader.u8()];
@@ -107,7 +150,7 @@ export function readEdge(bytes: Uint8Array): EdgeIdentity {
     const id = bytesToHex(reader.bytes(PARTY_ID_BYTES));
     deviceKeys.set(id, reader.bytes(KEY_BYTES).slice());
   }
-  return { role, operator, plan: readPlan(reader.bytes(reader.remaining)), deviceKeys, peer };
+  return { role, operator, plan: await readPlan(reader.bytes(reader.remaining)), deviceKeys, peer };
 }
 
 function checkSeed(root: RootKey, plan: LayerPlan, check: number): Uint8Array {
@@ -115,26 +158,33 @@ function checkSeed(root: RootKey, plan: LayerPlan, check: number): Uint8Array {
 }
 
 async function writeDevice(
-  network: IntegerNetwork,
+  network: Uint8Array,
   plan: LayerPlan,
-  deviceId: Uint8Array,
-  root: RootKey,
+  { deviceId, root }: Pick<DeviceIdentity, 'deviceId' | 'root'>,
+  { adjoints, transposed, forward }: OwnerMaps,
 ): Promise<Uint8Array> {
-  const steps = writeIntegerNetwork(network);
-  const words = CHECKS * plan.layers.reduce((sum, { inputs }) => sum + inputs, 0);
-  const writer = new ByteWriter(4 + PARTY_ID_BYTES + KEY_BYTES + 4 + steps.length + 4 + 4 * words);
+  const images: Uint32Array[] = [];
+  for (let check = 0; check < CHECKS; check++) {
+    const seed = checkSeed(root, plan, check);
+    images.push(...(await projectionImages(plan.layers, seed, adjoints, transposed.applyAsync)));
+  }
+  const pairs = forward === null ? null : await makePairs(root, plan, forward.applyAsync);
+  const words = images.reduce((sum, image) => sum + image.length, 0);
+  const stored = pairs === null ? 0 : pairBytes(plan).stored;
+  const writer = new ByteWriter(
+    4 + PARTY_ID_BYTES + KEY_BYTES + 4 + network.length + 4 + 4 * words + 4 + stored,
+  );
   writer.u32(DEVICE_MAGIC);
   writer.bytes(deviceId);
   const key = root.exportBytes();
   writer.bytes(key);
   key.fill(0);
-  writer.u32(steps.length);
-  writer.bytes(steps);
+  writer.u32(network.length);
+  writer.bytes(network);
   writer.u32(CHECKS);
-  for (let check = 0; check < CHECKS; check++) {
-    const images = await projectionImages(plan.layers, checkSeed(root, plan, check));
-    for (const image of images) for (const word of image) writer.u32(word);
-  }
+  for (const image of images) for (const word of image) writer.u32(word);
+  writer.u32(pairs === null ? 0 : 1);
+  pairs?.outputs.forEach((output, layer) => writer.bytes(packShares(output, plan.layers[layer].bits)));
   return writer.finish();
 }
 
@@ -148,7 +198,7 @@ export async function readDevice(bytes: Uint8Array): Promise<DeviceIdentity> {
     reader.bytes(reader.u32()),
     (input, steps, output) => new IntegerNetwork(input, steps, output),
   );
-  const plan = planLayers(network);
+  const plan = await planLayers(network);
   if (reader.u32() !== CHECKS) throw reader.error(`${CHECKS} checks were expected`);
   const projections: ProjectionCheck[] = [];
   for (let check = 0; check < CHECKS; check++) {
@@ -158,6 +208,14 @@ export async function readDevice(bytes: Uint8Array): Promise<DeviceIdentity> {
     });
     projections.push(await ProjectionCheck.open(checkSeed(root, plan, check), images));
   }
+  const pairs = reader.u32() === 0 ? null : await readPairs(reader, root, plan);
   reader.end();
-  return { network, deviceId, root, projections };
+  return { network, plan, deviceId, root, projections, pairs };
+}
+
+async function readPairs(reader: ByteReader, root: RootKey, plan: LayerPlan): Promise<LayerPairs> {
+  const outputs = plan.layers.map((layer) =>
+    unpackShares(reader.bytes(packedShareBytes(layer.outputs, layer.bits)), layer.outputs, layer.bits),
+  );
+  return { inputs: await pairInputs(root, plan), outputs };
 }

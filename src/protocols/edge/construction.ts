@@ -6,7 +6,7 @@
  * - `paired`: the original's. A gets x + R + S, B gets R; the device removes L(S) from the difference. S and L(S) are made once by the
  *   owner, R is fresh. S hides nothing that R does not hide already; without R, two requests reveal their difference.
  */
-import { InvalidParamsError, ShapeError } from '../../base/errors.ts';
+import { ShapeError } from '../../base/errors.ts';
 import type { ApplyLinearAsync } from '../../nn/integer-evaluate.ts';
 import type { LayerPlan, PlannedLayer } from './layer-plan.ts';
 import { MaskStream, type RootKey } from './mask-stream.ts';
@@ -153,33 +153,38 @@ function repeated(words: Uint32Array, batch: number): Uint32Array {
   return all;
 }
 
+/** S of each layer, which the device expands from its key again. */
+export async function pairInputs(root: RootKey, plan: LayerPlan): Promise<Uint32Array[]> {
+  const seed = root.derive('pair', plan.modelId);
+  const stream = await MaskStream.open(seed);
+  seed.fill(0);
+  return await Promise.all(
+    plan.layers.map(({ inputs, bits }, layer) => stream.words({ layer, direction: 'in' }, inputs, bits)),
+  );
+}
+
 /** The owner's part of `paired`: S expanded from the device's key, L(S) computed. */
 export async function makePairs(
   root: RootKey,
   plan: LayerPlan,
   apply: ApplyLinearAsync,
 ): Promise<LayerPairs> {
-  const seed = root.derive('pair', plan.modelId);
-  const stream = await MaskStream.open(seed);
-  seed.fill(0);
-  const [inputs, outputs]: [Uint32Array[], Uint32Array[]] = [[], []];
-  for (const [layer, { map, inputs: size, bits }] of plan.layers.entries()) {
-    const words = await stream.words({ layer, direction: 'in' }, size, bits);
-    const image = await apply(layer, map, new Int32Array(words.buffer), 1);
-    inputs.push(words);
+  const inputs = await pairInputs(root, plan);
+  const outputs: Uint32Array[] = [];
+  for (const [layer, { map, bits }] of plan.layers.entries()) {
+    const image = await apply(layer, map, new Int32Array(inputs[layer]!.buffer), 1);
     outputs.push(Uint32Array.from(image, (value) => value & ringMask(bits)));
   }
   return { inputs, outputs };
 }
 
-/** Bytes that the pairs take on the device, packed; the original's 160-bit elements took 20 each. */
-export function pairBytes(plan: LayerPlan): { packed: number; original: number } {
+/** Bytes of L(S), packed: what `paired` stores beside the key. The original stored S too, at 20 bytes an element. */
+export function pairBytes(plan: LayerPlan): { stored: number; original: number } {
   const ORIGINAL_ELEMENT_BYTES = 20;
-  let [packed, original] = [0, 0];
+  let [stored, original] = [0, 0];
   for (const { inputs, outputs, bits } of plan.layers) {
-    packed += packedShareBytes(inputs, bits) + packedShareBytes(outputs, bits);
+    stored += packedShareBytes(outputs, bits);
     original += ORIGINAL_ELEMENT_BYTES * (inputs + outputs);
   }
-  if (packed === 0) throw new InvalidParamsError('a plan without layers has no pairs', {});
-  return { packed, original };
+  return { stored, original };
 }

@@ -19,6 +19,8 @@ import { addShares, packShares } from './share-ring.ts';
 
 export interface EdgeDeviceOptions {
   readonly network: IntegerNetwork;
+  /** Of the network; worked out when it is not given. */
+  readonly plan?: LayerPlan;
   /** 16 bytes, given by the owner. */
   readonly deviceId: Uint8Array;
   readonly root: RootKey;
@@ -43,6 +45,8 @@ export interface LayerReport {
   readonly layer: number;
   /** Own work: masks, shares, packing, checks. Waiting is not in it. */
   readonly deviceMs: number;
+  /** What the edges say they computed; zeros from edges that measure nothing. */
+  readonly edgeMs: Readonly<Record<'a' | 'b', number>>;
   readonly bytesUp: number;
   readonly bytesDown: number;
 }
@@ -75,7 +79,7 @@ export class EdgeDevice {
    * @throws {ProtocolError} when one does not know the device, or both have one operator; {@link TransportError}
    */
   static async connect(a: MessageLink, b: MessageLink, options: EdgeDeviceOptions): Promise<EdgeDevice> {
-    const plan = planLayers(options.network);
+    const plan = options.plan ?? (await planLayers(options.network));
     const open = async (name: string, link: MessageLink, purpose: 'edge a' | 'edge b') => {
       const key = options.root.derive(purpose, options.deviceId);
       return await EdgeLink.open(name, link, { key, modelId: plan.modelId, partyId: options.deviceId });
@@ -222,7 +226,8 @@ class DeviceRequest {
     // Heard below; until then a failure must not count as unheard.
     exchanged.catch(() => undefined);
     await Promise.all(this.#options.projections.map((check) => check.prepare(layer, planned.outputs)));
-    const [answers] = await exchanged;
+    const [given] = await exchanged;
+    const answers = given.map(({ shares: words }) => words);
 
     started = now();
     const y = await this.#masks.combine(layer, planned, batch, answers);
@@ -234,7 +239,9 @@ class DeviceRequest {
         await this.#liar(layer, planned, batch, shares, relays ? null : answers),
       );
     const after = [a.traffic.up + b.traffic.up, a.traffic.down + b.traffic.down] as const;
-    this.reports.push({ layer, deviceMs, bytesUp: after[0] - before[0], bytesDown: after[1] - before[1] });
+    const edgeMs = { a: given[0]!.work / 1000, b: (given[1]?.work ?? given[0]!.relayedWork) / 1000 };
+    const [bytesUp, bytesDown] = [after[0] - before[0], after[1] - before[1]];
+    this.reports.push({ layer, deviceMs, edgeMs, bytesUp, bytesDown });
     return y;
   }
 
@@ -296,7 +303,10 @@ class DeviceRequest {
       b.send({ ...message, shares: packShares(shares.b, planned.bits) }),
     ]);
     const count = batch * planned.outputs;
-    return await Promise.all([a, b].map((link) => link.output(this.#number, layer, count, planned.bits)));
+    const given = await Promise.all(
+      [a, b].map((link) => link.output(this.#number, layer, count, planned.bits)),
+    );
+    return given.map(({ shares: words }) => words);
   }
 }
 

@@ -19,6 +19,14 @@ export interface LinkTraffic {
   down: number;
 }
 
+/** One layer's answer. */
+export interface EdgeOutput {
+  readonly shares: Uint32Array;
+  /** Microseconds that the edge, and behind it the relaying one, say they computed. */
+  readonly work: number;
+  readonly relayedWork: number;
+}
+
 export class EdgeLink {
   readonly operator: string;
   readonly traffic: LinkTraffic;
@@ -69,7 +77,7 @@ export class EdgeLink {
    * `count` output shares of one layer. Late answers to earlier requests are dropped; anything else that is not exactly this answer
    * ends the inference. @throws {ProtocolError} {@link DecodeError} {@link TransportError}
    */
-  async output(request: number, layer: number, count: number, bits: number): Promise<Uint32Array> {
+  async output(request: number, layer: number, count: number, bits: number): Promise<EdgeOutput> {
     return await naming(this.#name, async () => {
       for (;;) {
         const record = await this.#link.receive();
@@ -82,7 +90,8 @@ export class EdgeLink {
             `the answer for layer ${layer} was expected, one for layer ${message.layer} came`,
           );
         }
-        return unpackShares(message.shares, count, bits);
+        const { work, relayedWork } = message;
+        return { shares: unpackShares(message.shares, count, bits), work, relayedWork };
       }
     });
   }

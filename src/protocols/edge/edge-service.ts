@@ -7,12 +7,12 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import { DecodeError, LimitError, ProtocolError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
 import type { ApplyLinearAsync } from '../../nn/integer-evaluate.ts';
-import type { LayerPlan, PlannedLayer } from './layer-plan.ts';
+import { type LayerPlan, longestMessage, type PlannedLayer } from './layer-plan.ts';
 import { MaskStream } from './mask-stream.ts';
-import { type EdgeMessage, MESSAGE_OVERHEAD, readEdgeMessage, writeEdgeMessage } from './messages.ts';
-import { RelayBox } from './relay-box.ts';
+import { type EdgeMessage, readEdgeMessage, writeEdgeMessage } from './messages.ts';
+import { RelayBox, type RelayedMessage } from './relay-box.ts';
 import { HandshakeResponder, readHello, type SecureChannel } from './secure-channel.ts';
-import { addShares, packedShareBytes, packShares, unpackShares } from './share-ring.ts';
+import { addShares, packShares, unpackShares } from './share-ring.ts';
 
 export interface EdgeServiceOptions {
   readonly role: 'a' | 'b';
@@ -26,15 +26,19 @@ export interface EdgeServiceOptions {
   /** y = W x modulo 2^32. */
   readonly apply: ApplyLinearAsync;
   /** Only on B: hands masked outputs to A. */
-  readonly relay?: (message: Uint8Array) => Promise<void>;
+  readonly relay?: (message: RelayedMessage) => Promise<void>;
   /** Inputs of one request; memory of a session grows with it. */
   readonly maxBatch?: number;
+  /** Milliseconds of a clock that only measures what the answers report; without it they report 0. */
+  readonly now?: () => number;
 }
 
 const MAX_BATCH = 64;
 
 type Begin = Extract<EdgeMessage, { kind: 'begin' }>;
-type LayerMessage = Extract<EdgeMessage, { kind: 'input' | 'again' | 'output' }>;
+type LayerMessage = Extract<EdgeMessage, { kind: 'input' | 'again' }>;
+/** An edge's answer to the device for one layer. */
+type Answer = Pick<Extract<EdgeMessage, { kind: 'output' }>, 'layer' | 'work' | 'relayedWork' | 'shares'>;
 type Send = (message: Uint8Array) => Promise<void>;
 
 export class EdgeService {
@@ -47,10 +51,7 @@ export class EdgeService {
   constructor(options: EdgeServiceOptions) {
     this.options = options;
     this.maxBatch = options.maxBatch ?? MAX_BATCH;
-    const sizes = options.plan.layers.map(({ inputs, outputs, bits }) =>
-      packedShareBytes(this.maxBatch * Math.max(inputs, outputs), bits),
-    );
-    this.maxMessageBytes = MESSAGE_OVERHEAD + Math.max(...sizes);
+    this.maxMessageBytes = longestMessage(options.plan, this.maxBatch);
   }
 
   /** A new connection; `send` resolves once the message has left, which is what bounds the memory of a session. */
@@ -142,9 +143,9 @@ export class EdgeSession {
         this.#service.relayed.forget(this.#party);
         return;
       case 'input':
-        return await this.#answer(await this.#current(message.request).input(message), message);
+        return await this.#answer(message.request, await this.#current(message.request).input(message));
       case 'again':
-        return await this.#answer(await this.#current(message.request).again(message), message);
+        return await this.#answer(message.request, await this.#current(message.request).again(message));
       case 'output':
         throw new ProtocolError('a device sends no outputs');
     }
@@ -168,14 +169,9 @@ export class EdgeSession {
 
   async #answerAll(request: EdgeRequest): Promise<void> {
     for (let layer = 0; layer < this.#service.options.plan.layers.length; layer++) {
-      const shares = await request.seeded(layer);
+      const answer = await request.seeded(layer);
       if (request.cancelled) return;
-      await this.#answer(shares, {
-        kind: 'output',
-        request: request.number,
-        layer,
-        shares: new Uint8Array(),
-      });
+      await this.#answer(request.number, answer);
     }
   }
 
@@ -184,9 +180,9 @@ export class EdgeSession {
     return this.#request;
   }
 
-  async #answer(shares: Uint8Array | null, { request, layer }: LayerMessage): Promise<void> {
-    if (shares === null || this.#state === 'closed') return;
-    await this.#send(await this.#channel!.seal(writeEdgeMessage({ kind: 'output', request, layer, shares })));
+  async #answer(request: number, answer: Answer | null): Promise<void> {
+    if (answer === null || this.#state === 'closed') return;
+    await this.#send(await this.#channel!.seal(writeEdgeMessage({ kind: 'output', request, ...answer })));
   }
 }
 
@@ -238,46 +234,37 @@ class EdgeRequest {
     this.#service.relayed.cancel(this.#device, this.number);
   }
 
-  /** Packed output shares of a layer whose input shares come from the seed; in relay mode with B's added. */
-  async seeded(layer: number): Promise<Uint8Array> {
+  /** Output shares of a layer whose input shares come from the seed; in relay mode with B's added. Null when cancelled. */
+  async seeded(layer: number): Promise<Answer | null> {
     const planned = this.#service.options.plan.layers[layer]!;
-    const y = await this.#apply(layer, planned, await this.#seededInput(layer, planned));
-    if (!this.#relays) return packShares(addShares(y, new Uint32Array(y.length), planned.bits), planned.bits);
+    const { y, work } = await this.#apply(layer, planned, await this.#seededInput(layer, planned));
+    if (!this.#relays) return ownAnswer(layer, planned, y, work);
     const other = await this.#service.relayed.take(this.#device, this.number, layer);
-    if (other === null) return new Uint8Array();
-    return packShares(addShares(y, unpackShares(other, y.length, planned.bits), planned.bits), planned.bits);
+    if (other === null) return null;
+    const theirs = unpackShares(other.shares, y.length, planned.bits);
+    const shares = packShares(addShares(y, theirs, planned.bits), planned.bits);
+    return { layer, work, relayedWork: other.work, shares };
   }
 
   /** The device's shares of the next layer. Null when the answer went to the other edge. @throws {ProtocolError} {@link DecodeError} */
-  async input({ layer, shares }: LayerMessage): Promise<Uint8Array | null> {
+  async input({ layer, shares }: LayerMessage): Promise<Answer | null> {
     const planned = this.#layer(layer);
     if (this.#inputs !== null) throw new ProtocolError('this request has its shares from a seed');
     if (layer !== this.#nextLayer)
       throw new ProtocolError(`layer ${this.#nextLayer} was expected, not ${layer}`);
     this.#nextLayer++;
-    const y = await this.#apply(
-      layer,
-      planned,
-      unpackShares(shares, this.#batch * planned.inputs, planned.bits),
-    );
-    if (this.#outputs === null)
-      return packShares(addShares(y, new Uint32Array(y.length), planned.bits), planned.bits);
+    const x = unpackShares(shares, this.#batch * planned.inputs, planned.bits);
+    const { y, work } = await this.#apply(layer, planned, x);
+    if (this.#outputs === null) return ownAnswer(layer, planned, y, work);
     const mask = await this.#outputs.words({ layer, direction: 'out' }, y.length, planned.bits);
     const masked = packShares(addShares(y, mask, planned.bits), planned.bits);
-    await this.#service.options.relay!(
-      writeEdgeMessage({
-        kind: 'relayed',
-        device: this.#device,
-        request: this.number,
-        layer,
-        shares: masked,
-      }),
-    );
+    const [device, request] = [this.#device, this.number];
+    await this.#service.options.relay!({ kind: 'relayed', device, request, layer, work, shares: masked });
     return null;
   }
 
   /** The same shares once more, answered to the device: how it finds out who lied behind a relay. */
-  async again({ layer, shares }: LayerMessage): Promise<Uint8Array> {
+  async again({ layer, shares }: LayerMessage): Promise<Answer> {
     const planned = this.#layer(layer);
     if (this.#inputs !== null && shares.length > 0)
       throw new DecodeError('shares', 'this request has them from a seed');
@@ -285,8 +272,8 @@ class EdgeRequest {
       this.#inputs === null
         ? unpackShares(shares, this.#batch * planned.inputs, planned.bits)
         : await this.#seededInput(layer, planned);
-    const y = await this.#apply(layer, planned, x);
-    return packShares(addShares(y, new Uint32Array(y.length), planned.bits), planned.bits);
+    const { y, work } = await this.#apply(layer, planned, x);
+    return ownAnswer(layer, planned, y, work);
   }
 
   #layer(layer: number): PlannedLayer {
@@ -299,12 +286,19 @@ class EdgeRequest {
     return this.#inputs!.words({ layer, direction: 'in' }, this.#batch * inputs, bits);
   }
 
-  async #apply(layer: number, { map }: PlannedLayer, x: Uint32Array): Promise<Int32Array> {
-    return await this.#service.options.apply(
-      layer,
-      map,
-      new Int32Array(x.buffer, x.byteOffset, x.length),
-      this.#batch,
-    );
+  async #apply(
+    layer: number,
+    { map }: PlannedLayer,
+    x: Uint32Array,
+  ): Promise<{ y: Int32Array; work: number }> {
+    const { apply, now = () => 0 } = this.#service.options;
+    const started = now();
+    const y = await apply(layer, map, new Int32Array(x.buffer, x.byteOffset, x.length), this.#batch);
+    return { y, work: Math.min(2 ** 32 - 1, Math.max(0, Math.round(1000 * (now() - started)))) };
   }
+}
+
+function ownAnswer(layer: number, { bits }: PlannedLayer, y: Int32Array, work: number): Answer {
+  const shares = packShares(new Uint32Array(y.buffer, y.byteOffset, y.length), bits);
+  return { layer, work, relayedWork: 0, shares };
 }

@@ -1,5 +1,4 @@
 /** What device and edges agree on about the linear layers: shapes, ring widths and, through a hash over everything, the weights. */
-import { sha256 } from '@noble/hashes/sha2.js';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import {
   checkIntegerLinearMap,
@@ -9,8 +8,9 @@ import {
   outputBound,
   outputSize,
 } from '../../kernel/integer-linear-map.ts';
-import type { IntegerNetwork } from '../../nn/integer-network.ts';
-import { shareBits } from './share-ring.ts';
+import type { IntegerNetwork, OutsourcedLinear } from '../../nn/integer-network.ts';
+import { MESSAGE_OVERHEAD } from './messages.ts';
+import { packedShareBytes, shareBits } from './share-ring.ts';
 
 /** One outsourced layer. */
 export interface PlannedLayer {
@@ -33,19 +33,35 @@ export interface LayerPlan {
 
 const MAGIC = 0x314c4553;
 const MOST_LAYERS = 1024;
+/** More than a hello, a welcome, a proof or the beginning of a request takes. */
+const LONGEST_HANDSHAKE = 512;
 
 /** @throws {InvalidParamsError} when a layer's outputs cannot be bounded below 2^31. */
-export function planLayers(network: IntegerNetwork): LayerPlan {
-  return planOf(network.linears.map(({ map, inputBound }) => [map, inputBound] as const));
+export function planLayers({ linears }: Pick<IntegerNetwork, 'linears'>): Promise<LayerPlan> {
+  return planOf(linears, planBytes(linears));
 }
 
-function planOf(linears: readonly (readonly [IntegerLinearMap, number])[]): LayerPlan {
-  const layers = linears.map(([map, inputBound]): PlannedLayer => {
+async function planOf(
+  linears: readonly OutsourcedLinear[],
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<LayerPlan> {
+  const layers = linears.map(({ map, inputBound }): PlannedLayer => {
     const bound = outputBound(map, inputBound);
     const [inputs, outputs] = [inputSize(map), outputSize(map)];
     return { map, inputs, outputs, inputBound, outputBound: bound, bits: shareBits(bound) };
   });
-  return { layers, modelId: sha256(planBytes(layers)) };
+  // By the platform: networks of tens of megabytes take seconds in plain JavaScript.
+  const modelId = new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes));
+  return { layers, modelId };
+}
+
+/** Bytes of the longest message about `batch` inputs in either direction. */
+export function longestMessage({ layers }: LayerPlan, batch: number): number {
+  return layers.reduce(
+    (longest, { inputs, outputs, bits }) =>
+      Math.max(longest, MESSAGE_OVERHEAD + packedShareBytes(batch * Math.max(inputs, outputs), bits)),
+    LONGEST_HANDSHAKE,
+  );
 }
 
 function mapBytes(map: IntegerLinearMap): number {
@@ -60,7 +76,7 @@ function extents(map: IntegerLinearMap): number[] {
 }
 
 /** The linear layers alone: all that an edge ever holds. 'SEL1', count, per layer input bound, kind, extents, weights. */
-export function planBytes(layers: readonly Pick<PlannedLayer, 'map' | 'inputBound'>[]): Uint8Array {
+export function planBytes(layers: readonly OutsourcedLinear[]): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter(8 + layers.reduce((sum, { map }) => sum + 4 + mapBytes(map), 0));
   writer.u32(MAGIC);
   writer.u32(layers.length);
@@ -75,20 +91,21 @@ export function planBytes(layers: readonly Pick<PlannedLayer, 'map' | 'inputBoun
 }
 
 /** @throws {DecodeError} on anything but the bytes of a plan; {@link ShapeError} when a map's extents do not fit its weights. */
-export function readPlan(bytes: Uint8Array): LayerPlan {
+export async function readPlan(bytes: Uint8Array): Promise<LayerPlan> {
   const reader = new ByteReader('the linear layers', bytes);
   if (reader.u32() !== MAGIC) throw reader.error('bad magic');
   const count = reader.u32();
   if (count < 1 || count > MOST_LAYERS) throw reader.error(`1 to ${MOST_LAYERS} layers are possible`);
-  const linears: [IntegerLinearMap, number][] = [];
+  const linears: OutsourcedLinear[] = [];
   for (let i = 0; i < count; i++) {
     const inputBound = reader.u32();
     const map = readMap(reader);
     checkIntegerLinearMap(map);
-    linears.push([map, inputBound]);
+    linears.push({ map, inputBound });
   }
   reader.end();
-  return planOf(linears);
+  // Every field has one width, so these are the bytes that the owner hashed.
+  return await planOf(linears, Uint8Array.from(bytes));
 }
 
 function readMap(reader: ByteReader): IntegerLinearMap {

@@ -4,9 +4,11 @@
  *   begin    1, request u64, batch u32, mode u8, input seed (32), output mask seed (32)    device -> edge
  *   input    2, request u64, layer u32, shares                                             device -> edge
  *   again    3, request u64, layer u32, shares or nothing: answer without relay            device -> edge
- *   output   4, request u64, layer u32, shares                                             edge -> device
- *   relayed  5, device (16), request u64, layer u32, shares                                edge B -> edge A
+ *   output   4, request u64, layer u32, own and relayed work u32 each, shares              edge -> device
+ *   relayed  5, device (16), request u64, layer u32, work u32, shares                      edge B -> edge A
  *   end      6, request u64                                                                device -> edge
+ *
+ * Work is what an edge says it computed for, in microseconds: for reports only.
  */
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { PARTY_ID_BYTES } from './secure-channel.ts';
@@ -30,9 +32,17 @@ export type EdgeMessage =
       readonly outputSeed: Uint8Array;
     }
   | {
-      readonly kind: 'input' | 'again' | 'output';
+      readonly kind: 'input' | 'again';
       readonly request: number;
       readonly layer: number;
+      readonly shares: Uint8Array;
+    }
+  | {
+      readonly kind: 'output';
+      readonly request: number;
+      readonly layer: number;
+      readonly work: number;
+      readonly relayedWork: number;
       readonly shares: Uint8Array;
     }
   | {
@@ -40,6 +50,7 @@ export type EdgeMessage =
       readonly device: Uint8Array;
       readonly request: number;
       readonly layer: number;
+      readonly work: number;
       readonly shares: Uint8Array;
     }
   | { readonly kind: 'end'; readonly request: number };
@@ -72,6 +83,8 @@ export function writeEdgeMessage(message: EdgeMessage): Uint8Array {
       break;
     default:
       writer.u32(message.layer);
+      if (message.kind === 'relayed' || message.kind === 'output') writer.u32(message.work);
+      if (message.kind === 'output') writer.u32(message.relayedWork);
       writer.bytes(message.shares);
   }
   return writer.finish();
@@ -84,7 +97,9 @@ function messageBytes(message: EdgeMessage): number {
     case 'end':
       return 1 + 8;
     case 'relayed':
-      return 1 + PARTY_ID_BYTES + 8 + 4 + message.shares.length;
+      return 1 + PARTY_ID_BYTES + 8 + 4 + 4 + message.shares.length;
+    case 'output':
+      return 1 + 8 + 4 + 8 + message.shares.length;
     default:
       return 1 + 8 + 4 + message.shares.length;
   }
@@ -102,6 +117,7 @@ export function readEdgeMessage(bytes: Uint8Array): EdgeMessage {
       device,
       request: reader.u64(),
       layer: reader.u32(),
+      work: reader.u32(),
       shares: reader.bytes(reader.remaining),
     };
   }
@@ -109,6 +125,10 @@ export function readEdgeMessage(bytes: Uint8Array): EdgeMessage {
   if (kind === 'end') {
     reader.end();
     return { kind, request };
+  }
+  if (kind === 'output') {
+    const [layer, work, relayedWork] = [reader.u32(), reader.u32(), reader.u32()];
+    return { kind, request, layer, work, relayedWork, shares: reader.bytes(reader.remaining) };
   }
   if (kind !== 'begin') return { kind, request, layer: reader.u32(), shares: reader.bytes(reader.remaining) };
   const batch = reader.u32();

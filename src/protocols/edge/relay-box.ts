@@ -1,54 +1,51 @@
 /** Where edge A keeps what edge B relayed until its own share is there, and waits for what has not come. Bounded per device. */
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { LimitError, ProtocolError } from '../../base/errors.ts';
+import type { EdgeMessage } from './messages.ts';
+
+/** What edge B hands to edge A. */
+export type RelayedMessage = Extract<EdgeMessage, { kind: 'relayed' }>;
 
 /** Layers that may wait per device: B is at most one ahead of A, and one more while A is busy. */
 const MOST_WAITING = 4;
 /** Devices whose relays are kept at once. */
 const MOST_DEVICES = 1024;
 
+/** B's part of one layer. */
+export type RelayedPart = Pick<RelayedMessage, 'shares' | 'work'>;
+
 interface Slot {
   readonly request: number;
-  readonly arrived: Map<number, Uint8Array>;
-  readonly awaited: Map<number, (shares: Uint8Array | null) => void>;
+  readonly arrived: Map<number, RelayedPart>;
+  readonly awaited: Map<number, (part: RelayedPart | null) => void>;
 }
 
 export class RelayBox {
   readonly #slots = new Map<string, Slot>();
 
   /** Of edge B. Bytes are copied. A relay for an older request is dropped. @throws {ProtocolError} for a second one of a layer */
-  put({
-    device,
-    request,
-    layer,
-    shares,
-  }: {
-    device: Uint8Array;
-    request: number;
-    layer: number;
-    shares: Uint8Array;
-  }): void {
+  put({ device, request, layer, shares, work }: RelayedMessage): void {
     const slot = this.#slot(device, request);
     if (slot === null) return;
     const awaiting = slot.awaited.get(layer);
     if (awaiting !== undefined) {
       slot.awaited.delete(layer);
-      awaiting(shares.slice());
+      awaiting({ shares: shares.slice(), work });
       return;
     }
     if (slot.arrived.has(layer) || slot.arrived.size >= MOST_WAITING)
       throw new ProtocolError('a relay that was not asked for');
-    slot.arrived.set(layer, shares.slice());
+    slot.arrived.set(layer, { shares: shares.slice(), work });
   }
 
   /** Null when the request is cancelled before anything comes. */
-  take(device: Uint8Array, request: number, layer: number): Promise<Uint8Array | null> {
+  take(device: Uint8Array, request: number, layer: number): Promise<RelayedPart | null> {
     const slot = this.#slot(device, request);
     if (slot === null) return Promise.resolve(null);
-    const shares = slot.arrived.get(layer);
-    if (shares === undefined) return new Promise((resolve) => slot.awaited.set(layer, resolve));
+    const part = slot.arrived.get(layer);
+    if (part === undefined) return new Promise((resolve) => slot.awaited.set(layer, resolve));
     slot.arrived.delete(layer);
-    return Promise.resolve(shares);
+    return Promise.resolve(part);
   }
 
   cancel(device: Uint8Array, request: number): void {

@@ -31,14 +31,15 @@ export function packedShareBytes(count: number, bits: number): number {
   return Math.ceil((count * bits) / 8);
 }
 
-/** Words below 2^bits, least significant bit first, without gaps; the last byte is filled with zeros. */
+/** The `bits` low bits of each word, least significant bit first, without gaps; the last byte is filled with zeros. */
 export function packShares(words: Uint32Array, bits: number): Uint8Array<ArrayBuffer> {
   const packed = new Uint32Array(Math.ceil((words.length * bits) / 32));
+  const keep = ringMask(bits);
   let filling = 0;
   let used = 0;
   let at = 0;
   for (let i = 0; i < words.length; i++) {
-    const word = words[i]!;
+    const word = words[i]! & keep;
     filling |= word << used;
     used += bits;
     if (used >= 32) {

@@ -27,9 +27,9 @@ async function run(...args: string[]) {
   return { code, out: terminal.output, err: terminal.errors };
 }
 
-function startEdge(role: string): Promise<string> {
+function startEdge(role: string, ...more: string[]): Promise<string> {
   const main = join(installation.root, 'src', 'apps', 'cli', 'main.ts');
-  const args = ['edge', 'serve', '--role', role, '--file', at(`parties/edge-${role}.bin`), '--json'];
+  const args = ['edge', 'serve', '--role', role, '--file', at(`parties/edge-${role}.bin`), '--json', ...more];
   const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -45,16 +45,27 @@ test('owner, two server processes and a device compute what clear inference comp
   const input = randomInt8(new SeededGenerator(2), 2 * network.inputs);
   writeFileSync(at('network.srin'), writeIntegerNetwork(network));
   writeFileSync(at('input.bin'), input);
-  const owner = ['edge', 'owner', at('network.srin'), '--out', at('parties')];
+  const owner = ['edge', 'owner', '--network', at('network.srin'), '--out', at('parties'), '--paired'];
   const operators = ['--operator-a', 'one', '--operator-b', 'two'];
   expect(await run(...owner, ...operators)).toMatchObject({ code: 0, err: '' });
   expect(statSync(at('parties/device-1.bin')).mode & 0o777).toBe(0o600);
   expect((await run(...owner, ...operators)).code).toBe(2);
-  const [a, b] = await Promise.all([startEdge('a'), startEdge('b')]);
+  const a = await startEdge('a');
+  const b = await startEdge('b', '--relay-to', a);
   const device = ['edge', 'run', '--device', at('parties/device-1.bin'), '--a', a, '--b', b, at('input.bin')];
-  const { code, out, err } = await run(...device, '--json');
-  expect({ code, err }).toEqual({ code: 0, err: '' });
   const clear = evaluateIntegerNetwork(network, Int32Array.from(input), plainApply);
-  expect(JSON.parse(out).outputs.flat()).toEqual([...clear]);
+  for (const how of [[], ['--relay', '--check', 'both'], ['--construction', 'paired', '--check', 'none']]) {
+    const { code, out, err } = await run(...device, ...how, '--json');
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    const { outputs, layers, bytesDown } = JSON.parse(out);
+    expect(outputs.flat()).toEqual([...clear]);
+    expect(layers).toHaveLength(4);
+    expect(layers[0].edgeMs.b).toBeGreaterThan(0);
+    expect(bytesDown).toBeGreaterThan(0);
+  }
+  expect((await run(...device, '--construction', 'paired', '--relay')).code).toBe(2);
+  const report = await run(...device);
+  expect(report.out).toMatch(/input 2 +numbers/);
+  expect(report.out).toContain('4 dense');
   expect((await run('edge', 'serve', '--role', 'a', '--file', at('parties/edge-b.bin'))).code).toBe(2);
 });

@@ -8,6 +8,7 @@ import { counterFile } from '../../../src/apps/edge/counter-file.ts';
 import { listenEdge } from '../../../src/apps/edge/edge-server.ts';
 import { provision, readDevice, readEdge } from '../../../src/apps/edge/provisioning.ts';
 import { connectEdge } from '../../../src/apps/edge/websocket-link.ts';
+import { openKernel } from '../../../src/kernel/open.ts';
 import { SeededGenerator } from '../../../src/nn/generator.ts';
 import { type ApplyLinear, evaluateIntegerNetwork } from '../../../src/nn/integer-evaluate.ts';
 import { EdgeDevice } from '../../../src/protocols/edge/device.ts';
@@ -16,17 +17,21 @@ import { RequestCounter } from '../../../src/protocols/edge/request-counter.ts';
 import { denseNetwork, mixedNetwork, plainApply, randomInt8 } from '../../protocols/edge/edge-pair.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'subrosa-edge-'));
-afterAll(() => rmSync(directory, { recursive: true }));
+const kernel = await openKernel();
+afterAll(() => {
+  kernel[Symbol.dispose]();
+  rmSync(directory, { recursive: true });
+});
 
 const OPERATORS = { a: 'operator one', b: 'operator two' };
 const LIMITS = { maxMessageBytes: 2 ** 20, timeoutMs: 30_000 };
 let files = 0;
 
 async function running(network = mixedNetwork(3), applyB: ApplyLinear = plainApply) {
-  const parts = await provision(network, OPERATORS, 1);
+  const parts = await provision(network, { operators: OPERATORS, devices: 1, kernel });
   const [a, b] = [
-    await listenEdge(new EdgeService({ ...readEdge(parts.edgeA), apply: plainApply })),
-    await listenEdge(new EdgeService({ ...readEdge(parts.edgeB), apply: applyB })),
+    await listenEdge(new EdgeService({ ...(await readEdge(parts.edgeA)), apply: plainApply })),
+    await listenEdge(new EdgeService({ ...(await readEdge(parts.edgeB)), apply: applyB })),
   ];
   const identity = await readDevice(parts.devices[0]!);
   const path = join(directory, `counter-${files++}`);
@@ -53,7 +58,7 @@ test('two servers on sockets give the result of clear inference, again and again
   expect((await device.infer(input)).outputs).toEqual(clear);
   await a.close();
   await expect(device.infer(input)).rejects.toMatchObject({ code: 'transport' });
-  const again = await listenEdge(new EdgeService({ ...readEdge(parts.edgeA), apply: plainApply }));
+  const again = await listenEdge(new EdgeService({ ...(await readEdge(parts.edgeA)), apply: plainApply }));
   const second = await connect(again.url, b.url);
   expect((await second.infer(input)).outputs).toEqual(clear);
   second.close();
@@ -63,10 +68,10 @@ test('two servers on sockets give the result of clear inference, again and again
 
 test('16 devices at once', async () => {
   const network = denseNetwork(5, 40, 7);
-  const parts = await provision(network, OPERATORS, 16);
+  const parts = await provision(network, { operators: OPERATORS, devices: 16, kernel });
   const [a, b] = await Promise.all(
-    [parts.edgeA, parts.edgeB].map((file) =>
-      listenEdge(new EdgeService({ ...readEdge(file), apply: plainApply })),
+    [parts.edgeA, parts.edgeB].map(async (file) =>
+      listenEdge(new EdgeService({ ...(await readEdge(file)), apply: plainApply })),
     ),
   );
   const input = inputFor(40, 1);
@@ -102,7 +107,9 @@ test('a server that lies in one element is named', async () => {
 
 test('a device of another owner is refused, and the server goes on', async () => {
   const { network, a, b, connect, path, stop } = await running();
-  const stranger = await readDevice((await provision(network, OPERATORS, 1)).devices[0]!);
+  const stranger = await readDevice(
+    (await provision(network, { operators: OPERATORS, devices: 1, kernel })).devices[0]!,
+  );
   const counter = await RequestCounter.open(counterFile(path));
   const links = [await connectEdge(a.url, LIMITS), await connectEdge(b.url, LIMITS)] as const;
   await expect(EdgeDevice.connect(...links, { ...stranger, counter })).rejects.toMatchObject({
@@ -116,8 +123,8 @@ test('a device of another owner is refused, and the server goes on', async () =>
 
 test('too long messages, text, and too many connections end the connection and not the server', async () => {
   const network = denseNetwork(5, 40, 7);
-  const parts = await provision(network, OPERATORS, 1);
-  const service = new EdgeService({ ...readEdge(parts.edgeA), apply: plainApply });
+  const parts = await provision(network, { operators: OPERATORS, devices: 1, kernel });
+  const service = new EdgeService({ ...(await readEdge(parts.edgeA)), apply: plainApply });
   const server = await listenEdge(service, { maxConnections: 1 });
   const closedAfter = (message: Uint8Array | string) =>
     new Promise<number>((resolve) => {
@@ -136,8 +143,8 @@ test('too long messages, text, and too many connections end the connection and n
 });
 
 test('other machines need TLS on both sides', async () => {
-  const parts = await provision(denseNetwork(5, 40, 7), OPERATORS, 1);
-  const service = new EdgeService({ ...readEdge(parts.edgeA), apply: plainApply });
+  const parts = await provision(denseNetwork(5, 40, 7), { operators: OPERATORS, devices: 1, kernel });
+  const service = new EdgeService({ ...(await readEdge(parts.edgeA)), apply: plainApply });
   await expect(listenEdge(service, { host: '0.0.0.0' })).rejects.toMatchObject({ code: 'usage' });
   await expect(connectEdge('ws://192.0.2.1:1', LIMITS)).rejects.toMatchObject({ code: 'usage' });
   await expect(connectEdge('http://127.0.0.1:1', LIMITS)).rejects.toMatchObject({ code: 'usage' });
@@ -158,11 +165,11 @@ test('request numbers go on behind the stored block after a restart; the file is
 });
 
 test('damaged files of edges and devices are refused with a typed error', async () => {
-  const parts = await provision(denseNetwork(5, 6, 3), OPERATORS, 2);
-  expect(readEdge(parts.edgeB)).toMatchObject({ role: 'b', operator: 'operator two' });
-  expect(readEdge(parts.edgeA).deviceKeys.size).toBe(2);
+  const parts = await provision(denseNetwork(5, 6, 3), { operators: OPERATORS, devices: 2, kernel });
+  expect(await readEdge(parts.edgeB)).toMatchObject({ role: 'b', operator: 'operator two' });
+  expect((await readEdge(parts.edgeA)).deviceKeys.size).toBe(2);
   for (const [file, read] of [
-    [parts.edgeA, async (bytes: Uint8Array) => readEdge(bytes)],
+    [parts.edgeA, readEdge],
     [parts.devices[0]!, readDevice],
   ] as const) {
     for (let length = 0; length < file.length; length++) {

@@ -11,7 +11,9 @@ import type { MessageLink } from '../../../src/protocols/edge/edge-link.ts';
 import { EdgeService } from '../../../src/protocols/edge/edge-service.ts';
 import { planLayers } from '../../../src/protocols/edge/layer-plan.ts';
 import { RootKey } from '../../../src/protocols/edge/mask-stream.ts';
-import { ProjectionCheck, projectionImages } from '../../../src/protocols/edge/projection-check.ts';
+import { ProjectionCheck } from '../../../src/protocols/edge/projection-check.ts';
+import { adjointOf, projectionImages } from '../../../src/protocols/edge/projection-images.ts';
+import type { RelayedMessage } from '../../../src/protocols/edge/relay-box.ts';
 import { RequestCounter } from '../../../src/protocols/edge/request-counter.ts';
 
 /** Gets each message and says which go on; by default the message itself. */
@@ -132,7 +134,7 @@ export interface PairOptions {
 
 /** An authentic setup: keys, check vectors, services. */
 export async function edgePair(network: IntegerNetwork, options: PairOptions = {}) {
-  const plan = planLayers(network);
+  const plan = await planLayers(network);
   const root = new RootKey(crypto.getRandomValues(new Uint8Array(32)));
   const deviceId = crypto.getRandomValues(new Uint8Array(16));
   const name = bytesToHex(deviceId);
@@ -140,7 +142,7 @@ export async function edgePair(network: IntegerNetwork, options: PairOptions = {
     id: crypto.getRandomValues(new Uint8Array(16)),
     key: crypto.getRandomValues(new Uint8Array(32)),
   };
-  const serviceOf = (role: 'a' | 'b') =>
+  const serviceOf = (role: 'a' | 'b'): EdgeService =>
     new EdgeService({
       role,
       plan,
@@ -148,18 +150,17 @@ export async function edgePair(network: IntegerNetwork, options: PairOptions = {
       deviceKeys: new Map([[name, root.derive(role === 'a' ? 'edge a' : 'edge b', deviceId)]]),
       peer,
       apply: (role === 'a' ? options.applyA : options.applyB) ?? plainApply,
-      ...(role === 'b' && { relay: async (message: Uint8Array) => relayTo(message) }),
+      ...(role === 'b' && { relay: async (message: RelayedMessage) => a.relayed.put(message) }),
     });
   const [a, b] = [serviceOf('a'), serviceOf('b')];
-  const { readEdgeMessage } = await import('../../../src/protocols/edge/messages.ts');
-  const relayTo = (bytes: Uint8Array) => {
-    const message = readEdgeMessage(bytes);
-    if (message.kind === 'relayed') a.relayed.put(message);
-  };
+  const adjoints = plan.layers.map(({ map }) => adjointOf(map));
   const projections = await Promise.all(
     Array.from({ length: options.checks ?? 2 }, async (_, i) => {
       const seed = root.derive('projection', plan.modelId, Uint8Array.of(i));
-      return await ProjectionCheck.open(seed, await projectionImages(plan.layers, seed));
+      return await ProjectionCheck.open(
+        seed,
+        await projectionImages(plan.layers, seed, adjoints, plainApply),
+      );
     }),
   );
   let stored = 0;
@@ -169,7 +170,15 @@ export async function edgePair(network: IntegerNetwork, options: PairOptions = {
       stored = next;
     },
   });
-  const device: EdgeDeviceOptions = { network, deviceId, root, counter, projections, ...options.device };
+  const device: EdgeDeviceOptions = {
+    network,
+    plan,
+    deviceId,
+    root,
+    counter,
+    projections,
+    ...options.device,
+  };
   const connect = () => EdgeDevice.connect(memoryLink(a, options.tapA), memoryLink(b, options.tapB), device);
   return { a, b, plan, root, deviceId, peer, device, connect };
 }

@@ -6,12 +6,15 @@ import { SeededGenerator } from '../../../src/nn/generator.ts';
 import { planBytes, planLayers, readPlan } from '../../../src/protocols/edge/layer-plan.ts';
 import { littleEndian, MaskStream, RootKey } from '../../../src/protocols/edge/mask-stream.ts';
 import {
-  adjointProjection,
   PROJECTION_PRIME,
   ProjectionCheck,
-  projectionImages,
   projectModulo,
 } from '../../../src/protocols/edge/projection-check.ts';
+import {
+  adjointOf,
+  adjointProjection,
+  projectionImages,
+} from '../../../src/protocols/edge/projection-images.ts';
 import { RequestCounter } from '../../../src/protocols/edge/request-counter.ts';
 import {
   acceptsSamples,
@@ -28,7 +31,7 @@ import {
   subtractShares,
   unpackShares,
 } from '../../../src/protocols/edge/share-ring.ts';
-import { denseNetwork, mixedNetwork, randomInt8 } from './edge-pair.ts';
+import { denseNetwork, plainApply, randomInt8, mixedNetwork } from './edge-pair.ts';
 
 describe('ring', () => {
   test('the width is the least that holds the bound', () => {
@@ -167,7 +170,7 @@ describe('projection', () => {
     }
   });
 
-  test('the adjoint satisfies <rho, W x> = <W^T rho, x> for every kind of layer', () => {
+  test('the adjoint satisfies <rho, W x> = <W^T rho, x> for every kind of layer', async () => {
     const generator = new SeededGenerator(6);
     const image = { channels: 4, height: 7, width: 9 };
     const maps = [
@@ -179,19 +182,26 @@ describe('projection', () => {
         groups: 2,
       }),
       integerConvolution(image, 4, [5, 5], randomInt8(generator, 100), { padding: [2, 2], groups: 4 }),
+      // Pads further than the window reaches, so some outputs are zero whatever x is.
+      integerConvolution(image, 3, [1, 2], randomInt8(generator, 24), { padding: [2, 3], stride: [1, 2] }),
+      // The last rows and columns are read by no window.
+      integerConvolution(image, 2, [2, 2], randomInt8(generator, 32), { stride: [3, 4] }),
     ];
     for (const map of maps) {
       const x = Int32Array.from(randomInt8(generator, map.kind === 'dense' ? 33 : 252));
       const y = applyIntegerLinear(map, x, 1);
       const rho = Uint32Array.from(y, () => generator.below(PROJECTION_PRIME));
-      expect(projectModulo(x, adjointProjection(map, rho))).toBe(projectModulo(y, rho));
+      const image = await adjointProjection(adjointOf(map), 0, rho, plainApply);
+      expect(projectModulo(x, image)).toBe(projectModulo(y, rho));
     }
   });
 
   test('no false alarm in 10^5 honest layers, every wrong one found', async () => {
-    const plan = planLayers(denseNetwork(8, 6, 5));
+    const plan = await planLayers(denseNetwork(8, 6, 5));
     const seed = new Uint8Array(32).fill(9);
-    const check = await ProjectionCheck.open(seed, await projectionImages(plan.layers, seed));
+    const adjoints = plan.layers.map(({ map }) => adjointOf(map));
+    const images = await projectionImages(plan.layers, seed, adjoints, plainApply);
+    const check = await ProjectionCheck.open(seed, images);
     await check.prepare(0, 5);
     const generator = new SeededGenerator(12);
     const layer = plan.layers[0]!;
@@ -274,11 +284,11 @@ test('the pair alone, without fresh randomness, falls to two requests', () => {
   expect(difference).toEqual(first!.map((value, i) => value - second![i]!));
 });
 
-test('a plan survives its bytes; damaged bytes do not', () => {
-  const plan = planLayers(mixedNetwork(4));
+test('a plan survives its bytes; damaged bytes do not', async () => {
+  const plan = await planLayers(mixedNetwork(4));
   const bytes = planBytes(plan.layers);
-  expect(readPlan(bytes)).toEqual(plan);
-  expect(() => readPlan(bytes.subarray(1))).toThrow();
-  expect(() => readPlan(bytes.subarray(0, bytes.length - 1))).toThrow('truncated');
-  expect(() => readPlan(Uint8Array.of(...bytes, 0))).toThrow('trailing');
+  expect(await readPlan(bytes)).toEqual(plan);
+  await expect(readPlan(bytes.subarray(1))).rejects.toThrow();
+  await expect(readPlan(bytes.subarray(0, bytes.length - 1))).rejects.toThrow('truncated');
+  await expect(readPlan(Uint8Array.of(...bytes, 0))).rejects.toThrow('trailing');
 });

@@ -1,0 +1,133 @@
+/** `subrosa edge run`: a device. */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { KeyFileError, UsageError } from '../../base/errors.ts';
+import { openKernel } from '../../kernel/open.ts';
+import { IntegerRunner } from '../../nn/integer-runner.ts';
+import { type Construction, paired, sharing } from '../../protocols/edge/construction.ts';
+import { EdgeDevice, type EdgeInference } from '../../protocols/edge/device.ts';
+import { longestMessage } from '../../protocols/edge/layer-plan.ts';
+import { RequestCounter } from '../../protocols/edge/request-counter.ts';
+import { counterFile } from '../edge/counter-file.ts';
+import { type DeviceIdentity, readDevice } from '../edge/provisioning.ts';
+import { connectEdge } from '../edge/websocket-link.ts';
+import { replaceFile } from '../keystore/atomic-file.ts';
+import { networkInputs } from './edge-network.ts';
+import { edgeReport, edgeReportJson } from './edge-report.ts';
+import { withSpinner } from './spinner.ts';
+import { paintFor, type Terminal } from './terminal.ts';
+
+/** How a device talks to its edges. */
+export interface ProtocolFlags {
+  readonly construction: 'sharing' | 'paired';
+  readonly relay?: boolean;
+  readonly check: 'projection' | 'sampling' | 'both' | 'none';
+}
+
+export interface EdgeRunFlags extends ProtocolFlags {
+  readonly device: string;
+  readonly a: string;
+  readonly b: string;
+  readonly ca?: string;
+  readonly allowSameOperator?: boolean;
+  readonly json?: boolean;
+}
+
+/** A sampling check notices a layer with one output in a hundred wrong with probability 99 %. */
+const SAMPLING = { wrongFraction: 0.01, detection: 0.99 };
+
+export interface TimedInference extends EdgeInference {
+  readonly ms: number;
+  /** Of all layers and both connections, handshakes included. */
+  readonly traffic: { readonly up: number; readonly down: number };
+}
+
+export async function runWithEdges(
+  paths: readonly string[],
+  flags: EdgeRunFlags,
+  terminal: Terminal,
+): Promise<void> {
+  const retired = `${flags.device}.retired`;
+  if (existsSync(retired))
+    throw new KeyFileError(
+      `a check failed with ${flags.device}, so its check vectors are used up: ask the owner for another`,
+    );
+  const { identity, inference } = await withSpinner(terminal, 'reading the network', async (spinner) => {
+    const identity = await readDevice(await readFile(flags.device));
+    using _root = identity.root;
+    const input = await networkInputs(paths, identity.network);
+    spinner.say('asking both edges');
+    const inference = await inferWithEdges(identity, input, flags, {
+      ...(flags.ca !== undefined && { ca: await readFile(flags.ca) }),
+      counterPath: `${flags.device}.counter`,
+      onRejection: () => replaceFile(retired, new Uint8Array()),
+    });
+    return { identity, inference };
+  });
+  const { network } = identity;
+  if (flags.json === true) terminal.out(`${JSON.stringify(edgeReportJson(network, inference))}\n`);
+  else terminal.out(edgeReport(network, inference, paintFor(terminal.outIsTerminal, terminal.env)));
+}
+
+/** What {@link inferWithEdges} needs of the machine it runs on. */
+export interface DevicePlace {
+  readonly ca?: Uint8Array;
+  readonly counterPath: string;
+  readonly onRejection: () => Promise<void>;
+}
+
+/** Connects, runs one batch, disconnects. @throws {IntegrityError} {@link ProtocolError} {@link TransportError} */
+export async function inferWithEdges(
+  identity: DeviceIdentity,
+  input: Int32Array,
+  flags: Omit<EdgeRunFlags, 'device'>,
+  { ca, counterPath, onRejection }: DevicePlace,
+): Promise<TimedInference> {
+  const { network, plan } = identity;
+  const link = {
+    maxMessageBytes: longestMessage(plan, Math.max(1, input.length / network.inputs)),
+    ...(ca !== undefined && { ca }),
+  };
+  const construction = constructionOf(identity, flags);
+  const counter = await RequestCounter.open(counterFile(counterPath));
+  const a = await connectEdge(flags.a, link);
+  const b = await connectEdge(flags.b, link).catch((error: unknown) => {
+    a.close();
+    throw error;
+  });
+  const { projections, ...known } = identity;
+  const device = await EdgeDevice.connect(a, b, {
+    ...known,
+    counter,
+    construction,
+    projections: flags.check === 'projection' || flags.check === 'both' ? projections : [],
+    ...((flags.check === 'sampling' || flags.check === 'both') && { sampling: SAMPLING }),
+    recompute: async (layer, map, x, batch) => {
+      using kernel = await openKernel();
+      using runner = new IntegerRunner(network, kernel);
+      return await runner.applyAsync(layer, map, x, batch);
+    },
+    allowSameOperator: flags.allowSameOperator === true,
+    onRejection,
+    now: () => performance.now(),
+  });
+  try {
+    const started = performance.now();
+    const inference = await device.infer(input);
+    return { ...inference, ms: performance.now() - started, traffic: device.traffic };
+  } finally {
+    device.close();
+  }
+}
+
+/** @throws {UsageError} when the device has no pairs, or for pairs through a relay. */
+export function constructionOf(
+  { plan, pairs }: Pick<DeviceIdentity, 'plan' | 'pairs'>,
+  { construction, relay }: Pick<ProtocolFlags, 'construction' | 'relay'>,
+): Construction {
+  if (construction === 'sharing') return sharing(relay === true);
+  if (relay === true) throw new UsageError('--relay goes with --construction sharing only');
+  if (pairs === null)
+    throw new UsageError("the device's file has no pairs: make it with `subrosa edge owner --paired`");
+  return paired(plan, pairs);
+}
