@@ -1,4 +1,6 @@
 /** BGV parameters made ready to compute; hands out the roles. Knows no key. */
+import type { ParamsId } from '../../base/brand.ts';
+import { ParamsMismatchError } from '../../base/errors.ts';
 import type { Arena } from '../../ring/arena.ts';
 import { modulusOf, Ring } from '../../ring/ring.ts';
 import { type ContextOptions, type ContextResources, openContext, RlweContext } from '../rlwe/context.ts';
@@ -35,6 +37,18 @@ export class BgvContext extends RlweContext<BgvParams> {
     return openContext(options, (resources) => new BgvContext(params, resources));
   }
 
+  /** Each over the same kernel, which stays the caller's. */
+  static openAll(params: readonly BgvParams[], resources: ContextResources): BgvContext[] {
+    const contexts: BgvContext[] = [];
+    try {
+      for (const each of params) contexts.push(new BgvContext(each, { ...resources, ownsKernel: false }));
+    } catch (error) {
+      for (const context of contexts) context[Symbol.dispose]();
+      throw error;
+    }
+    return contexts;
+  }
+
   keyGenerator(): KeyGenerator {
     return new KeyGenerator(this);
   }
@@ -56,6 +70,15 @@ export class BgvContext extends RlweContext<BgvParams> {
   /** @throws {ParamsMismatchError} */
   evaluator(keys: EvaluationKeys, arena: Arena): BgvEvaluator {
     return new BgvEvaluator(this, keys, arena);
+  }
+
+  /** Moduli of one family share the identifier, for their keys; what is encoded under one is not the other's. */
+  override assertOwn(what: string, object: { readonly paramsId: ParamsId; readonly context?: object }): void {
+    super.assertOwn(what, object);
+    const { context } = object;
+    if (context instanceof BgvContext && context.params.t !== this.params.t) {
+      throw new ParamsMismatchError(what, `t = ${this.params.t}`, `t = ${context.params.t}`);
+    }
   }
 
   override [Symbol.dispose](): void {

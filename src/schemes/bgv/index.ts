@@ -8,6 +8,7 @@
  *   BgvEncryptor, BgvDecryptor
  *   BgvCiphertext, BgvCiphertextBatch      one, or many in one run of memory; each with its noise bound
  *   BgvEvaluator                           add, mul, modSwitch, modSwitchAuto, rotate, swapRows, ...
+ *   BgvCrtParams, BgvCrtContext, ...       the same over several plaintext moduli, for integers larger than one
  *   Arena                                  owns what is computed
  */
 export { Arena } from '../../ring/arena.ts';
@@ -25,6 +26,12 @@ export { BgvDecryptor } from './decryptor.ts';
 export { BgvEncoder } from './encoder.ts';
 export { BgvEncryptor } from './encryptor.ts';
 export { BgvEvaluator } from './evaluator.ts';
-export type { BgvIntent } from './intent.ts';
+export { BgvCrtCiphertext } from './crt-ciphertext.ts';
+export { BgvCrtContext } from './crt-context.ts';
+export { BgvCrtEncoder, BgvCrtPlaintext } from './crt-encoder.ts';
+export { BgvCrtDecryptor, BgvCrtEncryptor } from './crt-encryptor.ts';
+export { BgvCrtEvaluator } from './crt-evaluator.ts';
+export { BgvCrtParams, type BgvCrtSpec } from './crt-params.ts';
+export type { BgvCrtIntent, BgvIntent } from './intent.ts';
 export { BgvParams, type BgvSpec } from './params.ts';
 export { BgvPlaintext } from './plaintext.ts';

@@ -47,8 +47,21 @@ export interface ChosenBgvSpec extends PrimeChain {
 /** More primes than the fewest that will do can only save by narrower digits: not worth a search. */
 const MORE_PRIMES = 2;
 const MOST_PRIMES = 64;
+/** More plaintext moduli never pay: one may have 47 bits. */
+export const MOST_PLAINTEXT_MODULI = 16;
 /** Special primes are a bit wider than those of a digit. */
 const WIDEST = WIDEST_PRIME - 1;
+
+/** As {@link BgvIntent}, for integers of any size. */
+export interface BgvCrtIntent extends Omit<BgvIntent, 'maxAbs'> {
+  readonly maxAbs: number | bigint;
+}
+
+/** The literal that was chosen. */
+export interface ChosenBgvCrtSpec extends PrimeChain {
+  readonly logN: number;
+  readonly plaintextModuli: readonly number[];
+}
 
 /**
  * The smallest ring degree that holds the promise, then the cheapest key switching, then the shortest chain.
@@ -56,29 +69,84 @@ const WIDEST = WIDEST_PRIME - 1;
  * @throws {InvalidParamsError} that says what does not fit.
  */
 export function chooseBgvSpec(intent: BgvIntent): ChosenBgvSpec {
-  const { depth, maxAbs, slots = 1, terms = 1 } = intent;
-  assertWhole('depth', depth, 0);
-  assertWhole('maxAbs', maxAbs, 1);
-  assertWhole('terms', terms, 1);
-  for (const logN of ringDegrees(slots, (at) => 2 ** at)) {
-    const plaintextModulus = batchingPrimeAbove(2 * maxAbs, 2 ** logN);
-    const logT = Math.log2(plaintextModulus);
-    const best = cheapestChain(logN, (bits) => holds({ ...bits, logT }, depth, terms), logT);
-    if (best !== undefined) return { logN, ...best, plaintextModulus };
+  assertWhole('maxAbs', intent.maxAbs, 1);
+  if (2 * intent.maxAbs >= MODULUS_LIMIT) {
+    throw new InvalidParamsError(
+      `a plaintext modulus above ${2 * intent.maxAbs} would not be below 2^50: several moduli hold larger integers`,
+      {},
+    );
   }
+  const { plaintextModuli, ...chain } = smallestFamily(intent, BigInt(intent.maxAbs), 1) ?? refused(intent);
+  return { ...chain, plaintextModulus: plaintextModuli[0]! };
+}
+
+/**
+ * The number of moduli that costs least: more of them are narrower and need fewer primes, but each is computed with on its own.
+ *
+ * @throws {InvalidParamsError} that says what does not fit.
+ */
+export function chooseBgvCrtSpec(intent: BgvCrtIntent): ChosenBgvCrtSpec {
+  const maxAbs = typeof intent.maxAbs === 'bigint' ? intent.maxAbs : exactBound(intent.maxAbs);
+  if (maxAbs < 1n) throw new InvalidParamsError('maxAbs must be at least 1', {});
+  let best: ChosenBgvCrtSpec | undefined;
+  for (let count = 1; count <= MOST_PLAINTEXT_MODULI; count++) {
+    const family = smallestFamily(intent, maxAbs, count);
+    if (family !== undefined && (best === undefined || cost(family) < cost(best))) best = family;
+  }
+  return best ?? refused(intent);
+}
+
+function exactBound(maxAbs: number): bigint {
+  assertWhole('maxAbs', maxAbs, 1);
+  return BigInt(maxAbs);
+}
+
+/** Of a key switch for every modulus, in products of words, roughly. */
+function cost({ plaintextModuli, logN, ...chain }: ChosenBgvCrtSpec): number {
+  return plaintextModuli.length * keySwitchTransforms(chain) * 2 ** logN * logN;
+}
+
+function smallestFamily(
+  { depth, slots = 1, terms = 1 }: Omit<BgvIntent, 'maxAbs'>,
+  maxAbs: bigint,
+  count: number,
+): ChosenBgvCrtSpec | undefined {
+  assertWhole('depth', depth, 0);
+  assertWhole('terms', terms, 1);
+  // A root rounded up, so that `count` primes above it have a product above 2 maxAbs.
+  const root = Math.ceil(2 ** (log2Of(2n * maxAbs) / count) * (1 + 2 ** -20));
+  for (const logN of ringDegrees(slots, (at) => 2 ** at)) {
+    const plaintextModuli = batchingPrimesAbove(root, 2 ** logN, count);
+    if (plaintextModuli === undefined) return undefined;
+    const logT = Math.log2(plaintextModuli.at(-1)!);
+    const chain = cheapestChain(logN, (bits) => holds({ ...bits, logT }, depth, terms), logT);
+    if (chain !== undefined) return { logN, ...chain, plaintextModuli };
+  }
+  return undefined;
+}
+
+function refused({ depth, maxAbs }: BgvCrtIntent): never {
   throw new InvalidParamsError(
     `no parameters of 128 bits hold ${depth} products of integers up to ${maxAbs}: the largest ring degree has log2(QP) <= ${LARGEST_CEILING}, and there are at most ${MOST_PRIMES} primes`,
-    { depth, maxAbs },
+    { depth },
   );
 }
 
-/** The smallest prime 1 mod 2n above `bound`. @throws {InvalidParamsError} when it would not fit the kernels. */
-function batchingPrimeAbove(bound: number, n: number): number {
+/** log2 of a positive integer of any size, to 50 bits. */
+function log2Of(value: bigint): number {
+  const shift = Math.max(0, value.toString(2).length - 60);
+  return shift + Math.log2(Number(value >> BigInt(shift)));
+}
+
+/** The `count` smallest primes 1 mod 2n above `bound`; undefined when they would not fit the kernels. */
+function batchingPrimesAbove(bound: number, n: number, count: number): number[] | undefined {
   const step = 2 * n;
+  const found: number[] = [];
   for (let t = Math.floor(bound / step) * step + 1; t < MODULUS_LIMIT; t += step) {
-    if (t > bound && isPrime(t)) return t;
+    if (t > bound && isPrime(t)) found.push(t);
+    if (found.length === count) return found;
   }
-  throw new InvalidParamsError(`a plaintext modulus above ${bound} would not be below 2^50`, { bound });
+  return undefined;
 }
 
 function cheapestChain(

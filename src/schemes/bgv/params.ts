@@ -24,8 +24,9 @@ export class BgvParams extends RlweParams {
   /** N: two rows of N / 2. */
   readonly slots: number;
 
-  private constructor(spec: BgvSpec, t: number) {
-    super(spec, 'bgv', modulusBytes(t));
+  /** The identifier is that of all plaintext moduli of the `family`, among them t. */
+  private constructor(spec: BgvSpec, t: number, family: readonly number[]) {
+    super(spec, 'bgv', modulusBytes(family));
     this.#spec = spec;
     this.t = t;
     this.slots = this.n;
@@ -44,7 +45,24 @@ export class BgvParams extends RlweParams {
 
   /** @throws {InvalidParamsError} {@link InsecureParamsError} */
   static create(spec: BgvSpec): BgvParams {
-    return new BgvParams(spec, plaintextModulus(spec));
+    const t = plaintextModulus(spec);
+    return new BgvParams(spec, t, [t]);
+  }
+
+  /**
+   * The same ring and primes for each of several plaintext moduli, with one identifier and so the same keys: for
+   * {@link BgvCrtParams}.
+   *
+   * @throws {InvalidParamsError} {@link InsecureParamsError}
+   */
+  static family(ring: RlweSpec, moduli: readonly number[]): BgvParams[] {
+    if (new Set(moduli).size !== moduli.length) {
+      throw new InvalidParamsError('the plaintext moduli must differ', {});
+    }
+    return moduli.map((t) => {
+      const spec = { ...ring, plaintextModulus: t };
+      return new BgvParams(spec, plaintextModulus(spec), moduli);
+    });
   }
 
   /**
@@ -58,12 +76,14 @@ export class BgvParams extends RlweParams {
 
   /** The literal in binary; the number added is t. */
   toBytes(): Uint8Array {
-    return writeParams(FRAME, this, this.#spec, this.t);
+    return writeParams(BGV_PARAMS_FRAME, this, this.#spec, [this.t]);
   }
 
   /** Insecure parameters come back marked as such: the caller decides on `isInsecure`. @throws {DecodeError} */
   static fromBytes(bytes: Uint8Array): BgvParams {
-    return readParams(FRAME, bytes, (spec, t) => BgvParams.create({ ...spec, plaintextModulus: t }));
+    return readParams(BGV_PARAMS_FRAME, bytes, 1, (spec, [t]) =>
+      BgvParams.create({ ...spec, plaintextModulus: t! }),
+    );
   }
 
   /** `value` modulo each prime q_0 .. q_level. */
@@ -87,7 +107,8 @@ export class BgvParams extends RlweParams {
   }
 }
 
-const FRAME = Object.freeze({ what: 'BGV parameters', magic: 0x42535253 }); // 'SRSB'
+/** 'SRSB': for one plaintext modulus or several. */
+export const BGV_PARAMS_FRAME = Object.freeze({ what: 'BGV parameters', magic: 0x42535253 });
 
 function plaintextModulus(spec: BgvSpec): number {
   const { plaintextBits, plaintextModulus: given, logN } = spec;
@@ -108,8 +129,8 @@ function plaintextModulus(spec: BgvSpec): number {
   return primesBelow(plaintextBits!, 2 ** logN, 1)[0]!;
 }
 
-function modulusBytes(t: number): Uint8Array {
-  const writer = new ByteWriter(8);
-  writer.u64(t);
+function modulusBytes(moduli: readonly number[]): Uint8Array {
+  const writer = new ByteWriter(8 * moduli.length);
+  for (const t of moduli) writer.u64(t);
   return writer.finish();
 }

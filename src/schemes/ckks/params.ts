@@ -48,12 +48,14 @@ export class CkksParams extends RlweParams {
 
   /** The literal in binary; the number added is logScale. */
   toBytes(): Uint8Array {
-    return writeParams(FRAME, this, this.#spec, this.#spec.logScale);
+    return writeParams(FRAME, this, this.#spec, [this.#spec.logScale]);
   }
 
   /** Insecure parameters come back marked as such: the caller decides on `isInsecure`. @throws {DecodeError} */
   static fromBytes(bytes: Uint8Array): CkksParams {
-    return readParams(FRAME, bytes, (spec, logScale) => CkksParams.create({ ...spec, logScale }));
+    return readParams(FRAME, bytes, 1, (spec, [logScale]) =>
+      CkksParams.create({ ...spec, logScale: logScale! }),
+    );
   }
 }
 

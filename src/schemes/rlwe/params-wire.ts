@@ -1,6 +1,6 @@
 /**
  * A parameter literal in binary: magic u32, version u8, security mark u8, logN u8, alpha u8, counts of ciphertext and special
- * primes u8 each, their bits as f64, then the one number that the scheme adds, f64. The reader rederives the primes.
+ * primes u8 each, their bits as f64, then the numbers that the scheme adds, f64 each. The reader rederives the primes.
  */
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { DecodeError, SubrosaError } from '../../base/errors.ts';
@@ -21,10 +21,10 @@ export function writeParams(
   frame: ParamsFrame,
   params: RlweParams,
   literal: RlweSpec,
-  own: number,
+  own: readonly number[],
 ): Uint8Array {
   const { logQ, logP } = literal;
-  const writer = new ByteWriter(PREFIX_BYTES + 8 * (logQ.length + logP.length + 1));
+  const writer = new ByteWriter(PREFIX_BYTES + 8 * (logQ.length + logP.length + own.length));
   writer.u32(frame.magic);
   writer.u8(VERSION);
   writer.u8(params.isInsecure ? 1 : 0);
@@ -32,25 +32,27 @@ export function writeParams(
   writer.u8(params.alpha);
   writer.u8(logQ.length);
   writer.u8(logP.length);
-  for (const value of [...logQ, ...logP, own]) writer.f64(value);
+  for (const value of [...logQ, ...logP, ...own]) writer.f64(value);
   return writer.finish();
 }
 
-/** `create` validates; whatever it refuses is a {@link DecodeError}. @throws {DecodeError} */
+/** With one to `mostOwn` numbers of the scheme. `create` validates; whatever it refuses is a {@link DecodeError}. @throws {DecodeError} */
 export function readParams<P>(
   frame: ParamsFrame,
   bytes: Uint8Array,
-  create: (spec: Required<RlweSpec>, own: number) => P,
+  mostOwn: number,
+  create: (spec: Required<RlweSpec>, own: readonly number[]) => P,
 ): P {
   const reader = new ByteReader(frame.what, bytes);
   if (reader.u32() !== frame.magic || reader.u8() !== VERSION) throw reader.error('bad magic or version');
   const mark = reader.u8();
   if (mark > 1) throw reader.error('unknown security mark');
   const [logN, alpha, countQ, countP] = [reader.u8(), reader.u8(), reader.u8(), reader.u8()];
-  if (reader.remaining !== 8 * (countQ + countP + 1)) throw reader.error('wrong length');
+  const countOwn = reader.remaining / 8 - countQ - countP;
+  if (!Number.isInteger(countOwn) || countOwn < 1 || countOwn > mostOwn) throw reader.error('wrong length');
   const logQ = Array.from({ length: countQ }, () => reader.f64());
   const logP = Array.from({ length: countP }, () => reader.f64());
-  const own = reader.f64();
+  const own = Array.from({ length: countOwn }, () => reader.f64());
   const security = mark === 1 ? 'insecure-for-tests' : 128;
   try {
     return create({ logN, logQ, logP, alpha, security }, own);

@@ -28,6 +28,7 @@ export const WireKind = Object.freeze({
   evaluationKeys: 4,
   ciphertext: 5,
   ciphertextBatch: 6,
+  bgvCrtCiphertext: 7,
 });
 export type WireKind = (typeof WireKind)[keyof typeof WireKind];
 

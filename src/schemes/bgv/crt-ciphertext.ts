@@ -1,0 +1,71 @@
+/** A ciphertext for each plaintext modulus. */
+import type { ParamsId } from '../../base/brand.ts';
+import { type Arena, Owned } from '../../ring/arena.ts';
+import { HEADER_BYTES, readHeader, WireKind, writeHeader } from '../rlwe/wire.ts';
+import { BgvCiphertext } from './ciphertext.ts';
+import type { BgvCrtContext } from './crt-context.ts';
+
+export class BgvCrtCiphertext extends Owned {
+  readonly paramsId: ParamsId;
+  /** In the order of the parameters; each has a level, a factor and a noise bound of its own. */
+  readonly components: readonly BgvCiphertext[];
+
+  /** Takes ownership of `components`. */
+  constructor(components: readonly BgvCiphertext[]) {
+    super();
+    this.components = components;
+    this.paramsId = components[0]!.paramsId;
+  }
+
+  /** Of the component that has least. */
+  get noiseBudget(): number {
+    return Math.min(...this.components.map((component) => component.noiseBudget));
+  }
+
+  /** Header, then each component as its length, u32, and its bytes. */
+  toBytes(): Uint8Array {
+    const parts = this.components.map((component) => component.toBytes());
+    const body = parts.reduce((sum, part) => sum + 4 + part.length, 0);
+    const writer = writeHeader(WireKind.bgvCrtCiphertext, this.paramsId, body);
+    for (const part of parts) {
+      writer.u32(part.length);
+      writer.bytes(part);
+    }
+    return writer.finish();
+  }
+
+  /** @throws {DecodeError} {@link ParamsMismatchError} */
+  static fromBytes(context: BgvCrtContext, bytes: Uint8Array, arena: Arena): BgvCrtCiphertext {
+    const reader = readHeader('a CRT ciphertext', bytes, WireKind.bgvCrtCiphertext, context.params.id);
+    return assemble(arena, context, (_, i) => {
+      const length = reader.u32();
+      if (length < HEADER_BYTES || length > reader.remaining)
+        throw reader.error('a component of wrong length');
+      const component = BgvCiphertext.fromBytes(context.components[i]!, reader.bytes(length), arena);
+      if (i === context.components.length - 1) reader.end();
+      return component;
+    });
+  }
+
+  protected override free(): void {
+    for (const component of this.components) component[Symbol.dispose]();
+  }
+}
+
+/** One component per modulus, made in order in `arena`; what was made is freed when `make` throws. */
+export function assemble(
+  arena: Arena,
+  context: BgvCrtContext,
+  make: (component: BgvCrtContext['components'][number], index: number) => BgvCiphertext,
+): BgvCrtCiphertext {
+  const made: BgvCiphertext[] = [];
+  try {
+    context.components.forEach((component, i) => {
+      made.push(make(component, i));
+    });
+  } catch (error) {
+    for (const component of made) component[Symbol.dispose]();
+    throw error;
+  }
+  return arena.adopt(new BgvCrtCiphertext(made.map((component) => arena.keep(component))));
+}
