@@ -10,18 +10,27 @@ export function rectify(x: Int32Array): Int32Array {
   return y;
 }
 
-/** floor((x * multiplier + 2^(shift-1)) / 2^shift) in doubles: exact, see {@link Requantisation}; 2^-shift only moves the point. */
+/** clamp(floor((v + 2^(shift-1)) / 2^shift)) in doubles: exact, see {@link Requantisation}; 2^-shift only moves the point. */
+function fixedPointRounding({
+  shift,
+  low = LOWEST_INT8,
+  high = HIGHEST_INT8,
+}: IntegerStepOf<'requantise' | 'add'>): (v: number) => number {
+  const [half, unit] = [2 ** (shift - 1), 2 ** -shift];
+  return (v) => {
+    const value = Math.floor((v + half) * unit);
+    return value < low ? low : value > high ? high : value;
+  };
+}
+
 export function requantise(step: IntegerStepOf<'requantise'>, x: Int32Array, shape: SampleShape): Int32Array {
-  const { multipliers, shift, low = LOWEST_INT8, high = HIGHEST_INT8 } = step;
+  const { multipliers } = step;
+  const rounded = fixedPointRounding(step);
   const y = new Int32Array(x.length);
   const run = multipliers.length === 1 ? x.length : sizeOf(shape) / shape[0];
-  const [half, unit] = [2 ** (shift - 1), 2 ** -shift];
   for (let at = 0, row = 0; at < x.length; row++) {
     const multiplier = multipliers[row % multipliers.length];
-    for (const end = at + run; at < end; at++) {
-      const value = Math.floor((x[at] * multiplier + half) * unit);
-      y[at] = value < low ? low : value > high ? high : value;
-    }
+    for (const end = at + run; at < end; at++) y[at] = rounded(x[at] * multiplier);
   }
   return y;
 }
@@ -32,77 +41,84 @@ export function addScaled(
   other: Int32Array,
   shape: SampleShape,
 ): Int32Array {
-  const { multipliers, otherMultipliers, shift, low = LOWEST_INT8, high = HIGHEST_INT8 } = step;
+  const { multipliers, otherMultipliers } = step;
+  const rounded = fixedPointRounding(step);
   const y = new Int32Array(x.length);
   const single = multipliers.length === 1 && otherMultipliers.length === 1;
   const run = single ? x.length : sizeOf(shape) / shape[0];
-  const [half, unit] = [2 ** (shift - 1), 2 ** -shift];
   for (let at = 0, row = 0; at < x.length; row++) {
     const [a, b] = [multipliers[row % multipliers.length], otherMultipliers[row % otherMultipliers.length]];
-    for (const end = at + run; at < end; at++) {
-      const value = Math.floor((x[at] * a + other[at] * b + half) * unit);
-      y[at] = value < low ? low : value > high ? high : value;
+    for (const end = at + run; at < end; at++) y[at] = rounded(x[at] * a + other[at] * b);
+  }
+  return y;
+}
+
+/** Calls `value` for each window of each image, from the window's first row and column, which padding may put outside. */
+function overWindows(
+  { stride }: IntegerStepOf<'max-pool' | 'sum-pool'>,
+  padding: readonly [number, number],
+  x: Int32Array,
+  from: SampleShape,
+  to: SampleShape,
+  value: (image: number, top: number, left: number) => number,
+): Int32Array {
+  const [outHeight, outWidth] = to.slice(1);
+  const maps = x.length / (from[1] * from[2]);
+  const y = new Int32Array(maps * outHeight * outWidth);
+  for (let map = 0, out = 0; map < maps; map++) {
+    const image = map * from[1] * from[2];
+    for (let oy = 0; oy < outHeight; oy++) {
+      const top = oy * stride[0] - padding[0];
+      for (let ox = 0; ox < outWidth; ox++) y[out++] = value(image, top, ox * stride[1] - padding[1]);
     }
   }
   return y;
 }
 
 export function maxPool(
-  { size, stride, padding = [0, 0] }: IntegerStepOf<'max-pool'>,
+  step: IntegerStepOf<'max-pool'>,
   x: Int32Array,
   from: SampleShape,
   to: SampleShape,
 ): Int32Array {
+  const { size, padding = [0, 0] } = step;
   const [, height, width] = from;
-  const [outHeight, outWidth] = to.slice(1);
-  const maps = x.length / (height * width);
-  const y = new Int32Array(maps * outHeight * outWidth);
-  for (let map = 0, out = 0; map < maps; map++) {
-    for (let oy = 0; oy < outHeight; oy++) {
-      const top = oy * stride[0] - padding[0];
-      for (let ox = 0; ox < outWidth; ox++) {
-        const left = ox * stride[1] - padding[1];
-        const [firstX, endX] = [Math.max(0, left), Math.min(width, left + size[1])];
-        let best = -(2 ** 31);
-        for (let iy = Math.max(0, top); iy < Math.min(height, top + size[0]); iy++) {
-          const row = (map * height + iy) * width;
-          for (let at = row + firstX; at < row + endX; at++) if (x[at] > best) best = x[at];
-        }
-        y[out++] = best;
-      }
+  return overWindows(step, padding, x, from, to, (image, top, left) => {
+    const [firstX, endX] = [Math.max(0, left), Math.min(width, left + size[1])];
+    let best = -(2 ** 31);
+    for (let iy = Math.max(0, top); iy < Math.min(height, top + size[0]); iy++) {
+      const row = image + iy * width;
+      for (let at = row + firstX; at < row + endX; at++) if (x[at] > best) best = x[at];
     }
-  }
-  return y;
+    return best;
+  });
 }
 
 /** Twice a sum plus the divisor stays far below 2^53, so the quotient's floor is exact. */
 export function sumPool(
-  { size, stride, divisor }: IntegerStepOf<'sum-pool'>,
+  step: IntegerStepOf<'sum-pool'>,
   x: Int32Array,
   from: SampleShape,
   to: SampleShape,
 ): Int32Array {
-  const [, height, width] = from;
-  const [outHeight, outWidth] = to.slice(1);
-  const maps = x.length / (height * width);
-  const y = new Int32Array(maps * outHeight * outWidth);
-  for (let map = 0, out = 0; map < maps; map++) {
-    for (let oy = 0; oy < outHeight; oy++) {
-      for (let ox = 0; ox < outWidth; ox++) {
-        let sum = 0;
-        for (let ky = 0; ky < size[0]; ky++) {
-          const row = (map * height + oy * stride[0] + ky) * width + ox * stride[1];
-          for (let at = row; at < row + size[1]; at++) sum += x[at];
-        }
-        y[out++] = divisor === 1 ? sum : Math.floor((2 * sum + divisor) / (2 * divisor));
-      }
+  const { size, divisor } = step;
+  return overWindows(step, [0, 0], x, from, to, (image, top, left) => {
+    let sum = 0;
+    for (let ky = 0; ky < size[0]; ky++) {
+      const row = image + (top + ky) * from[2] + left;
+      for (let at = row; at < row + size[1]; at++) sum += x[at];
     }
-  }
-  return y;
+    return divisor === 1 ? sum : Math.floor((2 * sum + divisor) / (2 * divisor));
+  });
 }
 
-export function zeroExtend(x: Int32Array, from: SampleShape, to: SampleShape, batch: number): Int32Array {
-  const y = new Int32Array(batch * sizeOf(to));
+export function zeroExtend<T extends Int32Array | Float32Array>(
+  x: T,
+  from: SampleShape,
+  to: SampleShape,
+  batch: number,
+): T {
+  const y = new (x.constructor as new (length: number) => T)(batch * sizeOf(to));
   const [channels, height, width] = from;
   for (let image = 0; image < batch; image++) {
     for (let channel = 0; channel < channels; channel++) {
