@@ -23,6 +23,7 @@ const KINDS = [
   'add',
   'zero-extend',
   'flatten',
+  'square',
 ] as const satisfies readonly IntegerStep['kind'][];
 
 type Pair = readonly [number, number];
@@ -123,6 +124,7 @@ function readStep(reader: ModelReader, kind: (typeof KINDS)[number], from: numbe
       return { kind, from, map, bias: new Int32Array(reader.words('the bias', weightRows(map)).buffer) };
     }
     case 'relu':
+    case 'square':
     case 'flatten':
       return { kind, from };
     case 'max-pool':

@@ -88,6 +88,9 @@ export function* integerEvaluation(
       case 'relu':
         results[i] = rectify(x);
         break;
+      case 'square':
+        results[i] = x.map((value) => value * value);
+        break;
       case 'flatten':
         results[i] = x;
         break;

@@ -61,6 +61,10 @@ export function stepFacts(
       return linearFacts(step, x, name);
     case 'relu':
       return x;
+    case 'square':
+      if (x.bound ** 2 > INT32_LIMIT)
+        throw new OutOfRangeError(`the squares of ${name}`, 'below 2^31', `up to ${x.bound}^2`);
+      return { shape: x.shape, bound: x.bound ** 2 };
     case 'flatten':
       return { shape: [sizeOf(x.shape)], bound: x.bound };
     case 'max-pool':

@@ -40,6 +40,8 @@ export type IntegerStep =
   /** W x + bias, one bias per row of the weight matrix (feature or output channel). The only outsourced step. */
   | ({ readonly kind: 'linear'; readonly map: IntegerLinearMap; readonly bias: Int32Array } & ReadsOne)
   | ({ readonly kind: 'relu' } & ReadsOne)
+  /** x^2, for |x| < 2^15.5. */
+  | ({ readonly kind: 'square' } & ReadsOne)
   /** Largest value of each window. Padding never wins: it is left out. */
   | ({ readonly kind: 'max-pool'; readonly padding?: readonly [number, number] } & Window & ReadsOne)
   /** floor((2 * window sum + divisor) / (2 * divisor)), without padding; divisor 1 leaves the exact sum. */
