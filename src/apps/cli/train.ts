@@ -1,4 +1,4 @@
-/** `subrosa train speech`: makes the shipped models again, or better ones, from data on disk. */
+/** `subrosa train speech` and, beside it, `train mnist`: makes the shipped models again, or better ones, from data on disk. */
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { openKernel } from '../../kernel/open.ts';
@@ -8,14 +8,11 @@ import { writeModel } from '../train/model-files.ts';
 import { trainTask } from '../train/speech-training.ts';
 import { planFor } from '../train/task-plan.ts';
 import type { NetworkKind, StageEpochs, TaskPlan } from '../train/task-plan.ts';
-import type { TrainingLog } from '../train/training-log.ts';
 import { installation } from './installation.ts';
+import { ProgressBar } from './progress-bar.ts';
 import { wholeNumber } from './serve.ts';
-import { paintFor, type Terminal } from './terminal.ts';
-
-const BAR_WIDTH = 30;
-const REDRAW_MS = 100;
-const CLEAR_LINE = '\r\u001b[2K';
+import type { Terminal } from './terminal.ts';
+import { addTrainMnist } from './train-mnist.ts';
 
 export interface TrainFlags {
   readonly task: SpeechTask;
@@ -26,38 +23,6 @@ export interface TrainFlags {
   readonly epochs?: number;
   readonly tables?: boolean;
   readonly quick?: boolean;
-}
-
-/** A bar on a terminal, redrawn ten times a second; notes above it, or alone when nobody watches. */
-class ProgressBar implements TrainingLog, Disposable {
-  readonly #terminal: Terminal;
-  readonly #started = performance.now();
-  #drawn = Number.NEGATIVE_INFINITY;
-
-  constructor(terminal: Terminal) {
-    this.#terminal = terminal;
-  }
-
-  progress(what: string, done: number): void {
-    const now = performance.now();
-    if (!this.#terminal.errIsTerminal || now - this.#drawn < REDRAW_MS) return;
-    this.#drawn = now;
-    const paint = paintFor(true, this.#terminal.env);
-    const full = Math.round(BAR_WIDTH * Math.min(1, Math.max(0, done)));
-    const bar = paint.cyan('█'.repeat(full)) + paint.dim('░'.repeat(BAR_WIDTH - full));
-    this.#terminal.err(`${CLEAR_LINE}${bar} ${(100 * done).toFixed(0).padStart(3)} % ${what}`);
-  }
-
-  note(line: string): void {
-    const seconds = ((performance.now() - this.#started) / 1000).toFixed(0);
-    this.#terminal.err(
-      `${this.#terminal.errIsTerminal ? CLEAR_LINE : ''}${seconds.padStart(6)} s  ${line}\n`,
-    );
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#terminal.errIsTerminal) this.#terminal.err(CLEAR_LINE);
-  }
 }
 
 /** @throws {DataError} when data is missing or the work directory belongs to another run. */
@@ -133,4 +98,5 @@ export function addTrain(program: Command, terminal: Terminal): void {
         terminal,
       ),
     );
+  addTrainMnist(train, terminal);
 }

@@ -1,6 +1,8 @@
 /** The model card: what a model was made of, how good it is, and how to make it again. For people and for programs. */
 import type { WordErrorRow } from '../speech/evaluation.ts';
 import type { DecoderSettings } from '../speech/word-decoder.ts';
+import { formatFileRows } from './model-directory.ts';
+import type { FileFacts } from './model-directory.ts';
 import type { TaskPlan } from './task-plan.ts';
 
 export interface ModelCard {
@@ -14,8 +16,7 @@ export interface ModelCard {
   readonly trainingUtterances: number;
   readonly trainingFrames: number;
   readonly decoder: DecoderSettings;
-  /** Bytes and the beginning of the SHA-256 of every file. */
-  readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
+  readonly files: FileFacts;
   /** Per shipped polynomial network, the interval of every layer over training data. */
   readonly ranges: Readonly<Record<string, readonly (readonly [number, number])[]>>;
   readonly results: readonly WordErrorRow[];
@@ -42,9 +43,6 @@ export function formatModelCard(card: ModelCard): string {
   const rows = card.results.map(
     ({ network, bits, machine, utterances, words, wer }) =>
       `| ${network} | ${machine === 'float' ? 'float32' : bits} | ${machine} | ${utterances} | ${words} | ${percent(wer)} |`,
-  );
-  const files = Object.entries(card.files).map(
-    ([name, { bytes, sha256 }]) => `| ${name} | ${bytes} | ${sha256} |`,
   );
   const ranges = Object.entries(card.ranges).map(
     ([name, intervals]) =>
@@ -81,6 +79,6 @@ ${ranges.join('\n')}
 
 | file | bytes | SHA-256 (first 16 digits) |
 |---|---|---|
-${files.join('\n')}
+${formatFileRows(card.files)}
 `;
 }

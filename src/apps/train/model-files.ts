@@ -1,5 +1,5 @@
 /** From a trained task to the files of a model directory, with the tables of its accuracy. */
-import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MatrixMultiply, PolynomialNetwork, Sequential } from '../../nn/index.ts';
 import { writeClientPart } from '../speech/client-part.ts';
@@ -9,8 +9,8 @@ import { CLIENT_FILE, FLOAT_FILE } from '../speech/recogniser.ts';
 import { dataOf, formatModelCard } from './model-card.ts';
 import type { ModelCard } from './model-card.ts';
 import { WEIGHT_BITS } from './network-family.ts';
+import { writeModelFiles } from './model-directory.ts';
 import { writeWhole } from './network-training.ts';
-import { fingerprint } from './speech-training.ts';
 import type { TrainedTask } from './speech-training.ts';
 import type { NetworkKind } from './task-plan.ts';
 import type { TrainingLog } from './training-log.ts';
@@ -34,7 +34,6 @@ const floatScorer =
 /** Writes the client's part, the networks, `results.json` and the card. Trains what the work directory lacks. */
 export function writeModel(task: TrainedTask, options: WriteOptions): WordErrorRow[] {
   const { directory } = options;
-  mkdirSync(directory, { recursive: true });
   const { frontEnd, decoder, plan } = task;
   const float = task.family('dnn').float();
   const networks = new Map<string, PolynomialNetwork>();
@@ -46,7 +45,7 @@ export function writeModel(task: TrainedTask, options: WriteOptions): WordErrorR
     [FLOAT_FILE]: float.toBytes(),
   };
   for (const [name, network] of networks) files[name] = network.toBytes();
-  for (const [name, bytes] of Object.entries(files)) writeWhole(join(directory, name), bytes);
+  const written = writeModelFiles(directory, files);
   const results = measureAccuracy(task, options);
   const card: ModelCard = {
     task: plan.task,
@@ -59,12 +58,7 @@ export function writeModel(task: TrainedTask, options: WriteOptions): WordErrorR
     trainingUtterances: task.trainingUtterances,
     trainingFrames: task.trainingFrames,
     decoder: decoder.settings,
-    files: Object.fromEntries(
-      Object.keys(files).map((name) => {
-        const path = join(directory, name);
-        return [name, { bytes: statSync(path).size, sha256: fingerprint(readFileSync(path)) }];
-      }),
-    ),
+    files: written,
     ranges: Object.fromEntries([...networks].map(([name, { ranges }]) => [name, ranges])),
     results,
   };

@@ -14,7 +14,8 @@ import {
 import type { MatrixMultiply, PolynomialNetwork, Sequential } from '../../nn/index.ts';
 import type { FrameSet } from './frame-set.ts';
 import { freshNetwork, trainNetwork } from './network-training.ts';
-import type { FrameDraw, NetworkRun } from './network-training.ts';
+import type { NetworkRun } from './network-training.ts';
+import type { PerturbationRanges } from './input-perturbation.ts';
 import { quadraticSpecs, reluSpecs } from './task-plan.ts';
 import type { NetworkKind, StageEpochs, TaskPlan } from './task-plan.ts';
 import type { TrainingLog } from './training-log.ts';
@@ -30,6 +31,16 @@ const CALIBRATION_FRAMES = 4096;
 /** Frames over which the intervals of the shipped network are measured. */
 const RANGE_FRAMES = 65_536;
 const BATCH = 256;
+
+/** Which frames an epoch sees. */
+interface FrameDraw {
+  /** States below this are silence. */
+  readonly silentStates: number;
+  readonly silenceShare: number;
+  readonly framesPerEpoch: number;
+  /** How inputs are perturbed; not at all when absent. */
+  readonly perturbation?: PerturbationRanges;
+}
 
 /** Where a family works. */
 export interface Workshop {
@@ -183,7 +194,16 @@ export class NetworkFamily {
       seed: this.#plan.seed + 17,
       start,
     };
-    return trainNetwork(run, this.#frames, this.#draw, this.#multiply, this.#work, this.#log);
+    const { silentStates, silenceShare, framesPerEpoch, perturbation } = this.#draw;
+    const examplesOf = (epoch: number) =>
+      this.#frames.draw(
+        run.seed + 1000 * (epoch + 1),
+        silentStates,
+        silenceShare,
+        framesPerEpoch,
+        perturbation,
+      );
+    return trainNetwork(run, examplesOf, this.#multiply, this.#work, this.#log);
   }
 }
 

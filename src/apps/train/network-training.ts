@@ -1,21 +1,10 @@
 /** Training of one network over epochs, with a checkpoint after each, from which a stopped run continues exactly. */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DataError } from '../../base/errors.ts';
 import { Sequential, Trainer } from '../../nn/index.ts';
-import type { LayerSpec, MatrixMultiply, SampleShape, TrainerOptions } from '../../nn/index.ts';
-import type { FrameSet } from './frame-set.ts';
-import type { PerturbationRanges } from './input-perturbation.ts';
+import type { Examples, LayerSpec, MatrixMultiply, SampleShape, TrainerOptions } from '../../nn/index.ts';
 import type { TrainingLog } from './training-log.ts';
-
-/** Which frames an epoch sees. */
-export interface FrameDraw {
-  /** States below this are silence. */
-  readonly silentStates: number;
-  readonly silenceShare: number;
-  readonly framesPerEpoch: number;
-  /** How inputs are perturbed; not at all when absent. */
-  readonly perturbation?: PerturbationRanges;
-}
 
 export interface NetworkRun {
   /** Names the checkpoint files. */
@@ -47,14 +36,24 @@ export function freshNetwork(
   return new Sequential(inputShape, specs, { multiply, seed });
 }
 
+/** A work directory remembers its plan: checkpoints of another would be continued wrongly without anybody noticing. */
+export function claimWorkDirectory(work: string, plan: object): void {
+  mkdirSync(work, { recursive: true });
+  const path = join(work, 'plan.json');
+  const text = `${JSON.stringify(plan, null, 2)}\n`;
+  if (!existsSync(path)) writeWhole(path, text);
+  else if (readFileSync(path, 'utf8') !== text) {
+    throw new DataError(`${work} holds a training run with another plan; choose another --work directory`);
+  }
+}
+
 /**
- * Trains to the end, or loads the result of an earlier call. The frames of epoch e depend on the seed and e alone, so an
+ * Trains to the end, or loads the result of an earlier call. The examples of epoch e must depend on e alone; then an
  * interrupted run ends with the same weights as one that never stopped.
  */
 export function trainNetwork(
   run: NetworkRun,
-  frames: FrameSet,
-  draw: FrameDraw,
+  examplesOf: (epoch: number) => Examples,
   multiply: MatrixMultiply,
   work: string,
   log: TrainingLog,
@@ -62,14 +61,6 @@ export function trainNetwork(
   mkdirSync(work, { recursive: true });
   const finished = join(work, `${run.name}.network`);
   if (existsSync(finished)) return Sequential.fromBytes(readFileSync(finished), multiply);
-  const examplesOf = (epoch: number) =>
-    frames.draw(
-      run.seed + 1000 * (epoch + 1),
-      draw.silentStates,
-      draw.silenceShare,
-      draw.framesPerEpoch,
-      draw.perturbation,
-    );
   const first = examplesOf(0);
   const steps = run.epochs * Math.ceil(first.count / run.batch);
   const options: TrainerOptions = {
@@ -97,7 +88,7 @@ export function trainNetwork(
     );
     log.note(
       `${run.name} epoch ${epoch + 1}/${run.epochs}: loss ${report.loss.toFixed(4)}, ` +
-        `frame accuracy ${(100 * report.accuracy).toFixed(2)} %`,
+        `accuracy ${(100 * report.accuracy).toFixed(2)} %`,
     );
     writeWhole(checkpoint, trainer.toBytes());
   }

@@ -1,6 +1,5 @@
 /** `train speech`: from a data directory to the files of a model, through checkpoints in a work directory. */
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError } from '../../base/errors.ts';
 import type { MatrixMultiply } from '../../nn/index.ts';
@@ -25,7 +24,7 @@ import type { Alignments } from './alignment-store.ts';
 import { DECODER_SEARCHES, tuneDecoder } from './decoder-tuning.ts';
 import { FrameSet } from './frame-set.ts';
 import { NetworkFamily } from './network-family.ts';
-import { writeWhole } from './network-training.ts';
+import { claimWorkDirectory, writeWhole } from './network-training.ts';
 import {
   alignFirst,
   featuresOf,
@@ -132,17 +131,6 @@ export async function trainTask(settings: TrainingSettings): Promise<TrainedTask
   };
 }
 
-/** A work directory remembers its plan: checkpoints of another would be continued wrongly without anybody noticing. */
-function claimWorkDirectory(work: string, plan: TaskPlan): void {
-  mkdirSync(work, { recursive: true });
-  const path = join(work, 'plan.json');
-  const text = `${JSON.stringify(plan, null, 2)}\n`;
-  if (!existsSync(path)) writeWhole(path, text);
-  else if (readFileSync(path, 'utf8') !== text) {
-    throw new DataError(`${work} holds a training run with another plan; choose another --work directory`);
-  }
-}
-
 function gatherMaterial(plan: TaskPlan, corpus: SpeechCorpus, lexicon: Lexicon, log: TrainingLog): Material {
   const { plain, perturbed } = trainingUtterances(plan, corpus, log);
   const all = featuresOf([...plain, ...perturbed.map(({ utterance }) => utterance)], corpus.rate, log);
@@ -226,11 +214,6 @@ function chooseDecoder(
     writeWhole(path, JSON.stringify(best));
   }
   return JSON.parse(readFileSync(path, 'utf8')) as DecoderSettings;
-}
-
-/** The first 16 hexadecimal digits of the SHA-256 of a file, for model cards. */
-export function fingerprint(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex').slice(0, 16);
 }
 
 /** The task of a command-line word. */

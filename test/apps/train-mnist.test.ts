@@ -1,0 +1,144 @@
+/** `train mnist` on synthetic digits: a model directory with both networks, exact resume, refusals. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, describe, expect, it } from 'vitest';
+import { trainMnist } from '../../src/apps/cli/train-mnist.ts';
+import type { ImageCard } from '../../src/apps/train/image-card.ts';
+import { imagePlanFor } from '../../src/apps/train/image-plan.ts';
+import { imageAccuracy, trainImageNetwork } from '../../src/apps/train/image-training.ts';
+import { readMnist } from '../../src/apps/train/mnist-corpus.ts';
+import { shiftedImages } from '../../src/apps/train/shifted-images.ts';
+import { SILENT_LOG } from '../../src/apps/train/training-log.ts';
+import type { TrainingLog } from '../../src/apps/train/training-log.ts';
+import { DataError } from '../../src/base/errors.ts';
+import { openKernel } from '../../src/kernel/open.ts';
+import {
+  IntegerNetwork,
+  PolynomialNetwork,
+  SeededGenerator,
+  Sequential,
+  plainMatrixMultiply,
+} from '../../src/nn/index.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'subrosa-mnist-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Class c is a bright square whose place says which; the rest is noise. */
+function writeDigits(split: 'train' | 't10k', count: number, seed: number): void {
+  const generator = new SeededGenerator(seed);
+  const images = Buffer.alloc(16 + count * 784);
+  const labels = Buffer.alloc(8 + count);
+  images.set([0, 0, 8, 3]);
+  for (const [at, extent] of [count, 28, 28].entries()) images.writeUInt32BE(extent, 4 + 4 * at);
+  labels.set([0, 0, 8, 1]);
+  labels.writeUInt32BE(count, 4);
+  for (let i = 0; i < count; i++) {
+    const label = generator.below(10);
+    labels[8 + i] = label;
+    const [top, left] = [4 + 12 * Math.floor(label / 5), 2 + 5 * (label % 5)];
+    for (let pixel = 0; pixel < 784; pixel++) {
+      const [y, x] = [Math.floor(pixel / 28), pixel % 28];
+      const inside = y >= top && y < top + 8 && x >= left && x < left + 4;
+      images[16 + 784 * i + pixel] = inside ? 200 + generator.below(56) : generator.below(60);
+    }
+  }
+  mkdirSync(join(folder, 'mnist'), { recursive: true });
+  writeFileSync(join(folder, 'mnist', `${split}-images-idx3-ubyte.gz`), gzipSync(images));
+  writeFileSync(join(folder, 'mnist', `${split}-labels-idx1-ubyte.gz`), gzipSync(labels));
+}
+
+writeDigits('train', 256, 1);
+writeDigits('t10k', 100, 2);
+
+const quiet = {
+  out: () => undefined,
+  err: () => undefined,
+  outIsTerminal: false,
+  errIsTerminal: false,
+  env: {},
+};
+const flags = { data: folder, work: join(folder, 'work'), out: join(folder, 'models') };
+
+describe('train mnist', () => {
+  it('writes both networks into one directory with one card', async () => {
+    await trainMnist({ ...flags, network: 'lenet5', epochs: 6 }, quiet);
+    await trainMnist({ ...flags, network: 'cryptonets', epochs: 6 }, quiet);
+    const read = (name: string): Buffer => readFileSync(join(folder, 'models', 'mnist', name));
+    const card = JSON.parse(read('card.json').toString()) as ImageCard;
+    expect(Object.keys(card.networks)).toEqual(['lenet5', 'cryptonets']);
+    const results = Object.values(card.networks).flatMap((entry) => entry.results);
+    expect(results.map(({ network, form }) => `${network} ${form}`)).toEqual([
+      'lenet5 float',
+      'lenet5 int8',
+      'cryptonets float',
+      'cryptonets int8',
+      'cryptonets polynomial, 8-bit weights',
+    ]);
+    for (const { images, accuracy } of results) {
+      expect(images).toBe(100);
+      expect(accuracy).toBeGreaterThan(0.4);
+    }
+    expect(JSON.parse(read('results.json').toString())).toEqual(results);
+    expect(read('card.md').toString()).toContain('| cryptonets | int8 | 100 |');
+    for (const kind of ['lenet5', 'cryptonets']) {
+      expect(Sequential.fromBytes(read(`${kind}-float.bin`), plainMatrixMultiply).outputs).toBe(10);
+      expect(IntegerNetwork.fromBytes(read(`${kind}-int8.bin`)).inputs).toBe(784);
+    }
+    expect(PolynomialNetwork.fromBytes(read('cryptonets-polynomial-8bit.bin')).outputs).toBe(10);
+  });
+
+  it('ends with the same bits when it was interrupted, and refuses the work of another plan', async () => {
+    using kernel = await openKernel();
+    const images = readMnist(folder, 'train');
+    const plan = { ...imagePlanFor('cryptonets', true), epochs: 2 };
+    const train = (work: string, log: TrainingLog, chosen = plan): Uint8Array =>
+      trainImageNetwork(chosen, images, kernel, join(folder, work), log).toBytes();
+    let steps = 0;
+    const powerCut: TrainingLog = {
+      note: () => undefined,
+      progress: () => {
+        if (++steps === 3) throw new Error('power cut');
+      },
+    };
+    expect(() => train('broken', powerCut)).toThrow('power cut');
+    expect(train('broken', powerCut)).toEqual(train('straight', SILENT_LOG));
+    expect(() => train('straight', SILENT_LOG, { ...plan, seed: 2 })).toThrow(DataError);
+  });
+
+  it('says which file is missing', async () => {
+    const missing = trainMnist({ ...flags, data: join(folder, 'none'), network: 'lenet5' }, quiet);
+    await expect(missing).rejects.toThrow(DataError);
+  });
+});
+
+describe('shifted images', () => {
+  it('move whole images by no more than the limit, the same way for the same seed', () => {
+    const images = {
+      count: 1,
+      height: 3,
+      width: 3,
+      pixels: Uint8Array.of(0, 0, 0, 0, 255, 0, 0, 0, 0),
+      labels: Uint8Array.of(7),
+    };
+    const draw = (shift: number): number[] => {
+      const examples = shiftedImages(images, shift, 5, 100);
+      expect(examples.count).toBe(1);
+      return Array.from({ length: 60 }, () => {
+        const [inputs, labels] = [new Float32Array(9), new Int32Array(1)];
+        examples.read(Uint32Array.of(0), 0, inputs, labels);
+        expect(labels[0]).toBe(7);
+        expect(inputs.reduce((a, b) => a + b)).toBe(1);
+        return inputs.indexOf(1);
+      });
+    };
+    expect(new Set(draw(0))).toEqual(new Set([4]));
+    expect(new Set(draw(1)).size).toBe(9);
+    expect(draw(1)).toEqual(draw(1));
+  });
+
+  it('the accuracy counts the largest score, first of equals', () => {
+    expect(imageAccuracy([0, 1, 1, 0, 2, 2], Uint8Array.of(1, 0, 1))).toBeCloseTo(2 / 3, 12);
+  });
+});
