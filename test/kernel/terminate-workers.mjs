@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
 
-const ROWS = 2048;
+const ROWS = 1024;
 const BATCH = 8;
 
 if (isMainThread) {
@@ -16,6 +16,6 @@ if (isMainThread) {
   const addon = createRequire(import.meta.url)(workerData);
   const fields = Uint32Array.of(1, ROWS, 1, 1, ROWS, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1);
   const weights = addon.prepareIntegerLinear(0, fields, new Int8Array(ROWS * ROWS));
-  for (let i = 0; i < 20; i++) void addon.integerLinearAsync(weights, new Int32Array(ROWS * BATCH), BATCH);
+  for (let i = 0; i < 12; i++) void addon.integerLinearAsync(weights, new Int32Array(ROWS * BATCH), BATCH);
   parentPort.postMessage('started');
 }
