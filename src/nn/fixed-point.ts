@@ -14,7 +14,7 @@ export interface FixedPointOperand {
  * products stays below 2^52, so that with the rounding term it is exact in doubles.
  * @throws {OutOfRangeError} when no shift does.
  */
-export function fixedPoint(operands: readonly FixedPointOperand[]): {
+export function fixedPointFactors(operands: readonly FixedPointOperand[]): {
   multipliers: Float64Array[];
   shift: number;
 } {

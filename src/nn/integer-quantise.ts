@@ -9,7 +9,7 @@ import { integerConvolution } from '../kernel/integer-linear-map.ts';
 import type { IntegerLinearMap } from '../kernel/integer-linear-map.ts';
 import { Conv2d } from './conv2d.ts';
 import { Dense } from './dense.ts';
-import { fixedPoint } from './fixed-point.ts';
+import { fixedPointFactors } from './fixed-point.ts';
 import { IntegerNetwork } from './integer-network.ts';
 import type { IntegerInput } from './integer-network.ts';
 import { imageOf, stepFacts } from './integer-shapes.ts';
@@ -216,7 +216,7 @@ class GraphQuantiser {
     const [low, high] = this.#intervals[activation ?? i];
     const bits = this.#feedsLinearOnly(activation ?? i) ? NARROW : WIDE;
     const { clamps, unit } = gridOf([activation === undefined ? low : 0, high], bits);
-    const { multipliers, shift } = fixedPoint(
+    const { multipliers, shift } = fixedPointFactors(
       [x, y].map(({ scales, facts }) => ({
         ratios: scales.map((scale) => scale / unit),
         bound: facts.bound,
@@ -240,7 +240,7 @@ class GraphQuantiser {
   #rescaled(x: ScaledTensor, interval: Interval, bits: number): ScaledTensor {
     const { clamps, unit } = gridOf(interval, bits);
     const ratios = x.scales.map((scale) => scale / unit);
-    const { multipliers, shift } = fixedPoint([{ ratios, bound: x.facts.bound }]);
+    const { multipliers, shift } = fixedPointFactors([{ ratios, bound: x.facts.bound }]);
     const step = { kind: 'requantise', multipliers: multipliers[0], shift, from: x.step, ...clamps } as const;
     return this.#push(step, x, Float64Array.of(unit), bits === NARROW);
   }

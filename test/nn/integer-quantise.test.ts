@@ -12,7 +12,7 @@ import {
   applyIntegerLinear,
   buildLayer,
   evaluateIntegerNetwork,
-  fixedPoint,
+  fixedPointFactors,
   graphOf,
   plainMatrixMultiply,
   quantiseInput,
@@ -179,7 +179,7 @@ test('fixed-point factors are as close as 2^52 allows and keep every product exa
     fc.integer({ min: 1, max: 2 ** 31 - 1 }),
     (ratios, bound) => {
       const operand = { ratios: Float64Array.from(ratios), bound };
-      const { multipliers, shift } = fixedPoint([operand, operand]);
+      const { multipliers, shift } = fixedPointFactors([operand, operand]);
       expect(2 * bound * Math.max(...multipliers[0]) + 2 ** (shift - 1)).toBeLessThanOrEqual(2 ** 53);
       multipliers[0].forEach((multiplier, i) => {
         expect(Math.abs(multiplier * 2 ** -shift - ratios[i])).toBeLessThanOrEqual(2 ** -shift);
@@ -187,7 +187,9 @@ test('fixed-point factors are as close as 2^52 allows and keep every product exa
     },
   );
   fc.assert(property, { numRuns: 300 });
-  expect(() => fixedPoint([{ ratios: Float64Array.of(2 ** 22), bound: 2 ** 31 }])).toThrow(OutOfRangeError);
+  expect(() => fixedPointFactors([{ ratios: Float64Array.of(2 ** 22), bound: 2 ** 31 }])).toThrow(
+    OutOfRangeError,
+  );
 });
 
 test('squares: exact, kept in files, refused beyond int32', () => {
