@@ -1,5 +1,5 @@
 import { DecodeError, OutOfRangeError, ShapeError } from '../base/errors.ts';
-import { SoftmaxCrossEntropy } from './cross-entropy.ts';
+import { SoftmaxCrossEntropy, softmaxInPlace } from './cross-entropy.ts';
 import type { CrossEntropyOptions } from './cross-entropy.ts';
 import { SeededGenerator } from './generator.ts';
 import type { MatrixMultiply } from './matrix-multiply.ts';
@@ -42,6 +42,8 @@ export interface TrainerOptions {
   /** Gradients are scaled down to this Euclidean norm. No clipping by default. */
   readonly clipNorm?: number;
   readonly loss?: CrossEntropyOptions;
+  /** A trained network with the same inputs and classes whose answers are part of the targets; see `loss.teacherShare`. */
+  readonly teacher?: Sequential;
   /** Seed of the shuffles. */
   readonly seed: number;
 }
@@ -104,7 +106,7 @@ export class Trainer {
   step(inputs: Float32Array, labels: Int32Array): number {
     const batch = labels.length;
     const logits = this.network.forward(inputs, batch, true);
-    const loss = this.#loss.evaluate(logits, labels, batch);
+    const loss = this.#loss.evaluate(logits, labels, batch, this.#taught(inputs, batch));
     this.network.backward(this.#loss.gradient, batch);
     let scale = 1;
     if (this.options.clipNorm !== undefined) {
@@ -170,6 +172,15 @@ export class Trainer {
     }
     const divisor = Math.max(1, counted);
     return { loss: loss / divisor, penalty: 0, accuracy: correct / divisor, examples: examples.count };
+  }
+
+  /** What the teacher thinks of the inputs, as probabilities. */
+  #taught(inputs: Float32Array, batch: number): Float32Array | undefined {
+    const { teacher } = this.options;
+    if (teacher === undefined) return undefined;
+    const probabilities = teacher.forward(inputs, batch, false);
+    softmaxInPlace(probabilities, probabilities.length / batch);
+    return probabilities;
   }
 
   #fill(examples: Examples, order: Uint32Array, start: number, batch: number): void {

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { OutOfRangeError, ShapeError } from '../../src/base/errors.ts';
 import { SoftmaxCrossEntropy } from '../../src/nn/cross-entropy.ts';
 import { SeededGenerator } from '../../src/nn/generator.ts';
 import type { Layer, LayerSpec } from '../../src/nn/layer.ts';
@@ -155,6 +156,29 @@ describe('softmax cross entropy against tfjs', () => {
     const z = tf.tensor2d(logits, [batch, classes]);
     expect(got).toBeCloseTo(objective(z).dataSync()[0], 5);
     expectClose(loss.gradient, tf.grad(objective)(z).dataSync());
+  });
+
+  it.each([0, 0.3, 1])('with a teacher that has a share of %f', (teacherShare) => {
+    const [batch, classes] = [6, 5];
+    const logits = normals([batch, classes], 5).map((v) => 4 * v);
+    const labels = Int32Array.of(0, 4, 2, 2, 1, 3);
+    const taught = tf.softmax(tf.tensor2d(normals([batch, classes], 8), [batch, classes]));
+    const loss = new SoftmaxCrossEntropy({ labelSmoothing: 0.1, teacherShare });
+    const got = loss.evaluate(logits, labels, batch, taught.dataSync() as Float32Array);
+    const smoothed = tf.add(tf.mul(tf.oneHot(tf.tensor1d(labels, 'int32'), classes), 0.9), 0.1 / classes);
+    const target = tf.add(tf.mul(taught, teacherShare), tf.mul(smoothed, 1 - teacherShare));
+    const objective = (z: tf.Tensor) => tf.losses.softmaxCrossEntropy(target, z) as tf.Scalar;
+    const z = tf.tensor2d(logits, [batch, classes]);
+    expect(got).toBeCloseTo(objective(z).dataSync()[0], 5);
+    expectClose(loss.gradient, tf.grad(objective)(z).dataSync());
+  });
+
+  it('refuses a teacher of another shape', () => {
+    const loss = new SoftmaxCrossEntropy();
+    expect(() => loss.evaluate(normals([2, 3], 1), Int32Array.of(0, 1), 2, new Float32Array(4))).toThrow(
+      ShapeError,
+    );
+    expect(() => new SoftmaxCrossEntropy({ teacherShare: 1.5 })).toThrow(OutOfRangeError);
   });
 
   it('weights classes and skips rows without a label', () => {

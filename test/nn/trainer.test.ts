@@ -58,6 +58,26 @@ describe('training', () => {
     },
   );
 
+  it('learns from a teacher where the labels say nothing', () => {
+    const teaching = newTrainer({ kind: 'relu' });
+    for (let epoch = 0; epoch < 12; epoch++) teaching.train(rings(600));
+    const examples = rings(600);
+    const unlabelled = {
+      ...examples,
+      read: (order: Uint32Array, start: number, inputs: Float32Array, labels: Int32Array) => {
+        examples.read(order, start, inputs, labels);
+        labels.fill(0);
+      },
+    };
+    const accuracyWith = (options: TrainerOptions) => {
+      const trainer = newTrainer({ kind: 'relu' }, options);
+      for (let epoch = 0; epoch < 12; epoch++) trainer.train(unlabelled);
+      return trainer.evaluate(rings(300, 2)).accuracy;
+    };
+    expect(accuracyWith({ ...OPTIONS, teacher: teaching.network })).toBeGreaterThan(0.93);
+    expect(accuracyWith(OPTIONS)).toBeLessThan(0.5);
+  });
+
   it('learns with momentum too', () => {
     const schedule = { kind: 'staircase', rate: 0.1, every: 60, factor: 0.3 } as const;
     const optimiser = { kind: 'sgd', momentum: 0.9, weightDecay: 1e-4 } as const;

@@ -115,7 +115,7 @@ export class NetworkFamily {
   /** Batch norm and learned quadratics in full precision, started from the weights of the float network. */
   quadratic(): Sequential {
     const { sizes, seed } = this.#plan;
-    return this.#train('quadratic', this.#epochs.polynomial, 1e-3, () => {
+    return this.#learn('quadratic', this.#epochs.polynomial, 1e-3, () => {
       const network = freshNetwork(
         this.#inputShape,
         quadraticSpecs(this.kind, sizes, this.#outputs),
@@ -134,7 +134,7 @@ export class NetworkFamily {
     if (bits >= LOSSLESS_BITS)
       return exportPolynomial(this.#steadyQuadratic(inputs), bits, wide, this.#multiply);
     const rate = this.#plan.fineTuningRate[this.kind];
-    const tuned = this.#train(`polynomial-${bits}bit`, this.#quantisedEpochs(bits), rate, () =>
+    const tuned = this.#learn(`polynomial-${bits}bit`, this.#quantisedEpochs(bits), rate, () =>
       prepareFineTuning(toSquareForm(this.#steadyQuadratic(inputs)), inputs, {
         bits,
         multiply: this.#multiply,
@@ -183,7 +183,20 @@ export class NetworkFamily {
     return inputs;
   }
 
-  #train(name: string, epochs: number, rate: number, start: () => Sequential): Sequential {
+  /** Trains a network that is meant to say what the float network says: its answers are part of the targets. */
+  #learn(name: string, epochs: number, rate: number, start: () => Sequential): Sequential {
+    const share = this.#plan.teacherShare[this.kind];
+    if (share === 0) return this.#train(name, epochs, rate, start);
+    return this.#train(name, epochs, rate, start, { network: () => this.float(), share });
+  }
+
+  #train(
+    name: string,
+    epochs: number,
+    rate: number,
+    start: () => Sequential,
+    teacher?: NetworkRun['teacher'],
+  ): Sequential {
     const run: NetworkRun = {
       name,
       epochs,
@@ -193,6 +206,7 @@ export class NetworkFamily {
       labelSmoothing: 0.05,
       seed: this.#plan.seed + 17,
       start,
+      ...(teacher === undefined ? {} : { teacher }),
     };
     const { silentStates, silenceShare, framesPerEpoch, perturbation } = this.#draw;
     const examplesOf = (epoch: number) =>

@@ -16,6 +16,8 @@ export interface NetworkRun {
   readonly weightDecay: number;
   readonly labelSmoothing: number;
   readonly seed: number;
+  /** A network whose answers take `share` of every target. */
+  readonly teacher?: { readonly network: () => Sequential; readonly share: number };
   /** Where the network comes from when there is no checkpoint. */
   readonly start: () => Sequential;
 }
@@ -74,7 +76,8 @@ export function trainNetwork(
     },
     optimiser: { kind: 'adam', weightDecay: run.weightDecay },
     clipNorm: 5,
-    loss: { labelSmoothing: run.labelSmoothing },
+    loss: { labelSmoothing: run.labelSmoothing, teacherShare: run.teacher?.share ?? 0 },
+    ...(run.teacher === undefined ? {} : { teacher: run.teacher.network() }),
     seed: run.seed,
   };
   const checkpoint = join(work, `${run.name}.checkpoint`);

@@ -55,6 +55,8 @@ export interface TaskPlan {
   readonly epochs: Readonly<Record<NetworkKind, StageEpochs>>;
   /** Peak learning rate when the square form is tuned at its weight bits. */
   readonly fineTuningRate: Readonly<Record<NetworkKind, number>>;
+  /** Share of the targets of polynomial networks that the float network's answers take. */
+  readonly teacherShare: Readonly<Record<NetworkKind, number>>;
   /** Largest number of utterances read of each part; all when absent. */
   readonly limit?: number;
 }
@@ -78,6 +80,7 @@ const DIGITS: TaskPlan = {
   framesPerEpoch: 300_000,
   epochs: { dnn: DIGIT_EPOCHS, cnn: DIGIT_EPOCHS },
   fineTuningRate: { dnn: 3e-3, cnn: 3e-3 },
+  teacherShare: { dnn: 0, cnn: 0 },
 };
 
 const SENTENCES: TaskPlan = {
@@ -103,6 +106,8 @@ const SENTENCES: TaskPlan = {
   },
   // A network trained this long fits the speakers it has heard; tuned at a higher rate it loses words of the others.
   fineTuningRate: { dnn: 1e-3, cnn: 3e-3 },
+  // Half of a float network's opinion brings the polynomial form closer to it than labels alone.
+  teacherShare: { dnn: 0.5, cnn: 0 },
 };
 
 const QUICK_EPOCHS: StageEpochs = { first: 1, float: 2, polynomial: 2, lightlyQuantised: 1, quantised: 1 };
