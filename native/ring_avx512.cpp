@@ -223,10 +223,14 @@ namespace {
 using namespace SUBROSA_AVX512_NAMESPACE;
 }
 
+// What AVX-512 leaves to AVX2; the emulation runs on any processor.
 #ifdef SUBROSA_EMULATE_AVX512
-#define permuteFourAvx2 nullptr
+constexpr auto permuteFourKeccak = nullptr;
+constexpr const Conversions* conversions = &scalarConversions;
 const Operations emulatedOperations = {
 #else
+constexpr auto permuteFourKeccak = permuteFourAvx2;
+constexpr const Conversions* conversions = &avx2Conversions;
 const Operations avx512Operations = {
 #endif
     TableFormat::shoup52, 8,           forward,        inverse,           add,
@@ -234,7 +238,7 @@ const Operations avx512Operations = {
     addScalar,            crossProduct, permute,       scaledInverseCentred, forwardLazy,
     combineCentred,       differenceCentred, canonical, subtractScale,    subtractScaleProduct,
     addScaledProduct, forwardCombined, innerProduct,
-    permuteFourAvx2,      &avx2Conversions,
+    permuteFourKeccak,      conversions,
 };
 
 }  // namespace subrosa

@@ -1,5 +1,6 @@
 #include <cstring>
 
+#include "declassified.h"
 #include "memory.h"
 #include "sampler.h"
 
@@ -95,7 +96,7 @@ void sampleTernary(int8_t* out, size_t count, const uint8_t* key, uint64_t nonce
       const int bits = (buffer[c / 4] >> (2 * (c % 4))) & 3;
       out[i] = static_cast<int8_t>(bits - 1);
       // 1 unless bits == 3.
-      i += static_cast<size_t>(1 ^ (bits & (bits >> 1)));
+      i += declassified(static_cast<size_t>(1 ^ (bits & (bits >> 1))));
     }
   }
   wipeBlock(buffer, sizeof buffer);

@@ -2,6 +2,7 @@
 // bits. All candidates take the same steps; the number of rejections does not depend on the values accepted.
 #include <cstring>
 
+#include "declassified.h"
 #include "memory.h"
 #include "sampler.h"
 
@@ -121,7 +122,7 @@ void sampleWideGaussian(double* out, size_t count, uint64_t multiplier, const ui
       memcpy(words, buffer + at, candidateBytes);
       const Candidate next = candidate(width, words);
       out[i] = static_cast<double>(next.value);
-      i += static_cast<size_t>(next.accepted);
+      i += declassified(static_cast<size_t>(next.accepted));
     }
   }
   wipeBlock(buffer, sizeof buffer);

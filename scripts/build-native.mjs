@@ -1,84 +1,18 @@
 // Compiles native/*.cpp and links build/Release/subrosa.node with nothing but a C++ compiler: no gyp, no downloads.
-//
-// The suffix of a file names its instruction set and so its flags. Each *_avx512.cpp is compiled a second time against
-// the plain C++ emulation in native/avx512.h, so that its algorithms are tested on machines without AVX-512.
-import { spawn, spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+// Which sources and flags: native-sources.mjs.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { avx512, commonFlags, compiler, nativeUnits, root } from './native-sources.mjs';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const objects = join(root, 'build', 'obj');
 const target = join(root, 'build', 'Release', 'subrosa.node');
 const x86 = process.arch === 'x64';
+const common = commonFlags(x86);
 
-const common = [
-  '-O3',
-  '-std=c++17',
-  '-fPIC',
-  '-fvisibility=hidden',
-  '-fno-exceptions',
-  '-fstack-protector-strong',
-  '-D_FORTIFY_SOURCE=2',
-  '-DNAPI_DISABLE_CPP_EXCEPTIONS',
-  '-DNAPI_VERSION=8',
-  '-DNODE_GYP_MODULE_NAME=subrosa',
-  '-DBUILDING_NODE_EXTENSION',
-  '-Wall',
-  '-Wextra',
-  '-Wno-unused-parameter',
-  ...(x86 ? ['-DSUBROSA_X86'] : []),
-  '-isystem',
-  join(root, 'node_modules', 'node-addon-api'),
-  '-isystem',
-  join(root, 'node_modules', 'node-api-headers', 'include'),
-];
-const avx2 = ['-mavx2', '-mfma', '-mbmi2'];
-// The last flag: GCC's own intrinsics leave a don't-care operand unset on purpose.
-const avx512 = [
-  '-mavx512f',
-  '-mavx512dq',
-  '-mavx512vl',
-  '-mavx512bw',
-  '-mavx512ifma',
-  '-mavx512vnni',
-  ...avx2,
-  '-Wno-maybe-uninitialized',
-  '-Wno-uninitialized',
-];
-
-function compiler() {
-  for (const name of [process.env.CXX, 'g++', 'c++', 'clang++'])
-    if (name && spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0) return name;
-  return undefined;
-}
-
-/** One object per source and instruction set. */
 function units() {
-  const list = [];
-  for (const file of readdirSync(join(root, 'native'))) {
-    if (!file.endsWith('.cpp') || file.endsWith('_check.cpp')) continue;
-    const source = join(root, 'native', file);
-    const stem = file.slice(0, -'.cpp'.length);
-    if (stem.endsWith('_avx512')) {
-      const emulated = `${stem.slice(0, -'_avx512'.length)}_emulated`;
-      list.push({ source, stem: emulated, flags: ['-DSUBROSA_EMULATE_AVX512', '-Wno-psabi'] });
-      if (x86) list.push({ source, stem, flags: avx512 });
-    } else if (stem.endsWith('_avx2')) {
-      if (x86) list.push({ source, stem, flags: avx2 });
-    } else list.push({ source, stem, flags: [] });
-  }
-  return list.map((unit) => ({ ...unit, object: join(objects, `${unit.stem}.o`) }));
+  return nativeUnits(x86).map((unit) => ({ ...unit, object: join(objects, `${unit.stem}.o`) }));
 }
 
 const modified = (path) => (existsSync(path) ? statSync(path).mtimeMs : Number.POSITIVE_INFINITY);

@@ -1,0 +1,153 @@
+// Checks of the C++ sources that the addon's own tests cannot make. node scripts/check-native.mjs CHECK [NUMBER]:
+//
+//   secrets     valgrind over the loops that see secrets, each secret marked: no branch and no address depends on one
+//   bytes       NUMBER seconds of libFuzzer (or 10,000 NUMBER random inputs without clang) on what reads bytes of messages,
+//               with AddressSanitizer and UndefinedBehaviorSanitizer
+//   addon       the addon under both sanitizers, its functions called NUMBER times each with random arguments
+//   portable    every source compiles for a processor that is not x86-64: for aarch64 where such a compiler is installed
+//
+// Exit codes: 0 passed, 1 failed, 3 cannot be done here (the reason is printed).
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { commonFlags, compiler, nativeUnits, root } from './native-sources.mjs';
+
+const x86 = process.arch === 'x64';
+const SANITIZE = ['-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+/** What valgrind exits with when it reported something; no case does so itself. */
+const REPORTED = 99;
+
+class Impossible extends Error {}
+
+const runs = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
+
+function run(command, args, options = {}) {
+  const { status, signal } = spawnSync(command, args, { stdio: 'inherit', ...options });
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${signal ?? status}`);
+}
+
+function need(command, what) {
+  if (!runs(command)) throw new Impossible(`needs ${what}`);
+  return command;
+}
+
+/** Newest of the sources, so that objects of an earlier run serve while nothing changed. */
+function newestSource(units) {
+  const folder = join(root, 'native');
+  return Math.max(statSync(folder).mtimeMs, ...units.map(({ source }) => statSync(source).mtimeMs));
+}
+
+/** Compiles the units with more flags into build/NAME; returns the objects. */
+function compile(cxx, units, name, flags) {
+  const folder = join(root, 'build', name);
+  mkdirSync(folder, { recursive: true });
+  const newest = newestSource(units);
+  return units.map((unit) => {
+    const object = join(folder, `${unit.stem}.o`);
+    const isFresh = existsSync(object) && statSync(object).mtimeMs > newest;
+    if (!isFresh) run(cxx, [...commonFlags(x86), ...unit.flags, ...flags, '-c', unit.source, '-o', object]);
+    return object;
+  });
+}
+
+const isAddon = ({ stem }) => stem.startsWith('addon') || stem.endsWith('_addon');
+
+/** The sources without the addon's functions, and a program of its own. */
+function programUnits(stem) {
+  const source = join(root, 'native', `${stem}.cpp`);
+  return [...nativeUnits(x86).filter((unit) => !isAddon(unit)), { source, stem, flags: [] }];
+}
+
+function link(cxx, objects, name, flags) {
+  const program = join(root, 'build', name, name);
+  run(cxx, [...flags, '-pthread', ...objects, '-o', program]);
+  return program;
+}
+
+function checkSecrets() {
+  const cxx = need(compiler() ?? 'g++', 'a C++ compiler');
+  need('valgrind', 'valgrind');
+  if (!existsSync('/usr/include/valgrind/memcheck.h')) throw new Impossible('needs the headers of valgrind');
+  const flags = ['-g', '-DSUBROSA_CHECK_SECRETS'];
+  const objects = compile(cxx, programUnits('secrets_check'), 'secrets', flags);
+  const program = link(cxx, objects, 'secrets', []);
+  const cases = spawnSync(program, ['--list'], { encoding: 'utf8' }).stdout.trim().split('\n');
+  const valgrind = ['-q', `--error-exitcode=${REPORTED}`, '--exit-on-first-error=no', program];
+  let wrong = 0;
+  for (const name of cases) {
+    const isControl = name.startsWith('control-');
+    const { status, stderr } = spawnSync('valgrind', [...valgrind, name], { encoding: 'utf8' });
+    const isRight = status === (isControl ? REPORTED : 0);
+    process.stdout.write(
+      `${name}: ${status === 0 ? 'nothing' : 'dependence'} reported, ${isRight ? 'as it must be' : 'WRONG'}\n`,
+    );
+    if (isRight) continue;
+    wrong++;
+    process.stdout.write(stderr.split('\n').slice(0, 40).join('\n'));
+  }
+  if (wrong > 0) throw new Error(`${wrong} of ${cases.length} cases are wrong`);
+}
+
+function checkBytes(seconds) {
+  const units = programUnits('bytes_check');
+  if (runs('clang++')) {
+    const flags = [
+      ...SANITIZE,
+      '-fsanitize=fuzzer-no-link',
+      '-DSUBROSA_LIBFUZZER',
+      '-Wno-psabi',
+      '-Wno-unknown-warning-option',
+    ];
+    const objects = compile('clang++', units, 'bytes-fuzzer', flags);
+    const program = link('clang++', objects, 'bytes-fuzzer', [...SANITIZE, '-fsanitize=fuzzer']);
+    const corpus = join(root, 'build', 'bytes-fuzzer', 'corpus');
+    mkdirSync(corpus, { recursive: true });
+    run(program, [corpus, `-max_total_time=${seconds}`, '-max_len=4096', '-print_final_stats=1']);
+    return;
+  }
+  const cxx = need(compiler() ?? 'g++', 'a C++ compiler');
+  const objects = compile(cxx, units, 'bytes', SANITIZE);
+  run(link(cxx, objects, 'bytes', SANITIZE), [`${10_000 * seconds}`]);
+}
+
+function checkAddon(calls) {
+  const cxx = need('g++', 'g++, whose sanitizers can be loaded into node');
+  const objects = compile(cxx, nativeUnits(x86), 'addon-sanitized', SANITIZE);
+  const addon = join(root, 'build', 'addon-sanitized', 'subrosa.node');
+  run(cxx, [...SANITIZE, '-shared', '-pthread', ...objects, '-o', addon]);
+  const library = spawnSync(cxx, ['-print-file-name=libasan.so'], { encoding: 'utf8' }).stdout.trim();
+  const driver = join(root, 'test', 'fuzz', 'addon-calls.mjs');
+  // Node itself frees little at its end, and its compiler's stacks are its own affair.
+  const options =
+    'detect_leaks=0:alloc_dealloc_mismatch=0:detect_stack_use_after_return=0:allocator_may_return_null=1';
+  const env = { ...process.env, LD_PRELOAD: library, ASAN_OPTIONS: options };
+  run(process.execPath, [driver, addon, `${calls}`, '1'], { env });
+}
+
+function checkPortable() {
+  const cross = 'aarch64-linux-gnu-g++';
+  const cxx = runs(cross) ? cross : need(compiler() ?? 'g++', 'a C++ compiler');
+  for (const { source, flags } of nativeUnits(false))
+    run(cxx, [...commonFlags(false), ...flags, '-fsyntax-only', source]);
+  process.stdout.write(`compiled with ${cxx}\n`);
+}
+
+const CHECKS = {
+  secrets: () => checkSecrets(),
+  bytes: (number) => checkBytes(number ?? 10),
+  addon: (number) => checkAddon(number ?? 100),
+  portable: () => checkPortable(),
+};
+
+const [name, number] = process.argv.slice(2);
+const check = CHECKS[name];
+if (check === undefined) {
+  process.stderr.write(`a check is one of ${Object.keys(CHECKS).join(', ')}\n`);
+  process.exit(2);
+}
+try {
+  check(number === undefined ? undefined : Number(number));
+} catch (error) {
+  process.stderr.write(`${name}: ${error.message}\n`);
+  process.exitCode = error instanceof Impossible ? 3 : 1;
+}

@@ -1,0 +1,71 @@
+// The sources of the native kernel with the flags that each needs: for the addon and for the checks of check-native.mjs.
+//
+// The suffix of a file names its instruction set and so its flags. Each *_avx512.cpp is compiled a second time against
+// the plain C++ emulation in native/avx512.h, so that its algorithms are tested on machines without AVX-512.
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Of every file; `x86` says whether the paths of x86-64 are compiled in. */
+export const commonFlags = (x86) => [
+  '-O3',
+  '-std=c++17',
+  '-fPIC',
+  '-fvisibility=hidden',
+  '-fno-exceptions',
+  '-fstack-protector-strong',
+  '-D_FORTIFY_SOURCE=2',
+  '-DNAPI_DISABLE_CPP_EXCEPTIONS',
+  '-DNAPI_VERSION=8',
+  '-DNODE_GYP_MODULE_NAME=subrosa',
+  '-DBUILDING_NODE_EXTENSION',
+  '-Wall',
+  '-Wextra',
+  '-Wno-unused-parameter',
+  ...(x86 ? ['-DSUBROSA_X86'] : []),
+  '-isystem',
+  join(root, 'node_modules', 'node-addon-api'),
+  '-isystem',
+  join(root, 'node_modules', 'node-api-headers', 'include'),
+];
+const avx2 = ['-mavx2', '-mfma', '-mbmi2'];
+// The last flag: GCC's own intrinsics leave a don't-care operand unset on purpose.
+export const avx512 = [
+  '-mavx512f',
+  '-mavx512dq',
+  '-mavx512vl',
+  '-mavx512bw',
+  '-mavx512ifma',
+  '-mavx512vnni',
+  ...avx2,
+  '-Wno-maybe-uninitialized',
+  '-Wno-uninitialized',
+];
+
+/** The first compiler there is, or undefined. */
+export function compiler() {
+  for (const name of [process.env.CXX, 'g++', 'c++', 'clang++'])
+    if (name && spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0) return name;
+  return undefined;
+}
+
+/** One per source and instruction set: the source, a name for its object, the flags of its own. */
+export function nativeUnits(x86) {
+  const list = [];
+  for (const file of readdirSync(join(root, 'native'))) {
+    if (!file.endsWith('.cpp') || file.endsWith('_check.cpp')) continue;
+    const source = join(root, 'native', file);
+    const stem = file.slice(0, -'.cpp'.length);
+    if (stem.endsWith('_avx512')) {
+      const emulated = `${stem.slice(0, -'_avx512'.length)}_emulated`;
+      list.push({ source, stem: emulated, flags: ['-DSUBROSA_EMULATE_AVX512', '-Wno-psabi'] });
+      if (x86) list.push({ source, stem, flags: avx512 });
+    } else if (stem.endsWith('_avx2')) {
+      if (x86) list.push({ source, stem, flags: avx2 });
+    } else list.push({ source, stem, flags: [] });
+  }
+  return list;
+}
