@@ -1,6 +1,6 @@
 /**
- * The encrypted layers of the sentence network's size, alone: what weight bits cost in the matrix product, what a square costs, and
- * what a request of 4,096 samples costs as a whole. Random weights; the work does not depend on values.
+ * The encrypted layers of the sentence network's size, alone: what weight bits cost in the matrix product, and what a square
+ * costs. Random weights; the work does not depend on values. What a whole request costs: speech-latency.ts.
  */
 import type { Kernel } from '../src/kernel/kernel.ts';
 import { openKernel } from '../src/kernel/open.ts';
@@ -17,7 +17,7 @@ function productRows(kernel: Kernel, bitsList: readonly number[], runs: number):
   using tables = kernel.openRing(N, moduli);
   const words = WIDTH * 2 * mods.length * N;
   using input = kernel.allocate(words);
-  using output = kernel.allocate((words / WIDTH) * WIDTH);
+  using output = kernel.allocate(words);
   kernel.uniform(tables, input, new Uint8Array(32), mods);
   const rows = bitsList.map((bits) => {
     const largest = 2 ** (bits - 1) - 1;
