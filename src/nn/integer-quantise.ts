@@ -24,7 +24,7 @@ import { MaxPool, MeanPool } from './pool.ts';
 import { sizeOf } from './tensor.ts';
 
 /** Samples of a calibration pass: the layers hold their outputs. */
-const CALIBRATION_BLOCK = 64;
+const CALIBRATION_BLOCK = 16;
 const NARROW = 8;
 const WIDE = 15;
 const INT32_LIMIT = 2 ** 31 - 1;
