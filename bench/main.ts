@@ -1,5 +1,6 @@
 /** `npm run -s bench -- NAME [--json | --markdown] [--quick] [--processor-time] [--data DIR] [--task T] [--part P]` */
 import { parseArgs } from 'node:util';
+import { cryptonn } from './cryptonn.ts';
 import { engine } from './engine.ts';
 import { fe } from './function-encryption.ts';
 import { integer } from './integer.ts';
@@ -8,7 +9,7 @@ import { type Bench, formatReport } from './report.ts';
 import { sizes } from './sizes.ts';
 import { speech } from './speech.ts';
 
-const BENCHES: Readonly<Record<string, Bench>> = { engine, fe, integer, layers, sizes, speech };
+const BENCHES: Readonly<Record<string, Bench>> = { cryptonn, engine, fe, integer, layers, sizes, speech };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
