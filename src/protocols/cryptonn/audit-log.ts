@@ -9,36 +9,41 @@ import { bytesToHex, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import * as z from 'zod';
 import { constantTimeEqual } from '../../base/constant-time.ts';
 import { DecodeError, type RefusalReason } from '../../base/errors.ts';
-import type { AxisName, DatasetSpec } from './dataset-spec.ts';
+import { datasetSpecSchema } from './dataset-spec.ts';
 
-export type LogRecord =
-  | {
-      readonly kind: 'created';
-      readonly requester: string;
-      readonly dataset: string;
-      readonly spec: DatasetSpec;
-    }
-  | {
-      readonly kind: 'issued';
-      readonly requester: string;
-      readonly dataset: string;
-      readonly axis: AxisName;
-      /** Keys in this answer, SHA-256 of their vectors, and the rank of everything issued on this axis afterwards. */
-      readonly keys: number;
-      readonly digest: string;
-      readonly rank: number;
-      /** The vectors that raised the rank: 16-bit little-endian, hex. */
-      readonly raised: string;
-    }
-  | {
-      readonly kind: 'refused';
-      readonly requester: string;
-      readonly dataset: string;
-      readonly axis: AxisName;
-      readonly reason: RefusalReason;
-      readonly digest: string;
-    }
-  | { readonly kind: 'closed'; readonly requester: string; readonly dataset: string };
+const REFUSALS = [
+  'unknown-dataset',
+  'closed',
+  'wrong-length',
+  'out-of-bound',
+  'isolates-coordinates',
+  'outside-span',
+  'over-budget',
+] as const satisfies readonly RefusalReason[];
+
+const decision = { requester: z.string(), dataset: z.string() };
+const axis = z.enum(['forward', 'gradient', 'projection']);
+const digest = z.string().regex(/^[0-9a-f]{64}$/);
+
+const recordSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('created'), ...decision, spec: datasetSpecSchema }),
+  z.strictObject({
+    ...{ kind: z.literal('issued'), ...decision, axis },
+    /** Keys in this answer, SHA-256 of their vectors, and the rank of everything issued on this axis afterwards. */
+    ...{ keys: z.int().min(1), digest, rank: z.int().min(0) },
+    /** The vectors that raised the rank: 16-bit little-endian, hex. */
+    raised: z.string().regex(/^([0-9a-f]{4})*$/),
+  }),
+  z.strictObject({
+    ...{ kind: z.literal('refused'), ...decision },
+    /** As it was asked for, which may be none that exists: a request must not make the log unreadable. */
+    axis: z.string(),
+    ...{ reason: z.enum(REFUSALS), digest },
+  }),
+  z.strictObject({ kind: z.literal('closed'), ...decision }),
+]);
+
+export type LogRecord = z.infer<typeof recordSchema>;
 
 /** Where a log ends. Whoever keeps one can tell later whether the log was cut or rewritten. */
 export interface LogHead {
@@ -55,9 +60,9 @@ const NEWLINE = 10;
 
 const lineSchema = z.strictObject({
   entry: z.int().min(1),
-  previous: z.string().regex(/^[0-9a-f]{64}$/),
-  record: z.looseObject({ kind: z.enum(['created', 'issued', 'refused', 'closed']) }),
-  mac: z.string().regex(/^[0-9a-f]{64}$/),
+  previous: digest,
+  record: recordSchema,
+  mac: digest,
 });
 
 export interface ReplayedLog {
@@ -119,23 +124,25 @@ export function replayLog(bytes: Uint8Array, macKey?: Uint8Array): ReplayedLog {
 function readLine(line: Uint8Array, number: number, previous: string, macKey: Uint8Array | undefined) {
   const bad = (reason: string) => new DecodeError('the log', `entry ${number} ${reason}`);
   if (line.length > MOST_LINE_BYTES) throw bad('is too long');
+  let written: { readonly record: unknown };
   let parsed: z.infer<typeof lineSchema>;
   try {
-    parsed = lineSchema.parse(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(line)));
+    written = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(line));
+    parsed = lineSchema.parse(written);
   } catch {
     throw bad('is not a log entry');
   }
   if (parsed.entry !== number) throw bad(`says it is number ${parsed.entry}`);
   if (parsed.previous !== previous) throw bad('does not follow the one before it');
-  const record = parsed.record as unknown as LogRecord;
+  // Over the record as it was written: the schema returns its fields in an order of its own.
   if (
     macKey !== undefined &&
-    !constantTimeEqual(macOf(macKey, number, previous, record), hexToBytes(parsed.mac))
+    !constantTimeEqual(macOf(macKey, number, previous, written.record), hexToBytes(parsed.mac))
   )
     throw bad('was not written by this authority');
-  return { record, hash: bytesToHex(sha256(line)) };
+  return { record: parsed.record, hash: bytesToHex(sha256(line)) };
 }
 
-function macOf(key: Uint8Array, entry: number, previous: string, record: LogRecord): Uint8Array {
+function macOf(key: Uint8Array, entry: number, previous: string, record: unknown): Uint8Array {
   return hmac(sha256, key, utf8ToBytes(JSON.stringify([entry, previous, record])));
 }

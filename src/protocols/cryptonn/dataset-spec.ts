@@ -14,7 +14,8 @@ export type AxisName = (typeof AXIS_NAMES)[number];
 
 const count = (most: number) => z.int().min(1).max(most);
 
-const schema = z.strictObject({
+/** The fields alone; {@link parseDatasetSpec} also checks that they fit together. */
+export const datasetSpecSchema = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/),
   scheme: z.enum(['lattice', 'ddh', 'ddh-selective']),
   mode: z.enum(['faithful', 'projected']),
@@ -47,7 +48,7 @@ const schema = z.strictObject({
     .optional(),
 });
 
-export type DatasetSpec = z.infer<typeof schema>;
+export type DatasetSpec = z.infer<typeof datasetSpecSchema>;
 
 /** Entries of a key vector on an axis, also where the data set issues none. */
 export function vectorLength({ features, batch }: DatasetSpec, axis: AxisName): number {
@@ -63,7 +64,7 @@ export const PROJECTION_BOUND = 1;
 
 /** @throws {DecodeError} when the value is not a specification. {@link InvalidParamsError} when it contradicts itself or its budget. */
 export function parseDatasetSpec(value: unknown): DatasetSpec {
-  const parsed = schema.safeParse(value);
+  const parsed = datasetSpecSchema.safeParse(value);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     throw new DecodeError('a data set', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`);
