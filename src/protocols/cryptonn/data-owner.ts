@@ -22,12 +22,14 @@ export interface OwnedBatch {
 
 /** round(scale * x). @throws {OutOfRangeError} naming the first index whose integer is over the bound; the value stays out of it. */
 export function fixedPoint(values: Float32Array, scale: number, bound: number): Int32Array {
-  return Int32Array.from(values, (value, i) => {
-    const integer = Math.round(scale * value);
+  const out = new Int32Array(values.length);
+  for (let i = 0; i < out.length; i++) {
+    const integer = Math.round(scale * (values[i] as number));
     if (!(Math.abs(integer) <= bound))
       throw new OutOfRangeError(`input ${i}`, `up to ${bound / scale}`, 'larger');
-    return integer;
-  });
+    out[i] = integer;
+  }
+  return out;
 }
 
 /** One axis as an owner sees it. */

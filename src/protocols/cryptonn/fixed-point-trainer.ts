@@ -76,7 +76,10 @@ export class FixedPointTrainer {
   /** The first layer as the authority sees it: `[units, features]`, clipped to the bound. */
   integerWeights(): Int32Array {
     const { weightScale, weightBound } = this.options;
-    return Int32Array.from(this.weights.value, (w) => clipped(Math.round(weightScale * w), weightBound));
+    const { value } = this.weights;
+    const out = new Int32Array(value.length);
+    for (let i = 0; i < out.length; i++) out[i] = clipped(Math.round(weightScale * value[i]), weightBound);
+    return out;
   }
 
   /** One step of stochastic gradient descent. @throws what the batch throws: {@link KeyRefusedError}, {@link TransportError} */

@@ -1,15 +1,25 @@
 /** The lattice scheme for each axis of a data set. Owners, trainer and authority get the same parameters from the same specification. */
 import { InvalidParamsError } from '../../base/errors.ts';
 import type { InnerProductSpec } from '../../fe/inner-product-scheme.ts';
+import { LatticeParams } from '../../fe/lattice/params.ts';
 import { LatticeInnerProduct } from '../../fe/lattice/scheme.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { type AxisName, type DatasetSpec, datasetDigest } from './dataset-spec.ts';
 import { COMBINATION_BOUND } from './key-policy.ts';
 
-/** Vectors per ciphertext: all samples of a batch where they fit, since each ciphertext costs one product with every key. */
-const [LEAST_PACKING, MOST_PACKING] = [8, 4096];
-/** Features per ciphertext along the batch; 784 features fill 24.5 of them. */
-const GRADIENT_PACKING = 32;
+/** Candidates for the vectors per ciphertext, the ring degree d. */
+const PACKINGS = Array.from({ length: 10 }, (_, i) => 2 ** (i + 3));
+
+/**
+ * The packing under which `vectors` vectors take the least words, which is also the work of a key over them: every ciphertext costs
+ * n / d masks and `length` entries, each of d coefficients, the unused ones included.
+ * @throws {InvalidParamsError} {@link InsecureParamsError} when the bounds are too large for every packing.
+ */
+export function fittingPacking(sizes: InnerProductSpec, vectors: number): number {
+  const { dimension } = new LatticeParams({ ...sizes, packing: PACKINGS[0] as number });
+  const words = PACKINGS.map((d) => Math.ceil(vectors / d) * (dimension / d + sizes.length) * d);
+  return PACKINGS[words.indexOf(Math.min(...words))] as number;
+}
 
 /** Lengths and bounds of the vectors on one axis. @throws {InvalidParamsError} for an axis that the data set does not have. */
 export function axisSizes(spec: DatasetSpec, axis: AxisName): InnerProductSpec {
@@ -36,10 +46,9 @@ export class LatticeSchemes implements Disposable {
     const name = `${datasetDigest(spec)} ${axis}`;
     let scheme = this.#schemes.get(name);
     if (scheme === undefined) {
-      const fitting = 2 ** Math.ceil(Math.log2(spec.batch));
-      const packing =
-        axis === 'gradient' ? GRADIENT_PACKING : Math.max(LEAST_PACKING, Math.min(MOST_PACKING, fitting));
-      scheme = new LatticeInnerProduct(this.#kernel, { ...axisSizes(spec, axis), packing });
+      const sizes = axisSizes(spec, axis);
+      const packing = fittingPacking(sizes, axis === 'gradient' ? spec.features : spec.batch);
+      scheme = new LatticeInnerProduct(this.#kernel, { ...sizes, packing });
       this.#schemes.set(name, scheme);
     }
     return scheme;
