@@ -1,14 +1,15 @@
-/** All roles of training on encrypted MNIST in one process: authority in memory, one owner, and the trainer's key source. */
+/** All roles of training on encrypted data in one process: authority in memory, one owner, and what the trainer receives. */
 import { systemRandom } from '../src/base/random.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';
 import { Authority } from '../src/protocols/cryptonn/authority.ts';
 import type { AuthorityStorage } from '../src/protocols/cryptonn/authority-storage.ts';
-import type { KeySource } from '../src/protocols/cryptonn/batch-products.ts';
-import { DataOwner } from '../src/protocols/cryptonn/data-owner.ts';
+import { axisSizes } from '../src/protocols/cryptonn/axis-sizes.ts';
+import { ClearBatch, EncryptedBatch, type KeySource } from '../src/protocols/cryptonn/batch-products.ts';
+import { DataOwner, encryptedVectors, fixedPoint } from '../src/protocols/cryptonn/data-owner.ts';
 import type { AxisName, DatasetSpec } from '../src/protocols/cryptonn/dataset-spec.ts';
 import { LabelPermutation } from '../src/protocols/cryptonn/label-permutation.ts';
 import { LatticeSchemes } from '../src/protocols/cryptonn/lattice-schemes.ts';
-import { MasterKeyring } from '../src/protocols/cryptonn/master-keyring.ts';
+import { MasterKeyring, type SchemeFor } from '../src/protocols/cryptonn/master-keyring.ts';
 
 /** Forgets everything: a bench measures the protocol, not a disk. */
 function noStorage(): AuthorityStorage {
@@ -23,35 +24,71 @@ function noStorage(): AuthorityStorage {
   };
 }
 
-export async function openCryptonnWorld(spec: DatasetSpec, kernel: Kernel) {
+export type CryptonnWorld = Awaited<ReturnType<typeof openCryptonnWorld>>;
+
+/** One batch as the trainer holds it. Disposing frees its ciphertexts. */
+interface OpenedBatch extends Disposable {
+  readonly batch: EncryptedBatch;
+  readonly bytes: number;
+}
+
+/** Under the lattice scheme unless another is given. */
+export async function openCryptonnWorld(spec: DatasetSpec, kernel: Kernel, otherScheme?: SchemeFor) {
   const schemes = new LatticeSchemes(kernel);
-  const keyring = new MasterKeyring(schemes.schemeFor);
+  const schemeFor = otherScheme ?? schemes.schemeFor;
+  const keyring = new MasterKeyring(schemeFor);
   const authority = await Authority.open(noStorage(), keyring, systemRandom);
   await authority.createDataset('owner', spec);
   const publicKeys: Disposable[] = [];
   const names: AxisName[] = spec.mode === 'faithful' ? ['forward', 'gradient'] : ['projection'];
   const axes = Object.fromEntries(
     names.map((axis) => {
-      const scheme = schemes.schemeFor(spec, axis);
+      const scheme = schemeFor(spec, axis);
       const publicKey = scheme.publicKeyFromBytes(authority.masterPublicKey(spec.id, axis));
       publicKeys.push(publicKey);
       return [axis, { scheme, publicKey }];
     }),
   );
   const permutation = new LabelPermutation(systemRandom.seed(), spec.classes);
-  const issued = { keys: 0 };
+  const owner = new DataOwner('owner', spec, axes, permutation, systemRandom);
+  const issued = { keys: 0, seconds: 0 };
   const keys: KeySource = async (axis, weights) => {
+    const started = performance.now();
     const answer = await authority.issue({ requester: 'trainer', dataset: spec.id, axis, weights });
     issued.keys += answer.keys.count;
+    issued.seconds += (performance.now() - started) / 1000;
     return answer.keys;
   };
   return {
-    authority,
-    schemes,
-    permutation,
-    keys,
-    issued,
-    owner: new DataOwner('owner', spec, axes, permutation, systemRandom),
+    ...{ spec, authority, permutation, issued },
+    /** `[batch, features]` reals with their true labels. */
+    encrypted(inputs: Float32Array, labels: ArrayLike<number>): OpenedBatch {
+      const owned = owner.encrypt(inputs, labels);
+      const axis = spec.mode === 'faithful' ? 'forward' : 'projection';
+      const samples = { scheme: schemeFor(spec, axis), ciphertexts: owned.samples };
+      const along =
+        spec.mode === 'faithful'
+          ? { scheme: schemeFor(spec, 'gradient'), ciphertexts: owned.features }
+          : undefined;
+      const all = [...owned.samples, ...owned.features];
+      return {
+        batch: new EncryptedBatch(owned.labels, axis, samples, along, keys),
+        bytes: all.reduce((sum, { byteLength }) => sum + byteLength, 0),
+        [Symbol.dispose]() {
+          for (const ciphertext of all) ciphertext[Symbol.dispose]();
+        },
+      };
+    },
+    /** The same batch in the clear, or any number of samples for an evaluation. */
+    clear(inputs: Float32Array, labels: ArrayLike<number>): ClearBatch {
+      const integers = fixedPoint(inputs, spec.inputScale, spec.inputBound);
+      const renamed = permutation.rename(labels);
+      const vectors = encryptedVectors(spec, integers);
+      if (spec.mode === 'projected') return new ClearBatch(vectors, renamed, kernel);
+      const { length, vectors: perBatch } = axisSizes(spec, 'forward');
+      const partVectors = Math.min(axisSizes(spec, 'gradient').length, perBatch);
+      return new ClearBatch(vectors, renamed, kernel, { length, partVectors });
+    },
     [Symbol.dispose]() {
       for (const part of [...publicKeys, authority, keyring, schemes]) part[Symbol.dispose]();
     },

@@ -10,14 +10,15 @@ import type {
 } from '../../fe/inner-product-scheme.ts';
 import type { MatrixMultiply } from '../../nn/matrix-multiply.ts';
 
+/** A batch consists of encrypted vectors: its samples, or the windows of its images, sample by sample. */
 export interface BatchProducts {
   readonly samples: number;
   /** Classes under the owners' secret names. */
   readonly labels: Int32Array;
-  /** `[rows, samples]` from weight vectors `[rows, features]`. */
+  /** `[rows, vectors]` from key vectors `[rows, length]`. */
   forward(weights: Int32Array): Promise<Float32Array>;
-  /** `[rows, features]` from vectors over the samples, `[rows, samples]`. */
-  gradient(weights: Int32Array): Promise<Float32Array>;
+  /** `[rows, length]` from combinations of the vectors, `[rows, vectors]`. */
+  gradient(weights: Int32Array): Promise<Float64Array>;
 }
 
 /** Integers up to here are exact in float32, in sums of any order as long as no partial sum is larger. */
@@ -33,40 +34,73 @@ export function checkExactProducts(length: number, inputBound: number, weightBou
   );
 }
 
-/** The same products from integers in the clear, `[samples, features]`: the reference that encrypted training must equal. */
+export interface ClearBatchOptions {
+  /** Entries of a vector; the vectors are whole samples by default. */
+  readonly length?: number;
+  /** Vectors whose sums along the batch are exact in single precision; the parts are added in double precision. All by default. */
+  readonly partVectors?: number;
+}
+
+/** The same products from integers in the clear, `[vectors, length]`: the reference that encrypted training must equal. */
 export class ClearBatch implements BatchProducts {
   readonly samples: number;
   readonly labels: Int32Array;
-  readonly #inputs: Float32Array;
-  readonly #features: number;
+  readonly #vectors: Float32Array;
+  readonly #length: number;
+  readonly #count: number;
+  readonly #part: number;
   readonly #multiply: MatrixMultiply;
 
   /** @throws {ShapeError} */
-  constructor(inputs: Int32Array, labels: Int32Array, multiply: MatrixMultiply) {
+  constructor(
+    vectors: Int32Array,
+    labels: Int32Array,
+    multiply: MatrixMultiply,
+    options: ClearBatchOptions = {},
+  ) {
     this.samples = labels.length;
     this.labels = labels;
-    this.#features = inputs.length / labels.length;
-    if (!Number.isInteger(this.#features))
-      throw new ShapeError('a batch', `a multiple of ${labels.length} values`, inputs.length);
-    this.#inputs = Float32Array.from(inputs);
+    this.#length = options.length ?? vectors.length / labels.length;
+    this.#count = vectors.length / this.#length;
+    this.#part = options.partVectors ?? this.#count;
+    if (![this.#length, this.#count, this.#count / this.#part].every(Number.isInteger))
+      throw new ShapeError('a batch', `a multiple of ${labels.length} values`, vectors.length);
+    this.#vectors = Float32Array.from(vectors);
     this.#multiply = multiply;
   }
 
   async forward(weights: Int32Array): Promise<Float32Array> {
-    const rows = weights.length / this.#features;
-    const out = new Float32Array(rows * this.samples);
+    const rows = weights.length / this.#length;
+    const out = new Float32Array(rows * this.#count);
     const w = Float32Array.from(weights);
-    this.#multiply.sgemm(false, true, rows, this.samples, this.#features, 1, w, this.#inputs, 0, out);
+    this.#multiply.sgemm(false, true, rows, this.#count, this.#length, 1, w, this.#vectors, 0, out);
     return out;
   }
 
-  async gradient(weights: Int32Array): Promise<Float32Array> {
-    const rows = weights.length / this.samples;
-    const out = new Float32Array(rows * this.#features);
-    const w = Float32Array.from(weights);
-    this.#multiply.sgemm(false, false, rows, this.#features, this.samples, 1, w, this.#inputs, 0, out);
-    return out;
+  async gradient(weights: Int32Array): Promise<Float64Array> {
+    const rows = weights.length / this.#count;
+    const sums = new Float64Array(rows * this.#length);
+    const out = new Float32Array(sums.length);
+    for (let start = 0; start < this.#count; start += this.#part) {
+      const w = Float32Array.from(columnRange(weights, rows, start, this.#part));
+      const vectors = this.#vectors.subarray(start * this.#length, (start + this.#part) * this.#length);
+      this.#multiply.sgemm(false, false, rows, this.#length, this.#part, 1, w, vectors, 0, out);
+      for (let i = 0; i < sums.length; i++) sums[i] += out[i];
+    }
+    return sums;
   }
+}
+
+/** Columns `[start, start + width)` of a matrix with `rows` rows. */
+function columnRange(matrix: Int32Array, rows: number, start: number, width: number): Int32Array {
+  const columns = matrix.length / rows;
+  if (width === columns) return matrix;
+  const out = new Int32Array(rows * width);
+  for (let row = 0; row < rows; row++) {
+    const from = row * columns + start;
+    out.set(matrix.subarray(from, from + width), row * width);
+  }
+  return out;
 }
 
 /** Asks the authority for the keys of the rows of `weights`. */
@@ -108,26 +142,46 @@ export class EncryptedBatch implements BatchProducts {
   /** @throws {KeyRefusedError} {@link OutOfRangeError} for ciphertexts of another master key. */
   async forward(weights: Int32Array): Promise<Float32Array> {
     using keys = await this.#keys(this.#axis, weights);
-    return decryptAll(this.#samplesAxis, keys, weights);
+    const { scheme, ciphertexts } = this.#samplesAxis;
+    return Float32Array.from(decryptAll(scheme, ciphertexts, keys, weights));
   }
 
-  /** @throws {KeyRefusedError} {@link ShapeError} when the owner did not encrypt along the batch. */
-  async gradient(weights: Int32Array): Promise<Float32Array> {
+  /**
+   * Where vectors along the batch are shorter than the batch, each part has its own ciphertexts and keys.
+   * @throws {KeyRefusedError} {@link ShapeError} when the owner did not encrypt along the batch.
+   */
+  async gradient(weights: Int32Array): Promise<Float64Array> {
     if (this.#gradientAxis === undefined)
       throw new ShapeError('an encrypted batch', 'encrypted along the samples, too', 'encrypted once');
-    using keys = await this.#keys('gradient', weights);
-    return decryptAll(this.#gradientAxis, keys, weights);
+    const { scheme, ciphertexts } = this.#gradientAxis;
+    const vectors = this.#samplesAxis.ciphertexts.reduce((sum, { count }) => sum + count, 0);
+    const rows = weights.length / vectors;
+    const blocks = (ciphertexts.length * scheme.length) / vectors;
+    if (!Number.isInteger(blocks) || !Number.isInteger(rows))
+      throw new ShapeError('the combinations of a batch', `a multiple of ${vectors}`, weights.length);
+    let sums: Float64Array | undefined;
+    for (let part = 0; part * scheme.length < vectors; part++) {
+      const own = columnRange(weights, rows, part * scheme.length, scheme.length);
+      using keys = await this.#keys('gradient', own);
+      const products = decryptAll(scheme, ciphertexts.slice(part * blocks, (part + 1) * blocks), keys, own);
+      if (sums === undefined) sums = products;
+      else for (let i = 0; i < products.length; i++) sums[i] += products[i];
+    }
+    return sums ?? new Float64Array(0);
   }
 }
 
-/** `[keys, vectors]` over all ciphertexts of an axis. */
+/** `[keys, vectors]` over ciphertexts that share their keys. */
 function decryptAll(
-  { scheme, ciphertexts }: AxisCiphertexts,
+  scheme: InnerProductScheme,
+  ciphertexts: readonly InnerProductCiphertext[],
   keys: FunctionKeys,
   weights: Int32Array,
-): Float32Array {
+): Float64Array {
+  if (ciphertexts.length === 1)
+    return scheme.decrypt(ciphertexts[0] as InnerProductCiphertext, keys, weights);
   const vectors = ciphertexts.reduce((sum, { count }) => sum + count, 0);
-  const out = new Float32Array(keys.count * vectors);
+  const out = new Float64Array(keys.count * vectors);
   let at = 0;
   for (const ciphertext of ciphertexts) {
     const part = scheme.decrypt(ciphertext, keys, weights);

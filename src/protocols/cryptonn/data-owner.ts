@@ -6,7 +6,9 @@ import type {
   InnerProductScheme,
   MasterPublicKey,
 } from '../../fe/inner-product-scheme.ts';
+import { axisSizes, datasetWindows } from './axis-sizes.ts';
 import type { AxisName, DatasetSpec } from './dataset-spec.ts';
+import { windowVectors } from './first-layer.ts';
 import type { LabelPermutation } from './label-permutation.ts';
 
 /** What leaves the owner for one batch. */
@@ -30,6 +32,11 @@ export function fixedPoint(values: Float32Array, scale: number, bound: number): 
     out[i] = integer;
   }
   return out;
+}
+
+/** The vectors of a batch, `[vectors, length]`: its samples, or the windows of its images, from `[samples, features]`. */
+export function encryptedVectors({ convolution }: DatasetSpec, integers: Int32Array): Int32Array {
+  return convolution === undefined ? integers : windowVectors(integers, datasetWindows(convolution));
 }
 
 /** One axis as an owner sees it. */
@@ -72,15 +79,26 @@ export class DataOwner {
       throw new ShapeError('the inputs of a batch', `${batch} x ${features}`, inputs.length);
     const integers = fixedPoint(inputs, inputScale, inputBound);
     const renamed = this.#permutation.rename(labels);
-    const across = transposedIntegers(integers, batch, features);
     const isFaithful = mode === 'faithful';
+    const forward = isFaithful ? 'forward' : 'projection';
+    const vectors = encryptedVectors(this.spec, integers);
+    const { length, vectors: count } = axisSizes(this.spec, forward);
     return {
       owner: this.name,
       inputScale,
       labels: renamed,
-      samples: this.#encryptAxis(isFaithful ? 'forward' : 'projection', across, batch),
-      features: isFaithful ? this.#encryptAxis('gradient', integers, features) : [],
+      samples: this.#encryptAxis(forward, transposedIntegers(vectors, count, length), count),
+      features: isFaithful ? this.#encryptParts(vectors) : [],
     };
+  }
+
+  /** Part after part of a batch, `[length, vectors]` each as they stand. */
+  #encryptParts(vectors: Int32Array): InnerProductCiphertext[] {
+    const { parts, length, vectors: count } = axisSizes(this.spec, 'gradient');
+    const size = length * count;
+    return Array.from({ length: parts }, (_, part) =>
+      this.#encryptAxis('gradient', vectors.subarray(part * size, (part + 1) * size), count),
+    ).flat();
   }
 
   /** `columns` is `[length, vectors]`. */

@@ -28,6 +28,21 @@ export const datasetSpecSchema = z.strictObject({
   classes: count(1024),
   /** Samples per encrypted batch. */
   batch: count(4096),
+  /**
+   * Faithful mode with a convolution: samples are images, and what is encrypted are their windows. Along the batch, the windows
+   * of `gradientSamples` samples form one vector.
+   */
+  convolution: z
+    .strictObject({
+      channels: count(64),
+      height: count(1024),
+      width: count(1024),
+      size: count(32),
+      stride: count(32),
+      padding: z.int().min(0).max(31),
+      gradientSamples: count(4096),
+    })
+    .optional(),
   /** Projected mode: keys are issued for the rows of one public matrix and their combinations. */
   projection: z
     .strictObject({
@@ -78,6 +93,7 @@ export function parseDatasetSpec(value: unknown): DatasetSpec {
       {},
     );
   if (spec.projection !== undefined) checkProjection(spec, spec.projection);
+  if (spec.convolution !== undefined) checkConvolution(spec, spec.convolution);
   return spec;
 }
 
@@ -96,6 +112,18 @@ function checkProjection(spec: DatasetSpec, projection: NonNullable<DatasetSpec[
       { rank, budget },
     );
   }
+}
+
+function checkConvolution(spec: DatasetSpec, convolution: NonNullable<DatasetSpec['convolution']>): void {
+  const { channels, height, width, size, padding, gradientSamples } = convolution;
+  if (spec.mode !== 'faithful')
+    throw new InvalidParamsError('only a faithful data set encrypts the windows of a convolution', {});
+  if (channels * height * width !== spec.features)
+    throw new InvalidParamsError(`a sample has ${spec.features} values, not those of the images`, {});
+  if (padding >= size || size > Math.min(height, width) + 2 * padding)
+    throw new InvalidParamsError('the windows do not fit the images', { size, padding });
+  if (spec.batch % gradientSamples !== 0)
+    throw new InvalidParamsError(`a batch of ${spec.batch} does not divide into ${gradientSamples}`, {});
 }
 
 /** SHA-256 of the canonical JSON text, hex. */

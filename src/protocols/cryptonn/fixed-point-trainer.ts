@@ -12,14 +12,19 @@ import { ModelReader, ModelWriter } from '../../nn/model-bytes.ts';
 import { Sgd } from '../../nn/optimiser.ts';
 import { Sequential } from '../../nn/sequential.ts';
 import { type BatchProducts, checkExactProducts } from './batch-products.ts';
+import { denseFirstLayer, type FirstLayer } from './first-layer.ts';
 
 export interface FixedPointOptions {
   readonly features: number;
   readonly inputScale: number;
   readonly inputBound: number;
   readonly batch: number;
-  /** Units of the first layer, and the layers above it. */
+  /** Units of a dense first layer, and the layers above it. */
   readonly units: number;
+  /** Another first layer with so many units and features. */
+  readonly first?: FirstLayer;
+  /** Encrypted vectors along the batch that one key combines; all of a batch by default. */
+  readonly partVectors?: number;
   readonly upper: readonly LayerSpec[];
   /** Largest first-layer weight as an integer, and the factor from real to integer: 127 and 100 allow up to 1.27. */
   readonly weightBound: number;
@@ -47,6 +52,7 @@ export class FixedPointTrainer {
   readonly weights: Parameter;
   readonly bias: Parameter;
   readonly upper: Sequential;
+  readonly first: FirstLayer;
   readonly #optimiser: Sgd;
   readonly #loss = new SoftmaxCrossEntropy();
   #steps = 0;
@@ -54,16 +60,19 @@ export class FixedPointTrainer {
   /** @throws {InvalidParamsError} when products could exceed what is exact. */
   constructor(options: FixedPointOptions, upper?: Sequential) {
     const { features, units, inputBound, batch, seed, multiply } = options;
-    checkExactProducts(features, inputBound, options.weightBound);
-    checkExactProducts(batch, inputBound, options.gradientBound);
+    const first = options.first ?? denseFirstLayer(features, units);
+    checkExactProducts(first.keyLength, inputBound, first.keyScale * options.weightBound);
+    checkExactProducts(options.partVectors ?? batch * first.positions, inputBound, options.gradientBound);
     this.options = options;
-    this.weights = newParameter('weights', units * features, { decays: true });
+    this.first = first;
+    this.weights = newParameter('weights', units * first.weightsPerUnit, { decays: true });
     this.bias = newParameter('bias', units);
     const generator = new SeededGenerator(seed);
-    const deviation = Math.sqrt(2 / features);
+    const deviation = Math.sqrt(2 / first.weightsPerUnit);
     for (let i = 0; i < this.weights.value.length; i++)
       this.weights.value[i] = deviation * generator.normal();
-    this.upper = upper ?? new Sequential([units], options.upper, { multiply, seed: generator.word() });
+    this.upper =
+      upper ?? new Sequential(first.outputShape, options.upper, { multiply, seed: generator.word() });
     this.#optimiser = new Sgd([this.weights, this.bias, ...this.upper.parameters], {
       momentum: options.momentum,
     });
@@ -73,8 +82,12 @@ export class FixedPointTrainer {
     return this.#steps;
   }
 
-  /** The first layer as the authority sees it: `[units, features]`, clipped to the bound. */
-  integerWeights(): Int32Array {
+  /** The first layer as the authority sees it: one key vector per unit, of weights that are clipped to the bound. */
+  keyVectors(): Int32Array {
+    return this.first.keyVectors(this.#integerWeights());
+  }
+
+  #integerWeights(): Int32Array {
     const { weightScale, weightBound } = this.options;
     const { value } = this.weights;
     const out = new Int32Array(value.length);
@@ -84,36 +97,25 @@ export class FixedPointTrainer {
 
   /** One step of stochastic gradient descent. @throws what the batch throws: {@link KeyRefusedError}, {@link TransportError} */
   async step(batch: BatchProducts): Promise<StepReport> {
-    const { units, inputScale, weightScale, learningRate } = this.options;
+    const { units, learningRate, partVectors } = this.options;
     const { samples, labels } = batch;
-    const z = this.#affine(
-      await batch.forward(this.integerWeights()),
-      samples,
-      1 / (inputScale * weightScale),
-    );
+    const z = this.#affine(await batch.forward(this.keyVectors()), samples);
     const logits = this.upper.forward(z, samples, true);
     const loss = this.#loss.evaluate(logits, labels, samples);
     const dz = this.upper.backward(this.#loss.gradient, samples, true);
     const { integers, scales } = this.#quantisedDifference(dz, samples);
-    const products = await batch.gradient(integers);
-    const features = products.length / units;
-    for (let unit = 0; unit < units; unit++) {
-      const scale = scales[unit] / inputScale;
-      for (let j = 0; j < features; j++)
-        this.weights.gradient[unit * features + j] = products[unit * features + j] * scale;
-    }
+    this.#setGradient(await batch.gradient(integers), scales);
     this.#optimiser.step(learningRate, 1);
     this.#steps++;
-    return { loss, accuracy: this.#loss.correct / samples, keys: 2 * units };
+    const parts = (samples * this.first.positions) / (partVectors ?? samples * this.first.positions);
+    return { loss, accuracy: this.#loss.correct / samples, keys: units * (1 + parts) };
   }
 
   /** Share of samples whose best class is the label; one key per unit. */
   async accuracy(batches: readonly BatchProducts[]): Promise<number> {
-    const { inputScale, weightScale } = this.options;
     let [correct, counted] = [0, 0];
     for (const batch of batches) {
-      const products = await batch.forward(this.integerWeights());
-      const z = this.#affine(products, batch.samples, 1 / (inputScale * weightScale));
+      const z = this.#affine(await batch.forward(this.keyVectors()), batch.samples);
       this.#loss.evaluate(this.upper.forward(z, batch.samples, false), batch.labels, batch.samples);
       correct += this.#loss.correct;
       counted += batch.samples;
@@ -121,31 +123,58 @@ export class FixedPointTrainer {
     return correct / counted;
   }
 
-  /** `[units, samples]` integers to `[samples, units]` reals with bias. */
-  #affine(products: Float32Array, samples: number, scale: number): Float32Array {
-    const { units } = this.options;
-    const z = new Float32Array(samples * units);
+  /** Integers `[units, (sample, position)]` to reals with bias, `[samples, units, positions]`. */
+  #affine(products: Float32Array, samples: number): Float32Array {
+    const { units, inputScale, weightScale } = this.options;
+    const { positions, keyScale } = this.first;
+    const scale = 1 / (inputScale * weightScale * keyScale);
+    const z = new Float32Array(samples * units * positions);
     for (let unit = 0; unit < units; unit++) {
       const bias = this.bias.value[unit];
-      for (let s = 0; s < samples; s++) z[s * units + unit] = products[unit * samples + s] * scale + bias;
+      for (let s = 0; s < samples; s++) {
+        const from = (unit * samples + s) * positions;
+        const to = (s * units + unit) * positions;
+        for (let p = 0; p < positions; p++) z[to + p] = products[from + p] * scale + bias;
+      }
     }
     return z;
   }
 
-  /** Integers `[units, samples]` and what one unit of each row is worth; fills the bias gradient from the same integers. */
+  /** From sums of inputs under the integers of {@link FixedPointTrainer.#quantisedDifference}, `[units, keyLength]`. */
+  #setGradient(products: Float64Array, scales: Float64Array): void {
+    const { weightsPerUnit, keyLength, keyScale, units } = this.first;
+    for (let unit = 0; unit < units; unit++) {
+      const row = products.subarray(unit * keyLength, (unit + 1) * keyLength);
+      const gradient = this.first.weightGradient(row);
+      const scale = scales[unit] / (this.options.inputScale * keyScale);
+      const start = unit * weightsPerUnit;
+      for (let j = 0; j < weightsPerUnit; j++) this.weights.gradient[start + j] = gradient[j] * scale;
+    }
+  }
+
+  /**
+   * Integers `[units, (sample, position)]` and what one unit of each row is worth, from `[samples, units, positions]`; fills
+   * the bias gradient from the same integers.
+   */
   #quantisedDifference(dz: Float32Array, samples: number): { integers: Int32Array; scales: Float64Array } {
     const { units, gradientBound } = this.options;
-    const integers = new Int32Array(units * samples);
+    const { positions } = this.first;
+    const integers = new Int32Array(dz.length);
     const scales = new Float64Array(units);
     for (let unit = 0; unit < units; unit++) {
+      const row = new Float32Array(samples * positions);
+      for (let s = 0; s < samples; s++) {
+        const from = (s * units + unit) * positions;
+        for (let p = 0; p < positions; p++) row[s * positions + p] = dz[from + p];
+      }
       let largest = 0;
-      for (let s = 0; s < samples; s++) largest = Math.max(largest, Math.abs(dz[s * units + unit]));
+      for (let i = 0; i < row.length; i++) largest = Math.max(largest, Math.abs(row[i]));
       const scale = largest / gradientBound;
       let sum = 0;
       if (scale > 0) {
-        for (let s = 0; s < samples; s++) {
-          const value = clipped(Math.round(dz[s * units + unit] / scale), gradientBound);
-          integers[unit * samples + s] = value;
+        for (let i = 0; i < row.length; i++) {
+          const value = clipped(Math.round(row[i] / scale), gradientBound);
+          integers[unit * row.length + i] = value;
           sum += value;
         }
       }
@@ -174,7 +203,8 @@ export class FixedPointTrainer {
     const steps = reader.f64('steps');
     if (!Number.isSafeInteger(steps) || steps < 0)
       throw new DecodeError('cryptonn checkpoint', 'steps is no count');
-    const weights = reader.floats('weights', options.units * options.features);
+    const { weightsPerUnit } = options.first ?? denseFirstLayer(options.features, options.units);
+    const weights = reader.floats('weights', options.units * weightsPerUnit);
     const bias = reader.floats('bias', options.units);
     const trainer = new FixedPointTrainer(options, Sequential.fromBytes(reader.bytes(), options.multiply));
     trainer.weights.value.set(weights);

@@ -1,6 +1,7 @@
 /** What the authority decides about one axis of one data set: pure rules over vectors and the span issued so far. */
 import { KeyRefusedError } from '../../base/errors.ts';
-import { type AxisName, type DatasetSpec, PROJECTION_BOUND } from './dataset-spec.ts';
+import { axisSizes } from './axis-sizes.ts';
+import type { AxisName, DatasetSpec } from './dataset-spec.ts';
 import { projectionMatrix, projectionSpan } from './projection.ts';
 import { RankEchelon } from './rank-echelon.ts';
 
@@ -78,21 +79,19 @@ export class AxisPolicy {
   }
 }
 
-/** Combinations of projection rows may have larger entries than the rows: sums of a few of them are of use to nobody else. */
-export const COMBINATION_BOUND = 4 * PROJECTION_BOUND;
-
 /** The axes of a data set with their rules. */
 export function axisPolicies(spec: DatasetSpec): Map<AxisName, AxisPolicy> {
-  const policies: AxisPolicy[] = [];
   if (spec.projection !== undefined) {
     const { rank, seed } = spec.projection;
     const span = projectionSpan(projectionMatrix(seed, rank, spec.features), rank, spec.features);
-    policies.push(new AxisPolicy('projection', spec.features, COMBINATION_BOUND, span));
+    const { length, weightBound } = axisSizes(spec, 'projection');
+    return new Map([['projection', new AxisPolicy('projection', length, weightBound, span)]]);
   }
-  if (spec.faithful !== undefined) {
-    const { weightBound, gradientBound } = spec.faithful;
-    policies.push(new AxisPolicy('forward', spec.features, weightBound));
-    policies.push(new AxisPolicy('gradient', spec.batch, gradientBound));
-  }
-  return new Map(policies.map((policy) => [policy.axis, policy]));
+  const axes: readonly AxisName[] = ['forward', 'gradient'];
+  return new Map(
+    axes.map((axis) => {
+      const { length, weightBound } = axisSizes(spec, axis);
+      return [axis, new AxisPolicy(axis, length, weightBound)];
+    }),
+  );
 }

@@ -1,11 +1,10 @@
 /** The lattice scheme for each axis of a data set. Owners, trainer and authority get the same parameters from the same specification. */
-import { InvalidParamsError } from '../../base/errors.ts';
 import type { InnerProductSpec } from '../../fe/inner-product-scheme.ts';
 import { LatticeParams } from '../../fe/lattice/params.ts';
 import { LatticeInnerProduct } from '../../fe/lattice/scheme.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
+import { axisSizes } from './axis-sizes.ts';
 import { type AxisName, type DatasetSpec, datasetDigest } from './dataset-spec.ts';
-import { COMBINATION_BOUND } from './key-policy.ts';
 
 /** Candidates for the vectors per ciphertext, the ring degree d. */
 const PACKINGS = Array.from({ length: 10 }, (_, i) => 2 ** (i + 3));
@@ -19,18 +18,6 @@ export function fittingPacking(sizes: InnerProductSpec, vectors: number): number
   const { dimension } = new LatticeParams({ ...sizes, packing: PACKINGS[0] as number });
   const words = PACKINGS.map((d) => Math.ceil(vectors / d) * (dimension / d + sizes.length) * d);
   return PACKINGS[words.indexOf(Math.min(...words))] as number;
-}
-
-/** Lengths and bounds of the vectors on one axis. @throws {InvalidParamsError} for an axis that the data set does not have. */
-export function axisSizes(spec: DatasetSpec, axis: AxisName): InnerProductSpec {
-  const { features, batch, inputBound, faithful, projection } = spec;
-  if (axis === 'projection' && projection !== undefined)
-    return { length: features, inputBound, weightBound: COMBINATION_BOUND };
-  if (axis === 'forward' && faithful !== undefined)
-    return { length: features, inputBound, weightBound: faithful.weightBound };
-  if (axis === 'gradient' && faithful !== undefined)
-    return { length: batch, inputBound, weightBound: faithful.gradientBound };
-  throw new InvalidParamsError(`"${spec.id}" has no axis ${axis}`, {});
 }
 
 export class LatticeSchemes implements Disposable {

@@ -244,7 +244,7 @@ describe('owners', () => {
 describe('the rank attack', () => {
   test('one backward pass gives a faithful trainer every pixel of the batch', async () => {
     const { data, encrypted, clear } = await faithfulBatches(1);
-    const seen: { weights: Int32Array; products: Float32Array }[] = [];
+    const seen: { weights: Int32Array; products: Float64Array }[] = [];
     const curious = new FixedPointTrainer(options);
     const batch = encrypted[0]!;
     await curious.step({
