@@ -10,6 +10,7 @@ import type { AxisName, DatasetSpec } from '../src/protocols/cryptonn/dataset-sp
 import { LabelPermutation } from '../src/protocols/cryptonn/label-permutation.ts';
 import { LatticeSchemes } from '../src/protocols/cryptonn/lattice-schemes.ts';
 import { MasterKeyring, type SchemeFor } from '../src/protocols/cryptonn/master-keyring.ts';
+import type { BenchClock } from './in-turn.ts';
 
 /** Forgets everything: a bench measures the protocol, not a disk. */
 function noStorage(): AuthorityStorage {
@@ -33,7 +34,12 @@ interface OpenedBatch extends Disposable {
 }
 
 /** Under the lattice scheme unless another is given. */
-export async function openCryptonnWorld(spec: DatasetSpec, kernel: Kernel, otherScheme?: SchemeFor) {
+export async function openCryptonnWorld(
+  spec: DatasetSpec,
+  kernel: Kernel,
+  clock: BenchClock,
+  otherScheme?: SchemeFor,
+) {
   const schemes = new LatticeSchemes(kernel);
   const schemeFor = otherScheme ?? schemes.schemeFor;
   const keyring = new MasterKeyring(schemeFor);
@@ -53,10 +59,10 @@ export async function openCryptonnWorld(spec: DatasetSpec, kernel: Kernel, other
   const owner = new DataOwner('owner', spec, axes, permutation, systemRandom);
   const issued = { keys: 0, seconds: 0 };
   const keys: KeySource = async (axis, weights) => {
-    const started = performance.now();
+    const started = clock();
     const answer = await authority.issue({ requester: 'trainer', dataset: spec.id, axis, weights });
     issued.keys += answer.keys.count;
-    issued.seconds += (performance.now() - started) / 1000;
+    issued.seconds += (clock() - started) / 1000;
     return answer.keys;
   };
   return {

@@ -1,5 +1,6 @@
-/** `npm run -s bench -- NAME [--json | --markdown] [--quick] [--processor-time] [--data DIR] [--task T] [--part P]` */
+/** `npm run -s bench -- NAME [--json | --markdown] [--quick] [--processor-time] [--data DIR] [--task T] [--part P] [--samples N] [--epochs N] [--checkpoint DIR]` */
 import { parseArgs } from 'node:util';
+import { UsageError } from '../src/base/errors.ts';
 import { cryptonn } from './cryptonn.ts';
 import { engine } from './engine.ts';
 import { fe } from './function-encryption.ts';
@@ -11,6 +12,13 @@ import { speech } from './speech.ts';
 
 const BENCHES: Readonly<Record<string, Bench>> = { cryptonn, engine, fe, integer, layers, sizes, speech };
 
+function positiveCount(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new UsageError(`--${name} is a positive integer, not "${text}"`);
+}
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -21,13 +29,16 @@ const { values, positionals } = parseArgs({
     data: { type: 'string' },
     task: { type: 'string' },
     part: { type: 'string' },
+    samples: { type: 'string' },
+    epochs: { type: 'string' },
+    checkpoint: { type: 'string' },
   },
 });
 const name = positionals[0] ?? '';
 const bench = BENCHES[name];
 if (bench === undefined || positionals.length !== 1) {
   process.stderr.write(
-    `usage: npm run -s bench -- ${Object.keys(BENCHES).join('|')} [--json | --markdown] [--quick] [--processor-time] [--data DIR] [--task T] [--part P]\n`,
+    `usage: npm run -s bench -- ${Object.keys(BENCHES).join('|')} [--json | --markdown] [--quick] [--processor-time] [--data DIR] [--task T] [--part P] [--samples N] [--epochs N] [--checkpoint DIR]\n`,
   );
   process.exit(2);
 }
@@ -39,6 +50,9 @@ try {
       quick: values.quick,
       task: values.task,
       part: values.part,
+      samples: positiveCount('samples', values.samples),
+      epochs: positiveCount('epochs', values.epochs),
+      checkpoint: values.checkpoint,
       processorTime: values['processor-time'],
     },
     note,

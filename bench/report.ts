@@ -22,6 +22,11 @@ export interface BenchOptions {
   readonly task: string | undefined;
   /** Some benches have parts that can run alone. */
   readonly part: string | undefined;
+  /** Of the data set, for benches that train; each has its own default. */
+  readonly samples: number | undefined;
+  readonly epochs: number | undefined;
+  /** Directory where a training run leaves what it needs to continue. */
+  readonly checkpoint: string | undefined;
   /** Measures one-thread work in processor time, for a machine that is not idle. */
   readonly processorTime: boolean;
 }

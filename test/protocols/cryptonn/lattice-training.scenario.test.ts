@@ -64,7 +64,7 @@ describe('under the lattice scheme at 128 bits', () => {
   test.each([dense, images])(
     'training equals clear fixed-point training weight for weight: $id',
     async (spec) => {
-      using world = await openCryptonnWorld(spec, kernel);
+      using world = await openCryptonnWorld(spec, kernel, () => 0);
       const generator = new SeededGenerator(1);
       const inputs = Float32Array.from({ length: spec.batch * spec.features }, () => generator.uniform());
       const labels = Int32Array.from({ length: spec.batch }, () => generator.below(CLASSES));

@@ -1,0 +1,47 @@
+/** MNIST as the benches of training on encrypted data use it. */
+import { join } from 'node:path';
+import { readMnist } from '../src/apps/train/mnist-corpus.ts';
+import { unitPixels } from '../src/nn/index.ts';
+import type { DatasetSpec } from '../src/protocols/cryptonn/dataset-spec.ts';
+
+export const MNIST_PIXELS = 784;
+export const MNIST_CLASSES = 10;
+
+export interface Digits {
+  /** `[samples, 784]` in [0, 1]. */
+  readonly pixels: Float32Array;
+  readonly labels: Int32Array;
+}
+
+export interface MnistDigits {
+  readonly train: Digits;
+  readonly test: Digits;
+}
+
+/** @throws {DataError} when the data set is missing. */
+export function readDigits(directory: string | undefined): MnistDigits {
+  const root = join(import.meta.dirname, '..', import.meta.dirname.includes('dist') ? '..' : '.');
+  const data = directory ?? join(root, '..', 'shared', 'data');
+  const read = (split: 'train' | 'test'): Digits => {
+    const { pixels, labels } = readMnist(data, split);
+    return { pixels: unitPixels(pixels), labels: Int32Array.from(labels) };
+  };
+  return { train: read('train'), test: read('test') };
+}
+
+/** Samples `[from, from + count)`. */
+export function digitRange({ pixels, labels }: Digits, from: number, count: number): Digits {
+  return {
+    pixels: pixels.subarray(from * MNIST_PIXELS, (from + count) * MNIST_PIXELS),
+    labels: labels.subarray(from, from + count),
+  };
+}
+
+/** Two decimals, as the original. */
+export const digitsSpec = {
+  scheme: 'lattice',
+  features: MNIST_PIXELS,
+  inputScale: 100,
+  inputBound: 100,
+  classes: MNIST_CLASSES,
+} as const satisfies Partial<DatasetSpec>;

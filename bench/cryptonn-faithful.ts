@@ -1,0 +1,218 @@
+/**
+ * Faithful training on encrypted digits beside the same trainer on the same integers in the clear, step by step; every
+ * step compares all weights of the first layer. Batches are encrypted when they are needed, timed apart. With a checkpoint
+ * directory a run that was cut continues: under new master keys, with the same weights.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { replaceFile } from '../src/apps/keystore/atomic-file.ts';
+import type { Kernel } from '../src/kernel/kernel.ts';
+import { datasetWindows } from '../src/protocols/cryptonn/axis-sizes.ts';
+import { FixedPointTrainer } from '../src/protocols/cryptonn/fixed-point-trainer.ts';
+import { solvableUnknowns } from '../src/protocols/cryptonn/leak-budget.ts';
+import type { SchemeFor } from '../src/protocols/cryptonn/master-keyring.ts';
+import { imageRank } from '../src/protocols/cryptonn/window-rank.ts';
+import { digitRange, MNIST_PIXELS, type MnistDigits } from './cryptonn-data.ts';
+import type { FaithfulTask } from './cryptonn-tasks.ts';
+import { type CryptonnWorld, openCryptonnWorld } from './cryptonn-world.ts';
+import type { BenchClock } from './in-turn.ts';
+import type { BenchRow } from './report.ts';
+
+export interface CurvePoint {
+  readonly samples: number;
+  /** Means since the point before, on the training samples. */
+  readonly loss: number;
+  readonly accuracy: number;
+}
+
+/** What a run has done so far; everything but the weights. */
+interface Progress {
+  step: number;
+  encryptSeconds: number;
+  keySeconds: number;
+  seconds: number;
+  clearSeconds: number;
+  keysIssued: number;
+  rankIssued: number;
+  unknownsSolvable: number;
+  isEqual: boolean;
+  curve: CurvePoint[];
+}
+
+export interface FaithfulRun {
+  readonly task: FaithfulTask;
+  readonly samples: number;
+  readonly epochs: number;
+  readonly checkpoint: string | undefined;
+  readonly schemeFor?: SchemeFor;
+  readonly schemeName: string;
+  readonly clock: BenchClock;
+}
+
+export interface FaithfulResult {
+  readonly rows: readonly BenchRow[];
+  readonly curve: readonly CurvePoint[];
+}
+
+const POINTS_PER_EPOCH = 20;
+const STEPS_PER_CHECKPOINT = 50;
+/** Test images evaluated at once: bounds the memory for their windows. */
+const TEST_BLOCK = 1000;
+
+/** Trains to the end. @throws what the protocol throws. */
+export async function runFaithful(
+  run: FaithfulRun,
+  kernel: Kernel,
+  digits: MnistDigits,
+  note: (line: string) => void,
+): Promise<FaithfulResult> {
+  const { task, epochs } = run;
+  using world = await openCryptonnWorld(task.spec, kernel, run.clock, run.schemeFor);
+  const { batch } = task.spec;
+  const steps = Math.floor(run.samples / batch);
+  const options = task.options(kernel);
+  const files = run.checkpoint === undefined ? undefined : checkpointFiles(run, run.checkpoint);
+  const progress = readProgress(files?.progress);
+  const trainer = () =>
+    files === undefined || progress.step === 0
+      ? new FixedPointTrainer(options)
+      : FixedPointTrainer.fromBytes(readFileSync(files.weights(progress.step)), options);
+  const [hidden, open] = [trainer(), trainer()];
+  const every = Math.max(1, Math.floor(steps / POINTS_PER_EPOCH));
+  let since = { loss: 0, accuracy: 0, steps: 0 };
+  while (progress.step < epochs * steps) {
+    const part = digitRange(digits.train, (progress.step % steps) * batch, batch);
+    const report = await oneStep(world, hidden, open, part, progress, run.clock);
+    since = {
+      loss: since.loss + report.loss,
+      accuracy: since.accuracy + report.accuracy,
+      steps: since.steps + 1,
+    };
+    if (progress.step % every === 0) {
+      noteRevealed(progress, world, task, hidden, steps * batch);
+      const [loss, accuracy] = [since.loss / since.steps, since.accuracy / since.steps];
+      progress.curve.push({ samples: progress.step * batch, loss, accuracy });
+      since = { loss: 0, accuracy: 0, steps: 0 };
+      note(progressLine(run, progress, epochs * steps, steps * batch));
+    }
+    if (files !== undefined && progress.step % STEPS_PER_CHECKPOINT === 0) {
+      await replaceFile(files.weights(progress.step), hidden.toBytes());
+      await replaceFile(files.progress, new TextEncoder().encode(JSON.stringify(progress)));
+    }
+  }
+  noteRevealed(progress, world, task, hidden, steps * batch);
+  progress.isEqual &&= Buffer.compare(hidden.toBytes(), open.toBytes()) === 0;
+  return { rows: await resultRows(run, world, hidden, open, progress, digits), curve: progress.curve };
+}
+
+async function oneStep(
+  world: CryptonnWorld,
+  hidden: FixedPointTrainer,
+  open: FixedPointTrainer,
+  { pixels, labels }: { readonly pixels: Float32Array; readonly labels: Int32Array },
+  progress: Progress,
+  clock: BenchClock,
+) {
+  const keySeconds = world.issued.seconds;
+  const keys = world.issued.keys;
+  const times = [clock()];
+  const note = () => times.push(clock());
+  using encrypted = world.encrypted(pixels, labels);
+  note();
+  const report = await hidden.step(encrypted.batch);
+  note();
+  const clear = world.clear(pixels, labels);
+  note();
+  await open.step(clear);
+  note();
+  const [encrypt, train, , clearTrain] = times
+    .slice(1)
+    .map((time, i) => (time - (times[i] as number)) / 1000);
+  progress.encryptSeconds += encrypt as number;
+  progress.seconds += train as number;
+  progress.clearSeconds += clearTrain as number;
+  progress.keySeconds += world.issued.seconds - keySeconds;
+  progress.keysIssued += world.issued.keys - keys;
+  progress.isEqual &&= hidden.weights.value.every((w, i) => w === open.weights.value[i]);
+  progress.step++;
+  return report;
+}
+
+/** Ranks as the authority counts them; for windows, the rank of the equations of one image. */
+function noteRevealed(
+  progress: Progress,
+  world: CryptonnWorld,
+  { spec }: FaithfulTask,
+  trainer: FixedPointTrainer,
+  samples: number,
+): void {
+  const { forward = 0, gradient = 0 } = world.authority.issuedRanks(spec.id);
+  progress.rankIssued = Math.max(progress.rankIssued, forward);
+  const all = samples * MNIST_PIXELS;
+  if (progress.unknownsSolvable === all) return;
+  progress.unknownsSolvable =
+    spec.convolution === undefined
+      ? solvableUnknowns({ features: MNIST_PIXELS, batch: spec.batch, forward, gradient }, samples)
+      : imageRank(trainer.keyVectors(), datasetWindows(spec.convolution)) * samples;
+}
+
+function progressLine(run: FaithfulRun, progress: Progress, steps: number, samples: number): string {
+  const { loss, accuracy } = progress.curve.at(-1) as CurvePoint;
+  const revealed = (100 * progress.unknownsSolvable) / (samples * MNIST_PIXELS);
+  return [
+    `${run.task.network}, ${run.schemeName}: step ${progress.step}/${steps}`,
+    `loss ${loss.toFixed(3)}`,
+    `accuracy ${(100 * accuracy).toFixed(1)} %`,
+    `${progress.keysIssued} keys`,
+    `${revealed.toFixed(1)} % of the data solvable`,
+    `encrypt ${progress.encryptSeconds.toFixed(1)} s, train ${progress.seconds.toFixed(1)} s (keys ${progress.keySeconds.toFixed(1)} s), clear ${progress.clearSeconds.toFixed(1)} s`,
+    progress.isEqual ? 'equal weights' : 'WEIGHTS DIFFER',
+  ].join('; ');
+}
+
+async function resultRows(
+  { task, epochs, samples, schemeName }: FaithfulRun,
+  world: CryptonnWorld,
+  hidden: FixedPointTrainer,
+  open: FixedPointTrainer,
+  progress: Progress,
+  digits: MnistDigits,
+): Promise<BenchRow[]> {
+  const { batch } = task.spec;
+  const trained = Math.floor(samples / batch) * batch;
+  const tests = Array.from({ length: digits.test.labels.length / TEST_BLOCK }, (_, i) => {
+    const { pixels, labels } = digitRange(digits.test, i * TEST_BLOCK, TEST_BLOCK);
+    return world.clear(pixels, labels);
+  });
+  const common = { network: task.network, epochs, samples: trained };
+  const { keysIssued, rankIssued, unknownsSolvable, clearSeconds, isEqual } = progress;
+  const none = { keysIssued: 0, rankIssued: 0, unknownsSolvable: 0, encryptSeconds: 0, keySeconds: 0 };
+  return [
+    {
+      ...{ mode: 'faithful', scheme: schemeName, ...common, accuracy: await hidden.accuracy(tests) },
+      ...{ seconds: progress.seconds, clearSeconds, keysIssued, rankIssued, unknownsSolvable },
+      ...{ encryptSeconds: progress.encryptSeconds, keySeconds: progress.keySeconds },
+      equalWeights: isEqual,
+    },
+    {
+      ...{ mode: 'clear fixed-point', scheme: 'none', ...common, accuracy: await open.accuracy(tests) },
+      ...{ seconds: clearSeconds, clearSeconds, ...none, equalWeights: isEqual },
+    },
+  ];
+}
+
+function checkpointFiles({ task, samples, epochs }: FaithfulRun, directory: string) {
+  const name = `${task.spec.id}-${samples}-${epochs}`;
+  return {
+    progress: join(directory, `${name}.json`),
+    weights: (step: number) => join(directory, `${name}-${step}.bin`),
+  };
+}
+
+function readProgress(path: string | undefined): Progress {
+  if (path !== undefined && existsSync(path)) return JSON.parse(readFileSync(path, 'utf8')) as Progress;
+  return {
+    ...{ step: 0, encryptSeconds: 0, keySeconds: 0, seconds: 0, clearSeconds: 0, keysIssued: 0 },
+    ...{ rankIssued: 0, unknownsSolvable: 0, isEqual: true, curve: [] },
+  };
+}
