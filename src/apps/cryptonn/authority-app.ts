@@ -7,12 +7,8 @@ import { KeyRefusedError } from '../../base/errors.ts';
 import type { FunctionKeys } from '../../fe/inner-product-scheme.ts';
 import type { Authority } from '../../protocols/cryptonn/authority.ts';
 import { batchAxes } from '../../protocols/cryptonn/batch-bytes.ts';
-import {
-  AXIS_NAMES,
-  type AxisName,
-  type DatasetSpec,
-  vectorLength,
-} from '../../protocols/cryptonn/dataset-spec.ts';
+import { vectorLength } from '../../protocols/cryptonn/axis-sizes.ts';
+import { AXIS_NAMES, type AxisName, type DatasetSpec } from '../../protocols/cryptonn/dataset-spec.ts';
 import {
   mostKeyRequestBytes,
   readKeyRequest,

@@ -41,3 +41,9 @@ export function axisSizes(spec: DatasetSpec, axis: AxisName): AxisSizes {
   const length = (batch * positions) / parts;
   return { length, inputBound, weightBound: gradientBound, vectors: taps, parts };
 }
+
+/** Entries of a key vector on an axis, also where the data set issues none. */
+export function vectorLength(spec: DatasetSpec, axis: AxisName): number {
+  if (spec.faithful !== undefined && axis !== 'projection') return axisSizes(spec, axis).length;
+  return axis === 'gradient' ? spec.batch : spec.features;
+}

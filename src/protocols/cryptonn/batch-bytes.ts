@@ -4,6 +4,7 @@
  */
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import type { InnerProductCiphertext, InnerProductScheme } from '../../fe/inner-product-scheme.ts';
+import { type AxisSizes, axisSizes } from './axis-sizes.ts';
 import type { OwnedBatch } from './data-owner.ts';
 import type { AxisName, DatasetSpec } from './dataset-spec.ts';
 
@@ -51,13 +52,13 @@ export function readBatch(
   const [across, along] = batchAxes(spec) as [AxisName, AxisName?];
   const made: InnerProductCiphertext[] = [];
   try {
-    const samples = readAxis(reader, schemeFor(across), spec.batch, made);
+    const samples = readAxis(reader, schemeFor(across), axisSizes(spec, across), made);
     if (along === undefined) {
       if (reader.u32() !== 0) throw reader.error('a second axis was not expected');
       reader.end();
       return { labels, samples, features: [] };
     }
-    const features = readAxis(reader, schemeFor(along), spec.features, made);
+    const features = readAxis(reader, schemeFor(along), axisSizes(spec, along), made);
     reader.end();
     return { labels, samples, features };
   } catch (error) {
@@ -66,24 +67,24 @@ export function readBatch(
   }
 }
 
-/** Ciphertexts that hold exactly `vectors` vectors together. */
+/** Ciphertexts that hold exactly the vectors of every part, part after part. */
 function readAxis(
   reader: ByteReader,
   scheme: InnerProductScheme,
-  vectors: number,
+  { vectors, parts }: AxisSizes,
   made: InnerProductCiphertext[],
 ): InnerProductCiphertext[] {
+  const perPart = Math.ceil(vectors / scheme.packing);
   const count = reader.u32();
-  if (count !== Math.ceil(vectors / scheme.packing))
-    throw reader.error('the number of ciphertexts does not fit');
+  if (count !== parts * perPart) throw reader.error('the number of ciphertexts does not fit');
   const out: InnerProductCiphertext[] = [];
-  let held = 0;
   for (let i = 0; i < count; i++) {
     const ciphertext = scheme.ciphertextFromBytes(reader.bytes(reader.u32()));
     made.push(ciphertext);
     out.push(ciphertext);
-    held += ciphertext.count;
+    const expected = Math.min(scheme.packing, vectors - (i % perPart) * scheme.packing);
+    if (ciphertext.count !== expected)
+      throw reader.error(`ciphertext ${i} holds ${ciphertext.count} vectors, not ${expected}`);
   }
-  if (held !== vectors) throw reader.error(`the ciphertexts hold ${held} vectors, not ${vectors}`);
   return out;
 }

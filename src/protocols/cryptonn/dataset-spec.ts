@@ -65,11 +65,6 @@ export const datasetSpecSchema = z.strictObject({
 
 export type DatasetSpec = z.infer<typeof datasetSpecSchema>;
 
-/** Entries of a key vector on an axis, also where the data set issues none. */
-export function vectorLength({ features, batch }: DatasetSpec, axis: AxisName): number {
-  return axis === 'gradient' ? batch : features;
-}
-
 /** Without two named approvers a projection spends at most this share of the unique-solution rank. */
 export const DEFAULT_BUDGET_SHARE = 0.25;
 const APPROVERS_NEEDED = 2;

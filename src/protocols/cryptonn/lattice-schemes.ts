@@ -34,7 +34,7 @@ export class LatticeSchemes implements Disposable {
     let scheme = this.#schemes.get(name);
     if (scheme === undefined) {
       const sizes = axisSizes(spec, axis);
-      const packing = fittingPacking(sizes, axis === 'gradient' ? spec.features : spec.batch);
+      const packing = fittingPacking(sizes, sizes.vectors);
       scheme = new LatticeInnerProduct(this.#kernel, { ...sizes, packing });
       this.#schemes.set(name, scheme);
     }

@@ -7,11 +7,8 @@ import { listenApp } from '../../../src/apps/server/index.ts';
 import { systemRandom } from '../../../src/base/random.ts';
 import { Authority } from '../../../src/protocols/cryptonn/authority.ts';
 import type { AuthorityStorage } from '../../../src/protocols/cryptonn/authority-storage.ts';
-import {
-  type AxisName,
-  type DatasetSpec,
-  vectorLength,
-} from '../../../src/protocols/cryptonn/dataset-spec.ts';
+import { vectorLength } from '../../../src/protocols/cryptonn/axis-sizes.ts';
+import { type AxisName, type DatasetSpec } from '../../../src/protocols/cryptonn/dataset-spec.ts';
 import { MasterKeyring } from '../../../src/protocols/cryptonn/master-keyring.ts';
 import { InsecureScheme } from '../../protocols/cryptonn/insecure-scheme.ts';
 
