@@ -165,16 +165,16 @@ export function functionEncryptionRows(
   }
   for (const [length, bound] of DDH_SIZES) {
     note(`ddh: length ${length}, up to ${bound}`);
-    using scheme = new DdhInnerProduct({ length, inputBound: bound, weightBound: bound });
+    const sizes = { length, inputBound: bound, weightBound: bound };
+    using scheme = new DdhInnerProduct(sizes, 'adaptive', kernel);
     rows.push(...schemeRows(scheme, DDH_KEYS, time));
   }
   const spec = { length: 10, inputBound: 100, weightBound: 100 };
   note('lattice: 100x10 by 10x100');
   using lattice = new LatticeInnerProduct(kernel, { ...spec, packing: 128 });
   rows.push(matrixRow(lattice, time));
-  if (options.quick) return rows;
   note('ddh: 100x10 by 10x100');
-  using ddh = new DdhInnerProduct(spec);
+  using ddh = new DdhInnerProduct(spec, 'adaptive', kernel);
   return [...rows, matrixRow(ddh, time)];
 }
 

@@ -327,6 +327,7 @@ void registerRing(Napi::Env env, Napi::Object exports) {
   addFunction(exports, "unpackBits", repack<false>);
   registerKeySwitch(env, exports);
   registerSampler(env, exports);
+  registerEdwards(env, exports);
 }
 
 }  // namespace subrosa

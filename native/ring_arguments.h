@@ -101,5 +101,6 @@ class RingArguments : public Arguments {
 
 void registerKeySwitch(Napi::Env env, Napi::Object exports);
 void registerSampler(Napi::Env env, Napi::Object exports);
+void registerEdwards(Napi::Env env, Napi::Object exports);
 
 }  // namespace subrosa

@@ -70,6 +70,8 @@ export interface Kernel extends Disposable {
   readonly threads: number;
   /** Words allocated and not yet disposed; tests end with 0. */
   readonly liveWords: number;
+  /** The native kernel alone has it; its users fall back to the curve library, whose results are equal. */
+  readonly edwards?: EdwardsLoops;
 
   /** @throws {KernelError} when memory is exhausted. */
   allocate(words: number): Words;
@@ -246,6 +248,26 @@ export interface Kernel extends Disposable {
    * have done the work when the call returns. `x` is copied first and `weights` may be disposed of before the promise settles.
    */
   integerLinearAsync(weights: IntegerLinearWeights, x: Int32Array, batch: number): Promise<Int32Array>;
+}
+
+/**
+ * edwards25519 [RFC 8032] for whoever evaluates: variable time, nothing secret may enter. A point is 64 bytes, affine x then y,
+ * little-endian. Equality of the group ristretto255 is equality up to 4-torsion.
+ */
+export interface EdwardsLoops {
+  /**
+   * For each row: the sum of exponents[row, j] * smalls[j] minus the sum of scalars[row, h] * heads[h]. Scalars are 32 bytes,
+   * little-endian, below 2^254. Uses all threads; tables are made once a call.
+   */
+  products(
+    heads: Uint8Array,
+    smalls: Uint8Array,
+    scalars: Uint8Array,
+    exponents: Int32Array,
+    rows: number,
+  ): Uint8Array;
+  /** Solver for logarithms to the generator, up to torsion, in [-bound, bound] by a table of `steps` baby steps; NaN where there is none. */
+  logarithms(bound: number, steps: number): (points: Uint8Array) => Float64Array;
 }
 
 /**

@@ -2,6 +2,7 @@
 import { KernelError } from '../base/errors.ts';
 import type { Kernel, KernelOptions } from './kernel.ts';
 import { loadNativeAddon, type NativeAddon } from './native-addon.ts';
+import { nativeEdwards } from './native-edwards.ts';
 import { nativeGemm } from './native-gemm.ts';
 import { nativeInteger } from './native-integer.ts';
 import { nativeRing } from './native-ring.ts';
@@ -72,6 +73,7 @@ export function loadNativeKernel(options: KernelOptions = {}): Kernel {
     ...nativeRing(addon, isa),
     ...nativeGemm(addon, isa),
     ...nativeInteger(addon, isa),
+    ...nativeEdwards(addon),
     name: 'native',
     isa: names[isa] as string,
     threads,

@@ -7,6 +7,7 @@
  */
 import { InvalidParamsError, ParamsMismatchError, ShapeError } from '../../base/errors.ts';
 import { Drbg, type RandomSource } from '../../base/random.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
 import type {
   FunctionKeys,
   InnerProductCiphertext,
@@ -25,7 +26,7 @@ import {
   rowsOf,
   schemeIdOf,
 } from '../object-header.ts';
-import { DiscreteLog } from './discrete-log.ts';
+import { type DdhEvaluator, KernelEvaluator, LibraryEvaluator } from './evaluator.ts';
 import {
   decodeElement,
   decodeScalar,
@@ -53,10 +54,17 @@ export class DdhInnerProduct implements InnerProductScheme {
   readonly weightBound: number;
   readonly resultBound: number;
   readonly #bases: readonly GroupElement[];
-  #logarithm: DiscreteLog | undefined;
+  readonly #evaluator: DdhEvaluator;
 
-  /** @throws {InvalidParamsError} */
-  constructor(spec: InnerProductSpec, form: 'adaptive' | 'selective' = 'adaptive') {
+  /**
+   * A native `kernel` decrypts with its own curve loops, about thirty times as fast as the library does.
+   * @throws {InvalidParamsError}
+   */
+  constructor(
+    spec: InnerProductSpec,
+    form: 'adaptive' | 'selective' = 'adaptive',
+    kernel?: Pick<Kernel, 'edwards'>,
+  ) {
     checkInnerProductSpec(spec);
     this.name = form === 'adaptive' ? 'ddh' : 'ddh-selective';
     this.length = spec.length;
@@ -67,6 +75,10 @@ export class DdhInnerProduct implements InnerProductScheme {
       throw new InvalidParamsError(`results up to ${this.resultBound} are too large for a logarithm`, {});
     }
     this.#bases = form === 'adaptive' ? [GENERATOR, SECOND_GENERATOR] : [GENERATOR];
+    this.#evaluator =
+      kernel?.edwards === undefined
+        ? new LibraryEvaluator(this.resultBound)
+        : new KernelEvaluator(kernel.edwards, this.resultBound);
     this.id = schemeIdOf(this.name, this.length, this.inputBound, this.weightBound);
   }
 
@@ -118,20 +130,13 @@ export class DdhInnerProduct implements InnerProductScheme {
   }
 
   decrypt(ciphertext: InnerProductCiphertext, keys: FunctionKeys, weights: Int32Array): Float64Array {
-    const { tables } = this.#own(ciphertext, DdhCiphertext, 'a ciphertext');
+    const own = this.#own(ciphertext, DdhCiphertext, 'a ciphertext');
     const { scalars } = this.#own(keys, DdhFunctionKeys, 'a set of function keys');
-    const rows = this.#rows(weights);
-    if (rows.length !== scalars.length) {
-      throw new ShapeError('the weights', `${scalars.length} rows`, `${rows.length} rows`);
+    const { length: rows } = this.#rows(weights);
+    if (rows !== scalars.length) {
+      throw new ShapeError('the weights', `${scalars.length} rows`, `${rows} rows`);
     }
-    const powers = rows.map((row, i) =>
-      (scalars[i] as readonly bigint[]).reduce(
-        (sum, scalar, b) => sum.subtract(tables.heads[b]?.powerVarTime(scalar) ?? IDENTITY),
-        tables.elements.productVarTime(row),
-      ),
-    );
-    this.#logarithm ??= new DiscreteLog(this.resultBound);
-    return Float64Array.from(this.#logarithm.solveVarTime(powers), (result) => {
+    return Float64Array.from(this.#evaluator.logarithmsVarTime(own, scalars, weights), (result) => {
       if (result === undefined) throw resultOutOfRange(this.resultBound);
       // Adding zero makes -0 an ordinary 0.
       return result + 0;
@@ -165,9 +170,7 @@ export class DdhInnerProduct implements InnerProductScheme {
     return new DdhFunctionKeys(this.id, scalars);
   }
 
-  [Symbol.dispose](): void {
-    this.#logarithm = undefined;
-  }
+  [Symbol.dispose](): void {}
 
   #readElements(what: string, bytes: Uint8Array, kind: FeKind, elements: number): GroupElement[] {
     const { reader } = readFeHeader(what, bytes, kind, this.id, 1, () => elements * ELEMENT_BYTES);
