@@ -125,7 +125,7 @@ export type Output =
   | number[];
 type Row = (bench: Bench) => readonly Output[];
 type MethodName = {
-  [K in keyof Kernel]: Kernel[K] extends (...args: never[]) => unknown ? K : never;
+  [K in keyof Kernel]-?: Kernel[K] extends (...args: never[]) => unknown ? K : never;
 }[keyof Kernel];
 export type KernelMethod = Exclude<MethodName, typeof Symbol.dispose | 'integerLinearAsync'>;
 
