@@ -1,0 +1,117 @@
+/** Noise of lattice decryptions against the formulas that choose the modulus, measured where the decoder has not yet rounded. */
+import { afterAll, describe, expect, test } from 'vitest';
+import { seededRandom } from '../../src/base/testing.ts';
+import { LatticeCiphertext, type LatticeFunctionKeys } from '../../src/fe/lattice/objects.ts';
+import { LatticeInnerProduct } from '../../src/fe/lattice/scheme.ts';
+import { openKernel } from '../../src/kernel/open.ts';
+import { seededGenerator } from '../kernel/cases.ts';
+
+const kernel = await openKernel();
+afterAll(() => {
+  expect(kernel.liveWords).toBe(0);
+});
+
+/** sum y_i c_i - <c_0, key> of encryptions of zeros, centred modulo q: the noise, [keys, packing]. */
+function noiseOf(
+  ciphertext: LatticeCiphertext,
+  keys: LatticeFunctionKeys,
+  weights: Int32Array,
+): Float64Array {
+  const { ring, mods, params } = ciphertext.context;
+  const entry = mods.length * params.packing;
+  using sums = kernel.allocate(keys.count * entry);
+  using masks = kernel.allocate(keys.count * entry);
+  using prepared = kernel.prepareGemm(weights, keys.count, params.length);
+  kernel.gemm(
+    ring,
+    sums,
+    prepared,
+    ciphertext.words.sub(params.rank * entry, params.length * entry),
+    1,
+    mods,
+  );
+  for (let j = 0; j < params.rank; j++) {
+    const component = keys.transformed.sub(j * keys.count * entry, keys.count * entry);
+    kernel.mulAdd(ring, masks, component, ciphertext.words.sub(j * entry, entry), mods);
+  }
+  kernel.sub(ring, sums, sums, masks, mods);
+  kernel.nttInverse(ring, sums, mods);
+  const noise = new Float64Array(keys.count * params.packing);
+  kernel.toDoubles(ring, noise, sums, mods);
+  return noise;
+}
+
+const SIZES = [
+  { length: 25, inputBound: 256, weightBound: 256, packing: 4096, dimension: 4096 },
+  { length: 64, inputBound: 100, weightBound: 1000, packing: 1024, dimension: 4096 },
+  { length: 100, inputBound: 255, weightBound: 127, packing: 64, dimension: 4096 },
+  { length: 10, inputBound: 2 ** 12, weightBound: 2 ** 12, packing: 256, dimension: 8192 },
+];
+const KEYS = 16;
+
+describe.each(SIZES)('length $length, packing $packing, dimension $dimension', (spec) => {
+  const scheme = new LatticeInnerProduct(kernel, spec);
+  const { params } = scheme;
+  const { length, packing, weightBound } = scheme;
+  const next = seededGenerator(length);
+  const weights = Int32Array.from(
+    { length: KEYS * length },
+    () => (next() % (2 * weightBound + 1)) - weightBound,
+  );
+  weights.fill(weightBound, 0, length);
+  const squaredNorms = Array.from({ length: KEYS }, (_, key) =>
+    weights.subarray(key * length, (key + 1) * length).reduce((sum, w) => sum + w * w, 0),
+  );
+
+  test('the variance is what the formula says; no noise exceeds its bound, no key its own', () => {
+    // Per weight vector and over all: squares divided by the variance of the formula.
+    const ratios = new Float64Array(KEYS);
+    let [largest, largestKey, keySquares] = [0, 0, 0];
+    const blocks = Math.max(4, Math.ceil(16384 / packing));
+    const masters = 2;
+    for (let master = 0; master < masters; master++) {
+      const random = seededRandom(`noise ${length} ${master}`);
+      const { publicKey, secretKey } = scheme.setup(random);
+      using keys = scheme.deriveKeys(secretKey, weights);
+      const integers = new Float64Array(keys.words.length);
+      kernel.toDoubles(keys.context.keyRing, integers, keys.words, [0]);
+      integers.forEach((value, at) => {
+        largestKey = Math.max(largestKey, Math.abs(value));
+        keySquares += value ** 2 / squaredNorms[Math.floor(at / params.dimension)]!;
+      });
+      for (let block = 0; block < blocks; block++) {
+        using ciphertext = scheme.encrypt(publicKey, new Int32Array(length * packing), random);
+        noiseOf(ciphertext, keys, weights).forEach((noise, at) => {
+          const key = Math.floor(at / packing);
+          ratios[key]! += noise ** 2 / params.noiseVariance(squaredNorms[key]) / (masters * blocks * packing);
+          largest = Math.max(largest, Math.abs(noise) / params.noiseBound(squaredNorms[key]));
+        });
+      }
+      publicKey[Symbol.dispose]();
+      secretKey[Symbol.dispose]();
+    }
+    const mean = ratios.reduce((sum, ratio) => sum + ratio, 0) / KEYS;
+    expect(mean).toBeGreaterThan(0.9);
+    expect(mean).toBeLessThan(1.05);
+    // Below one half, since the bound stands at 13.88 deviations; above a quarter, or it would bound something else.
+    expect(largest).toBeLessThan(0.5);
+    expect(largest).toBeGreaterThan(0.2);
+    const sigma1 = params.multipliers[0] / Math.sqrt(2 * Math.LN2);
+    const keyRatio = keySquares / (masters * KEYS * params.dimension * sigma1 ** 2);
+    expect(keyRatio).toBeGreaterThan(0.9);
+    expect(keyRatio).toBeLessThan(1.05);
+    expect(largestKey).toBeLessThan(params.keyBound);
+  });
+
+  test('a formula that forgets half of its first term, or the errors, would be noticed', () => {
+    const [s1, s2, s3] = params.multipliers.map((multiplier) => multiplier / Math.sqrt(2 * Math.LN2));
+    const without = params.dimension * s1! ** 2 * s2! ** 2 + s3! ** 2;
+    expect(params.noiseVariance(1) / without).toBeGreaterThan(1.5);
+    expect(params.noiseVariance(1)).toBeCloseTo(2 * without - s3! ** 2, -Math.log10(without));
+  });
+
+  test('the modulus has room for the bound on both sides of every result', () => {
+    const half = 2 ** params.logQ / (2 * params.results);
+    expect(params.noiseBound() + params.results / 2).toBeLessThan(half);
+  });
+});
