@@ -27,6 +27,11 @@ export const FeKind = Object.freeze({
   masterSecretKey: 2,
   ciphertext: 3,
   functionKeys: 4,
+  basicPublicKey: 5,
+  basicSecretKey: 6,
+  basicCiphertext: 7,
+  basicCommitments: 8,
+  basicKeys: 9,
 });
 export type FeKind = (typeof FeKind)[keyof typeof FeKind];
 

@@ -5,7 +5,7 @@
 import { normalizeZ } from '@noble/curves/abstract/curve.js';
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { numberToBytesLE } from '@noble/curves/utils.js';
-import type { EdwardsLoops } from '../../kernel/kernel.ts';
+import type { EdwardsLoops, Kernel } from '../../kernel/kernel.ts';
 import { DiscreteLog } from './discrete-log.ts';
 import { encodeScalar, type GroupElement, IDENTITY, SCALAR_BYTES } from './group.ts';
 import type { DdhCiphertext } from './objects.ts';
@@ -20,10 +20,19 @@ export interface DdhEvaluator {
     scalars: readonly (readonly bigint[])[],
     weights: Int32Array,
   ): (number | undefined)[];
+  /** The logarithm of each element, undefined where none is within the bound. */
+  solveVarTime(elements: readonly GroupElement[]): (number | undefined)[];
+}
+
+/** With the native kernel's loops where there are any. */
+export function evaluatorFor(bound: number, kernel: Pick<Kernel, 'edwards'> | undefined): DdhEvaluator {
+  return kernel?.edwards === undefined
+    ? new LibraryEvaluator(bound)
+    : new KernelEvaluator(kernel.edwards, bound);
 }
 
 /** Runs wherever JavaScript runs. */
-export class LibraryEvaluator implements DdhEvaluator {
+class LibraryEvaluator implements DdhEvaluator {
   readonly #bound: number;
   #logarithm: DiscreteLog | undefined;
 
@@ -44,8 +53,12 @@ export class LibraryEvaluator implements DdhEvaluator {
         elements.productVarTime(weights.subarray(key * length, (key + 1) * length)),
       ),
     );
+    return this.solveVarTime(powers);
+  }
+
+  solveVarTime(elements: readonly GroupElement[]): (number | undefined)[] {
     this.#logarithm ??= new DiscreteLog(this.#bound);
-    return this.#logarithm.solveVarTime(powers);
+    return this.#logarithm.solveVarTime(elements);
   }
 }
 
@@ -65,7 +78,7 @@ function affineBytes(elements: readonly GroupElement[]): Uint8Array {
 }
 
 /** The native kernel's loops, on all its threads. */
-export class KernelEvaluator implements DdhEvaluator {
+class KernelEvaluator implements DdhEvaluator {
   readonly #loops: EdwardsLoops;
   readonly #bound: number;
   /** Converted once, for all keys. */
@@ -90,13 +103,20 @@ export class KernelEvaluator implements DdhEvaluator {
         bytes.set(encodeScalar(scalar), (key * perKey + h) * SCALAR_BYTES);
       });
     });
-    const products = this.#loops.products(heads, smalls, bytes, weights, scalars.length);
+    return this.#solve(this.#loops.products(heads, smalls, bytes, weights, scalars.length));
+  }
+
+  solveVarTime(elements: readonly GroupElement[]): (number | undefined)[] {
+    return this.#solve(affineBytes(elements));
+  }
+
+  #solve(points: Uint8Array): (number | undefined)[] {
     const steps = Math.ceil(STEPS_PER_ROOT * Math.sqrt(this.#bound));
     this.#logarithms ??= this.#loops.logarithms(
       this.#bound,
       Math.min(MOST_STEPS, Math.max(LEAST_STEPS, steps)),
     );
-    return Array.from(this.#logarithms(products), (value) => (Number.isNaN(value) ? undefined : value));
+    return Array.from(this.#logarithms(points), (value) => (Number.isNaN(value) ? undefined : value));
   }
 
   #pointsOf(ciphertext: DdhCiphertext): { heads: Uint8Array; smalls: Uint8Array } {

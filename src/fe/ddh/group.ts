@@ -67,3 +67,8 @@ export function reduceScalar(scalar: bigint): bigint {
   const reduced = scalar % GROUP_ORDER;
   return reduced < 0n ? reduced + GROUP_ORDER : reduced;
 }
+
+/** 1 / scalar modulo the order, for a public scalar. */
+export function inverseScalar(scalar: bigint): bigint {
+  return ristretto255.Point.Fn.inv(reduceScalar(scalar));
+}

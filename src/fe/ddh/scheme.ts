@@ -26,7 +26,7 @@ import {
   rowsOf,
   schemeIdOf,
 } from '../object-header.ts';
-import { type DdhEvaluator, KernelEvaluator, LibraryEvaluator } from './evaluator.ts';
+import { type DdhEvaluator, evaluatorFor } from './evaluator.ts';
 import {
   decodeElement,
   decodeScalar,
@@ -75,10 +75,7 @@ export class DdhInnerProduct implements InnerProductScheme {
       throw new InvalidParamsError(`results up to ${this.resultBound} are too large for a logarithm`, {});
     }
     this.#bases = form === 'adaptive' ? [GENERATOR, SECOND_GENERATOR] : [GENERATOR];
-    this.#evaluator =
-      kernel?.edwards === undefined
-        ? new LibraryEvaluator(this.resultBound)
-        : new KernelEvaluator(kernel.edwards, this.resultBound);
+    this.#evaluator = evaluatorFor(this.resultBound, kernel);
     this.id = schemeIdOf(this.name, this.length, this.inputBound, this.weightBound);
   }
 
