@@ -16,4 +16,4 @@ const x = encryptor.encrypt(encoder.encode([123456789012345n, -1n]));
 const y = encryptor.encrypt(encoder.encode([987654321098765n, 7n]));
 const product = evaluator.modSwitchLowest(evaluator.mul(x, y));
 const values = encoder.decode(context.decryptor(secret, arena).decrypt(product)).slice(0, 2);
-process.stdout.write(`${values.join(' ')}\n`);
+console.log(values.join(' '));

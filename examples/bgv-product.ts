@@ -1,7 +1,7 @@
 /** Multiplies integers that the evaluator cannot read, exactly. Run: npx tsx examples/bgv-product.ts */
 import { BgvContext, BgvParams } from '../src/schemes/bgv/index.ts';
 
-const params = BgvParams.create({ logN: 13, logQ: [43, 42, 42], logP: [50], plaintextBits: 20 });
+const params = BgvParams.forIntent({ depth: 1, maxAbs: 270_000 });
 using context = await BgvContext.open(params);
 using arena = context.arena();
 using keys = context.keyGenerator();
@@ -16,4 +16,4 @@ const x = encryptor.encrypt(encoder.encode([1, -2, 300]));
 const y = encryptor.encrypt(encoder.encode([7, 8, 900]));
 const product = evaluator.modSwitchAuto(evaluator.mul(x, y));
 const values = encoder.decode(context.decryptor(secret, arena).decrypt(product)).slice(0, 3);
-process.stdout.write(`${[...values].join(' ')}\n`);
+console.log([...values].join(' '));

@@ -1,7 +1,7 @@
 /** Squares a vector that the evaluator cannot read. Run: npx tsx examples/ckks-square.ts */
 import { CkksContext, CkksParams } from '../src/schemes/ckks/index.ts';
 
-const params = CkksParams.create({ logN: 13, logQ: [44, 40, 40], logP: [50], logScale: 40 });
+const params = CkksParams.forIntent({ depth: 1, precisionBits: 12, maxAbs: 9 });
 using context = await CkksContext.open(params);
 using arena = context.arena();
 using keys = context.keyGenerator();
@@ -15,4 +15,4 @@ const evaluator = context.evaluator(evaluationKeys, arena);
 const x = encryptor.encrypt(encoder.encode([1, 2, 3]));
 const y = evaluator.rescale(evaluator.mul(x, x));
 const values = encoder.decode(context.decryptor(secret, arena).decrypt(y)).slice(0, 3);
-process.stdout.write(`${[...values].map((value) => value.toFixed(4)).join(' ')}\n`);
+console.log([...values].map((value) => value.toFixed(2)).join(' '));

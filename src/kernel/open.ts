@@ -1,6 +1,8 @@
 /** The one place that chooses a kernel. */
 import { KernelError } from '../base/errors.ts';
 import type { Kernel, KernelOptions } from './kernel.ts';
+import { WASM_ISAS, type WasmIsa } from './wasm.ts';
+import type { WebKernelOptions } from './wasm-web.ts';
 
 export interface OpenKernelOptions extends KernelOptions {
   /** Hears, in one sentence, why WebAssembly does the work instead of the addon. Default: a process warning. */
@@ -9,12 +11,30 @@ export interface OpenKernelOptions extends KernelOptions {
 
 const NAMES = ['native', 'wasm', 'reference'] as const;
 
+/** Browsers have neither the addon nor an environment. */
+const isNode = typeof process !== 'undefined' && process.versions?.node !== undefined;
+
+function environment(name: string): string | undefined {
+  return isNode ? process.env[name] : undefined;
+}
+
 function forcedKernel(options: KernelOptions): KernelOptions['kernel'] {
-  const text = options.kernel ?? process.env['SUBROSA_KERNEL'];
+  const text = options.kernel ?? environment('SUBROSA_KERNEL');
   if (text === undefined || text === '') return undefined;
   const name = NAMES.find((known) => known === text);
   if (name === undefined) throw new KernelError(text, `no such kernel; there are ${NAMES.join(', ')}`);
   return name;
+}
+
+function webOptions({ isa }: KernelOptions): WebKernelOptions {
+  if (isa === undefined) return {};
+  if (!(isa in WASM_ISAS)) {
+    throw new KernelError(
+      'wasm',
+      `no instruction set ${isa}; there are ${Object.keys(WASM_ISAS).join(', ')}`,
+    );
+  }
+  return { isa: isa as WasmIsa };
 }
 
 async function openNamed(
@@ -23,8 +43,10 @@ async function openNamed(
 ): Promise<Kernel> {
   switch (name) {
     case 'native':
+      if (!isNode) throw new KernelError('native', 'the addon needs Node');
       return (await import('./native.ts')).loadNativeKernel(options);
     case 'wasm':
+      if (!isNode) return (await import('./wasm-web.ts')).openWebKernel(webOptions(options));
       return (await import('./wasm-node.ts')).loadWasmKernel(options);
     case 'reference':
       return (await import('./reference.ts')).loadReferenceKernel();
@@ -33,16 +55,17 @@ async function openNamed(
 
 /**
  * Opens the kernel named by the options or by SUBROSA_KERNEL; otherwise native, or WebAssembly when the addon does not
- * load, which `onFallback` hears. An instruction set without a kernel name means the native kernel's.
+ * load, which `onFallback` hears. An instruction set without a kernel name means the native kernel's. Outside Node it is always
+ * WebAssembly, see {@link openWebKernel}.
  * @throws {KernelError} when the kernel or the instruction set asked for is not to be had, or none is.
  */
 export async function openKernel(options: OpenKernelOptions = {}): Promise<Kernel> {
-  const forced = forcedKernel(options);
+  const forced = forcedKernel(options) ?? (isNode ? undefined : 'wasm');
   if (forced !== undefined) return openNamed(forced, options);
   try {
     return await openNamed('native', options);
   } catch (cause) {
-    const isa = options.isa ?? process.env['SUBROSA_ISA'];
+    const isa = options.isa ?? environment('SUBROSA_ISA');
     if (!(cause instanceof KernelError) || (isa !== undefined && isa !== '')) throw cause;
     const kernel = await openNamed('wasm', options);
     const report = options.onFallback ?? ((reason: string) => process.emitWarning(reason));

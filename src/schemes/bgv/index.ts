@@ -10,7 +10,9 @@
  *   BgvEvaluator                           add, mul, modSwitch, modSwitchAuto, rotate, swapRows, ...
  *   BgvCrtParams, BgvCrtContext, ...       the same over several plaintext moduli, for integers larger than one
  *   Arena                                  owns what is computed
+ *   openWebKernel                          the WebAssembly kernel from another place than the package's, in a browser
  */
+export { openWebKernel, type WebKernelOptions } from '../../kernel/wasm-web.ts';
 export { Arena } from '../../ring/arena.ts';
 export { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
 export { KeyGenerator } from '../rlwe/key-generator.ts';

@@ -11,7 +11,9 @@
  *   Arena                                  owns what is computed
  *   isInsecureParamsId, peekParamsId       for servers that choose or refuse parameters
  *   freshNoise, keySwitchNoise, ...        variances, see ../rlwe/noise.ts
+ *   openWebKernel                          the WebAssembly kernel from another place than the package's, in a browser
  */
+export { openWebKernel, type WebKernelOptions } from '../../kernel/wasm-web.ts';
 export { Arena } from '../../ring/arena.ts';
 export { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
 export { KeyGenerator } from '../rlwe/key-generator.ts';

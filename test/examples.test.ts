@@ -1,0 +1,130 @@
+/**
+ * The examples, compiled and run through the exports of the built package: in Node, and unbundled in headless Chromium with an
+ * import map, as docs/ckks.md tells.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { dirname, extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Browser, chromium } from 'playwright-core';
+import ts from 'typescript';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const isBuilt = existsSync(join(root, 'dist/src/kernel/wasm-web.js'));
+const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
+  existsSync,
+);
+
+/** Inside the package, so that it may import itself by name. */
+const COMPILED = join(root, 'build/examples');
+const EXAMPLES = [
+  ['ckks-square', '1.00 4.00 9.00'],
+  ['bgv-product', '7 -16 270000'],
+  ['bgv-crt', '121932631137021071359549253925 -7'],
+] as const;
+const PRINTS_NOTHING = 'console.log("nothing")';
+
+const IMPORT_MAP = {
+  imports: {
+    'subrosa/ckks': '/dist/src/schemes/ckks/index.js',
+    'subrosa/bgv': '/dist/src/schemes/bgv/index.js',
+    '@noble/hashes/': '/node_modules/@noble/hashes/',
+  },
+};
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.mjs': 'text/javascript',
+  '.wasm': 'application/wasm',
+};
+
+function compile(name: string, source: string): void {
+  const published = source.replace(/'\.\.\/src\/schemes\/(ckks|bgv)\/index\.ts'/g, "'subrosa/$1'");
+  const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext };
+  writeFileSync(join(COMPILED, `${name}.mjs`), ts.transpileModule(published, { compilerOptions }).outputText);
+}
+
+beforeAll(() => {
+  mkdirSync(COMPILED, { recursive: true });
+  for (const [name] of EXAMPLES) compile(name, readFileSync(join(root, 'examples', `${name}.ts`), 'utf8'));
+  compile('nothing', PRINTS_NOTHING);
+});
+
+afterAll(() => rmSync(COMPILED, { recursive: true, force: true }));
+
+describe.skipIf(!isBuilt)('in Node (needs dist: npm run build)', () => {
+  test.each(EXAMPLES)('%s', (name, expected) => {
+    const printed = execFileSync(process.execPath, [join(COMPILED, `${name}.mjs`)], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    expect(printed.trim()).toBe(expected);
+  });
+});
+
+/** Only files of the package; a page per example. */
+function servePackage(): Promise<Server> {
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+    if (pathname.startsWith('/page/')) {
+      const script = `/build/examples/${pathname.slice('/page/'.length)}.mjs`;
+      response.setHeader('content-type', 'text/html');
+      response.end(
+        `<link rel="icon" href="data:,"><script type="importmap">${JSON.stringify(IMPORT_MAP)}</script><script type="module" src="${script}"></script>`,
+      );
+      return;
+    }
+    const path = join(root, normalize(pathname));
+    if (!existsSync(path) || extname(path) === '') {
+      response.statusCode = 404;
+      response.end();
+      return;
+    }
+    response.setHeader('content-type', TYPES[extname(path)] ?? 'application/octet-stream');
+    response.end(readFileSync(path));
+  });
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => resolve(server));
+  });
+}
+
+describe.skipIf(!isBuilt || CHROMIUM === undefined)('in Chromium (needs dist and a system Chromium)', () => {
+  let server: Server;
+  let browser: Browser;
+
+  beforeAll(async () => {
+    server = await servePackage();
+    browser = await chromium.launch({ executablePath: CHROMIUM!, args: ['--no-sandbox'] });
+  });
+
+  afterAll(async () => {
+    await browser.close();
+    server.close();
+  });
+
+  /** The first line that the page prints, or what it fails with. */
+  async function firstLine(name: string): Promise<string> {
+    const page = await browser.newPage();
+    try {
+      const printed = new Promise<string>((resolve) => {
+        page.on('console', (message) => resolve(message.text()));
+        page.on('pageerror', (error) => resolve(`failed: ${error.message}`));
+      });
+      await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/page/${name}`);
+      return await printed;
+    } finally {
+      await page.close();
+    }
+  }
+
+  test.each(EXAMPLES)('%s', async (name, expected) => {
+    expect(await firstLine(name)).toBe(expected);
+  });
+
+  test('another program prints another thing (positive control)', async () => {
+    expect(await firstLine('nothing')).toBe('nothing');
+  });
+});
