@@ -1,0 +1,296 @@
+/** One of every wire type, made from fixed seeds, and how each is read and written again. */
+import { openSecret, type ScryptCost, sealSecret } from '../../src/apps/keystore/sealed-box.ts';
+import { seededRandom } from '../../src/base/testing.ts';
+import { IntegerNetwork } from '../../src/nn/integer-network.ts';
+import { PolynomialNetwork } from '../../src/nn/polynomial-network.ts';
+import {
+  readKeyAnswer,
+  readKeyRequest,
+  writeKeyAnswer,
+  writeKeyRequest,
+} from '../../src/protocols/cryptonn/key-messages.ts';
+import { type EdgeMessage, readEdgeMessage, writeEdgeMessage } from '../../src/protocols/edge/messages.ts';
+import {
+  readEnrolment,
+  readQuery,
+  readReply,
+  writeEnrolment,
+  writeQuery,
+  writeReply,
+} from '../../src/protocols/inference/messages.ts';
+import { BgvCiphertext, BgvCiphertextBatch } from '../../src/schemes/bgv/ciphertext.ts';
+import { BgvContext } from '../../src/schemes/bgv/context.ts';
+import { BgvCrtCiphertext } from '../../src/schemes/bgv/crt-ciphertext.ts';
+import { BgvCrtContext } from '../../src/schemes/bgv/crt-context.ts';
+import { BgvCrtParams, type BgvCrtSpec } from '../../src/schemes/bgv/crt-params.ts';
+import { BgvParams, type BgvSpec } from '../../src/schemes/bgv/params.ts';
+import type { CkksContext } from '../../src/schemes/ckks/context.ts';
+import { CkksParams } from '../../src/schemes/ckks/params.ts';
+import { SecretKey } from '../../src/schemes/rlwe/secret-key.ts';
+import { mixedNetwork } from '../protocols/edge/edge-pair.ts';
+import { randomConvolution, randomNetwork } from '../protocols/random-network.ts';
+import { serialiseEverything } from '../schemes/ckks/serialised-objects.ts';
+
+export interface FrozenObject {
+  /** Of the file: kind and version of its format. */
+  readonly name: string;
+  readonly make: () => Uint8Array | Promise<Uint8Array>;
+  readonly roundTrip: (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
+}
+
+export const INSECURE_BGV: BgvSpec = {
+  logN: 6,
+  logQ: [44, 40, 40],
+  logP: [48],
+  plaintextBits: 13,
+  security: 'insecure-for-tests',
+};
+/** 1 mod 128. */
+export const INSECURE_CRT: BgvCrtSpec = {
+  logN: 6,
+  logQ: [44, 40, 40],
+  logP: [48],
+  plaintextModuli: [7681, 10753],
+  security: 'insecure-for-tests',
+};
+/** The integers in every frozen BGV ciphertext. */
+export const FROZEN_INTEGERS = [1, -2, 300, 3840];
+
+const LABEL = 'golden';
+const PASSPHRASE = 'nothing secret';
+/** For a secret that is none. */
+const CHEAP: ScryptCost = { logN: 10, r: 8, p: 1 };
+
+export interface FrozenContexts {
+  readonly ckks: CkksContext;
+  readonly bgv: BgvContext;
+  readonly crt: BgvCrtContext;
+}
+
+export function frozenObjects({ ckks, bgv, crt }: FrozenContexts): FrozenObject[] {
+  return [
+    ...ckksObjects(ckks),
+    ...bgvObjects(bgv),
+    ...crtObjects(crt),
+    {
+      name: 'sealed-secret-key.v1',
+      make: () => {
+        using generator = ckks.keyGenerator();
+        using secret = generator.secretKey();
+        return sealSecret(secret.exportSecretBytes(), LABEL, PASSPHRASE, CHEAP);
+      },
+      roundTrip: async (bytes) => {
+        using secret = SecretKey.fromSecretBytes(ckks, await openSecret(bytes, LABEL, PASSPHRASE, CHEAP));
+        // Sealing draws a salt: what must come back is the key.
+        const again = await sealSecret(secret.exportSecretBytes(), LABEL, PASSPHRASE, CHEAP);
+        const opened = await openSecret(again, LABEL, PASSPHRASE, CHEAP);
+        return Buffer.compare(opened, await openSecret(bytes, LABEL, PASSPHRASE, CHEAP)) === 0
+          ? bytes
+          : again;
+      },
+    },
+    ...networks(),
+    ...inferenceMessages(),
+    ...edgeMessages(),
+    ...authorityMessages(),
+  ];
+}
+
+function ckksObjects(context: CkksContext): FrozenObject[] {
+  using arena = context.arena();
+  const subjects = serialiseEverything(context, arena).map(({ name, bytes, roundTrip }) => ({
+    name: `ckks-${name.replaceAll(' ', '-')}.v1`,
+    make: () => bytes,
+    roundTrip: (frozen: Uint8Array) => {
+      using scratch = context.arena();
+      return roundTrip(frozen, scratch);
+    },
+  }));
+  return [
+    {
+      name: 'ckks-parameters.v1',
+      make: () => context.params.toBytes(),
+      roundTrip: (bytes) => CkksParams.fromBytes(bytes).toBytes(),
+    },
+    ...subjects,
+  ];
+}
+
+function bgvObjects(context: BgvContext): FrozenObject[] {
+  using arena = context.arena();
+  using generator = context.keyGenerator();
+  using secret = generator.secretKey();
+  using keys = generator.evaluationKeys(secret, { relinearize: true });
+  using encryptor = context.encryptor(secret, arena);
+  const plaintext = context.encoder(arena).encode(FROZEN_INTEGERS);
+  const evaluator = context.evaluator(keys, arena);
+  const seeded = encryptor.encrypt(plaintext);
+  const single = (name: string, bytes: Uint8Array): FrozenObject => ({
+    name,
+    make: () => bytes,
+    roundTrip: (frozen) => {
+      using scratch = context.arena();
+      return BgvCiphertext.fromBytes(context, frozen, scratch).toBytes();
+    },
+  });
+  const batch = encryptor.encryptBatch([plaintext, plaintext]).toBytes();
+  const key = secret.exportSecretBytes();
+  return [
+    {
+      name: 'bgv-parameters.v1',
+      make: () => context.params.toBytes(),
+      roundTrip: (bytes) => BgvParams.fromBytes(bytes).toBytes(),
+    },
+    {
+      name: 'bgv-secret-key.v1',
+      make: () => key,
+      roundTrip: (bytes) => {
+        using read = SecretKey.fromSecretBytes(context, bytes);
+        return read.exportSecretBytes();
+      },
+    },
+    single('bgv-seeded-ciphertext.v1', seeded.toBytes()),
+    single('bgv-product.v1', evaluator.modSwitch(evaluator.mul(seeded, seeded)).toBytes()),
+    single('bgv-three-part-ciphertext.v1', evaluator.mulLazy(seeded, seeded).toBytes()),
+    {
+      name: 'bgv-batch.v1',
+      make: () => batch,
+      roundTrip: (bytes) => {
+        using scratch = context.arena();
+        return BgvCiphertextBatch.fromBytes(context, bytes, scratch, 2).toBytes();
+      },
+    },
+  ];
+}
+
+function crtObjects(context: BgvCrtContext): FrozenObject[] {
+  using arena = context.arena();
+  using generator = context.keyGenerator();
+  using secret = generator.secretKey();
+  using encryptor = context.encryptor(secret, arena);
+  const ciphertext = encryptor.encrypt(context.encoder(arena).encode([2n ** 25n])).toBytes();
+  return [
+    {
+      name: 'bgv-crt-parameters.v1',
+      make: () => context.params.toBytes(),
+      roundTrip: (bytes) => BgvCrtParams.fromBytes(bytes).toBytes(),
+    },
+    {
+      name: 'bgv-crt-ciphertext.v1',
+      make: () => ciphertext,
+      roundTrip: (bytes) => {
+        using scratch = context.arena();
+        return BgvCrtCiphertext.fromBytes(context, bytes, scratch).toBytes();
+      },
+    },
+  ];
+}
+
+function networks(): FrozenObject[] {
+  return [
+    {
+      name: 'polynomial-network.v1',
+      make: () => randomNetwork([6, 5, 4], 4, 11).toBytes(),
+      roundTrip: (bytes) => PolynomialNetwork.fromBytes(bytes).toBytes(),
+    },
+    {
+      name: 'polynomial-convolution.v1',
+      make: () => randomConvolution(4, 4).toBytes(),
+      roundTrip: (bytes) => PolynomialNetwork.fromBytes(bytes).toBytes(),
+    },
+    {
+      name: 'integer-network.v1',
+      make: () => mixedNetwork(5).toBytes(),
+      roundTrip: (bytes) => IntegerNetwork.fromBytes(bytes).toBytes(),
+    },
+  ];
+}
+
+const HEX = 'ab'.repeat(32);
+const PAYLOAD = Uint8Array.from({ length: 48 }, (_, i) => i);
+
+function inferenceMessages(): FrozenObject[] {
+  return [
+    {
+      name: 'inference-enrolment.v1',
+      make: () => writeEnrolment({ publicKey: PAYLOAD, evaluationKeys: PAYLOAD.subarray(1) }),
+      roundTrip: (bytes) => writeEnrolment(readEnrolment(bytes)),
+    },
+    {
+      name: 'inference-query.v1',
+      make: () => writeQuery({ programId: HEX, nonce: HEX, bucket: 1, ciphertexts: PAYLOAD }),
+      roundTrip: (bytes) => writeQuery(readQuery(bytes)),
+    },
+    {
+      name: 'inference-reply.v1',
+      make: () => writeReply({ programId: HEX, nonce: HEX, ciphertexts: PAYLOAD }),
+      roundTrip: (bytes) => writeReply(readReply(bytes)),
+    },
+  ];
+}
+
+function edgeMessages(): FrozenObject[] {
+  const seed = PAYLOAD.subarray(0, 32);
+  const messages: EdgeMessage[] = [
+    { kind: 'input', request: 7, layer: 2, shares: PAYLOAD },
+    { kind: 'output', request: 7, layer: 2, work: 5, relayedWork: 4, shares: PAYLOAD },
+    { kind: 'end', request: 2 ** 40 },
+  ];
+  return [
+    ...messages.map((message) => ({
+      name: `edge-${message.kind}.v1`,
+      make: () => writeEdgeMessage(message),
+      roundTrip: (bytes: Uint8Array) => writeEdgeMessage(readEdgeMessage(bytes)),
+    })),
+    {
+      name: 'edge-begin.v1',
+      make: () =>
+        writeEdgeMessage({
+          kind: 'begin',
+          request: 7,
+          batch: 3,
+          mode: 'relay-seeded',
+          inputSeed: seed,
+          outputSeed: seed,
+        }),
+      roundTrip: (bytes) => writeEdgeMessage(readEdgeMessage(bytes)),
+    },
+  ];
+}
+
+function authorityMessages(): FrozenObject[] {
+  const head = { entries: 3, hash: HEX };
+  return [
+    {
+      name: 'key-request.v1',
+      make: () => writeKeyRequest({ weights: Int32Array.of(1, -2, 3, 400), seen: head }, 2),
+      roundTrip: (bytes) => writeKeyRequest(readKeyRequest(bytes, 2), 2),
+    },
+    {
+      name: 'key-answer.v1',
+      make: () => writeKeyAnswer({ keyBytes: PAYLOAD, rank: 2, head }),
+      roundTrip: (bytes) => writeKeyAnswer(readKeyAnswer(bytes)),
+    },
+  ];
+}
+
+/** Contexts whose keys and randomness are the same in every process. */
+export async function openFrozen(
+  kernel: CkksContext['kernel'],
+  openCkks: (options: {
+    kernel: CkksContext['kernel'];
+    random: ReturnType<typeof seededRandom>;
+  }) => Promise<CkksContext>,
+): Promise<FrozenContexts> {
+  return {
+    ckks: await openCkks({ kernel, random: seededRandom('golden ckks') }),
+    bgv: await BgvContext.open(BgvParams.create(INSECURE_BGV), {
+      kernel,
+      random: seededRandom('golden bgv'),
+    }),
+    crt: await BgvCrtContext.open(BgvCrtParams.create(INSECURE_CRT), {
+      kernel,
+      random: seededRandom('golden crt'),
+    }),
+  };
+}
