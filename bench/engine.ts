@@ -14,6 +14,7 @@ import {
   TRANSFORM_LIMBS,
   transformWork,
 } from './engine-ckks.ts';
+import { bgvWork, sealBgvWork } from './engine-bgv.ts';
 import { gemmRows } from './engine-gemm.ts';
 import { loadSeal, sealTransforms, sealWork } from './engine-seal.ts';
 import { sealRatios, targetTable } from './engine-targets.ts';
@@ -21,13 +22,22 @@ import { type BenchClock, type Contender, processorClock, timeInTurn, wallClock 
 import { type Bench, type BenchRow, reportFor } from './report.ts';
 
 /** `compared`: node-seal runs with the same counts of primes. The others have fewer digits and the same usable depth. */
-const CKKS_SETS: readonly (EngineParams & { readonly compared: boolean })[] = [
+type EngineSet = EngineParams & { readonly compared: boolean };
+
+const CKKS_SETS: readonly EngineSet[] = [
   { logN: 13, limbs: 3, limbBits: 50, special: 1, specialBits: 50, logScale: 40, compared: true },
   { logN: 14, limbs: 8, limbBits: 47.7, special: 1, specialBits: 47.7, logScale: 40, compared: true },
   { logN: 14, limbs: 8, limbBits: 43, special: 2, specialBits: 43, logScale: 40, compared: false },
   { logN: 15, limbs: 15, limbBits: 50, special: 1, specialBits: 50, logScale: 40, compared: true },
   { logN: 15, limbs: 15, limbBits: 47.8, special: 3, specialBits: 49, logScale: 40, compared: false },
 ];
+
+const BGV_SETS: readonly EngineSet[] = CKKS_SETS.filter(({ logN }) => logN <= 14);
+
+const SCHEMES = {
+  ckks: { sets: CKKS_SETS, work: ckksWork, peer: sealWork },
+  bgv: { sets: BGV_SETS, work: bgvWork, peer: sealBgvWork },
+} as const;
 
 /** Too slow by design to be worth timing: the emulation of AVX-512 only checks. */
 const UNTIMED = 'avx512-emulated';
@@ -117,22 +127,24 @@ async function transformRows(kernels: readonly Labelled[], timing: Timing): Prom
   });
 }
 
-async function ckksRows(
+async function schemeRows(
+  scheme: keyof typeof SCHEMES,
   kernels: readonly Labelled[],
   timing: Timing,
   note: (line: string) => void,
 ): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
   const seal = await loadSeal();
-  for (const spec of CKKS_SETS) {
+  const { sets, work, peer } = SCHEMES[scheme];
+  for (const spec of sets) {
     const { logN, limbs, special, compared } = spec;
-    note(`CKKS 2^${logN}, ${limbs}+${special} primes`);
+    note(`${scheme.toUpperCase()} 2^${logN}, ${limbs}+${special} primes`);
     const entrants: Entrant[] = [];
     for (const kernel of kernels)
-      entrants.push({ label: kernel.label, threads: 1, work: await ckksWork(kernel, spec) });
+      entrants.push({ label: kernel.label, threads: 1, work: await work(kernel, spec) });
     if (compared && seal !== undefined)
-      entrants.push({ label: 'node-seal', threads: 1, work: sealWork(seal, spec) });
-    rows.push(...rowsOf({ scheme: 'ckks', logN, limbs, special }, entrants, timing));
+      entrants.push({ label: 'node-seal', threads: 1, work: peer(seal, spec) });
+    rows.push(...rowsOf({ scheme, logN, limbs, special }, entrants, timing));
   }
   return rows;
 }
@@ -171,7 +183,9 @@ export const engine: Bench = async ({ quick, part, processorTime }, note) => {
   const wanted = (name: string) => part === undefined || part === name;
   const rows: BenchRow[] = [];
   if (wanted('ntt')) rows.push(...(await transformRows(kernels, timing)));
-  if (wanted('ckks')) rows.push(...(await ckksRows(kernels, timing, note)));
+  for (const scheme of ['ckks', 'bgv'] as const) {
+    if (wanted(scheme)) rows.push(...(await schemeRows(scheme, kernels, timing, note)));
+  }
   if (wanted('gemm')) rows.push(...gemmRows(kernels, quick ? 1 : 3, timing.clock));
   if (wanted('threads')) rows.push(...(await threadRows(kernels, rounds)));
   rows.push(...sealRatios(rows));
