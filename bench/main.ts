@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { UsageError } from '../src/base/errors.ts';
 import { cryptonn } from './cryptonn.ts';
+import { edge } from './edge.ts';
 import { engine } from './engine.ts';
 import { fe } from './function-encryption.ts';
 import { integer } from './integer.ts';
@@ -10,7 +11,16 @@ import { type Bench, formatReport } from './report.ts';
 import { sizes } from './sizes.ts';
 import { speech } from './speech.ts';
 
-const BENCHES: Readonly<Record<string, Bench>> = { cryptonn, engine, fe, integer, layers, sizes, speech };
+const BENCHES: Readonly<Record<string, Bench>> = {
+  cryptonn,
+  edge,
+  engine,
+  fe,
+  integer,
+  layers,
+  sizes,
+  speech,
+};
 
 function positiveCount(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;

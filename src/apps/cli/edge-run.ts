@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { KeyFileError, UsageError } from '../../base/errors.ts';
 import { openKernel } from '../../kernel/open.ts';
-import { IntegerRunner } from '../../nn/integer-runner.ts';
+import type { IntegerLinearMap } from '../../kernel/integer-linear-map.ts';
+import { IntegerLinearRunner } from '../../nn/integer-runner.ts';
 import { type Construction, paired, sharing } from '../../protocols/edge/construction.ts';
 import { EdgeDevice, type EdgeInference } from '../../protocols/edge/device.ts';
 import { longestMessage } from '../../protocols/edge/layer-plan.ts';
@@ -76,18 +77,15 @@ export interface DevicePlace {
   readonly onRejection: () => Promise<void>;
 }
 
-/** Connects, runs one batch, disconnects. @throws {IntegrityError} {@link ProtocolError} {@link TransportError} */
-export async function inferWithEdges(
+/** Connects to both edges, for inferences of up to `batch` inputs. @throws {ProtocolError} {@link TransportError} {@link UsageError} */
+export async function openDevice(
   identity: DeviceIdentity,
-  input: Int32Array,
+  batch: number,
   flags: Omit<EdgeRunFlags, 'device'>,
   { ca, counterPath, onRejection }: DevicePlace,
-): Promise<TimedInference> {
-  const { network, plan } = identity;
-  const link = {
-    maxMessageBytes: longestMessage(plan, Math.max(1, input.length / network.inputs)),
-    ...(ca !== undefined && { ca }),
-  };
+): Promise<EdgeDevice> {
+  const { projections, pairs: _pairs, ...known } = identity;
+  const link = { maxMessageBytes: longestMessage(known.plan, batch), ...(ca !== undefined && { ca }) };
   const construction = constructionOf(identity, flags);
   const counter = await RequestCounter.open(counterFile(counterPath));
   const a = await connectEdge(flags.a, link);
@@ -95,22 +93,40 @@ export async function inferWithEdges(
     a.close();
     throw error;
   });
-  const { projections, ...known } = identity;
-  const device = await EdgeDevice.connect(a, b, {
+  return await EdgeDevice.connect(a, b, {
     ...known,
     counter,
     construction,
     projections: flags.check === 'projection' || flags.check === 'both' ? projections : [],
     ...((flags.check === 'sampling' || flags.check === 'both') && { sampling: SAMPLING }),
-    recompute: async (layer, map, x, batch) => {
-      using kernel = await openKernel();
-      using runner = new IntegerRunner(network, kernel);
-      return await runner.applyAsync(layer, map, x, batch);
-    },
+    recompute: recomputeWithKernel,
     allowSameOperator: flags.allowSameOperator === true,
     onRejection,
     now: () => performance.now(),
   });
+}
+
+/** Only after a failed check, so nothing is kept ready for it. */
+async function recomputeWithKernel(
+  _layer: number,
+  map: IntegerLinearMap,
+  x: Int32Array,
+  batch: number,
+): Promise<Int32Array> {
+  using kernel = await openKernel();
+  using runner = new IntegerLinearRunner([map], kernel);
+  return await runner.applyAsync(0, map, x, batch);
+}
+
+/** Connects, runs one batch, disconnects. @throws {IntegrityError} {@link ProtocolError} {@link TransportError} */
+export async function inferWithEdges(
+  identity: DeviceIdentity,
+  input: Int32Array,
+  flags: Omit<EdgeRunFlags, 'device'>,
+  place: DevicePlace,
+): Promise<TimedInference> {
+  const batch = Math.max(1, input.length / identity.network.inputs);
+  const device = await openDevice(identity, batch, flags, place);
   try {
     const started = performance.now();
     const inference = await device.infer(input);

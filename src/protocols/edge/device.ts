@@ -55,6 +55,8 @@ export interface EdgeInference {
   /** `[batch, outputs]` integers, equal to clear inference bit for bit. */
   readonly outputs: Int32Array;
   readonly layers: readonly LayerReport[];
+  /** Biases, activations, pooling, rounding: everything between the outsourced layers. */
+  readonly activationMs: number;
 }
 
 type Links = Readonly<Record<'a' | 'b', EdgeLink>>;
@@ -115,13 +117,22 @@ export class EdgeDevice {
         this.#links,
         input,
       );
+      const now = this.#options.now ?? (() => 0);
+      const started = now();
+      let linearMs = 0;
       const outputs = await evaluateIntegerNetworkAsync(
         this.#options.network,
         input,
-        (layer, _map, x, batch) => request.linear(layer, x, batch),
+        async (layer, _map, x, batch) => {
+          const before = now();
+          const y = await request.linear(layer, x, batch);
+          linearMs += now() - before;
+          return y;
+        },
       );
+      const activationMs = now() - started - linearMs;
       await request.end();
-      return { outputs, layers: request.reports };
+      return { outputs, layers: request.reports, activationMs };
     } catch (error) {
       this.#unusable = 'an earlier inference failed on these connections';
       this.close();
