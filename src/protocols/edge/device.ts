@@ -30,7 +30,10 @@ export interface EdgeDeviceOptions {
   /** Independent projection checks; the default provisioning has two. */
   readonly projections: readonly ProjectionCheck[];
   readonly sampling?: SamplingGoal;
-  /** Recomputes a share after a failed check, to name the liar: plain JavaScript by default; null on a device without weights. */
+  /**
+   * Recomputes shares after a failed check, to name the liar: plain JavaScript by default; null on a device without weights. It is
+   * given both shares, so it must not leave the device.
+   */
   readonly recompute?: ApplyLinearAsync | null;
   /** Goes on although one operator runs both edges, who can then read everything. */
   readonly allowSameOperator?: boolean;

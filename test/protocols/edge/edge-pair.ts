@@ -3,7 +3,7 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import { TransportError } from '../../../src/base/errors.ts';
 import { applyIntegerLinear, integerConvolution } from '../../../src/kernel/integer-linear-map.ts';
 import { SeededGenerator } from '../../../src/nn/generator.ts';
-import type { ApplyLinear } from '../../../src/nn/integer-evaluate.ts';
+import type { ApplyLinear, ApplyLinearAsync } from '../../../src/nn/integer-evaluate.ts';
 import { INT8_INPUT, IntegerNetwork } from '../../../src/nn/integer-network.ts';
 import type { IntegerStep } from '../../../src/nn/integer-step.ts';
 import { EdgeDevice, type EdgeDeviceOptions } from '../../../src/protocols/edge/device.ts';
@@ -124,8 +124,8 @@ export function denseNetwork(seed: number, inputs: number, outputs: number): Int
 
 export interface PairOptions {
   readonly device?: Partial<EdgeDeviceOptions>;
-  readonly applyA?: ApplyLinear;
-  readonly applyB?: ApplyLinear;
+  readonly applyA?: ApplyLinearAsync;
+  readonly applyB?: ApplyLinearAsync;
   readonly tapA?: Tap;
   readonly tapB?: Tap;
   readonly operatorB?: string;
