@@ -15,6 +15,7 @@ import { integerNetwork } from '../src/apps/cli/edge-network.ts';
 import { openDevice, type ProtocolFlags } from '../src/apps/cli/edge-run.ts';
 import type { EdgeReady } from '../src/apps/cli/edge-serve.ts';
 import { CommandProcess } from '../src/apps/cli/server-process.ts';
+import { DataError } from '../src/base/errors.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';
 import { openKernel } from '../src/kernel/open.ts';
 import { inputSize, IntegerRunner, multiplyAdds, outputSize, SeededGenerator } from '../src/nn/index.ts';
@@ -58,6 +59,7 @@ const WAYS: readonly Way[] = [
 const NETWORKS: Readonly<Record<string, string>> = {
   AlexNet: 'alexnet',
   'FaceNet NN1': 'facenet-nn1',
+  'LeNet-5': 'lenet',
 };
 
 function medianOf(values: readonly number[]): number {
@@ -248,6 +250,13 @@ export const edge: Bench = async ({ quick, part }, note) => {
   using kernel = await openKernel();
   const names = Object.keys(NETWORKS).filter((name) => part === undefined || NETWORKS[name] === part);
   const rows: BenchRow[] = [];
-  for (const name of names) rows.push(...(await networkRows(kernel, name, { quick, note })));
+  for (const name of names) {
+    try {
+      rows.push(...(await networkRows(kernel, name, { quick, note })));
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error;
+      note(`${name}: left out, ${error.message}`);
+    }
+  }
   return { ...reportFor('edge', kernel, rows), markdown: edgeMarkdown(rows) };
 };

@@ -1,23 +1,36 @@
 /** Integer networks by name or by file, and the inputs of one. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { DecodeError } from '../../base/errors.ts';
+import { join } from 'node:path';
+import { DataError, DecodeError } from '../../base/errors.ts';
 import { readIntegerNetwork } from '../../nn/integer-bytes.ts';
 import { IntegerNetwork } from '../../nn/integer-network.ts';
 import { alexNet, faceNetNn1 } from '../../nn/integer-topologies.ts';
+import { installation } from './installation.ts';
 
-const BUILDERS: Readonly<Record<string, () => IntegerNetwork>> = {
+/** Published topologies with weights from a seed: right for cost, good for nothing else. */
+const SEEDED: Readonly<Record<string, () => IntegerNetwork>> = {
   alexnet: alexNet,
   'facenet-nn1': faceNetNn1,
 };
+/** Trained networks of models/mnist. */
+const TRAINED: Readonly<Record<string, string>> = {
+  lenet: 'lenet5-int8.bin',
+  cryptonets: 'cryptonets-int8.bin',
+};
 
-export const NAMED_NETWORKS = Object.keys(BUILDERS);
+export const NAMED_NETWORKS = [...Object.keys(SEEDED), ...Object.keys(TRAINED)];
 
-/** @throws {DecodeError} for a file that is no integer network. */
+/** @throws {DataError} for a trained network that is not installed; {@link DecodeError} for a file that is no integer network. */
 export async function integerNetwork(name: string): Promise<IntegerNetwork> {
-  const build = BUILDERS[name];
+  const build = SEEDED[name];
   if (build !== undefined) return build();
+  const trained = TRAINED[name];
+  const path = trained === undefined ? name : join(installation.models, 'mnist', trained);
+  if (trained !== undefined && !existsSync(path))
+    throw new DataError(`the models hold no ${name}: \`subrosa train mnist\` makes it`);
   return readIntegerNetwork(
-    await readFile(name),
+    await readFile(path),
     (input, steps, output) => new IntegerNetwork(input, steps, output),
   );
 }

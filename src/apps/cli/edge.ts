@@ -18,7 +18,7 @@ Who learns what:
 A wrong answer of an edge is noticed and its sender named. The files of \`edge owner\` hold keys.
 `;
 
-const NETWORK_HELP = `${NAMED_NETWORKS.join(', ')} (weights from a seed, for cost), or the file of an integer network`;
+const NETWORK_HELP = `${NAMED_NETWORKS.join(', ')}, or the file of an integer network; the first two have weights from a seed, for cost`;
 const INPUT_HELP = "the network's inputs: images, an array of images FILE#n, or one byte per element";
 
 export function addEdge(program: Command, terminal: Terminal): void {
