@@ -7,7 +7,7 @@ import { mutants } from './mutations.ts';
 export interface FuzzTarget {
   readonly name: string;
   readonly corpus: readonly Uint8Array[];
-  /** Parses and frees. */
+  /** Parses and frees; a promise is waited for. */
   parse(bytes: Uint8Array): unknown;
 }
 
@@ -47,12 +47,12 @@ function javascriptBytes(): number {
 }
 
 /** @throws whatever the parser throws that is not one of the package's errors, and an error for a broken rule. */
-export function fuzzParser(
+export async function fuzzParser(
   target: FuzzTarget,
   cases: number,
   seed: number,
   meter?: AllocationMeter,
-): FuzzFigures {
+): Promise<FuzzFigures> {
   let [refused, late, peakBytes, slowestMs, made] = [0, 0, 0, 0, 0];
   for (const bytes of mutants(target.corpus, seed)) {
     if (made++ === cases) break;
@@ -61,7 +61,7 @@ export function fuzzParser(
     const before = javascriptBytes();
     const start = performance.now();
     try {
-      target.parse(bytes);
+      await target.parse(bytes);
     } catch (error) {
       if (!(error instanceof SubrosaError)) {
         throw new Error(`${target.name}, case ${made}: an untyped error`, { cause: error });
@@ -87,14 +87,14 @@ export function fuzzParser(
 }
 
 /** Fuzzes target after target, after a look that the first message of each is a valid one. */
-export function* fuzzAll(
+export async function* fuzzAll(
   targets: readonly FuzzTarget[],
   cases: number,
   seed: number,
   meter: AllocationMeter,
-): Generator<{ readonly name: string; readonly figures: FuzzFigures }> {
+): AsyncGenerator<{ readonly name: string; readonly figures: FuzzFigures }> {
   for (const target of targets) {
-    target.parse(target.corpus[0]!);
-    yield { name: target.name, figures: fuzzParser(target, cases, seed, meter) };
+    await target.parse(target.corpus[0]!);
+    yield { name: target.name, figures: await fuzzParser(target, cases, seed, meter) };
   }
 }

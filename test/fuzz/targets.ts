@@ -1,6 +1,7 @@
 /** Every parser of untrusted bytes, with valid messages to start from. */
 import { readFileSync } from 'node:fs';
 import { DecodeError } from '../../src/base/errors.ts';
+import { seededRandom } from '../../src/base/testing.ts';
 import { readClientPart } from '../../src/apps/speech/client-part.ts';
 import { compile } from '../../src/compiler/compile.ts';
 import { PolynomialNetwork } from '../../src/nn/polynomial-network.ts';
@@ -13,12 +14,20 @@ import {
   writeReply,
 } from '../../src/protocols/inference/messages.ts';
 import { parseOffer } from '../../src/protocols/inference/offer.ts';
-import type { CkksContext } from '../../src/schemes/ckks/context.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import type { Arena } from '../../src/ring/arena.ts';
+import { BgvCiphertext, BgvCiphertextBatch } from '../../src/schemes/bgv/ciphertext.ts';
+import { BgvContext } from '../../src/schemes/bgv/context.ts';
+import { BgvParams } from '../../src/schemes/bgv/params.ts';
+import { CkksContext } from '../../src/schemes/ckks/context.ts';
 import { CkksParams } from '../../src/schemes/ckks/params.ts';
 import { readWav } from '../../src/speech/wav.ts';
 import { randomConvolution, randomNetwork } from '../protocols/random-network.ts';
 import { serialiseEverything } from '../schemes/ckks/serialised-objects.ts';
+import { INSECURE_TINY } from '../schemes/ckks/insecure-params.ts';
+import { edgeTargets } from './edge-targets.ts';
 import type { FuzzTarget } from './harness.ts';
+import { learningTargets } from './learning-targets.ts';
 
 /** One channel of 16-bit samples at 8 kHz. */
 export function wavBytes(samples: number): Uint8Array {
@@ -71,7 +80,65 @@ function messageTargets(): FuzzTarget[] {
   }));
 }
 
-export function fuzzTargets(context: CkksContext): FuzzTarget[] {
+/** Parsers with what they need open. */
+export interface FuzzBench extends Disposable {
+  readonly targets: readonly FuzzTarget[];
+}
+
+/** Every parser, on `kernel`, which is borrowed. */
+export async function openFuzzTargets(kernel: Kernel): Promise<FuzzBench> {
+  const options = { kernel, random: seededRandom('fuzz') };
+  const ckks = await CkksContext.open(CkksParams.create(INSECURE_TINY), options);
+  const bgv = await BgvContext.open(BgvParams.create(INSECURE_TINY_BGV), options);
+  const learning = learningTargets(kernel);
+  return {
+    targets: [...ckksTargets(ckks), ...bgvTargets(bgv), ...(await edgeTargets(kernel)), ...learning.targets],
+    [Symbol.dispose]() {
+      for (const open of [ckks, bgv, ...learning.schemes]) open[Symbol.dispose]();
+    },
+  };
+}
+
+const INSECURE_TINY_BGV = {
+  logN: 6,
+  logQ: [44, 40, 40],
+  logP: [48],
+  plaintextBits: 13,
+  security: 'insecure-for-tests',
+} as const;
+
+function bgvTargets(context: BgvContext): FuzzTarget[] {
+  using arena = context.arena();
+  using generator = context.keyGenerator();
+  using secret = generator.secretKey();
+  using encryptor = context.encryptor(secret, arena);
+  const plaintext = context.encoder(arena).encode([1, -2, 3]);
+  const single = encryptor.encrypt(plaintext).toBytes();
+  const batch = encryptor.encryptBatch([plaintext, plaintext]).toBytes();
+  const into = (read: (bytes: Uint8Array, scratch: Arena) => unknown) => (bytes: Uint8Array) => {
+    using scratch = context.arena();
+    read(bytes, scratch);
+  };
+  return [
+    {
+      name: 'BGV ciphertext',
+      corpus: [single, single, batch],
+      parse: into((bytes, scratch) => BgvCiphertext.fromBytes(context, bytes, scratch)),
+    },
+    {
+      name: 'BGV batch',
+      corpus: [batch, batch, single],
+      parse: into((bytes, scratch) => BgvCiphertextBatch.fromBytes(context, bytes, scratch, 4)),
+    },
+    {
+      name: 'BGV parameters',
+      corpus: [context.params.toBytes()],
+      parse: (bytes) => BgvParams.fromBytes(bytes),
+    },
+  ];
+}
+
+function ckksTargets(context: CkksContext): FuzzTarget[] {
   const offer = compile(randomNetwork([6, 5, 4], 4, 11), { name: 'net' }).offer;
   const secure = CkksParams.create({ logN: 13, logQ: [42, 42, 42], logP: [44], logScale: 32 });
   return [

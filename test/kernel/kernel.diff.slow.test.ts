@@ -1,24 +1,33 @@
-/** The differential test over ten thousand random polynomials per method; minutes, as the reference is slow. */
+/**
+ * The differential test over a hundred thousand operand polynomials of one limb per method, half random and half of edge values;
+ * most of an hour, as the reference is slow. `DIFFERENTIAL_POLYNOMIALS=n` asks for another number. Prints what was compared.
+ */
 import { describe, expect, it } from 'vitest';
 import { Differential, METHODS, openCandidates } from './differential.ts';
 
 const differential = new Differential();
 const candidates = openCandidates().filter(({ kernel }) => kernel !== undefined);
-const POLYNOMIALS = 10_000;
+const POLYNOMIALS = Number(process.env['DIFFERENTIAL_POLYNOMIALS'] ?? 100_000);
 /** Enough for the methods that take no polynomial: the samplers, the bits, the single-precision product. */
-const MAX_SEEDS = 1000;
+const MAX_SEEDS = Math.min(1000, POLYNOMIALS);
 const BATCH = 10;
+/** The smallest degree at which every instruction set runs its own loops. */
+const DEGREES = [64];
 
-describe.each(METHODS)('%s on random operands', (method) => {
+describe.each(METHODS)('%s on random operands and edge values', (method) => {
   it('equals the reference on every kernel', () => {
     const before = differential.polynomials;
-    for (
-      let first = 0;
-      first < MAX_SEEDS && differential.polynomials < before + POLYNOMIALS;
-      first += BATCH
-    ) {
-      const seeds = Array.from({ length: BATCH }, (_, i) => 1000 + first + i);
-      const sweep = { degrees: [8, 16, 64], patterns: ['random'], seeds } as const;
+    const isDone = (seeds: number) =>
+      differential.polynomials - before >= POLYNOMIALS ||
+      (differential.polynomials === before && seeds >= MAX_SEEDS);
+    let seeds = 0;
+    for (; seeds === 0 || !isDone(seeds); seeds += BATCH) {
+      const first = 1000 + seeds;
+      const sweep = {
+        degrees: DEGREES,
+        patterns: ['random', 'edges'],
+        seeds: Array.from({ length: BATCH }, (_, i) => first + i),
+      } as const;
       for (const { name, kernel } of candidates) {
         const difference = kernel && differential.firstDifference(kernel, method, sweep);
         expect({ name, difference }).toEqual({ name, difference: undefined });
@@ -26,5 +35,6 @@ describe.each(METHODS)('%s on random operands', (method) => {
       // The expected outputs of a batch serve every kernel, then make room.
       differential.forget();
     }
+    process.stdout.write(`${method}: ${differential.polynomials - before} polynomials, ${seeds} seeds\n`);
   });
 });
