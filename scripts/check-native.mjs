@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { commonFlags, compiler, nativeUnits, root } from './native-sources.mjs';
 
 const x86 = process.arch === 'x64';
-const SANITIZE = ['-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+const SANITIZE = ['-O1', '-g1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
 /** What valgrind exits with when it reported something; no case does so itself. */
 const REPORTED = 99;
 
@@ -68,7 +68,7 @@ function checkSecrets() {
   const cxx = need(compiler() ?? 'g++', 'a C++ compiler');
   need('valgrind', 'valgrind');
   if (!existsSync('/usr/include/valgrind/memcheck.h')) throw new Impossible('needs the headers of valgrind');
-  const flags = ['-g', '-DSUBROSA_CHECK_SECRETS'];
+  const flags = ['-g1', '-DSUBROSA_CHECK_SECRETS'];
   const objects = compile(cxx, programUnits('secrets_check'), 'secrets', flags);
   const program = link(cxx, objects, 'secrets', []);
   const cases = spawnSync(program, ['--list'], { encoding: 'utf8' }).stdout.trim().split('\n');

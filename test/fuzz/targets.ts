@@ -24,6 +24,7 @@ import { CkksParams } from '../../src/schemes/ckks/params.ts';
 import { readWav } from '../../src/speech/wav.ts';
 import { randomConvolution, randomNetwork } from '../protocols/random-network.ts';
 import { serialiseEverything } from '../schemes/ckks/serialised-objects.ts';
+import { INSECURE_TINY_BGV } from '../schemes/bgv/insecure-params.ts';
 import { INSECURE_TINY } from '../schemes/ckks/insecure-params.ts';
 import { edgeTargets } from './edge-targets.ts';
 import type { FuzzTarget } from './harness.ts';
@@ -98,14 +99,6 @@ export async function openFuzzTargets(kernel: Kernel): Promise<FuzzBench> {
     },
   };
 }
-
-const INSECURE_TINY_BGV = {
-  logN: 6,
-  logQ: [44, 40, 40],
-  logP: [48],
-  plaintextBits: 13,
-  security: 'insecure-for-tests',
-} as const;
 
 function bgvTargets(context: BgvContext): FuzzTarget[] {
   using arena = context.arena();

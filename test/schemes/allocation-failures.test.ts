@@ -20,15 +20,8 @@ import { PublicKey } from '../../src/schemes/rlwe/public-key.ts';
 import { SecretKey } from '../../src/schemes/rlwe/secret-key.ts';
 import { AllocationFaults } from '../kernel/allocation-faults.ts';
 import { tryOpen } from '../kernel/differential.ts';
+import { INSECURE_TINY_BGV } from './bgv/insecure-params.ts';
 import { INSECURE_TINY, testValues } from './ckks/insecure-params.ts';
-
-const INSECURE_TINY_BGV = {
-  logN: 6,
-  logQ: [44, 40, 40],
-  logP: [48],
-  plaintextBits: 13,
-  security: 'insecure-for-tests',
-} as const;
 
 let inner: Kernel;
 let faults: AllocationFaults;
