@@ -6,6 +6,7 @@ import { WHO_LEARNS_WHAT } from './disclosure.ts';
 import { doctor } from './doctor.ts';
 import { addAuthority } from './authority.ts';
 import { addEdge } from './edge.ts';
+import { addEncryptData } from './encrypt-data.ts';
 import { inspect } from './inspect.ts';
 import { installation } from './installation.ts';
 import type { EngineParts } from './parts.ts';
@@ -38,9 +39,10 @@ export function buildProgram(
   addDemo(program, terminal, parts);
   addServe(program, terminal, parts);
   addTranscribe(program, terminal, parts, setExit);
-  addTrain(program, terminal);
+  addTrain(program, terminal, parts);
   addEdge(program, terminal);
   addAuthority(program, terminal, parts);
+  addEncryptData(program, terminal, parts);
   program
     .command('inspect')
     .argument('<model>', 'name in the models directory, or a path')

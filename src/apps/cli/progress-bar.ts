@@ -1,3 +1,4 @@
+/** Progress of what takes minutes, on standard error. */
 import type { TrainingLog } from '../train/training-log.ts';
 import { paintFor, type Terminal } from './terminal.ts';
 

@@ -9,9 +9,11 @@ import { trainTask } from '../train/speech-training.ts';
 import { planFor } from '../train/task-plan.ts';
 import type { NetworkKind, StageEpochs, TaskPlan } from '../train/task-plan.ts';
 import { installation } from './installation.ts';
+import type { EngineParts } from './parts.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { wholeNumber } from './serve.ts';
 import type { Terminal } from './terminal.ts';
+import { addTrainCryptonn } from './train-cryptonn.ts';
 import { addTrainMnist } from './train-mnist.ts';
 
 export interface TrainFlags {
@@ -73,8 +75,8 @@ function commandOf({ task, network, epochs, tables, quick }: TrainFlags): string
   return `subrosa train speech ${options.join(' ')}`;
 }
 
-/** Adds `train speech` to the program. */
-export function addTrain(program: Command, terminal: Terminal): void {
+/** Adds `train speech`, `train mnist` and `train cryptonn` to the program. */
+export function addTrain(program: Command, terminal: Terminal, parts: EngineParts): void {
   const train = program.command('train').description('train models from data on disk (docs/data.md)');
   train
     .command('speech')
@@ -99,4 +101,5 @@ export function addTrain(program: Command, terminal: Terminal): void {
       ),
     );
   addTrainMnist(train, terminal);
+  addTrainCryptonn(train, terminal, parts);
 }

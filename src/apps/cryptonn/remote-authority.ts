@@ -35,11 +35,17 @@ export class RemoteAuthority {
     this.#seen = seen;
   }
 
+  /** Continues where an earlier session ended: its last head and the keys it had received. */
+  resume(seen: LogHead | undefined, keys: number): void {
+    this.#seen = seen ?? this.#seen;
+    this.#keys += keys;
+  }
+
   get seen(): LogHead | undefined {
     return this.#seen;
   }
 
-  /** Function keys that this session received. */
+  /** Function keys received, those of resumed sessions included. */
   get keys(): number {
     return this.#keys;
   }

@@ -16,12 +16,22 @@ export interface FileCalls {
 const SYSTEM: FileCalls = { open, rename, unlink };
 
 /** Mode 0600. Rejects with the system's error; then the old file is as it was and nothing is left behind. */
-export async function replaceFile(path: string, bytes: Uint8Array, calls: FileCalls = SYSTEM): Promise<void> {
+export function replaceFile(path: string, bytes: Uint8Array, calls: FileCalls = SYSTEM): Promise<void> {
+  return replaceFileByParts(path, [bytes], calls);
+}
+
+/** The same for content that is made while it is written; an error of its maker ends it, too. */
+export async function replaceFileByParts(
+  path: string,
+  parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  calls: FileCalls = SYSTEM,
+): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
     const file = await calls.open(temporary, 'wx', 0o600);
     try {
-      await file.writeFile(bytes);
+      // Each call continues where the one before ended.
+      for await (const part of parts) await file.writeFile(part);
       await file.sync();
     } finally {
       await file.close();

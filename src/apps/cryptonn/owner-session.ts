@@ -1,0 +1,87 @@
+/** A data owner at work: public keys from the authority, batches into a file. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { DataError, ShapeError, UsageError } from '../../base/errors.ts';
+import { seedFromBytes, systemRandom } from '../../base/random.ts';
+import type { LabelledImages } from '../../nn/index.ts';
+import { batchAxes, writeBatch } from '../../protocols/cryptonn/batch-bytes.ts';
+import { DataOwner, fixedPoint, type OwnerAxis } from '../../protocols/cryptonn/data-owner.ts';
+import type { AxisName, DatasetSpec } from '../../protocols/cryptonn/dataset-spec.ts';
+import { LabelPermutation } from '../../protocols/cryptonn/label-permutation.ts';
+import type { SchemeFor } from '../../protocols/cryptonn/master-keyring.ts';
+import { writeEncryptedFile } from './encrypted-file.ts';
+import type { RemoteAuthority } from './remote-authority.ts';
+
+/** The seed of the secret renaming of classes: owners of one training share the file; the trainer must not have it. */
+export function labelKey(path: string, classes: number): LabelPermutation {
+  try {
+    writeFileSync(path, systemRandom.seed(), { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  return readLabelKey(path, classes);
+}
+
+/** @throws {UsageError} when the file is no key of labels. */
+export function readLabelKey(path: string, classes: number): LabelPermutation {
+  const bytes = readFileSync(path);
+  if (bytes.length !== 32)
+    throw new UsageError(`${path} is no label key: it has ${bytes.length} bytes, not 32`);
+  return new LabelPermutation(seedFromBytes(Uint8Array.from(bytes)), classes);
+}
+
+/** Images as reals, `[count, features]`; a pixel of `white` is 1. */
+export function scaledPixels({ pixels }: LabelledImages, white: number): Float32Array {
+  return Float32Array.from(pixels, (value) => value / white);
+}
+
+export interface OwnerTask {
+  readonly owner: string;
+  readonly spec: DatasetSpec;
+  readonly images: LabelledImages;
+  /** The pixel value that becomes 1. */
+  readonly white: number;
+  readonly permutation: LabelPermutation;
+  readonly out: string;
+  progress(done: number): void;
+}
+
+/**
+ * Encrypts whole batches into `out`; returns how many samples that are. All values are checked before the first is encrypted.
+ * @throws {OutOfRangeError} naming the index. {@link ShapeError} {@link DataError} {@link TransportError} {@link ProtocolError}
+ */
+export async function encryptImages(
+  task: OwnerTask,
+  authority: RemoteAuthority,
+  schemeFor: SchemeFor,
+): Promise<number> {
+  const { spec, images, permutation } = task;
+  const { features, batch, inputScale, inputBound } = spec;
+  if (images.height * images.width !== features)
+    throw new ShapeError('the images', `${features} pixels large`, images.height * images.width);
+  const batches = Math.floor(images.count / batch);
+  if (batches < 1) throw new DataError(`one batch has ${batch} samples, there are ${images.count}`);
+  const inputs = scaledPixels(images, task.white);
+  fixedPoint(inputs, inputScale, inputBound);
+  permutation.rename(images.labels);
+  const axes: Partial<Record<AxisName, OwnerAxis>> = {};
+  try {
+    for (const axis of batchAxes(spec)) {
+      const scheme = schemeFor(spec, axis);
+      axes[axis] = { scheme, publicKey: await authority.publicKey(spec, axis, scheme) };
+    }
+    const owner = new DataOwner(task.owner, spec, axes, permutation, systemRandom);
+    await writeEncryptedFile(task.out, spec, task.owner, batches, (i) => {
+      const owned = owner.encrypt(
+        inputs.subarray(i * batch * features, (i + 1) * batch * features),
+        images.labels.subarray(i * batch, (i + 1) * batch),
+      );
+      const bytes = writeBatch(owned);
+      for (const ciphertext of [...owned.samples, ...owned.features]) ciphertext[Symbol.dispose]();
+      task.progress((i + 1) / batches);
+      return bytes;
+    });
+  } finally {
+    for (const { publicKey } of Object.values(axes)) publicKey[Symbol.dispose]();
+  }
+  return batches * batch;
+}

@@ -1,0 +1,65 @@
+/** What a training on encrypted data is asked for and gives back. */
+import { createHash } from 'node:crypto';
+import type { LayerSpec } from '../../nn/index.ts';
+
+export interface TrainingPlan {
+  readonly epochs: number;
+  /** Units of the first dense layer and of the hidden layers above it. */
+  readonly units: readonly number[];
+  readonly learningRate: number;
+  readonly momentum: number;
+  readonly seed: number;
+  readonly checkpoint: string;
+  /** Steps. */
+  readonly checkpointEvery: number;
+  /** Ends after so many steps, to be continued. */
+  readonly stopAfter?: number;
+  /** Of everything that decides the result, besides the data. */
+  readonly digest: string;
+}
+
+export function planDigest(
+  mode: string,
+  plan: Pick<TrainingPlan, 'epochs' | 'units' | 'learningRate' | 'momentum' | 'seed'>,
+): string {
+  const { epochs, units, learningRate, momentum, seed } = plan;
+  return createHash('sha256')
+    .update(JSON.stringify([mode, epochs, units, learningRate, momentum, seed]))
+    .digest('hex');
+}
+
+export interface TrainingProgress {
+  /** Share of all steps. */
+  readonly done: number;
+  readonly epoch: number;
+  readonly loss: number;
+  readonly accuracy: number;
+}
+
+export interface TrainingWatch {
+  progress(progress: TrainingProgress): void;
+  /** Hears of every decrypted product: what a curious trainer would keep. */
+  products?(
+    batch: number,
+    axis: 'forward' | 'gradient',
+    weights: Int32Array,
+    values: Float32Array | Float64Array,
+  ): void;
+}
+
+export interface TrainingResult {
+  readonly steps: number;
+  readonly isComplete: boolean;
+  /** Of the last steps, smoothed, or of the last epoch. */
+  readonly loss: number;
+  readonly accuracy: number;
+  readonly testAccuracy: number | undefined;
+  /** A network over real inputs, as `Sequential.toBytes`. */
+  readonly model: Uint8Array;
+}
+
+/** ReLU after the first layer, hidden layers with ReLU, one output per class. */
+export function networkAbove(hidden: readonly number[], classes: number): LayerSpec[] {
+  const inner = hidden.flatMap((outputs): LayerSpec[] => [{ kind: 'dense', outputs }, { kind: 'relu' }]);
+  return [{ kind: 'relu' }, ...inner, { kind: 'dense', outputs: classes }];
+}

@@ -1,0 +1,39 @@
+/** Faithful training whose authority is killed and whose trainer stops: the result is that of an undisturbed run. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { at, done, prepared, run, startAuthority } from './training-world.ts';
+
+describe('faithful', () => {
+  test('survives a killed authority and a stopped trainer with the same weights as an undisturbed run', async () => {
+    const { train, child, url } = await prepared('open', '--mode', 'faithful', '--i-understand-what-leaks');
+    const flags = [
+      '--mode',
+      'faithful',
+      '--i-understand-what-leaks',
+      '--epochs',
+      '3',
+      '--checkpoint-every',
+      '1',
+    ];
+    const whole = JSON.parse(await done(...train('whole.srnn', ...flags)));
+    expect(whole).toMatchObject({ steps: 9, isComplete: true });
+    const part = JSON.parse(await done(...train('part.srnn', ...flags, '--stop-after', '4')));
+    expect(part).toMatchObject({ steps: 4, isComplete: false });
+    child.kill('SIGKILL');
+    const lost = await run(...train('part.srnn', ...flags));
+    expect(lost).toMatchObject({ code: 1, out: '' });
+    expect(lost.err).toMatch(/is the server running/);
+    await startAuthority('open', new URL(url).port);
+    const rest = JSON.parse(await done(...train('part.srnn', ...flags)));
+    expect(rest).toMatchObject({
+      steps: 9,
+      isComplete: true,
+      keysIssued: whole.keysIssued,
+      loss: expect.any(Number),
+    });
+    expect(readFileSync(at('part.srnn'))).toEqual(readFileSync(at('whole.srnn')));
+    expect(readFileSync(at('whole.srnn'))).not.toHaveLength(0);
+    const other = await run(...train('part.srnn', ...flags, '--seed', '9'));
+    expect(other.err).toMatch(/of a training with other files or options/);
+  });
+});

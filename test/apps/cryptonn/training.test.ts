@@ -1,0 +1,45 @@
+/** `subrosa authority`, `encrypt-data` and `train cryptonn` in projected mode, and what owners can do wrong. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { at, done, prepared, run, testAccuracy } from './training-world.ts';
+
+describe('projected', () => {
+  test('two owners, an authority and a trainer: a model that only owners can name the classes of', async () => {
+    const { encrypt, train, child } = await prepared('shapes');
+    await done(...encrypt('ann', 'shapes-test.enc', '--split', 'test'));
+    const result = JSON.parse(
+      await done(...train('shapes.srnn', '--epochs', '20', '--test', at('shapes-test.enc'))),
+    );
+    expect(result).toMatchObject({ mode: 'projected', samples: 192, isComplete: true, rankIssued: 4 });
+    expect(result.unknownsSolvable).toBe(4 * 192);
+    expect(result.accuracy).toBeGreaterThan(0.9);
+    expect(testAccuracy('shapes.srnn', 'shapes.labels')).toBeGreaterThan(0.9);
+    expect(await run(...train('x.srnn', '--mode', 'faithful'))).toMatchObject({ code: 2 });
+    expect(await run(...train('x.srnn', '--mode', 'faithful', '--i-understand-what-leaks'))).toMatchObject({
+      code: 2,
+    });
+    child.kill('SIGTERM');
+    const report = JSON.parse(await done('authority', 'verify', '--state', at('shapes.state'), '--json'));
+    expect(report.datasets[0]).toMatchObject({ dataset: 'shapes', axes: [{ axis: 'projection', rank: 4 }] });
+  });
+
+  test('owners: values out of range, other scalings, short and damaged files, a place that cannot be written', async () => {
+    const { encrypt, train } = await prepared('faults');
+    const dark = await run(...encrypt('ann', 'dark.enc', '--samples', '64', '--white', '128'));
+    expect(dark).toMatchObject({ code: 1, out: '' });
+    expect(dark.err).toMatch(/input \d+ must be up to 1 but is larger/);
+    await done(...encrypt('bob', 'faults-bob.enc', '--samples', '64', '--white', '1000'));
+    const scaled = await run(...train('x.srnn'));
+    expect(scaled.err).toMatch(/"ann" and "bob" scaled their data differently/);
+    const whole = readFileSync(at('faults-ann.enc'));
+    writeFileSync(at('faults-bob.enc'), whole.subarray(0, whole.length - 100));
+    expect((await run(...train('x.srnn'))).err).toMatch(/ends in batch 2 of 2/);
+    const flipped = Buffer.from(whole);
+    flipped[whole.length - 100]! ^= 1;
+    writeFileSync(at('faults-bob.enc'), flipped);
+    expect((await run(...train('x.srnn'))).err).toMatch(/batch 1 of .* is damaged/);
+    const full = await run(...encrypt('ann', 'x.enc').slice(0, -1), '/dev/full/x');
+    expect(full.code).toBe(1);
+    expect(full.err).toMatch(/cannot write .*: nothing was left there/);
+  });
+});
