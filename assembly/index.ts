@@ -30,6 +30,7 @@ export {
   timesPlusWords,
   wordsToDoubles,
 } from './lazy';
+export { embed, unembed } from './embedding';
 export { multiplyPanel, packPanel, packWeights } from './gemm';
 export { integerDots, integerPanel, integerStrip, splitHalves } from './integer';
 export { sgemm } from './sgemm';

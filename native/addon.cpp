@@ -94,6 +94,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   addFunction(exports, "setThreads", setThreads);
   addFunction(exports, "allocate", allocate);
   addFunction(exports, "release", release);
+  registerEmbedding(env, exports);
   registerGemm(env, exports);
   registerInteger(env, exports);
   registerRing(env, exports);

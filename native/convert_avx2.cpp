@@ -55,10 +55,8 @@ void toDoubles(const MixedRadix& radix, double* out, const uint64_t* a) {
     for (size_t k = 0; k < width; k++) {
       Vector value = _mm256_setzero_pd();
       for (size_t i = count; i-- > 0;) {
-        Vector product = _mm256_mul_pd(value, all(radix.primes[i]->qDouble));
-        // The interface rounds product and sum apart: the compiler must not fuse them.
-        __asm__("" : "+x"(product));
-        value = _mm256_add_pd(product, rest[i][k]);
+        // The interface rounds product and sum apart.
+        value = _mm256_add_pd(_mm256_mul_pd(value, all(radix.primes[i]->qDouble)), rest[i][k]);
       }
       storeDoubles(out + c + 4 * k, value);
     }

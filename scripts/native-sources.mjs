@@ -13,6 +13,8 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 export const commonFlags = (x86) => [
   '-O3',
   '-std=c++17',
+  // A product and a sum are fused where the source says so: all processors must round alike.
+  '-ffp-contract=off',
   '-fPIC',
   '-fvisibility=hidden',
   '-fno-exceptions',
@@ -25,6 +27,8 @@ export const commonFlags = (x86) => [
   '-Wall',
   '-Wextra',
   '-Wno-unused-parameter',
+  // Vectors wider than the processor's cross inlined functions only.
+  '-Wno-psabi',
   ...(x86 ? ['-DSUBROSA_X86'] : []),
   '-isystem',
   join(root, 'node_modules', 'node-addon-api'),
@@ -61,7 +65,7 @@ export function nativeUnits(x86) {
     const stem = file.slice(0, -'.cpp'.length);
     if (stem.endsWith('_avx512')) {
       const emulated = `${stem.slice(0, -'_avx512'.length)}_emulated`;
-      list.push({ source, stem: emulated, flags: ['-DSUBROSA_EMULATE_AVX512', '-Wno-psabi'] });
+      list.push({ source, stem: emulated, flags: ['-DSUBROSA_EMULATE_AVX512'] });
       if (x86) list.push({ source, stem, flags: avx512 });
     } else if (stem.endsWith('_avx2')) {
       if (x86) list.push({ source, stem, flags: avx2 });

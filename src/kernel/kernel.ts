@@ -14,6 +14,7 @@
  * - No branch and no address depends on the value of a residue.
  */
 
+import type { CanonicalEmbedding } from './canonical-embedding.ts';
 import type { IntegerLinearMap } from './integer-linear-map.ts';
 
 /** A run of 64-bit words that the kernel can address, 64-byte aligned when freshly allocated, zero-filled. */
@@ -124,6 +125,32 @@ export interface Kernel extends Disposable {
    * the last digit, acc = acc * q_i + v_i, product and sum each rounded to double (no fused multiply-add).
    */
   toDoubles(ring: RingTables, out: Float64Array, a: Words, mods: readonly number[]): void;
+
+  /**
+   * The inverse of the special FFT [CKKS17]: slot values, which are used up, to the coefficients of a polynomial in X^gap, gap =
+   * out.length / (2 slots), times X^first: each times `factor` (scale / slots for an encoding) and rounded to the nearest integer,
+   * ties to even. Products and sums are rounded one by one, in the order of the reference.
+   *
+   * @returns whether every coefficient is below `bound` in absolute value
+   */
+  embed(
+    embedding: CanonicalEmbedding,
+    re: Float64Array,
+    im: Float64Array,
+    out: Float64Array,
+    first: number,
+    factor: number,
+    bound: number,
+  ): boolean;
+  /** The special FFT: writes the slot values of such coefficients, each divided by `scale` first, to re and im. */
+  unembed(
+    embedding: CanonicalEmbedding,
+    re: Float64Array,
+    im: Float64Array,
+    coefficients: Float64Array,
+    first: number,
+    scale: number,
+  ): void;
 
   /**
    * Uniform residues from a public 32-byte seed. For each polynomial p of the batch and each limb with prime q:

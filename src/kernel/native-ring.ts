@@ -15,6 +15,8 @@ type RingMethods = Omit<
   | 'integerLinear'
   | 'integerLinearAsync'
   | 'allocate'
+  | 'embed'
+  | 'unembed'
   | 'prepareGemm'
   | 'gemm'
   | 'sgemm'

@@ -3,6 +3,7 @@ import { KernelError } from '../base/errors.ts';
 import type { Kernel, KernelOptions } from './kernel.ts';
 import { loadNativeAddon, type NativeAddon } from './native-addon.ts';
 import { nativeEdwards } from './native-edwards.ts';
+import { nativeEmbedding } from './native-embedding.ts';
 import { nativeGemm } from './native-gemm.ts';
 import { nativeInteger } from './native-integer.ts';
 import { nativeRing } from './native-ring.ts';
@@ -71,6 +72,7 @@ export function loadNativeKernel(options: KernelOptions = {}): Kernel {
   const memory = nativeMemory(addon);
   return {
     ...nativeRing(addon, isa),
+    ...nativeEmbedding(addon, isa),
     ...nativeGemm(addon, isa),
     ...nativeInteger(addon, isa),
     ...nativeEdwards(addon),

@@ -3,6 +3,7 @@
  * loops so that two kernels cannot differ in what they refuse.
  */
 import { InvalidParamsError, OutOfRangeError, ShapeError } from '../base/errors.ts';
+import type { CanonicalEmbedding } from './canonical-embedding.ts';
 import { inputSize, outputSize } from './integer-linear-map.ts';
 import type { IntegerLinearWeights, KeySwitchShape, RingTables, Words } from './kernel.ts';
 import { isPrime } from './primitive-root.ts';
@@ -139,6 +140,25 @@ export function keySwitchSizes(ring: RingTables, shape: KeySwitchShape): KeySwit
 export function checkKey(key: Words, sizes: KeySwitchSizes): void {
   const have = batchCount('the key', key.length, 2 * sizes.keyWords);
   if (have < sizes.digits) throw new ShapeError('the number of key digits', `at least ${sizes.digits}`, have);
+}
+
+/** Slot values in re and im, one run of 2 slots coefficients at equal distances in `all`, from `first`. */
+export function checkEmbedding(
+  { slots, cos, sin }: CanonicalEmbedding,
+  re: Float64Array,
+  im: Float64Array,
+  all: Float64Array,
+  first: number,
+): void {
+  if (!Number.isInteger(Math.log2(slots))) throw new ShapeError('slots', 'a power of two', slots);
+  checkLength('the cosines', cos.length, slots);
+  checkLength('the sines', sin.length, slots);
+  checkLength('the real parts', re.length, slots);
+  checkLength('the imaginary parts', im.length, slots);
+  const gap = batchCount('the coefficients', all.length, 2 * slots);
+  if (!Number.isInteger(first) || first < 0 || first >= gap) {
+    throw new ShapeError('the first coefficient', `an integer in [0, ${gap})`, first);
+  }
 }
 
 export function checkSeed(what: string, bytes: Uint8Array): void {

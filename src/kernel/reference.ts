@@ -13,6 +13,8 @@ import type {
   RingTables,
   Words,
 } from './kernel.ts';
+import type { CanonicalEmbedding } from './canonical-embedding.ts';
+import { embedByDefinition, unembedByDefinition } from './reference-embedding.ts';
 import { residue } from './modular.ts';
 import * as check from './preconditions.ts';
 import { ReferenceRing, automorphismIndex, forward, inverse } from './reference-ring.ts';
@@ -188,6 +190,31 @@ class ReferenceKernel implements Kernel {
     for (let i = 0; i < count; i++) {
       out.set(rns.toDoublesOne(own(ring), a.u64().subarray(i * size, (i + 1) * size), mods), i * ring.n);
     }
+  }
+
+  embed(
+    embedding: CanonicalEmbedding,
+    re: Float64Array,
+    im: Float64Array,
+    out: Float64Array,
+    first: number,
+    factor: number,
+    bound: number,
+  ): boolean {
+    check.checkEmbedding(embedding, re, im, out, first);
+    return embedByDefinition(embedding, re, im, out, first, factor, bound);
+  }
+
+  unembed(
+    embedding: CanonicalEmbedding,
+    re: Float64Array,
+    im: Float64Array,
+    coefficients: Float64Array,
+    first: number,
+    scale: number,
+  ): void {
+    check.checkEmbedding(embedding, re, im, coefficients, first);
+    unembedByDefinition(embedding, re, im, coefficients, first, scale);
   }
 
   uniform(ring: RingTables, out: Words, seed: Uint8Array, mods: readonly number[]): void {

@@ -84,6 +84,26 @@ export interface WasmExports extends WebAssembly.Exports {
   timesPlusWords(out: Address, x: Address, c: number, t: Address, table: Address, n: number): void;
   wordsToDoubles(out: Address, x: Address, n: number): void;
 
+  embed(
+    out: Address,
+    re: Address,
+    im: Address,
+    cos: Address,
+    sin: Address,
+    slots: number,
+    factor: number,
+    bound: number,
+  ): number;
+  unembed(
+    re: Address,
+    im: Address,
+    coefficients: Address,
+    cos: Address,
+    sin: Address,
+    slots: number,
+    scale: number,
+  ): void;
+
   packWeights(out: Address, weights: Address, rows: number, cols: number): void;
   packPanel(
     panel: Address,

@@ -99,6 +99,10 @@ export class WasmMemory {
     return new BigUint64Array(this.#memory.buffer, start, length);
   }
 
+  f64(start: number, length: number): Float64Array {
+    return new Float64Array(this.#memory.buffer, start, length);
+  }
+
   copyWithin(to: number, from: number, bytes: number): void {
     new Uint8Array(this.#memory.buffer).copyWithin(to, from, from + bytes);
   }

@@ -14,6 +14,8 @@ import type {
   Words,
 } from './kernel.ts';
 import * as check from './preconditions.ts';
+import type { CanonicalEmbedding } from './canonical-embedding.ts';
+import { embedWasm, unembedWasm } from './wasm-embedding.ts';
 import { WORDS } from './wasm-exports.ts';
 import type { WasmExports } from './wasm-exports.ts';
 import { WasmWeights, multiplyRows } from './wasm-gemm.ts';
@@ -229,6 +231,31 @@ class WasmKernel implements Kernel {
         new Uint8Array(out.buffer, out.byteOffset + i * limb, limb).set(this.memory.bytes(top, limb));
       }
     });
+  }
+
+  embed(
+    embedding: CanonicalEmbedding,
+    re: Float64Array,
+    im: Float64Array,
+    out: Float64Array,
+    first: number,
+    factor: number,
+    bound: number,
+  ): boolean {
+    check.checkEmbedding(embedding, re, im, out, first);
+    return embedWasm(this, embedding, re, im, out, first, factor, bound);
+  }
+
+  unembed(
+    embedding: CanonicalEmbedding,
+    re: Float64Array,
+    im: Float64Array,
+    coefficients: Float64Array,
+    first: number,
+    scale: number,
+  ): void {
+    check.checkEmbedding(embedding, re, im, coefficients, first);
+    unembedWasm(this, embedding, re, im, coefficients, first, scale);
   }
 
   uniform(ring: RingTables, out: Words, seed: Uint8Array, mods: readonly number[]): void {

@@ -2,6 +2,7 @@
  * One table of calls, at least one row for each method of the kernel interface. A row builds its operands from a seeded
  * generator and a fill pattern, calls the kernel and returns everything that came out.
  */
+import { CanonicalEmbedding } from '../../src/kernel/canonical-embedding.ts';
 import { inputSize, integerConvolution, outputSize } from '../../src/kernel/integer-linear-map.ts';
 import type { IntegerConvolution, IntegerLinearMap } from '../../src/kernel/integer-linear-map.ts';
 import type { Kernel, KeySwitchShape, RingTables, Words } from '../../src/kernel/kernel.ts';
@@ -314,6 +315,21 @@ const INTEGER_ROWS: readonly Row[] = [
   convolutionRow([33, 6, 7], 13, [3, 3], { padding: [1, 1] }),
 ];
 
+/** Slot values of very different sizes to coefficients and back, alone and as one of several interleaved vectors. */
+const embedRow: Row = (bench) =>
+  [1, 2, 8, 16, 32, bench.n / 2, bench.n, 4 * bench.n].flatMap((slots) =>
+    [1, 4].flatMap((gap) => {
+      const embedding = new CanonicalEmbedding(slots);
+      const value = () => (bench.below(2 ** 53) - 2 ** 52) * 2 ** -(bench.below(8) + 48);
+      const [re, im, x, y] = Array.from({ length: 4 }, () => Float64Array.from({ length: slots }, value));
+      const out = new Float64Array(2 * slots * gap);
+      const scale = [2 ** 40, 1e30, 3][bench.below(3)];
+      const fits = bench.kernel.embed(embedding, re, im, out, gap - 1, scale / slots, 2 ** 41);
+      bench.kernel.unembed(embedding, x, y, out, gap - 1, scale);
+      return [fits, out, x, y];
+    }),
+  );
+
 export const CASES: Record<KernelMethod, readonly Row[]> = {
   allocate: [
     (bench) => {
@@ -411,6 +427,8 @@ export const CASES: Record<KernelMethod, readonly Row[]> = {
       return [out, out.map((v, i) => v - values[i])];
     },
   ],
+  embed: [embedRow],
+  unembed: [embedRow],
   uniform: [
     (bench) => {
       const [out, limb] = [bench.zeros(2 * Q.length * bench.n), bench.zeros(bench.n)];

@@ -1,11 +1,11 @@
 /** CKKS parameters made ready to compute; hands out the roles. Knows no key. */
+import { CanonicalEmbedding } from '../../kernel/canonical-embedding.ts';
 import type { Arena } from '../../ring/arena.ts';
 import { type ContextOptions, openContext, RlweContext } from '../rlwe/context.ts';
 import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
 import { KeyGenerator } from '../rlwe/key-generator.ts';
 import type { PublicKey } from '../rlwe/public-key.ts';
 import type { SecretKey } from '../rlwe/secret-key.ts';
-import { CanonicalEmbedding } from './canonical-embedding.ts';
 import { CkksDecryptor } from './decryptor.ts';
 import { CkksEncoder } from './encoder.ts';
 import { CkksEncryptor } from './encryptor.ts';

@@ -4,6 +4,7 @@
  * Noise of encoding: each coefficient is rounded to an integer, variance 1/12; in a slot, standard deviation sqrt(N/12) / Delta.
  */
 import { LimitError, OutOfRangeError, ShapeError } from '../../base/errors.ts';
+import { roundTiesToEven } from '../../kernel/canonical-embedding.ts';
 import type { Arena } from '../../ring/arena.ts';
 import type { CkksContext } from './context.ts';
 import { CkksPlaintext } from './plaintext.ts';
@@ -22,10 +23,17 @@ export interface EncodeOptions {
 export class CkksEncoder {
   #context: CkksContext;
   #arena: Arena;
+  /** Space for one plaintext, zero between calls. */
+  #coefficients: Float64Array;
+  #re: Float64Array;
+  #im: Float64Array;
 
   constructor(context: CkksContext, arena: Arena) {
     this.#context = context;
     this.#arena = arena;
+    this.#coefficients = new Float64Array(context.params.n);
+    this.#re = new Float64Array(context.params.slots);
+    this.#im = new Float64Array(context.params.slots);
   }
 
   /**
@@ -38,10 +46,7 @@ export class CkksEncoder {
    * coefficient beyond 2^99 or half the active modulus.
    */
   encode(values: ArrayLike<number>, options: EncodeOptions = {}): CkksPlaintext {
-    const slots = this.#slots(options.slots);
-    const coefficients = new Float64Array(this.#context.params.n);
-    this.#embed(values, options.imaginary ?? [], slots, coefficients, 0);
-    return this.#round(coefficients, options);
+    return this.#embed([values], options.imaginary ?? [], this.#slots(options.slots), options);
   }
 
   /** Real parts of `slots` slots (default N/2); fewer slots average over the repetitions. @throws {ParamsMismatchError} */
@@ -54,11 +59,7 @@ export class CkksEncoder {
     plaintext: CkksPlaintext,
     options: { readonly slots?: number } = {},
   ): { re: Float64Array; im: Float64Array } {
-    const slots = this.#slots(options.slots);
-    const coefficients = this.decodeCoefficients(plaintext);
-    const result = this.#unembed(coefficients, slots, 0);
-    coefficients.fill(0);
-    return result;
+    return this.#decodeInto(plaintext, this.#slots(options.slots), 1)[0]!;
   }
 
   /**
@@ -83,15 +84,53 @@ export class CkksEncoder {
   encodeCoefficients(coefficients: ArrayLike<number>, options: EncodeOptions = {}): CkksPlaintext {
     const { n } = this.#context.params;
     if (coefficients.length !== n) throw new ShapeError('coefficients', n, coefficients.length);
-    return this.#round(Float64Array.from(coefficients), options);
+    const target = this.#target(options);
+    try {
+      let fits = true;
+      for (let i = 0; i < n; i++) {
+        const rounded = roundTiesToEven(coefficients[i]! * target.scale);
+        this.#coefficients[i] = rounded;
+        fits = fits && Math.abs(rounded) < target.bound;
+      }
+      return this.#reduce(target, fits);
+    } finally {
+      this.#coefficients.fill(0);
+    }
   }
 
   /** The N coefficients divided by the scale, each the centred representative. @throws {ParamsMismatchError} */
   decodeCoefficients(plaintext: CkksPlaintext): Float64Array {
+    const out = new Float64Array(this.#context.params.n);
+    this.#coefficientsInto(out, plaintext);
+    for (let i = 0; i < out.length; i++) out[i] = out[i]! / plaintext.scale;
+    return out;
+  }
+
+  /** The first `count` vectors that {@link encodeInterleaved} put there. */
+  #decodeInto(
+    plaintext: CkksPlaintext,
+    slots: number,
+    count: number,
+  ): { re: Float64Array; im: Float64Array }[] {
+    const { kernel } = this.#context;
+    try {
+      this.#coefficientsInto(this.#coefficients, plaintext);
+      return Array.from({ length: count }, (_, first) => {
+        const [re, im] = [new Float64Array(slots), new Float64Array(slots)];
+        const embedding = this.#context.embedding(slots);
+        kernel.unembed(embedding, re, im, this.#coefficients, first, plaintext.scale);
+        return { re, im };
+      });
+    } finally {
+      this.#coefficients.fill(0);
+    }
+  }
+
+  /** The centred representatives of the coefficients. */
+  #coefficientsInto(out: Float64Array, plaintext: CkksPlaintext): void {
     const context = this.#context;
     context.assertOwn('a plaintext', plaintext);
     const { words, mods } = plaintext.polynomial;
-    const out = new Float64Array(context.params.n);
     const copy = context.kernel.allocate(words.length);
     try {
       copy.u64().set(words.u64());
@@ -100,8 +139,6 @@ export class CkksEncoder {
     } finally {
       copy.wipe();
     }
-    for (let i = 0; i < out.length; i++) out[i] = out[i]! / plaintext.scale;
-    return out;
   }
 
   /**
@@ -111,22 +148,13 @@ export class CkksEncoder {
    * @throws {ShapeError} {@link OutOfRangeError}
    */
   encodeInterleaved(vectors: readonly ArrayLike<number>[], options: EncodeOptions = {}): CkksPlaintext {
-    const { n } = this.#context.params;
-    const slots = this.#slots(n / (2 * vectors.length));
-    const coefficients = new Float64Array(n);
-    vectors.forEach((values, i) => {
-      this.#embed(values, [], slots, coefficients, i);
-    });
-    return this.#round(coefficients, options);
+    return this.#embed(vectors, [], this.#slots(this.#context.params.n / (2 * vectors.length)), options);
   }
 
   /** The inverse of {@link encodeInterleaved}: k vectors of N/(2k) values. @throws {ShapeError} {@link ParamsMismatchError} */
   decodeInterleaved(plaintext: CkksPlaintext, k: number): Float64Array[] {
     const slots = this.#slots(this.#context.params.n / (2 * k));
-    const coefficients = this.decodeCoefficients(plaintext);
-    const vectors = Array.from({ length: k }, (_, i) => this.#unembed(coefficients, slots, i).re);
-    coefficients.fill(0);
-    return vectors;
+    return this.#decodeInto(plaintext, slots, k).map(({ re }) => re);
   }
 
   #slots(asked: number | undefined): number {
@@ -138,78 +166,62 @@ export class CkksEncoder {
     return slots;
   }
 
-  /** Writes the encoding of `values` to the coefficients offset, offset + gap, ..., gap = N / (2 slots). */
+  /** One vector per residue of the exponent modulo the gap n / (2 slots), or a single one for residue 0. */
   #embed(
-    values: ArrayLike<number>,
+    vectors: readonly ArrayLike<number>[],
     imaginary: ArrayLike<number>,
     slots: number,
-    coefficients: Float64Array,
-    offset: number,
-  ): void {
-    if (values.length > slots) throw new ShapeError('values', `at most ${slots}`, values.length);
-    if (imaginary.length > slots)
-      throw new ShapeError('imaginary values', `at most ${slots}`, imaginary.length);
-    const re = new Float64Array(slots);
-    const im = new Float64Array(slots);
-    re.set(values);
-    im.set(imaginary);
-    this.#context.embedding(slots).toCoefficients(re, im);
-    const gap = coefficients.length / (2 * slots);
-    for (let k = 0; k < slots; k++) {
-      coefficients[offset + k * gap] = re[k]!;
-      coefficients[offset + (k + slots) * gap] = im[k]!;
-    }
-    re.fill(0);
-    im.fill(0);
-  }
-
-  #unembed(
-    coefficients: Float64Array,
-    slots: number,
-    offset: number,
-  ): { re: Float64Array; im: Float64Array } {
-    const re = new Float64Array(slots);
-    const im = new Float64Array(slots);
-    const gap = coefficients.length / (2 * slots);
-    for (let k = 0; k < slots; k++) {
-      re[k] = coefficients[offset + k * gap]!;
-      im[k] = coefficients[offset + (k + slots) * gap]!;
-    }
-    this.#context.embedding(slots).toSlots(re, im);
-    return { re, im };
-  }
-
-  /** Scales and rounds in place, wipes, and reduces modulo the active primes. */
-  #round(coefficients: Float64Array, options: EncodeOptions): CkksPlaintext {
-    const context = this.#context;
-    const { params, kernel, ring } = context;
-    const level = options.level ?? params.maxLevel;
-    const scale = options.scale ?? params.defaultScale;
-    context.assertLevel(level);
-    if (!(scale > 0 && scale < 2 ** 99)) throw new OutOfRangeError('scale', 'positive and below 2^99', scale);
-    const bound = 2 ** Math.min(99, params.logQAt(level) - 1);
-    const mods = context.qMods(level);
+    options: EncodeOptions,
+  ): CkksPlaintext {
+    for (const [what, { length }] of [
+      ...vectors.map((values) => ['values', values] as const),
+      ['imaginary values', imaginary] as const,
+    ])
+      if (length > slots) throw new ShapeError(what, `at most ${slots}`, length);
+    const target = this.#target(options);
+    const [re, im] = [this.#re.subarray(0, slots), this.#im.subarray(0, slots)];
+    const { kernel } = this.#context;
+    const embedding = this.#context.embedding(slots);
     try {
       let fits = true;
-      for (let i = 0; i < coefficients.length; i++) {
-        const rounded = Math.round(coefficients[i]! * scale);
-        coefficients[i] = rounded;
-        fits = fits && Math.abs(rounded) < bound;
-      }
-      if (!fits) {
-        throw new OutOfRangeError(
-          'every coefficient times scale',
-          `below 2^${Math.log2(bound).toFixed(1)}`,
-          'larger',
-        );
-      }
-      return this.#arena.make(mods.length * params.n, (words) => {
-        kernel.fromDoubles(ring.tables, words, coefficients, mods);
-        kernel.nttForward(ring.tables, words, mods);
-        return new CkksPlaintext(context, words, level, scale);
+      vectors.forEach((values, i) => {
+        re.fill(0, values.length).set(values);
+        im.fill(0, imaginary.length).set(imaginary);
+        const factor = target.scale / slots;
+        fits = kernel.embed(embedding, re, im, this.#coefficients, i, factor, target.bound) && fits;
       });
+      return this.#reduce(target, fits);
     } finally {
-      coefficients.fill(0);
+      for (const secret of [re, im, this.#coefficients]) secret.fill(0);
     }
+  }
+
+  /** The level and scale asked for, and what every coefficient must be below. */
+  #target(options: EncodeOptions): { level: number; scale: number; bound: number } {
+    const { params } = this.#context;
+    const level = options.level ?? params.maxLevel;
+    const scale = options.scale ?? params.defaultScale;
+    this.#context.assertLevel(level);
+    if (!(scale > 0 && scale < 2 ** 99)) throw new OutOfRangeError('scale', 'positive and below 2^99', scale);
+    return { level, scale, bound: 2 ** Math.min(99, params.logQAt(level) - 1) };
+  }
+
+  /** The plaintext with the rounded coefficients at hand. */
+  #reduce(
+    { level, scale, bound }: { level: number; scale: number; bound: number },
+    fits: boolean,
+  ): CkksPlaintext {
+    const context = this.#context;
+    const { params, kernel, ring } = context;
+    if (!fits) {
+      const needed = `below 2^${Math.log2(bound).toFixed(1)}`;
+      throw new OutOfRangeError('every coefficient times scale', needed, 'larger');
+    }
+    const mods = context.qMods(level);
+    return this.#arena.make(mods.length * params.n, (words) => {
+      kernel.fromDoubles(ring.tables, words, this.#coefficients, mods);
+      kernel.nttForward(ring.tables, words, mods);
+      return new CkksPlaintext(context, words, level, scale);
+    });
   }
 }

@@ -1,0 +1,7 @@
+#include "embedding_loops.h"
+
+namespace subrosa {
+
+const EmbeddingLoops avx2Embedding = {embedAll, unembedAll};
+
+}  // namespace subrosa

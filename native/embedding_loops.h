@@ -1,0 +1,268 @@
+// The loops of embedding.h on vectors of four doubles, for each instruction set to compile. Two stages at a time go over
+// the arrays; the stages with distances 2 and 1, the bit reversal and the rounding are one pass over 4 x 4 tiles: places
+// h slots/4 + 4 m + k with h, k < 4, which the reversal maps to tiles again.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "embedding.h"
+
+namespace subrosa {
+namespace {
+
+typedef double Four __attribute__((vector_size(32)));
+typedef int64_t FourMasks __attribute__((vector_size(32)));
+
+inline Four loadFour(const double* x) {
+  Four v;
+  __builtin_memcpy(&v, x, sizeof v);
+  return v;
+}
+inline void storeFour(double* out, Four v) { __builtin_memcpy(out, &v, sizeof v); }
+inline Four allFour(double x) { return Four{x, x, x, x}; }
+
+constexpr double wholeFrom = 4503599627370496.0;  // 2^52: every double of at least this size is an integer.
+
+// To the nearest integer, ties to even, never -0.
+inline double roundTies(double x) {
+  const double size = x < 0 ? -x : x;
+  const double rounded = size >= wholeFrom ? size : (size + wholeFrom) - wholeFrom;
+  return (x < 0 ? -rounded : rounded) + 0.0;
+}
+
+constexpr size_t reversedPair[4] = {0, 2, 1, 3};
+
+// A complex value, or four of them.
+template <typename V>
+struct Complex {
+  V re, im;
+};
+
+template <typename V>
+inline void embedStep(Complex<V>& a, Complex<V>& b, const V& c, const V& s) {
+  const V dr = a.re - b.re, di = a.im - b.im;
+  a.re = a.re + b.re;
+  a.im = a.im + b.im;
+  b.re = dr * c + di * s;
+  b.im = di * c - dr * s;
+}
+
+template <typename V>
+inline void unembedStep(Complex<V>& a, Complex<V>& b, const V& c, const V& s) {
+  const V tr = b.re * c - b.im * s, ti = b.re * s + b.im * c;
+  b.re = a.re - tr;
+  b.im = a.im - ti;
+  a.re = a.re + tr;
+  a.im = a.im + ti;
+}
+
+struct Arrays {
+  double* re;
+  double* im;
+  Complex<Four> load(size_t i) const { return {loadFour(re + i), loadFour(im + i)}; }
+  void store(size_t i, const Complex<Four>& x) const {
+    storeFour(re + i, x.re);
+    storeFour(im + i, x.im);
+  }
+};
+
+inline void transposeFour(Four& a, Four& b, Four& c, Four& d) {
+  const Four ab0 = __builtin_shufflevector(a, b, 0, 4, 2, 6), ab1 = __builtin_shufflevector(a, b, 1, 5, 3, 7);
+  const Four cd0 = __builtin_shufflevector(c, d, 0, 4, 2, 6), cd1 = __builtin_shufflevector(c, d, 1, 5, 3, 7);
+  a = __builtin_shufflevector(ab0, cd0, 0, 1, 4, 5);
+  b = __builtin_shufflevector(ab1, cd1, 0, 1, 4, 5);
+  c = __builtin_shufflevector(ab0, cd0, 2, 3, 6, 7);
+  d = __builtin_shufflevector(ab1, cd1, 2, 3, 6, 7);
+}
+
+inline void transposeTile(Complex<Four>* v) {
+  transposeFour(v[0].re, v[1].re, v[2].re, v[3].re);
+  transposeFour(v[0].im, v[1].im, v[2].im, v[3].im);
+}
+
+// Calls step(a, b, c, s) on everything of the stage with the distance `half`, four places at a time.
+template <typename Step>
+inline void oneStage(const EmbeddingRoots& roots, const Arrays& x, size_t half, const Step& step) {
+  for (size_t start = 0; start < roots.slots; start += 2 * half) {
+    for (size_t j = 0; j < half; j += 4) {
+      Complex<Four> a = x.load(start + j), b = x.load(start + j + half);
+      step(a, b, loadFour(roots.cos + half + j), loadFour(roots.sin + half + j));
+      x.store(start + j, a);
+      x.store(start + j + half, b);
+    }
+  }
+}
+
+// The stages with the distances 2 half and half: in this order, or with `rising` the other way.
+template <bool rising, typename Step>
+inline void twoStages(const EmbeddingRoots& roots, const Arrays& x, size_t half, const Step& step) {
+  const double *cos = roots.cos + half, *sin = roots.sin + half;
+  for (size_t start = 0; start < roots.slots; start += 4 * half) {
+    for (size_t j = 0; j < half; j += 4) {
+      Complex<Four> v[4];
+      for (size_t k = 0; k < 4; k++) v[k] = x.load(start + j + k * half);
+      const Four c = loadFour(cos + j), s = loadFour(sin + j);
+      if (rising) {
+        step(v[0], v[1], c, s);
+        step(v[2], v[3], c, s);
+      }
+      step(v[0], v[2], loadFour(cos + half + j), loadFour(sin + half + j));
+      step(v[1], v[3], loadFour(cos + 2 * half + j), loadFour(sin + 2 * half + j));
+      if (!rising) {
+        step(v[0], v[1], c, s);
+        step(v[2], v[3], c, s);
+      }
+      for (size_t k = 0; k < 4; k++) x.store(start + j + k * half, v[k]);
+    }
+  }
+}
+
+// Calls tile(m, reversed m) for each m < slots / 16.
+template <typename Tile>
+inline void forEachTile(size_t slots, const Tile& tile) {
+  const size_t tiles = slots / 16;
+  for (size_t m = 0, reversed = 0; m < tiles; m++) {
+    tile(m, reversed);
+    size_t bit = tiles / 2;
+    for (; bit > 0 && (reversed & bit); bit /= 2) reversed ^= bit;
+    reversed |= bit;
+  }
+}
+
+// Scales, rounds and writes coefficients, and remembers whether they fit.
+class Rounding {
+ public:
+  Rounding(double* out, size_t gap, double factor, double bound)
+      : out_(out), gap_(gap), factor_(factor), bound_(bound) {}
+
+  void write(size_t k, double x) {
+    const double rounded = roundTies(x * factor_);
+    fits_ &= rounded < bound_ && -rounded < bound_;
+    out_[k * gap_] = rounded;
+  }
+  void write(size_t k, Four x) {
+    const Four scaled = x * allFour(factor_);
+    const Four size = scaled < 0 ? -scaled : scaled, whole = allFour(wholeFrom);
+    const Four rounded = size >= whole ? size : (size + whole) - whole;
+    good_ &= rounded < allFour(bound_);
+    const Four result = (scaled < 0 ? -rounded : rounded) + allFour(0.0);
+    if (gap_ == 1) return storeFour(out_ + k, result);
+    for (size_t lane = 0; lane < 4; lane++) out_[(k + lane) * gap_] = result[lane];
+  }
+  bool fits() const { return fits_ && (good_[0] & good_[1] & good_[2] & good_[3]) != 0; }
+
+ private:
+  double* out_;
+  size_t gap_;
+  double factor_, bound_;
+  bool fits_ = true;
+  FourMasks good_ = {-1, -1, -1, -1};
+};
+
+inline size_t reverseBits(size_t i, size_t count) {
+  size_t reversed = 0;
+  for (size_t bit = 1; bit < count; bit *= 2) reversed = 2 * reversed | ((i & bit) != 0);
+  return reversed;
+}
+
+// Below 16 slots: value by value.
+inline bool embedFew(const EmbeddingRoots& roots, double* out, size_t gap, double* re, double* im, double factor,
+                     double bound) {
+  const size_t slots = roots.slots;
+  for (size_t half = slots / 2; half >= 1; half /= 2)
+    for (size_t i = 0; i < slots; i++) {
+      if (i & half) continue;
+      Complex<double> a = {re[i], im[i]}, b = {re[i + half], im[i + half]};
+      const size_t root = half + i % half;
+      embedStep(a, b, roots.cos[root], roots.sin[root]);
+      re[i] = a.re, im[i] = a.im;
+      re[i + half] = b.re, im[i + half] = b.im;
+    }
+  Rounding to(out, gap, factor, bound);
+  for (size_t i = 0; i < slots; i++) {
+    to.write(reverseBits(i, slots), re[i]);
+    to.write(slots + reverseBits(i, slots), im[i]);
+  }
+  return to.fits();
+}
+
+inline void unembedFew(const EmbeddingRoots& roots, double* re, double* im, const double* in, size_t gap,
+                       double scale) {
+  const size_t slots = roots.slots;
+  for (size_t i = 0; i < slots; i++) {
+    const size_t from = reverseBits(i, slots);
+    re[i] = in[from * gap] / scale;
+    im[i] = in[(from + slots) * gap] / scale;
+  }
+  for (size_t half = 1; half < slots; half *= 2)
+    for (size_t i = 0; i < slots; i++) {
+      if (i & half) continue;
+      Complex<double> a = {re[i], im[i]}, b = {re[i + half], im[i + half]};
+      const size_t root = half + i % half;
+      unembedStep(a, b, roots.cos[root], roots.sin[root]);
+      re[i] = a.re, im[i] = a.im;
+      re[i + half] = b.re, im[i + half] = b.im;
+    }
+}
+
+inline bool embedAll(const EmbeddingRoots& roots, double* out, size_t gap, double* re, double* im, double factor,
+                     double bound) {
+  const size_t slots = roots.slots;
+  if (slots < 16) return embedFew(roots, out, gap, re, im, factor, bound);
+  const Arrays x = {re, im};
+  const auto step = [](Complex<Four>& a, Complex<Four>& b, const Four& c, const Four& s) { embedStep(a, b, c, s); };
+  size_t half = slots / 2;
+  if (__builtin_ctzll(slots) % 2 == 1) {
+    oneStage(roots, x, half, step);
+    half /= 2;
+  }
+  for (; half >= 8; half /= 4) twoStages<false>(roots, x, half / 2, step);
+  Rounding to(out, gap, factor, bound);
+  forEachTile(slots, [&](size_t m, size_t reversed) {
+    Complex<Four> v[4];
+    for (size_t h = 0; h < 4; h++) v[h] = x.load(reversedPair[h] * slots / 4 + 4 * m);
+    transposeTile(v);
+    step(v[0], v[2], allFour(roots.cos[2]), allFour(roots.sin[2]));
+    step(v[1], v[3], allFour(roots.cos[3]), allFour(roots.sin[3]));
+    step(v[0], v[1], allFour(roots.cos[1]), allFour(roots.sin[1]));
+    step(v[2], v[3], allFour(roots.cos[1]), allFour(roots.sin[1]));
+    for (size_t k = 0; k < 4; k++) {
+      const size_t at = reversedPair[k] * slots / 4 + 4 * reversed;
+      to.write(at, v[k].re);
+      to.write(slots + at, v[k].im);
+    }
+  });
+  return to.fits();
+}
+
+inline void unembedAll(const EmbeddingRoots& roots, double* re, double* im, const double* in, size_t gap,
+                       double scale) {
+  const size_t slots = roots.slots;
+  if (slots < 16) return unembedFew(roots, re, im, in, gap, scale);
+  const Arrays x = {re, im};
+  const auto step = [](Complex<Four>& a, Complex<Four>& b, const Four& c, const Four& s) { unembedStep(a, b, c, s); };
+  const auto read = [&](size_t k) {
+    const double* at = in + k * gap;
+    return (gap == 1 ? loadFour(at) : Four{at[0], at[gap], at[2 * gap], at[3 * gap]}) / allFour(scale);
+  };
+  forEachTile(slots, [&](size_t m, size_t reversed) {
+    Complex<Four> v[4];
+    for (size_t k = 0; k < 4; k++) {
+      const size_t at = reversedPair[k] * slots / 4 + 4 * reversed;
+      v[k] = {read(at), read(slots + at)};
+    }
+    step(v[0], v[1], allFour(roots.cos[1]), allFour(roots.sin[1]));
+    step(v[2], v[3], allFour(roots.cos[1]), allFour(roots.sin[1]));
+    step(v[0], v[2], allFour(roots.cos[2]), allFour(roots.sin[2]));
+    step(v[1], v[3], allFour(roots.cos[3]), allFour(roots.sin[3]));
+    transposeTile(v);
+    for (size_t h = 0; h < 4; h++) x.store(reversedPair[h] * slots / 4 + 4 * m, v[h]);
+  });
+  size_t half = 4;
+  for (; 4 * half <= slots; half *= 4) twoStages<true>(roots, x, half, step);
+  if (2 * half <= slots) oneStage(roots, x, half, step);
+}
+
+}  // namespace
+}  // namespace subrosa

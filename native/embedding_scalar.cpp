@@ -1,0 +1,7 @@
+#include "embedding_loops.h"
+
+namespace subrosa {
+
+const EmbeddingLoops scalarEmbedding = {embedAll, unembedAll};
+
+}  // namespace subrosa
