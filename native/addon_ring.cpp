@@ -223,7 +223,20 @@ Napi::Value inRange(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), all);
 }
 
-// fromSigned(ring, out, small, mods)
+template <bool transforms>
+constexpr size_t convertFrom = transforms ? parallelTransform : parallelPointwise;
+
+template <bool transforms, typename Value>
+void convertLimb(const Operations& op, const Prime& p, uint64_t* out, const Value* from,
+                 void (*convert)(const Prime&, uint64_t*, const Value*),
+                 void (*forward)(const Prime&, uint64_t*, const Value*)) {
+  if (transforms && forward) return forward(p, out, from);
+  convert(p, out, from);
+  if (transforms) op.forward(p, out);
+}
+
+// fromSigned(ring, out, small, mods), transformSigned(ring, out, small, mods)
+template <bool transforms>
 Napi::Value convertSigned(const Napi::CallbackInfo& info) {
   RingArguments args(info);
   const Ring* ring = args.ring(0);
@@ -234,13 +247,16 @@ Napi::Value convertSigned(const Napi::CallbackInfo& info) {
   const size_t n = ring->n();
   args.requireSize(small.length, args.batch(out.length, mods.size() * n, "out") * n, "the values");
   if (!args.ok()) return info.Env().Undefined();
-  forEachLimb(*ring, mods, out.length, parallelPointwise, [&](const Prime& p, size_t, size_t at) {
-    ring->operations().conversions->fromSigned(p, out.data + at, small.data + at / n / mods.size() * n);
+  const Operations& op = ring->operations();
+  forEachLimb(*ring, mods, out.length, convertFrom<transforms>, [&](const Prime& p, size_t, size_t at) {
+    const int8_t* from = small.data + at / n / mods.size() * n;
+    convertLimb<transforms>(op, p, out.data + at, from, op.conversions->fromSigned, op.forwardSigned);
   });
   return info.Env().Undefined();
 }
 
-// fromDoubles(ring, out, values, mods)
+// fromDoubles(ring, out, values, mods), transformDoubles(ring, out, values, mods)
+template <bool transforms>
 Napi::Value convertDoubles(const Napi::CallbackInfo& info) {
   RingArguments args(info);
   const Ring* ring = args.ring(0);
@@ -254,8 +270,10 @@ Napi::Value convertDoubles(const Napi::CallbackInfo& info) {
   args.require(args.ok() && areIntegers(values.data, values.length), "a value", "an integer below 2^100", "not one",
                "range");
   if (!args.ok()) return info.Env().Undefined();
-  forEachLimb(*ring, mods, out.length, parallelPointwise, [&](const Prime& p, size_t, size_t at) {
-    ring->operations().conversions->fromDoubles(p, out.data + at, values.data + at / n / mods.size() * n);
+  const Operations& op = ring->operations();
+  forEachLimb(*ring, mods, out.length, convertFrom<transforms>, [&](const Prime& p, size_t, size_t at) {
+    const double* from = values.data + at / n / mods.size() * n;
+    convertLimb<transforms>(op, p, out.data + at, from, op.conversions->fromDoubles, op.forwardDoubles);
   });
   return info.Env().Undefined();
 }
@@ -320,8 +338,10 @@ void registerRing(Napi::Env env, Napi::Object exports) {
   addFunction(exports, "automorphism", automorphism);
   addFunction(exports, "tensor", tensor);
   addFunction(exports, "inRange", inRange);
-  addFunction(exports, "fromSigned", convertSigned);
-  addFunction(exports, "fromDoubles", convertDoubles);
+  addFunction(exports, "fromSigned", convertSigned<false>);
+  addFunction(exports, "transformSigned", convertSigned<true>);
+  addFunction(exports, "fromDoubles", convertDoubles<false>);
+  addFunction(exports, "transformDoubles", convertDoubles<true>);
   addFunction(exports, "toDoubles", convertToDoubles);
   addFunction(exports, "packBits", repack<true>);
   addFunction(exports, "unpackBits", repack<false>);

@@ -9,26 +9,14 @@ namespace {
 
 void fromSigned(const Prime& p, uint64_t* out, const int8_t* small) {
   const Modulus m(p.qDouble, p.qInverse);
-  for (size_t i = 0; i < p.n; i += 4) {
-    int32_t four;
-    __builtin_memcpy(&four, small + i, 4);
-    const Vector x = _mm256_cvtepi32_pd(_mm_cvtepi8_epi32(_mm_cvtsi32_si128(four)));
-    storeWords(out + i, reduceToPositive(x, m));
-  }
+  for (size_t i = 0; i < p.n; i += 4) storeWords(out + i, reduceToPositive(loadSmall(small + i), m));
 }
 
-// v = high 2^50 + low with |high| <= 2^50 and |low| <= 2^49, both exact.
 void fromDoubles(const Prime& p, uint64_t* out, const double* values) {
-  const double split = 1125899906842624.0;  // 2^50
   const Modulus m(p.qDouble, p.qInverse);
-  const Factor weight = makeFactor((uint64_t{1} << 50) % p.q, p);
-  const Vector w = all(weight.centred), wq = all(weight.quotient), up = all(split), down = all(1.0 / split);
-  for (size_t i = 0; i < p.n; i += 4) {
-    const Vector v = loadDoubles(values + i);
-    const Vector high = roundNearest(_mm256_mul_pd(v, down));
-    const Vector low = _mm256_fnmadd_pd(high, up, v);
-    storeWords(out + i, reduceToPositive(_mm256_add_pd(multiply(high, w, wq, m), low), m));
-  }
+  const IntegerSplit split(makeFactor((uint64_t{1} << 50) % p.q, p));
+  for (size_t i = 0; i < p.n; i += 4)
+    storeWords(out + i, makePositive(split.residue(loadDoubles(values + i), m), m));
 }
 
 // Two vectors of coefficients at a time. Digit j leaves every later limb at once, so that the limbs, not the steps of one

@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#include "cpu.h"
+
 namespace subrosa {
 
 // cos and sin hold max(1, slots) values: the root number j of the stage with distance `half` at half + j.
@@ -22,7 +24,8 @@ struct EmbeddingLoops {
   void (*unembed)(const EmbeddingRoots& roots, double* re, double* im, const double* in, size_t gap, double scale);
 };
 
-extern const EmbeddingLoops scalarEmbedding;
+// The AVX2 loops serve AVX-512, too.
+const EmbeddingLoops& embeddingLoops(Isa isa);
 #ifdef SUBROSA_X86
 extern const EmbeddingLoops avx2Embedding;
 #endif

@@ -7,13 +7,6 @@
 namespace subrosa {
 namespace {
 
-const EmbeddingLoops& loopsOf(Isa isa) {
-#ifdef SUBROSA_X86
-  if (isa == Isa::avx2 || isa == Isa::avx512Ifma) return avx2Embedding;
-#endif
-  return scalarEmbedding;
-}
-
 // What both functions take, after the number of the instruction set: cos, sin, re, im, coefficients, first.
 struct Operands {
   Isa isa;
@@ -46,7 +39,7 @@ Napi::Value embed(const Napi::CallbackInfo& info) {
   const Operands it(args);
   const double factor = args.number(7, "the factor"), bound = args.number(8, "the bound");
   if (!args.ok()) return info.Env().Undefined();
-  const bool fits = loopsOf(it.isa).embed(it.roots, it.coefficients, it.gap, it.re, it.im, factor, bound);
+  const bool fits = embeddingLoops(it.isa).embed(it.roots, it.coefficients, it.gap, it.re, it.im, factor, bound);
   return Napi::Boolean::New(info.Env(), fits);
 }
 
@@ -55,7 +48,7 @@ Napi::Value unembed(const Napi::CallbackInfo& info) {
   Arguments args(info);
   const Operands it(args);
   const double scale = args.number(7, "the scale");
-  if (args.ok()) loopsOf(it.isa).unembed(it.roots, it.re, it.im, it.coefficients, it.gap, scale);
+  if (args.ok()) embeddingLoops(it.isa).unembed(it.roots, it.re, it.im, it.coefficients, it.gap, scale);
   return info.Env().Undefined();
 }
 

@@ -2,6 +2,12 @@
 
 namespace subrosa {
 
-const EmbeddingLoops scalarEmbedding = {embedAll, unembedAll};
+const EmbeddingLoops& embeddingLoops(Isa isa) {
+  static const EmbeddingLoops scalarEmbedding = {embedAll, unembedAll};
+#ifdef SUBROSA_X86
+  if (isa == Isa::avx2 || isa == Isa::avx512Ifma) return avx2Embedding;
+#endif
+  return scalarEmbedding;
+}
 
 }  // namespace subrosa

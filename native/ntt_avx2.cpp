@@ -82,6 +82,15 @@ struct FromCombination {
     return reduceCentred(_mm256_add_pd(loadDoubles(u + i), multiply(loadDoubles(v + i), w, wq, m)), m);
   }
 };
+struct FromSmall {
+  const int8_t* x;
+  Vector operator()(size_t i, const Modulus& m) const { return reduceCentred(loadSmall(x + i), m); }
+};
+struct FromIntegers {
+  const double* x;
+  IntegerSplit split;
+  Vector operator()(size_t i, const Modulus& m) const { return split.residue(loadDoubles(x + i), m); }
+};
 // What a pass stored for the next one.
 template <bool wide>
 using Again = typename Choice<wide, FromUnreduced, FromDoubles>::Type;
@@ -413,6 +422,23 @@ void forwardCombinedAvx2(const Prime& p, double* out, const double* u, const dou
     forwardAll<true>(p, out, load, ToLazy{out});
   else
     forwardAll<false>(p, out, load, ToLazy{out});
+}
+
+void forwardSignedAvx2(const Prime& p, uint64_t* out, const int8_t* small) {
+  double* work = reinterpret_cast<double*>(out);
+  if (isWide(p))
+    forwardAll<true>(p, work, FromSmall{small}, ToWords{out});
+  else
+    forwardAll<false>(p, work, FromSmall{small}, ToWords{out});
+}
+
+void forwardDoublesAvx2(const Prime& p, uint64_t* out, const double* values) {
+  const FromIntegers load{values, IntegerSplit(makeFactor((uint64_t{1} << 50) % p.q, p))};
+  double* work = reinterpret_cast<double*>(out);
+  if (isWide(p))
+    forwardAll<true>(p, work, load, ToWords{out});
+  else
+    forwardAll<false>(p, work, load, ToWords{out});
 }
 
 void inverseAvx2(const Prime& p, uint64_t* x) {

@@ -7,6 +7,9 @@ namespace subrosa {
 
 // Residues in, residues out.
 void forwardAvx2(const Prime& p, uint64_t* x);
+// The same of small or of large integers, in other words.
+void forwardSignedAvx2(const Prime& p, uint64_t* out, const int8_t* small);
+void forwardDoublesAvx2(const Prime& p, uint64_t* out, const double* values);
 void inverseAvx2(const Prime& p, uint64_t* x);
 // Integers as doubles, at most `bound` in absolute value, to a lazy transform: doubles congruent to it, below 14 q and
 // 2^52 in absolute value. out may be x.

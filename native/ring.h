@@ -127,6 +127,9 @@ struct Operations {
   // Keccak-f on four interleaved states for sampleUniformFour; null where it would not be faster.
   void (*permuteFourKeccak)(uint64_t* states);
   const Conversions* conversions;
+  // forward of what the conversions of the same name give; null where it would not be faster.
+  void (*forwardSigned)(const Prime& p, uint64_t* out, const int8_t* small);
+  void (*forwardDoubles)(const Prime& p, uint64_t* out, const double* values);
 };
 
 extern const Operations scalarOperations;

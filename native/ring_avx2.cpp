@@ -261,6 +261,7 @@ const Operations avx2Operations = {
     mul,                  mulAdd, mulScalar,   addScalar,   crossProduct, permute, inverseCentred,
     forwardCentred,       combineCentred, differenceCentred, canonical, subtractScale, subtractScaleProduct,
     addScaledProduct, forwardCombined, innerProduct, permuteFourAvx2, &avx2Conversions,
+    forwardSignedAvx2, forwardDoublesAvx2,
 };
 
 }  // namespace subrosa

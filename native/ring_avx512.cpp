@@ -238,7 +238,7 @@ const Operations avx512Operations = {
     addScalar,            crossProduct, permute,       scaledInverseCentred, forwardLazy,
     combineCentred,       differenceCentred, canonical, subtractScale,    subtractScaleProduct,
     addScaledProduct, forwardCombined, innerProduct,
-    permuteFourKeccak,      conversions,
+    permuteFourKeccak,      conversions, nullptr, nullptr,
 };
 
 }  // namespace subrosa

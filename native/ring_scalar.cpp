@@ -160,7 +160,7 @@ const Operations scalarOperations = {
     mul,                  mulAdd,    mulScalar, addScalar,     crossProduct, permute,       inverseCentred,
     forwardCentred,       combineCentred, differenceCentred, canonical, subtractScale,
     subtractScaleProduct, addScaledProduct,
-    forwardCombined,      innerProduct,   nullptr,       &scalarConversions,
+    forwardCombined,      innerProduct,   nullptr,       &scalarConversions, nullptr, nullptr,
 };
 
 }  // namespace subrosa

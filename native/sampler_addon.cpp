@@ -10,6 +10,16 @@ namespace {
 
 constexpr int64_t nonceLimit = int64_t{1} << 53;
 
+// The last two arguments of every secret sampler: key, nonce.
+struct StreamArguments {
+  Span<uint8_t> key;
+  int64_t nonce;
+  StreamArguments(Arguments& args, size_t index)
+      : key(args.bytes(index, "the length of the key", seedBytes)),
+        nonce(args.integer(index + 1, "a nonce", 0, nonceLimit - 1)) {}
+  ChaCha20 open(Isa isa) const { return ChaCha20(key.data, static_cast<uint64_t>(nonce), streamLoops(isa)); }
+};
+
 // uniform(ring, out, seed, mods)
 Napi::Value uniform(const Napi::CallbackInfo& info) {
   RingArguments args(info);
@@ -35,41 +45,46 @@ Napi::Value uniform(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// centredBinomial(out, key, nonce), ternary(out, key, nonce)
-template <void (*Sample)(int8_t*, size_t, const uint8_t*, uint64_t)>
+// centredBinomial(isa, out, key, nonce), ternary(isa, out, key, nonce)
+template <void (*Sample)(int8_t*, size_t, ChaCha20&)>
 Napi::Value small(const Napi::CallbackInfo& info) {
   Arguments args(info);
-  const Span<int8_t> out = args.int8s(0, "out");
-  const Span<uint8_t> key = args.bytes(1, "the length of the key", seedBytes);
-  const int64_t nonce = args.integer(2, "a nonce", 0, nonceLimit - 1);
-  if (args.ok()) Sample(out.data, out.length, key.data, static_cast<uint64_t>(nonce));
+  const Isa isa = args.isa(0);
+  const Span<int8_t> out = args.int8s(1, "out");
+  const StreamArguments source(args, 2);
+  if (!args.ok()) return info.Env().Undefined();
+  ChaCha20 stream = source.open(isa);
+  Sample(out.data, out.length, stream);
   return info.Env().Undefined();
 }
 
-// uniformSigned(out, bits, key, nonce)
+// uniformSigned(isa, out, bits, key, nonce)
 Napi::Value uniformSigned(const Napi::CallbackInfo& info) {
   Arguments args(info);
-  const Span<double> out = args.doubles(0, "out");
-  const unsigned bits = static_cast<unsigned>(args.integer(1, "bits", 0, 51));
-  const Span<uint8_t> key = args.bytes(2, "the length of the key", seedBytes);
-  const int64_t nonce = args.integer(3, "a nonce", 0, nonceLimit - 1);
-  if (args.ok()) sampleUniformSigned(out.data, out.length, bits, key.data, static_cast<uint64_t>(nonce));
+  const Isa isa = args.isa(0);
+  const Span<double> out = args.doubles(1, "out");
+  const unsigned bits = static_cast<unsigned>(args.integer(2, "bits", 0, 51));
+  const StreamArguments source(args, 3);
+  if (!args.ok()) return info.Env().Undefined();
+  ChaCha20 stream = source.open(isa);
+  sampleUniformSigned(out.data, out.length, bits, stream);
   return info.Env().Undefined();
 }
 
-// wideGaussian(out, multiplier, key, nonce)
+// wideGaussian(isa, out, multiplier, key, nonce)
 Napi::Value wideGaussian(const Napi::CallbackInfo& info) {
   Arguments args(info);
-  const Span<double> out = args.doubles(0, "out");
-  const int64_t multiplier = args.integer(1, "the multiplier of a Gaussian", 1, (int64_t{1} << 46) - 1);
-  const Span<uint8_t> key = args.bytes(2, "the length of the key", seedBytes);
-  const int64_t nonce = args.integer(3, "a nonce", 0, nonceLimit - 1);
-  if (args.ok())
-    sampleWideGaussian(out.data, out.length, static_cast<uint64_t>(multiplier), key.data, static_cast<uint64_t>(nonce));
+  const Isa isa = args.isa(0);
+  const Span<double> out = args.doubles(1, "out");
+  const int64_t multiplier = args.integer(2, "the multiplier of a Gaussian", 1, (int64_t{1} << 46) - 1);
+  const StreamArguments source(args, 3);
+  if (!args.ok()) return info.Env().Undefined();
+  ChaCha20 stream = source.open(isa);
+  sampleWideGaussian(out.data, out.length, static_cast<uint64_t>(multiplier), stream);
   return info.Env().Undefined();
 }
 
-// The bare streams, for known answers: shake128(out, message), chacha20(out, key, nonce).
+// The bare streams, for known answers: shake128(out, message), chacha20(isa, out, key, nonce).
 Napi::Value shake128(const Napi::CallbackInfo& info) {
   Arguments args(info);
   const Span<uint8_t> out = args.bytes(0, "out");
@@ -81,13 +96,12 @@ Napi::Value shake128(const Napi::CallbackInfo& info) {
 
 Napi::Value chacha20(const Napi::CallbackInfo& info) {
   RingArguments args(info);
-  const Span<uint8_t> out = args.bytes(0, "out");
-  const Span<uint8_t> key = args.bytes(1, "the length of the key", seedBytes);
-  const int64_t nonce = args.integer(2, "a nonce", 0, nonceLimit - 1);
+  const Isa isa = args.isa(0);
+  const Span<uint8_t> out = args.bytes(1, "out");
+  const StreamArguments source(args, 2);
   args.batch(out.length, 64, "out");
   if (!args.ok()) return info.Env().Undefined();
-  ChaCha20 stream(key.data, static_cast<uint64_t>(nonce));
-  for (size_t i = 0; i < out.length; i += 64) stream.block(out.data + i);
+  source.open(isa).blocks(out.data, out.length / 64);
   return info.Env().Undefined();
 }
 

@@ -27,28 +27,41 @@ inline int popcount21(uint32_t x) {
   return static_cast<int>((x * 0x01010101) >> 24);
 }
 
-// The stream in pieces of `bytes`, which must divide 192 = 3 blocks.
+constexpr size_t bufferBlocks = 24;
+constexpr size_t bufferBytes = 64 * bufferBlocks;
+
+// Calls take(first, buffer, size) for runs of the stream that hold `bytes` for each of up to `size` values; `bytes` divides
+// the 1536 of the buffer.
 template <typename Take>
-void forEachPiece(size_t count, size_t bytes, const uint8_t* key, uint64_t nonce, Take&& take) {
-  ChaCha20 stream(key, nonce);
-  uint8_t buffer[192 + 8];
-  memset(buffer + 192, 0, 8);
-  size_t position = 192;
-  for (size_t i = 0; i < count; i++, position += bytes) {
-    if (position == 192) {
-      for (size_t block = 0; block < 192; block += 64) stream.block(buffer + block);
-      position = 0;
-    }
-    uint64_t piece;
-    memcpy(&piece, buffer + position, 8);
-    take(i, piece);
+void forEachRun(size_t count, size_t bytes, ChaCha20& stream, Take&& take) {
+  uint8_t buffer[bufferBytes + 8];
+  memset(buffer + bufferBytes, 0, 8);
+  const size_t most = bufferBytes / bytes;
+  for (size_t first = 0; first < count; first += most) {
+    const size_t size = count - first < most ? count - first : most;
+    stream.blocks(buffer, (size * bytes + 63) / 64);
+    take(first, buffer, size);
   }
   wipeBlock(buffer, sizeof buffer);
 }
 
+inline uint64_t wordAt(const uint8_t* buffer) {
+  uint64_t word;
+  memcpy(&word, buffer, 8);
+  return word;
+}
+
 }  // namespace
 
-ChaCha20::ChaCha20(const uint8_t* key, uint64_t nonce) {
+const StreamLoops& streamLoops(Isa isa) {
+  static const StreamLoops scalarStream = {nullptr, nullptr};
+#ifdef SUBROSA_X86
+  if (isa == Isa::avx2 || isa == Isa::avx512Ifma) return avx2Stream;
+#endif
+  return scalarStream;
+}
+
+ChaCha20::ChaCha20(const uint8_t* key, uint64_t nonce, const StreamLoops& loops) : loops_(loops) {
   const uint32_t constants[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
   memcpy(state_, constants, 16);
   memcpy(state_ + 4, key, 32);
@@ -78,21 +91,33 @@ void ChaCha20::block(uint8_t* out) {
   state_[12]++;
 }
 
-void sampleCentredBinomial(int8_t* out, size_t count, const uint8_t* key, uint64_t nonce) {
+void ChaCha20::blocks(uint8_t* out, size_t count) {
+  if (loops_.eightBlocks) {
+    for (; count >= 8; count -= 8, out += 8 * 64, state_[12] += 8) loops_.eightBlocks(out, state_);
+  }
+  for (; count > 0; count--, out += 64) block(out);
+}
+
+void sampleCentredBinomial(int8_t* out, size_t count, ChaCha20& stream) {
   const uint32_t mask = (1u << 21) - 1;
-  forEachPiece(count, 6, key, nonce, [&](size_t i, uint64_t v) {
-    const uint32_t low = static_cast<uint32_t>(v) & mask, high = static_cast<uint32_t>(v >> 21) & mask;
-    out[i] = static_cast<int8_t>(popcount21(low) - popcount21(high));
+  const auto vectors = stream.loops().binomials;
+  forEachRun(count, 6, stream, [&](size_t first, const uint8_t* buffer, size_t size) {
+    const size_t fast = vectors ? size / 16 * 16 : 0;
+    if (fast > 0) vectors(out + first, buffer, fast);
+    for (size_t i = fast; i < size; i++) {
+      const uint64_t v = wordAt(buffer + 6 * i);
+      const uint32_t low = static_cast<uint32_t>(v) & mask, high = static_cast<uint32_t>(v >> 21) & mask;
+      out[first + i] = static_cast<int8_t>(popcount21(low) - popcount21(high));
+    }
   });
 }
 
 // Writes every candidate and advances past the accepted ones: only their number shows.
-void sampleTernary(int8_t* out, size_t count, const uint8_t* key, uint64_t nonce) {
-  ChaCha20 stream(key, nonce);
-  uint8_t buffer[64];
+void sampleTernary(int8_t* out, size_t count, ChaCha20& stream) {
+  uint8_t buffer[512];
   for (size_t i = 0; i < count;) {
-    stream.block(buffer);
-    for (size_t c = 0; c < 256 && i < count; c++) {
+    stream.blocks(buffer, sizeof buffer / 64);
+    for (size_t c = 0; c < 4 * sizeof buffer && i < count; c++) {
       const int bits = (buffer[c / 4] >> (2 * (c % 4))) & 3;
       out[i] = static_cast<int8_t>(bits - 1);
       // 1 unless bits == 3.
@@ -102,11 +127,12 @@ void sampleTernary(int8_t* out, size_t count, const uint8_t* key, uint64_t nonce
   wipeBlock(buffer, sizeof buffer);
 }
 
-void sampleUniformSigned(double* out, size_t count, unsigned bits, const uint8_t* key, uint64_t nonce) {
+void sampleUniformSigned(double* out, size_t count, unsigned bits, ChaCha20& stream) {
   const uint64_t mask = (uint64_t{2} << bits) - 1;
   const int64_t offset = int64_t{1} << bits;
-  forEachPiece(count, 8, key, nonce, [&](size_t i, uint64_t v) {
-    out[i] = static_cast<double>(static_cast<int64_t>(v & mask) - offset);
+  forEachRun(count, 8, stream, [&](size_t first, const uint8_t* buffer, size_t size) {
+    for (size_t i = 0; i < size; i++)
+      out[first + i] = static_cast<double>(static_cast<int64_t>(wordAt(buffer + 8 * i) & mask) - offset);
   });
 }
 

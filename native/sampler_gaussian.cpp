@@ -12,7 +12,7 @@ namespace {
 using u128 = unsigned __int128;
 
 constexpr size_t candidateBytes = 48;
-constexpr size_t bufferBytes = 192;  // Four candidates in three blocks.
+constexpr size_t bufferBytes = 1536;  // 32 candidates in 24 blocks.
 
 struct Words128 {
   uint64_t high, low;
@@ -110,13 +110,12 @@ inline Candidate candidate(const Width& width, const uint64_t* w) {
 
 }  // namespace
 
-void sampleWideGaussian(double* out, size_t count, uint64_t multiplier, const uint8_t* key, uint64_t nonce) {
+void sampleWideGaussian(double* out, size_t count, uint64_t multiplier, ChaCha20& stream) {
   const Width width = widthOf(multiplier);
-  ChaCha20 stream(key, nonce);
   uint8_t buffer[bufferBytes];
   uint64_t words[candidateBytes / 8];
   for (size_t i = 0; i < count;) {
-    for (size_t block = 0; block < bufferBytes; block += 64) stream.block(buffer + block);
+    stream.blocks(buffer, bufferBytes / 64);
     // Every candidate is written; only the accepted ones are kept.
     for (size_t at = 0; at < bufferBytes && i < count; at += candidateBytes) {
       memcpy(words, buffer + at, candidateBytes);

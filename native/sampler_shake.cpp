@@ -62,15 +62,21 @@ class UniformFilter {
   void takeBlock() {
     const uint8_t* next = buffer_;
     const uint8_t* end = buffer_ + held_ + rate;
-    for (; left_ > 0 && end - next >= static_cast<ptrdiff_t>(bytes_); next += bytes_) {
+    // Copies, because the stores could change the members as far as the compiler knows.
+    const size_t bytes = bytes_;
+    const uint64_t mask = mask_, q = q_;
+    uint64_t* out = out_;
+    uint64_t* const last = out_ + left_;
+    for (; out < last && end - next >= static_cast<ptrdiff_t>(bytes); next += bytes) {
       uint64_t candidate;
       memcpy(&candidate, next, 8);
-      candidate &= mask_;
-      *out_ = candidate;
-      out_ += candidate < q_;
-      left_ -= candidate < q_;
+      candidate &= mask;
+      *out = candidate;
+      out += candidate < q;
     }
-    held_ = static_cast<size_t>(end - next) < bytes_ ? static_cast<size_t>(end - next) : 0;
+    out_ = out;
+    left_ = static_cast<size_t>(last - out);
+    held_ = static_cast<size_t>(end - next) < bytes ? static_cast<size_t>(end - next) : 0;
     memmove(buffer_, next, held_);
   }
 

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "embedding.h"
 #include "integer_linear.h"
 #include "keyswitch.h"
 #include "pack.h"
@@ -172,20 +173,36 @@ Secret<uint8_t> secretKey() {
   return Secret<uint8_t>(seedBytes, [](size_t i) { return static_cast<uint8_t>(scrambled(i)); });
 }
 
-void smallSamplers() {
+void smallSamplers(Isa isa) {
   Secret<uint8_t> key = secretKey();
+  const auto stream = [&](uint64_t nonce) { return ChaCha20(key.data(), nonce, streamLoops(isa)); };
   std::vector<int8_t> small(1000);
-  sampleCentredBinomial(small.data(), small.size(), key.data(), 7);
-  sampleTernary(small.data(), small.size(), key.data(), 8);
+  ChaCha20 first = stream(7), second = stream(8), third = stream(9);
+  sampleCentredBinomial(small.data(), small.size(), first);
+  sampleTernary(small.data(), small.size(), second);
   std::vector<double> wide(1000);
-  sampleUniformSigned(wide.data(), wide.size(), 40, key.data(), 9);
+  sampleUniformSigned(wide.data(), wide.size(), 40, third);
 }
 
-void gaussianSampler() {
+void gaussianSampler(Isa isa) {
   Secret<uint8_t> key = secretKey();
   std::vector<double> wide(500);
-  for (const uint64_t multiplier : {uint64_t{1}, uint64_t{2413}, (uint64_t{1} << 46) - 1})
-    sampleWideGaussian(wide.data(), wide.size(), multiplier, key.data(), 10);
+  for (const uint64_t multiplier : {uint64_t{1}, uint64_t{2413}, (uint64_t{1} << 46) - 1}) {
+    ChaCha20 stream(key.data(), 10, streamLoops(isa));
+    sampleWideGaussian(wide.data(), wide.size(), multiplier, stream);
+  }
+}
+
+// The special FFT on slot values, and back.
+void embeddings(Isa isa) {
+  for (const size_t slots : {size_t{4}, size_t{32}, size_t{64}}) {
+    const std::vector<double> cos(slots, 0.6), sin(slots, 0.8);
+    const EmbeddingRoots roots = {slots, cos.data(), sin.data()};
+    const auto value = [](size_t i) { return static_cast<double>(scrambled(i) >> 40); };
+    Secret<double> re(slots, value), im(slots, value), out(2 * slots);
+    embeddingLoops(isa).embed(roots, out.data(), 1, re.data(), im.data(), 3.5, 1e30);
+    embeddingLoops(isa).unembed(roots, re.data(), im.data(), out.data(), 1, 3.5);
+  }
 }
 
 // Positive controls: the sum keeps the compiler from dropping them.
@@ -214,8 +231,6 @@ void leakByAddress() {
 int main(int argc, char** argv) {
   setPoolThreads(1);
   std::map<std::string, std::function<void()>> cases = {
-      {"samplers", smallSamplers},
-      {"gaussian", gaussianSampler},
       {"control-branch", leakByBranch},
       {"control-address", leakByAddress},
   };
@@ -225,6 +240,9 @@ int main(int argc, char** argv) {
     cases["loops-" + name] = [isa] { loops(isa); };
     cases["conversions-" + name] = [isa] { conversions(isa); };
     cases["switching-" + name] = [isa] { switching(isa); };
+    cases["samplers-" + name] = [isa] { smallSamplers(isa); };
+    cases["gaussian-" + name] = [isa] { gaussianSampler(isa); };
+    cases["embedding-" + name] = [isa] { embeddings(isa); };
     cases["integer-" + name] = [isa] { integerMaps(isa); };
   }
   const std::string chosen = argc > 1 ? argv[1] : "--list";

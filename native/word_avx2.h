@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ring.h"
+
 namespace subrosa {
 namespace {
 
@@ -72,6 +74,26 @@ inline Vector multiplyBoth(Vector a, Vector b, const Modulus& m) {
   const Vector low = _mm256_fmsub_pd(a, b, high);
   return _mm256_add_pd(_mm256_fnmadd_pd(quotient, m.q, high), low);
 }
+
+inline Vector loadSmall(const int8_t* x) {
+  int32_t four;
+  __builtin_memcpy(&four, x, 4);
+  return _mm256_cvtepi32_pd(_mm_cvtepi8_epi32(_mm_cvtsi32_si128(four)));
+}
+
+// Integers v below 2^100 in absolute value: v = high 2^50 + low with |high| <= 2^50 and |low| <= 2^49, both exact.
+struct IntegerSplit {
+  Vector w, wq, up, down;
+  // `weight` is 2^50 mod q.
+  explicit IntegerSplit(const Factor& weight)
+      : w(all(weight.centred)), wq(all(weight.quotient)), up(all(1125899906842624.0)), down(all(0x1p-50)) {}
+  // Centred.
+  Vector residue(Vector v, const Modulus& m) const {
+    const Vector high = roundNearest(_mm256_mul_pd(v, down));
+    const Vector low = _mm256_fnmadd_pd(high, up, v);
+    return reduceCentred(_mm256_add_pd(multiply(high, w, wq, m), low), m);
+  }
+};
 
 inline void transpose(Vector& a, Vector& b, Vector& c, Vector& d) {
   const Vector ab0 = _mm256_unpacklo_pd(a, b), ab1 = _mm256_unpackhi_pd(a, b);

@@ -119,6 +119,10 @@ export interface Kernel extends Disposable {
   fromSigned(ring: RingTables, out: Words, small: Int8Array, mods: readonly number[]): void;
   /** Residues of integers held as doubles, |v| < 2^100, exact. `values` is a batch of n. @throws {OutOfRangeError} otherwise or when not an integer. */
   fromDoubles(ring: RingTables, out: Words, values: Float64Array, mods: readonly number[]): void;
+  /** {@link Kernel.fromSigned}, then {@link Kernel.nttForward}. */
+  transformSigned(ring: RingTables, out: Words, small: Int8Array, mods: readonly number[]): void;
+  /** {@link Kernel.fromDoubles}, then {@link Kernel.nttForward}. @throws {OutOfRangeError} as fromDoubles. */
+  transformDoubles(ring: RingTables, out: Words, values: Float64Array, mods: readonly number[]): void;
   /**
    * The centred representative in (-Q/2, Q/2), rounded to double, of each coefficient; Q the product over `mods`.
    * Mixed-radix digits v_i centred in [-(q_i-1)/2, (q_i-1)/2], so small values are exact below 2^53; then Horner from

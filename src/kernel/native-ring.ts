@@ -36,7 +36,7 @@ type Switch = (
   galois: number,
   ...shape: ShapeArguments
 ) => void;
-type SmallSampler = (out: Int8Array, key: Uint8Array, nonce: number) => void;
+type SmallSampler = (isa: number, out: Int8Array, key: Uint8Array, nonce: number) => void;
 
 /** The addon checks every argument itself; see native/addon_ring.cpp. */
 interface RingAddon extends NativeAddon {
@@ -57,12 +57,14 @@ interface RingAddon extends NativeAddon {
   automorphism(ring: NativeHandle, out: U64, a: U64, galois: number, mods: Uint32Array): void;
   fromSigned(ring: NativeHandle, out: U64, small: Int8Array, mods: Uint32Array): void;
   fromDoubles(ring: NativeHandle, out: U64, values: Float64Array, mods: Uint32Array): void;
+  transformSigned(ring: NativeHandle, out: U64, small: Int8Array, mods: Uint32Array): void;
+  transformDoubles(ring: NativeHandle, out: U64, values: Float64Array, mods: Uint32Array): void;
   toDoubles(ring: NativeHandle, out: Float64Array, a: U64, mods: Uint32Array): void;
   uniform(ring: NativeHandle, out: U64, seed: Uint8Array, mods: Uint32Array): void;
   centredBinomial: SmallSampler;
   ternary: SmallSampler;
-  uniformSigned(out: Float64Array, bits: number, key: Uint8Array, nonce: number): void;
-  wideGaussian(out: Float64Array, multiplier: number, key: Uint8Array, nonce: number): void;
+  uniformSigned(isa: number, out: Float64Array, bits: number, key: Uint8Array, nonce: number): void;
+  wideGaussian(isa: number, out: Float64Array, multiplier: number, key: Uint8Array, nonce: number): void;
   rescale(ring: NativeHandle, out: U64, a: U64, mods: Uint32Array): void;
   decompose(ring: NativeHandle, out: U64, d: U64, ...shape: ShapeArguments): void;
   applyKey: Switch;
@@ -143,18 +145,22 @@ function arithmetic(addon: RingAddon, isa: number) {
   } satisfies Partial<RingMethods>;
 }
 
-function conversions(addon: RingAddon) {
+function conversions(addon: RingAddon, isa: number) {
   return {
     fromSigned: (ring, out, small, mods) =>
       addon.fromSigned(handleOf(ring), out.u64(), small, limbList(mods)),
     fromDoubles: (ring, out, values, mods) =>
       addon.fromDoubles(handleOf(ring), out.u64(), values, limbList(mods)),
+    transformSigned: (ring, out, small, mods) =>
+      addon.transformSigned(handleOf(ring), out.u64(), small, limbList(mods)),
+    transformDoubles: (ring, out, values, mods) =>
+      addon.transformDoubles(handleOf(ring), out.u64(), values, limbList(mods)),
     toDoubles: (ring, out, a, mods) => addon.toDoubles(handleOf(ring), out, a.u64(), limbList(mods)),
     uniform: (ring, out, seed, mods) => addon.uniform(handleOf(ring), out.u64(), seed, limbList(mods)),
-    centredBinomial: (out, key, nonce) => addon.centredBinomial(out, key, nonce),
-    ternary: (out, key, nonce) => addon.ternary(out, key, nonce),
-    uniformSigned: (out, bits, key, nonce) => addon.uniformSigned(out, bits, key, nonce),
-    wideGaussian: (out, multiplier, key, nonce) => addon.wideGaussian(out, multiplier, key, nonce),
+    centredBinomial: (out, key, nonce) => addon.centredBinomial(isa, out, key, nonce),
+    ternary: (out, key, nonce) => addon.ternary(isa, out, key, nonce),
+    uniformSigned: (out, bits, key, nonce) => addon.uniformSigned(isa, out, bits, key, nonce),
+    wideGaussian: (out, multiplier, key, nonce) => addon.wideGaussian(isa, out, multiplier, key, nonce),
     packBits: (out, a, bits) => addon.packBits(out, a.u64(), bits),
     unpackBits: (out, bytes, bits) => addon.unpackBits(out.u64(), bytes, bits),
   } satisfies Partial<RingMethods>;
@@ -189,5 +195,5 @@ export function nativeRing(addon: NativeAddon, isa: number): RingMethods {
       throw new KernelError('native', `instruction set number ${isa} fails its self-test`);
     testedIsas.add(isa);
   }
-  return { ...arithmetic(ringAddon, isa), ...conversions(ringAddon), ...keySwitching(ringAddon) };
+  return { ...arithmetic(ringAddon, isa), ...conversions(ringAddon, isa), ...keySwitching(ringAddon) };
 }

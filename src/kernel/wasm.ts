@@ -207,6 +207,16 @@ class WasmKernel implements Kernel {
     });
   }
 
+  transformSigned(ring: RingTables, out: Words, small: Int8Array, mods: readonly number[]): void {
+    this.fromSigned(ring, out, small, mods);
+    this.nttForward(ring, out, mods);
+  }
+
+  transformDoubles(ring: RingTables, out: Words, values: Float64Array, mods: readonly number[]): void {
+    this.fromDoubles(ring, out, values, mods);
+    this.nttForward(ring, out, mods);
+  }
+
   toDoubles(ring: RingTables, out: Float64Array, a: Words, mods: readonly number[]): void {
     const size = check.polynomialWords(ring, mods);
     const count = check.batchCount('a', a.length, size);

@@ -36,8 +36,7 @@ export function floodInto(
   const wide = new Float64Array(out.length / mods.length);
   try {
     ring.kernel.uniformSigned(wide, bits, key, 0);
-    ring.kernel.fromDoubles(ring.tables, out, wide, mods);
-    ring.kernel.nttForward(ring.tables, out, mods);
+    ring.kernel.transformDoubles(ring.tables, out, wide, mods);
   } finally {
     wide.fill(0);
     key.fill(0);
@@ -48,8 +47,7 @@ function smallInto(ring: Ring, out: Words, mods: readonly number[], draw: (small
   const small = new Int8Array(out.length / mods.length);
   try {
     draw(small);
-    ring.kernel.fromSigned(ring.tables, out, small, mods);
-    ring.kernel.nttForward(ring.tables, out, mods);
+    ring.kernel.transformSigned(ring.tables, out, small, mods);
   } finally {
     small.fill(0);
   }

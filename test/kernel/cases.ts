@@ -315,6 +315,40 @@ const INTEGER_ROWS: readonly Row[] = [
   convolutionRow([33, 6, 7], 13, [3, 3], { padding: [1, 1] }),
 ];
 
+const signedRow =
+  (method: 'fromSigned' | 'transformSigned'): Row =>
+  (bench) => {
+    const out = bench.zeros(2 * Q.length * bench.n);
+    const small = Int8Array.from({ length: 2 * bench.n }, (_, i) =>
+      i < 2 ? -128 + 255 * i : bench.below(256),
+    );
+    bench.kernel[method](bench.ring, out, small, Q);
+    return [out.u64().slice()];
+  };
+
+const doublesRow =
+  (method: 'fromDoubles' | 'transformDoubles'): Row =>
+  (bench) => {
+    const out = bench.zeros(2 * Q.length * bench.n);
+    const edges = [
+      0,
+      -0,
+      1,
+      -1,
+      2 ** 53,
+      2 ** 99 * (2 - 2 ** -52),
+      -(2 ** 99),
+      2 ** 50 - 1,
+      2 ** 49,
+      -(2 ** 52) - 1,
+    ];
+    const values = Float64Array.from({ length: 2 * bench.n }, (_, i) =>
+      i < edges.length ? edges[i] : (bench.below(2 ** 53) - 2 ** 52) * 2 ** bench.below(48),
+    );
+    bench.kernel[method](bench.ring, out, values, Q);
+    return [out.u64().slice()];
+  };
+
 /** Slot values of very different sizes to coefficients and back, alone and as one of several interleaved vectors. */
 const embedRow: Row = (bench) =>
   [1, 2, 8, 16, 32, bench.n / 2, bench.n, 4 * bench.n].flatMap((slots) =>
@@ -379,38 +413,10 @@ export const CASES: Record<KernelMethod, readonly Row[]> = {
       });
     },
   ],
-  fromSigned: [
-    (bench) => {
-      const out = bench.zeros(2 * Q.length * bench.n);
-      const small = Int8Array.from({ length: 2 * bench.n }, (_, i) =>
-        i < 2 ? -128 + 255 * i : bench.below(256),
-      );
-      bench.kernel.fromSigned(bench.ring, out, small, Q);
-      return [out.u64().slice()];
-    },
-  ],
-  fromDoubles: [
-    (bench) => {
-      const out = bench.zeros(2 * Q.length * bench.n);
-      const edges = [
-        0,
-        -0,
-        1,
-        -1,
-        2 ** 53,
-        2 ** 99 * (2 - 2 ** -52),
-        -(2 ** 99),
-        2 ** 50 - 1,
-        2 ** 49,
-        -(2 ** 52) - 1,
-      ];
-      const values = Float64Array.from({ length: 2 * bench.n }, (_, i) =>
-        i < edges.length ? edges[i] : (bench.below(2 ** 53) - 2 ** 52) * 2 ** bench.below(48),
-      );
-      bench.kernel.fromDoubles(bench.ring, out, values, Q);
-      return [out.u64().slice()];
-    },
-  ],
+  fromSigned: [signedRow('fromSigned')],
+  fromDoubles: [doublesRow('fromDoubles')],
+  transformSigned: [signedRow('transformSigned')],
+  transformDoubles: [doublesRow('transformDoubles')],
   toDoubles: [
     (bench) =>
       [[0], [2, 1], Q, [3, 2, 0]].map((mods) => {

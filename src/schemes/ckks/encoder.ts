@@ -219,8 +219,7 @@ export class CkksEncoder {
     }
     const mods = context.qMods(level);
     return this.#arena.make(mods.length * params.n, (words) => {
-      kernel.fromDoubles(ring.tables, words, this.#coefficients, mods);
-      kernel.nttForward(ring.tables, words, mods);
+      kernel.transformDoubles(ring.tables, words, this.#coefficients, mods);
       return new CkksPlaintext(context, words, level, scale);
     });
   }

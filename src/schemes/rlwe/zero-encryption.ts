@@ -58,14 +58,22 @@ export class ZeroEncryption implements Disposable {
     const poly = mods.length * params.n;
     const count = out.length / (2 * poly);
     using scratch = new Scratch(kernel);
-    const masks = scratch.allocate(count * poly);
-    const errors = scratch.allocate(count * poly);
-    uniformInto(ring, masks, seed, mods);
-    for (let i = 0; i < count; i++) copyWords(out.sub((2 * i + 1) * poly, poly), masks.sub(i * poly, poly));
-    kernel.mul(ring.tables, masks, masks, secretWords(key).sub(0, poly), mods);
-    errorInto(ring, errors, this.#drbg.nextKey('e'), mods);
-    kernel.sub(ring.tables, errors, errors, masks, mods);
-    for (let i = 0; i < count; i++) copyWords(out.sub(2 * i * poly, poly), errors.sub(i * poly, poly));
+    if (count === 1) {
+      uniformInto(ring, out.sub(poly, poly), seed, mods);
+      errorInto(ring, out.sub(0, poly), this.#drbg.nextKey('e'), mods);
+    } else {
+      const batch = scratch.allocate(count * poly);
+      uniformInto(ring, batch, seed, mods);
+      for (let i = 0; i < count; i++) copyWords(out.sub((2 * i + 1) * poly, poly), batch.sub(i * poly, poly));
+      errorInto(ring, batch, this.#drbg.nextKey('e'), mods);
+      for (let i = 0; i < count; i++) copyWords(out.sub(2 * i * poly, poly), batch.sub(i * poly, poly));
+    }
+    const product = scratch.allocate(poly);
+    for (let i = 0; i < count; i++) {
+      const [a, b] = [out.sub((2 * i + 1) * poly, poly), out.sub(2 * i * poly, poly)];
+      kernel.mul(ring.tables, product, a, secretWords(key).sub(0, poly), mods);
+      kernel.sub(ring.tables, b, b, product, mods);
+    }
   }
 
   /** (b u + e0, a u + e1) with a fresh u for each ciphertext. */
