@@ -4,6 +4,7 @@ import { bench } from './bench.ts';
 import { demo } from './demo.ts';
 import { WHO_LEARNS_WHAT } from './disclosure.ts';
 import { doctor } from './doctor.ts';
+import { addAttack } from './attack.ts';
 import { addAuthority } from './authority.ts';
 import { addEdge } from './edge.ts';
 import { addEncryptData } from './encrypt-data.ts';
@@ -43,6 +44,7 @@ export function buildProgram(
   addEdge(program, terminal);
   addAuthority(program, terminal, parts);
   addEncryptData(program, terminal, parts);
+  addAttack(program, terminal);
   program
     .command('inspect')
     .argument('<model>', 'name in the models directory, or a path')

@@ -36,4 +36,17 @@ describe('faithful', () => {
     const other = await run(...train('part.srnn', ...flags, '--seed', '9'));
     expect(other.err).toMatch(/of a training with other files or options/);
   });
+
+  test('what its trainer keeps gives every image of both owners, pixel for pixel', async () => {
+    const { train } = await prepared('seen', '--mode', 'faithful', '--i-understand-what-leaks');
+    const flags = ['--mode', 'faithful', '--i-understand-what-leaks', '--epochs', '3'];
+    await done(...train('seen.srnn', ...flags, '--transcript', at('seen.json.transcript')));
+    const attack = ['attack', 'cryptonn', at('seen.json.transcript'), '--originals', at('data')];
+    const result = JSON.parse(await done(...attack, '--out', at('seen.svg'), '--json'));
+    expect(result).toMatchObject({ images: 192, inOriginals: 192, forwardRank: 36 });
+    expect(result.fewKeys).toMatchObject({ unknowns: 25, isRecovered: true });
+    expect(result.fewKeys.keys).toBeLessThan(25);
+    expect(readFileSync(at('seen.svg'), 'utf8')).toMatch(/originals<\/text>/);
+    expect(await done(...attack)).toMatch(/192 of 192 computed images are originals/);
+  });
 });

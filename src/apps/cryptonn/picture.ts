@@ -1,0 +1,64 @@
+/** Grey pictures for a terminal and for a file. */
+
+/** Integers in [0, white], row by row. */
+export interface GreyPicture {
+  readonly pixels: ArrayLike<number>;
+  readonly width: number;
+  readonly white: number;
+}
+
+const SHADES = ' ░▒▓█';
+/** Side of a pixel in a drawing, and space between pictures. */
+const [CELL, GAP] = [4, 12];
+
+const shareOf = ({ pixels, white }: GreyPicture, at: number) =>
+  Math.max(0, Math.min(1, (pixels[at] as number) / white));
+
+/** Lines of block characters, two columns for a pixel. */
+export function pictureLines(picture: GreyPicture): string[] {
+  const { pixels, width } = picture;
+  return Array.from({ length: Math.floor(pixels.length / width) }, (_, row) =>
+    Array.from({ length: width }, (_, column) => {
+      const shade = SHADES[
+        Math.round(shareOf(picture, row * width + column) * (SHADES.length - 1))
+      ] as string;
+      return shade + shade;
+    }).join(''),
+  );
+}
+
+/** Rows of pictures with a caption each, as an SVG file. */
+export function pictureSvg(
+  rows: readonly { readonly caption: string; readonly pictures: readonly GreyPicture[] }[],
+): string {
+  const height = (row: (typeof rows)[number]) =>
+    Math.max(0, ...row.pictures.map(({ pixels, width }) => CELL * Math.ceil(pixels.length / width)));
+  const parts: string[] = [];
+  let [top, right] = [0, 0];
+  for (const row of rows) {
+    parts.push(
+      `<text x="0" y="${top + 12}" font-family="sans-serif" font-size="12">${escaped(row.caption)}</text>`,
+    );
+    let left = 0;
+    for (const picture of row.pictures) {
+      parts.push(...cells(picture, left, top + 18));
+      left += CELL * picture.width + GAP;
+    }
+    right = Math.max(right, left);
+    top += 18 + height(row) + GAP;
+  }
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${right}" height="${top}" shape-rendering="crispEdges">\n${parts.join('\n')}\n</svg>\n`;
+}
+
+function cells(picture: GreyPicture, left: number, top: number): string[] {
+  const { pixels, width } = picture;
+  return Array.from({ length: pixels.length }, (_, at) => {
+    const grey = Math.round(255 * shareOf(picture, at));
+    const [x, y] = [left + CELL * (at % width), top + CELL * Math.floor(at / width)];
+    return `<rect x="${x}" y="${y}" width="${CELL}" height="${CELL}" fill="rgb(${grey},${grey},${grey})"/>`;
+  });
+}
+
+function escaped(text: string): string {
+  return text.replace(/[&<>]/g, (sign) => ({ '&': '&amp;', '<': '&lt;' })[sign] ?? '&gt;');
+}

@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest';
+import { DecodeError } from '../../../src/base/errors.ts';
+import { SeededGenerator } from '../../../src/nn/generator.ts';
+import { plainMatrixMultiply } from '../../../src/nn/matrix-multiply.ts';
+import { ClearBatch } from '../../../src/protocols/cryptonn/batch-products.ts';
+import { FixedPointTrainer } from '../../../src/protocols/cryptonn/fixed-point-trainer.ts';
+import {
+  parseTranscript,
+  TranscriptRecorder,
+  transcriptBytes,
+} from '../../../src/protocols/cryptonn/training-transcript.ts';
+import { attackTranscript } from '../../../src/protocols/cryptonn/transcript-attack.ts';
+import { FAITHFUL } from '../../apps/cryptonn/authority-world.ts';
+
+const { features, batch, classes } = FAITHFUL;
+
+/** What a trainer with so many units keeps of `steps` steps on one batch; products equal those under encryption. */
+async function transcriptOf(units: number, steps: number) {
+  const generator = new SeededGenerator(3);
+  const inputs = Int32Array.from({ length: batch * features }, () => generator.below(101));
+  const labels = Int32Array.from({ length: batch }, () => generator.below(classes));
+  const clear = new ClearBatch(inputs, labels, plainMatrixMultiply);
+  const trainer = new FixedPointTrainer({
+    ...{ features, batch, units, inputScale: 100, inputBound: 100, weightBound: 127, weightScale: 100 },
+    upper: [{ kind: 'relu' }, { kind: 'dense', outputs: classes }],
+    ...{ gradientBound: 127, learningRate: 0.5, momentum: 0.9, seed: 2, multiply: plainMatrixMultiply },
+  });
+  const recorder = new TranscriptRecorder(FAITHFUL, 100);
+  for (let step = 0; step < steps; step++) {
+    await trainer.step({
+      samples: batch,
+      labels,
+      async forward(weights) {
+        const products = await clear.forward(weights);
+        recorder.note(0, 'forward', weights, products);
+        return products;
+      },
+      async gradient(weights) {
+        const products = await clear.gradient(weights);
+        recorder.note(0, 'gradient', weights, products);
+        return products;
+      },
+    });
+  }
+  return { inputs, transcript: recorder.transcript };
+}
+
+test('one backward pass with as many units as samples gives the batch, exactly', async () => {
+  const { inputs, transcript } = await transcriptOf(2 * batch, 1);
+  const { batches, forwardRank } = attackTranscript(parseTranscript(transcriptBytes(transcript)));
+  expect(batches).toEqual([{ batch: 0, axis: 'gradient', requests: 1, inputs }]);
+  expect(forwardRank).toBe(2 * batch);
+});
+
+test('fewer units than samples: more steps do it', async () => {
+  const { inputs, transcript } = await transcriptOf(5, 8);
+  expect(attackTranscript((await transcriptOf(5, 1)).transcript).batches).toEqual([]);
+  expect(attackTranscript(transcript).batches[0]?.inputs).toEqual(inputs);
+});
+
+test('forward passes alone do it, too, and one of them is not enough', async () => {
+  const { inputs, transcript } = await transcriptOf(20, 3);
+  const forward = { ...transcript, steps: transcript.steps.filter(({ axis }) => axis === 'forward') };
+  expect(attackTranscript(forward)).toEqual({
+    batches: [{ batch: 0, axis: 'forward', requests: 3, inputs }],
+    forwardRank: features,
+  });
+  expect(attackTranscript({ ...forward, steps: forward.steps.slice(0, 1) }).batches).toEqual([]);
+});
+
+test('bytes that are no transcript are refused', () => {
+  for (const text of ['', '{', '{"features":1}', '[]']) {
+    expect(() => parseTranscript(new TextEncoder().encode(text))).toThrow(DecodeError);
+  }
+});
