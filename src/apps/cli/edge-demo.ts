@@ -20,6 +20,7 @@ import { paintFor, type Terminal } from './terminal.ts';
 
 export interface EdgeDemoFlags extends ProtocolFlags {
   readonly network: string;
+  readonly weights?: string;
   readonly json?: boolean;
 }
 
@@ -54,8 +55,8 @@ async function demonstrate(
   directory: string,
   say: (text: string) => void,
 ) {
-  const network = await integerNetwork(flags.network);
-  const input = paths.length === 0 ? drawnInput(network) : await networkInputs(paths, network);
+  const network = await integerNetwork(flags.network, flags.weights);
+  const input = paths.length === 0 ? drawnInput(network) : networkInputs(paths, network);
   using kernel = await openKernel();
   say('computing check vectors');
   const made = await provision(network, {

@@ -2,10 +2,13 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DataError, DecodeError } from '../../base/errors.ts';
+import { DataError, UsageError } from '../../base/errors.ts';
+import { openKernel } from '../../kernel/open.ts';
 import { readIntegerNetwork } from '../../nn/integer-bytes.ts';
 import { IntegerNetwork } from '../../nn/integer-network.ts';
 import { alexNet, faceNetNn1 } from '../../nn/integer-topologies.ts';
+import { quantisedFaceNetwork, readFaceNetwork } from '../edge/face-network.ts';
+import { readNetworkInput } from '../edge/network-input.ts';
 import { installation } from './installation.ts';
 
 /** Published topologies with weights from a seed: right for cost, good for nothing else. */
@@ -19,12 +22,24 @@ const TRAINED: Readonly<Record<string, string>> = {
   cryptonets: 'cryptonets-int8.bin',
 };
 
-export const NAMED_NETWORKS = [...Object.keys(SEEDED), ...Object.keys(TRAINED)];
+const FACE = 'face';
 
-/** @throws {DataError} for a trained network that is not installed; {@link DecodeError} for a file that is no integer network. */
-export async function integerNetwork(name: string): Promise<IntegerNetwork> {
+export const NAMED_NETWORKS = [...Object.keys(SEEDED), ...Object.keys(TRAINED), FACE];
+
+/**
+ * `weights` is where the files of the face network are.
+ * @throws {DataError} for a trained network that is not installed. @throws {DecodeError} for a file that is no integer network.
+ * @throws {UsageError} for the face network without `weights`.
+ */
+export async function integerNetwork(name: string, weights?: string): Promise<IntegerNetwork> {
   const build = SEEDED[name];
   if (build !== undefined) return build();
+  if (name === FACE) {
+    if (weights === undefined)
+      throw new UsageError('the face network needs --weights, the model folder of @vladmandic/face-api');
+    using kernel = await openKernel();
+    return quantisedFaceNetwork(readFaceNetwork(weights), kernel);
+  }
   const trained = TRAINED[name];
   const path = trained === undefined ? name : join(installation.models, 'mnist', trained);
   if (trained !== undefined && !existsSync(path))
@@ -35,9 +50,9 @@ export async function integerNetwork(name: string): Promise<IntegerNetwork> {
   );
 }
 
-/** `[batch, inputs]` integers of all files, one after another. @throws {DecodeError} */
-export async function networkInputs(paths: readonly string[], network: IntegerNetwork): Promise<Int32Array> {
-  const parts = await Promise.all(paths.map(async (path) => rawInput(await readFile(path), network)));
+/** `[batch, inputs]` integers of all sources, one after another. @throws {DataError} {@link DecodeError} {@link LimitError} */
+export function networkInputs(sources: readonly string[], network: IntegerNetwork): Int32Array {
+  const parts = sources.map((source) => readNetworkInput(source, network));
   const all = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
@@ -45,12 +60,4 @@ export async function networkInputs(paths: readonly string[], network: IntegerNe
     at += part.length;
   }
   return all;
-}
-
-/** int8, or bytes from 0 for a network whose inputs have no sign. */
-function rawInput(bytes: Uint8Array, { input, inputs }: IntegerNetwork): Int32Array {
-  if (bytes.length === 0 || bytes.length % inputs !== 0)
-    throw new DecodeError('the input', `${bytes.length} bytes are no multiple of ${inputs} elements`);
-  const view = input.low < 0 ? new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length) : bytes;
-  return Int32Array.from(view);
 }

@@ -13,6 +13,7 @@ import type { Terminal } from './terminal.ts';
 
 export interface OwnerFlags {
   readonly network: string;
+  readonly weights?: string;
   readonly out: string;
   readonly operatorA: string;
   readonly operatorB: string;
@@ -30,7 +31,7 @@ export async function prepareParties(flags: OwnerFlags, terminal: Terminal): Pro
   const taken = names.find((name) => existsSync(join(flags.out, name)));
   if (taken !== undefined) throw new UsageError(`${taken} is already in ${flags.out}: choose another --out`);
   const made = await withSpinner(terminal, 'reading the network', async (spinner) => {
-    const network = await integerNetwork(flags.network);
+    const network = await integerNetwork(flags.network, flags.weights);
     using kernel = await openKernel();
     spinner.say('computing check vectors');
     return await provision(network, {

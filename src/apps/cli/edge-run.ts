@@ -56,7 +56,7 @@ export async function runWithEdges(
   const { identity, inference } = await withSpinner(terminal, 'reading the network', async (spinner) => {
     const identity = await readDevice(await readFile(flags.device));
     using _root = identity.root;
-    const input = await networkInputs(paths, identity.network);
+    const input = networkInputs(paths, identity.network);
     spinner.say('asking both edges');
     const inference = await inferWithEdges(identity, input, flags, {
       ...(flags.ca !== undefined && { ca: await readFile(flags.ca) }),

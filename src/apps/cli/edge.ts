@@ -19,6 +19,7 @@ A wrong answer of an edge is noticed and its sender named. The files of \`edge o
 `;
 
 const NETWORK_HELP = `${NAMED_NETWORKS.join(', ')}, or the file of an integer network; the first two have weights from a seed, for cost`;
+const WEIGHTS_HELP = 'for the face network: the folder model of @vladmandic/face-api';
 const INPUT_HELP = "the network's inputs: images, an array of images FILE#n, or one byte per element";
 
 export function addEdge(program: Command, terminal: Terminal): void {
@@ -37,6 +38,7 @@ function addOwner(edge: Command, terminal: Terminal): void {
     .command('owner')
     .description('make the files of edge A, edge B and each device')
     .requiredOption('--network <name|file>', NETWORK_HELP)
+    .option('--weights <dir>', WEIGHTS_HELP)
     .requiredOption('--out <dir>', 'where the files go, mode 0600')
     .requiredOption('--operator-a <name>', 'who runs edge A')
     .requiredOption('--operator-b <name>', 'who runs edge B')
@@ -102,7 +104,8 @@ function addEdgeDemo(edge: Command, terminal: Terminal): void {
     .description(
       'start both edges on this machine, run a network with their help, compare with clear inference',
     )
-    .option('--network <name|file>', NETWORK_HELP, 'alexnet');
+    .option('--network <name|file>', NETWORK_HELP, 'alexnet')
+    .option('--weights <dir>', WEIGHTS_HELP);
   protocolOptions(demo)
     .option('--json', 'one JSON object on standard output, for programs')
     .addHelpText('after', WHO_LEARNS_WHAT_AT_EDGES)
