@@ -107,7 +107,7 @@ describe('the face network', () => {
       return runner.apply(index, map, a, batch).map((value, i) => (value + b[i]) | 0);
     };
     expect(evaluateIntegerNetwork(network, input, shared)).toEqual(clear);
-  }, 120_000);
+  }, 300_000);
 
   test('is missing where its files are', () => {
     expect(() => readFaceNetwork(join(directory, '..'))).toThrow(DataError);
