@@ -9,6 +9,7 @@ import type {
   MasterSecretKey,
 } from '../inner-product-scheme.ts';
 import { FE_HEADER_BYTES, FeKind, writeFeHeader } from '../object-header.ts';
+import { LatticeKeyDerivation } from './key-derivation.ts';
 import type { LatticeParams } from './params.ts';
 
 /** What the objects of one scheme share. */
@@ -163,8 +164,22 @@ export class LatticeSecretKey extends LatticeObject implements MasterSecretKey {
   protected readonly wire = FeKind.masterSecretKey;
   protected readonly what = 'a master secret key';
 
+  readonly #derivation: LatticeKeyDerivation;
+
   constructor(context: LatticeContext, rows: Words) {
     super(context, context.keyRing, rows);
+    this.#derivation = new LatticeKeyDerivation(context, rows);
+  }
+
+  /** Keys for [count, length] weights within the bound. */
+  derive(weights: Int32Array, count: number): LatticeFunctionKeys {
+    this.assertLive();
+    return new LatticeFunctionKeys(this.context, this.#derivation.derive(weights, count));
+  }
+
+  protected override free(): void {
+    super.free();
+    this.#derivation.wipe();
   }
 }
 

@@ -152,14 +152,10 @@ export class LatticeInnerProduct implements InnerProductScheme {
     return new LatticeCiphertext(this.#context, count, words);
   }
 
+  /** Weights that differ little from those of the calls before are served from the difference: see {@link LatticeKeyDerivation}. */
   deriveKeys(secretKey: MasterSecretKey, weights: Int32Array): LatticeFunctionKeys {
-    const { kernel, keyRing, params } = this.#context;
     const secret = this.#own(secretKey, LatticeSecretKey, 'a master secret key');
-    const count = this.#checkWeights(weights);
-    using prepared = kernel.prepareGemm(weights, count, params.length);
-    const rows = kernel.allocate(count * params.dimension);
-    kernel.gemm(keyRing, rows, prepared, secret.words, 1, [0]);
-    return new LatticeFunctionKeys(this.#context, rows);
+    return secret.derive(weights, this.#checkWeights(weights));
   }
 
   decrypt(ciphertext: InnerProductCiphertext, keys: FunctionKeys, weights: Int32Array): Float64Array {
