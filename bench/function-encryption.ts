@@ -5,10 +5,12 @@
  */
 import { systemRandom } from '../src/base/random.ts';
 import { DdhInnerProduct } from '../src/fe/ddh/scheme.ts';
-import type { InnerProductScheme } from '../src/fe/inner-product-scheme.ts';
+import type { InnerProductScheme, MasterSecretKey } from '../src/fe/inner-product-scheme.ts';
 import { LatticeInnerProduct } from '../src/fe/lattice/scheme.ts';
+import { decryptProduct, deriveMatrixKeys, encryptMatrix } from '../src/fe/secure-matrix.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';
 import { openKernel } from '../src/kernel/open.ts';
+import { lineChart } from './line-chart.ts';
 import { type Bench, type BenchOptions, type BenchRow, reportFor, type Spread } from './report.ts';
 
 /** After a first call, calls are repeated until this many milliseconds or {@link MOST_RUNS} are spent. */
@@ -58,6 +60,17 @@ function isProduct(results: Float64Array, weights: Int32Array, columns: Int32Arr
   });
 }
 
+/** Every 64th weight by one, towards zero. */
+function slightlyChanged(weights: Int32Array): Int32Array {
+  return weights.map((weight, i) => (i % 64 === 0 ? weight - 1 : weight));
+}
+
+/** Keys for the two in turn: schemes may remember the last ones. */
+function inTurn(scheme: InnerProductScheme, secretKey: MasterSecretKey, weights: [Int32Array, Int32Array]) {
+  let turn = 0;
+  return () => scheme.deriveKeys(secretKey, weights[turn++ % 2]!)[Symbol.dispose]();
+}
+
 /** One full block of vectors under `keyCount` keys. */
 function schemeRows(scheme: InnerProductScheme, keyCount: number, time: Timer): BenchRow[] {
   const { length, inputBound: bound, weightBound, packing } = scheme;
@@ -70,7 +83,8 @@ function schemeRows(scheme: InnerProductScheme, keyCount: number, time: Timer): 
     throw new Error(`${scheme.name}: a decrypted product is wrong`);
   }
   const encryption = time(() => scheme.encrypt(publicKey, columns, systemRandom)[Symbol.dispose]());
-  const derivation = time(() => scheme.deriveKeys(secretKey, weights)[Symbol.dispose]());
+  const derivation = time(inTurn(scheme, secretKey, [weights, weights.map((weight) => -weight)]));
+  const again = time(inTurn(scheme, secretKey, [weights, slightlyChanged(weights)]));
   const decryption = time(() => scheme.decrypt(ciphertext, keys, weights));
   const bytesPerVector = ciphertext.byteLength / packing;
   for (const object of [publicKey, secretKey, ciphertext, keys]) object[Symbol.dispose]();
@@ -83,74 +97,69 @@ function schemeRows(scheme: InnerProductScheme, keyCount: number, time: Timer): 
     spread,
     packing,
     bytesPerVector,
+    threads: 1,
   });
   return [
     row('encrypt', encryption, packing),
     row('derive key', derivation, keyCount),
+    row('derive key, 1.5 % of weights changed', again, keyCount),
     row('decrypt', decryption, packing * keyCount),
   ];
 }
 
-/** The left matrix encrypted row by row, one key per column of the right one; keys are derived anew every time. */
-function matrixRow(scheme: InnerProductScheme, time: Timer): BenchRow {
-  const [rows, length, columns] = [100, 10, 100];
-  const left = entries(rows * length, 100, 7919);
-  const weights = entries(columns * length, 100, 104729);
+/** Encryption row by row; then keys for the columns of the right matrix, derived anew every time, and the product. */
+function matrixRows(scheme: InnerProductScheme, threads: number, time: Timer): BenchRow[] {
+  const [rows, length, columns, bound] = [100, 10, 100, 100];
+  const left = { rows, columns: length, values: entries(rows * length, bound, 7919) };
+  const right = { rows: length, columns, values: entries(length * columns, bound, 104729) };
   const { publicKey, secretKey } = scheme.setup(systemRandom);
-  const blocks: Int32Array[] = [];
-  for (let from = 0; from < rows; from += scheme.packing) {
-    const count = Math.min(scheme.packing, rows - from);
-    blocks.push(
-      Int32Array.from(
-        { length: length * count },
-        (_, at) => left[(from + (at % count)) * length + Math.floor(at / count)]!,
-      ),
-    );
-  }
-  const ciphertexts = blocks.map((block) => scheme.encrypt(publicKey, block, systemRandom));
-  const { median, spread } = time(() => {
-    const keys = scheme.deriveKeys(secretKey, weights);
-    ciphertexts.forEach((ciphertext, i) => {
-      if (!isProduct(scheme.decrypt(ciphertext, keys, weights), weights, blocks[i]!, length)) {
-        throw new Error(`${scheme.name}: the matrix product is wrong`);
-      }
-    });
-    keys[Symbol.dispose]();
+  const clear = Float64Array.from({ length: rows * columns }, (_, at) => {
+    let sum = 0;
+    for (let i = 0; i < length; i++)
+      sum +=
+        left.values[Math.floor(at / columns) * length + i]! * right.values[i * columns + (at % columns)]!;
+    return sum;
   });
-  const bytesPerVector = ciphertexts[0]!.byteLength / scheme.packing;
-  for (const object of [publicKey, secretKey, ...ciphertexts]) object[Symbol.dispose]();
-  const op = 'keys and product 100x10 by 10x100';
-  return {
+  const encryption = time(() => encryptMatrix(scheme, publicKey, left, systemRandom)[Symbol.dispose]());
+  const encrypted = encryptMatrix(scheme, publicKey, left, systemRandom);
+  const product = time(() => {
+    using keys = deriveMatrixKeys(scheme, secretKey, right);
+    const results = decryptProduct(scheme, encrypted, keys, right);
+    if (results.some((result, at) => result !== clear[at]))
+      throw new Error(`${scheme.name}: the matrix product is wrong`);
+  });
+  const bytesPerVector = encrypted.byteLength / rows;
+  for (const object of [publicKey, secretKey, encrypted]) object[Symbol.dispose]();
+  const row = (op: string, { median, spread }: Spread) => ({
     op,
     scheme: scheme.name,
     length,
-    bound: 100,
+    bound,
     us: 1000 * median,
     spread,
     packing: scheme.packing,
     bytesPerVector,
-  };
+    threads,
+  });
+  return [row('encrypt 100x10', encryption), row('keys and product 100x10 by 10x100', product)];
 }
 
-const LATTICE_SIZES = [
-  { length: 5, inputBound: 256, weightBound: 256, packing: 4096 },
-  { length: 25, inputBound: 16, weightBound: 16, packing: 4096 },
-  { length: 25, inputBound: 256, weightBound: 256, packing: 4096 },
-  { length: 100, inputBound: 256, weightBound: 256, packing: 4096 },
-  { length: 784, inputBound: 256, weightBound: 256, packing: 64 },
-];
-const DDH_SIZES: readonly (readonly [number, number])[] = [
-  [5, 16],
+/** Lengths at one range, ranges at one length. */
+const SIZES: readonly (readonly [length: number, bound: number])[] = [
   [5, 256],
   [25, 16],
   [25, 256],
-  [100, 16],
+  [25, 4096],
   [100, 256],
 ];
+/** The encrypted image of a network's first layer. */
+const IMAGE = { length: 784, inputBound: 256, weightBound: 256, packing: 64 };
+const FULL_PACKING = 4096;
 const LATTICE_KEYS = 128;
 const DDH_KEYS = 100;
+const MATRIX = { length: 10, inputBound: 100, weightBound: 100 };
 
-/** Operations of both schemes at several lengths and bounds; `note` hears what is being measured. */
+/** Operations of both schemes at several lengths and bounds, on one thread; `note` hears what is being measured. */
 export function functionEncryptionRows(
   kernel: Kernel,
   options: BenchOptions,
@@ -158,28 +167,89 @@ export function functionEncryptionRows(
 ): BenchRow[] {
   const time = timerFor(options);
   const rows: BenchRow[] = [];
-  for (const spec of LATTICE_SIZES) {
-    note(`lattice: length ${spec.length}, up to ${spec.inputBound}`);
-    using scheme = new LatticeInnerProduct(kernel, spec);
+  const bounds = (bound: number) => ({ inputBound: bound, weightBound: bound });
+  for (const [length, bound] of SIZES) {
+    note(`lattice: length ${length}, up to ${bound}`);
+    using scheme = new LatticeInnerProduct(kernel, { length, ...bounds(bound), packing: FULL_PACKING });
     rows.push(...schemeRows(scheme, LATTICE_KEYS, time));
   }
-  for (const [length, bound] of DDH_SIZES) {
+  note('lattice: length 784, blocks of 64');
+  using images = new LatticeInnerProduct(kernel, IMAGE);
+  rows.push(...schemeRows(images, LATTICE_KEYS, time));
+  for (const [length, bound] of SIZES) {
     note(`ddh: length ${length}, up to ${bound}`);
-    const sizes = { length, inputBound: bound, weightBound: bound };
-    using scheme = new DdhInnerProduct(sizes, 'adaptive', kernel);
+    using scheme = new DdhInnerProduct({ length, ...bounds(bound) }, 'adaptive', kernel);
     rows.push(...schemeRows(scheme, DDH_KEYS, time));
   }
-  const spec = { length: 10, inputBound: 100, weightBound: 100 };
-  note('lattice: 100x10 by 10x100');
-  using lattice = new LatticeInnerProduct(kernel, { ...spec, packing: 128 });
-  rows.push(matrixRow(lattice, time));
-  note('ddh: 100x10 by 10x100');
-  using ddh = new DdhInnerProduct(spec, 'adaptive', kernel);
-  return [...rows, matrixRow(ddh, time)];
+  return rows;
 }
 
-/** One kernel thread: the figures are per core. */
+function allMatrixRows(kernel: Kernel, options: BenchOptions, note: (line: string) => void): BenchRow[] {
+  const time = timerFor(options);
+  note(`100x10 by 10x100 on ${kernel.threads} thread(s)`);
+  using lattice = new LatticeInnerProduct(kernel, { ...MATRIX, packing: 128 });
+  using ddh = new DdhInnerProduct(MATRIX, 'adaptive', kernel);
+  return [...matrixRows(lattice, kernel.threads, time), ...matrixRows(ddh, kernel.threads, time)];
+}
+
+function numberOf(row: BenchRow, column: string): number {
+  return Number(row[column]);
+}
+
+/** Each operation of each scheme against length at one bound, and against the bound at one length. */
+function chart(rows: readonly BenchRow[]): string {
+  const panel = (title: string, axis: 'length' | 'bound', fixed: Readonly<Record<string, number>>) => {
+    const lines = new Map<string, [number, number][]>();
+    for (const row of rows) {
+      const isFull = row['scheme'] !== 'lattice' || row['packing'] === FULL_PACKING;
+      const isHere = Object.entries(fixed).every(([column, value]) => row[column] === value);
+      if (!isFull || !isHere) continue;
+      const name = `${row['scheme']}: ${row['op']}`;
+      lines.set(name, [...(lines.get(name) ?? []), [numberOf(row, axis), numberOf(row, 'us')]]);
+    }
+    return { title, axis, lines: [...lines].map(([name, points]) => ({ name, points })) };
+  };
+  return lineChart(
+    [panel('entries up to 256', 'length', { bound: 256 }), panel('length 25', 'bound', { length: 25 })],
+    'us',
+  );
+}
+
+/** For the documentation: one line per scheme and size. */
+function tables(single: readonly BenchRow[], matrices: readonly BenchRow[]): string {
+  const digits = (value: number) => (value >= 100 ? value.toFixed(0) : value.toPrecision(2));
+  const sizes = new Map<string, BenchRow[]>();
+  for (const row of single) {
+    const size = `${row['scheme']} | ${row['length']} | ${row['bound']} | ${row['packing']}`;
+    sizes.set(size, [...(sizes.get(size) ?? []), row]);
+  }
+  const lines = [...sizes].map(
+    ([size, rows]) =>
+      `| ${size} | ${rows.map((row) => digits(numberOf(row, 'us'))).join(' | ')} | ${digits(numberOf(rows[0]!, 'bytesPerVector'))} |`,
+  );
+  const products = matrices.map(
+    (row) =>
+      `| ${row['op']} | ${row['scheme']} | ${row['threads']} | ${digits(numberOf(row, 'us') / 1000)} |`,
+  );
+  return [
+    '| scheme | length | entries up to | vectors per ciphertext | encrypt, us per vector | derive, us per key | derive, 1.5 % changed | decrypt, us per product | bytes per vector |',
+    '|---|---|---|---|---|---|---|---|---|',
+    ...lines,
+    '',
+    '| entries up to 100 | scheme | threads | ms |',
+    '|---|---|---|---|',
+    ...products,
+  ].join('\n');
+}
+
+/** One kernel thread for the operations: their figures are per core. Matrix products also on all threads. */
 export const fe: Bench = async (options, note) => {
-  using kernel = await openKernel({ threads: 1 });
-  return reportFor('fe', kernel, functionEncryptionRows(kernel, options, note));
+  using one = await openKernel({ threads: 1 });
+  const rows = functionEncryptionRows(one, options, note);
+  const matrices = allMatrixRows(one, options, note);
+  using all = await openKernel();
+  // The time of the processor would not get shorter with more threads.
+  if (all.threads > 1) matrices.push(...allMatrixRows(all, { ...options, processorTime: false }, note));
+  const report = reportFor('fe', one, [...rows, ...matrices]);
+  return { ...report, markdown: tables(rows, matrices), svg: chart(rows) };
 };

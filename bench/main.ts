@@ -1,4 +1,4 @@
-/** `npm run -s bench -- NAME [--json | --markdown] [--quick] [--processor-time] [--data DIR] [--task T] [--part P] [--samples N] [--epochs N] [--checkpoint DIR]` */
+/** `npm run -s bench -- NAME [--json | --markdown | --svg] [--quick] [--processor-time] [--data DIR] [--task T] [--part P] [--samples N] [--epochs N] [--checkpoint DIR]` */
 import { parseArgs } from 'node:util';
 import { UsageError } from '../src/base/errors.ts';
 import { cryptonn } from './cryptonn.ts';
@@ -34,6 +34,7 @@ const { values, positionals } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
     markdown: { type: 'boolean', default: false },
+    svg: { type: 'boolean', default: false },
     'processor-time': { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     data: { type: 'string' },
@@ -48,7 +49,7 @@ const name = positionals[0] ?? '';
 const bench = BENCHES[name];
 if (bench === undefined || positionals.length !== 1) {
   process.stderr.write(
-    `usage: npm run -s bench -- ${Object.keys(BENCHES).join('|')} [--json | --markdown] [--quick] [--processor-time] [--data DIR] [--task T] [--part P] [--samples N] [--epochs N] [--checkpoint DIR]\n`,
+    `usage: npm run -s bench -- ${Object.keys(BENCHES).join('|')} [--json | --markdown | --svg] [--quick] [--processor-time] [--data DIR] [--task T] [--part P] [--samples N] [--epochs N] [--checkpoint DIR]\n`,
   );
   process.exit(2);
 }
@@ -67,9 +68,9 @@ try {
     },
     note,
   );
-  const { markdown, ...printed } = report;
-  const isMarkdown = values.markdown && markdown !== undefined;
-  const text = values.json ? JSON.stringify(printed) : isMarkdown ? markdown : formatReport(report);
+  const { markdown, svg, ...printed } = report;
+  const picked = (values.markdown ? markdown : undefined) ?? (values.svg ? svg : undefined);
+  const text = values.json ? JSON.stringify(printed) : (picked ?? formatReport(report));
   process.stdout.write(`${text}\n`);
 } catch (error) {
   process.stderr.write(`bench ${name}: ${error instanceof Error ? error.message : String(error)}\n`);

@@ -12,6 +12,8 @@ export interface BenchReport {
   readonly rows: readonly BenchRow[];
   /** The table of the documentation that these rows make, where there is one. Not part of the JSON output. */
   readonly markdown?: string;
+  /** The picture of the documentation, where there is one. Not part of the JSON output. */
+  readonly svg?: string;
 }
 
 export interface BenchOptions {
