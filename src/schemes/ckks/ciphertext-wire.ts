@@ -1,5 +1,7 @@
 /** CKKS ciphertext bytes: see ../rlwe/ciphertext-wire.ts; the scheme adds the scale, f64. */
 import { type CiphertextShape, ciphertextWireBytes, type FactsCodec } from '../rlwe/ciphertext-wire.ts';
+import type { DroppedBits } from '../rlwe/dropped-bits.ts';
+import { roundedWireBytes } from '../rlwe/rounded-wire.ts';
 import type { CkksContext } from './context.ts';
 import type { CkksParams } from './params.ts';
 
@@ -15,6 +17,11 @@ export const SCALE_CODEC: FactsCodec<{ readonly scale: number }, CkksContext> = 
     return { scale };
   },
 };
+
+/** Bytes of a batch at level 0 without its low bits. */
+export function roundedBytes(params: CkksParams, count: number, dropped: DroppedBits): number {
+  return roundedWireBytes(params, count, dropped, SCALE_BYTES);
+}
 
 /** Bytes of a batch, or of one ciphertext, on the wire. */
 export function ciphertextBytes(params: CkksParams, shape: CiphertextShape): number {

@@ -6,6 +6,8 @@ import type { Scale } from '../../base/brand.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import type { Arena } from '../../ring/arena.ts';
 import { readRlweCiphertexts, writeRlweCiphertexts } from '../rlwe/ciphertext-wire.ts';
+import type { DroppedBits } from '../rlwe/dropped-bits.ts';
+import { readRounded, writeRounded } from '../rlwe/rounded-wire.ts';
 import { RlweCiphertexts, type RlweFacts } from '../rlwe/ciphertext.ts';
 import type { CkksContext } from './context.ts';
 import { SCALE_CODEC } from './ciphertext-wire.ts';
@@ -51,6 +53,29 @@ export class CiphertextBatch extends RlweCiphertexts<CkksContext> {
    */
   static fromBytes(context: CkksContext, bytes: Uint8Array, arena: Arena, maxCount: number): CiphertextBatch {
     const { words, facts } = readRlweCiphertexts(context, bytes, SCALE_CODEC, { single: false, maxCount });
+    return arena.adopt(new CiphertextBatch(words, facts));
+  }
+
+  /**
+   * A reply: without the low bits `dropped`, which {@link droppableBits} chooses. Only for two parts at level 0.
+   *
+   * - noise: see {@link droppedNoise}, at most {@link droppedBound}. Nothing more is learnt from it: it is computed from what would
+   *   have been sent otherwise
+   *
+   * @throws {ShapeError}
+   */
+  toRoundedBytes(dropped: DroppedBits): Uint8Array {
+    return writeRounded(this, SCALE_CODEC, dropped);
+  }
+
+  /** As {@link CiphertextBatch.fromBytes}, of what {@link toRoundedBytes} wrote. @throws {DecodeError} {@link ParamsMismatchError} */
+  static fromRoundedBytes(
+    context: CkksContext,
+    bytes: Uint8Array,
+    arena: Arena,
+    maxCount: number,
+  ): CiphertextBatch {
+    const { words, facts } = readRounded(context, bytes, SCALE_CODEC, maxCount);
     return arena.adopt(new CiphertextBatch(words, facts));
   }
 }

@@ -15,6 +15,7 @@
  */
 export { openWebKernel, type WebKernelOptions } from '../../kernel/wasm-web.ts';
 export { Arena } from '../../ring/arena.ts';
+export { type DroppedBits, droppableBits, droppedBound, droppedNoise } from '../rlwe/dropped-bits.ts';
 export { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
 export { KeyGenerator } from '../rlwe/key-generator.ts';
 export { conjugationElement, type KeyPlan, rotationElement } from '../rlwe/key-plan.ts';

@@ -29,6 +29,7 @@ export const WireKind = Object.freeze({
   ciphertext: 5,
   ciphertextBatch: 6,
   bgvCrtCiphertext: 7,
+  roundedBatch: 8,
 });
 export type WireKind = (typeof WireKind)[keyof typeof WireKind];
 
