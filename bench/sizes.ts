@@ -8,6 +8,7 @@ import { openKernel } from '../src/kernel/open.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';
 import { CkksContext } from '../src/schemes/ckks/context.ts';
 import { CkksParams } from '../src/schemes/ckks/params.ts';
+import { droppableBits } from '../src/schemes/rlwe/dropped-bits.ts';
 import { type Bench, type BenchRow, reportFor } from './report.ts';
 
 const openSealLibrary = createRequire(import.meta.url)('node-seal') as () => Promise<SEALLibrary>;
@@ -16,6 +17,8 @@ const SETS = [
   { logN: 14, logQ: [50, 40, 40, 40, 40, 40, 40, 40], logP: [50] },
 ] as const;
 const LOG_SCALE = 32;
+/** A reply whose slots may be off by 2^-10, six standard deviations. */
+const REPLY_ERROR = 2 ** -10;
 
 type ParameterSet = (typeof SETS)[number];
 
@@ -43,6 +46,9 @@ async function ourSizes(
   const fresh = encryptor.encrypt(context.encoder(arena).encode([1, 2, 3]));
   const evaluator = context.evaluator(relinearize, arena);
   const limbs = maxLevel + 1;
+  const reply = evaluator.dropTo(fresh, 0);
+  // In a slot, N coefficients add up.
+  const dropped = droppableBits(2 ** set.logN, ((REPLY_ERROR / 6) * reply.scale) ** 2 / 2 ** set.logN);
   const wholeKey = 2 * limbs * wordBytes(set, limbs + set.logP.length);
   return new Map([
     ['public key', [2 * wordBytes(set, limbs), publicKey.toBytes().length]],
@@ -50,7 +56,8 @@ async function ourSizes(
     ['rotation key', [wholeKey, keyBytes(maxLevel)]],
     ['rotation key for level 1', [wholeKey, keyBytes(1)]],
     ['fresh ciphertext', [2 * wordBytes(set, limbs), fresh.toBytes().length]],
-    ['reply, one prime', [2 * wordBytes(set, limbs), evaluator.dropTo(fresh, 0).toBytes().length]],
+    ['reply, one prime', [2 * wordBytes(set, limbs), reply.toBytes().length]],
+    ['the same to 10 bits of precision', [2 * wordBytes(set, limbs), reply.toRoundedBytes(dropped).length]],
   ]);
 }
 

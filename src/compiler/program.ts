@@ -10,6 +10,7 @@
  */
 import type { PolynomialNetwork } from '../nn/polynomial-network.ts';
 import type { CkksParams, CkksSpec } from '../schemes/ckks/params.ts';
+import type { DroppedBits } from '../schemes/rlwe/dropped-bits.ts';
 import type { KeyPlan } from '../schemes/rlwe/key-plan.ts';
 
 /** How many samples a request may hold, and what follows from it. */
@@ -38,7 +39,7 @@ export interface Offer {
   readonly inputBound: number;
   /** Scale of the reply, at level 0. */
   readonly outputScale: number;
-  /** Expected standard deviation of a score's error, in score units; the meter's estimate plus flooding. */
+  /** Expected standard deviation of a score's error, in score units; the meter's estimate, flooding and the bits dropped. */
   readonly outputError: number;
   /** Interval of the scores over the training data. */
   readonly outputRange: readonly [low: number, high: number];
@@ -123,4 +124,6 @@ export interface Program {
   readonly report: Report;
   /** Coefficients of a reply get uniform noise in [-2^floodBits, 2^floodBits). */
   readonly floodBits: (bucket: Bucket) => number;
+  /** Low bits that its coefficients do not carry: they change by far less than the flooding does. */
+  readonly droppedBits: (bucket: Bucket) => DroppedBits;
 }

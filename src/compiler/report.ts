@@ -1,13 +1,13 @@
 /** What a program costs, counted from its steps and the wire formats without running anything. */
 import type { PolynomialNetwork } from '../nn/polynomial-network.ts';
 import { polynomialLayerOutputs } from '../nn/polynomial-network.ts';
-import { ciphertextBytes } from '../schemes/ckks/ciphertext-wire.ts';
+import { ciphertextBytes, roundedBytes } from '../schemes/ckks/ciphertext-wire.ts';
 import type { CkksParams } from '../schemes/ckks/params.ts';
 import { EvaluationKeys } from '../schemes/rlwe/evaluation-keys.ts';
 import type { KeyPlan } from '../schemes/rlwe/key-plan.ts';
 import { PublicKey } from '../schemes/rlwe/public-key.ts';
 import { layerProducts } from './facts.ts';
-import type { Bucket, LayerBound, Report, Step } from './program.ts';
+import type { Bucket, LayerBound, Program, Report, Step } from './program.ts';
 
 export interface ReportSubject {
   readonly network: PolynomialNetwork;
@@ -15,9 +15,10 @@ export interface ReportSubject {
   readonly steps: readonly Step[];
   readonly keyPlan: KeyPlan;
   readonly bounds: readonly LayerBound[];
+  readonly droppedBits: Program['droppedBits'];
 }
 
-export function reportOf({ network, params, steps, keyPlan, bounds }: ReportSubject): Report {
+export function reportOf({ network, params, steps, keyPlan, bounds, droppedBits }: ReportSubject): Report {
   const { layers, inputs, outputs } = network;
   let [multiplyAdds, squarings, relinearized] = [0, 0, 0];
   for (const step of steps) {
@@ -31,7 +32,6 @@ export function reportOf({ network, params, steps, keyPlan, bounds }: ReportSubj
   }
   const groups = (features: number, { interleave }: Bucket) => Math.ceil(features / interleave);
   const up = { parts: 2, level: params.maxLevel, isSeeded: true };
-  const down = { parts: 2, level: 0, isSeeded: false };
   return {
     depth: layers.length - 1,
     logQP: params.logQP,
@@ -41,7 +41,7 @@ export function reportOf({ network, params, steps, keyPlan, bounds }: ReportSubj
       groups(inputs, bucket) * (bucket.interleave - 1) + relinearized + groups(outputs, bucket),
     keyBytes: PublicKey.byteLength(params) + EvaluationKeys.byteLength(params, keyPlan),
     bytesUp: (bucket) => ciphertextBytes(params, { ...up, count: groups(inputs, bucket) }),
-    bytesDown: (bucket) => ciphertextBytes(params, { ...down, count: groups(outputs, bucket) }),
+    bytesDown: (bucket) => roundedBytes(params, groups(outputs, bucket), droppedBits(bucket)),
     bounds,
   };
 }

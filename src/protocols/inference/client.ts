@@ -143,19 +143,8 @@ export class InferenceClient implements Disposable {
     const { interleave } = query.bucket;
     const groups = Math.ceil(outputs / interleave);
     using arena = this.#context.arena();
-    const batch = CiphertextBatch.fromBytes(this.#context, message.ciphertexts, arena, groups);
-    if (batch.count !== groups || batch.level !== 0 || batch.parts !== 2) {
-      throw new DecodeError('a reply', `${groups} two-part ciphertexts at level 0 were expected`);
-    }
-    for (let g = 0; g < groups; g++) {
-      if (
-        batch
-          .part(g, 1)
-          .words.u64()
-          .every((word) => word === 0n)
-      )
-        throw new DecodeError('a reply', 'it is not encrypted');
-    }
+    const batch = CiphertextBatch.fromRoundedBytes(this.#context, message.ciphertexts, arena, groups);
+    if (batch.count !== groups) throw new DecodeError('a reply', `${groups} ciphertexts were expected`);
     const encoder = this.#context.encoder(arena);
     const scores = new Float32Array(query.samples * outputs);
     this.#context

@@ -132,7 +132,8 @@ export class InferenceResponder implements Disposable {
 
   /**
    * Evaluates a query. The reply is re-randomised by a fresh encryption of zero under the client's public key and flooded as far as
-   * the promised precision allows, so that it shows the scores and little of how they came about.
+   * the promised precision allows, so that it shows the scores and little of how they came about. Then its low bits are dropped, which
+   * tells nothing more: it is computed from what would have been sent.
    *
    * @throws {DecodeError} {@link ParamsMismatchError} {@link ProtocolError} {@link MissingKeyError}
    */
@@ -178,7 +179,7 @@ export class InferenceResponder implements Disposable {
     const bytes = writeReply({
       programId: program.offer.programId,
       nonce: message.nonce,
-      ciphertexts: reply.toBytes(),
+      ciphertexts: reply.toRoundedBytes(program.droppedBits(bucket)),
     });
     return { bytes, steps, peakBytes: peak };
   }
