@@ -287,6 +287,19 @@ describe('files', () => {
     );
   });
 
+  test('are read from a slice of pooled memory at any offset, and do not keep it', () => {
+    const input = randomInput(everyKind(), 2, 11);
+    const expected = evaluateIntegerNetwork(everyKind(), input, plain);
+    for (const offset of [1, 2, 3, 8]) {
+      const pool = Buffer.alloc(bytes.length + 16, 0xa5);
+      pool.set(bytes, offset);
+      const copy = IntegerNetwork.fromBytes(pool.subarray(offset, offset + bytes.length));
+      pool.fill(0x5a);
+      expect(evaluateIntegerNetwork(copy, input, plain)).toEqual(expected);
+      for (const { map } of copy.linears) expect(map.weights.buffer).not.toBe(pool.buffer);
+    }
+  });
+
   test('that are damaged are refused, or are networks', () => {
     expect(() => IntegerNetwork.fromBytes(bytes.subarray(0, bytes.length - 1))).toThrow(DecodeError);
     fc.assert(

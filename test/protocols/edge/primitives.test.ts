@@ -292,3 +292,15 @@ test('a plan survives its bytes; damaged bytes do not', async () => {
   await expect(readPlan(bytes.subarray(0, bytes.length - 1))).rejects.toThrow('truncated');
   await expect(readPlan(Uint8Array.of(...bytes, 0))).rejects.toThrow('trailing');
 });
+
+test('a plan read from a slice of pooled memory does not keep it', async () => {
+  const plan = await planLayers(mixedNetwork(4));
+  const bytes = planBytes(plan.layers);
+  for (const offset of [1, 3, 8]) {
+    const pool = Buffer.alloc(bytes.length + 16, 0xa5);
+    pool.set(bytes, offset);
+    const copy = await readPlan(pool.subarray(offset, offset + bytes.length));
+    pool.fill(0x5a);
+    expect(copy).toEqual(plan);
+  }
+});
