@@ -91,8 +91,9 @@ export async function openCryptonnWorld(
       const renamed = permutation.rename(labels);
       const vectors = encryptedVectors(spec, integers);
       if (spec.mode === 'projected') return new ClearBatch(vectors, renamed, kernel);
-      const { length, vectors: perBatch } = axisSizes(spec, 'forward');
-      const partVectors = Math.min(axisSizes(spec, 'gradient').length, perBatch);
+      const { length } = axisSizes(spec, 'forward');
+      if (labels.length !== spec.batch) return new ClearBatch(vectors, renamed, kernel, { length });
+      const partVectors = axisSizes(spec, 'gradient').length;
       return new ClearBatch(vectors, renamed, kernel, { length, partVectors });
     },
     [Symbol.dispose]() {

@@ -152,7 +152,7 @@ export class Authority<K> implements Disposable {
     const { spec } = this.#find(dataset);
     const seed = this.#masterSeed(dataset, axis);
     try {
-      const raised = packVectors(policy.note(weights));
+      const raised = packVectors(policy.note(weights, this.#random));
       const keys = weights.length / policy.length;
       const { rank } = policy.issued;
       await this.#record({ kind: 'issued', requester, dataset, axis, keys, digest, rank, raised });
@@ -233,7 +233,7 @@ export class Authority<K> implements Disposable {
       this.#datasets.set(spec.id, { spec, digest, policies: axisPolicies(spec), closed });
     } else if (record.kind === 'issued') {
       const policy = this.#find(record.dataset).policies.get(record.axis);
-      policy?.note(unpackVectors(record.raised));
+      policy?.replay(unpackVectors(record.raised));
       if (policy?.issued.rank !== record.rank)
         throw new DecodeError('the log', 'the ranks do not follow from the vectors');
     } else if (record.kind === 'closed') {

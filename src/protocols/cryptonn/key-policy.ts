@@ -1,5 +1,6 @@
 /** What the authority decides about one axis of one data set: pure rules over vectors and the span issued so far. */
 import { KeyRefusedError } from '../../base/errors.ts';
+import type { RandomSource } from '../../base/random.ts';
 import { axisSizes } from './axis-sizes.ts';
 import type { AxisName, DatasetSpec } from './dataset-spec.ts';
 import { projectionMatrix, projectionSpan } from './projection.ts';
@@ -69,13 +70,19 @@ export class AxisPolicy {
   }
 
   /** Notes issued rows; returns those that raised the rank. */
-  note(weights: Int32Array): Int32Array[] {
-    const raised: Int32Array[] = [];
-    for (let start = 0; start < weights.length; start += this.length) {
-      const row = weights.subarray(start, start + this.length);
-      if (this.issued.add(row)) raised.push(row);
-    }
-    return raised;
+  note(weights: Int32Array, random: RandomSource): Int32Array[] {
+    return this.issued.addAll(this.#rows(weights), random);
+  }
+
+  /** Notes rows that each raised the rank when they were issued. */
+  replay(weights: Int32Array): void {
+    for (const row of this.#rows(weights)) this.issued.add(row);
+  }
+
+  #rows(weights: Int32Array): Int32Array[] {
+    return Array.from({ length: weights.length / this.length }, (_, i) =>
+      weights.subarray(i * this.length, (i + 1) * this.length),
+    );
   }
 }
 

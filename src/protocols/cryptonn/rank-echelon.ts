@@ -5,7 +5,9 @@
  * the rationals implies dependence modulo every prime, so no inside vector is ever called outside. The reverse can fail
  * only for a vector that is inside modulo both and not over the rationals: chance 2^-62 for a vector chosen without regard to the primes.
  */
+import { shake256 } from '@noble/hashes/sha3.js';
 import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
+import type { RandomSource } from '../../base/random.ts';
 
 /** Both prime, below 2^31: 2^31 - 1 and 2^31 - 19. */
 const PRIMES: readonly [number, number] = [2_147_483_647, 2_147_483_629];
@@ -67,6 +69,32 @@ class PrimeEchelon {
     return out;
   }
 
+  /** Whether a vector of residues lies in the span: as {@link residual}, for entries of any size below the prime. */
+  containsResidues(vector: Float64Array): boolean {
+    const p = this.#p;
+    const out = vector.slice();
+    for (let k = 0; k < this.#rows.length; k++) {
+      const factor = vector[this.#pivots[k] as number];
+      if (factor === 0) continue;
+      const row = this.#rows[k] as Float64Array;
+      const [high, low] = [Math.floor(factor / 65_536), factor % 65_536];
+      for (let j = 0; j < out.length; j++)
+        out[j] = reduced(out[j] - reduced(high * row[j], p) * 65_536 - low * row[j], p);
+    }
+    return isZero(out);
+  }
+
+  /** The sum of the vectors with coefficients below the prime. */
+  combination(vectors: readonly ArrayLike<number>[], coefficients: Float64Array): Float64Array {
+    const p = this.#p;
+    const out = new Float64Array((vectors[0] as ArrayLike<number>).length);
+    vectors.forEach((vector, i) => {
+      const coefficient = reduced(coefficients[i], p);
+      for (let j = 0; j < out.length; j++) out[j] = reduced(out[j] + coefficient * (vector[j] as number), p);
+    });
+    return out;
+  }
+
   /** Adds a residual that is not zero. */
   insert(residual: Float64Array): void {
     const p = this.#p;
@@ -119,6 +147,21 @@ export class RankEchelon {
     return raised;
   }
 
+  /**
+   * Adds all vectors; returns those that raised the rank. When a random combination of them lies in the span, all of them are taken
+   * to do so: where one does not, that happens for one of 2^31 choices of its coefficient.
+   * @throws {ShapeError} @throws {OutOfRangeError}
+   */
+  addAll<T extends ArrayLike<number>>(vectors: readonly T[], random: RandomSource): T[] {
+    for (const vector of vectors) this.#check(vector);
+    if (vectors.length === 0 || this.rank === this.length) return [];
+    const coefficients = randomCoefficients(vectors.length, random);
+    const isInside = this.#echelons.every((echelon) =>
+      echelon.containsResidues(echelon.combination(vectors, coefficients)),
+    );
+    return isInside ? [] : vectors.filter((vector) => this.add(vector));
+  }
+
   #check(vector: ArrayLike<number>): void {
     if (vector.length !== this.length) throw new ShapeError('a key vector', this.length, vector.length);
     for (let i = 0; i < vector.length; i++) {
@@ -127,6 +170,13 @@ export class RankEchelon {
         throw new OutOfRangeError(`entry ${i} of a key vector`, `an integer up to ${LARGEST_ENTRY}`, value);
     }
   }
+}
+
+/** Uniform below 2^31. */
+function randomCoefficients(count: number, random: RandomSource): Float64Array {
+  const bytes = shake256(random.seed(), { dkLen: 4 * count });
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  return Float64Array.from({ length: count }, (_, i) => view.getUint32(4 * i, true) >>> 1);
 }
 
 function isZero(values: Float64Array): boolean {

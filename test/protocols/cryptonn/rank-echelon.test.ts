@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { OutOfRangeError, ShapeError } from '../../../src/base/errors.ts';
+import { systemRandom } from '../../../src/base/random.ts';
 import { SeededGenerator } from '../../../src/nn/generator.ts';
 import {
   rankBudget,
@@ -61,6 +62,21 @@ test('large random vectors: dependent after the last free one, in and out of the
   inside[7]!++;
   expect(echelon.contains(inside)).toBe(false);
   expect(echelon.rank).toBe(40);
+});
+
+test('many vectors at once raise the rank as one after another, whether none, some or all of them do', () => {
+  const generator = new SeededGenerator(5);
+  const vector = () => Int32Array.from({ length: 60 }, () => generator.below(2 ** 16) - 2 ** 15);
+  const [together, apart] = [new RankEchelon(60), new RankEchelon(60)];
+  const known = Array.from({ length: 8 }, vector);
+  const sum = Int32Array.from(known[0]!, (value, j) => (value - known[1]![j]!) >> 1);
+  const even = known.map((row) => row.map((value) => 2 * (value >> 2)));
+  for (const rows of [known, [sum, ...even], known, [known[3]!, vector(), known[5]!], known, []]) {
+    const raised = together.addAll(rows, systemRandom);
+    expect(raised).toEqual(rows.filter((row) => apart.add(row)));
+    expect(together.rank).toBe(apart.rank);
+  }
+  expect(() => together.addAll([new Int32Array(59)], systemRandom)).toThrow(ShapeError);
 });
 
 test('refuses other lengths and entries that are no bounded integers, naming the index', () => {
