@@ -4,9 +4,11 @@ import type { Kernel } from '../src/kernel/kernel.ts';
 import { Authority } from '../src/protocols/cryptonn/authority.ts';
 import type { AuthorityStorage } from '../src/protocols/cryptonn/authority-storage.ts';
 import { axisSizes } from '../src/protocols/cryptonn/axis-sizes.ts';
+import { batchAxes } from '../src/protocols/cryptonn/batch-bytes.ts';
 import { ClearBatch, EncryptedBatch, type KeySource } from '../src/protocols/cryptonn/batch-products.ts';
 import { DataOwner, encryptedVectors, fixedPoint } from '../src/protocols/cryptonn/data-owner.ts';
-import type { AxisName, DatasetSpec } from '../src/protocols/cryptonn/dataset-spec.ts';
+import type { DatasetSpec } from '../src/protocols/cryptonn/dataset-spec.ts';
+import { EncryptedLabels } from '../src/protocols/cryptonn/encrypted-labels.ts';
 import { LabelPermutation } from '../src/protocols/cryptonn/label-permutation.ts';
 import { LatticeSchemes } from '../src/protocols/cryptonn/lattice-schemes.ts';
 import { MasterKeyring, type SchemeFor } from '../src/protocols/cryptonn/master-keyring.ts';
@@ -46,9 +48,8 @@ export async function openCryptonnWorld(
   const authority = await Authority.open(noStorage(), keyring, systemRandom);
   await authority.createDataset('owner', spec);
   const publicKeys: Disposable[] = [];
-  const names: AxisName[] = spec.mode === 'faithful' ? ['forward', 'gradient'] : ['projection'];
   const axes = Object.fromEntries(
-    names.map((axis) => {
+    batchAxes(spec).map((axis) => {
       const scheme = schemeFor(spec, axis);
       const publicKey = scheme.publicKeyFromBytes(authority.masterPublicKey(spec.id, axis));
       publicKeys.push(publicKey);
@@ -66,7 +67,7 @@ export async function openCryptonnWorld(
     return answer.keys;
   };
   return {
-    ...{ spec, authority, permutation, issued },
+    ...{ spec, authority, permutation, issued, owner, schemeFor },
     /** `[batch, features]` reals with their true labels. */
     encrypted(inputs: Float32Array, labels: ArrayLike<number>): OpenedBatch {
       const owned = owner.encrypt(inputs, labels);
@@ -76,9 +77,15 @@ export async function openCryptonnWorld(
         spec.mode === 'faithful'
           ? { scheme: schemeFor(spec, 'gradient'), ciphertexts: owned.features }
           : undefined;
-      const all = [...owned.samples, ...owned.features];
+      const all = [...owned.samples, ...owned.features, ...owned.encryptedLabels];
+      const hidden = owned.encryptedLabels.length > 0;
+      const labelAxis = () => ({
+        scheme: schemeFor(spec, 'labels'),
+        ciphertexts: owned.encryptedLabels,
+      });
+      const encryptedLabels = hidden ? new EncryptedLabels(labelAxis(), keys) : undefined;
       return {
-        batch: new EncryptedBatch(owned.labels, axis, samples, along, keys),
+        batch: new EncryptedBatch(owned.labels, axis, samples, along, keys, encryptedLabels),
         bytes: all.reduce((sum, { byteLength }) => sum + byteLength, 0),
         [Symbol.dispose]() {
           for (const ciphertext of all) ciphertext[Symbol.dispose]();

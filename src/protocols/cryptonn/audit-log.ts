@@ -9,7 +9,7 @@ import { bytesToHex, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import * as z from 'zod';
 import { constantTimeEqual } from '../../base/constant-time.ts';
 import { DecodeError, type RefusalReason } from '../../base/errors.ts';
-import { datasetSpecSchema } from './dataset-spec.ts';
+import { AXIS_NAMES, datasetSpecSchema } from './dataset-spec.ts';
 
 const REFUSALS = [
   'unknown-dataset',
@@ -22,7 +22,7 @@ const REFUSALS = [
 ] as const satisfies readonly RefusalReason[];
 
 const decision = { requester: z.string(), dataset: z.string() };
-const axis = z.enum(['forward', 'gradient', 'projection']);
+const axis = z.enum(AXIS_NAMES);
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
 const recordSchema = z.discriminatedUnion('kind', [

@@ -7,6 +7,9 @@ import { type AxisName, type DatasetSpec, PROJECTION_BOUND } from './dataset-spe
 /** Combinations of projection rows may have larger entries than the rows: sums of a few of them are of use to nobody else. */
 export const COMBINATION_BOUND = 4 * PROJECTION_BOUND;
 
+/** Of -100 log p in key vectors for cross-entropy: probabilities below e^-10.23 count as that. */
+export const LOG_BOUND = 1023;
+
 export interface AxisSizes extends InnerProductSpec {
   /** Vectors that one batch has on this axis and that share every key. */
   readonly vectors: number;
@@ -28,7 +31,11 @@ export function axisSizes(spec: DatasetSpec, axis: AxisName): AxisSizes {
     return { length: features, inputBound, weightBound: COMBINATION_BOUND, vectors: batch, parts: 1 };
   if (faithful === undefined || axis === 'projection')
     throw new InvalidParamsError(`"${spec.id}" has no axis ${axis}`, {});
-  const { weightBound, gradientBound } = faithful;
+  const { weightBound, gradientBound, labels } = faithful;
+  if (axis === 'labels') {
+    if (labels === undefined) throw new InvalidParamsError(`"${spec.id}" has no axis ${axis}`, {});
+    return { length: spec.classes, inputBound: 1, weightBound: LOG_BOUND, vectors: batch, parts: 1 };
+  }
   let [taps, positions, parts] = [features, 1, 1];
   if (convolution !== undefined) {
     const { outHeight, outWidth } = datasetWindows(convolution);
@@ -44,6 +51,7 @@ export function axisSizes(spec: DatasetSpec, axis: AxisName): AxisSizes {
 
 /** Entries of a key vector on an axis, also where the data set issues none. */
 export function vectorLength(spec: DatasetSpec, axis: AxisName): number {
+  if (axis === 'labels') return spec.classes;
   if (spec.faithful !== undefined && axis !== 'projection') return axisSizes(spec, axis).length;
   return axis === 'gradient' ? spec.batch : spec.features;
 }

@@ -1,6 +1,6 @@
 /**
  * One encrypted batch as bytes, as it lies in an owner's file:
- * 'SRCB', samples u32, labels u16 each, then for both axes: ciphertexts u32, per ciphertext its length u32 and bytes.
+ * 'SRCB', labels u32, u16 each, none when they are encrypted; then for samples, features and labels: ciphertexts u32, per ciphertext its length u32 and bytes.
  */
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import type { InnerProductCiphertext, InnerProductScheme } from '../../fe/inner-product-scheme.ts';
@@ -10,17 +10,20 @@ import type { AxisName, DatasetSpec } from './dataset-spec.ts';
 
 const MAGIC = 0x42435253;
 
-export type BatchContent = Pick<OwnedBatch, 'labels' | 'samples' | 'features'>;
+export type BatchContent = Pick<OwnedBatch, 'labels' | 'encryptedLabels' | 'samples' | 'features'>;
 
-/** The axes of a data set: across the samples first, along the batch second where there is one. */
-export function batchAxes({ mode }: DatasetSpec): readonly AxisName[] {
-  return mode === 'faithful' ? ['forward', 'gradient'] : ['projection'];
+/** The axes of a data set, those of its samples first. */
+export function batchAxes({ mode, faithful }: DatasetSpec): readonly AxisName[] {
+  if (mode === 'projected') return ['projection'];
+  return faithful?.labels === undefined ? ['forward', 'gradient'] : ['forward', 'gradient', 'labels'];
 }
 
-export function writeBatch({ labels, samples, features }: BatchContent): Uint8Array {
-  const axes = [samples, features].map((axis) => axis.map((ciphertext) => ciphertext.toBytes()));
+export function writeBatch({ labels, encryptedLabels, samples, features }: BatchContent): Uint8Array {
+  const axes = [samples, features, encryptedLabels].map((axis) =>
+    axis.map((ciphertext) => ciphertext.toBytes()),
+  );
   const length = axes.flat().reduce((sum, bytes) => sum + 4 + bytes.length, 0);
-  const writer = new ByteWriter(4 + 4 + 2 * labels.length + 8 + length);
+  const writer = new ByteWriter(4 + 4 + 2 * labels.length + 4 * axes.length + length);
   writer.u32(MAGIC);
   writer.u32(labels.length);
   for (const label of labels) writer.u16(label);
@@ -45,22 +48,22 @@ export function readBatch(
 ): BatchContent {
   const reader = new ByteReader('an encrypted batch', bytes);
   if (reader.u32() !== MAGIC) throw reader.error('bad magic');
-  if (reader.u32() !== spec.batch) throw reader.error(`a batch of this data set has ${spec.batch} samples`);
-  const labels = Int32Array.from({ length: spec.batch }, () => reader.u16());
+  const axes = batchAxes(spec);
+  const plainLabels = axes.includes('labels') ? 0 : spec.batch;
+  if (reader.u32() !== plainLabels) throw reader.error(`a batch of this data set has ${plainLabels} labels`);
+  const labels = Int32Array.from({ length: plainLabels }, () => reader.u16());
   if (labels.some((label) => label >= spec.classes))
     throw reader.error(`a label is no class below ${spec.classes}`);
-  const [across, along] = batchAxes(spec) as [AxisName, AxisName?];
   const made: InnerProductCiphertext[] = [];
   try {
-    const samples = readAxis(reader, schemeFor(across), axisSizes(spec, across), made);
-    if (along === undefined) {
-      if (reader.u32() !== 0) throw reader.error('a second axis was not expected');
-      reader.end();
-      return { labels, samples, features: [] };
-    }
-    const features = readAxis(reader, schemeFor(along), axisSizes(spec, along), made);
+    const [samples, features, encryptedLabels] = [0, 1, 2].map((at) => {
+      const axis = axes[at];
+      if (axis !== undefined) return readAxis(reader, schemeFor(axis), axisSizes(spec, axis), made);
+      if (reader.u32() !== 0) throw reader.error('another axis was not expected');
+      return [];
+    }) as [InnerProductCiphertext[], InnerProductCiphertext[], InnerProductCiphertext[]];
     reader.end();
-    return { labels, samples, features };
+    return { labels, encryptedLabels, samples, features };
   } catch (error) {
     for (const ciphertext of made) ciphertext[Symbol.dispose]();
     throw error;

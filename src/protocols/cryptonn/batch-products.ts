@@ -9,12 +9,16 @@ import type {
   InnerProductScheme,
 } from '../../fe/inner-product-scheme.ts';
 import type { MatrixMultiply } from '../../nn/matrix-multiply.ts';
+import type { AxisName } from './dataset-spec.ts';
+import type { EncryptedLabels } from './encrypted-labels.ts';
 
 /** A batch consists of encrypted vectors: its samples, or the windows of its images, sample by sample. */
 export interface BatchProducts {
   readonly samples: number;
   /** Classes under the owners' secret names. */
   readonly labels: Int32Array;
+  /** In place of the labels, which are empty then. */
+  readonly encryptedLabels?: EncryptedLabels | undefined;
   /** `[rows, vectors]` from key vectors `[rows, length]`. */
   forward(weights: Int32Array): Promise<Float32Array>;
   /** `[rows, length]` from combinations of the vectors, `[rows, vectors]`. */
@@ -104,10 +108,7 @@ function columnRange(matrix: Int32Array, rows: number, start: number, width: num
 }
 
 /** Asks the authority for the keys of the rows of `weights`. */
-export type KeySource = (
-  axis: 'forward' | 'gradient' | 'projection',
-  weights: Int32Array,
-) => Promise<FunctionKeys>;
+export type KeySource = (axis: AxisName, weights: Int32Array) => Promise<FunctionKeys>;
 
 export interface AxisCiphertexts {
   readonly scheme: InnerProductScheme;
@@ -123,6 +124,7 @@ export class EncryptedBatch implements BatchProducts {
   readonly #axis: 'forward' | 'projection';
   readonly #gradientAxis: AxisCiphertexts | undefined;
   readonly #keys: KeySource;
+  readonly encryptedLabels: EncryptedLabels | undefined;
 
   constructor(
     labels: Int32Array,
@@ -130,8 +132,10 @@ export class EncryptedBatch implements BatchProducts {
     samples: AxisCiphertexts,
     gradient: AxisCiphertexts | undefined,
     keys: KeySource,
+    encryptedLabels?: EncryptedLabels,
   ) {
-    this.samples = labels.length;
+    this.samples = encryptedLabels?.samples ?? labels.length;
+    this.encryptedLabels = encryptedLabels;
     this.labels = labels;
     this.#axis = axis;
     this.#samplesAxis = samples;
@@ -143,7 +147,7 @@ export class EncryptedBatch implements BatchProducts {
   async forward(weights: Int32Array): Promise<Float32Array> {
     using keys = await this.#keys(this.#axis, weights);
     const { scheme, ciphertexts } = this.#samplesAxis;
-    return Float32Array.from(decryptAll(scheme, ciphertexts, keys, weights));
+    return Float32Array.from(decryptBlocks(scheme, ciphertexts, keys, weights));
   }
 
   /**
@@ -163,7 +167,12 @@ export class EncryptedBatch implements BatchProducts {
     for (let part = 0; part * scheme.length < vectors; part++) {
       const own = columnRange(weights, rows, part * scheme.length, scheme.length);
       using keys = await this.#keys('gradient', own);
-      const products = decryptAll(scheme, ciphertexts.slice(part * blocks, (part + 1) * blocks), keys, own);
+      const products = decryptBlocks(
+        scheme,
+        ciphertexts.slice(part * blocks, (part + 1) * blocks),
+        keys,
+        own,
+      );
       if (sums === undefined) sums = products;
       else for (let i = 0; i < products.length; i++) sums[i] += products[i];
     }
@@ -172,7 +181,7 @@ export class EncryptedBatch implements BatchProducts {
 }
 
 /** `[keys, vectors]` over ciphertexts that share their keys. */
-function decryptAll(
+export function decryptBlocks(
   scheme: InnerProductScheme,
   ciphertexts: readonly InnerProductCiphertext[],
   keys: FunctionKeys,

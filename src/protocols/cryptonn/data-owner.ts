@@ -8,6 +8,7 @@ import type {
 } from '../../fe/inner-product-scheme.ts';
 import { axisSizes, datasetWindows } from './axis-sizes.ts';
 import type { AxisName, DatasetSpec } from './dataset-spec.ts';
+import { oneHotColumns } from './encrypted-labels.ts';
 import { windowVectors } from './first-layer.ts';
 import type { LabelPermutation } from './label-permutation.ts';
 
@@ -16,7 +17,9 @@ export interface OwnedBatch {
   readonly owner: string;
   /** As declared in the specification that the owner encrypted under. */
   readonly inputScale: number;
+  /** Renamed; empty when they are encrypted. */
   readonly labels: Int32Array;
+  readonly encryptedLabels: readonly InnerProductCiphertext[];
   readonly samples: readonly InnerProductCiphertext[];
   /** Along the batch; empty in projected mode. */
   readonly features: readonly InnerProductCiphertext[];
@@ -80,13 +83,17 @@ export class DataOwner {
     const integers = fixedPoint(inputs, inputScale, inputBound);
     const renamed = this.#permutation.rename(labels);
     const isFaithful = mode === 'faithful';
+    const isHidden = this.spec.faithful?.labels !== undefined;
     const forward = isFaithful ? 'forward' : 'projection';
     const vectors = encryptedVectors(this.spec, integers);
     const { length, vectors: count } = axisSizes(this.spec, forward);
     return {
       owner: this.name,
       inputScale,
-      labels: renamed,
+      labels: isHidden ? new Int32Array(0) : renamed,
+      encryptedLabels: isHidden
+        ? this.#encryptAxis('labels', oneHotColumns(renamed, this.spec.classes), renamed.length)
+        : [],
       samples: this.#encryptAxis(forward, transposedIntegers(vectors, count, length), count),
       features: isFaithful ? this.#encryptParts(vectors) : [],
     };

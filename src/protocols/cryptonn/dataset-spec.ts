@@ -9,7 +9,7 @@ import { DecodeError, InvalidParamsError } from '../../base/errors.ts';
 import { rankBudget } from './leak-budget.ts';
 
 /** Which vectors share a master key: features of a sample, samples of a batch, features under a projection. */
-export const AXIS_NAMES = ['forward', 'gradient', 'projection'] as const;
+export const AXIS_NAMES = ['forward', 'gradient', 'projection', 'labels'] as const;
 export type AxisName = (typeof AXIS_NAMES)[number];
 
 const count = (most: number) => z.int().min(1).max(most);
@@ -59,6 +59,8 @@ export const datasetSpecSchema = z.strictObject({
       acknowledged: z.literal('I understand what leaks'),
       weightBound: count(4095),
       gradientBound: count(4095),
+      /** One-hot under the secret class names, instead of the names themselves. */
+      labels: z.literal('encrypted').optional(),
     })
     .optional(),
 });

@@ -4,7 +4,7 @@
  * everything above runs in the clear. Given exact products, encrypted and clear training take the same steps to the last bit.
  */
 import { DecodeError } from '../../base/errors.ts';
-import { SoftmaxCrossEntropy } from '../../nn/cross-entropy.ts';
+import { logSoftmaxInPlace, SoftmaxCrossEntropy } from '../../nn/cross-entropy.ts';
 import { SeededGenerator } from '../../nn/generator.ts';
 import { newParameter, type LayerSpec, type Parameter } from '../../nn/layer.ts';
 import type { MatrixMultiply } from '../../nn/matrix-multiply.ts';
@@ -98,17 +98,29 @@ export class FixedPointTrainer {
   /** One step of stochastic gradient descent. @throws what the batch throws: {@link KeyRefusedError}, {@link TransportError} */
   async step(batch: BatchProducts): Promise<StepReport> {
     const { units, learningRate, partVectors } = this.options;
-    const { samples, labels } = batch;
+    const { samples, encryptedLabels } = batch;
+    const asked = encryptedLabels?.keysAsked ?? 0;
+    const labels = (await encryptedLabels?.open()) ?? batch.labels;
     const z = this.#affine(await batch.forward(this.keyVectors()), samples);
     const logits = this.upper.forward(z, samples, true);
-    const loss = this.#loss.evaluate(logits, labels, samples);
+    const loss = await this.#lossOf(logits, labels, batch);
     const dz = this.upper.backward(this.#loss.gradient, samples, true);
     const { integers, scales } = this.#quantisedDifference(dz, samples);
     this.#setGradient(await batch.gradient(integers), scales);
     this.#optimiser.step(learningRate, 1);
     this.#steps++;
+    const newKeys = (encryptedLabels?.keysAsked ?? 0) - asked;
     const parts = (samples * this.first.positions) / (partVectors ?? samples * this.first.positions);
-    return { loss, accuracy: this.#loss.correct / samples, keys: units * (1 + parts) };
+    return { loss, accuracy: this.#loss.correct / samples, keys: units * (1 + parts) + newKeys };
+  }
+
+  /** Sets the output difference; the reported loss comes from the encrypted labels where there are such. */
+  async #lossOf(logits: Float32Array, labels: Int32Array, { samples, encryptedLabels }: BatchProducts) {
+    const loss = this.#loss.evaluate(logits, labels, samples);
+    if (encryptedLabels === undefined) return loss;
+    const logProbabilities = logits.slice();
+    logSoftmaxInPlace(logProbabilities, logits.length / samples);
+    return encryptedLabels.crossEntropy(logProbabilities);
   }
 
   /** Share of samples whose best class is the label; one key per unit. */
@@ -116,7 +128,8 @@ export class FixedPointTrainer {
     let [correct, counted] = [0, 0];
     for (const batch of batches) {
       const z = this.#affine(await batch.forward(this.keyVectors()), batch.samples);
-      this.#loss.evaluate(this.upper.forward(z, batch.samples, false), batch.labels, batch.samples);
+      const labels = (await batch.encryptedLabels?.open()) ?? batch.labels;
+      this.#loss.evaluate(this.upper.forward(z, batch.samples, false), labels, batch.samples);
       correct += this.#loss.correct;
       counted += batch.samples;
     }

@@ -2,6 +2,7 @@
 import { KeyRefusedError } from '../../base/errors.ts';
 import type { RandomSource } from '../../base/random.ts';
 import { axisSizes } from './axis-sizes.ts';
+import { batchAxes } from './batch-bytes.ts';
 import type { AxisName, DatasetSpec } from './dataset-spec.ts';
 import { projectionMatrix, projectionSpan } from './projection.ts';
 import { RankEchelon } from './rank-echelon.ts';
@@ -94,9 +95,8 @@ export function axisPolicies(spec: DatasetSpec): Map<AxisName, AxisPolicy> {
     const { length, weightBound } = axisSizes(spec, 'projection');
     return new Map([['projection', new AxisPolicy('projection', length, weightBound, span)]]);
   }
-  const axes: readonly AxisName[] = ['forward', 'gradient'];
   return new Map(
-    axes.map((axis) => {
+    batchAxes(spec).map((axis) => {
       const { length, weightBound } = axisSizes(spec, axis);
       return [axis, new AxisPolicy(axis, length, weightBound)];
     }),

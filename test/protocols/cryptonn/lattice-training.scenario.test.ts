@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openCryptonnWorld } from '../../../bench/cryptonn-world.ts';
-import { InvalidParamsError } from '../../../src/base/errors.ts';
+import { DecodeError, InvalidParamsError } from '../../../src/base/errors.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';
 import { openKernel } from '../../../src/kernel/open.ts';
 import { SeededGenerator } from '../../../src/nn/generator.ts';
 import type { LayerSpec } from '../../../src/nn/layer.ts';
+import { axisSizes } from '../../../src/protocols/cryptonn/axis-sizes.ts';
+import { type BatchContent, readBatch, writeBatch } from '../../../src/protocols/cryptonn/batch-bytes.ts';
 import { type DatasetSpec, parseDatasetSpec } from '../../../src/protocols/cryptonn/dataset-spec.ts';
 import { pooledConvolution } from '../../../src/protocols/cryptonn/first-layer.ts';
 import {
@@ -12,7 +14,9 @@ import {
   type FixedPointOptions,
 } from '../../../src/protocols/cryptonn/fixed-point-trainer.ts';
 import { fittingPacking } from '../../../src/protocols/cryptonn/lattice-schemes.ts';
+import type { SchemeFor } from '../../../src/protocols/cryptonn/master-keyring.ts';
 import { projectedInputs, standardisationOf } from '../../../src/protocols/cryptonn/projected-inputs.ts';
+import { InsecureScheme } from './insecure-scheme.ts';
 
 let kernel: Kernel;
 beforeAll(async () => {
@@ -47,6 +51,14 @@ const images: DatasetSpec = {
     gradientSamples: 2,
   },
 };
+
+const hiddenLabels: DatasetSpec = {
+  ...{ ...dense, id: 'hidden-labels' },
+  faithful: { ...dense.faithful!, labels: 'encrypted' },
+};
+
+/** For what does not depend on the scheme; several ciphertexts, the last one not full. */
+const openScheme: SchemeFor = (spec, axis) => new InsecureScheme(axisSizes(spec, axis), 5);
 
 function optionsFor(spec: DatasetSpec): FixedPointOptions {
   const { features, batch } = spec;
@@ -89,6 +101,46 @@ describe('under the lattice scheme at 128 bits', () => {
       expect(resumed.toBytes()).not.toEqual(clear.toBytes());
     },
   );
+});
+
+test('encrypted labels give the same steps, and the loss to two decimals per sample', async () => {
+  using world = await openCryptonnWorld(hiddenLabels, kernel, () => 0, openScheme);
+  const generator = new SeededGenerator(1);
+  const inputs = Float32Array.from({ length: dense.batch * dense.features }, () => generator.uniform());
+  const labels = Int32Array.from({ length: dense.batch }, () => generator.below(CLASSES));
+  using hidden = world.encrypted(inputs, labels);
+  expect(hidden.batch.labels).toHaveLength(0);
+  const open = world.clear(inputs, labels);
+  const options = optionsFor(hiddenLabels);
+  const [encrypted, clear] = [new FixedPointTrainer(options), new FixedPointTrainer(options)];
+  for (let step = 0; step < 3; step++) {
+    const [a, b] = [await encrypted.step(hidden.batch), await clear.step(open)];
+    expect(Math.abs(a.loss - b.loss)).toBeLessThan(0.005);
+    // A key per sample for the loss, and in the first step one per class.
+    expect(a.keys).toBe(b.keys + dense.batch + (step === 0 ? CLASSES : 0));
+    expect(encrypted.toBytes()).toEqual(clear.toBytes());
+  }
+  // What it discloses: the classes under their secret names, as documented.
+  expect(await hidden.batch.encryptedLabels!.open()).toEqual(world.permutation.rename(labels));
+  expect(world.authority.issuedRanks('hidden-labels').labels).toBe(CLASSES);
+  const wrong = world.permutation.rename(labels).map((label) => (label + 1) % CLASSES);
+  const opened = await hidden.batch.encryptedLabels!.open();
+  expect(opened).not.toEqual(wrong);
+});
+
+test.each([dense, images, hiddenLabels])('a batch survives its file: $id', async (spec) => {
+  using world = await openCryptonnWorld(spec, kernel, () => 0, openScheme);
+  const inputs = new Float32Array(spec.batch * spec.features).fill(0.5);
+  const labels = Int32Array.from({ length: spec.batch }, (_, i) => i % CLASSES);
+  const owned = world.owner.encrypt(inputs, labels);
+  const bytes = writeBatch(owned);
+  const read = readBatch(bytes, spec, (axis) => world.schemeFor(spec, axis));
+  expect(writeBatch(read)).toEqual(bytes);
+  expect(read.labels).toEqual(owned.labels);
+  const all = (batch: BatchContent) => [...batch.samples, ...batch.features, ...batch.encryptedLabels];
+  for (const ciphertext of [...all(owned), ...all(read)]) ciphertext[Symbol.dispose]();
+  const other = spec === hiddenLabels ? dense : hiddenLabels;
+  expect(() => readBatch(bytes, other, (axis) => world.schemeFor(spec, axis))).toThrow(DecodeError);
 });
 
 test('a data set of windows states sizes that fit, and is faithful', () => {
