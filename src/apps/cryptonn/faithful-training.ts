@@ -118,6 +118,7 @@ function watched({ products }: LoadedBatch, index: number, watch: TrainingWatch)
   return {
     samples: products.samples,
     labels: products.labels,
+    encryptedLabels: products.encryptedLabels,
     forward: (weights) => tell('forward', weights, products.forward(weights)),
     gradient: (weights) => tell('gradient', weights, products.gradient(weights)),
   };

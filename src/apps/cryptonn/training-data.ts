@@ -7,6 +7,7 @@ import { readBatch } from '../../protocols/cryptonn/batch-bytes.ts';
 import { EncryptedBatch } from '../../protocols/cryptonn/batch-products.ts';
 import { checkOwnerScales } from '../../protocols/cryptonn/data-owner.ts';
 import { type AxisName, type DatasetSpec, datasetDigest } from '../../protocols/cryptonn/dataset-spec.ts';
+import { EncryptedLabels } from '../../protocols/cryptonn/encrypted-labels.ts';
 import type { SchemeFor } from '../../protocols/cryptonn/master-keyring.ts';
 import { EncryptedFile } from './encrypted-file.ts';
 import type { RemoteAuthority } from './remote-authority.ts';
@@ -87,20 +88,24 @@ export class TrainingData implements AsyncDisposable {
     const { file, at } = this.#place(index);
     const { spec } = this;
     const scheme = (axis: Parameters<SchemeFor>[1]) => this.#schemeFor(spec, axis);
-    const { labels, samples, features } = readBatch(await file.batch(at), spec, scheme);
+    const { labels, encryptedLabels, samples, features } = readBatch(await file.batch(at), spec, scheme);
     const axis = spec.mode === 'faithful' ? 'forward' : 'projection';
+    const keys = (wanted: AxisName, weights: Int32Array) => this.#keys(wanted, weights);
     const products = new EncryptedBatch(
       labels,
       axis,
       { scheme: scheme(axis), ciphertexts: samples },
       spec.mode === 'faithful' ? { scheme: scheme('gradient'), ciphertexts: features } : undefined,
-      (wanted, weights) => this.#keys(wanted, weights),
+      keys,
+      encryptedLabels.length === 0
+        ? undefined
+        : new EncryptedLabels({ scheme: scheme('labels'), ciphertexts: encryptedLabels }, keys),
     );
     return {
       owner: file.header.owner,
       products,
       [Symbol.dispose]() {
-        for (const ciphertext of [...samples, ...features]) ciphertext[Symbol.dispose]();
+        for (const ciphertext of [...samples, ...features, ...encryptedLabels]) ciphertext[Symbol.dispose]();
       },
     };
   }

@@ -1,6 +1,7 @@
 /**
  * One encrypted batch as bytes, as it lies in an owner's file:
- * 'SRCB', labels u32, u16 each, none when they are encrypted; then for samples, features and labels: ciphertexts u32, per ciphertext its length u32 and bytes.
+ * 'SRCB', labels u32, u16 each, none when they are encrypted; then for samples, features, and encrypted labels if any:
+ * ciphertexts u32, per ciphertext its length u32 and bytes.
  */
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import type { InnerProductCiphertext, InnerProductScheme } from '../../fe/inner-product-scheme.ts';
@@ -10,7 +11,8 @@ import type { AxisName, DatasetSpec } from './dataset-spec.ts';
 
 const MAGIC = 0x42435253;
 
-export type BatchContent = Pick<OwnedBatch, 'labels' | 'encryptedLabels' | 'samples' | 'features'>;
+export type BatchContent = Pick<OwnedBatch, 'labels' | 'samples' | 'features'> &
+  Partial<Pick<OwnedBatch, 'encryptedLabels'>>;
 
 /** The axes of a data set, those of its samples first. */
 export function batchAxes({ mode, faithful }: DatasetSpec): readonly AxisName[] {
@@ -19,9 +21,8 @@ export function batchAxes({ mode, faithful }: DatasetSpec): readonly AxisName[] 
 }
 
 export function writeBatch({ labels, encryptedLabels, samples, features }: BatchContent): Uint8Array {
-  const axes = [samples, features, encryptedLabels].map((axis) =>
-    axis.map((ciphertext) => ciphertext.toBytes()),
-  );
+  const lists = [samples, features, ...(encryptedLabels?.length ? [encryptedLabels] : [])];
+  const axes = lists.map((axis) => axis.map((ciphertext) => ciphertext.toBytes()));
   const length = axes.flat().reduce((sum, bytes) => sum + 4 + bytes.length, 0);
   const writer = new ByteWriter(4 + 4 + 2 * labels.length + 4 * axes.length + length);
   writer.u32(MAGIC);
@@ -45,7 +46,7 @@ export function readBatch(
   bytes: Uint8Array,
   spec: DatasetSpec,
   schemeFor: (axis: AxisName) => InnerProductScheme,
-): BatchContent {
+): Required<BatchContent> {
   const reader = new ByteReader('an encrypted batch', bytes);
   if (reader.u32() !== MAGIC) throw reader.error('bad magic');
   const axes = batchAxes(spec);
@@ -56,12 +57,12 @@ export function readBatch(
     throw reader.error(`a label is no class below ${spec.classes}`);
   const made: InnerProductCiphertext[] = [];
   try {
-    const [samples, features, encryptedLabels] = [0, 1, 2].map((at) => {
-      const axis = axes[at];
-      if (axis !== undefined) return readAxis(reader, schemeFor(axis), axisSizes(spec, axis), made);
-      if (reader.u32() !== 0) throw reader.error('another axis was not expected');
-      return [];
-    }) as [InnerProductCiphertext[], InnerProductCiphertext[], InnerProductCiphertext[]];
+    const [across, along, hidden] = axes as [AxisName, AxisName?, AxisName?];
+    const read = (axis: AxisName) => readAxis(reader, schemeFor(axis), axisSizes(spec, axis), made);
+    const samples = read(across);
+    const features = along === undefined ? [] : read(along);
+    if (along === undefined && reader.u32() !== 0) throw reader.error('a second axis was not expected');
+    const encryptedLabels = hidden === undefined ? [] : read(hidden);
     reader.end();
     return { labels, encryptedLabels, samples, features };
   } catch (error) {

@@ -137,7 +137,11 @@ test.each([dense, images, hiddenLabels])('a batch survives its file: $id', async
   const read = readBatch(bytes, spec, (axis) => world.schemeFor(spec, axis));
   expect(writeBatch(read)).toEqual(bytes);
   expect(read.labels).toEqual(owned.labels);
-  const all = (batch: BatchContent) => [...batch.samples, ...batch.features, ...batch.encryptedLabels];
+  const all = (batch: BatchContent) => [
+    ...batch.samples,
+    ...batch.features,
+    ...(batch.encryptedLabels ?? []),
+  ];
   for (const ciphertext of [...all(owned), ...all(read)]) ciphertext[Symbol.dispose]();
   const other = spec === hiddenLabels ? dense : hiddenLabels;
   expect(() => readBatch(bytes, other, (axis) => world.schemeFor(spec, axis))).toThrow(DecodeError);
