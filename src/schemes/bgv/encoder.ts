@@ -53,7 +53,9 @@ export class BgvEncoder {
       copy.u64().set(plaintext.coefficients.u64());
       kernel.nttForward(plainRing.tables, copy, PLAIN_LIMB);
       kernel.toDoubles(plainRing.tables, placed, copy, PLAIN_LIMB);
-      return Float64Array.from(this.#places, (place) => placed[place]!);
+      const slots = new Float64Array(params.n);
+      for (let i = 0; i < slots.length; i++) slots[i] = placed[this.#places[i]!]!;
+      return slots;
     } finally {
       copy.wipe();
       placed.fill(0);
