@@ -9,11 +9,11 @@ import { OutOfRangeError } from '../base/errors.ts';
 
 /** The arrays of a model. Children of an entry are contiguous and sorted by word. */
 export interface NgramTables {
-  /** [V + 1]: words, then the end of the sentence. */
+  /** `[V + 1]`: words, then the end of the sentence. */
   readonly unigram: Float32Array;
-  /** [V + 2]: back-off weight of every single-word context; the last is the start of the sentence. */
+  /** `[V + 2]`: back-off weight of every single-word context; the last is the start of the sentence. */
   readonly unigramBackoff: Float32Array;
-  /** [V + 3]: bigrams of context w are [bigramStart[w], bigramStart[w + 1]). */
+  /** `[V + 3]`: bigrams of context w are `[bigramStart[w], bigramStart[w + 1])`. */
   readonly bigramStart: Uint32Array;
   readonly bigramWord: Uint16Array;
   readonly bigram: Float32Array;
