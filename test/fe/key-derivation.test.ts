@@ -15,7 +15,7 @@ test.each([127, 32767])(
   'requests alike, equal, at the bounds %i, of another count, all different',
   (bound) => {
     using scheme = new LatticeInnerProduct(kernel, {
-      length: 40,
+      length: 300,
       inputBound: 9,
       weightBound: bound,
       packing: 64,
@@ -24,7 +24,7 @@ test.each([127, 32767])(
     const bytes = secretKey.toBytes();
     const next = seededGenerator(11);
     const fresh = (rows: number) =>
-      Int32Array.from({ length: 40 * rows }, () => (next() % (2 * bound + 1)) - bound);
+      Int32Array.from({ length: 300 * rows }, () => (next() % (2 * bound + 1)) - bound);
     const changed = (weights: Int32Array, count: number) => {
       const out = weights.slice();
       for (let i = 0; i < count; i++) out[next() % out.length] = (next() % (2 * bound + 1)) - bound;
@@ -39,7 +39,7 @@ test.each([127, 32767])(
     // From one bound to the other in a single entry, twice.
     for (const value of [-bound, bound]) {
       weights = weights.slice();
-      weights[799] = value;
+      weights[20 * 300 - 1] = value;
       requests.push(weights);
     }
     requests.push(fresh(7), changed(weights, 1), changed(weights, 1), changed(weights, 1));

@@ -40,4 +40,4 @@ test('the chi-square values of twenty streams are themselves distributed as they
   });
   // p > 1e-3, of normal deviates against the normal distribution: multiplier of sigma 1.
   expect(kolmogorovDistance(deviates, Math.sqrt(2 * Math.LN2))).toBeLessThan(1.95);
-}, 120_000);
+});

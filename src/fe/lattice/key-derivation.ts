@@ -10,6 +10,8 @@ import type { LatticeContext } from './objects.ts';
 const GROUP_ROWS = 6;
 /** Largest share of the products at which changes are cheaper than deriving anew; measured with 128 keys of length 784. */
 const WORTHWHILE_SHARE = 0.2;
+/** Products of shorter vectors cost no more than what remembering costs. */
+const LEAST_LENGTH = 256;
 /** Keys of more words are not remembered. */
 const MOST_WORDS = 2 ** 20;
 /** Of the kernel's products: entries, and sums of a row in absolute value. Differences are up to twice the weights. */
@@ -70,7 +72,8 @@ export class LatticeKeyDerivation {
   #changes(weights: Int32Array, count: number): Changes | undefined {
     const before = this.#weights;
     const { length, weightBound } = this.#context.params;
-    const fits = 2 * weightBound < LARGEST_WEIGHT && 2 * length * weightBound < LARGEST_NORM;
+    const fits =
+      length >= LEAST_LENGTH && 2 * weightBound < LARGEST_WEIGHT && 2 * length * weightBound < LARGEST_NORM;
     if (!fits || before === undefined || before.length !== weights.length) return undefined;
     const columns: Uint32Array[] = [];
     let products = 0;
