@@ -1,11 +1,12 @@
 /** The command line: names, options and help. What the commands do is in their own files. */
 import { Command, Option } from 'commander';
 import { bench } from './bench.ts';
+import { cryptonnDemo } from './cryptonn-demo.ts';
 import { demo } from './demo.ts';
 import { WHO_LEARNS_WHAT } from './disclosure.ts';
 import { doctor } from './doctor.ts';
 import { addAttack } from './attack.ts';
-import { addAuthority } from './authority.ts';
+import { addAuthority, WHO_LEARNS_WHAT_IN_TRAINING } from './authority.ts';
 import { addEdge } from './edge.ts';
 import { addEncryptData } from './encrypt-data.ts';
 import { inspect } from './inspect.ts';
@@ -23,6 +24,10 @@ const NETWORK_FLAG = [
   "which of the model's polynomial networks; the 4-bit one by default",
 ] as const;
 const MODELS_FLAG = ['--models <dir>', 'where the model directories are', installation.models] as const;
+
+/** What `subrosa demo --mode` can show. */
+const DEMO_MODES = { speech: demo, cryptonn: cryptonnDemo } as const;
+type DemoMode = keyof typeof DEMO_MODES;
 
 /** Builds the program. `setExit` hears the exit code of commands that end without an error but not with 0. */
 export function buildProgram(
@@ -75,13 +80,18 @@ function addDemo(program: Command, terminal: Terminal, parts: EngineParts): void
     .command('demo')
     .description('a server process that cannot hear recognises the recordings that ship with the package')
     .addOption(
+      new Option('--mode <mode>', 'what is shown').choices(Object.keys(DEMO_MODES)).default('speech'),
+    )
+    .addOption(
       new Option('--task <task>', 'which model').choices(['digits', 'sentences', 'both']).default('both'),
     )
     .option('--wav <file...>', 'your own recordings instead')
+    .option('--data <dir>', 'mode cryptonn: where mnist/ is; without it drawn digits do')
     .option(...MODELS_FLAG)
     .option(...JSON_FLAG)
     .addHelpText('after', WHO_LEARNS_WHAT)
-    .action((flags) => demo(flags, terminal, parts));
+    .addHelpText('after', `Mode cryptonn:${WHO_LEARNS_WHAT_IN_TRAINING}`)
+    .action((flags) => DEMO_MODES[flags.mode as DemoMode](flags, terminal, parts));
 }
 
 function addServe(program: Command, terminal: Terminal, parts: EngineParts): void {

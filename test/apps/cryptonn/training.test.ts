@@ -1,7 +1,10 @@
 /** `subrosa authority`, `encrypt-data` and `train cryptonn` in projected mode, and what owners can do wrong. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { at, done, prepared, run, testAccuracy } from './training-world.ts';
+
+// Key generation and two processes: a busy machine needs its time.
+vi.setConfig({ testTimeout: 300_000 });
 
 describe('projected', () => {
   test('two owners, an authority and a trainer: a model that only owners can name the classes of', async () => {
