@@ -4,6 +4,8 @@
  * same either way, and so is what they reveal: weights are known to the authority and the holder of the keys.
  */
 import type { Words } from '../../kernel/kernel.ts';
+import { handOver } from '../../ring/arena.ts';
+import { copyWords } from '../../ring/poly.ts';
 import type { LatticeContext } from './objects.ts';
 
 /** Rows that a product of the kernel works on together; those of a group share the columns that changed. */
@@ -39,26 +41,38 @@ export class LatticeKeyDerivation {
 
   /** [count, n] words modulo the key prime; the caller's. `weights` are [count, length] and checked. */
   derive(weights: Int32Array, count: number): Words {
+    try {
+      const rows = this.#deriveRows(weights, count);
+      this.#weights = weights.slice();
+      return rows;
+    } catch (error) {
+      // Kept rows that changed in part would make wrong keys of the next differences.
+      this.wipe();
+      throw error;
+    }
+  }
+
+  #deriveRows(weights: Int32Array, count: number): Words {
     const { kernel, params } = this.#context;
     const changes = this.#changes(weights, count);
     const isAlike = changes !== undefined && changes.share <= WORTHWHILE_SHARE;
     if (isAlike && this.#rows !== undefined) this.#applyChanges(this.#rows, weights, changes);
     const words = count * params.dimension;
-    const out = kernel.allocate(words);
-    if (isAlike && this.#rows !== undefined) {
-      out.u64().set(this.#rows.u64());
-    } else {
+    return handOver(kernel.allocate(words), (out) => {
+      if (isAlike && this.#rows !== undefined) {
+        copyWords(out, this.#rows);
+        return out;
+      }
       using prepared = kernel.prepareGemm(weights, count, params.length);
       kernel.gemm(this.#context.keyRing, out, prepared, this.#secret, 1, [0]);
       this.#rows?.wipe();
       this.#rows = undefined;
       if (isAlike && words <= MOST_WORDS) {
         this.#rows = kernel.allocate(words);
-        this.#rows.u64().set(out.u64());
+        copyWords(this.#rows, out);
       }
-    }
-    this.#weights = weights.slice();
-    return out;
+      return out;
+    });
   }
 
   /** Forgets what was derived. */

@@ -2,6 +2,7 @@
 import type { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { DisposedError } from '../../base/errors.ts';
 import type { Kernel, RingTables, Words } from '../../kernel/kernel.ts';
+import { handOver } from '../../ring/arena.ts';
 import type {
   FunctionKeys,
   InnerProductCiphertext,
@@ -142,8 +143,11 @@ export class LatticePublicKey extends LatticeObject implements MasterPublicKey {
     this.assertLive();
     if (this.#matrix === undefined) {
       const { kernel, ring, mods, params } = this.context;
-      this.#matrix = kernel.allocate(params.rank ** 2 * mods.length * ring.n);
-      kernel.uniform(ring, this.#matrix, this.seed, mods);
+      // Kept only when it was filled: a matrix of zeros would hide nothing.
+      this.#matrix = handOver(kernel.allocate(params.rank ** 2 * mods.length * ring.n), (words) => {
+        kernel.uniform(ring, words, this.seed, mods);
+        return words;
+      });
     }
     return this.#matrix;
   }
@@ -240,10 +244,11 @@ export class LatticeFunctionKeys extends LatticeObject implements FunctionKeys {
           byComponent[to] = one[from] as number;
       }
     }
-    const words = kernel.allocate(count * rank * mods.length * packing);
-    kernel.fromDoubles(ring, words, byComponent, mods);
-    kernel.nttForward(ring, words, mods);
-    return words;
+    return handOver(kernel.allocate(count * rank * mods.length * packing), (words) => {
+      kernel.fromDoubles(ring, words, byComponent, mods);
+      kernel.nttForward(ring, words, mods);
+      return words;
+    });
   }
 
   protected override free(): void {

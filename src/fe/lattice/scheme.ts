@@ -9,7 +9,9 @@
  */
 import { Drbg, type RandomSource } from '../../base/random.ts';
 import { ParamsMismatchError, ShapeError } from '../../base/errors.ts';
-import type { Kernel, Words } from '../../kernel/kernel.ts';
+import type { Kernel, RingTables, Words } from '../../kernel/kernel.ts';
+import { handOver } from '../../ring/arena.ts';
+import { Scratch } from '../../ring/scratch.ts';
 import type {
   FunctionKeys,
   InnerProductCiphertext,
@@ -50,11 +52,19 @@ export class LatticeInnerProduct implements InnerProductScheme {
   constructor(kernel: Kernel, spec: LatticeSpec) {
     this.params = new LatticeParams(spec);
     const { packing, dimension, primes, keyPrime, results } = this.params;
+    const ring = kernel.openRing(packing, primes);
+    let keyRing: RingTables;
+    try {
+      keyRing = kernel.openRing(dimension, [keyPrime]);
+    } catch (error) {
+      ring[Symbol.dispose]();
+      throw error;
+    }
     this.#context = {
       params: this.params,
       kernel,
-      ring: kernel.openRing(packing, primes),
-      keyRing: kernel.openRing(dimension, [keyPrime]),
+      ring,
+      keyRing,
       mods: primes.map((_, i) => i),
       scratch: (length) => {
         if (this.#scratch.length < length) this.#scratch = new Float64Array(length);
@@ -86,36 +96,66 @@ export class LatticeInnerProduct implements InnerProductScheme {
   }
 
   setup(random: RandomSource): MasterKeys {
-    const { kernel, ring, keyRing, mods, params } = this.#context;
-    const { length, rank, packing, dimension, multipliers } = params;
+    const { length, dimension, multipliers } = this.params;
     using drbg = new Drbg(random.seed());
-    const size = length * mods.length * packing;
     // Component by component, so that one call multiplies a component of all vectors: [k, length].
     const secrets = this.#gaussian(length * dimension, multipliers[0], drbg.nextKey('s'));
     const errors = this.#gaussian(length * dimension, multipliers[0], drbg.nextKey('e'));
-    const vectors = this.#transformed(errors);
-    const publicKey = new LatticePublicKey(this.#context, drbg.nextPublicSeed(), vectors);
-    const transformed = this.#transformed(secrets);
-    const entry = mods.length * packing;
-    for (let j = 0; j < rank; j++) {
-      for (let b = 0; b < rank; b++) {
-        const out = vectors.sub(j * size, size);
-        const a = publicKey.matrix.sub((j * rank + b) * entry, entry);
-        kernel.mulAdd(ring, out, transformed.sub(b * size, size), a, mods);
+    try {
+      const publicKey = this.#publicKey(drbg.nextPublicSeed(), secrets, errors);
+      try {
+        return { publicKey, secretKey: this.#secretKey(secrets) };
+      } catch (error) {
+        publicKey[Symbol.dispose]();
+        throw error;
       }
+    } finally {
+      secrets.fill(0);
+      errors.fill(0);
     }
-    transformed.wipe();
+  }
+
+  #publicKey(seed: Uint8Array, secrets: Float64Array, errors: Float64Array): LatticePublicKey {
+    const { kernel, ring, mods, params } = this.#context;
+    const { length, rank, packing } = params;
+    const [entry, size] = [mods.length * packing, length * mods.length * packing];
+    using scratch = new Scratch(kernel);
+    const publicKey = new LatticePublicKey(this.#context, seed, this.#transformed(errors));
+    try {
+      const transformed = scratch.allocate(secrets.length * mods.length);
+      this.#transformInto(transformed, secrets);
+      for (let j = 0; j < rank; j++) {
+        for (let b = 0; b < rank; b++) {
+          const out = publicKey.words.sub(j * size, size);
+          const a = publicKey.matrix.sub((j * rank + b) * entry, entry);
+          kernel.mulAdd(ring, out, transformed.sub(b * size, size), a, mods);
+        }
+      }
+      return publicKey;
+    } catch (error) {
+      publicKey[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  #secretKey(secrets: Float64Array): LatticeSecretKey {
+    const { kernel, keyRing, params } = this.#context;
+    const { length, rank, packing, dimension } = params;
     const byVector = new Float64Array(secrets.length);
-    for (let b = 0; b < rank; b++) {
-      for (let i = 0; i < length; i++) {
-        const from = (b * length + i) * packing;
-        byVector.set(secrets.subarray(from, from + packing), i * dimension + b * packing);
+    try {
+      for (let b = 0; b < rank; b++) {
+        for (let i = 0; i < length; i++) {
+          const from = (b * length + i) * packing;
+          byVector.set(secrets.subarray(from, from + packing), i * dimension + b * packing);
+        }
       }
+      return handOver(kernel.allocate(byVector.length), (rows) => {
+        kernel.fromDoubles(keyRing, rows, byVector, [0]);
+        return new LatticeSecretKey(this.#context, rows);
+      });
+    } finally {
+      byVector.fill(0);
     }
-    const rows = kernel.allocate(byVector.length);
-    kernel.fromDoubles(keyRing, rows, byVector, [0]);
-    for (const values of [secrets, errors, byVector]) values.fill(0);
-    return { publicKey, secretKey: new LatticeSecretKey(this.#context, rows) };
   }
 
   encrypt(publicKey: MasterPublicKey, columns: Int32Array, random: RandomSource): LatticeCiphertext {
@@ -129,27 +169,25 @@ export class LatticeInnerProduct implements InnerProductScheme {
     checkBound('an input', columns, params.inputBound);
     using drbg = new Drbg(random.seed());
     const entry = mods.length * packing;
-    const randomness = this.#gaussian(rank * packing, multipliers[1], drbg.nextKey('u'));
-    const r = this.#transformed(randomness);
-    const words = kernel.allocate((rank + length) * entry);
-    const [head, body] = [words.sub(0, rank * entry), words.sub(rank * entry, length * entry)];
-    this.#fillErrors(head, this.#gaussian(rank * packing, multipliers[1], drbg.nextKey('e')));
-    this.#fillInputs(body, columns, count);
-    const errors = this.#gaussian(length * packing, multipliers[2], drbg.nextKey('e'));
-    using noise = kernel.allocate(length * entry);
-    kernel.fromDoubles(ring, noise, errors, mods);
-    kernel.add(ring, body, body, noise, mods);
-    kernel.nttForward(ring, body, mods);
-    for (let j = 0; j < rank; j++) {
-      const factor = r.sub(j * entry, entry);
-      kernel.mulAdd(ring, head, key.matrix.sub(j * rank * entry, rank * entry), factor, mods);
-      kernel.mulAdd(ring, body, key.words.sub(j * length * entry, length * entry), factor, mods);
-    }
-    r.wipe();
-    noise.u64().fill(0n);
-    randomness.fill(0);
-    errors.fill(0);
-    return new LatticeCiphertext(this.#context, count, words);
+    using scratch = new Scratch(kernel);
+    const r = scratch.allocate(rank * entry);
+    this.#reduceAndWipe(r, this.#gaussian(rank * packing, multipliers[1], drbg.nextKey('u')));
+    kernel.nttForward(ring, r, mods);
+    return handOver(kernel.allocate((rank + length) * entry), (words) => {
+      const [head, body] = [words.sub(0, rank * entry), words.sub(rank * entry, length * entry)];
+      this.#reduceAndWipe(head, this.#gaussian(rank * packing, multipliers[1], drbg.nextKey('e')));
+      this.#fillInputs(body, columns, count);
+      const noise = scratch.allocate(length * entry);
+      this.#reduceAndWipe(noise, this.#gaussian(length * packing, multipliers[2], drbg.nextKey('e')));
+      kernel.add(ring, body, body, noise, mods);
+      kernel.nttForward(ring, words, mods);
+      for (let j = 0; j < rank; j++) {
+        const factor = r.sub(j * entry, entry);
+        kernel.mulAdd(ring, head, key.matrix.sub(j * rank * entry, rank * entry), factor, mods);
+        kernel.mulAdd(ring, body, key.words.sub(j * length * entry, length * entry), factor, mods);
+      }
+      return new LatticeCiphertext(this.#context, count, words);
+    });
   }
 
   /** Weights that differ little from those of the calls before are served from the difference: see {@link LatticeKeyDerivation}. */
@@ -256,24 +294,36 @@ export class LatticeInnerProduct implements InnerProductScheme {
 
   #gaussian(count: number, multiplier: number, key: Uint8Array): Float64Array {
     const values = new Float64Array(count);
-    this.#context.kernel.wideGaussian(values, multiplier, key, 0);
-    key.fill(0);
+    try {
+      this.#context.kernel.wideGaussian(values, multiplier, key, 0);
+    } finally {
+      key.fill(0);
+    }
     return values;
   }
 
   #transformed(values: Float64Array): Words {
-    const { kernel, ring, mods } = this.#context;
-    const words = kernel.allocate(values.length * mods.length);
-    kernel.fromDoubles(ring, words, values, mods);
-    kernel.nttForward(ring, words, mods);
-    return words;
+    const { kernel, mods } = this.#context;
+    return handOver(kernel.allocate(values.length * mods.length), (words) => {
+      this.#transformInto(words, values);
+      return words;
+    });
   }
 
-  #fillErrors(out: Words, errors: Float64Array): void {
+  #transformInto(out: Words, values: Float64Array): void {
     const { kernel, ring, mods } = this.#context;
-    kernel.fromDoubles(ring, out, errors, mods);
+    kernel.fromDoubles(ring, out, values, mods);
     kernel.nttForward(ring, out, mods);
-    errors.fill(0);
+  }
+
+  /** Residues, not transformed. */
+  #reduceAndWipe(out: Words, secret: Float64Array): void {
+    const { kernel, ring, mods } = this.#context;
+    try {
+      kernel.fromDoubles(ring, out, secret, mods);
+    } finally {
+      secret.fill(0);
+    }
   }
 
   /** floor(q/K) x_i(X), coefficients: vector j of the block stands at X^j. */

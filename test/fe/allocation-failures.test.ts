@@ -1,0 +1,82 @@
+/** The lattice scheme with each of its allocations failing in turn. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { KernelError } from '../../src/base/errors.ts';
+import { seededRandom } from '../../src/base/testing.ts';
+import { LatticeInnerProduct } from '../../src/fe/lattice/scheme.ts';
+import { loadNativeKernel } from '../../src/kernel/native.ts';
+import { AllocationFaults } from '../kernel/allocation-faults.ts';
+import { tryOpen } from '../kernel/differential.ts';
+import { overrideMethods } from '../kernel/override-methods.ts';
+
+const SPEC = { length: 3, inputBound: 4, weightBound: 4, packing: 32 };
+const WEIGHTS = Int32Array.of(1, -2, 3);
+const COLUMNS = Int32Array.of(1, 2, 3, 4, -1, -2);
+const { kernel, reason } = tryOpen('native', loadNativeKernel);
+
+describe.skipIf(kernel === undefined)(`the native kernel (${reason ?? 'here'})`, () => {
+  let faults: AllocationFaults;
+  beforeAll(() => {
+    faults = new AllocationFaults(kernel!);
+  });
+  afterAll(() => {
+    expect(faults.held).toEqual({ words: 0, handles: 0 });
+  });
+
+  test('setup, keys, encryption and decryption from nothing', async () => {
+    const failures = await faults.failEach(() => {
+      using scheme = new LatticeInnerProduct(faults.kernel, SPEC);
+      const keys = scheme.setup(seededRandom('setup'));
+      using publicKey = keys.publicKey;
+      using secretKey = keys.secretKey;
+      using ciphertext = scheme.encrypt(publicKey, COLUMNS, seededRandom('encryption'));
+      using functionKeys = scheme.deriveKeys(secretKey, WEIGHTS);
+      expect([...scheme.decrypt(ciphertext, functionKeys, WEIGHTS)]).toEqual([-8, -12]);
+    });
+    expect(failures).toBeGreaterThan(10);
+  });
+
+  test('a public key whose matrix could not be expanded expands it the next time', async () => {
+    using scheme = new LatticeInnerProduct(faults.kernel, SPEC);
+    const keys = scheme.setup(seededRandom('setup'));
+    using publicKey = keys.publicKey;
+    using secretKey = keys.secretKey;
+    const bytes = publicKey.toBytes();
+    using functionKeys = scheme.deriveKeys(secretKey, WEIGHTS);
+    await faults.failEach(() => {
+      using parsed = scheme.publicKeyFromBytes(bytes);
+      scheme.encrypt(parsed, COLUMNS, seededRandom('encryption'))[Symbol.dispose]();
+    });
+    using parsed = scheme.publicKeyFromBytes(bytes);
+    using ciphertext = scheme.encrypt(parsed, COLUMNS, seededRandom('encryption'));
+    expect([...scheme.decrypt(ciphertext, functionKeys, WEIGHTS)]).toEqual([-8, -12]);
+  });
+
+  test('keys of nearly the same weights stay right after a derivation that ran out of memory', () => {
+    let left = Infinity;
+    const short = overrideMethods(kernel!, {
+      allocate: (words) => {
+        if (left-- <= 0) throw new KernelError('native', 'memory is exhausted, says the test');
+        return kernel!.allocate(words);
+      },
+    });
+    using scheme = new LatticeInnerProduct(short, SPEC);
+    const keys = scheme.setup(seededRandom('setup'));
+    using _publicKey = keys.publicKey;
+    using secretKey = keys.secretKey;
+    const weights = [0, 1, 2, 3, 4].map((first) =>
+      Int32Array.from({ length: 36 }, (_, i) => (i === 0 ? first : 1)),
+    );
+    const derived = (from: typeof secretKey, at: number) => {
+      using functionKeys = scheme.deriveKeys(from, weights[at]!);
+      return functionKeys.toBytes();
+    };
+    for (const allowed of [0, 1]) {
+      for (const at of [0, 1, 2, 3]) derived(secretKey, at);
+      left = allowed;
+      expect(() => derived(secretKey, 4)).toThrow(KernelError);
+      left = Infinity;
+      using fresh = scheme.secretKeyFromBytes(secretKey.toBytes());
+      expect(derived(secretKey, 4)).toEqual(derived(fresh, 4));
+    }
+  });
+});
