@@ -8,8 +8,8 @@ import { Differential, METHODS, openCandidates } from './differential.ts';
 const differential = new Differential();
 const candidates = openCandidates().filter(({ kernel }) => kernel !== undefined);
 const POLYNOMIALS = Number(process.env['DIFFERENTIAL_POLYNOMIALS'] ?? 100_000);
-/** Enough for the methods that take no polynomial: the samplers, the bits, the single-precision product. */
-const MAX_SEEDS = Math.min(1000, POLYNOMIALS);
+/** For the methods that take no polynomial: the samplers, conversions, bits, products of other numbers. Thousands of values each. */
+const MAX_SEEDS = Math.min(100, POLYNOMIALS);
 const BATCH = 10;
 /** The smallest degree at which every instruction set runs its own loops. */
 const DEGREES = [64];
