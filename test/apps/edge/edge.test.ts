@@ -66,9 +66,9 @@ test('two servers on sockets give the result of clear inference, again and again
   await stop();
 });
 
-test('16 devices at once', async () => {
+test('64 devices at once', async () => {
   const network = denseNetwork(5, 40, 7);
-  const parts = await provision(network, { operators: OPERATORS, devices: 16, kernel });
+  const parts = await provision(network, { operators: OPERATORS, devices: 64, kernel });
   const [a, b] = await Promise.all(
     [parts.edgeA, parts.edgeB].map(async (file) =>
       listenEdge(new EdgeService({ ...(await readEdge(file)), apply: plainApply })),
