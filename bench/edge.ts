@@ -19,7 +19,7 @@ import { DataError } from '../src/base/errors.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';
 import { openKernel } from '../src/kernel/open.ts';
 import { inputSize, IntegerRunner, multiplyAdds, outputSize, SeededGenerator } from '../src/nn/index.ts';
-import type { IntegerNetwork } from '../src/nn/index.ts';
+import type { IntegerLinearMap, IntegerNetwork } from '../src/nn/index.ts';
 import { pairBytes } from '../src/protocols/edge/construction.ts';
 import { deviceKeyBytes, type EdgeInference } from '../src/protocols/edge/device.ts';
 import { timeInTurn } from './in-turn.ts';
@@ -164,7 +164,12 @@ function summary(
   };
 }
 
-function layerRows({ name, network }: Setting, all: readonly Measured[]): BenchRow[] {
+/** Additions of the sharing, and multiplications of the projection checks: one of each per input and output. */
+function deviceOperations(identity: DeviceIdentity, map: IntegerLinearMap): number {
+  return (1 + identity.projections.length) * (inputSize(map) + outputSize(map));
+}
+
+function layerRows({ name, network, identity }: Setting, all: readonly Measured[]): BenchRow[] {
   return network.linears.map(({ map }, layer) => {
     const of = (pick: (report: EdgeInference['layers'][number]) => number) =>
       medianOf(all.map(({ inference }) => pick(inference.layers[layer]!)));
@@ -176,7 +181,7 @@ function layerRows({ name, network }: Setting, all: readonly Measured[]): BenchR
       edgeBMs: of((report) => report.edgeMs.b),
       layerBytesUp: of((report) => report.bytesUp),
       layerBytesDown: of((report) => report.bytesDown),
-      deviceOperations: inputSize(map) + 2 * outputSize(map),
+      deviceOperations: deviceOperations(identity, map),
       outsourced: multiplyAdds(map),
     };
   });

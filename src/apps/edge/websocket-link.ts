@@ -3,6 +3,7 @@ import { WebSocket } from 'ws';
 import { TransportError, UsageError } from '../../base/errors.ts';
 import type { MessageLink } from '../../protocols/edge/edge-link.ts';
 import { isLoopback } from '../server/index.ts';
+import { MessageInbox } from './message-inbox.ts';
 
 export interface WebSocketLinkOptions {
   /** Longer messages of the edge end the connection before they are read. */
@@ -50,30 +51,22 @@ export async function connectEdge(address: string, options: WebSocketLinkOptions
   return link;
 }
 
-interface Waiting {
-  readonly resolve: (message: Uint8Array) => void;
-  readonly reject: (error: TransportError) => void;
-}
-
 class WebSocketLink implements MessageLink {
   readonly #socket: WebSocket;
-  readonly #timeoutMs: number;
-  readonly #inbox: Uint8Array[] = [];
-  #waiting: Waiting | null = null;
-  #lost: TransportError | null = null;
+  readonly #inbox: MessageInbox;
 
   constructor(socket: WebSocket, timeoutMs: number) {
     this.#socket = socket;
-    this.#timeoutMs = timeoutMs;
+    this.#inbox = new MessageInbox(timeoutMs, () => this.close());
     socket.on('message', (data, isBinary) => this.#arrived(data as ArrayBuffer, isBinary));
     socket.on('error', (error) =>
-      this.#fail(new TransportError('the connection broke', true, { cause: error })),
+      this.#inbox.fail(new TransportError('the connection broke', true, { cause: error })),
     );
-    socket.on('close', () => this.#fail(new TransportError('the edge closed the connection', true)));
+    socket.on('close', () => this.#inbox.fail(new TransportError('the edge closed the connection', true)));
   }
 
   send(message: Uint8Array): Promise<void> {
-    if (this.#lost !== null) return Promise.reject(this.#lost);
+    if (this.#inbox.lost !== null) return Promise.reject(this.#inbox.lost);
     return new Promise((resolve, reject) => {
       this.#socket.send(message, { binary: true }, (error) => {
         if (error === undefined || error === null) resolve();
@@ -83,30 +76,13 @@ class WebSocketLink implements MessageLink {
   }
 
   receive(): Promise<Uint8Array> {
-    const message = this.#inbox.shift();
-    if (message !== undefined) {
-      if (this.#inbox.length < MOST_WAITING && this.#socket.isPaused) this.#socket.resume();
-      return Promise.resolve(message);
-    }
-    if (this.#lost !== null) return Promise.reject(this.#lost);
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#fail(new TransportError(`no answer within ${this.#timeoutMs / 1000} s`, true));
-        this.close();
-      }, this.#timeoutMs);
-      const settled = <T>(settle: (value: T) => void) => {
-        return (value: T) => {
-          clearTimeout(timer);
-          this.#waiting = null;
-          settle(value);
-        };
-      };
-      this.#waiting = { resolve: settled(resolve), reject: settled(reject) };
-    });
+    const message = this.#inbox.take();
+    if (this.#inbox.length < MOST_WAITING && this.#socket.isPaused) this.#socket.resume();
+    return message;
   }
 
   close(): void {
-    this.#fail(new TransportError('the connection was closed', true));
+    this.#inbox.fail(new TransportError('the connection was closed', true));
     this.#socket.close();
   }
 
@@ -115,17 +91,7 @@ class WebSocketLink implements MessageLink {
       this.#socket.terminate();
       return;
     }
-    const message = new Uint8Array(data);
-    if (this.#waiting !== null) {
-      this.#waiting.resolve(message);
-      return;
-    }
-    this.#inbox.push(message);
+    this.#inbox.put(new Uint8Array(data));
     if (this.#inbox.length >= MOST_WAITING) this.#socket.pause();
-  }
-
-  #fail(error: TransportError): void {
-    this.#lost ??= error;
-    this.#waiting?.reject(this.#lost);
   }
 }

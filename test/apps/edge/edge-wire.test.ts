@@ -16,13 +16,7 @@ import { EdgeDevice } from '../../../src/protocols/edge/device.ts';
 import { EdgeService } from '../../../src/protocols/edge/edge-service.ts';
 import { longestMessage } from '../../../src/protocols/edge/layer-plan.ts';
 import { RequestCounter } from '../../../src/protocols/edge/request-counter.ts';
-import {
-  denseNetwork,
-  memoryLink,
-  mixedNetwork,
-  plainApply,
-  randomInt8,
-} from '../../protocols/edge/edge-pair.ts';
+import { mixedNetwork, plainApply, randomInt8 } from '../../protocols/edge/edge-pair.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'subrosa-edge-wire-'));
 afterAll(() => rmSync(directory, { recursive: true }));

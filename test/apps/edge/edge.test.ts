@@ -78,7 +78,8 @@ test('64 devices at once', async () => {
   const outputs = await Promise.all(
     parts.devices.map(async (file) => {
       const counter = await RequestCounter.open({ load: async () => 0, save: async () => undefined });
-      const links = [await connectEdge(a!.url, LIMITS), await connectEdge(b!.url, LIMITS)] as const;
+      const patient = { ...LIMITS, timeoutMs: 120_000 };
+      const links = [await connectEdge(a!.url, patient), await connectEdge(b!.url, patient)] as const;
       const device = await EdgeDevice.connect(...links, { ...(await readDevice(file)), counter });
       const result = await device.infer(input);
       device.close();
