@@ -35,11 +35,14 @@ Napi::Value uniform(const Napi::CallbackInfo& info) {
     return UniformLimb{out.data + i * n, static_cast<uint32_t>(i / mods.size()), ring->prime(mods[i % mods.size()]).q};
   };
   const auto permuteFour = ring->operations().permuteFourKeccak;
-  const size_t fours = permuteFour ? count / 4 : 0;
-  // Fours first, then what is left one by one.
-  parallelFor(fours + count - 4 * fours, count * n >= 8192, [&](size_t turn) {
-    if (turn >= fours) return sampleUniform(limb(turn + 3 * fours), n, seed.data);
-    const UniformLimb limbs[4] = {limb(4 * turn), limb(4 * turn + 1), limb(4 * turn + 2), limb(4 * turn + 3)};
+  const size_t rest = count % 4;
+  // Two or three limbs that are left take a four with the last one repeated, which writes the same words again.
+  const size_t fours = permuteFour ? count / 4 + (rest >= 2) : 0;
+  const size_t singles = permuteFour ? (rest == 1) : count;
+  parallelFor(fours + singles, count * n >= 8192, [&](size_t turn) {
+    if (turn >= fours) return sampleUniform(limb(count - singles + turn - fours), n, seed.data);
+    UniformLimb limbs[4];
+    for (size_t k = 0; k < 4; k++) limbs[k] = limb(4 * turn + k < count ? 4 * turn + k : count - 1);
     sampleUniformFour(limbs, n, seed.data, permuteFour);
   });
   return info.Env().Undefined();
