@@ -155,6 +155,15 @@ Napi::Value integerLinearAsync(const Napi::CallbackInfo& info) {
   return Napi::Value(env, promise);
 }
 
+// integerMultiplyAdds(isa, turns) -> how many multiply-adds were made; see IntegerPath
+Napi::Value integerMultiplyAddsCall(const Napi::CallbackInfo& info) {
+  Arguments args(info);
+  const Isa isa = args.isa(0);
+  const size_t turns = static_cast<size_t>(args.integer(1, "the turns", 0, int64_t{1} << 26));
+  if (!args.ok()) return info.Env().Undefined();
+  return Napi::Number::New(info.Env(), static_cast<double>(integerMultiplyAdds(isa, turns)));
+}
+
 }  // namespace
 
 void registerInteger(Napi::Env, Napi::Object exports) {
@@ -162,6 +171,7 @@ void registerInteger(Napi::Env, Napi::Object exports) {
   addFunction(exports, "releaseIntegerLinear", releaseIntegerLinear);
   addFunction(exports, "integerLinear", integerLinearCall);
   addFunction(exports, "integerLinearAsync", integerLinearAsync);
+  addFunction(exports, "integerMultiplyAdds", integerMultiplyAddsCall);
 }
 
 }  // namespace subrosa

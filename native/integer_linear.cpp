@@ -203,6 +203,8 @@ void freeIntegerWeights(IntegerWeights* weights) {
   delete weights;
 }
 
+size_t integerMultiplyAdds(Isa isa, size_t turns) { return pathFor(isa).peak(turns); }
+
 bool integerLinear(const IntegerWeights& weights, const int32_t* x, int32_t* out, size_t batch) {
   const IntegerShape& shape = weights.shape;
   const IntegerPath& path = pathFor(weights.isa);

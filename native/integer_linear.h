@@ -69,7 +69,13 @@ struct IntegerPath {
   void (*pack)(int32_t* panel, const int32_t* image, const int32_t* base, const int32_t* offset, size_t pairs);
   // integerTileRows x lanes sums over the pairs, written to tile; added to it when `add`.
   void (*tile)(const int32_t* strip, const int32_t* panel, size_t pairs, int32_t* tile, bool add);
+  // The multiply-add of the tile on registers alone, for measuring the peak of one core; returns how many maps' multiply-adds
+  // (two 16-bit products each) `turns` turns were.
+  size_t (*peak)(size_t turns);
 };
+
+// IntegerPath::peak of an instruction set.
+size_t integerMultiplyAdds(Isa isa, size_t turns);
 
 extern const IntegerPath integerScalar;
 extern const IntegerPath integerEmulated;

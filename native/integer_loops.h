@@ -77,9 +77,30 @@ void integerTile(const int32_t* strip, const int32_t* panel, size_t pairs, int32
   }
 }
 
+// Each sum feeds its own next product, so nothing can be taken out of the loop; ten chains hide the latency and fit the registers.
+template <typename V>
+size_t integerPeak(size_t turns) {
+  using T = typename V::T;
+  constexpr size_t chains = 10;
+  const T w = V::broadcast(0x00030001);
+  T sums[chains];
+#pragma GCC unroll 10
+  for (size_t i = 0; i < chains; i++) sums[i] = V::broadcast(static_cast<int32_t>(i + 1));
+  for (size_t turn = 0; turn < turns; turn++) {
+#pragma GCC unroll 10
+    for (size_t i = 0; i < chains; i++) sums[i] = V::multiplyAdd(sums[i], w, sums[i]);
+  }
+#pragma GCC unroll 10
+  for (size_t i = 1; i < chains; i++) sums[0] = V::add(sums[0], sums[i]);
+  // A use of the sums that the compiler must respect.
+  volatile int32_t used = V::total(sums[0]);
+  (void)used;
+  return turns * chains * V::lanes;
+}
+
 template <typename V>
 constexpr IntegerPath integerPathOf() {
-  return {V::lanes, integerDot<V>, integerPack<V>, integerTile<V>};
+  return {V::lanes, integerDot<V>, integerPack<V>, integerTile<V>, integerPeak<V>};
 }
 
 }  // namespace subrosa

@@ -15,6 +15,7 @@ interface SettingsAddon extends NativeAddon {
   /** 0 asks for one per CPU; returns the number in force. For the whole process. */
   setThreads(threads: number): number;
   multiplyAdds(isa: number, turns: number): number;
+  integerMultiplyAdds(isa: number, turns: number): number;
 }
 
 let loaded: NativeAddon | undefined;
@@ -31,16 +32,21 @@ export function nativeIsas(): string[] {
 }
 
 /**
- * Runs the multiply-add instruction of the matrix product on registers alone, for measuring the peak of one core.
+ * Runs the multiply-add instruction of a product on registers alone, for measuring the peak of one core: of the modular
+ * matrix product, or of integer linear maps, where two 16-bit products are one multiply-add of the map.
  *
  * @returns how many multiply-adds `turns` turns were; 0 when the instruction set has no such instruction
  * @throws {KernelError} for an instruction set that is not to be had.
  */
-export function nativeMultiplyAdds(isa: string, turns: number): number {
+export function nativeMultiplyAdds(
+  isa: string,
+  turns: number,
+  product: 'modular' | 'integer' = 'modular',
+): number {
   const addon = addonOnce();
   const number = addon.listIsas().indexOf(isa);
   if (number < 0) throw new KernelError('native', `no instruction set ${isa} here`);
-  return addon.multiplyAdds(number, turns);
+  return product === 'modular' ? addon.multiplyAdds(number, turns) : addon.integerMultiplyAdds(number, turns);
 }
 
 /** Sets how many threads every native kernel of the process uses; 0 means one per CPU. @returns the number in force */

@@ -65,10 +65,10 @@ class TopologyBuilder {
     return this;
   }
 
-  /** Largest of 3 x 3 at every second place. */
-  pool(padding = 0): this {
+  /** Largest of `extent` x `extent` at every second place. */
+  pool(padding = 0, extent = 3): this {
     const [size, stride, pad]: Pair[] = [
-      [3, 3],
+      [extent, extent],
       [2, 2],
       [padding, padding],
     ];
@@ -146,4 +146,18 @@ export function faceNetNn1(seed = 1): IntegerNetwork {
     .dense(4096)
     .dense(128, false)
     .finish(false);
+}
+
+/** The size of LeNet-5 (LeCun, Bottou, Bengio, Haffner 1998) on 1 x 28 x 28, every filter seeing all maps. */
+export function leNet5(seed = 1): IntegerNetwork {
+  return new TopologyBuilder({ channels: 1, height: 28, width: 28 }, seed)
+    .convolve(6, 5, { padding: 2 })
+    .pool(0, 2)
+    .convolve(16, 5)
+    .pool(0, 2)
+    .flatten()
+    .dense(120)
+    .dense(84)
+    .dense(10, false)
+    .finish(true);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { alexNet, faceNetNn1, inputSize, multiplyAdds, outputSize } from '../../src/nn/index.ts';
+import { alexNet, faceNetNn1, inputSize, leNet5, multiplyAdds, outputSize } from '../../src/nn/index.ts';
 import type { IntegerNetwork } from '../../src/nn/index.ts';
 
 function totals({ linears }: IntegerNetwork): { inputs: number; outputs: number; flop: number } {
@@ -25,5 +25,10 @@ describe('published sizes', () => {
   test('FaceNet NN1: 74.91 MiB of 20-byte elements', () => {
     const { inputs, outputs } = totals(faceNetNn1());
     expect(((inputs + outputs) * 20) / 2 ** 20).toBeCloseTo(74.91, 2);
+  });
+
+  // 6 x 784 x 25, 16 x 100 x 150, 400 x 120, 120 x 84, 84 x 10.
+  test('LeNet-5: 416,520 multiply-adds', () => {
+    expect(totals(leNet5()).flop).toBe(2 * 416_520);
   });
 });
