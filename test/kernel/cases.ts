@@ -443,6 +443,13 @@ export const CASES: Record<KernelMethod, readonly Row[]> = {
       bench.kernel.uniform(bench.ring, limb, seed, [2]);
       return [out.u64().slice(), limb.u64().slice()];
     },
+    // Counts of limbs that are no multiple of the four that are expanded side by side.
+    (bench) =>
+      [[1, 2], [0, 1, 3], Q.slice(0, 3)].map((mods, i) => {
+        const out = bench.zeros((i + 1) * mods.length * bench.n);
+        bench.kernel.uniform(bench.ring, out, bench.bytes(32), mods);
+        return out.u64().slice();
+      }),
   ],
   centredBinomial: [
     (bench) =>
