@@ -9,7 +9,7 @@ import { Authority } from '../../../src/protocols/cryptonn/authority.ts';
 import type { AuthorityStorage } from '../../../src/protocols/cryptonn/authority-storage.ts';
 import { vectorLength } from '../../../src/protocols/cryptonn/axis-sizes.ts';
 import { type AxisName, type DatasetSpec } from '../../../src/protocols/cryptonn/dataset-spec.ts';
-import { MasterKeyring } from '../../../src/protocols/cryptonn/master-keyring.ts';
+import { MasterKeyring, type SchemeFor } from '../../../src/protocols/cryptonn/master-keyring.ts';
 import { InsecureScheme } from '../../protocols/cryptonn/insecure-scheme.ts';
 
 export const [FEATURES, BATCH, CLASSES, RANK] = [36, 8, 3, 4];
@@ -60,8 +60,12 @@ export function smallPolicy(): AuthorityPolicy {
 export const insecureSchemeFor = (spec: DatasetSpec, axis: AxisName) =>
   new InsecureScheme({ length: vectorLength(spec, axis), inputBound: spec.inputBound, weightBound: 127 }, 5);
 
-export async function openAuthorityWorld(storage: AuthorityStorage, options: AuthorityAppOptions = {}) {
-  const keyring = new MasterKeyring(insecureSchemeFor);
+export async function openAuthorityWorld(
+  storage: AuthorityStorage,
+  options: AuthorityAppOptions = {},
+  schemeFor: SchemeFor = insecureSchemeFor,
+) {
+  const keyring = new MasterKeyring(schemeFor);
   const authority = await Authority.open(storage, keyring, systemRandom);
   const policy = smallPolicy();
   for (const spec of policy.datasets) await authority.createDataset('policy', spec);

@@ -1,0 +1,109 @@
+/** What crosses the wire and lies in files: no master secret, no plaintext; shown to be found where it is planted. */
+import { createServer, connect, type Server } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { RemoteAuthority } from '../../../src/apps/cryptonn/remote-authority.ts';
+import { systemRandom } from '../../../src/base/random.ts';
+import type { Kernel } from '../../../src/kernel/kernel.ts';
+import { openKernel } from '../../../src/kernel/open.ts';
+import { SeededGenerator } from '../../../src/nn/generator.ts';
+import { writeBatch } from '../../../src/protocols/cryptonn/batch-bytes.ts';
+import { DataOwner, fixedPoint } from '../../../src/protocols/cryptonn/data-owner.ts';
+import { LabelPermutation } from '../../../src/protocols/cryptonn/label-permutation.ts';
+import { LatticeSchemes } from '../../../src/protocols/cryptonn/lattice-schemes.ts';
+import { projectionMatrix } from '../../../src/protocols/cryptonn/projection.ts';
+import { MemoryStorage } from '../../protocols/cryptonn/memory-storage.ts';
+import {
+  BATCH,
+  CLASSES,
+  FEATURES,
+  openAuthorityWorld,
+  PROJECTED,
+  PROJECTION_SEED,
+  RANK,
+  TOKENS,
+} from './authority-world.ts';
+
+let kernel: Kernel;
+beforeAll(async () => {
+  kernel = await openKernel();
+});
+afterAll(() => kernel[Symbol.dispose]());
+
+/** Bytes of a canary that must appear together to count: no accident makes so many equal. */
+const WINDOW = 16;
+
+/** The canary as it is, as hex and as base64. */
+function appears(canary: Uint8Array, captured: Buffer): boolean {
+  const raw = Buffer.from(canary.subarray(0, WINDOW));
+  const forms = [raw, Buffer.from(raw.toString('hex')), Buffer.from(raw.toString('base64').slice(0, 20))];
+  return forms.some((form) => captured.includes(form));
+}
+
+/** A proxy that keeps everything in both directions. */
+async function tapped(target: string): Promise<{ url: string; captured(): Buffer; server: Server }> {
+  const chunks: Buffer[] = [];
+  const { port, hostname } = new URL(target);
+  const server = createServer((socket) => {
+    const upstream = connect(Number(port), hostname);
+    for (const [from, to] of [
+      [socket, upstream],
+      [upstream, socket],
+    ] as const) {
+      from.on('data', (chunk) => void chunks.push(chunk));
+      from.on('error', () => to.destroy());
+      from.pipe(to);
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { url, captured: () => Buffer.concat(chunks), server };
+}
+
+const bytesOf = (values: Int32Array | Int16Array | Float32Array) => new Uint8Array(values.buffer.slice(0));
+
+test('neither master secrets nor data cross the wire or lie in an owner’s batch', async () => {
+  using schemes = new LatticeSchemes(kernel);
+  const storage = new MemoryStorage();
+  await using world = await openAuthorityWorld(storage, {}, schemes.schemeFor);
+  const tap = await tapped(world.server.url);
+  const scheme = schemes.schemeFor(PROJECTED, 'projection');
+  const as = (name: 'ann' | 'tom') => new RemoteAuthority(tap.url, { token: TOKENS[name], retries: 0 });
+  using publicKey = await as('ann').publicKey(PROJECTED, 'projection', scheme);
+  const generator = new SeededGenerator(1);
+  const inputs = Float32Array.from({ length: BATCH * FEATURES }, () => generator.uniform());
+  const labels = Int32Array.from({ length: BATCH }, () => generator.below(CLASSES));
+  const permutation = new LabelPermutation(systemRandom.seed(), CLASSES);
+  const owner = new DataOwner(
+    'ann',
+    PROJECTED,
+    { projection: { scheme, publicKey } },
+    permutation,
+    systemRandom,
+  );
+  const owned = owner.encrypt(inputs, labels);
+  const batch = Buffer.from(writeBatch(owned));
+  for (const ciphertext of owned.samples) ciphertext[Symbol.dispose]();
+  using keys = await as('tom').issue(
+    PROJECTED,
+    'projection',
+    projectionMatrix(PROJECTION_SEED, RANK, FEATURES),
+    scheme,
+  );
+  expect(keys.count).toBe(RANK);
+  const integers = fixedPoint(inputs, PROJECTED.inputScale, PROJECTED.inputBound);
+  const secrets = storage.secrets as Uint8Array;
+  // Root, and the salts of the two data sets, as AuthoritySecrets.toBytes lays them out.
+  const seeds = [4, 72, 136].map((at) => secrets.subarray(at, at + 32));
+  expect(seeds.every((seed) => seed.length === 32)).toBe(true);
+  const plaintexts = [integers, Int16Array.from(integers), inputs].map(bytesOf);
+  const captured = Buffer.concat([tap.captured(), batch, Buffer.from(storage.log)]);
+  expect(captured.length).toBeGreaterThan(publicKey.byteLength);
+  for (const canary of [...seeds, ...plaintexts]) expect(appears(canary, captured)).toBe(false);
+  // The search sees what it looks for: a leaky client would be caught.
+  await fetch(tap.url, { method: 'POST', body: Buffer.from(bytesOf(integers)) });
+  await fetch(tap.url, { method: 'POST', body: Buffer.from(seeds[0] as Uint8Array).toString('hex') });
+  expect(appears(bytesOf(integers), tap.captured())).toBe(true);
+  expect(appears(seeds[0] as Uint8Array, tap.captured())).toBe(true);
+  tap.server.close();
+});
