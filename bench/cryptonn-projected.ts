@@ -104,7 +104,7 @@ async function openProjection(
     using encrypted = world.encrypted(pixels, labels);
     const sealed = clock();
     const part = await encrypted.batch.forward(P);
-    decryptSeconds += clock() - sealed;
+    decryptSeconds += (clock() - sealed) / 1000;
     encryptSeconds += (sealed - begun) / 1000;
     for (let k = 0; k < rank; k++) products.set(part.subarray(k * batch, (k + 1) * batch), k * count + at);
     note(
