@@ -24,11 +24,17 @@ inline Four allFour(double x) { return Four{x, x, x, x}; }
 
 constexpr double wholeFrom = 4503599627370496.0;  // 2^52: every double of at least this size is an integer.
 
-// To the nearest integer, ties to even, never -0.
+// To the nearest integer, ties to even, never -0. Bit by bit, as a compiler may make a branch of `?:`.
 inline double roundTies(double x) {
-  const double size = x < 0 ? -x : x;
-  const double rounded = size >= wholeFrom ? size : (size + wholeFrom) - wholeFrom;
-  return (x < 0 ? -rounded : rounded) + 0.0;
+  const double size = __builtin_fabs(x), whole = (size + wholeFrom) - wholeFrom;
+  uint64_t large, small;
+  __builtin_memcpy(&large, &size, 8);
+  __builtin_memcpy(&small, &whole, 8);
+  const uint64_t isLarge = 0 - static_cast<uint64_t>(size >= wholeFrom);
+  const uint64_t bits = (large & isLarge) | (small & ~isLarge);
+  double rounded;
+  __builtin_memcpy(&rounded, &bits, 8);
+  return __builtin_copysign(rounded, x) + 0.0;
 }
 
 constexpr size_t reversedPair[4] = {0, 2, 1, 3};
@@ -138,7 +144,7 @@ class Rounding {
 
   void write(size_t k, double x) {
     const double rounded = roundTies(x * factor_);
-    fits_ &= rounded < bound_ && -rounded < bound_;
+    fits_ &= __builtin_fabs(rounded) < bound_;
     out_[k * gap_] = rounded;
   }
   void write(size_t k, Four x) {
