@@ -79,7 +79,6 @@ export async function runProjected(
         encryptSeconds: opened.encryptSeconds,
         keySeconds: opened.keySeconds,
       },
-      equalWeights: true,
     };
   });
 }
