@@ -23,7 +23,7 @@ const passOn: Tap = (message) => [message];
 export const plainApply: ApplyLinear = (_layer, map, x, batch) => applyIntegerLinear(map, x, batch);
 
 /** Joins a device to a service. A dropped answer shows as a transport error once nothing is under way any more. */
-export function memoryLink(service: EdgeService, tap: Tap = passOn): MessageLink {
+export function memoryLink(service: EdgeService, tap: Tap = passOn, waitMs = 2000): MessageLink {
   const inbox: Uint8Array[] = [];
   let waiting: { resolve: (m: Uint8Array) => void; reject: (e: Error) => void } | null = null;
   let gone = false;
@@ -58,7 +58,7 @@ export function memoryLink(service: EdgeService, tap: Tap = passOn): MessageLink
       return new Promise((resolve, reject) => {
         waiting = { resolve, reject };
         // What the application's time limit does for a message that never comes.
-        setTimeout(() => reject(new TransportError('nothing came in time', true)), 500).unref();
+        setTimeout(() => reject(new TransportError('nothing came in time', true)), waitMs).unref();
       });
     },
     close() {
