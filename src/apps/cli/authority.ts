@@ -222,9 +222,7 @@ async function verifyLog(flags: VerifyFlags, terminal: Terminal): Promise<void> 
     return;
   }
   const how = isChainOnly ? 'the chain holds (who wrote it was not checked)' : 'chain and author hold';
-  terminal.out(
-    `${plural(records.length, 'entry').replace('entrys', 'entries')}: ${how}\nhead ${head?.hash}\n`,
-  );
+  terminal.out(`${plural(records.length, 'record')}: ${how}\nhead ${head?.hash}\n`);
   for (const { dataset, mode, isClosed, axes, refused } of report) {
     terminal.out(`\n${dataset}  ${mode}${isClosed ? '  closed' : ''}\n`);
     const issued = axes.map(({ axis, requests, keys, rank }) => [
