@@ -220,7 +220,8 @@ async function networkRows(
     const identity = await readDevice(made.devices[0]!);
     using _root = identity.root;
     const generator = new SeededGenerator(8);
-    const input = Int32Array.from({ length: network.inputs }, () => generator.below(256) - 128);
+    const { low, high } = network.input;
+    const input = Int32Array.from({ length: network.inputs }, () => low + generator.below(high - low + 1));
     const runs = quick ? 3 : 9;
     const { clear, clearMs } = clearInference(kernel, network, input, runs);
     const setting = { name, network, identity, input, clear, clearMs, directory, runs };
