@@ -3,7 +3,7 @@
  * step compares all weights of the first layer. Batches are encrypted when they are needed, timed apart. With a checkpoint
  * directory a run that was cut continues: under new master keys, with the same weights.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { replaceFile } from '../src/apps/keystore/atomic-file.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';
@@ -202,6 +202,7 @@ async function resultRows(
 }
 
 function checkpointFiles({ task, samples, epochs }: FaithfulRun, directory: string) {
+  mkdirSync(directory, { recursive: true });
   const name = `${task.spec.id}-${samples}-${epochs}`;
   return {
     progress: join(directory, `${name}.json`),
