@@ -170,6 +170,14 @@ function progressLine(run: FaithfulRun, progress: Progress, steps: number, sampl
   ].join('; ');
 }
 
+/** The test images in the clear, block by block. */
+export function testBlocks(world: CryptonnWorld, digits: MnistDigits) {
+  return Array.from({ length: digits.test.labels.length / TEST_BLOCK }, (_, i) => {
+    const { pixels, labels } = digitRange(digits.test, i * TEST_BLOCK, TEST_BLOCK);
+    return world.clear(pixels, labels);
+  });
+}
+
 async function resultRows(
   { task, epochs, samples, schemeName }: FaithfulRun,
   world: CryptonnWorld,
@@ -180,10 +188,7 @@ async function resultRows(
 ): Promise<BenchRow[]> {
   const { batch } = task.spec;
   const trained = Math.floor(samples / batch) * batch;
-  const tests = Array.from({ length: digits.test.labels.length / TEST_BLOCK }, (_, i) => {
-    const { pixels, labels } = digitRange(digits.test, i * TEST_BLOCK, TEST_BLOCK);
-    return world.clear(pixels, labels);
-  });
+  const tests = testBlocks(world, digits);
   const common = { network: task.network, epochs, samples: trained };
   const { keysIssued, rankIssued, unknownsSolvable, clearSeconds, isEqual } = progress;
   const none = { keysIssued: 0, rankIssued: 0, unknownsSolvable: 0, encryptSeconds: 0, keySeconds: 0 };

@@ -1,9 +1,10 @@
 /**
- * Training on encrypted MNIST. `--part dense` and `--part lenet`: faithful mode beside clear training; `--part projected`: keys for
- * a public projection, all 60,000 samples. Accuracy is on the 10,000 test images, in the clear. Without `--samples` the faithful
+ * Training on encrypted MNIST. `--part dense` and `--part lenet`: faithful mode beside clear training; `--part clear`: the latter
+ * alone, all 60,000 samples; `--part projected`: keys for a public projection, all samples. Accuracy is on the 10,000 test images, in the clear. Without `--samples` the faithful
  * parts run on a subset; `--checkpoint DIR` makes them resumable. Seconds are of the clock that `--processor-time` chooses.
  */
 import { openKernel } from '../src/kernel/open.ts';
+import { runClear } from './cryptonn-clear.ts';
 import { readDigits } from './cryptonn-data.ts';
 import { runFaithful } from './cryptonn-faithful.ts';
 import { runProjected } from './cryptonn-projected.ts';
@@ -27,6 +28,10 @@ export const cryptonn: Bench = async (options, note) => {
     ['dense', denseTask],
     ['lenet', lenetTask],
   ] as const) {
+    if (isChosen('clear')) {
+      const all = options.samples ?? digits.train.labels.length;
+      rows.push(await runClear({ task, samples: all, epochs, clock }, kernel, digits, note));
+    }
     if (!isChosen(part)) continue;
     const samples = options.samples ?? task.samples;
     const run = { task, samples, epochs, checkpoint: options.checkpoint, schemeName: 'lattice', clock };
