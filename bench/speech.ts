@@ -7,6 +7,7 @@ import type { SpeechTask } from '../src/apps/speech/corpus.ts';
 import { SpeechModel } from '../src/apps/speech/recogniser.ts';
 import { openKernel } from '../src/kernel/open.ts';
 import { type Bench, type BenchRow, reportFor } from './report.ts';
+import { codebookRows } from './speech-codebooks.ts';
 import { errorRows } from './speech-errors.ts';
 import { latencyRows, throughputRow } from './speech-latency.ts';
 
@@ -20,7 +21,10 @@ export const speech: Bench = async (options, note) => {
   for (const task of TASKS.filter((each) => options.task === undefined || options.task === each)) {
     const directory = join(models, task);
     const model = await SpeechModel.load(directory, kernel);
-    if (options.part !== 'latency') {
+    if (options.part === undefined || options.part === 'codebooks') {
+      rows.push(...(await codebookRows(model, task, directory, data, kernel, note)));
+    }
+    if (options.part === undefined || options.part === 'errors') {
       rows.push(
         ...(await errorRows({
           model,
@@ -34,7 +38,7 @@ export const speech: Bench = async (options, note) => {
         })),
       );
     }
-    if (options.part !== 'errors') {
+    if (options.part === undefined || options.part === 'latency') {
       rows.push(...(await latencyRows(model, task, models, kernel, options.quick ? 2 : 7, note)));
       rows.push(await throughputRow(model, task, kernel, note));
     }
