@@ -71,6 +71,19 @@ export function readFeHeader(
   return { reader, count };
 }
 
+/** `object` as one of `type`, made by the scheme `schemeId`. @throws {ParamsMismatchError} for an object of another scheme. */
+export function ownObject<T>(
+  object: { readonly schemeId: string },
+  type: abstract new (...args: never[]) => T,
+  schemeId: string,
+  what: string,
+): T {
+  if (!(object instanceof type) || object.schemeId !== schemeId) {
+    throw new ParamsMismatchError(what, schemeId, object.schemeId);
+  }
+  return object;
+}
+
 /** @throws {InvalidParamsError} unless length and bounds are positive integers with a product below 2^40. */
 export function checkInnerProductSpec({ length, inputBound, weightBound }: InnerProductSpec): void {
   for (const value of [length, inputBound, weightBound]) {

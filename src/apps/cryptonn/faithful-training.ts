@@ -1,12 +1,11 @@
 /** Faithful training over a remote authority: first layer by function keys, everything above in the clear. It leaks every input. */
-import { createHash } from 'node:crypto';
 import { UnsupportedOpError } from '../../base/errors.ts';
 import type { MatrixMultiply } from '../../nn/index.ts';
 import type { BatchProducts } from '../../protocols/cryptonn/batch-products.ts';
 import { faithfulNetwork } from '../../protocols/cryptonn/clear-network.ts';
 import { FixedPointTrainer, type FixedPointOptions } from '../../protocols/cryptonn/fixed-point-trainer.ts';
 import type { RemoteAuthority } from './remote-authority.ts';
-import { loadCheckpoint, saveCheckpoint } from './training-checkpoint.ts';
+import { loadCheckpoint, saveCheckpoint, trainingDigest } from './training-checkpoint.ts';
 import type { LoadedBatch, TrainingData } from './training-data.ts';
 import { networkAbove, type TrainingPlan, type TrainingResult, type TrainingWatch } from './training-plan.ts';
 
@@ -51,9 +50,7 @@ export async function trainFaithful(
   watch: TrainingWatch,
 ): Promise<TrainingResult> {
   const options = fixedPointOptions(plan, data, multiply);
-  const digest = createHash('sha256')
-    .update(JSON.stringify([plan.digest, data.identity]))
-    .digest('hex');
+  const digest = trainingDigest(plan, data);
   const before = await loadCheckpoint(plan.checkpoint, digest);
   const trainer =
     before === null ? new FixedPointTrainer(options) : FixedPointTrainer.fromBytes(before.trainer, options);

@@ -1,5 +1,4 @@
 /** Projected training: keys for the rows of the public projection once, then ordinary training on P x in the clear. */
-import { createHash } from 'node:crypto';
 import { arrayExamples, type Examples, type MatrixMultiply, Sequential, Trainer } from '../../nn/index.ts';
 import { foldProjection } from '../../protocols/cryptonn/clear-network.ts';
 import {
@@ -9,7 +8,7 @@ import {
 } from '../../protocols/cryptonn/projected-inputs.ts';
 import { projectionMatrix } from '../../protocols/cryptonn/projection.ts';
 import type { RemoteAuthority } from './remote-authority.ts';
-import { loadCheckpoint, saveCheckpoint } from './training-checkpoint.ts';
+import { loadCheckpoint, saveCheckpoint, trainingDigest } from './training-checkpoint.ts';
 import type { TrainingData } from './training-data.ts';
 import { networkAbove, type TrainingPlan, type TrainingResult, type TrainingWatch } from './training-plan.ts';
 
@@ -36,9 +35,7 @@ export async function trainProjected(
 ): Promise<TrainingResult> {
   const { spec } = data;
   const { rank, seed } = spec.projection ?? { rank: 0, seed: '' };
-  const digest = createHash('sha256')
-    .update(JSON.stringify([plan.digest, data.identity]))
-    .digest('hex');
+  const digest = trainingDigest(plan, data);
   const before = await loadCheckpoint(plan.checkpoint, digest);
   if (before !== null) authority.resume(before.seen, before.keys);
   const projection = projectionMatrix(seed, rank, spec.features);

@@ -2,6 +2,7 @@
  * Where a training on encrypted data stands, in a file: 'SRTC', u8 version, digest of plan and data (32), step u32, keys received u32,
  * u8 1 when a head follows, head of the authority's log, trainer's bytes.
  */
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
@@ -9,6 +10,8 @@ import { UsageError } from '../../base/errors.ts';
 import type { LogHead } from '../../protocols/cryptonn/audit-log.ts';
 import { LOG_HEAD_BYTES, readLogHead, writeLogHead } from '../../protocols/cryptonn/log-head.ts';
 import { replaceFile } from '../keystore/atomic-file.ts';
+import type { TrainingData } from './training-data.ts';
+import type { TrainingPlan } from './training-plan.ts';
 
 const MAGIC = 0x43545253;
 const VERSION = 1;
@@ -22,6 +25,13 @@ export interface TrainingCheckpoint {
   readonly keys: number;
   readonly seen: LogHead | undefined;
   readonly trainer: Uint8Array;
+}
+
+/** The `plan` of the checkpoints of a training on these data. */
+export function trainingDigest(plan: TrainingPlan, data: TrainingData): string {
+  return createHash('sha256')
+    .update(JSON.stringify([plan.digest, data.identity]))
+    .digest('hex');
 }
 
 export async function saveCheckpoint(path: string, checkpoint: TrainingCheckpoint): Promise<void> {

@@ -5,7 +5,7 @@
  * 'ddh-selective' [ABDP15], the original's, secure for messages chosen beforehand: the same without h and t.
  * About 126 bits against classical computers, none against quantum ones.
  */
-import { InvalidParamsError, ParamsMismatchError, ShapeError } from '../../base/errors.ts';
+import { InvalidParamsError, ShapeError } from '../../base/errors.ts';
 import { Drbg, type RandomSource } from '../../base/random.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type {
@@ -21,6 +21,7 @@ import {
   checkBound,
   checkInnerProductSpec,
   FeKind,
+  ownObject,
   readFeHeader,
   resultOutOfRange,
   rowsOf,
@@ -92,7 +93,7 @@ export class DdhInnerProduct implements InnerProductScheme {
   }
 
   encrypt(publicKey: MasterPublicKey, columns: Int32Array, random: RandomSource): DdhCiphertext {
-    const key = this.#own(publicKey, DdhPublicKey, 'a master public key');
+    const key = ownObject(publicKey, DdhPublicKey, this.id, 'a master public key');
     if (columns.length !== this.length) throw new ShapeError('a vector', this.length, columns.length);
     checkBound('an input', columns, this.inputBound);
     using drbg = new Drbg(random.seed());
@@ -114,7 +115,7 @@ export class DdhInnerProduct implements InnerProductScheme {
   }
 
   deriveKeys(secretKey: MasterSecretKey, weights: Int32Array): DdhFunctionKeys {
-    const { scalars } = this.#own(secretKey, DdhSecretKey, 'a master secret key');
+    const { scalars } = ownObject(secretKey, DdhSecretKey, this.id, 'a master secret key');
     const rows = this.#rows(weights);
     return new DdhFunctionKeys(
       this.id,
@@ -127,8 +128,8 @@ export class DdhInnerProduct implements InnerProductScheme {
   }
 
   decrypt(ciphertext: InnerProductCiphertext, keys: FunctionKeys, weights: Int32Array): Float64Array {
-    const own = this.#own(ciphertext, DdhCiphertext, 'a ciphertext');
-    const { scalars } = this.#own(keys, DdhFunctionKeys, 'a set of function keys');
+    const own = ownObject(ciphertext, DdhCiphertext, this.id, 'a ciphertext');
+    const { scalars } = ownObject(keys, DdhFunctionKeys, this.id, 'a set of function keys');
     const { length: rows } = this.#rows(weights);
     if (rows !== scalars.length) {
       throw new ShapeError('the weights', `${scalars.length} rows`, `${rows} rows`);
@@ -186,18 +187,6 @@ export class DdhInnerProduct implements InnerProductScheme {
     return Array.from({ length: count }, () =>
       Array.from({ length: perCount }, () => decodeScalar(what, reader.bytes(SCALAR_BYTES))),
     );
-  }
-
-  /** @throws {ParamsMismatchError} for an object of another scheme. */
-  #own<T>(
-    object: { readonly schemeId: string },
-    type: abstract new (...args: never[]) => T,
-    what: string,
-  ): T {
-    if (!(object instanceof type) || object.schemeId !== this.id) {
-      throw new ParamsMismatchError(what, this.id, object.schemeId);
-    }
-    return object;
   }
 
   #rows(weights: Int32Array): Int32Array[] {

@@ -8,7 +8,7 @@
  *   decrypt    round(K/q (sum y_i c_i - <c_0, key>)), centred: the coefficients are the inner products
  */
 import { Drbg, type RandomSource } from '../../base/random.ts';
-import { ParamsMismatchError, ShapeError } from '../../base/errors.ts';
+import { ShapeError } from '../../base/errors.ts';
 import type { Kernel, RingTables, Words } from '../../kernel/kernel.ts';
 import { handOver } from '../../ring/arena.ts';
 import { Scratch } from '../../ring/scratch.ts';
@@ -20,7 +20,7 @@ import type {
   MasterPublicKey,
   MasterSecretKey,
 } from '../inner-product-scheme.ts';
-import { checkBound, FeKind, readFeHeader, resultOutOfRange, rowsOf } from '../object-header.ts';
+import { checkBound, FeKind, ownObject, readFeHeader, resultOutOfRange, rowsOf } from '../object-header.ts';
 import {
   type LatticeContext,
   LatticeCiphertext,
@@ -278,11 +278,9 @@ export class LatticeInnerProduct implements InnerProductScheme {
     type: abstract new (...args: never[]) => T,
     what: string,
   ): T {
-    if (!(object instanceof type) || object.schemeId !== this.id) {
-      throw new ParamsMismatchError(what, this.id, object.schemeId);
-    }
-    object.assertLive();
-    return object;
+    const own = ownObject(object, type, this.id, what);
+    own.assertLive();
+    return own;
   }
 
   #checkWeights(weights: Int32Array): number {
