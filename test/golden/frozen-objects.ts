@@ -23,13 +23,14 @@ import { BgvContext } from '../../src/schemes/bgv/context.ts';
 import { BgvCrtCiphertext } from '../../src/schemes/bgv/crt-ciphertext.ts';
 import { BgvCrtContext } from '../../src/schemes/bgv/crt-context.ts';
 import { BgvCrtParams, type BgvCrtSpec } from '../../src/schemes/bgv/crt-params.ts';
-import { BgvParams, type BgvSpec } from '../../src/schemes/bgv/params.ts';
+import { BgvParams } from '../../src/schemes/bgv/params.ts';
 import type { CkksContext } from '../../src/schemes/ckks/context.ts';
 import { CkksParams } from '../../src/schemes/ckks/params.ts';
 import { SecretKey } from '../../src/schemes/rlwe/secret-key.ts';
 import { mixedNetwork } from '../protocols/edge/edge-pair.ts';
 import { randomConvolution, randomNetwork } from '../protocols/random-network.ts';
 import { serialiseEverything } from '../schemes/ckks/serialised-objects.ts';
+import { INSECURE_TINY_BGV } from '../schemes/bgv/insecure-params.ts';
 
 export interface FrozenObject {
   /** Of the file: kind and version of its format. */
@@ -38,13 +39,6 @@ export interface FrozenObject {
   readonly roundTrip: (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 }
 
-export const INSECURE_BGV: BgvSpec = {
-  logN: 6,
-  logQ: [44, 40, 40],
-  logP: [48],
-  plaintextBits: 13,
-  security: 'insecure-for-tests',
-};
 /** 1 mod 128. */
 export const INSECURE_CRT: BgvCrtSpec = {
   logN: 6,
@@ -284,7 +278,7 @@ export async function openFrozen(
 ): Promise<FrozenContexts> {
   return {
     ckks: await openCkks({ kernel, random: seededRandom('golden ckks') }),
-    bgv: await BgvContext.open(BgvParams.create(INSECURE_BGV), {
+    bgv: await BgvContext.open(BgvParams.create(INSECURE_TINY_BGV), {
       kernel,
       random: seededRandom('golden bgv'),
     }),

@@ -21,6 +21,7 @@ import {
   refreshStatistics,
 } from '../../src/nn/index.ts';
 import type { ApplyLinear, GraphNode, IntegerStep, LayerSpec } from '../../src/nn/index.ts';
+import { cosine } from './cosine.ts';
 
 const PIXELS = { scale: 1 / 255, offset: 0, low: 0, high: 255 } as const;
 const SHAPE = [4, 9, 8];
@@ -72,16 +73,6 @@ function trainedSquares(): Sequential {
   const network = new Sequential(SHAPE, specs, { multiply: plainMatrixMultiply, seed: 6 });
   refreshStatistics(network, pixels(64, 1), 32);
   return network;
-}
-
-function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let [ab, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    ab += a[i] * b[i];
-    aa += a[i] ** 2;
-    bb += b[i] ** 2;
-  }
-  return ab / Math.sqrt(aa * bb);
 }
 
 const plain: ApplyLinear = (_index, map, x, batch) => applyIntegerLinear(map, x, batch);

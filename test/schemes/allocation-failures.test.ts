@@ -40,8 +40,8 @@ async function expectCovered(operation: Promise<number>, allocations: number): P
 
 const candidates = [tryOpen('native', loadNativeKernel), tryOpen('wasm', loadWasmKernel)];
 
-describe.each(candidates)('the $name kernel ($reason)', ({ kernel }) => {
-  if (kernel === undefined) return test.skip('is not here');
+describe.each(candidates)('the $name kernel ($reason)', ({ kernel, reason }) => {
+  if (kernel === undefined) return test.skip(`is not here: ${reason}`);
   beforeAll(() => {
     inner = kernel;
     faults = new AllocationFaults(inner);

@@ -19,6 +19,7 @@ import {
   realOutput,
 } from '../../../src/nn/index.ts';
 import type { ApplyLinear } from '../../../src/nn/index.ts';
+import { cosine } from '../../nn/cosine.ts';
 
 const require = createRequire(import.meta.url);
 const directory = join(dirname(require.resolve('@vladmandic/face-api/package.json')), 'model');
@@ -62,16 +63,6 @@ async function packageEmbedding(image: Float32Array): Promise<Float32Array> {
   nets.faceRecognitionNet.loadFromWeightMap(tf.io.decodeWeights(bytes, weights));
   const interleaved = Float32Array.from(image, (_, i) => image[(i % 3) * PIXELS + Math.floor(i / 3)]);
   return nets.faceRecognitionNet.computeFaceDescriptor(tf.tensor3d(interleaved, [SIZE, SIZE, 3]));
-}
-
-function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let [ab, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    ab += a[i] * b[i];
-    aa += a[i] ** 2;
-    bb += b[i] ** 2;
-  }
-  return ab / Math.sqrt(aa * bb);
 }
 
 describe('the face network', () => {
