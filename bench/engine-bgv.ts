@@ -3,7 +3,7 @@ import type { SEALLibrary } from 'node-seal/implementation/seal.js';
 import type { Kernel } from '../src/kernel/kernel.ts';
 import { BgvContext } from '../src/schemes/bgv/context.ts';
 import { BgvParams } from '../src/schemes/bgv/params.ts';
-import type { EngineParams, EngineWork } from './engine-ckks.ts';
+import { commonRuns, type EngineParams, type EngineWork } from './engine-ckks.ts';
 
 /** 1 mod 2N up to N = 2^15. */
 const PLAINTEXT_MODULUS = 65537;
@@ -35,14 +35,8 @@ export async function bgvWork(kernel: Kernel, spec: EngineParams): Promise<Engin
   const [a, b] = [encryptor.encrypt(plaintext), encryptor.encrypt(plaintext)];
   return {
     run: {
-      rotate: () => evaluator.rotate(a, 1)[Symbol.dispose](),
-      'multiply-relinearize': () => evaluator.mul(a, b)[Symbol.dispose](),
+      ...commonRuns({ encoder, encryptor, evaluator }, values, plaintext, [a, b]),
       'switch-modulus': () => evaluator.modSwitch(a)[Symbol.dispose](),
-      encode: () => encoder.encode(values)[Symbol.dispose](),
-      decode: () => {
-        encoder.decode(plaintext);
-      },
-      'encrypt-symmetric': () => encryptor.encrypt(plaintext)[Symbol.dispose](),
       decrypt: () => decryptor.decrypt(a)[Symbol.dispose](),
     },
     [Symbol.dispose]() {

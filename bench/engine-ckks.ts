@@ -23,6 +23,30 @@ export function benchValues(count: number): Float64Array {
   return Float64Array.from({ length: count }, (_, i) => (((i * 2654435761) % 2 ** 32) / 2 ** 31 - 1) * 0.99);
 }
 
+interface SchemeTools<V, P extends Disposable, C> {
+  readonly encoder: { encode(values: V): P; decode(plaintext: P): unknown };
+  readonly encryptor: { encrypt(plaintext: P): C & Disposable };
+  readonly evaluator: { rotate(a: C, steps: number): Disposable; mul(a: C, b: C): Disposable };
+}
+
+/** What is timed of every scheme; `a` and `b` are encryptions of `plaintext`, which encodes `values`. */
+export function commonRuns<V, P extends Disposable, C>(
+  { encoder, encryptor, evaluator }: SchemeTools<V, P, C>,
+  values: V,
+  plaintext: P,
+  [a, b]: readonly [C, C],
+): Record<string, () => void> {
+  return {
+    rotate: () => evaluator.rotate(a, 1)[Symbol.dispose](),
+    'multiply-relinearize': () => evaluator.mul(a, b)[Symbol.dispose](),
+    encode: () => encoder.encode(values)[Symbol.dispose](),
+    decode: () => {
+      encoder.decode(plaintext);
+    },
+    'encrypt-symmetric': () => encryptor.encrypt(plaintext)[Symbol.dispose](),
+  };
+}
+
 export async function ckksWork(kernel: Kernel, spec: EngineParams): Promise<EngineWork> {
   const { logN, limbs, limbBits, special, specialBits, logScale } = spec;
   const params = CkksParams.create({
@@ -43,15 +67,7 @@ export async function ckksWork(kernel: Kernel, spec: EngineParams): Promise<Engi
   const plaintext = encoder.encode(values);
   const [a, b] = [encryptor.encrypt(plaintext), encryptor.encrypt(plaintext)];
   return {
-    run: {
-      rotate: () => evaluator.rotate(a, 1)[Symbol.dispose](),
-      'multiply-relinearize': () => evaluator.mul(a, b)[Symbol.dispose](),
-      encode: () => encoder.encode(values)[Symbol.dispose](),
-      decode: () => {
-        encoder.decode(plaintext);
-      },
-      'encrypt-symmetric': () => encryptor.encrypt(plaintext)[Symbol.dispose](),
-    },
+    run: commonRuns({ encoder, encryptor, evaluator }, values, plaintext, [a, b]),
     [Symbol.dispose]() {
       for (const owner of [arena, encryptor, keys, secret, generator, context]) owner[Symbol.dispose]();
     },
