@@ -12,7 +12,7 @@ namespace subrosa {
 namespace {
 
 typedef double Four __attribute__((vector_size(32)));
-typedef int64_t FourMasks __attribute__((vector_size(32)));
+typedef int64_t FourBits __attribute__((vector_size(32)));
 
 inline Four loadFour(const double* x) {
   Four v;
@@ -22,19 +22,35 @@ inline Four loadFour(const double* x) {
 inline void storeFour(double* out, Four v) { __builtin_memcpy(out, &v, sizeof v); }
 inline Four allFour(double x) { return Four{x, x, x, x}; }
 
-constexpr double wholeFrom = 4503599627370496.0;  // 2^52: every double of at least this size is an integer.
+// Rounding works on the bits of doubles: a compiler may make branches of `?:`, also of that on vectors where it lacks them.
+inline int64_t bitsOf(double x) {
+  int64_t bits;
+  __builtin_memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+inline FourBits bitsOf(Four x) { return reinterpret_cast<FourBits>(x); }
+inline double valueOf(int64_t bits) {
+  double x;
+  __builtin_memcpy(&x, &bits, sizeof x);
+  return x;
+}
+inline Four valueOf(FourBits bits) { return reinterpret_cast<Four>(bits); }
 
-// To the nearest integer, ties to even, never -0. Bit by bit, as a compiler may make a branch of `?:`.
-inline double roundTies(double x) {
-  const double size = __builtin_fabs(x), whole = (size + wholeFrom) - wholeFrom;
-  uint64_t large, small;
-  __builtin_memcpy(&large, &size, 8);
-  __builtin_memcpy(&small, &whole, 8);
-  const uint64_t isLarge = 0 - static_cast<uint64_t>(size >= wholeFrom);
-  const uint64_t bits = (large & isLarge) | (small & ~isLarge);
-  double rounded;
-  __builtin_memcpy(&rounded, &bits, 8);
-  return __builtin_copysign(rounded, x) + 0.0;
+constexpr double wholeFrom = 4503599627370496.0;  // 2^52: every double of at least this size is an integer.
+constexpr int64_t signBit = INT64_MIN;
+
+// All ones where |x| < bound, which is positive: doubles of one sign are ordered as their bits, and a NaN is above all.
+template <typename V>
+inline auto isWithin(V x, double bound) {
+  return ((bitsOf(x) & ~signBit) - bitsOf(bound)) >> 63;
+}
+
+// To the nearest integer, ties to even, never -0.
+template <typename V>
+inline V roundTies(V x) {
+  const auto sign = bitsOf(x) & signBit, size = bitsOf(x) & ~signBit;
+  const auto whole = bitsOf((valueOf(size) + wholeFrom) - wholeFrom), isSmall = isWithin(x, wholeFrom);
+  return valueOf((whole & isSmall) | (size & ~isSmall) | sign) + 0.0;
 }
 
 constexpr size_t reversedPair[4] = {0, 2, 1, 3};
@@ -144,26 +160,23 @@ class Rounding {
 
   void write(size_t k, double x) {
     const double rounded = roundTies(x * factor_);
-    fits_ &= __builtin_fabs(rounded) < bound_;
+    fits_ &= isWithin(rounded, bound_);
     out_[k * gap_] = rounded;
   }
   void write(size_t k, Four x) {
-    const Four scaled = x * allFour(factor_);
-    const Four size = scaled < 0 ? -scaled : scaled, whole = allFour(wholeFrom);
-    const Four rounded = size >= whole ? size : (size + whole) - whole;
-    good_ &= rounded < allFour(bound_);
-    const Four result = (scaled < 0 ? -rounded : rounded) + allFour(0.0);
-    if (gap_ == 1) return storeFour(out_ + k, result);
-    for (size_t lane = 0; lane < 4; lane++) out_[(k + lane) * gap_] = result[lane];
+    const Four rounded = roundTies(x * factor_);
+    fourFit_ &= isWithin(rounded, bound_);
+    if (gap_ == 1) return storeFour(out_ + k, rounded);
+    for (size_t lane = 0; lane < 4; lane++) out_[(k + lane) * gap_] = rounded[lane];
   }
-  bool fits() const { return fits_ && (good_[0] & good_[1] & good_[2] & good_[3]) != 0; }
+  bool fits() const { return (fits_ & fourFit_[0] & fourFit_[1] & fourFit_[2] & fourFit_[3]) != 0; }
 
  private:
   double* out_;
   size_t gap_;
   double factor_, bound_;
-  bool fits_ = true;
-  FourMasks good_ = {-1, -1, -1, -1};
+  int64_t fits_ = -1;
+  FourBits fourFit_ = {-1, -1, -1, -1};
 };
 
 inline size_t reverseBits(size_t i, size_t count) {

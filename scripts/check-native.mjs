@@ -8,7 +8,7 @@
 //
 // Exit codes: 0 passed, 1 failed, 3 cannot be done here (the reason is printed).
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { commonFlags, compiler, nativeUnits, root } from './native-sources.mjs';
 
@@ -31,17 +31,17 @@ function need(command, what) {
   return command;
 }
 
-/** Newest of the sources, so that objects of an earlier run serve while nothing changed. */
-function newestSource(units) {
+/** When the sources, headers among them, were changed last, so that objects of an earlier run serve while nothing changed. */
+function newestSource() {
   const folder = join(root, 'native');
-  return Math.max(statSync(folder).mtimeMs, ...units.map(({ source }) => statSync(source).mtimeMs));
+  return Math.max(...readdirSync(folder).map((name) => statSync(join(folder, name)).mtimeMs));
 }
 
 /** Compiles the units with more flags into build/NAME; returns the objects. */
 function compile(cxx, units, name, flags) {
   const folder = join(root, 'build', name);
   mkdirSync(folder, { recursive: true });
-  const newest = newestSource(units);
+  const newest = newestSource();
   return units.map((unit) => {
     const object = join(folder, `${unit.stem}.o`);
     const isFresh = existsSync(object) && statSync(object).mtimeMs > newest;
