@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "division_queue.h"
 #include "memory.h"
 #include "pool.h"
 
@@ -75,10 +76,9 @@ void KeySwitch::forEachLimb(size_t count, Body&& body) const {
   });
 }
 
-void KeySwitch::coefficients(uint64_t* out, const uint64_t* d) const {
-  forEachLimb(shape_.q.size(), [&](size_t i, uint64_t*) {
-    op_.inverseCentred(primeAt(i), out + i * step_, d + i * n_, shape_.alpha == 1 ? nullptr : &scale_[i]);
-  });
+// Centred coefficients of limb i of the polynomial d, times what its digit wants.
+void KeySwitch::coefficients(uint64_t* out, const uint64_t* d, size_t i) const {
+  op_.inverseCentred(primeAt(i), out + i * step_, d + i * n_, shape_.alpha == 1 ? nullptr : &scale_[i]);
 }
 
 // Lazy NTT modulo the limb at `position`, which does not belong to the digit.
@@ -143,31 +143,33 @@ Factor KeySwitch::chainProduct(size_t length, size_t limb, bool inverted) const 
   return makeFactor(static_cast<uint64_t>(value), p);
 }
 
-// r_t at r + (part * length + t) * step_. `square`, when not null: parts of a ciphertext whose tensor square, times the
-// product of the special primes, is part of x modulo q_l.
-void KeySwitch::remainders(uint64_t* r, size_t length, const Source& source, const uint64_t* square) const {
+// r_t of both parts before those below t are taken away, at r + (part * length + t) * step_. `square`, when not null:
+// parts of a ciphertext whose tensor square, times the product of the special primes, is part of x modulo q_l.
+void KeySwitch::remainder(uint64_t* r, size_t length, const Source& source, const uint64_t* square, size_t t,
+                          uint64_t* buffer) const {
   const size_t specials = shape_.p.size(), limbs = shape_.q.size();
-  forEachLimb(length, [&](size_t t, uint64_t* buffer) {
-    const size_t position = t < specials ? shape_.limbs() - 1 - t : limbs - 1;
-    const Prime& p = primeAt(position);
-    uint64_t* sum[2] = {buffer, buffer + step_};
-    product(sum[0], sum[1], source, position, buffer + 2 * step_);
-    for (size_t part = 0; part < 2; part++) {
-      if (t == specials) {
-        const Factor factor = chainProduct(specials, shape_.q.back(), false);
-        const uint64_t* x0 = square + position * n_;
-        op_.addScaledProduct(p, sum[part], x0, x0 + part * limbs * n_, makeFactor((part + 1) * factor.value % p.q, p));
-      }
-      op_.inverseCentred(p, r + (part * length + t) * step_, sum[part], nullptr);
+  const size_t position = t < specials ? shape_.limbs() - 1 - t : limbs - 1;
+  const Prime& p = primeAt(position);
+  uint64_t* sum[2] = {buffer, buffer + step_};
+  product(sum[0], sum[1], source, position, buffer + 2 * step_);
+  for (size_t part = 0; part < 2; part++) {
+    if (t == specials) {
+      const Factor factor = chainProduct(specials, shape_.q.back(), false);
+      const uint64_t* x0 = square + position * n_;
+      op_.addScaledProduct(p, sum[part], x0, x0 + part * limbs * n_, makeFactor((part + 1) * factor.value % p.q, p));
     }
-  });
-  forEachLimb(2, [&](size_t part, uint64_t*) {
+    op_.inverseCentred(p, r + (part * length + t) * step_, sum[part], nullptr);
+  }
+}
+
+void KeySwitch::joinRemainders(uint64_t* r, size_t length) const {
+  for (size_t part = 0; part < 2; part++) {
     uint64_t* own = r + part * length * step_;
     for (size_t t = 1; t < length; t++)
       for (size_t s = 0; s < t; s++)
         op_.differenceCentred(ring_.prime(chainLimb(t)), own + t * step_, own + t * step_, own + s * step_,
                               inverseFactor(ring_, chainLimb(s), chainLimb(t)));
-  });
+  }
 }
 
 // Lazy NTT of R modulo the limb.
@@ -179,30 +181,50 @@ void KeySwitch::transformRemainder(uint64_t* out, const uint64_t* r, size_t leng
   op_.forwardCombined(p, out, length == 2 ? r : out, r + (length - 1) * step_, chainProduct(length - 1, limb, false));
 }
 
+// One loop for the chain and the limbs that stay, so that no thread waits for the few limbs of the chain: the sums of a
+// limb go to its place in `out`, and whoever has nothing better to do divides them once all remainders are there.
+// divide(j, part, buffer) takes the sums out of and puts the result into place.
+template <typename Divide>
+void KeySwitch::sumAndDivide(uint64_t* out, size_t limbs, const Source& source, const uint64_t* square, size_t length,
+                             uint64_t* r, Divide&& divide) const {
+  DivisionQueue queue(length, 2 * limbs);
+  forEachLimb(length + limbs, [&](size_t task, uint64_t* buffer) {
+    if (task < length) {
+      remainder(r, length, source, square, task, buffer);
+      if (queue.remainderDone()) {
+        joinRemainders(r, length);
+        queue.open();
+      }
+    } else {
+      const size_t j = task - length;
+      product(out + j * n_, out + (limbs + j) * n_, source, j, buffer);
+      queue.push(2 * j);
+      queue.push(2 * j + 1);
+    }
+    size_t next;
+    while (queue.pop(next)) divide(next / 2, next % 2, buffer);
+  });
+}
+
 void KeySwitch::divideBySpecials(uint64_t* out, const Source& source, const uint64_t* c0, const uint32_t* galoisTable,
                                  uint64_t* r) const {
   const size_t limbs = shape_.q.size(), length = shape_.p.size();
-  remainders(r, length, source, nullptr);
-  forEachLimb(limbs, [&](size_t j, uint64_t* buffer) {
+  sumAndDivide(out, limbs, source, nullptr, length, r, [&](size_t j, size_t part, uint64_t* buffer) {
     const Prime& p = primeAt(j);
-    const Factor w = chainProduct(length, shape_.q[j], true), one = makeFactor(1, p);
-    uint64_t* sum[2] = {buffer, buffer + step_};
-    uint64_t *transformed = buffer + 2 * step_, *moved = buffer + 3 * step_;
-    product(sum[0], sum[1], source, j, buffer + 4 * step_);
-    for (size_t part = 0; part < 2; part++) {
-      const uint64_t* addend = part == 0 && c0 ? c0 + j * n_ : nullptr;
-      if (addend && galoisTable) {
-        op_.permute(p, moved, addend, galoisTable);
-        addend = moved;
-      }
-      transformRemainder(transformed, r + part * length * step_, length, shape_.q[j]);
-      op_.subtractScale(p, out + (part * limbs + j) * n_, sum[part], transformed, w, addend, one);
+    uint64_t* moved = buffer + step_;
+    const uint64_t* addend = part == 0 && c0 ? c0 + j * n_ : nullptr;
+    if (addend && galoisTable) {
+      op_.permute(p, moved, addend, galoisTable);
+      addend = moved;
     }
+    transformRemainder(buffer, r + part * length * step_, length, shape_.q[j]);
+    uint64_t* to = out + (part * limbs + j) * n_;
+    op_.subtractScale(p, to, to, buffer, chainProduct(length, shape_.q[j], true), addend, makeFactor(1, p));
   });
 }
 
 void KeySwitch::decompose(uint64_t* out, const uint64_t* d, uint64_t* scratch) const {
-  coefficients(scratch, d);
+  forEachLimb(shape_.q.size(), [&](size_t i, uint64_t*) { coefficients(scratch, d, i); });
   const size_t limbs = shape_.limbs();
   forEachLimb(shape_.digits() * limbs, [&](size_t i, uint64_t*) {
     const size_t digit = i / limbs, j = i % limbs;
@@ -229,12 +251,12 @@ void KeySwitch::switchKey(uint64_t* out, const uint64_t* d, const uint64_t* c0, 
   // moving d costs fewer words than moving its digits.
   uint64_t* moved = scratch;
   scratch += limbs * n_;
-  if (galoisTable) {
-    forEachLimb(limbs, [&](size_t j, uint64_t*) { op_.permute(primeAt(j), moved + j * n_, d + j * n_, galoisTable); });
-    d = moved;
-  }
-  coefficients(scratch, d);
-  const Source source = {key, d, scratch, nullptr, nullptr};
+  const uint64_t* own = galoisTable ? moved : d;
+  forEachLimb(limbs, [&](size_t j, uint64_t*) {
+    if (galoisTable) op_.permute(primeAt(j), moved + j * n_, d + j * n_, galoisTable);
+    coefficients(scratch, own, j);
+  });
+  const Source source = {key, own, scratch, nullptr, nullptr};
   divideBySpecials(out, source, c0, galoisTable, scratch + limbs * step_);
 }
 
@@ -247,23 +269,19 @@ void KeySwitch::squareRelinearizeRescale(uint64_t* out, const uint64_t* a, const
   uint64_t* d = scratch;
   uint64_t* coefficient = d + limbs * step_;
   uint64_t* r = coefficient + limbs * step_;
-  forEachLimb(limbs, [&](size_t j, uint64_t*) { op_.mul(primeAt(j), d + j * n_, a1 + j * n_, a1 + j * n_); });
-  coefficients(coefficient, d);
+  forEachLimb(limbs, [&](size_t j, uint64_t*) {
+    op_.mul(primeAt(j), d + j * n_, a1 + j * n_, a1 + j * n_);
+    coefficients(coefficient, d, j);
+  });
   const Source source = {key, d, coefficient, nullptr, nullptr};
-  remainders(r, length, source, a);
-  forEachLimb(last, [&](size_t j, uint64_t* buffer) {
+  sumAndDivide(out, last, source, a, length, r, [&](size_t j, size_t part, uint64_t* buffer) {
     const Prime& p = primeAt(j);
-    const Factor all = chainProduct(length, shape_.q[j], true);
     const uint64_t lastInverse = ring_.inverse(shape_.q[last], shape_.q[j]);
-    uint64_t* sum[2] = {buffer, buffer + step_};
-    uint64_t* transformed = buffer + 2 * step_;
-    product(sum[0], sum[1], source, j, buffer + 3 * step_);
-    for (size_t part = 0; part < 2; part++) {
-      transformRemainder(transformed, r + part * length * step_, length, shape_.q[j]);
-      // Part k of the tensor square is x_0 x_0 or 2 x_0 x_1.
-      op_.subtractScaleProduct(p, out + (part * last + j) * n_, sum[part], transformed, all, a + j * n_,
-                               a + (part * limbs + j) * n_, makeFactor((part + 1) * lastInverse % p.q, p));
-    }
+    transformRemainder(buffer, r + part * length * step_, length, shape_.q[j]);
+    uint64_t* to = out + (part * last + j) * n_;
+    // Part k of the tensor square is x_0 x_0 or 2 x_0 x_1.
+    op_.subtractScaleProduct(p, to, to, buffer, chainProduct(length, shape_.q[j], true), a + j * n_,
+                             a + (part * limbs + j) * n_, makeFactor((part + 1) * lastInverse % p.q, p));
   });
 }
 

@@ -57,14 +57,19 @@ class KeySwitch {
   }
   template <typename Body>
   void forEachLimb(size_t count, Body&& body) const;
-  void coefficients(uint64_t* out, const uint64_t* d) const;
+  void coefficients(uint64_t* out, const uint64_t* d, size_t i) const;
   void digitLimb(uint64_t* out, const uint64_t* coefficients, size_t digit, size_t position) const;
   void product(uint64_t* out0, uint64_t* out1, const Source& source, size_t position, uint64_t* buffer) const;
   void divideBySpecials(uint64_t* out, const Source& source, const uint64_t* c0, const uint32_t* galoisTable,
                         uint64_t* r) const;
   size_t chainLimb(size_t t) const;
   Factor chainProduct(size_t length, size_t limb, bool inverted) const;
-  void remainders(uint64_t* r, size_t length, const Source& source, const uint64_t* square) const;
+  void remainder(uint64_t* r, size_t length, const Source& source, const uint64_t* square, size_t t,
+                 uint64_t* buffer) const;
+  void joinRemainders(uint64_t* r, size_t length) const;
+  template <typename Divide>
+  void sumAndDivide(uint64_t* out, size_t limbs, const Source& source, const uint64_t* square, size_t length,
+                    uint64_t* r, Divide&& divide) const;
   void transformRemainder(uint64_t* out, const uint64_t* r, size_t length, size_t limb) const;
 
   const Ring& ring_;

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import type { RingTables } from '../../src/kernel/kernel.ts';
 import { loadNativeKernel } from '../../src/kernel/native.ts';
+import { primesBelow } from '../../src/ring/primes.ts';
 
 const shape = { rows: 64, cols: 64, n: 1024, q: 4398042316801 };
 const ring: RingTables = { n: shape.n, moduli: [shape.q], [Symbol.dispose]() {} };
@@ -25,6 +26,28 @@ function products(threads: number) {
   return { threads: kernel.threads, modular: out.u64().slice(), single };
 }
 
+const switched = { n: 4096, q: [0, 1, 2, 3, 4], bits: 43 };
+
+/** A rotation and a square, with one and with two special primes, whose limbs are worth sharing. */
+function keySwitches(threads: number): string[] {
+  const { n, q, bits } = switched;
+  const kernel = loadNativeKernel({ threads });
+  using tables = kernel.openRing(n, primesBelow(bits, n, q.length + 2));
+  return [1, 2].flatMap((specials) => {
+    const p = [q.length, q.length + 1].slice(0, specials);
+    const shape = { q, p, alpha: specials, keyLimbs: [...q, ...p] };
+    using a = kernel.allocate(2 * q.length * n);
+    kernel.uniform(tables, a, new Uint8Array(32).fill(1), q);
+    using key = kernel.allocate(2 * Math.ceil(q.length / specials) * shape.keyLimbs.length * n);
+    kernel.uniform(tables, key, new Uint8Array(32).fill(2), shape.keyLimbs);
+    using rotated = kernel.allocate(a.length);
+    using square = kernel.allocate(a.length - 2 * n);
+    kernel.rotate(tables, rotated, a, key, 5, shape);
+    kernel.squareRelinearizeRescale(tables, square, a, key, shape);
+    return [rotated, square].map((words) => Buffer.from(words.bytes()).toString('base64'));
+  });
+}
+
 describe('the thread pool', () => {
   afterAll(() => {
     loadNativeKernel();
@@ -37,6 +60,11 @@ describe('the thread pool', () => {
     expect(shared.threads).toBe(threads);
     expect(shared.modular).toEqual(alone.modular);
     expect(shared.single).toEqual(alone.single);
+  });
+
+  it('switches keys on any number of threads as on one', () => {
+    const expected = keySwitches(1);
+    for (const threads of [2, 3, 8, 2, 2, 2]) expect(keySwitches(threads)).toEqual(expected);
   });
 
   it('survives many short loops', () => {
