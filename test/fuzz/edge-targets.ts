@@ -34,10 +34,15 @@ export async function edgeTargets(kernel: Kernel): Promise<FuzzTarget[]> {
   const operators = { a: 'one', b: 'other' };
   const { edgeA, edgeB, devices } = await provision(network, { operators, devices: 2, kernel });
   const [id, key] = [sameBytes(32), sameBytes(16)];
+  const begin = { kind: 'begin', request: 5, batch: 1, inputSeed: id, outputSeed: id } as const;
+  const answer = { request: 5, layer: 1, work: 3, shares: sameBytes(40) };
+  const proof = { digest: id, signature: sameBytes(64) };
   const frames = [
-    writeEdgeMessage({ kind: 'begin', request: 5, batch: 1, mode: 'seeded', inputSeed: id, outputSeed: id }),
+    writeEdgeMessage({ ...begin, mode: 'seeded', nonce: new Uint8Array() }),
+    writeEdgeMessage({ ...begin, mode: 'relay-vector', nonce: id }),
     writeEdgeMessage({ kind: 'input', request: 5, layer: 1, shares: sameBytes(40) }),
-    writeEdgeMessage({ kind: 'relayed', device: key, request: 5, layer: 1, work: 3, shares: sameBytes(40) }),
+    writeEdgeMessage({ kind: 'relayed', device: key, ...answer, signature: proof.signature }),
+    writeEdgeMessage({ kind: 'joint', relayedWork: 4, ...answer, proof }),
     writeEdgeMessage({ kind: 'end', request: 5 }),
   ];
   return [

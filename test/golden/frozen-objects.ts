@@ -229,6 +229,14 @@ function edgeMessages(): FrozenObject[] {
     { kind: 'input', request: 7, layer: 2, shares: PAYLOAD },
     { kind: 'output', request: 7, layer: 2, work: 5, relayedWork: 4, shares: PAYLOAD },
     { kind: 'end', request: 2 ** 40 },
+    {
+      ...{ kind: 'joint', request: 7, layer: 2, work: 5, relayedWork: 4, shares: PAYLOAD },
+      proof: { digest: seed, signature: new Uint8Array(64).fill(9) },
+    },
+    {
+      ...{ kind: 'relayed', device: seed.subarray(16), request: 7, layer: 2, work: 5, shares: PAYLOAD },
+      signature: new Uint8Array(64).fill(9),
+    },
   ];
   return [
     ...messages.map((message) => ({
@@ -236,8 +244,8 @@ function edgeMessages(): FrozenObject[] {
       make: () => writeEdgeMessage(message),
       roundTrip: (bytes: Uint8Array) => writeEdgeMessage(readEdgeMessage(bytes)),
     })),
-    {
-      name: 'edge-begin.v1',
+    ...[new Uint8Array(), seed].map((nonce, i) => ({
+      name: `edge-begin.v${i + 1}`,
       make: () =>
         writeEdgeMessage({
           kind: 'begin',
@@ -246,9 +254,10 @@ function edgeMessages(): FrozenObject[] {
           mode: 'relay-seeded',
           inputSeed: seed,
           outputSeed: seed,
+          nonce,
         }),
-      roundTrip: (bytes) => writeEdgeMessage(readEdgeMessage(bytes)),
-    },
+      roundTrip: (bytes: Uint8Array) => writeEdgeMessage(readEdgeMessage(bytes)),
+    })),
   ];
 }
 

@@ -1,9 +1,10 @@
 /**
  * What the owner gives to each party, one file each. They hold keys: mode 0600, carried over a channel that the owner trusts.
  *
- *   edge    'SEE1' role u8, operator (u8 length, UTF-8), peer id (16), peer key (32), count u32, (device id (16), key (32))..., plan
- *   device  'SED1' device id (16), root key (32), network (u32 length), checks u32, per check and layer the words of c = W^T rho,
- *           pairs u32 (0 or 1), if 1 per layer the packed words of L(S)
+ *   edge    'SEE2' role u8, operator (u8 length, UTF-8), peer id (16), peer key (32), relay key (u8 length; B's secret half or the
+ *           public one), count u32, (device id (16), key (32))..., plan
+ *   device  'SED2' device id (16), root key (32), relay key (u8 length), network (u32 length), checks u32, per check and layer the
+ *           words of c = W^T rho, pairs u32 (0 or 1), if 1 per layer the packed words of L(S)
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
@@ -20,11 +21,12 @@ import { type LayerPlan, planBytes, planLayers, readPlan } from '../../protocols
 import { RootKey } from '../../protocols/edge/mask-stream.ts';
 import { ProjectionCheck } from '../../protocols/edge/projection-check.ts';
 import { type AdjointMap, adjointOf, projectionImages } from '../../protocols/edge/projection-images.ts';
+import { newRelayKeys, openRelayKey } from '../../protocols/edge/relay-proof.ts';
 import { PARTY_ID_BYTES } from '../../protocols/edge/secure-channel.ts';
 import { packedShareBytes, packShares, unpackShares } from '../../protocols/edge/share-ring.ts';
 
-const EDGE_MAGIC = 0x31454553;
-const DEVICE_MAGIC = 0x31444553;
+const EDGE_MAGIC = 0x32454553;
+const DEVICE_MAGIC = 0x32444553;
 const KEY_BYTES = 32;
 const MOST_OPERATOR_BYTES = 64;
 const MOST_DEVICES = 100_000;
@@ -37,13 +39,20 @@ export interface Provisioning {
   readonly devices: readonly Uint8Array[];
 }
 
-export type EdgeIdentity = Pick<EdgeServiceOptions, 'role' | 'operator' | 'plan' | 'deviceKeys' | 'peer'>;
+export type EdgeIdentity = Pick<
+  EdgeServiceOptions,
+  'role' | 'operator' | 'plan' | 'deviceKeys' | 'peer' | 'relayKey'
+>;
+/** As bytes, the half that a party gets. */
+type WithRelayBytes<T> = Omit<T, 'relayKey'> & { readonly relayKey: Uint8Array };
 
 export interface DeviceIdentity {
   readonly network: IntegerNetwork;
   readonly deviceId: Uint8Array;
   readonly root: RootKey;
   readonly plan: LayerPlan;
+  /** What edge B's relayed answers are checked with. */
+  readonly relayKey: CryptoKey;
   readonly projections: readonly ProjectionCheck[];
   /** For the `paired` construction, when the owner made them. */
   readonly pairs: LayerPairs | null;
@@ -97,28 +106,31 @@ export async function provision(network: IntegerNetwork, options: ProvisionOptio
   const steps = writeIntegerNetwork(network);
   const peer = { id: newDeviceId(), key: systemRandom.seed() };
   const [keysA, keysB] = [new Map<string, Uint8Array>(), new Map<string, Uint8Array>()];
+  const relay = await newRelayKeys();
   const files: Uint8Array[] = [];
   for (let i = 0; i < devices; i++) {
     const deviceId = newDeviceId();
     using root = new RootKey(systemRandom.seed());
     keysA.set(bytesToHex(deviceId), root.derive('edge a', deviceId));
     keysB.set(bytesToHex(deviceId), root.derive('edge b', deviceId));
-    files.push(await writeDevice(steps, plan, { deviceId, root }, maps));
+    files.push(await writeDevice(steps, plan, { deviceId, root, relayKey: relay.checking }, maps));
     options.onDevice?.(i + 1);
   }
   const [edgeA, edgeB] = [
-    writeEdge({ role: 'a', operator: operators.a, plan, deviceKeys: keysA, peer }),
-    writeEdge({ role: 'b', operator: operators.b, plan, deviceKeys: keysB, peer }),
+    writeEdge({ role: 'a', operator: operators.a, plan, deviceKeys: keysA, peer, relayKey: relay.checking }),
+    writeEdge({ role: 'b', operator: operators.b, plan, deviceKeys: keysB, peer, relayKey: relay.signing }),
   ];
+  relay.signing.fill(0);
   return { edgeA, edgeB, devices: files };
 }
 
-function writeEdge({ role, operator, plan, deviceKeys, peer }: EdgeIdentity): Uint8Array {
+function writeEdge(identity: WithRelayBytes<EdgeIdentity>): Uint8Array {
+  const { role, operator, plan, deviceKeys, peer, relayKey } = identity;
   const name = new TextEncoder().encode(operator);
   const layers = planBytes(plan.layers);
   const entry = PARTY_ID_BYTES + KEY_BYTES;
   const writer = new ByteWriter(
-    4 + 1 + 1 + name.length + entry + 4 + deviceKeys.size * entry + layers.length,
+    4 + 1 + 1 + name.length + entry + 1 + relayKey.length + 4 + deviceKeys.size * entry + layers.length,
   );
   writer.u32(EDGE_MAGIC);
   writer.u8(role === 'a' ? 0 : 1);
@@ -126,6 +138,8 @@ function writeEdge({ role, operator, plan, deviceKeys, peer }: EdgeIdentity): Ui
   writer.bytes(name);
   writer.bytes(peer.id);
   writer.bytes(peer.key);
+  writer.u8(relayKey.length);
+  writer.bytes(relayKey);
   writer.u32(deviceKeys.size);
   for (const [id, key] of deviceKeys) {
     writer.bytes(hexToBytes(id));
@@ -143,6 +157,7 @@ export async function readEdge(bytes: Uint8Array): Promise<EdgeIdentity> {
   if (role === undefined) throw reader.error('no such role');
   const operator = new TextDecoder().decode(reader.bytes(reader.u8()));
   const peer = { id: reader.bytes(PARTY_ID_BYTES).slice(), key: reader.bytes(KEY_BYTES).slice() };
+  const relayKey = await readRelayKey(reader, role === 'a' ? 'verify' : 'sign');
   const count = reader.u32();
   if (count > MOST_DEVICES) throw reader.error(`at most ${MOST_DEVICES} devices are possible`);
   const deviceKeys = new Map<string, Uint8Array>();
@@ -150,7 +165,17 @@ export async function readEdge(bytes: Uint8Array): Promise<EdgeIdentity> {
     const id = bytesToHex(reader.bytes(PARTY_ID_BYTES));
     deviceKeys.set(id, reader.bytes(KEY_BYTES).slice());
   }
-  return { role, operator, plan: await readPlan(reader.bytes(reader.remaining)), deviceKeys, peer };
+  const plan = await readPlan(reader.bytes(reader.remaining));
+  return { role, operator, plan, deviceKeys, peer, relayKey };
+}
+
+async function readRelayKey(reader: ByteReader, use: 'sign' | 'verify'): Promise<CryptoKey> {
+  const bytes = reader.bytes(reader.u8());
+  try {
+    return await openRelayKey(use, bytes);
+  } catch {
+    throw reader.error('the relay key is none');
+  }
 }
 
 function checkSeed(root: RootKey, plan: LayerPlan, check: number): Uint8Array {
@@ -160,7 +185,7 @@ function checkSeed(root: RootKey, plan: LayerPlan, check: number): Uint8Array {
 async function writeDevice(
   network: Uint8Array,
   plan: LayerPlan,
-  { deviceId, root }: Pick<DeviceIdentity, 'deviceId' | 'root'>,
+  { deviceId, root, relayKey }: WithRelayBytes<Pick<DeviceIdentity, 'deviceId' | 'root' | 'relayKey'>>,
   { adjoints, transposed, forward }: OwnerMaps,
 ): Promise<Uint8Array> {
   const images: Uint32Array[] = [];
@@ -172,13 +197,15 @@ async function writeDevice(
   const words = images.reduce((sum, image) => sum + image.length, 0);
   const stored = pairs === null ? 0 : pairBytes(plan).stored;
   const writer = new ByteWriter(
-    4 + PARTY_ID_BYTES + KEY_BYTES + 4 + network.length + 4 + 4 * words + 4 + stored,
+    4 + PARTY_ID_BYTES + KEY_BYTES + 1 + relayKey.length + 4 + network.length + 4 + 4 * words + 4 + stored,
   );
   writer.u32(DEVICE_MAGIC);
   writer.bytes(deviceId);
   const key = root.exportBytes();
   writer.bytes(key);
   key.fill(0);
+  writer.u8(relayKey.length);
+  writer.bytes(relayKey);
   writer.u32(network.length);
   writer.bytes(network);
   writer.u32(CHECKS);
@@ -194,6 +221,7 @@ export async function readDevice(bytes: Uint8Array): Promise<DeviceIdentity> {
   if (reader.u32() !== DEVICE_MAGIC) throw reader.error('bad magic');
   const deviceId = reader.bytes(PARTY_ID_BYTES).slice();
   const root = new RootKey(reader.bytes(KEY_BYTES));
+  const relayKey = await readRelayKey(reader, 'verify');
   const network = readIntegerNetwork(
     reader.bytes(reader.u32()),
     (input, steps, output) => new IntegerNetwork(input, steps, output),
@@ -210,7 +238,7 @@ export async function readDevice(bytes: Uint8Array): Promise<DeviceIdentity> {
   }
   const pairs = reader.u32() === 0 ? null : await readPairs(reader, root, plan);
   reader.end();
-  return { network, plan, deviceId, root, projections, pairs };
+  return { network, plan, deviceId, root, relayKey, projections, pairs };
 }
 
 async function readPairs(reader: ByteReader, root: RootKey, plan: LayerPlan): Promise<LayerPairs> {

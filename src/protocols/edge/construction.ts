@@ -56,6 +56,8 @@ export interface RequestMasks {
     batch: number,
     answers: readonly Uint32Array[],
   ): Promise<Int32Array>;
+  /** What edge B, computing y_B, had to give to edge A; y_B itself without a relay. May be asked after {@link combine}. */
+  relayed(layer: number, planned: PlannedLayer, batch: number, outputB: Uint32Array): Promise<Uint32Array>;
 }
 
 const NOTHING = new Uint8Array(32);
@@ -110,6 +112,10 @@ export function sharing(relay: boolean): Construction {
           const mask = await outputs.take(layer, batch * size, bits);
           return liftSum(subtractShares(first!, mask, bits), new Uint32Array(mask.length), bits);
         },
+        async relayed(layer, { outputs: size, bits }, batch, outputB) {
+          if (outputs === null) return outputB;
+          return addShares(outputB, await outputs.take(layer, batch * size, bits), bits);
+        },
       };
     },
   };
@@ -142,6 +148,7 @@ export function paired(plan: LayerPlan, pairs: LayerPairs): Construction {
           const fixed = addShares(second!, repeated(pairs.outputs[layer]!, batch), bits);
           return liftSum(subtractShares(first!, fixed, bits), new Uint32Array(fixed.length), bits);
         },
+        relayed: async (_layer, _planned, _batch, outputB) => outputB,
       };
     },
   };

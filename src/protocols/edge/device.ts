@@ -4,18 +4,18 @@
  */
 import { IntegrityError, type LyingEdge, ProtocolError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
-import { applyIntegerLinear, type IntegerLinearMap } from '../../kernel/integer-linear-map.ts';
 import { type ApplyLinearAsync, evaluateIntegerNetworkAsync } from '../../nn/integer-evaluate.ts';
 import type { IntegerNetwork } from '../../nn/integer-network.ts';
 import { type Construction, type LayerShares, type RequestMasks, sharing } from './construction.ts';
-import { EdgeLink, type MessageLink } from './edge-link.ts';
+import { nameLiar, plainRecompute } from './culprit.ts';
+import { EdgeLink, type EdgeOutput, type MessageLink } from './edge-link.ts';
 import { type LayerPlan, type PlannedLayer, planLayers } from './layer-plan.ts';
 import { littleEndian, type RootKey } from './mask-stream.ts';
 import type { ProjectionCheck } from './projection-check.ts';
 import type { RequestCounter } from './request-counter.ts';
 import { PARTY_ID_BYTES } from './secure-channel.ts';
 import { acceptsSamples, type SamplingGoal, samplesFor } from './sampling-check.ts';
-import { addShares, packShares } from './share-ring.ts';
+import { packShares } from './share-ring.ts';
 
 export interface EdgeDeviceOptions {
   readonly network: IntegerNetwork;
@@ -27,6 +27,8 @@ export interface EdgeDeviceOptions {
   readonly counter: RequestCounter;
   /** `sharing(false)` by default. */
   readonly construction?: Construction;
+  /** Edge B's: tells which edge lied behind a relay. */
+  readonly relayKey: CryptoKey;
   /** Independent projection checks; the default provisioning has two. */
   readonly projections: readonly ProjectionCheck[];
   readonly sampling?: SamplingGoal;
@@ -166,6 +168,7 @@ class DeviceRequest {
   readonly #construction: Construction;
   readonly #links: Links;
   readonly #number: number;
+  readonly #nonce: Uint8Array;
   readonly #masks: RequestMasks;
 
   private constructor(
@@ -173,14 +176,14 @@ class DeviceRequest {
     plan: LayerPlan,
     construction: Construction,
     links: Links,
-    number: number,
-    masks: RequestMasks,
+    { number, nonce, masks }: { number: number; nonce: Uint8Array; masks: RequestMasks },
   ) {
     this.#options = options;
     this.#plan = plan;
     this.#construction = construction;
     this.#links = links;
     this.#number = number;
+    this.#nonce = nonce;
     this.#masks = masks;
   }
 
@@ -194,13 +197,16 @@ class DeviceRequest {
     const batch = input.length / options.network.inputs;
     const number = await options.counter.next();
     // The counter alone makes the seed fresh; the random part keeps it fresh when somebody restores an old backup.
-    const fields = [options.deviceId, plan.modelId, littleEndian(number, 8), systemRandom.seed()];
+    const nonce = systemRandom.seed();
+    const fields = [options.deviceId, plan.modelId, littleEndian(number, 8), nonce];
     const seeds = {
       input: options.root.derive('input shares', ...fields),
       output: options.root.derive('relayed outputs', ...fields),
     };
     const masks = await construction.open(seeds);
-    const begin = { kind: 'begin', request: number, batch } as const;
+    const relays = construction.modeA.startsWith('relay');
+    const said = relays ? nonce : new Uint8Array();
+    const begin = { kind: 'begin', request: number, batch, nonce: said } as const;
     const [toA, toB] = [construction.seedForA(seeds), construction.seedForB(seeds)];
     const none = new Uint8Array(32);
     await Promise.all([
@@ -209,7 +215,7 @@ class DeviceRequest {
     ]);
     seeds.input.fill(0);
     seeds.output.fill(0);
-    return new DeviceRequest(options, plan, construction, links, number, masks);
+    return new DeviceRequest(options, plan, construction, links, { number, nonce, masks });
   }
 
   /** W x by the edges, checked. */
@@ -233,25 +239,22 @@ class DeviceRequest {
     const next = this.#plan.layers[layer + 1];
     if (next !== undefined) this.#masks.prepare(layer + 1, next, batch);
     const count = batch * planned.outputs;
-    const relays = this.#construction.modeA.startsWith('relay');
-    const receiving = [a.output(this.#number, layer, count, bits)];
-    if (!relays) receiving.push(b.output(this.#number, layer, count, bits));
+    const joint = this.#construction.modeA.startsWith('relay');
+    const expected = { request: this.#number, layer, count, bits, joint };
+    const receiving = [a.output(expected)];
+    if (!joint) receiving.push(b.output(expected));
     const exchanged = Promise.all([Promise.all(receiving), ...sending]);
     // Heard below; until then a failure must not count as unheard.
     exchanged.catch(() => undefined);
     await Promise.all(this.#options.projections.map((check) => check.prepare(layer, planned.outputs)));
     const [given] = await exchanged;
-    const answers = given.map(({ shares: words }) => words);
 
     started = now();
+    const answers = given.map(({ shares: words }) => words);
     const y = await this.#masks.combine(layer, planned, batch, answers);
     const sound = this.#accepts(layer, planned, x, y);
     deviceMs += now() - started;
-    if (!sound)
-      throw new IntegrityError(
-        layer,
-        await this.#liar(layer, planned, batch, shares, relays ? null : answers),
-      );
+    if (!sound) throw new IntegrityError(layer, await this.#liar(layer, batch, shares, given));
     const after = [a.traffic.up + b.traffic.up, a.traffic.down + b.traffic.down] as const;
     const edgeMs = { a: given[0]!.work / 1000, b: (given[1]?.work ?? given[0]!.relayedWork) / 1000 };
     const [bytesUp, bytesDown] = [after[0] - before[0], after[1] - before[1]];
@@ -264,6 +267,21 @@ class DeviceRequest {
     await Promise.all([this.#links.a.send(message), this.#links.b.send(message)]);
   }
 
+  async #liar(
+    layer: number,
+    batch: number,
+    shares: LayerShares,
+    answers: readonly EdgeOutput[],
+  ): Promise<LyingEdge> {
+    const { recompute = plainRecompute, relayKey, deviceId: device } = this.#options;
+    if (recompute === null) return null;
+    const { modelId, layers } = this.#plan;
+    const context = { modelId, device, nonce: this.#nonce, request: this.#number };
+    const planned = layers[layer]!;
+    const masks = this.#masks;
+    return await nameLiar({ layer, planned, batch, shares, masks, answers, context, relayKey }, recompute);
+  }
+
   /** Runs every configured check, whatever the first one says. */
   #accepts(layer: number, planned: PlannedLayer, x: Int32Array, y: Int32Array): boolean {
     const { projections, sampling } = this.#options;
@@ -273,59 +291,6 @@ class DeviceRequest {
     }
     return verdicts.every((accepted) => accepted);
   }
-
-  /**
-   * Recomputes both shares' outputs and compares. Behind a relay the device saw only a sum, so it asks both edges for the same
-   * layer once more without relay; an edge that lied only in the relay and now answers truly is not found, and the answer is null.
-   */
-  async #liar(
-    layer: number,
-    planned: PlannedLayer,
-    batch: number,
-    shares: LayerShares,
-    answers: readonly Uint32Array[] | null,
-  ): Promise<LyingEdge> {
-    const recompute: ApplyLinearAsync | null =
-      this.#options.recompute === undefined ? plainRecompute : this.#options.recompute;
-    if (recompute === null) return null;
-    const given = answers ?? (await this.#askAgain(layer, planned, batch, shares));
-    const lies: boolean[] = [];
-    for (const [i, words] of [shares.aWords, shares.b].entries()) {
-      const truth = await recompute(
-        layer,
-        planned.map,
-        new Int32Array(words.buffer, words.byteOffset, words.length),
-        batch,
-      );
-      const reduced = addShares(truth, new Uint32Array(truth.length), planned.bits);
-      lies.push(reduced.some((word, at) => word !== given[i]![at]));
-    }
-    if (lies[0] === true) return lies[1] === true ? 'both' : 'a';
-    return lies[1] === true ? 'b' : null;
-  }
-
-  async #askAgain(
-    layer: number,
-    planned: PlannedLayer,
-    batch: number,
-    shares: LayerShares,
-  ): Promise<Uint32Array[]> {
-    const { a, b } = this.#links;
-    const message = { kind: 'again', request: this.#number, layer } as const;
-    await Promise.all([
-      a.send({ ...message, shares: new Uint8Array() }),
-      b.send({ ...message, shares: packShares(shares.b, planned.bits) }),
-    ]);
-    const count = batch * planned.outputs;
-    const given = await Promise.all(
-      [a, b].map((link) => link.output(this.#number, layer, count, planned.bits)),
-    );
-    return given.map(({ shares: words }) => words);
-  }
-}
-
-function plainRecompute(_layer: number, map: IntegerLinearMap, x: Int32Array, batch: number): Int32Array {
-  return applyIntegerLinear(map, x, batch);
 }
 
 /** What the device stores: the key, the check vectors and, for `paired`, the pairs. */

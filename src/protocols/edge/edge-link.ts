@@ -1,6 +1,7 @@
 /** The device's end of a connection to one edge: the handshake, then records in and out. */
 import { ProtocolError, type SubrosaError, TransportError } from '../../base/errors.ts';
 import { type EdgeMessage, readEdgeMessage, writeEdgeMessage } from './messages.ts';
+import type { RelayProof } from './relay-proof.ts';
 import { HandshakeInitiator, type SecureChannel } from './secure-channel.ts';
 import { unpackShares } from './share-ring.ts';
 
@@ -25,6 +26,19 @@ export interface EdgeOutput {
   /** Microseconds that the edge, and behind it the relaying one, say they computed. */
   readonly work: number;
   readonly relayedWork: number;
+  /** Of the relaying edge's part, when the answer has one in it. */
+  readonly proof: RelayProof | null;
+}
+
+/** The answer that is due. */
+export interface ExpectedOutput {
+  readonly request: number;
+  readonly layer: number;
+  /** Words, of so many bits each. */
+  readonly count: number;
+  readonly bits: number;
+  /** With the other edge's answer in it. */
+  readonly joint: boolean;
 }
 
 export class EdgeLink {
@@ -74,24 +88,28 @@ export class EdgeLink {
   }
 
   /**
-   * `count` output shares of one layer. Late answers to earlier requests are dropped; anything else that is not exactly this answer
+   * The output shares of one layer. Late answers to earlier requests are dropped; anything else that is not exactly this answer
    * ends the inference. @throws {ProtocolError} {@link DecodeError} {@link TransportError}
    */
-  async output(request: number, layer: number, count: number, bits: number): Promise<EdgeOutput> {
+  async output({ request, layer, count, bits, joint }: ExpectedOutput): Promise<EdgeOutput> {
     return await naming(this.#name, async () => {
       for (;;) {
         const record = await this.#link.receive();
         this.traffic.down += record.length;
         const message = readEdgeMessage(await this.#channel.open(record));
-        if (message.kind !== 'output') throw new ProtocolError('something else than an answer came');
+        if (message.kind !== 'output' && message.kind !== 'joint')
+          throw new ProtocolError('something else than an answer came');
         if (message.request < request) continue;
         if (message.request !== request || message.layer !== layer) {
           throw new ProtocolError(
             `the answer for layer ${layer} was expected, one for layer ${message.layer} came`,
           );
         }
+        if ((message.kind === 'joint') !== joint)
+          throw new ProtocolError(`an answer of ${joint ? 'both edges' : 'one edge'} was expected`);
         const { work, relayedWork } = message;
-        return { shares: unpackShares(message.shares, count, bits), work, relayedWork };
+        const proof = message.kind === 'joint' ? message.proof : null;
+        return { shares: unpackShares(message.shares, count, bits), work, relayedWork, proof };
       }
     });
   }

@@ -4,15 +4,14 @@
  * What it learns: which device asks, when, for how many inputs, and words that are uniform whatever the device computes.
  */
 import { bytesToHex } from '@noble/hashes/utils.js';
-import { DecodeError, LimitError, ProtocolError } from '../../base/errors.ts';
+import { LimitError, ProtocolError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
 import type { ApplyLinearAsync } from '../../nn/integer-evaluate.ts';
-import { type LayerPlan, longestMessage, type PlannedLayer } from './layer-plan.ts';
-import { MaskStream } from './mask-stream.ts';
+import { type EdgeAnswer, EdgeRequest, type BeginMessage } from './edge-request.ts';
+import { type LayerPlan, longestMessage } from './layer-plan.ts';
 import { type EdgeMessage, readEdgeMessage, writeEdgeMessage } from './messages.ts';
 import { RelayBox, type RelayedMessage } from './relay-box.ts';
 import { HandshakeResponder, readHello, type SecureChannel } from './secure-channel.ts';
-import { addShares, packShares, unpackShares } from './share-ring.ts';
 
 export interface EdgeServiceOptions {
   readonly role: 'a' | 'b';
@@ -23,6 +22,8 @@ export interface EdgeServiceOptions {
   readonly deviceKeys: ReadonlyMap<string, Uint8Array>;
   /** What edge B authenticates to edge A with, for relays. */
   readonly peer: { readonly id: Uint8Array; readonly key: Uint8Array };
+  /** What B signs relayed answers with, or what A checks them with. */
+  readonly relayKey: CryptoKey;
   /** y = W x modulo 2^32. */
   readonly apply: ApplyLinearAsync;
   /** Only on B: hands masked outputs to A. */
@@ -35,10 +36,6 @@ export interface EdgeServiceOptions {
 
 const MAX_BATCH = 64;
 
-type Begin = Extract<EdgeMessage, { kind: 'begin' }>;
-type LayerMessage = Extract<EdgeMessage, { kind: 'input' | 'again' }>;
-/** An edge's answer to the device for one layer. */
-type Answer = Pick<Extract<EdgeMessage, { kind: 'output' }>, 'layer' | 'work' | 'relayedWork' | 'shares'>;
 type Send = (message: Uint8Array) => Promise<void>;
 
 export class EdgeService {
@@ -144,14 +141,13 @@ export class EdgeSession {
         return;
       case 'input':
         return await this.#answer(message.request, await this.#current(message.request).input(message));
-      case 'again':
-        return await this.#answer(message.request, await this.#current(message.request).again(message));
       case 'output':
+      case 'joint':
         throw new ProtocolError('a device sends no outputs');
     }
   }
 
-  async #begin(message: Begin): Promise<void> {
+  async #begin(message: BeginMessage): Promise<void> {
     const { maxBatch } = this.#service;
     if (message.batch < 1 || message.batch > maxBatch)
       throw new LimitError('the batch', maxBatch, message.batch);
@@ -167,9 +163,16 @@ export class EdgeSession {
     this.#background.catch(() => undefined);
   }
 
+  /** A layer ahead: while B's part of one layer is awaited, the next is computed. */
   async #answerAll(request: EdgeRequest): Promise<void> {
-    for (let layer = 0; layer < this.#service.options.plan.layers.length; layer++) {
-      const answer = await request.seeded(layer);
+    const layers = this.#service.options.plan.layers.length;
+    let computing = request.seeded(0);
+    for (let layer = 0; layer < layers; layer++) {
+      const computed = await computing;
+      if (layer + 1 < layers && !request.cancelled) computing = request.seeded(layer + 1);
+      // Heard in the next turn, if there is one.
+      computing.catch(() => undefined);
+      const answer = await request.joined(layer, computed);
       if (request.cancelled) return;
       await this.#answer(request.number, answer);
     }
@@ -180,125 +183,8 @@ export class EdgeSession {
     return this.#request;
   }
 
-  async #answer(request: number, answer: Answer | null): Promise<void> {
+  async #answer(request: number, answer: EdgeAnswer | null): Promise<void> {
     if (answer === null || this.#state === 'closed') return;
-    await this.#send(await this.#channel!.seal(writeEdgeMessage({ kind: 'output', request, ...answer })));
+    await this.#send(await this.#channel!.seal(writeEdgeMessage({ ...answer, request })));
   }
-}
-
-/** One request of one device. */
-class EdgeRequest {
-  readonly number: number;
-  readonly #service: EdgeService;
-  readonly #device: Uint8Array;
-  readonly #batch: number;
-  readonly #relays: boolean;
-  readonly #inputs: MaskStream | null;
-  readonly #outputs: MaskStream | null;
-  #nextLayer = 0;
-  cancelled = false;
-
-  private constructor(
-    service: EdgeService,
-    device: Uint8Array,
-    begin: Begin,
-    inputs: MaskStream | null,
-    outputs: MaskStream | null,
-  ) {
-    this.#service = service;
-    this.#device = device;
-    this.number = begin.request;
-    this.#batch = begin.batch;
-    this.#relays = begin.mode.startsWith('relay');
-    this.#inputs = inputs;
-    this.#outputs = outputs;
-  }
-
-  static async open(service: EdgeService, device: Uint8Array, begin: Begin): Promise<EdgeRequest> {
-    const seeded = begin.mode.endsWith('seeded');
-    const { role, relay } = service.options;
-    if (begin.mode.startsWith('relay') && role === 'b' && relay === undefined) {
-      throw new ProtocolError('this edge was started without an address to relay to');
-    }
-    return new EdgeRequest(
-      service,
-      device,
-      begin,
-      seeded ? await MaskStream.open(begin.inputSeed) : null,
-      begin.mode === 'relay-vector' ? await MaskStream.open(begin.outputSeed) : null,
-    );
-  }
-
-  cancel(): void {
-    this.cancelled = true;
-    this.#service.relayed.cancel(this.#device, this.number);
-  }
-
-  /** Output shares of a layer whose input shares come from the seed; in relay mode with B's added. Null when cancelled. */
-  async seeded(layer: number): Promise<Answer | null> {
-    const planned = this.#service.options.plan.layers[layer]!;
-    const { y, work } = await this.#apply(layer, planned, await this.#seededInput(layer, planned));
-    if (!this.#relays) return ownAnswer(layer, planned, y, work);
-    const other = await this.#service.relayed.take(this.#device, this.number, layer);
-    if (other === null) return null;
-    const theirs = unpackShares(other.shares, y.length, planned.bits);
-    const shares = packShares(addShares(y, theirs, planned.bits), planned.bits);
-    return { layer, work, relayedWork: other.work, shares };
-  }
-
-  /** The device's shares of the next layer. Null when the answer went to the other edge. @throws {ProtocolError} {@link DecodeError} */
-  async input({ layer, shares }: LayerMessage): Promise<Answer | null> {
-    const planned = this.#layer(layer);
-    if (this.#inputs !== null) throw new ProtocolError('this request has its shares from a seed');
-    if (layer !== this.#nextLayer)
-      throw new ProtocolError(`layer ${this.#nextLayer} was expected, not ${layer}`);
-    this.#nextLayer++;
-    const x = unpackShares(shares, this.#batch * planned.inputs, planned.bits);
-    const { y, work } = await this.#apply(layer, planned, x);
-    if (this.#outputs === null) return ownAnswer(layer, planned, y, work);
-    const mask = await this.#outputs.words({ layer, direction: 'out' }, y.length, planned.bits);
-    const masked = packShares(addShares(y, mask, planned.bits), planned.bits);
-    const [device, request] = [this.#device, this.number];
-    await this.#service.options.relay!({ kind: 'relayed', device, request, layer, work, shares: masked });
-    return null;
-  }
-
-  /** The same shares once more, answered to the device: how it finds out who lied behind a relay. */
-  async again({ layer, shares }: LayerMessage): Promise<Answer> {
-    const planned = this.#layer(layer);
-    if (this.#inputs !== null && shares.length > 0)
-      throw new DecodeError('shares', 'this request has them from a seed');
-    const x =
-      this.#inputs === null
-        ? unpackShares(shares, this.#batch * planned.inputs, planned.bits)
-        : await this.#seededInput(layer, planned);
-    const { y, work } = await this.#apply(layer, planned, x);
-    return ownAnswer(layer, planned, y, work);
-  }
-
-  #layer(layer: number): PlannedLayer {
-    const planned = this.#service.options.plan.layers[layer];
-    if (planned === undefined) throw new ProtocolError(`there is no layer ${layer}`);
-    return planned;
-  }
-
-  #seededInput(layer: number, { inputs, bits }: PlannedLayer): Promise<Uint32Array> {
-    return this.#inputs!.words({ layer, direction: 'in' }, this.#batch * inputs, bits);
-  }
-
-  async #apply(
-    layer: number,
-    { map }: PlannedLayer,
-    x: Uint32Array,
-  ): Promise<{ y: Int32Array; work: number }> {
-    const { apply, now = () => 0 } = this.#service.options;
-    const started = now();
-    const y = await apply(layer, map, new Int32Array(x.buffer, x.byteOffset, x.length), this.#batch);
-    return { y, work: Math.min(2 ** 32 - 1, Math.max(0, Math.round(1000 * (now() - started)))) };
-  }
-}
-
-function ownAnswer(layer: number, { bits }: PlannedLayer, y: Int32Array, work: number): Answer {
-  const shares = packShares(new Uint32Array(y.buffer, y.byteOffset, y.length), bits);
-  return { layer, work, relayedWork: 0, shares };
 }

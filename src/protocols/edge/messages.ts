@@ -1,16 +1,18 @@
 /**
  * The messages inside the records of a session. Every one names its request; shares are bit-packed ({@link packShares}).
  *
- *   begin    1, request u64, batch u32, mode u8, input seed (32), output mask seed (32)    device -> edge
- *   input    2, request u64, layer u32, shares                                             device -> edge
- *   again    3, request u64, layer u32, shares or nothing: answer without relay            device -> edge
- *   output   4, request u64, layer u32, own and relayed work u32 each, shares              edge -> device
- *   relayed  5, device (16), request u64, layer u32, work u32, shares                      edge B -> edge A
- *   end      6, request u64                                                                device -> edge
+ *   begin    0, request u64, batch u32, mode u8, input seed (32), output mask seed (32), nonce (32, with a relay)    device -> edge
+ *   input    1, request u64, layer u32, shares                                                                     device -> edge
+ *   output   3, request u64, layer u32, own and relayed work u32 each, shares                                      edge -> device
+ *   end      5, request u64                                                                                        device -> edge
+ *   joint    6, request u64, layer u32, own and relayed work u32 each, digest (32), signature (64), shares         edge A -> device
+ *   relayed  7, device (16), request u64, layer u32, work u32, signature (64), shares                              edge B -> edge A
  *
+ * 2 and 4 were other messages once.
  * Work is what an edge says it computed for, in microseconds: for reports only.
  */
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
+import { DIGEST_BYTES, NONCE_BYTES, type RelayProof, SIGNATURE_BYTES } from './relay-proof.ts';
 import { PARTY_ID_BYTES } from './secure-channel.ts';
 
 /**
@@ -30,9 +32,11 @@ export type EdgeMessage =
       readonly inputSeed: Uint8Array;
       /** Of the masks that edge B puts on relayed outputs; zeros elsewhere. */
       readonly outputSeed: Uint8Array;
+      /** 32 bytes with a relay, otherwise none. Fresh, the same for both edges, no secret: what B signs is about this request. */
+      readonly nonce: Uint8Array;
     }
   | {
-      readonly kind: 'input' | 'again';
+      readonly kind: 'input';
       readonly request: number;
       readonly layer: number;
       readonly shares: Uint8Array;
@@ -46,30 +50,42 @@ export type EdgeMessage =
       readonly shares: Uint8Array;
     }
   | {
+      /** A's answer plus B's. */
+      readonly kind: 'joint';
+      readonly request: number;
+      readonly layer: number;
+      readonly work: number;
+      readonly relayedWork: number;
+      readonly proof: RelayProof;
+      readonly shares: Uint8Array;
+    }
+  | {
       readonly kind: 'relayed';
       readonly device: Uint8Array;
       readonly request: number;
       readonly layer: number;
       readonly work: number;
+      readonly signature: Uint8Array;
       readonly shares: Uint8Array;
     }
   | { readonly kind: 'end'; readonly request: number };
 
-const KINDS = [
-  'begin',
-  'input',
-  'again',
-  'output',
-  'relayed',
-  'end',
-] as const satisfies readonly EdgeMessage['kind'][];
+const CODES: Readonly<Record<EdgeMessage['kind'], number>> = {
+  begin: 0,
+  input: 1,
+  output: 3,
+  end: 5,
+  joint: 6,
+  relayed: 7,
+};
+const KINDS = new Map(Object.entries(CODES).map(([kind, code]) => [code, kind as EdgeMessage['kind']]));
 const SEED_BYTES = 32;
-/** Bytes around the shares in a record, at most: kind, device, request, layer and the record's tag. */
-export const MESSAGE_OVERHEAD = 64;
+/** Bytes around the shares in a record, at most: the fields of the longest kind, and the record's tag. */
+export const MESSAGE_OVERHEAD = 160;
 
 export function writeEdgeMessage(message: EdgeMessage): Uint8Array {
   const writer = new ByteWriter(messageBytes(message));
-  writer.u8(KINDS.indexOf(message.kind));
+  writer.u8(CODES[message.kind]);
   if (message.kind === 'relayed') writer.bytes(message.device);
   writer.u64(message.request);
   switch (message.kind) {
@@ -78,64 +94,75 @@ export function writeEdgeMessage(message: EdgeMessage): Uint8Array {
       writer.u8(REQUEST_MODES.indexOf(message.mode));
       writer.bytes(message.inputSeed);
       writer.bytes(message.outputSeed);
+      writer.bytes(message.nonce);
       break;
     case 'end':
       break;
     default:
       writer.u32(message.layer);
-      if (message.kind === 'relayed' || message.kind === 'output') writer.u32(message.work);
-      if (message.kind === 'output') writer.u32(message.relayedWork);
+      if (message.kind !== 'input') writer.u32(message.work);
+      if (message.kind === 'output' || message.kind === 'joint') writer.u32(message.relayedWork);
+      if (message.kind === 'joint') {
+        writer.bytes(message.proof.digest);
+        writer.bytes(message.proof.signature);
+      }
+      if (message.kind === 'relayed') writer.bytes(message.signature);
       writer.bytes(message.shares);
   }
   return writer.finish();
 }
 
 function messageBytes(message: EdgeMessage): number {
+  const start = 1 + 8;
   switch (message.kind) {
     case 'begin':
-      return 1 + 8 + 4 + 1 + 2 * SEED_BYTES;
+      return start + 4 + 1 + 2 * SEED_BYTES + message.nonce.length;
     case 'end':
-      return 1 + 8;
-    case 'relayed':
-      return 1 + PARTY_ID_BYTES + 8 + 4 + 4 + message.shares.length;
+      return start;
+    case 'input':
+      return start + 4 + message.shares.length;
     case 'output':
-      return 1 + 8 + 4 + 8 + message.shares.length;
-    default:
-      return 1 + 8 + 4 + message.shares.length;
+      return start + 4 + 8 + message.shares.length;
+    case 'joint':
+      return start + 4 + 8 + DIGEST_BYTES + SIGNATURE_BYTES + message.shares.length;
+    case 'relayed':
+      return start + PARTY_ID_BYTES + 4 + 4 + SIGNATURE_BYTES + message.shares.length;
   }
 }
 
 /** The shares are a view; their length is for the reader who knows the layer. @throws {DecodeError} */
 export function readEdgeMessage(bytes: Uint8Array): EdgeMessage {
   const reader = new ByteReader('an edge message', bytes);
-  const kind = KINDS[reader.u8()];
+  const kind = KINDS.get(reader.u8());
   if (kind === undefined) throw reader.error('no such kind');
-  if (kind === 'relayed') {
-    const device = reader.bytes(PARTY_ID_BYTES);
-    return {
-      kind,
-      device,
-      request: reader.u64(),
-      layer: reader.u32(),
-      work: reader.u32(),
-      shares: reader.bytes(reader.remaining),
-    };
-  }
+  const device = kind === 'relayed' ? reader.bytes(PARTY_ID_BYTES) : null;
   const request = reader.u64();
+  if (kind === 'begin') return readBegin(reader, request);
   if (kind === 'end') {
     reader.end();
     return { kind, request };
   }
-  if (kind === 'output') {
-    const [layer, work, relayedWork] = [reader.u32(), reader.u32(), reader.u32()];
-    return { kind, request, layer, work, relayedWork, shares: reader.bytes(reader.remaining) };
+  const layer = reader.u32();
+  const rest = () => reader.bytes(reader.remaining);
+  if (kind === 'input') return { kind, request, layer, shares: rest() };
+  const work = reader.u32();
+  if (device !== null) {
+    const signature = reader.bytes(SIGNATURE_BYTES);
+    return { kind: 'relayed', device, request, layer, work, signature, shares: rest() };
   }
-  if (kind !== 'begin') return { kind, request, layer: reader.u32(), shares: reader.bytes(reader.remaining) };
+  const relayedWork = reader.u32();
+  if (kind === 'output') return { kind, request, layer, work, relayedWork, shares: rest() };
+  const proof = { digest: reader.bytes(DIGEST_BYTES), signature: reader.bytes(SIGNATURE_BYTES) };
+  return { kind: 'joint', request, layer, work, relayedWork, proof, shares: rest() };
+}
+
+function readBegin(reader: ByteReader, request: number): EdgeMessage {
   const batch = reader.u32();
   const mode = REQUEST_MODES[reader.u8()];
   if (mode === undefined) throw reader.error('no such mode');
   const inputSeed = reader.bytes(SEED_BYTES);
   const outputSeed = reader.bytes(SEED_BYTES);
+  const nonce = reader.bytes(reader.remaining === 0 ? 0 : NONCE_BYTES);
   reader.end();
-  return { kind, request, batch, mode, inputSeed, outputSeed };
+  return { kind: 'begin', request, batch, mode, inputSeed, outputSeed, nonce };
 }

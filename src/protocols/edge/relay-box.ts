@@ -12,7 +12,7 @@ const MOST_WAITING = 4;
 const MOST_DEVICES = 1024;
 
 /** B's part of one layer. */
-export type RelayedPart = Pick<RelayedMessage, 'shares' | 'work'>;
+export type RelayedPart = Pick<RelayedMessage, 'shares' | 'work' | 'signature'>;
 
 interface Slot {
   readonly request: number;
@@ -24,18 +24,19 @@ export class RelayBox {
   readonly #slots = new Map<string, Slot>();
 
   /** Of edge B. Bytes are copied. A relay for an older request is dropped. @throws {ProtocolError} for a second one of a layer */
-  put({ device, request, layer, shares, work }: RelayedMessage): void {
+  put({ device, request, layer, ...part }: RelayedMessage): void {
     const slot = this.#slot(device, request);
     if (slot === null) return;
+    const kept = { work: part.work, shares: part.shares.slice(), signature: part.signature.slice() };
     const awaiting = slot.awaited.get(layer);
     if (awaiting !== undefined) {
       slot.awaited.delete(layer);
-      awaiting({ shares: shares.slice(), work });
+      awaiting(kept);
       return;
     }
     if (slot.arrived.has(layer) || slot.arrived.size >= MOST_WAITING)
       throw new ProtocolError('a relay that was not asked for');
-    slot.arrived.set(layer, { shares: shares.slice(), work });
+    slot.arrived.set(layer, kept);
   }
 
   /** Null when the request is cancelled before anything comes. */

@@ -11,7 +11,12 @@ import {
 /** Answers to one message of the device; null ends the connection. */
 export type Craft = (message: EdgeMessage) => readonly EdgeMessage[] | null;
 
-export function craftedLink(key: Uint8Array, operator: string, craft: Craft): MessageLink {
+export interface CraftedLink extends MessageLink {
+  /** Something that no message of the device asked for. */
+  tell(message: EdgeMessage): Promise<void>;
+}
+
+export function craftedLink(key: Uint8Array, operator: string, craft: Craft): CraftedLink {
   const inbox: Uint8Array[] = [];
   let handshake: HandshakeResponder | null = null;
   let channel: SecureChannel | null = null;
@@ -32,6 +37,9 @@ export function craftedLink(key: Uint8Array, operator: string, craft: Craft): Me
       const answers = craft(readEdgeMessage(await channel.open(bytes)));
       if (answers === null) gone = true;
       for (const answer of answers ?? []) say(await channel.seal(writeEdgeMessage(answer)));
+    },
+    async tell(message) {
+      say(await channel!.seal(writeEdgeMessage(message)));
     },
     async receive() {
       // The crafted edge answers at once, so what is not there after some turns never comes.

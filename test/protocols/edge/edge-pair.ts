@@ -13,6 +13,7 @@ import { planLayers } from '../../../src/protocols/edge/layer-plan.ts';
 import { RootKey } from '../../../src/protocols/edge/mask-stream.ts';
 import { ProjectionCheck } from '../../../src/protocols/edge/projection-check.ts';
 import { adjointOf, projectionImages } from '../../../src/protocols/edge/projection-images.ts';
+import { newRelayKeys, openRelayKey } from '../../../src/protocols/edge/relay-proof.ts';
 import type { RelayedMessage } from '../../../src/protocols/edge/relay-box.ts';
 import { RequestCounter } from '../../../src/protocols/edge/request-counter.ts';
 
@@ -142,6 +143,10 @@ export async function edgePair(network: IntegerNetwork, options: PairOptions = {
     id: crypto.getRandomValues(new Uint8Array(16)),
     key: crypto.getRandomValues(new Uint8Array(32)),
   };
+  const relayKeys = await newRelayKeys();
+  const relayKeyOf = (role: 'a' | 'b') =>
+    role === 'a' ? openRelayKey('verify', relayKeys.checking) : openRelayKey('sign', relayKeys.signing);
+  const [relayKeyA, relayKeyB] = [await relayKeyOf('a'), await relayKeyOf('b')];
   const serviceOf = (role: 'a' | 'b'): EdgeService =>
     new EdgeService({
       role,
@@ -149,6 +154,7 @@ export async function edgePair(network: IntegerNetwork, options: PairOptions = {
       operator: role === 'a' ? 'operator one' : (options.operatorB ?? 'operator two'),
       deviceKeys: new Map([[name, root.derive(role === 'a' ? 'edge a' : 'edge b', deviceId)]]),
       peer,
+      relayKey: role === 'a' ? relayKeyA : relayKeyB,
       apply: (role === 'a' ? options.applyA : options.applyB) ?? plainApply,
       ...(role === 'b' && { relay: async (message: RelayedMessage) => a.relayed.put(message) }),
     });
@@ -176,6 +182,7 @@ export async function edgePair(network: IntegerNetwork, options: PairOptions = {
     deviceId,
     root,
     counter,
+    relayKey: relayKeyA,
     projections,
     ...options.device,
   };

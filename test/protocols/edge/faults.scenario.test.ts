@@ -156,7 +156,7 @@ describe('an edge that restarts', () => {
 describe('a device that does not keep to the protocol', () => {
   const begin = { kind: 'begin', request: 4, batch: 1, mode: 'vector' } as const;
   const none = new Uint8Array(32);
-  const opened: EdgeMessage = { ...begin, inputSeed: none, outputSeed: none };
+  const opened: EdgeMessage = { ...begin, inputSeed: none, outputSeed: none, nonce: new Uint8Array() };
   const layer = (number: number, bytes: number): EdgeMessage => ({
     kind: 'input',
     request: 4,
@@ -164,7 +164,10 @@ describe('a device that does not keep to the protocol', () => {
     shares: new Uint8Array(bytes),
   });
   const output = { kind: 'output', request: 4, layer: 0, work: 0, relayedWork: 0, shares: none } as const;
-  const relayed = { kind: 'relayed', device: none.subarray(16), request: 4, layer: 0, work: 0, shares: none };
+  const relayed = {
+    ...{ kind: 'relayed', device: none.subarray(16), request: 4, layer: 0, work: 0, shares: none },
+    signature: new Uint8Array(64),
+  };
 
   test.each<[string, readonly EdgeMessage[]]>([
     ['uses a request number twice', [opened, { kind: 'end', request: 4 }, opened]],
@@ -177,7 +180,10 @@ describe('a device that does not keep to the protocol', () => {
     ['sends a layer that does not exist', [opened, layer(99, 8)]],
     ['sends outputs', [opened, output]],
     ['pretends to be an edge', [opened, relayed as EdgeMessage]],
-    ['asks for a relay that is not there', [{ ...opened, mode: 'relay-vector' }]],
+    ['asks for a relay that is not there', [{ ...opened, mode: 'relay-vector', nonce: none }]],
+    ['asks edge B to be relayed to', [{ ...opened, mode: 'relay-seeded', nonce: none }]],
+    ['asks for a relay without a nonce', [{ ...opened, mode: 'relay-vector' }]],
+    ['gives a nonce without a relay', [{ ...opened, nonce: none }]],
   ])('%s: its connection ends, others go on', async (_name, messages) => {
     const setup = await edgePair(network);
     // Without an address to relay to.
@@ -191,7 +197,7 @@ describe('a device that does not keep to the protocol', () => {
     });
     const talk = async () => {
       for (const message of messages) await link.send(message);
-      await link.output(4, 0, 1, 1);
+      await link.output({ request: 4, layer: 0, count: 1, bits: 1, joint: false });
     };
     await expect(talk()).rejects.toMatchObject({ code: 'transport' });
     const other = await EdgeDevice.connect(memoryLink(setup.a), memoryLink(service), setup.device);

@@ -1,0 +1,140 @@
+/** One request of one device at an edge: shares in, output shares out, with what the other edge relayed where the device asked for that. */
+import { ProtocolError } from '../../base/errors.ts';
+import type { EdgeService } from './edge-service.ts';
+import type { PlannedLayer } from './layer-plan.ts';
+import { MaskStream } from './mask-stream.ts';
+import type { EdgeMessage } from './messages.ts';
+import { digestOf, isSigned, type RelayContext, signRelay } from './relay-proof.ts';
+import { addShares, packShares, unpackShares } from './share-ring.ts';
+
+export type BeginMessage = Extract<EdgeMessage, { kind: 'begin' }>;
+type LayerMessage = Extract<EdgeMessage, { kind: 'input' }>;
+type Unnumbered<T> = T extends unknown ? Omit<T, 'request'> : never;
+/** An edge's answer to the device for one layer. */
+export type EdgeAnswer = Unnumbered<Extract<EdgeMessage, { kind: 'output' | 'joint' }>>;
+
+/** W x of one layer, and the microseconds it took. */
+interface LayerOutput {
+  readonly y: Int32Array;
+  readonly work: number;
+}
+
+export class EdgeRequest {
+  readonly number: number;
+  readonly #service: EdgeService;
+  readonly #device: Uint8Array;
+  readonly #batch: number;
+  readonly #nonce: Uint8Array;
+  readonly #relays: boolean;
+  readonly #inputs: MaskStream | null;
+  readonly #outputs: MaskStream | null;
+  #nextLayer = 0;
+  cancelled = false;
+
+  private constructor(
+    service: EdgeService,
+    device: Uint8Array,
+    begin: BeginMessage,
+    inputs: MaskStream | null,
+    outputs: MaskStream | null,
+  ) {
+    this.#service = service;
+    this.#device = device;
+    this.number = begin.request;
+    this.#batch = begin.batch;
+    this.#nonce = begin.nonce.slice();
+    this.#relays = begin.mode.startsWith('relay');
+    this.#inputs = inputs;
+    this.#outputs = outputs;
+  }
+
+  /** @throws {ProtocolError} when this edge cannot do what the mode says. */
+  static async open(service: EdgeService, device: Uint8Array, begin: BeginMessage): Promise<EdgeRequest> {
+    const seeded = begin.mode.endsWith('seeded');
+    const { role, relay } = service.options;
+    if (begin.mode.startsWith('relay') !== begin.nonce.length > 0)
+      throw new ProtocolError('a request has a nonce with a relay, and only then');
+    if (begin.mode === 'relay-vector' && relay === undefined)
+      throw new ProtocolError('this edge was started without an address to relay to');
+    if (begin.mode === 'relay-seeded' && role === 'b') throw new ProtocolError('nobody relays to edge b');
+    return new EdgeRequest(
+      service,
+      device,
+      begin,
+      seeded ? await MaskStream.open(begin.inputSeed) : null,
+      begin.mode === 'relay-vector' ? await MaskStream.open(begin.outputSeed) : null,
+    );
+  }
+
+  cancel(): void {
+    this.cancelled = true;
+    this.#service.relayed.cancel(this.#device, this.number);
+  }
+
+  /** W x of a layer whose input shares come from the seed. */
+  async seeded(layer: number): Promise<LayerOutput> {
+    const planned = this.#service.options.plan.layers[layer]!;
+    const run = { layer, direction: 'in' } as const;
+    const x = await this.#inputs!.words(run, this.#batch * planned.inputs, planned.bits);
+    return await this.#apply(layer, planned, x);
+  }
+
+  /**
+   * The answer of a layer with shares from the seed; behind a relay with B's part, which is waited for. Null when cancelled.
+   * @throws {ProtocolError} when B did not sign its part: nobody would believe what it was. {@link DecodeError}
+   */
+  async joined(layer: number, { y, work }: LayerOutput): Promise<EdgeAnswer | null> {
+    const { plan, relayKey } = this.#service.options;
+    const planned = plan.layers[layer]!;
+    if (!this.#relays) return ownAnswer(layer, planned, y, work);
+    const other = await this.#service.relayed.take(this.#device, this.number, layer);
+    if (other === null) return null;
+    const proof = { digest: await digestOf(other.shares), signature: other.signature };
+    if (!(await isSigned(relayKey, this.#context(layer), proof)))
+      throw new ProtocolError('edge b did not sign what it relayed');
+    const theirs = unpackShares(other.shares, y.length, planned.bits);
+    const shares = packShares(addShares(y, theirs, planned.bits), planned.bits);
+    return { kind: 'joint', layer, work, relayedWork: other.work, proof, shares };
+  }
+
+  /** The device's shares of the next layer. Null when the answer went to the other edge. @throws {ProtocolError} {@link DecodeError} */
+  async input({ layer, shares }: LayerMessage): Promise<EdgeAnswer | null> {
+    const planned = this.#service.options.plan.layers[layer];
+    if (planned === undefined) throw new ProtocolError(`there is no layer ${layer}`);
+    if (this.#inputs !== null) throw new ProtocolError('this request has its shares from a seed');
+    if (layer !== this.#nextLayer)
+      throw new ProtocolError(`layer ${this.#nextLayer} was expected, not ${layer}`);
+    this.#nextLayer++;
+    const x = unpackShares(shares, this.#batch * planned.inputs, planned.bits);
+    const { y, work } = await this.#apply(layer, planned, x);
+    if (this.#outputs === null) return ownAnswer(layer, planned, y, work);
+    const mask = await this.#outputs.words({ layer, direction: 'out' }, y.length, planned.bits);
+    const masked = packShares(addShares(y, mask, planned.bits), planned.bits);
+    await this.#relay(layer, work, masked);
+    return null;
+  }
+
+  async #relay(layer: number, work: number, shares: Uint8Array): Promise<void> {
+    const { relay, relayKey } = this.#service.options;
+    const signature = await signRelay(relayKey, this.#context(layer), await digestOf(shares));
+    const [device, request] = [this.#device, this.number];
+    await relay!({ kind: 'relayed', device, request, layer, work, signature, shares });
+  }
+
+  #context(layer: number): RelayContext {
+    const { modelId } = this.#service.options.plan;
+    return { modelId, device: this.#device, nonce: this.#nonce, request: this.number, layer };
+  }
+
+  async #apply(layer: number, { map }: PlannedLayer, x: Uint32Array): Promise<LayerOutput> {
+    const { apply, now = () => 0 } = this.#service.options;
+    const started = now();
+    const y = await apply(layer, map, new Int32Array(x.buffer, x.byteOffset, x.length), this.#batch);
+    return { y, work: Math.min(2 ** 32 - 1, Math.max(0, Math.round(1000 * (now() - started)))) };
+  }
+}
+
+function ownAnswer(layer: number, { bits }: PlannedLayer, y: Int32Array, work: number): EdgeAnswer {
+  const shares = packShares(new Uint32Array(y.buffer, y.byteOffset, y.length), bits);
+  return { kind: 'output', layer, work, relayedWork: 0, shares };
+}
