@@ -79,6 +79,25 @@ test('many vectors at once raise the rank as one after another, whether none, so
   expect(() => together.addAll([new Int32Array(59)], systemRandom)).toThrow(ShapeError);
 });
 
+test('a slowly changing matrix raises the rank as its rows do by themselves', () => {
+  const generator = new SeededGenerator(6);
+  const [together, apart] = [new RankEchelon(40), new RankEchelon(40)];
+  let rows = Array.from({ length: 6 }, () =>
+    Int32Array.from({ length: 40 }, () => generator.below(255) - 127),
+  );
+  for (let step = 0; step < 30; step++) {
+    expect(together.addAll(rows, systemRandom)).toEqual(rows.filter((row) => apart.add(row)));
+    rows = rows.map((row) => {
+      const next = row.slice();
+      // Rows that stay the same and rows that come back are among them.
+      if (generator.below(3) === 0) next[generator.below(40)] = generator.below(255) - 127;
+      return generator.below(20) === 0 ? new Int32Array(40) : next;
+    });
+  }
+  expect(together.rank).toBe(apart.rank);
+  expect(together.rank).toBeGreaterThan(20);
+});
+
 test('refuses other lengths and entries that are no bounded integers, naming the index', () => {
   const echelon = new RankEchelon(3);
   expect(() => echelon.add([1, 2])).toThrow(ShapeError);
