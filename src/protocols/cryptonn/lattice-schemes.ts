@@ -9,15 +9,22 @@ import { type AxisName, type DatasetSpec, datasetDigest } from './dataset-spec.t
 /** Candidates for the vectors per ciphertext, the ring degree d. */
 const PACKINGS = Array.from({ length: 10 }, (_, i) => 2 ** (i + 3));
 
+/** Products of an encryption that take as long as sampling one word of noise; measured with AVX2. */
+const PRODUCTS_PER_WORD = 256;
+
 /**
- * The packing under which `vectors` vectors take the least words, which is also the work of a key over them: every ciphertext costs
- * n / d masks and `length` entries, each of d coefficients, the unused ones included.
+ * The packing under which `vectors` vectors take the least work. Every ciphertext has n / d masks and `length` entries, each of d
+ * words, the unused ones included: so many words are sampled, sent, and multiplied by each key. Making each mask or entry takes n
+ * products besides, which counts where d is small.
  * @throws {InvalidParamsError} {@link InsecureParamsError} when the bounds are too large for every packing.
  */
 export function fittingPacking(sizes: InnerProductSpec, vectors: number): number {
   const { dimension } = new LatticeParams({ ...sizes, packing: PACKINGS[0] as number });
-  const words = PACKINGS.map((d) => Math.ceil(vectors / d) * (dimension / d + sizes.length) * d);
-  return PACKINGS[words.indexOf(Math.min(...words))] as number;
+  const work = PACKINGS.map((d) => {
+    const entries = Math.ceil(vectors / d) * (dimension / d + sizes.length);
+    return entries * (d + dimension / PRODUCTS_PER_WORD);
+  });
+  return PACKINGS[work.indexOf(Math.min(...work))] as number;
 }
 
 export class LatticeSchemes implements Disposable {

@@ -157,11 +157,13 @@ test('a data set of windows states sizes that fit, and is faithful', () => {
   );
 });
 
-test('the packing takes the least words', () => {
+test('the packing takes the least work', () => {
   const sizes = { inputBound: 100, weightBound: 127 };
   expect(fittingPacking({ ...sizes, length: 784 }, 64)).toBe(64);
   // 784 of 1,024 places are used; 25 ciphertexts of 32 vectors would have twice as many words, for their masks.
   expect(fittingPacking({ ...sizes, length: 64 }, 784)).toBe(1024);
+  // Three ciphertexts of 16 vectors would have fewer words, but four times the products to encrypt.
+  expect(fittingPacking({ ...sizes, length: 784 }, 36)).toBe(64);
 });
 
 test('projected inputs have mean 0 and deviation 1 per row, and other sets keep the training set’s units', () => {
