@@ -2,8 +2,8 @@
 import type { Kernel } from '../src/kernel/kernel.ts';
 import type { LayerSpec } from '../src/nn/index.ts';
 import type { DatasetSpec } from '../src/protocols/cryptonn/dataset-spec.ts';
-import { pooledConvolution } from '../src/protocols/cryptonn/first-layer.ts';
 import type { FixedPointOptions } from '../src/protocols/cryptonn/fixed-point-trainer.ts';
+import { LENET_KEY_SCALE, LENET_WINDOWS, lenetLayers } from '../src/protocols/cryptonn/lenet.ts';
 import { digitsSpec, MNIST_CLASSES, MNIST_PIXELS } from './cryptonn-data.ts';
 
 export interface FaithfulTask {
@@ -39,38 +39,14 @@ export const denseTask: FaithfulTask = {
   samples: 2000,
 };
 
-/** The first pooling as a mean, which the convolution below it takes in; then as in the original. */
-const lenetUpper: readonly LayerSpec[] = [
-  { kind: 'relu' },
-  { kind: 'conv2d', filters: 16, size: [5, 5] },
-  { kind: 'mean-pool', size: [2, 2] },
-  { kind: 'relu' },
-  { kind: 'conv2d', filters: 120, size: [5, 5] },
-  { kind: 'relu' },
-  { kind: 'dense', outputs: 84 },
-  { kind: 'relu' },
-  { kind: 'dense', outputs: MNIST_CLASSES },
-];
-
-const lenetFirst = { inputShape: [1, 28, 28], filters: 6, size: 5, padding: 2, pool: 2 } as const;
-/** Samples whose windows make one vector along the batch: 784 windows, whose sums are exact in single precision. */
-const GRADIENT_SAMPLES = 4;
-const POSITIONS = 14 ** 2;
-
 export const lenetTask: FaithfulTask = {
   network: 'LeNet-5',
   spec: {
     ...{ ...digitsSpec, id: 'lenet', mode: 'faithful', batch: BATCH },
     // The sum of up to four weights of a filter.
-    faithful: { acknowledged, weightBound: 4 * 127, gradientBound: 127 },
-    convolution: {
-      ...{ channels: 1, height: 28, width: 28, size: 6, stride: 2, padding: 2 },
-      gradientSamples: GRADIENT_SAMPLES,
-    },
+    faithful: { acknowledged, weightBound: LENET_KEY_SCALE * 127, gradientBound: 127 },
+    convolution: LENET_WINDOWS,
   },
-  options: (multiply) => ({
-    ...{ ...common, units: lenetFirst.filters, upper: lenetUpper, learningRate: 0.03, multiply },
-    ...{ first: pooledConvolution(lenetFirst), partVectors: GRADIENT_SAMPLES * POSITIONS },
-  }),
+  options: (multiply) => ({ ...common, ...lenetLayers(MNIST_CLASSES), learningRate: 0.03, multiply }),
   samples: 640,
 };

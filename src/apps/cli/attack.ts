@@ -19,6 +19,7 @@ const [SPARE_KEYS, KEY_BOUND, WINDOW] = [2, 127, 5];
 
 interface AttackFlags {
   readonly show: number;
+  readonly batches: number;
   readonly out?: string;
   readonly originals?: string;
   readonly split: MnistSplit;
@@ -33,6 +34,11 @@ export function addAttack(program: Command, terminal: Terminal): void {
     .argument('<transcript>', 'from train cryptonn --mode faithful --transcript FILE')
     .description('compute the training images of faithful mode from what its trainer holds')
     .addOption(new Option('--show <n>', 'images on the terminal').default(3).argParser(wholeNumber(0, 64)))
+    .addOption(
+      new Option('--batches <n>', 'to recover; windows of LeNet-5 take seconds each')
+        .default(4)
+        .argParser(wholeNumber(1, 1024)),
+    )
     .option('--out <file>', 'the images as SVG, beside the originals if those are given')
     .option('--originals <dir>', 'where mnist/ is: count which images are exactly in it')
     .addOption(new Option('--split <part>', 'of the originals').choices(['train', 'test']).default('train'))
@@ -43,7 +49,7 @@ export function addAttack(program: Command, terminal: Terminal): void {
 
 async function attackCryptonn(path: string, flags: AttackFlags, terminal: Terminal): Promise<void> {
   const transcript = parseTranscript(await readFile(path));
-  const attack = attackTranscript(transcript);
+  const attack = attackTranscript(transcript, flags.batches);
   const images = attack.batches.flatMap(({ inputs }) => rowsOf(inputs, transcript.features));
   const originals =
     flags.originals === undefined ? undefined : originalImages(flags.originals, flags.split, transcript);
@@ -87,7 +93,7 @@ async function attackCryptonn(path: string, flags: AttackFlags, terminal: Termin
 }
 
 function summary(
-  { features }: TrainingTranscript,
+  { features, convolution }: TrainingTranscript,
   { batches, forwardRank }: TranscriptAttack,
   images: number,
   few: ReturnType<typeof latticeOnFewKeys>,
@@ -98,7 +104,9 @@ function summary(
       ? [`No batch is determined: the keys over the inputs have rank ${forwardRank} of ${features}.`]
       : [
           `${images} images computed exactly, by elimination: ${gradient} batches from one backward pass, ${batches.length - gradient} from forward passes.`,
-          `The keys over the inputs have rank ${forwardRank} of ${features}${forwardRank === features ? ': every batch of this data set is open, whoever encrypted it' : ''}.`,
+          convolution === undefined
+            ? `The keys over the inputs have rank ${forwardRank} of ${features}${forwardRank === features ? ': every batch of this data set is open, whoever encrypted it' : ''}.`
+            : `The filters of one step give ${forwardRank} independent equations for the ${features} values of an image, since each meets every window.`,
         ];
   if (few !== null)
     lines.push(

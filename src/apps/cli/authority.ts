@@ -1,19 +1,18 @@
 /** `subrosa authority`: holds master keys, answers requests for function keys under a policy, and keeps a log that shows tampering. */
-import { existsSync, writeFileSync } from 'node:fs';
-import { Command, Option } from 'commander';
-import { UsageError } from '../../base/errors.ts';
+import { existsSync } from 'node:fs';
+import { type Command, Option } from 'commander';
 import { systemRandom } from '../../base/random.ts';
 import { Authority } from '../../protocols/cryptonn/authority.ts';
 import { batchAxes } from '../../protocols/cryptonn/batch-bytes.ts';
-import { parseDatasetSpec } from '../../protocols/cryptonn/dataset-spec.ts';
-import { LatticeSchemes } from '../../protocols/cryptonn/lattice-schemes.ts';
+import { DatasetSchemes } from '../../protocols/cryptonn/dataset-schemes.ts';
 import { logReport } from '../../protocols/cryptonn/log-report.ts';
 import { verifyAuthorityLog } from '../../protocols/cryptonn/log-verification.ts';
 import { MasterKeyring } from '../../protocols/cryptonn/master-keyring.ts';
 import { buildAuthorityApp } from '../cryptonn/authority-app.ts';
 import { AuthorityFiles } from '../cryptonn/authority-files.ts';
-import { type PartyRole, readPolicy, tokenText, withParty, writePolicy } from '../cryptonn/policy-file.ts';
+import { readPolicy } from '../cryptonn/policy-file.ts';
 import { listenApp, ServerLog } from '../server/index.ts';
+import { addPolicyCommands } from './authority-policy.ts';
 import type { EngineParts } from './parts.ts';
 import { readPassphrase, terminalPrompt } from './passphrase.ts';
 import { stopRequest, tlsOptions, wholeNumber } from './serve.ts';
@@ -53,24 +52,6 @@ interface AuthorityServeFlags extends StateFlags {
 interface VerifyFlags extends StateFlags {
   readonly chainOnly?: boolean;
   readonly json?: boolean;
-}
-
-interface PolicyFlags {
-  readonly out: string;
-  readonly dataset: string;
-  readonly mode: 'projected' | 'faithful';
-  readonly features: number;
-  readonly classes: number;
-  readonly batch: number;
-  readonly rank: number;
-  readonly iUnderstandWhatLeaks?: boolean;
-}
-
-interface InviteFlags {
-  readonly policy: string;
-  readonly name: string;
-  readonly role: PartyRole;
-  readonly out: string;
 }
 
 const STATE_FLAG = ['--state <dir>', 'sealed master keys, log and head of the log'] as const;
@@ -122,42 +103,7 @@ export function addAuthority(program: Command, terminal: Terminal, parts: Engine
     .option('--json', 'one JSON object on standard output, for programs')
     .addHelpText('after', WHO_LEARNS_WHAT_IN_TRAINING)
     .action((flags) => verifyLog(flags, terminal));
-  addPolicyCommands(authority, terminal);
-}
-
-function addPolicyCommands(authority: Command, terminal: Terminal): void {
-  authority
-    .command('policy')
-    .description('write the policy of a new data set')
-    .requiredOption('--out <file>', 'a new file')
-    .requiredOption('--dataset <name>', 'its name')
-    .addOption(
-      new Option('--mode <mode>', 'which keys may be issued')
-        .choices(['projected', 'faithful'])
-        .default('projected'),
-    )
-    .addOption(
-      new Option('--features <n>', 'values of a sample').default(784).argParser(wholeNumber(1, 65_536)),
-    )
-    .addOption(new Option('--classes <n>', 'of the labels').default(10).argParser(wholeNumber(2, 1024)))
-    .addOption(
-      new Option('--batch <n>', 'samples encrypted together').default(64).argParser(wholeNumber(1, 4096)),
-    )
-    .addOption(new Option('--rank <n>', 'rows of the projection').default(64).argParser(wholeNumber(1, 4096)))
-    .option('--i-understand-what-leaks', 'needed for faithful: the trainer will know every input')
-    .addHelpText('after', WHO_LEARNS_WHAT_IN_TRAINING)
-    .action((flags) => newPolicy(flags, terminal));
-  authority
-    .command('invite')
-    .description('make a token for an owner or a trainer; the policy keeps its digest')
-    .requiredOption('--policy <file>', 'the policy that gets the party; the authority reads it at its start')
-    .requiredOption('--name <name>', 'as the log will show it')
-    .addOption(
-      new Option('--role <role>', 'what it may ask for').choices(['owner', 'trainer']).makeOptionMandatory(),
-    )
-    .requiredOption('--out <file>', 'a new file for the token, mode 0600')
-    .addHelpText('after', WHO_LEARNS_WHAT_IN_TRAINING)
-    .action((flags) => invite(flags, terminal));
+  addPolicyCommands(authority, terminal, WHO_LEARNS_WHAT_IN_TRAINING);
 }
 
 function passphraseOf(flags: StateFlags, terminal: Terminal, isNew: boolean): Promise<string> {
@@ -187,7 +133,7 @@ async function serveAuthority(
     flags.anchor === undefined ? {} : { anchor: flags.anchor },
   );
   using kernel = await parts.openKernel((reason) => terminal.err(`${reason}\n`));
-  using schemes = new LatticeSchemes(kernel);
+  using schemes = new DatasetSchemes(kernel);
   using keyring = new MasterKeyring(schemes.schemeFor);
   using authority = await Authority.open(files, keyring, systemRandom);
   await withSpinner(terminal, 'making master keys', async () => {
@@ -238,35 +184,4 @@ async function verifyLog(flags: VerifyFlags, terminal: Terminal): Promise<void> 
     ]);
     terminal.out(formatTable([...issued, ...denied], [{}, {}, {}, {}]));
   }
-}
-
-/** Two decimals for inputs and weights, as the original has. */
-const FIXED_POINT = { inputScale: 100, inputBound: 100 } as const;
-const FAITHFUL_BOUNDS = { weightBound: 127, gradientBound: 127 } as const;
-
-async function newPolicy(flags: PolicyFlags, terminal: Terminal): Promise<void> {
-  if (existsSync(flags.out)) throw new UsageError(`${flags.out} is there already: choose another --out`);
-  const { dataset: id, mode, features, classes, batch, rank } = flags;
-  if (mode === 'faithful' && flags.iUnderstandWhatLeaks !== true)
-    throw new UsageError('faithful training shows every input to the trainer: add --i-understand-what-leaks');
-  const seed = Buffer.from(systemRandom.seed()).toString('hex');
-  const rules =
-    mode === 'projected'
-      ? { projection: { rank, seed, budgetShare: 0.25, approvedBy: [] } }
-      : { faithful: { acknowledged: 'I understand what leaks', ...FAITHFUL_BOUNDS } };
-  const spec = parseDatasetSpec({
-    ...{ id, scheme: 'lattice', mode, features, classes, batch },
-    ...FIXED_POINT,
-    ...rules,
-  });
-  await writePolicy(flags.out, { datasets: [spec], parties: [] });
-  terminal.out(`${flags.out}  data set ${id}, ${mode}\n`);
-}
-
-async function invite(flags: InviteFlags, terminal: Terminal): Promise<void> {
-  const token = systemRandom.seed();
-  const policy = withParty(readPolicy(flags.policy), flags.name, flags.role, token);
-  writeFileSync(flags.out, tokenText(token), { flag: 'wx', mode: 0o600 });
-  await writePolicy(flags.policy, policy);
-  terminal.out(`${flags.out}  token of ${flags.role} ${flags.name}\n`);
 }

@@ -9,9 +9,10 @@ import type { Kernel } from '../../kernel/kernel.ts';
 import { type LabelledImages, Sequential, unitPixels } from '../../nn/index.ts';
 import { type DatasetSpec, parseDatasetSpec } from '../../protocols/cryptonn/dataset-spec.ts';
 import type { LabelPermutation } from '../../protocols/cryptonn/label-permutation.ts';
-import { LatticeSchemes } from '../../protocols/cryptonn/lattice-schemes.ts';
+import { DatasetSchemes } from '../../protocols/cryptonn/dataset-schemes.ts';
 import { drawnDigits } from '../cryptonn/drawn-digits.ts';
 import { encryptImages, labelKey } from '../cryptonn/owner-session.ts';
+import { leakageOf, whatLeaked } from '../cryptonn/leakage.ts';
 import { type AuthorityPolicy, type PartyRole, withParty, writePolicy } from '../cryptonn/policy-file.ts';
 import { trainProjected } from '../cryptonn/projected-training.ts';
 import { RemoteAuthority } from '../cryptonn/remote-authority.ts';
@@ -25,7 +26,6 @@ import { CommandProcess } from './server-process.ts';
 import { Spinner } from './spinner.ts';
 import { plural } from './table.ts';
 import { paintFor, printable, type Terminal } from './terminal.ts';
-import { leakageOf, whatLeaked } from './train-cryptonn.ts';
 
 export interface CryptonnDemoFlags {
   readonly data?: string;
@@ -36,7 +36,14 @@ export interface CryptonnDemoFlags {
 const [OWNED, TESTED] = [1280, 1000];
 const BATCH = 64;
 const RANK = 64;
-const TRAINING = { epochs: 12, units: [64], learningRate: 0.1, momentum: 0.9, seed: 1 } as const;
+const TRAINING = {
+  network: 'dense',
+  epochs: 12,
+  units: [64],
+  learningRate: 0.1,
+  momentum: 0.9,
+  seed: 1,
+} as const;
 
 interface DemoDigits {
   readonly source: string;
@@ -105,7 +112,7 @@ async function demonstrate(
   const times = { authority: seconds(), owners: 0, trainer: 0 };
   const as = (name: keyof typeof tokens) => new RemoteAuthority(url, { token: tokens[name] });
   using kernel = await parts.openKernel(() => undefined);
-  using schemes = new LatticeSchemes(kernel);
+  using schemes = new DatasetSchemes(kernel);
   const permutation = labelKey(join(directory, 'labels.key'), spec.classes);
   const files: string[] = [];
   for (const [i, owner] of (['ann', 'bob'] as const).entries()) {
@@ -173,7 +180,7 @@ async function prepareAuthority(directory: string, spec: DatasetSpec) {
 async function askForOnePixel(
   tom: RemoteAuthority,
   spec: DatasetSpec,
-  schemes: LatticeSchemes,
+  schemes: DatasetSchemes,
 ): Promise<string> {
   const unit = new Int32Array(spec.features);
   unit[Math.floor(spec.features / 2)] = 1;

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { UsageError } from '../../base/errors.ts';
 import type { LabelledImages } from '../../nn/index.ts';
-import { LatticeSchemes } from '../../protocols/cryptonn/lattice-schemes.ts';
+import { DatasetSchemes } from '../../protocols/cryptonn/dataset-schemes.ts';
 import { encryptImages, labelKey } from '../cryptonn/owner-session.ts';
 import { readToken } from '../cryptonn/policy-file.ts';
 import { RemoteAuthority } from '../cryptonn/remote-authority.ts';
@@ -69,7 +69,7 @@ async function encryptData(flags: EncryptFlags, terminal: Terminal, parts: Engin
   const spec = await authority.spec(flags.dataset);
   using log = new ProgressBar(terminal);
   using kernel = await parts.openKernel((reason) => log.note(reason));
-  using schemes = new LatticeSchemes(kernel);
+  using schemes = new DatasetSchemes(kernel);
   const samples = await encryptImages(
     {
       ...{ owner: flags.owner, spec, images, white: flags.white, out: flags.out },

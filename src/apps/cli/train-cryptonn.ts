@@ -1,15 +1,17 @@
 /** `subrosa train cryptonn`: the trainer's part of training on data that it cannot read. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UsageError } from '../../base/errors.ts';
-import { LatticeSchemes } from '../../protocols/cryptonn/lattice-schemes.ts';
-import { solvableUnknowns } from '../../protocols/cryptonn/leak-budget.ts';
+import { DatasetSchemes } from '../../protocols/cryptonn/dataset-schemes.ts';
 import { TranscriptRecorder, transcriptBytes } from '../../protocols/cryptonn/training-transcript.ts';
 import { trainFaithful } from '../cryptonn/faithful-training.ts';
+import { type CurvePoint, curveSvg } from '../cryptonn/curve-picture.ts';
+import { leakageOf, whatLeaked } from '../cryptonn/leakage.ts';
 import { readToken } from '../cryptonn/policy-file.ts';
 import { trainProjected } from '../cryptonn/projected-training.ts';
 import { RemoteAuthority } from '../cryptonn/remote-authority.ts';
 import { TrainingData } from '../cryptonn/training-data.ts';
 import {
+  type FirstLayerName,
   planDigest,
   type TrainingPlan,
   type TrainingResult,
@@ -32,7 +34,8 @@ export interface TrainCryptonnFlags {
   readonly iUnderstandWhatLeaks?: boolean;
   readonly test?: string;
   readonly out: string;
-  readonly epochs: number;
+  readonly network: FirstLayerName;
+  readonly epochs?: number;
   readonly units: readonly number[];
   readonly learningRate?: number;
   readonly momentum: number;
@@ -41,10 +44,13 @@ export interface TrainCryptonnFlags {
   readonly checkpointEvery: number;
   readonly stopAfter?: number;
   readonly transcript?: string;
+  readonly curve?: string;
   readonly json?: boolean;
 }
 
-const DEFAULT_RATES = { projected: 0.1, faithful: 0.1 } as const;
+const DEFAULT_RATES = { dense: 0.1, lenet5: 0.03 } as const;
+/** In projected mode more epochs disclose nothing more; faithful mode has the original's. */
+const DEFAULT_EPOCHS = { projected: 10, faithful: 2 } as const;
 
 function positive(text: string): number {
   const value = Number(text);
@@ -71,7 +77,16 @@ export function addTrainCryptonn(train: Command, terminal: Terminal, parts: Engi
     .option('--i-understand-what-leaks', 'needed for faithful: this computer will know every input')
     .option('--test <file>', 'encrypted batches to measure the accuracy with')
     .requiredOption('--out <file>', 'the trained network')
-    .addOption(new Option('--epochs <n>', 'over all batches').default(2).argParser(wholeNumber(1, 10_000)))
+    .addOption(
+      new Option('--network <name>', 'must be what the owners encrypted for')
+        .choices(['dense', 'lenet5'])
+        .default('dense'),
+    )
+    .addOption(
+      new Option('--epochs <n>', 'over all batches; default: 10 projected, 2 faithful').argParser(
+        wholeNumber(1, 10_000),
+      ),
+    )
     .addOption(
       new Option('--units <list>', 'dense layers before the output').default([128, 32]).argParser(unitList),
     )
@@ -88,15 +103,17 @@ export function addTrainCryptonn(train: Command, terminal: Terminal, parts: Engi
       new Option('--stop-after <n>', 'end after so many steps').argParser(wholeNumber(1, 1e8)).hideHelp(),
     )
     .option('--transcript <file>', 'faithful: keep what a curious trainer would, for subrosa attack')
+    .option('--curve <file>', 'loss and accuracy of this run as SVG')
     .option('--json', 'one JSON object on standard output, for programs')
     .addHelpText('after', WHO_LEARNS_WHAT_IN_TRAINING)
     .action((files, flags) => trainCryptonn(files, flags, terminal, parts));
 }
 
 function planOf(flags: TrainCryptonnFlags): TrainingPlan {
-  const { epochs, units, momentum, seed, checkpointEvery, stopAfter } = flags;
-  const learningRate = flags.learningRate ?? DEFAULT_RATES[flags.mode];
-  const base = { epochs, units, learningRate, momentum, seed };
+  const { network, units, momentum, seed, checkpointEvery, stopAfter } = flags;
+  const epochs = flags.epochs ?? DEFAULT_EPOCHS[flags.mode];
+  const learningRate = flags.learningRate ?? DEFAULT_RATES[network];
+  const base = { epochs, network, units, learningRate, momentum, seed };
   return {
     ...base,
     digest: planDigest(flags.mode, base),
@@ -106,26 +123,14 @@ function planOf(flags: TrainCryptonnFlags): TrainingPlan {
   };
 }
 
-/** What is known to the trainer at this moment, for people and for programs. */
-export function leakageOf(authority: RemoteAuthority, data: TrainingData) {
-  const { spec, samples } = data;
-  const forward = Math.max(authority.rank('forward'), authority.rank('projection'));
-  const gradient = authority.rank('gradient');
-  const ranks = { features: spec.features, batch: spec.batch, forward, gradient };
-  return {
-    keysIssued: authority.keys,
-    rankIssued: forward + gradient,
-    unknowns: samples * spec.features,
-    unknownsSolvable: solvableUnknowns(ranks, samples),
-  };
-}
-
 export async function trainCryptonn(
   files: readonly string[],
   flags: TrainCryptonnFlags,
   terminal: Terminal,
   parts: EngineParts,
 ): Promise<void> {
+  if (flags.mode === 'projected' && flags.network !== 'dense')
+    throw new UsageError('--network lenet5 belongs to --mode faithful: a projection leaves no images');
   if (flags.mode === 'faithful' && flags.iUnderstandWhatLeaks !== true) {
     throw new UsageError(
       'faithful training gives this computer every input after a few steps: add --i-understand-what-leaks, or use --mode projected',
@@ -134,7 +139,7 @@ export async function trainCryptonn(
   const authority = new RemoteAuthority(flags.authority, { token: readToken(flags.tokenFile) });
   using log = new ProgressBar(terminal);
   using kernel = await parts.openKernel((reason) => log.note(reason));
-  using schemes = new LatticeSchemes(kernel);
+  using schemes = new DatasetSchemes(kernel);
   await using data = await TrainingData.open(files, authority, schemes.schemeFor);
   await using test =
     flags.test === undefined
@@ -145,10 +150,12 @@ export async function trainCryptonn(
     throw new UsageError(`the data set "${spec.id}" is ${spec.mode}: use --mode ${spec.mode}`);
   const recorder = new TranscriptRecorder(spec, flags.transcript === undefined ? 0 : TRANSCRIPT_STEPS);
   const started = performance.now();
+  const curve: CurvePoint[] = [];
   const watch: TrainingWatch = {
     products: recorder.note,
-    progress: ({ done, epoch, loss, accuracy }) => {
-      const { keysIssued, unknowns, unknownsSolvable } = leakageOf(authority, data);
+    progress: ({ done, epoch, samples, loss, accuracy, imageRank }) => {
+      const { keysIssued, unknowns, unknownsSolvable } = leakageOf(authority, data, imageRank);
+      curve.push({ samples, loss, accuracy });
       const learning = Number.isNaN(loss)
         ? 'opening products'
         : `epoch ${epoch}  loss ${loss.toFixed(3)}  ${(100 * accuracy).toFixed(1)} % right`;
@@ -159,31 +166,42 @@ export async function trainCryptonn(
     },
   };
   const run = flags.mode === 'faithful' ? trainFaithful : trainProjected;
-  const result = await run(planOf(flags), data, test, authority, kernel, watch);
+  const plan = planOf(flags);
+  const result = await run(plan, data, test, authority, kernel, watch);
   const seconds = (performance.now() - started) / 1000;
   await replaceFile(flags.out, result.model);
   if (flags.transcript !== undefined)
     await replaceFile(flags.transcript, transcriptBytes(recorder.transcript));
+  if (flags.curve !== undefined) {
+    const picture = curveSvg([{ name: `${spec.id}, ${spec.mode}`, points: curve }]);
+    await replaceFile(flags.curve, new TextEncoder().encode(picture));
+  }
   log[Symbol.dispose]();
-  report(result, { flags, data, authority, seconds }, terminal);
+  report(result, { flags, plan, data, authority, seconds }, terminal);
 }
 
 interface Ran {
   readonly flags: TrainCryptonnFlags;
+  readonly plan: TrainingPlan;
   readonly data: TrainingData;
   readonly authority: RemoteAuthority;
   readonly seconds: number;
 }
 
-function report(result: TrainingResult, { flags, data, authority, seconds }: Ran, terminal: Terminal): void {
-  const leakage = leakageOf(authority, data);
+function report(
+  result: TrainingResult,
+  { flags, plan, data, authority, seconds }: Ran,
+  terminal: Terminal,
+): void {
+  const leakage = leakageOf(authority, data, result.imageRank);
   const { steps, isComplete, loss, accuracy, testAccuracy } = result;
   if (flags.json === true) {
-    const { mode, epochs, out } = flags;
+    const { mode, out } = flags;
+    const { epochs, network, units } = plan;
     const row = {
       mode,
       scheme: data.spec.scheme,
-      network: flags.units.join('-'),
+      network: network === 'lenet5' ? 'LeNet-5' : units.join('-'),
       epochs,
       samples: data.samples,
     };
@@ -201,13 +219,4 @@ function report(result: TrainingResult, { flags, data, authority, seconds }: Ran
       '',
     ].join('\n'),
   );
-}
-
-/** One sentence that a trainer cannot overlook. */
-export function whatLeaked({ spec }: TrainingData, leakage: ReturnType<typeof leakageOf>): string {
-  const { keysIssued, rankIssued, unknowns, unknownsSolvable } = leakage;
-  const share = `${keysIssued} keys of rank ${rankIssued}: ${unknownsSolvable} of ${unknowns} unknowns of the data are solvable by linear algebra`;
-  return spec.mode === 'faithful'
-    ? `What leaked: ${share}; subrosa attack cryptonn shows the inputs.`
-    : `What leaked: P x of every sample, as if it were published (${share}), and which samples share a class.`;
 }

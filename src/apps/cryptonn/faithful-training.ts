@@ -1,9 +1,13 @@
 /** Faithful training over a remote authority: first layer by function keys, everything above in the clear. It leaks every input. */
-import { UnsupportedOpError } from '../../base/errors.ts';
+import { UsageError } from '../../base/errors.ts';
 import type { MatrixMultiply } from '../../nn/index.ts';
 import type { BatchProducts } from '../../protocols/cryptonn/batch-products.ts';
 import { faithfulNetwork } from '../../protocols/cryptonn/clear-network.ts';
 import { FixedPointTrainer, type FixedPointOptions } from '../../protocols/cryptonn/fixed-point-trainer.ts';
+import { datasetWindows } from '../../protocols/cryptonn/axis-sizes.ts';
+import type { DatasetSpec } from '../../protocols/cryptonn/dataset-spec.ts';
+import { LENET_KEY_SCALE, LENET_WINDOWS, lenetLayers } from '../../protocols/cryptonn/lenet.ts';
+import { imageRank } from '../../protocols/cryptonn/window-rank.ts';
 import type { RemoteAuthority } from './remote-authority.ts';
 import { loadCheckpoint, saveCheckpoint, trainingDigest } from './training-checkpoint.ts';
 import type { LoadedBatch, TrainingData } from './training-data.ts';
@@ -14,26 +18,35 @@ const WEIGHT_SCALE = 100;
 /** Weight of the past in the displayed loss and accuracy. */
 const SMOOTHING = 0.95;
 
+/** @throws {UsageError} when owners did not encrypt for this network. */
 function fixedPointOptions(
   plan: TrainingPlan,
-  data: TrainingData,
+  { spec }: TrainingData,
   multiply: MatrixMultiply,
 ): FixedPointOptions {
-  const { features, inputScale, inputBound, batch, classes, faithful } = data.spec;
+  const { features, inputScale, inputBound, batch, faithful } = spec;
   if (faithful === undefined) throw new Error('a faithful data set has bounds');
-  if (data.spec.convolution !== undefined)
-    throw new UnsupportedOpError(['a convolution as the first layer, by this command; the bench trains one']);
-  const [units, ...hidden] = plan.units;
   return {
-    ...{ features, inputScale, inputBound, batch, units: units as number, multiply, seed: plan.seed },
-    upper: networkAbove(hidden, classes),
-    ...{
-      weightBound: faithful.weightBound,
-      weightScale: WEIGHT_SCALE,
-      gradientBound: faithful.gradientBound,
-    },
+    ...{ features, inputScale, inputBound, batch, multiply, seed: plan.seed },
+    ...networkOf(plan, spec),
+    ...{ weightScale: WEIGHT_SCALE, gradientBound: faithful.gradientBound },
     ...{ learningRate: plan.learningRate, momentum: plan.momentum },
   };
+}
+
+function networkOf(
+  { network, units: [units, ...hidden] }: TrainingPlan,
+  { id, classes, convolution, faithful }: DatasetSpec,
+): Pick<FixedPointOptions, 'units' | 'first' | 'partVectors' | 'upper' | 'weightBound'> {
+  const weightBound = faithful?.weightBound ?? 0;
+  if (network === 'dense' && convolution === undefined)
+    return { units: units as number, upper: networkAbove(hidden, classes), weightBound };
+  const isLenet = JSON.stringify(convolution) === JSON.stringify(LENET_WINDOWS);
+  if (network === 'lenet5' && isLenet)
+    return { ...lenetLayers(classes), weightBound: Math.floor(weightBound / LENET_KEY_SCALE) };
+  const there =
+    convolution === undefined ? 'whole samples' : isLenet ? 'windows of LeNet-5' : 'other windows';
+  throw new UsageError(`the owners of "${id}" encrypted ${there}, not what --network ${network} needs`);
 }
 
 /**
@@ -66,11 +79,13 @@ export async function trainFaithful(
       trainer: trainer.toBytes(),
     });
   let [loss, accuracy] = [Number.NaN, Number.NaN];
+  let known: number | undefined;
   const last = Math.min(steps, plan.stopAfter ?? steps);
   while (trainer.steps < last) {
     const index = data.order(plan.seed, Math.floor(trainer.steps / data.batches))[
       trainer.steps % data.batches
     ] as number;
+    known = rankPerImage(data.spec, trainer, known);
     try {
       using batch = await data.load(index);
       const report = await trainer.step(watched(batch, index, watch));
@@ -84,18 +99,27 @@ export async function trainFaithful(
     watch.progress({
       done: trainer.steps / steps,
       epoch: Math.ceil(trainer.steps / data.batches),
-      loss,
-      accuracy,
+      samples: trainer.steps * data.spec.batch,
+      ...{ loss, accuracy, imageRank: known },
     });
   }
   return {
     steps: trainer.steps,
     isComplete: trainer.steps === steps,
-    loss,
-    accuracy,
+    ...{ loss, accuracy, imageRank: known },
     testAccuracy: test === undefined ? undefined : await accuracyOf(trainer, test),
     model: faithfulNetwork(trainer).toBytes(),
   };
+}
+
+/** What the keys of the coming step disclose of one image, by linear algebra; looked at again until that is all. */
+function rankPerImage(
+  { convolution, features }: DatasetSpec,
+  trainer: FixedPointTrainer,
+  before: number | undefined,
+): number | undefined {
+  if (convolution === undefined || before === features) return before;
+  return Math.max(before ?? 0, imageRank(trainer.keyVectors(), datasetWindows(convolution)));
 }
 
 function smoothed(before: number, value: number): number {

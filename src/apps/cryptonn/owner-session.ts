@@ -76,7 +76,8 @@ export async function encryptImages(
         images.labels.subarray(i * batch, (i + 1) * batch),
       );
       const bytes = writeBatch(owned);
-      for (const ciphertext of [...owned.samples, ...owned.features]) ciphertext[Symbol.dispose]();
+      for (const ciphertext of [...owned.samples, ...owned.features, ...owned.encryptedLabels])
+        ciphertext[Symbol.dispose]();
       task.progress((i + 1) / batches);
       return bytes;
     });

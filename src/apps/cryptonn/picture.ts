@@ -37,7 +37,7 @@ export function pictureSvg(
   let [top, right] = [0, 0];
   for (const row of rows) {
     parts.push(
-      `<text x="0" y="${top + 12}" font-family="sans-serif" font-size="12">${escaped(row.caption)}</text>`,
+      `<text x="0" y="${top + 12}" font-family="sans-serif" font-size="12">${escapedText(row.caption)}</text>`,
     );
     let left = 0;
     for (const picture of row.pictures) {
@@ -59,6 +59,7 @@ function cells(picture: GreyPicture, left: number, top: number): string[] {
   });
 }
 
-function escaped(text: string): string {
+/** Text inside an SVG element. */
+export function escapedText(text: string): string {
   return text.replace(/[&<>]/g, (sign) => ({ '&': '&amp;', '<': '&lt;' })[sign] ?? '&gt;');
 }

@@ -41,7 +41,13 @@ export async function trainProjected(
   const projection = projectionMatrix(seed, rank, spec.features);
   await data.checkScales(projection);
   const open = (done: number) =>
-    watch.progress({ done: OPENING_SHARE * done, epoch: 0, loss: Number.NaN, accuracy: Number.NaN });
+    watch.progress({
+      done: OPENING_SHARE * done,
+      epoch: 0,
+      samples: 0,
+      loss: Number.NaN,
+      accuracy: Number.NaN,
+    });
   const opened = await openProducts(data, projection, rank, open);
   const standard = standardisationOf(opened.products, rank);
   const examples = examplesOf(opened, standard);
@@ -71,7 +77,10 @@ export async function trainProjected(
       trainer: trainer.toBytes(),
     });
     const done = OPENING_SHARE + (1 - OPENING_SHARE) * (trainer.steps / steps);
-    watch.progress({ done, epoch: Math.ceil(trainer.steps / data.batches), loss, accuracy });
+    watch.progress({
+      ...{ done, epoch: Math.ceil(trainer.steps / data.batches), samples: trainer.steps * spec.batch },
+      ...{ loss, accuracy },
+    });
   }
   const tested = test === undefined ? undefined : await openProducts(test, projection, rank, () => undefined);
   return {

@@ -2,9 +2,14 @@
 import { createHash } from 'node:crypto';
 import type { LayerSpec } from '../../nn/index.ts';
 
+/** What a faithful network begins with. */
+export type FirstLayerName = 'dense' | 'lenet5';
+
 export interface TrainingPlan {
   readonly epochs: number;
-  /** Units of the first dense layer and of the hidden layers above it. */
+  /** LeNet-5 is what faithful mode trains on the windows of images. */
+  readonly network: FirstLayerName;
+  /** Units of the first dense layer and of the hidden layers above it; LeNet-5 has its own. */
   readonly units: readonly number[];
   readonly learningRate: number;
   readonly momentum: number;
@@ -20,11 +25,11 @@ export interface TrainingPlan {
 
 export function planDigest(
   mode: string,
-  plan: Pick<TrainingPlan, 'epochs' | 'units' | 'learningRate' | 'momentum' | 'seed'>,
+  plan: Pick<TrainingPlan, 'epochs' | 'network' | 'units' | 'learningRate' | 'momentum' | 'seed'>,
 ): string {
-  const { epochs, units, learningRate, momentum, seed } = plan;
+  const { epochs, network, units, learningRate, momentum, seed } = plan;
   return createHash('sha256')
-    .update(JSON.stringify([mode, epochs, units, learningRate, momentum, seed]))
+    .update(JSON.stringify([mode, epochs, network, units, learningRate, momentum, seed]))
     .digest('hex');
 }
 
@@ -32,8 +37,12 @@ export interface TrainingProgress {
   /** Share of all steps. */
   readonly done: number;
   readonly epoch: number;
+  /** Trained on so far, repetitions counted. */
+  readonly samples: number;
   readonly loss: number;
   readonly accuracy: number;
+  /** Where windows are encrypted: rank of the equations that one image under the keys of a step gives. */
+  readonly imageRank?: number | undefined;
 }
 
 export interface TrainingWatch {
@@ -54,6 +63,8 @@ export interface TrainingResult {
   readonly loss: number;
   readonly accuracy: number;
   readonly testAccuracy: number | undefined;
+  /** As in {@link TrainingProgress}. */
+  readonly imageRank?: number | undefined;
   /** A network over real inputs, as `Sequential.toBytes`. */
   readonly model: Uint8Array;
 }

@@ -4,13 +4,14 @@ import { Sequential } from '../../nn/sequential.ts';
 import type { FixedPointTrainer } from './fixed-point-trainer.ts';
 import type { Standardisation } from './projected-inputs.ts';
 
-/** The network that a fixed-point trainer with a dense first layer trained; first-layer weights are the rounded ones that the authority saw. */
+/** The network that a fixed-point trainer trained; first-layer weights are the rounded ones that the authority saw. */
 export function faithfulNetwork(trainer: FixedPointTrainer): Sequential {
-  const { features, units, weightScale, multiply } = trainer.options;
-  const specs = [{ kind: 'dense', outputs: units } as const, ...trainer.upper.specs];
-  const network = new Sequential([features], specs, { multiply, seed: 0 });
+  const { first } = trainer;
+  const { weightScale, multiply } = trainer.options;
+  const specs = [...first.layers, ...trainer.upper.specs];
+  const network = new Sequential(first.inputShape, specs, { multiply, seed: 0 });
   const [weights, bias, ...upper] = network.parameters;
-  weights?.value.set(Float32Array.from(trainer.keyVectors(), (w) => w / weightScale));
+  weights?.value.set(Float32Array.from(trainer.integerWeights(), (w) => w / weightScale));
   bias?.value.set(trainer.bias.value);
   for (const [i, parameter] of upper.entries())
     parameter.value.set((trainer.upper.parameters[i] as typeof parameter).value);

@@ -14,6 +14,17 @@ export type AxisName = (typeof AXIS_NAMES)[number];
 
 const count = (most: number) => z.int().min(1).max(most);
 
+/** Images and the windows that are encrypted of them. */
+export const convolutionSchema = z.strictObject({
+  channels: count(64),
+  height: count(1024),
+  width: count(1024),
+  size: count(32),
+  stride: count(32),
+  padding: z.int().min(0).max(31),
+  gradientSamples: count(4096),
+});
+
 /** The fields alone; {@link parseDatasetSpec} also checks that they fit together. */
 export const datasetSpecSchema = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/),
@@ -32,17 +43,7 @@ export const datasetSpecSchema = z.strictObject({
    * Faithful mode with a convolution: samples are images, and what is encrypted are their windows. Along the batch, the windows
    * of `gradientSamples` samples form one vector.
    */
-  convolution: z
-    .strictObject({
-      channels: count(64),
-      height: count(1024),
-      width: count(1024),
-      size: count(32),
-      stride: count(32),
-      padding: z.int().min(0).max(31),
-      gradientSamples: count(4096),
-    })
-    .optional(),
+  convolution: convolutionSchema.optional(),
   /** Projected mode: keys are issued for the rows of one public matrix and their combinations. */
   projection: z
     .strictObject({

@@ -4,6 +4,7 @@
  */
 import { ShapeError } from '../../base/errors.ts';
 import { unfold, windowGeometry, type WindowGeometry } from '../../nn/im2col.ts';
+import type { LayerSpec } from '../../nn/layer.ts';
 import type { SampleShape } from '../../nn/tensor.ts';
 
 export interface FirstLayer {
@@ -15,7 +16,10 @@ export interface FirstLayer {
   readonly positions: number;
   /** Entries of key vectors are at most this many times the largest weight, and sums of so many weights. */
   readonly keyScale: number;
+  readonly inputShape: SampleShape;
   readonly outputShape: SampleShape;
+  /** The same as ordinary layers, the first of them with the trained weights and the bias. */
+  readonly layers: readonly LayerSpec[];
   /** `[units, weightsPerUnit]` to `[units, keyLength]`. */
   keyVectors(weights: Int32Array): Int32Array;
   /** d(loss)/d(weights) of one unit from d(loss)/d(key vector), times {@link FirstLayer.keyScale}. */
@@ -25,7 +29,7 @@ export interface FirstLayer {
 export function denseFirstLayer(features: number, units: number): FirstLayer {
   return {
     ...{ units, weightsPerUnit: features, keyLength: features, positions: 1, keyScale: 1 },
-    outputShape: [units],
+    ...{ inputShape: [features], outputShape: [units], layers: [{ kind: 'dense', outputs: units }] },
     keyVectors: (weights) => weights,
     weightGradient: (gradient) => gradient,
   };
@@ -73,7 +77,11 @@ export function pooledConvolution(layer: PooledConvolution): FirstLayer {
   };
   return {
     ...{ units: filters, weightsPerUnit, keyLength, positions: outHeight * outWidth, keyScale: pool ** 2 },
-    outputShape: [filters, outHeight, outWidth],
+    ...{ inputShape, outputShape: [filters, outHeight, outWidth] },
+    layers: [
+      { kind: 'conv2d', filters, size: [size, size], padding: [layer.padding, layer.padding] },
+      { kind: 'mean-pool', size: [pool, pool] },
+    ],
     keyVectors(weights) {
       const out = new Int32Array(filters * keyLength);
       for (let unit = 0; unit < filters; unit++)

@@ -84,10 +84,11 @@ export class FixedPointTrainer {
 
   /** The first layer as the authority sees it: one key vector per unit, of weights that are clipped to the bound. */
   keyVectors(): Int32Array {
-    return this.first.keyVectors(this.#integerWeights());
+    return this.first.keyVectors(this.integerWeights());
   }
 
-  #integerWeights(): Int32Array {
+  /** The trained weights as they enter: `[units, weightsPerUnit]`, times the weight scale, clipped to the bound. */
+  integerWeights(): Int32Array {
     const { weightScale, weightBound } = this.options;
     const { value } = this.weights;
     const out = new Int32Array(value.length);

@@ -1,7 +1,7 @@
 /** What a faithful trainer holds besides ciphertexts: key vectors and the products they opened. Enough to compute the data. */
 import * as z from 'zod';
 import { DecodeError } from '../../base/errors.ts';
-import type { DatasetSpec } from './dataset-spec.ts';
+import { convolutionSchema, type DatasetSpec } from './dataset-spec.ts';
 
 const MOST_TEXT = 2 ** 28;
 const integers = z.array(
@@ -15,6 +15,8 @@ const transcriptSchema = z.strictObject({
   features: z.int().min(1).max(65_536),
   batch: z.int().min(1).max(4096),
   inputBound: z.int().min(1).max(65_535),
+  /** Where windows were encrypted: key vectors and products are over them. */
+  convolution: convolutionSchema.optional(),
   steps: z
     .array(
       z.strictObject({
@@ -36,8 +38,9 @@ export class TranscriptRecorder {
   readonly #transcript: TrainingTranscript;
   readonly #mostSteps: number;
 
-  constructor({ features, batch, inputBound }: DatasetSpec, mostSteps: number) {
-    this.#transcript = { features, batch, inputBound, steps: [] };
+  constructor({ features, batch, inputBound, convolution }: DatasetSpec, mostSteps: number) {
+    const windows = convolution === undefined ? {} : { convolution };
+    this.#transcript = { features, batch, inputBound, ...windows, steps: [] };
     this.#mostSteps = mostSteps;
   }
 

@@ -1,7 +1,9 @@
 /** The rank attack on what a faithful trainer kept: which batches its products determine, and their inputs. */
+import { datasetWindows } from './axis-sizes.ts';
 import { solveForInputs } from './linear-attack.ts';
 import { RankEchelon } from './rank-echelon.ts';
 import type { TrainingTranscript, TranscriptStep } from './training-transcript.ts';
+import { imageEquations } from './window-rank.ts';
 
 export interface RecoveredBatch {
   readonly batch: number;
@@ -15,22 +17,58 @@ export interface RecoveredBatch {
 
 export interface TranscriptAttack {
   readonly batches: readonly RecoveredBatch[];
-  /** Of all key vectors over the features, of `features`; at full rank every batch of the data set is open, seen or not. */
+  /** Of all equations over the values of a sample, of `features`; at full rank every batch of the data set is open, seen or not. */
   readonly forwardRank: number;
 }
 
-/** Recovers every batch that one axis determines; nothing is guessed. @throws {ShapeError} for a transcript that contradicts itself. */
-export function attackTranscript(transcript: TrainingTranscript): TranscriptAttack {
+/** Recovers every batch that one axis determines, of the first `mostBatches`; nothing is guessed. @throws {ShapeError} for a transcript that contradicts itself. */
+export function attackTranscript(
+  transcript: TrainingTranscript,
+  mostBatches = Number.POSITIVE_INFINITY,
+): TranscriptAttack {
   const { steps, features } = transcript;
+  const names = [...new Set(steps.map(({ batch }) => batch))].slice(0, mostBatches);
+  if (transcript.convolution !== undefined) return attackWindows(transcript, transcript.convolution, names);
   const span = new RankEchelon(features);
   for (const { axis, weights } of steps) {
     if (axis !== 'forward') continue;
     for (let start = 0; start < weights.length; start += features)
       span.add(weights.slice(start, start + features));
   }
-  const names = [...new Set(steps.map(({ batch }) => batch))];
   const batches = names.flatMap((batch) => recoverBatch(transcript, batch) ?? []);
   return { batches, forwardRank: span.rank };
+}
+
+/**
+ * Through the windows of a convolution: every key opens its product with every window, so that one forward pass of a batch gives,
+ * for each image, as many equations as keys times windows.
+ */
+function attackWindows(
+  { steps, features, batch: samples, inputBound }: TrainingTranscript,
+  convolution: NonNullable<TrainingTranscript['convolution']>,
+  names: readonly number[],
+): TranscriptAttack {
+  const geometry = datasetWindows(convolution);
+  const taps = convolution.channels * convolution.size ** 2;
+  const positions = geometry.outHeight * geometry.outWidth;
+  let forwardRank = 0;
+  const batches = names.flatMap((batch): RecoveredBatch[] => {
+    const step = steps.find((each) => each.batch === batch && each.axis === 'forward');
+    if (step === undefined) return [];
+    const filters = step.weights.length / taps;
+    // [filters, samples, positions] to [filters * positions, samples], one column per image.
+    const columns = new Float64Array(step.products.length);
+    for (let f = 0; f < filters; f++)
+      for (let s = 0; s < samples; s++)
+        for (let p = 0; p < positions; p++)
+          columns[(f * positions + p) * samples + s] = step.products[(f * samples + s) * positions + p] ?? 0;
+    const equations = imageEquations(step.weights, geometry);
+    const { rank, solution } = solveForInputs(equations, columns, features);
+    forwardRank = Math.max(forwardRank, rank);
+    if (solution === null || solution.some((value) => Math.abs(value) > inputBound)) return [];
+    return [{ batch, axis: 'forward', requests: 1, inputs: transposed(solution, features, samples) }];
+  });
+  return { batches, forwardRank };
 }
 
 function recoverBatch(transcript: TrainingTranscript, batch: number): RecoveredBatch | null {

@@ -2,11 +2,17 @@
 import type { WindowGeometry } from '../../nn/im2col.ts';
 import { solveForInputs } from './linear-attack.ts';
 
-/**
- * Rank of the equations that one image under these keys gives, at most its number of pixels: all of them are known when it is
- * that many. `keys` is `[count, taps]` with rows channel by channel, as the filters of a convolution.
- */
+/** Rank of {@link imageEquations}, at most the number of pixels: all of them are known when it is that many. */
 export function imageRank(keys: Int32Array, geometry: WindowGeometry): number {
+  const { channels, height, width } = geometry;
+  return solveForInputs(imageEquations(keys, geometry), [], channels * height * width).rank;
+}
+
+/**
+ * The equations that one image under these keys gives, `[keys * positions, pixels]`: each key's products with all windows. `keys`
+ * is `[count, taps]` with rows channel by channel, as the filters of a convolution.
+ */
+export function imageEquations(keys: ArrayLike<number>, geometry: WindowGeometry): Float64Array {
   const { channels, height, width, size, stride, padding, outHeight, outWidth } = geometry;
   const taps = channels * size[0] * size[1];
   const pixels = channels * height * width;
@@ -25,5 +31,5 @@ export function imageRank(keys: Int32Array, geometry: WindowGeometry): number {
       equations[row * pixels + (channel * height + y) * width + x] = keys[key + tap] as number;
     }
   }
-  return solveForInputs(equations, [], pixels).rank;
+  return equations;
 }

@@ -72,7 +72,13 @@ function barPictures(seed: number, count: number): { pixels: Uint8Array; labels:
   return { pixels, labels };
 }
 
-function writeImages(folder: string, name: string, { pixels, labels }: ReturnType<typeof barPictures>): void {
+/** Square pictures as MNIST files in a folder of the test's own. */
+export function writeImages(
+  folder: string,
+  name: string,
+  { pixels, labels }: ReturnType<typeof barPictures>,
+): void {
+  const side = Math.sqrt(pixels.length / labels.length);
   const idx = (shape: number[], bytes: Uint8Array) => {
     const header = Buffer.alloc(4 + 4 * shape.length);
     header.set([0, 0, 8, shape.length]);
@@ -81,7 +87,7 @@ function writeImages(folder: string, name: string, { pixels, labels }: ReturnTyp
   };
   const target = join(directory, folder, 'mnist');
   mkdirSync(target, { recursive: true });
-  writeFileSync(join(target, `${name}-images-idx3-ubyte.gz`), idx([labels.length, WIDTH, WIDTH], pixels));
+  writeFileSync(join(target, `${name}-images-idx3-ubyte.gz`), idx([labels.length, side, side], pixels));
   writeFileSync(join(target, `${name}-labels-idx1-ubyte.gz`), idx([labels.length], labels));
 }
 
@@ -92,8 +98,8 @@ beforeAll(() => {
   writeImages('data', 't10k', testSet);
 });
 
-/** Policy, tokens, a running authority, and two owners' files: 128 and 64 samples. */
-export async function prepared(name: string, ...policy: string[]) {
+/** Policy, tokens and a running authority. */
+export async function opened(name: string, ...policy: string[]) {
   const file = at(`${name}.json`);
   const sizes = [
     '--features',
@@ -130,13 +136,19 @@ export async function prepared(name: string, ...policy: string[]) {
       ...more,
     ],
   ];
-  await done(...encrypt('ann', `${name}-ann.enc`, '--samples', '128'));
-  await done(...encrypt('bob', `${name}-bob.enc`, '--skip', '128'));
   const train = (out: string, ...more: string[]) => [
     ...['train', 'cryptonn', '--authority', url, '--token-file', at(`${name}-tom.token`), '--units', '12'],
     ...['--out', at(out), '--json', ...more, at(`${name}-ann.enc`), at(`${name}-bob.enc`)],
   ];
   return { url, child, encrypt, train };
+}
+
+/** The same with two owners' files: 128 and 64 samples. */
+export async function prepared(name: string, ...policy: string[]) {
+  const world = await opened(name, ...policy);
+  await done(...world.encrypt('ann', `${name}-ann.enc`, '--samples', '128'));
+  await done(...world.encrypt('bob', `${name}-bob.enc`, '--skip', '128'));
+  return world;
 }
 
 /** Share of test pictures that the model and the owners' names get right. */

@@ -11,11 +11,22 @@ describe('projected', () => {
     const { encrypt, train, child } = await prepared('shapes');
     await done(...encrypt('ann', 'shapes-test.enc', '--split', 'test'));
     const result = JSON.parse(
-      await done(...train('shapes.srnn', '--epochs', '20', '--test', at('shapes-test.enc'))),
+      await done(
+        ...train(
+          'shapes.srnn',
+          '--epochs',
+          '20',
+          '--test',
+          at('shapes-test.enc'),
+          '--curve',
+          at('shapes.svg'),
+        ),
+      ),
     );
     expect(result).toMatchObject({ mode: 'projected', samples: 192, isComplete: true, rankIssued: 4 });
     expect(result.unknownsSolvable).toBe(4 * 192);
     expect(result.accuracy).toBeGreaterThan(0.9);
+    expect(readFileSync(at('shapes.svg'), 'utf8')).toMatch(/<polyline stroke="#1b6ca8" points="[\d., ]+"/);
     expect(testAccuracy('shapes.srnn', 'shapes.labels')).toBeGreaterThan(0.9);
     expect(await run(...train('x.srnn', '--mode', 'faithful'))).toMatchObject({ code: 2 });
     expect(await run(...train('x.srnn', '--mode', 'faithful', '--i-understand-what-leaks'))).toMatchObject({

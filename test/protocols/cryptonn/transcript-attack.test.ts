@@ -5,6 +5,11 @@ import { plainMatrixMultiply } from '../../../src/nn/matrix-multiply.ts';
 import { ClearBatch } from '../../../src/protocols/cryptonn/batch-products.ts';
 import { FixedPointTrainer } from '../../../src/protocols/cryptonn/fixed-point-trainer.ts';
 import {
+  pooledConvolution,
+  pooledWindows,
+  windowVectors,
+} from '../../../src/protocols/cryptonn/first-layer.ts';
+import {
   parseTranscript,
   TranscriptRecorder,
   transcriptBytes,
@@ -66,6 +71,45 @@ test('forward passes alone do it, too, and one of them is not enough', async () 
     forwardRank: features,
   });
   expect(attackTranscript({ ...forward, steps: forward.steps.slice(0, 1) }).batches).toEqual([]);
+});
+
+/** What the trainer of a small pooled convolution with so many filters keeps of its first step. */
+async function windowTranscriptOf(filters: number) {
+  const side = 8;
+  const layer = { inputShape: [1, side, side], filters, size: 3, padding: 1, pool: 2 } as const;
+  const first = pooledConvolution(layer);
+  const generator = new SeededGenerator(5);
+  const images = Int32Array.from({ length: batch * side ** 2 }, () => generator.below(101));
+  const weights = Int32Array.from(
+    { length: filters * first.weightsPerUnit },
+    () => generator.below(255) - 127,
+  );
+  const keys = first.keyVectors(weights);
+  const vectors = windowVectors(images, pooledWindows(layer));
+  const clear = new ClearBatch(vectors, new Int32Array(batch), plainMatrixMultiply, {
+    length: first.keyLength,
+  });
+  const spec = {
+    ...{ ...FAITHFUL, features: side ** 2 },
+    convolution: {
+      ...{ channels: 1, height: side, width: side, size: 4, stride: 2, padding: 1 },
+      gradientSamples: 2,
+    },
+  };
+  const recorder = new TranscriptRecorder(spec, 1);
+  recorder.note(0, 'forward', keys, await clear.forward(keys));
+  return { images, transcript: parseTranscript(transcriptBytes(recorder.transcript)) };
+}
+
+test('one forward pass of a convolution gives every image through its windows, without any change of weights', async () => {
+  const { images, transcript } = await windowTranscriptOf(6);
+  expect(attackTranscript(transcript)).toEqual({
+    batches: [{ batch: 0, axis: 'forward', requests: 1, inputs: images }],
+    forwardRank: 64,
+  });
+  expect(attackTranscript(transcript, 0).batches).toEqual([]);
+  const few = attackTranscript((await windowTranscriptOf(3)).transcript);
+  expect(few).toEqual({ batches: [], forwardRank: 48 });
 });
 
 test('bytes that are no transcript are refused', () => {
