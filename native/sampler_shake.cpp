@@ -12,7 +12,7 @@ constexpr size_t rate = 168;
 
 Shake128::Shake128(const uint8_t* message, size_t length) : position_(0) {
   uint8_t block[rate] = {};
-  memcpy(block, message, length < rate ? length : rate - 1);
+  if (length > 0) memcpy(block, message, length < rate ? length : rate - 1);
   block[length < rate ? length : rate - 1] ^= 0x1f;
   block[rate - 1] ^= 0x80;
   memset(state_, 0, sizeof state_);

@@ -3,7 +3,8 @@
 //   secrets     valgrind over the loops that see secrets, each secret marked: no branch and no address depends on one
 //   bytes       NUMBER seconds of libFuzzer (or 10,000 NUMBER random inputs without clang) on what reads bytes of messages,
 //               with AddressSanitizer and UndefinedBehaviorSanitizer
-//   addon       the addon under both sanitizers, its functions called NUMBER times each with random arguments
+//   addon       the addon under both sanitizers, its functions called NUMBER times each with random arguments, then with all
+//               cases of the differential test
 //   portable    every source compiles for a processor that is not x86-64: for aarch64 where such a compiler is installed
 //
 // Exit codes: 0 passed, 1 failed, 3 cannot be done here (the reason is printed).
@@ -116,12 +117,14 @@ function checkAddon(calls) {
   const addon = join(root, 'build', 'addon-sanitized', 'subrosa.node');
   run(cxx, [...SANITIZE, '-shared', '-pthread', ...objects, '-o', addon]);
   const library = spawnSync(cxx, ['-print-file-name=libasan.so'], { encoding: 'utf8' }).stdout.trim();
-  const driver = join(root, 'test', 'fuzz', 'addon-calls.mjs');
   // Node itself frees little at its end, and its compiler's stacks are its own affair.
   const options =
     'detect_leaks=0:alloc_dealloc_mismatch=0:detect_stack_use_after_return=0:allocator_may_return_null=1';
   const env = { ...process.env, LD_PRELOAD: library, ASAN_OPTIONS: options };
-  run(process.execPath, [driver, addon, `${calls}`, '1'], { env });
+  run(process.execPath, [join(root, 'test', 'fuzz', 'addon-calls.mjs'), addon, `${calls}`, '1'], { env });
+  process.stdout.write('\n');
+  const cases = join(root, 'test', 'kernel', 'native-cases.ts');
+  run(process.execPath, ['--import', 'tsx', cases, addon], { env, cwd: root });
 }
 
 function checkPortable() {
