@@ -96,10 +96,12 @@ export class Bench {
   polynomials(count: number, mods: readonly number[]): Words {
     const run = this.zeros(count * mods.length * this.n);
     this.made += count * mods.length;
-    const view = run.u64();
-    for (let i = 0; i < view.length; i++) {
+    const halves = run.u32();
+    for (let i = 0; i < run.length; i++) {
       const limb = mods[Math.floor(i / this.n) % mods.length];
-      view[i] = BigInt(this.#residue(i + Math.floor(i / this.n), this.ring.moduli[limb]));
+      const residue = this.#residue(i + Math.floor(i / this.n), this.ring.moduli[limb]);
+      halves[2 * i] = residue % 2 ** 32;
+      halves[2 * i + 1] = Math.floor(residue / 2 ** 32);
     }
     return run;
   }
