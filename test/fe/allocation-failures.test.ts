@@ -1,9 +1,11 @@
-/** The lattice scheme with each of its allocations failing in turn. */
+/** The schemes with each of their allocations failing in turn, on both kernels. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { KernelError } from '../../src/base/errors.ts';
 import { seededRandom } from '../../src/base/testing.ts';
+import { DdhInnerProduct } from '../../src/fe/ddh/scheme.ts';
 import { LatticeInnerProduct } from '../../src/fe/lattice/scheme.ts';
 import { loadNativeKernel } from '../../src/kernel/native.ts';
+import { loadWasmKernel } from '../../src/kernel/wasm-node.ts';
 import { AllocationFaults } from '../kernel/allocation-faults.ts';
 import { tryOpen } from '../kernel/differential.ts';
 import { overrideMethods } from '../kernel/override-methods.ts';
@@ -11,18 +13,21 @@ import { overrideMethods } from '../kernel/override-methods.ts';
 const SPEC = { length: 3, inputBound: 4, weightBound: 4, packing: 32 };
 const WEIGHTS = Int32Array.of(1, -2, 3);
 const COLUMNS = Int32Array.of(1, 2, 3, 4, -1, -2);
-const { kernel, reason } = tryOpen('native', loadNativeKernel);
+const candidates = [tryOpen('native', loadNativeKernel), tryOpen('wasm', loadWasmKernel)];
 
-describe.skipIf(kernel === undefined)(`the native kernel (${reason ?? 'here'})`, () => {
+describe.each(candidates)('the $name kernel ($reason)', ({ kernel, reason }) => {
+  if (kernel === undefined) return test.skip(`is not here: ${reason}`);
   let faults: AllocationFaults;
+  // On WebAssembly every transform takes scratch space: thousands of runs for a matrix.
+  const coverage = kernel.name === 'wasm' ? 'sparse' : 'all';
   beforeAll(() => {
-    faults = new AllocationFaults(kernel!);
+    faults = new AllocationFaults(kernel);
   });
   afterAll(() => {
     expect(faults.held).toEqual({ words: 0, handles: 0 });
   });
 
-  test('setup, keys, encryption and decryption from nothing', async () => {
+  test('lattice: setup, keys, encryption and decryption from nothing', async () => {
     const failures = await faults.failEach(() => {
       using scheme = new LatticeInnerProduct(faults.kernel, SPEC);
       const keys = scheme.setup(seededRandom('setup'));
@@ -31,8 +36,24 @@ describe.skipIf(kernel === undefined)(`the native kernel (${reason ?? 'here'})`,
       using ciphertext = scheme.encrypt(publicKey, COLUMNS, seededRandom('encryption'));
       using functionKeys = scheme.deriveKeys(secretKey, WEIGHTS);
       expect([...scheme.decrypt(ciphertext, functionKeys, WEIGHTS)]).toEqual([-8, -12]);
-    });
+    }, coverage);
     expect(failures).toBeGreaterThan(10);
+  });
+
+  test.each(['adaptive', 'selective'] as const)('ddh, %s: the same, and right afterwards', async (form) => {
+    using scheme = new DdhInnerProduct({ length: 3, inputBound: 4, weightBound: 4 }, form, faults.kernel);
+    const round = () => {
+      const keys = scheme.setup(seededRandom('setup'));
+      using publicKey = keys.publicKey;
+      using secretKey = keys.secretKey;
+      using ciphertext = scheme.encrypt(publicKey, Int32Array.of(1, 2, 3), seededRandom('encryption'));
+      using functionKeys = scheme.deriveKeys(secretKey, WEIGHTS);
+      expect([...scheme.decrypt(ciphertext, functionKeys, WEIGHTS)]).toEqual([6]);
+    };
+    // Its numbers and its curve library are JavaScript's; what a kernel does for it are the products and logarithms.
+    const failures = await faults.failEach(round);
+    expect(failures).toBe(kernel.edwards === undefined ? 0 : 3);
+    round();
   });
 
   test('a public key whose matrix could not be expanded expands it the next time', async () => {
@@ -45,7 +66,7 @@ describe.skipIf(kernel === undefined)(`the native kernel (${reason ?? 'here'})`,
     await faults.failEach(() => {
       using parsed = scheme.publicKeyFromBytes(bytes);
       scheme.encrypt(parsed, COLUMNS, seededRandom('encryption'))[Symbol.dispose]();
-    });
+    }, coverage);
     using parsed = scheme.publicKeyFromBytes(bytes);
     using ciphertext = scheme.encrypt(parsed, COLUMNS, seededRandom('encryption'));
     expect([...scheme.decrypt(ciphertext, functionKeys, WEIGHTS)]).toEqual([-8, -12]);
@@ -53,10 +74,10 @@ describe.skipIf(kernel === undefined)(`the native kernel (${reason ?? 'here'})`,
 
   test('keys of nearly the same weights stay right after a derivation that ran out of memory', () => {
     let left = Infinity;
-    const short = overrideMethods(kernel!, {
+    const short = overrideMethods(kernel, {
       allocate: (words) => {
-        if (left-- <= 0) throw new KernelError('native', 'memory is exhausted, says the test');
-        return kernel!.allocate(words);
+        if (left-- <= 0) throw new KernelError(kernel.name, 'memory is exhausted, says the test');
+        return kernel.allocate(words);
       },
     });
     // From this length on only the changes are multiplied.

@@ -1,11 +1,11 @@
 /** A kernel whose k-th allocation fails, and a count of what is still held. */
 import { KernelError } from '../../src/base/errors.ts';
-import type { Kernel } from '../../src/kernel/kernel.ts';
+import type { EdwardsLoops, Kernel } from '../../src/kernel/kernel.ts';
 import { WasmMemory } from '../../src/kernel/wasm-memory.ts';
 import { overrideMethods } from './override-methods.ts';
 
 /** More allocations than any operation under test makes: a loop that gets there does not end by itself. */
-const MOST_ALLOCATIONS = 2000;
+const MOST_ALLOCATIONS = 20_000;
 
 export class AllocationFaults {
   readonly kernel: Kernel;
@@ -15,8 +15,8 @@ export class AllocationFaults {
   #held = 0;
 
   /**
-   * `kernel` is borrowed. Words, rings and packed weights count as allocations; of the WebAssembly kernel, which then serves this
-   * test alone, every run of its memory, scratch space as well.
+   * `kernel` is borrowed. Words, rings, packed weights and calls of the curve's loops count as allocations; of the WebAssembly kernel,
+   * which then serves this test alone, every run of its memory, scratch space as well.
    */
   constructor(kernel: Kernel) {
     this.#inner = kernel;
@@ -34,6 +34,7 @@ export class AllocationFaults {
       openRing: (n, moduli) => this.#hold(() => kernel.openRing(n, moduli)),
       prepareGemm: (weights, rows, cols) => this.#hold(() => kernel.prepareGemm(weights, rows, cols)),
       prepareIntegerLinear: (map) => this.#hold(() => kernel.prepareIntegerLinear(map)),
+      ...(kernel.edwards && { edwards: this.#fragile(kernel.edwards) }),
     });
   }
 
@@ -57,6 +58,23 @@ export class AllocationFaults {
 
   #spend(): void {
     if (this.#left-- <= 0) throw new KernelError(this.#inner.name, 'memory is exhausted, says the test');
+  }
+
+  #fragile(loops: EdwardsLoops): EdwardsLoops {
+    return {
+      products: (...args) => {
+        this.#spend();
+        return loops.products(...args);
+      },
+      logarithms: (bound, steps) => {
+        this.#spend();
+        const solve = loops.logarithms(bound, steps);
+        return (points) => {
+          this.#spend();
+          return solve(points);
+        };
+      },
+    };
   }
 
   /** Counts until it is disposed; the kernel must see its own object, so its method is replaced. */

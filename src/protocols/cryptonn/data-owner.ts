@@ -87,29 +87,40 @@ export class DataOwner {
     const forward = isFaithful ? 'forward' : 'projection';
     const vectors = encryptedVectors(this.spec, integers);
     const { length, vectors: count } = axisSizes(this.spec, forward);
-    return {
-      owner: this.name,
-      inputScale,
-      labels: isHidden ? new Int32Array(0) : renamed,
-      encryptedLabels: isHidden
-        ? this.#encryptAxis('labels', oneHotColumns(renamed, this.spec.classes), renamed.length)
-        : [],
-      samples: this.#encryptAxis(forward, transposedIntegers(vectors, count, length), count),
-      features: isFaithful ? this.#encryptParts(vectors) : [],
-    };
+    const made: InnerProductCiphertext[] = [];
+    try {
+      return {
+        owner: this.name,
+        inputScale,
+        labels: isHidden ? new Int32Array(0) : renamed,
+        encryptedLabels: isHidden
+          ? this.#encryptAxis('labels', oneHotColumns(renamed, this.spec.classes), renamed.length, made)
+          : [],
+        samples: this.#encryptAxis(forward, transposedIntegers(vectors, count, length), count, made),
+        features: isFaithful ? this.#encryptParts(vectors, made) : [],
+      };
+    } catch (error) {
+      for (const ciphertext of made) ciphertext[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /** Part after part of a batch, `[length, vectors]` each as they stand. */
-  #encryptParts(vectors: Int32Array): InnerProductCiphertext[] {
+  #encryptParts(vectors: Int32Array, made: InnerProductCiphertext[]): InnerProductCiphertext[] {
     const { parts, length, vectors: count } = axisSizes(this.spec, 'gradient');
     const size = length * count;
     return Array.from({ length: parts }, (_, part) =>
-      this.#encryptAxis('gradient', vectors.subarray(part * size, (part + 1) * size), count),
+      this.#encryptAxis('gradient', vectors.subarray(part * size, (part + 1) * size), count, made),
     ).flat();
   }
 
-  /** `columns` is `[length, vectors]`. */
-  #encryptAxis(axis: AxisName, columns: Int32Array, vectors: number): InnerProductCiphertext[] {
+  /** `columns` is `[length, vectors]`; what is made is noted in `made` as well. */
+  #encryptAxis(
+    axis: AxisName,
+    columns: Int32Array,
+    vectors: number,
+    made: InnerProductCiphertext[],
+  ): InnerProductCiphertext[] {
     const known = this.#axes[axis];
     if (known === undefined)
       throw new ShapeError('the keys of an owner', `present for axis ${axis}`, 'absent');
@@ -121,7 +132,9 @@ export class DataOwner {
       for (let i = 0; i < scheme.length; i++) {
         part.set(columns.subarray(i * vectors + start, i * vectors + start + count), i * count);
       }
-      out.push(scheme.encrypt(publicKey, part, this.#random));
+      const ciphertext = scheme.encrypt(publicKey, part, this.#random);
+      made.push(ciphertext);
+      out.push(ciphertext);
     }
     return out;
   }
