@@ -1,5 +1,4 @@
 /** `subrosa edge run`: a device. */
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { KeyFileError, UsageError } from '../../base/errors.ts';
 import { openKernel } from '../../kernel/open.ts';
@@ -11,8 +10,8 @@ import { longestMessage } from '../../protocols/edge/layer-plan.ts';
 import { RequestCounter } from '../../protocols/edge/request-counter.ts';
 import { counterFile } from '../edge/counter-file.ts';
 import { type DeviceIdentity, readDevice } from '../edge/provisioning.ts';
+import { retiredFile } from '../edge/retired-file.ts';
 import { connectEdge } from '../edge/websocket-link.ts';
-import { replaceFile } from '../keystore/atomic-file.ts';
 import { networkInputs } from './edge-network.ts';
 import { edgeReport, edgeReportJson } from './edge-report.ts';
 import { withSpinner } from './spinner.ts';
@@ -48,26 +47,32 @@ export async function runWithEdges(
   flags: EdgeRunFlags,
   terminal: Terminal,
 ): Promise<void> {
-  const retired = `${flags.device}.retired`;
-  if (existsSync(retired))
-    throw new KeyFileError(
-      `a check failed with ${flags.device}, so its check vectors are used up: ask the owner for another`,
-    );
+  const retirement = retiredFile(flags.device);
   const { identity, inference } = await withSpinner(terminal, 'reading the network', async (spinner) => {
     const identity = await readDevice(await readFile(flags.device));
     using _root = identity.root;
+    const { generation } = identity;
+    if (await retirement.isRetired(generation)) throw new KeyFileError(usedUp(flags.device));
     const input = networkInputs(paths, identity.network);
     spinner.say('asking both edges');
     const inference = await inferWithEdges(identity, input, flags, {
       ...(flags.ca !== undefined && { ca: await readFile(flags.ca) }),
       counterPath: `${flags.device}.counter`,
-      onRejection: () => replaceFile(retired, new Uint8Array()),
+      onRejection: async () => {
+        await retirement.retire(generation);
+        terminal.err(`${usedUp(flags.device)}\n`);
+      },
     });
     return { identity, inference };
   });
   const { network } = identity;
   if (flags.json === true) terminal.out(`${JSON.stringify(edgeReportJson(network, inference))}\n`);
   else terminal.out(edgeReport(network, inference, paintFor(terminal.outIsTerminal, terminal.env)));
+}
+
+/** What to do about it, too: a rejection tells the edges a bit about the vectors. */
+function usedUp(path: string): string {
+  return `a check failed, so the check vectors in ${path} are used up: run \`subrosa edge renew\` on it, here or at the owner's`;
 }
 
 /** What {@link inferWithEdges} needs of the machine it runs on. */

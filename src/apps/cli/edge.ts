@@ -1,8 +1,9 @@
-/** `subrosa edge owner|serve|run|demo`: a device's integer network, computed by two servers that see only uniform words. */
+/** `subrosa edge owner|renew|serve|run|demo`: a device's integer network, computed by two servers that see only uniform words. */
 import { type Command, Option } from 'commander';
 import { edgeDemo } from './edge-demo.ts';
 import { NAMED_NETWORKS } from './edge-network.ts';
 import { prepareParties } from './edge-owner.ts';
+import { renewDeviceFile } from './edge-renew.ts';
 import { runWithEdges } from './edge-run.ts';
 import { serveAsEdge } from './edge-serve.ts';
 import { wholeNumber } from './serve.ts';
@@ -28,6 +29,7 @@ export function addEdge(program: Command, terminal: Terminal): void {
     .description('two servers compute a small device its network and see only uniform words')
     .addHelpText('after', WHO_LEARNS_WHAT_AT_EDGES);
   addOwner(edge, terminal);
+  addRenew(edge, terminal);
   addEdgeServe(edge, terminal);
   addRun(edge, terminal);
   addEdgeDemo(edge, terminal);
@@ -46,6 +48,17 @@ function addOwner(edge: Command, terminal: Terminal): void {
     .option('--paired', 'give devices what the paired construction needs, too')
     .addHelpText('after', WHO_LEARNS_WHAT_AT_EDGES)
     .action((flags) => prepareParties(flags, terminal));
+}
+
+function addRenew(edge: Command, terminal: Terminal): void {
+  edge
+    .command('renew')
+    .argument('<file>', "a device's file, here or at the owner's")
+    .description(
+      'make new check vectors for one device after a failed check; keys and edges stay as they are',
+    )
+    .addHelpText('after', WHO_LEARNS_WHAT_AT_EDGES)
+    .action((file) => renewDeviceFile(file, terminal));
 }
 
 function addEdgeServe(edge: Command, terminal: Terminal): void {

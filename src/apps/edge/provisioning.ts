@@ -3,7 +3,7 @@
  *
  *   edge    'SEE2' role u8, operator (u8 length, UTF-8), peer id (16), peer key (32), relay key (u8 length; B's secret half or the
  *           public one), count u32, (device id (16), key (32))..., plan
- *   device  'SED2' device id (16), root key (32), relay key (u8 length), network (u32 length), checks u32, per check and layer the
+ *   device  'SED2' device id (16), root key (32), generation u32, relay key (u8 length), network (u32 length), checks u32, per check and layer the
  *           words of c = W^T rho, pairs u32 (0 or 1), if 1 per layer the packed words of L(S)
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
@@ -18,7 +18,7 @@ import { type LayerPairs, makePairs, pairBytes, pairInputs } from '../../protoco
 import { newDeviceId } from '../../protocols/edge/device.ts';
 import type { EdgeServiceOptions } from '../../protocols/edge/edge-service.ts';
 import { type LayerPlan, planBytes, planLayers, readPlan } from '../../protocols/edge/layer-plan.ts';
-import { RootKey } from '../../protocols/edge/mask-stream.ts';
+import { littleEndian, RootKey } from '../../protocols/edge/mask-stream.ts';
 import { ProjectionCheck } from '../../protocols/edge/projection-check.ts';
 import { type AdjointMap, adjointOf, projectionImages } from '../../protocols/edge/projection-images.ts';
 import { newRelayKeys, openRelayKey } from '../../protocols/edge/relay-proof.ts';
@@ -45,11 +45,14 @@ export type EdgeIdentity = Pick<
 >;
 /** As bytes, the half that a party gets. */
 type WithRelayBytes<T> = Omit<T, 'relayKey'> & { readonly relayKey: Uint8Array };
+type DeviceKeys = Pick<DeviceIdentity, 'deviceId' | 'root' | 'generation' | 'relayKey'>;
 
 export interface DeviceIdentity {
   readonly network: IntegerNetwork;
   readonly deviceId: Uint8Array;
   readonly root: RootKey;
+  /** How often the check vectors were made anew. */
+  readonly generation: number;
   readonly plan: LayerPlan;
   /** What edge B's relayed answers are checked with. */
   readonly relayKey: CryptoKey;
@@ -77,7 +80,10 @@ interface OwnerMaps extends Disposable {
   readonly forward: IntegerLinearRunner | null;
 }
 
-function ownerMaps({ layers }: LayerPlan, { kernel, pairs }: ProvisionOptions): OwnerMaps {
+function ownerMaps(
+  { layers }: LayerPlan,
+  { kernel, pairs }: Pick<ProvisionOptions, 'kernel' | 'pairs'>,
+): OwnerMaps {
   const maps = layers.map(({ map }) => map);
   const adjoints = maps.map(adjointOf);
   const transposed = new IntegerLinearRunner(
@@ -113,7 +119,9 @@ export async function provision(network: IntegerNetwork, options: ProvisionOptio
     using root = new RootKey(systemRandom.seed());
     keysA.set(bytesToHex(deviceId), root.derive('edge a', deviceId));
     keysB.set(bytesToHex(deviceId), root.derive('edge b', deviceId));
-    files.push(await writeDevice(steps, plan, { deviceId, root, relayKey: relay.checking }, maps));
+    files.push(
+      await writeDevice(steps, plan, { deviceId, root, generation: 0, relayKey: relay.checking }, maps),
+    );
     options.onDevice?.(i + 1);
   }
   const [edgeA, edgeB] = [
@@ -178,32 +186,49 @@ async function readRelayKey(reader: ByteReader, use: 'sign' | 'verify'): Promise
   }
 }
 
-function checkSeed(root: RootKey, plan: LayerPlan, check: number): Uint8Array {
-  return root.derive('projection', plan.modelId, Uint8Array.of(check));
+/** What nothing was ever derived from before, for each generation. */
+function checkSeed(
+  { root, generation }: Pick<DeviceKeys, 'root' | 'generation'>,
+  plan: LayerPlan,
+  check: number,
+): Uint8Array {
+  return root.derive('projection', plan.modelId, Uint8Array.of(check), littleEndian(generation, 4));
 }
 
 async function writeDevice(
   network: Uint8Array,
   plan: LayerPlan,
-  { deviceId, root, relayKey }: WithRelayBytes<Pick<DeviceIdentity, 'deviceId' | 'root' | 'relayKey'>>,
+  { deviceId, root, generation, relayKey }: WithRelayBytes<DeviceKeys>,
   { adjoints, transposed, forward }: OwnerMaps,
 ): Promise<Uint8Array> {
   const images: Uint32Array[] = [];
   for (let check = 0; check < CHECKS; check++) {
-    const seed = checkSeed(root, plan, check);
+    const seed = checkSeed({ root, generation }, plan, check);
     images.push(...(await projectionImages(plan.layers, seed, adjoints, transposed.applyAsync)));
   }
   const pairs = forward === null ? null : await makePairs(root, plan, forward.applyAsync);
   const words = images.reduce((sum, image) => sum + image.length, 0);
   const stored = pairs === null ? 0 : pairBytes(plan).stored;
   const writer = new ByteWriter(
-    4 + PARTY_ID_BYTES + KEY_BYTES + 1 + relayKey.length + 4 + network.length + 4 + 4 * words + 4 + stored,
+    4 +
+      PARTY_ID_BYTES +
+      KEY_BYTES +
+      4 +
+      1 +
+      relayKey.length +
+      4 +
+      network.length +
+      4 +
+      4 * words +
+      4 +
+      stored,
   );
   writer.u32(DEVICE_MAGIC);
   writer.bytes(deviceId);
   const key = root.exportBytes();
   writer.bytes(key);
   key.fill(0);
+  writer.u32(generation);
   writer.u8(relayKey.length);
   writer.bytes(relayKey);
   writer.u32(network.length);
@@ -215,12 +240,32 @@ async function writeDevice(
   return writer.finish();
 }
 
+/**
+ * The device's file with new check vectors, after a failed check has told the edges a bit about the old ones. Keys, pairs and what the
+ * edges hold stay as they are. @throws {DecodeError}
+ */
+export async function renewDevice(
+  bytes: Uint8Array,
+  kernel: Kernel,
+): Promise<{ bytes: Uint8Array; generation: number }> {
+  const old = await readDevice(bytes);
+  using root = old.root;
+  const { deviceId, plan, network } = old;
+  using maps = ownerMaps(plan, { kernel, pairs: old.pairs !== null });
+  const generation = old.generation + 1;
+  const relayKey = new Uint8Array(await globalThis.crypto.subtle.exportKey('raw', old.relayKey));
+  const steps = writeIntegerNetwork(network);
+  const renewed = await writeDevice(steps, plan, { deviceId, root, generation, relayKey }, maps);
+  return { bytes: renewed, generation };
+}
+
 /** The caller disposes of `root`. @throws {DecodeError} */
 export async function readDevice(bytes: Uint8Array): Promise<DeviceIdentity> {
   const reader = new ByteReader("a device's file", bytes);
   if (reader.u32() !== DEVICE_MAGIC) throw reader.error('bad magic');
   const deviceId = reader.bytes(PARTY_ID_BYTES).slice();
   const root = new RootKey(reader.bytes(KEY_BYTES));
+  const generation = reader.u32();
   const relayKey = await readRelayKey(reader, 'verify');
   const network = readIntegerNetwork(
     reader.bytes(reader.u32()),
@@ -234,11 +279,11 @@ export async function readDevice(bytes: Uint8Array): Promise<DeviceIdentity> {
       const part = new ByteReader('check vectors', reader.bytes(4 * inputs));
       return Uint32Array.from({ length: inputs }, () => part.u32());
     });
-    projections.push(await ProjectionCheck.open(checkSeed(root, plan, check), images));
+    projections.push(await ProjectionCheck.open(checkSeed({ root, generation }, plan, check), images));
   }
   const pairs = reader.u32() === 0 ? null : await readPairs(reader, root, plan);
   reader.end();
-  return { network, plan, deviceId, root, relayKey, projections, pairs };
+  return { network, plan, deviceId, root, generation, relayKey, projections, pairs };
 }
 
 async function readPairs(reader: ByteReader, root: RootKey, plan: LayerPlan): Promise<LayerPairs> {

@@ -39,7 +39,7 @@ export interface EdgeDeviceOptions {
   readonly recompute?: ApplyLinearAsync | null;
   /** Goes on although one operator runs both edges, who can then read everything. */
   readonly allowSameOperator?: boolean;
-  /** Called once when a check has failed: its vectors must not be used again, also not after a restart. */
+  /** Called once when an answer failed and there are projections: their vectors must not be used again, also not after a restart. */
   readonly onRejection?: () => Promise<void>;
   /** Milliseconds of a clock that only measures; without it the report has zeros. */
   readonly now?: () => number;
@@ -141,7 +141,8 @@ export class EdgeDevice {
     } catch (error) {
       this.#unusable = 'an earlier inference failed on these connections';
       this.close();
-      if (error instanceof IntegrityError) await this.#options.onRejection?.();
+      const { projections, onRejection } = this.#options;
+      if (error instanceof IntegrityError && projections.length > 0) await onRejection?.();
       throw error;
     } finally {
       this.#busy = false;

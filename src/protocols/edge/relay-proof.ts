@@ -80,8 +80,8 @@ export async function newRelayKeys(): Promise<RelayKeys> {
   return { signing: new Uint8Array(signing), checking: new Uint8Array(checking) };
 }
 
-/** The key cannot be exported again. @throws {DOMException} on anything but such a key */
+/** A secret key cannot be exported again. @throws {DOMException} on anything but such a key */
 export function openRelayKey(use: 'sign' | 'verify', bytes: Uint8Array): Promise<CryptoKey> {
   const format = use === 'sign' ? 'pkcs8' : 'raw';
-  return globalThis.crypto.subtle.importKey(format, Uint8Array.from(bytes), CURVE, false, [use]);
+  return globalThis.crypto.subtle.importKey(format, Uint8Array.from(bytes), CURVE, use === 'verify', [use]);
 }
