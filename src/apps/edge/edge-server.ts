@@ -1,10 +1,11 @@
-/** An edge as a WebSocket server: one session per connection, bounded in messages, connections and idle time. It keeps no log. */
+/** An edge as a WebSocket server: one session per connection, bounded in messages, connections and time. It keeps no log. */
 import { createServer as createPlainServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { ProtocolError, UsageError } from '../../base/errors.ts';
 import type { EdgeService } from '../../protocols/edge/edge-service.ts';
+import { Admission, type Stranger } from './admission.ts';
 import { isLoopback, type RunningServer, type TlsFiles } from '../server/index.ts';
 
 export interface EdgeListenOptions {
@@ -13,14 +14,24 @@ export interface EdgeListenOptions {
   /** Default 0: any free port. */
   readonly port?: number;
   readonly tls?: TlsFiles;
-  /** Connections at once; more are refused. */
+  /** Connections of parties that hold a key, at once; more are refused. */
   readonly maxConnections?: number;
+  /** Connections at once that have not shown a key yet; one more ends the oldest of them. */
+  readonly maxStrangers?: number;
+  /** So long may it take from the first byte to the end of the handshake. */
+  readonly handshakeMs?: number;
   /** A connection on which nothing moves for so long is ended. */
   readonly idleMs?: number;
 }
 
 const MAX_CONNECTIONS = 256;
+const MAX_STRANGERS = 128;
+const HANDSHAKE_MS = 10_000;
 const IDLE_MS = 60_000;
+/** A request to upgrade takes 300 bytes. */
+const MOST_HEADER_BYTES = 4096;
+/** How often Node looks for requests that are too slow. */
+const CHECKING_MS = 1000;
 /** WebSocket close codes [RFC 6455, 7.4.1; 1013 from the registry]. */
 const CLOSE = { goingAway: 1001, violation: 1008, tryLater: 1013 } as const;
 
@@ -30,13 +41,25 @@ export async function listenEdge(
   options: EdgeListenOptions = {},
 ): Promise<RunningServer> {
   const { host = '127.0.0.1', port = 0, tls } = options;
-  const { maxConnections = MAX_CONNECTIONS, idleMs = IDLE_MS } = options;
+  const { maxConnections = MAX_CONNECTIONS, maxStrangers = MAX_STRANGERS } = options;
+  const { handshakeMs = HANDSHAKE_MS, idleMs = IDLE_MS } = options;
   if (tls === undefined && !isLoopback(host)) {
     throw new UsageError(
       `${host} is reachable from other machines and needs TLS: give --tls-cert and --tls-key`,
     );
   }
-  const server = tls === undefined ? createPlainServer() : createTlsServer(tls);
+  const http = {
+    headersTimeout: handshakeMs,
+    requestTimeout: handshakeMs,
+    connectionsCheckingInterval: Math.min(CHECKING_MS, handshakeMs),
+    maxHeaderSize: MOST_HEADER_BYTES,
+  };
+  const server =
+    tls === undefined
+      ? createPlainServer(http)
+      : createTlsServer({ ...http, ...tls, handshakeTimeout: handshakeMs });
+  // With as many that have not got as far as the upgrade.
+  server.maxConnections = maxConnections + 2 * maxStrangers;
   server.on('request', (_request, response) => response.writeHead(426).end());
   await new Promise<void>((resolve, reject) => {
     server.once('error', ({ code }: NodeJS.ErrnoException) =>
@@ -48,12 +71,16 @@ export async function listenEdge(
     server,
     maxPayload: service.maxMessageBytes,
     perMessageDeflate: false,
+    // A message counts for the handshake before what came behind it does.
+    allowSynchronousEvents: true,
   });
-  sockets.on('connection', (socket) => {
+  const admission = new Admission({ maxConnections, maxStrangers, handshakeMs });
+  sockets.on('connection', (socket, request) => {
     // Without a listener an error of one peer's socket would end the process; 'close' follows it.
     socket.on('error', () => undefined);
-    if (sockets.clients.size > maxConnections) socket.close(CLOSE.tryLater);
-    else serveSocket(service, socket, idleMs);
+    if (!admission.hasRoom) return socket.close(CLOSE.tryLater);
+    const stranger = admission.enter(request.socket, () => socket.terminate());
+    serveSocket(service, socket, { admission, stranger, idleMs });
   });
   const { port: bound } = server.address() as AddressInfo;
   const name = host.includes(':') ? `[${host}]` : host;
@@ -71,7 +98,11 @@ export async function listenEdge(
 }
 
 /** The next message is read from the network only after the one before was dealt with. */
-function serveSocket(service: EdgeService, socket: WebSocket, idleMs: number): void {
+function serveSocket(
+  service: EdgeService,
+  socket: WebSocket,
+  { admission, stranger, idleMs }: { admission: Admission; stranger: Stranger; idleMs: number },
+): void {
   socket.binaryType = 'arraybuffer';
   const timer = setTimeout(() => socket.terminate(), idleMs);
   const session = service.accept(
@@ -86,21 +117,31 @@ function serveSocket(service: EdgeService, socket: WebSocket, idleMs: number): v
   );
   let failed = false;
   // What went wrong is not told: it could say something about other devices or keys.
-  const fail = () => {
+  const fail = () => close(CLOSE.violation);
+  const close = (code: number) => {
     failed = true;
-    socket.close(CLOSE.violation);
+    stranger.refuse();
+    socket.close(code);
     // A paused socket would never see the other side's close.
     socket.resume();
+  };
+  const admit = () => {
+    if (!session.isAuthenticated || stranger.isKnown) return;
+    if (admission.hasRoom) stranger.becomesKnown();
+    else close(CLOSE.tryLater);
   };
   let tail = Promise.resolve();
   socket.on('message', (data, isBinary) => {
     if (failed) return;
+    const bytes = data as ArrayBuffer;
+    if (!stranger.hears(bytes.byteLength)) return fail();
     timer.refresh();
     socket.pause();
     const receive = async (): Promise<void> => {
       if (failed) return;
       if (!isBinary) throw new ProtocolError('messages are binary');
-      await session.receive(new Uint8Array(data as ArrayBuffer));
+      await session.receive(new Uint8Array(bytes));
+      admit();
       session.idle().catch(fail);
       socket.resume();
     };
@@ -108,6 +149,7 @@ function serveSocket(service: EdgeService, socket: WebSocket, idleMs: number): v
   });
   socket.on('close', () => {
     clearTimeout(timer);
+    stranger.leaves();
     session.close();
   });
 }

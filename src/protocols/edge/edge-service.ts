@@ -83,6 +83,11 @@ export class EdgeSession {
     this.#send = send;
   }
 
+  /** True once the other side has shown that it holds its key. */
+  get isAuthenticated(): boolean {
+    return this.#state === 'open';
+  }
+
   /** Takes the next message of the connection; the application waits before it hands over another. @throws any protocol error */
   async receive(bytes: Uint8Array): Promise<void> {
     const { options } = this.#service;
