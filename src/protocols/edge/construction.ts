@@ -60,15 +60,18 @@ export interface RequestMasks {
   relayed(layer: number, planned: PlannedLayer, batch: number, outputB: Uint32Array): Promise<Uint32Array>;
 }
 
+/** Where masks come from. */
+export type MaskSource = Pick<MaskStream, 'words'>;
+
 const NOTHING = new Uint8Array(32);
 
 /** Ready words by layer, so that a layer's masks are made while the edges work on the one before. */
 class PreparedMasks {
-  readonly #stream: MaskStream;
+  readonly #stream: MaskSource;
   readonly #direction: 'in' | 'out';
   readonly #ready = new Map<number, Promise<Uint32Array>>();
 
-  constructor(stream: MaskStream, direction: 'in' | 'out') {
+  constructor(stream: MaskSource, direction: 'in' | 'out') {
     this.#stream = stream;
     this.#direction = direction;
   }
@@ -121,8 +124,15 @@ export function sharing(relay: boolean): Construction {
   };
 }
 
-/** @throws {ShapeError} when the pairs are not those of the plan's layers. */
-export function paired(plan: LayerPlan, pairs: LayerPairs): Construction {
+/**
+ * `openMasks` is for the demonstration of what the pair hides without R; anything but {@link MaskStream} gives inputs away.
+ * @throws {ShapeError} when the pairs are not those of the plan's layers.
+ */
+export function paired(
+  plan: LayerPlan,
+  pairs: LayerPairs,
+  openMasks: (seed: Uint8Array) => Promise<MaskSource> = MaskStream.open,
+): Construction {
   plan.layers.forEach(({ inputs, outputs }, i) => {
     const got = `${pairs.inputs[i]?.length} and ${pairs.outputs[i]?.length}`;
     if (got !== `${inputs} and ${outputs}`)
@@ -134,7 +144,7 @@ export function paired(plan: LayerPlan, pairs: LayerPairs): Construction {
     seedForA: () => NOTHING,
     seedForB: () => NOTHING,
     async open(seeds) {
-      const fresh = new PreparedMasks(await MaskStream.open(seeds.input), 'in');
+      const fresh = new PreparedMasks(await openMasks(seeds.input), 'in');
       return {
         prepare(layer, planned, batch) {
           void fresh.prepare(layer, batch * planned.inputs, planned.bits);

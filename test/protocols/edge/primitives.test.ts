@@ -267,23 +267,6 @@ describe('sampling', () => {
   );
 });
 
-test('the pair alone, without fresh randomness, falls to two requests', () => {
-  const generator = new SeededGenerator(9);
-  const bits = 20;
-  const fixed = Uint32Array.from({ length: 50 }, () => generator.below(2 ** bits));
-  const [first, second] = [randomInt8(generator, 50), randomInt8(generator, 50)].map((x) =>
-    Int32Array.from(x),
-  );
-  const seen = [first!, second!].map((x) => x.map((value, i) => (value + fixed[i]!) & ringMask(bits)));
-  // The edge subtracts what it saw: S is gone, and one known input opens the other.
-  const difference = liftSum(
-    subtractShares(seen[0]!, Uint32Array.from(seen[1]!), bits),
-    new Uint32Array(50),
-    bits,
-  );
-  expect(difference).toEqual(first!.map((value, i) => value - second![i]!));
-});
-
 test('a plan survives its bytes; damaged bytes do not', async () => {
   const plan = await planLayers(mixedNetwork(4));
   const bytes = planBytes(plan.layers);
