@@ -16,9 +16,40 @@ function wayOf(row: BenchRow): string {
   return `${row.construction}${relay}, check ${row.check}, ${row.link}`;
 }
 
+/** What the checks notice. */
+function detectionMarkdown(rows: readonly BenchRow[]): string[] {
+  const rates = rows.filter((row) => row.sigmas !== undefined);
+  if (rates.length === 0) return [];
+  const noticed = table(
+    ['check', 'wrong', 'noticed', 'formula', 'off by'],
+    rates.map((row) => [
+      row.check === 'sampling' ? `${row.samples} samples of ${number(row.outputs)}` : 'two projections',
+      row.wrong === 'one' ? 'one element' : `${100 * Number(row.wrong)} %`,
+      `${number(row.caught)} of ${number(row.runs)}`,
+      number(row.expected, 4),
+      `${number(row.sigmas, 1)} sigma`,
+    ]),
+  );
+  const others = rows.flatMap((row) => {
+    if (row.falseAlarms !== undefined)
+      return [
+        [`${row.check}: false alarms in ${number(row.honestLayers)} honest layers`, number(row.falseAlarms)],
+      ];
+    return row.checkMs === undefined
+      ? []
+      : [[`${row.check}: ms for all layers of AlexNet`, number(row.checkMs, 1)]];
+  });
+  return [noticed, table(['', ''], others)];
+}
+
 export function edgeMarkdown(rows: readonly BenchRow[]): string {
+  return [...costMarkdown(rows), ...detectionMarkdown(rows)].join('\n\n');
+}
+
+function costMarkdown(rows: readonly BenchRow[]): string[] {
   const ways = rows.filter((row) => row.construction !== undefined);
   const layers = rows.filter((row) => row.layer !== undefined);
+  if (ways.length === 0) return [];
   const costs = table(
     ['way', 'end to end ms', 'device ms', 'edge ms', 'clear ms', 'MB up', 'MB down', 'stored on the device'],
     ways.map((row) => [
@@ -43,5 +74,5 @@ export function edgeMarkdown(rows: readonly BenchRow[]): string {
       number(Number(row.layerBytesDown) / 1e3),
     ]),
   );
-  return `${costs}\n\n${perLayer}`;
+  return [costs, perLayer];
 }

@@ -25,6 +25,7 @@ import { deviceKeyBytes, type EdgeInference } from '../src/protocols/edge/device
 import { timeInTurn } from './in-turn.ts';
 import { type Bench, type BenchRow, reportFor } from './report.ts';
 import { shapedLinks } from './shaped-link.ts';
+import { detectionRows } from './edge-detection.ts';
 import { edgeMarkdown } from './edge-markdown.ts';
 
 /** What the original was simulated with. */
@@ -256,6 +257,10 @@ export const edge: Bench = async ({ quick, part }, note) => {
   using kernel = await openKernel();
   const names = Object.keys(NETWORKS).filter((name) => part === undefined || NETWORKS[name] === part);
   const rows: BenchRow[] = [];
+  if (part === undefined || part === 'detection') {
+    note('what the checks notice');
+    rows.push(...(await detectionRows(quick)));
+  }
   for (const name of names) {
     try {
       rows.push(...(await networkRows(kernel, name, { quick, note })));

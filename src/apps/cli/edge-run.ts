@@ -34,7 +34,7 @@ export interface EdgeRunFlags extends ProtocolFlags {
 }
 
 /** A sampling check notices a layer with one output in a hundred wrong with probability 99 %. */
-const SAMPLING = { wrongFraction: 0.01, detection: 0.99 };
+export const SAMPLING = { wrongFraction: 0.01, detection: 0.99 };
 
 export interface TimedInference extends EdgeInference {
   readonly ms: number;
