@@ -2,6 +2,7 @@
 import type { Kernel } from '../src/kernel/kernel.ts';
 import { CkksContext } from '../src/schemes/ckks/context.ts';
 import { CkksParams } from '../src/schemes/ckks/params.ts';
+import type { KeyPlan } from '../src/schemes/rlwe/key-plan.ts';
 
 /** Primes as counts and bits; the usable depth of two sets with equal `limbs` is the same. */
 export interface EngineParams {
@@ -47,7 +48,8 @@ export function commonRuns<V, P extends Disposable, C>(
   };
 }
 
-export async function ckksWork(kernel: Kernel, spec: EngineParams): Promise<EngineWork> {
+/** Keys and two ciphertexts of {@link benchValues}; all goes with the object. */
+export async function openCkks(kernel: Kernel, spec: EngineParams, plan: KeyPlan) {
   const { logN, limbs, limbBits, special, specialBits, logScale } = spec;
   const params = CkksParams.create({
     logN,
@@ -59,18 +61,31 @@ export async function ckksWork(kernel: Kernel, spec: EngineParams): Promise<Engi
   const arena = context.arena();
   const generator = context.keyGenerator();
   const secret = generator.secretKey();
-  const keys = generator.evaluationKeys(secret, { relinearize: true, rotations: [1] });
+  const keys = generator.evaluationKeys(secret, plan);
   const encoder = context.encoder(arena);
   const encryptor = context.encryptor(secret, arena);
   const evaluator = context.evaluator(keys, arena);
   const values = benchValues(params.slots);
   const plaintext = encoder.encode(values);
-  const [a, b] = [encryptor.encrypt(plaintext), encryptor.encrypt(plaintext)];
+  const ciphertexts = [encryptor.encrypt(plaintext), encryptor.encrypt(plaintext)] as const;
   return {
-    run: commonRuns({ encoder, encryptor, evaluator }, values, plaintext, [a, b]),
+    encoder,
+    encryptor,
+    evaluator,
+    values,
+    plaintext,
+    ciphertexts,
     [Symbol.dispose]() {
       for (const owner of [arena, encryptor, keys, secret, generator, context]) owner[Symbol.dispose]();
     },
+  };
+}
+
+export async function ckksWork(kernel: Kernel, spec: EngineParams): Promise<EngineWork> {
+  const work = await openCkks(kernel, spec, { relinearize: true, rotations: [1] });
+  return {
+    run: commonRuns(work, work.values, work.plaintext, work.ciphertexts),
+    [Symbol.dispose]: () => work[Symbol.dispose](),
   };
 }
 

@@ -17,6 +17,7 @@ import {
 import { bgvWork, sealBgvWork } from './engine-bgv.ts';
 import { gemmRows } from './engine-gemm.ts';
 import { loadSeal, sealTransforms, sealWork } from './engine-seal.ts';
+import { DIAGONALS, linearTransformWork } from './engine-transform.ts';
 import { sealRatios, targetTable } from './engine-targets.ts';
 import { type BenchClock, type Contender, processorClock, timeInTurn, wallClock } from './in-turn.ts';
 import { type Bench, type BenchRow, reportFor } from './report.ts';
@@ -41,6 +42,9 @@ const SCHEMES = {
 
 /** Too slow by design to be worth timing: the emulation of AVX-512 only checks. */
 const UNTIMED = 'avx512-emulated';
+
+/** The fallbacks, where a faster instruction set of the same kernel tells the same story. */
+const SLOW_ISAS: ReadonlySet<string> = new Set(['scalar', 'simd128']);
 
 type Labelled = Kernel & { readonly label: string };
 
@@ -149,6 +153,37 @@ async function schemeRows(
   return rows;
 }
 
+/** Linear maps by each kind of hoisting, in turn on each kernel, and how much double hoisting gains. */
+async function linearTransformRows(kernels: readonly Labelled[], timing: Timing): Promise<BenchRow[]> {
+  const rows: BenchRow[] = [];
+  for (const spec of CKKS_SETS.filter(({ logN }) => logN === 14)) {
+    for (const kernel of kernels.filter(({ isa }) => !SLOW_ISAS.has(isa))) {
+      const { logN, limbs, special } = spec;
+      using work = await linearTransformWork(kernel, spec);
+      if (kernel.name === 'native') setNativeThreads(1);
+      const ops = Object.entries(work.run);
+      const contenders = ops.map(([, run]) => ({ kernel: kernel.label, threads: 1, run }));
+      const times = timeInTurn(contenders, timing.rounds, timing.clock);
+      const place = { scheme: 'ckks', logN, limbs, special, threads: 1, kernel: kernel.label };
+      times.forEach(({ median, spread }, i) =>
+        rows.push({ op: `linear-transform ${ops[i]![0]}`, ...place, us: median, spread }),
+      );
+      for (const i of [1, 2]) {
+        const compared = `${ops[0]![0]} / ${ops[i]![0]}, ${kernel.label}, ${limbs}+${special} primes`;
+        const ratio = times[0]!.median / times[i]!.median;
+        rows.push({
+          compared,
+          op: `linear-transform of ${DIAGONALS} diagonals`,
+          scheme: 'ckks',
+          logN,
+          ratio,
+        });
+      }
+    }
+  }
+  return rows;
+}
+
 /** Rotations on two threads and on one, in turn; nothing on a machine with one CPU or without the addon. */
 async function threadRows(kernels: readonly Labelled[], rounds: number): Promise<BenchRow[]> {
   const native = kernels.find((kernel) => kernel.name === 'native');
@@ -186,6 +221,7 @@ export const engine: Bench = async ({ quick, part, processorTime }, note) => {
   for (const scheme of ['ckks', 'bgv'] as const) {
     if (wanted(scheme)) rows.push(...(await schemeRows(scheme, kernels, timing, note)));
   }
+  if (wanted('transform')) rows.push(...(await linearTransformRows(kernels, timing)));
   if (wanted('gemm')) rows.push(...gemmRows(kernels, quick ? 1 : 3, timing.clock));
   if (wanted('threads')) rows.push(...(await threadRows(kernels, rounds)));
   rows.push(...sealRatios(rows));

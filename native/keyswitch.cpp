@@ -162,14 +162,12 @@ void KeySwitch::remainder(uint64_t* r, size_t length, const Source& source, cons
   }
 }
 
-void KeySwitch::joinRemainders(uint64_t* r, size_t length) const {
-  for (size_t part = 0; part < 2; part++) {
-    uint64_t* own = r + part * length * step_;
-    for (size_t t = 1; t < length; t++)
-      for (size_t s = 0; s < t; s++)
-        op_.differenceCentred(ring_.prime(chainLimb(t)), own + t * step_, own + t * step_, own + s * step_,
-                              inverseFactor(ring_, chainLimb(s), chainLimb(t)));
-  }
+// Takes from each remainder of one part what those before it account for.
+void KeySwitch::joinRemainders(uint64_t* own, size_t length) const {
+  for (size_t t = 1; t < length; t++)
+    for (size_t s = 0; s < t; s++)
+      op_.differenceCentred(ring_.prime(chainLimb(t)), own + t * step_, own + t * step_, own + s * step_,
+                            inverseFactor(ring_, chainLimb(s), chainLimb(t)));
 }
 
 // Lazy NTT of R modulo the limb.
@@ -192,7 +190,7 @@ void KeySwitch::sumAndDivide(uint64_t* out, size_t limbs, const Source& source, 
     if (task < length) {
       remainder(r, length, source, square, task, buffer);
       if (queue.remainderDone()) {
-        joinRemainders(r, length);
+        for (size_t part = 0; part < 2; part++) joinRemainders(r + part * length * step_, length);
         queue.open();
       }
     } else {
@@ -242,6 +240,38 @@ void KeySwitch::applyKey(uint64_t* out, const uint64_t* digits, const uint64_t* 
                          uint64_t* scratch) const {
   const Source source = {key, nullptr, nullptr, digits, galoisTable};
   divideBySpecials(out, source, nullptr, nullptr, scratch);
+}
+
+void KeySwitch::accumulateKey(uint64_t* sum, const uint64_t* digits, const uint64_t* key, const uint32_t* galoisTable,
+                              const uint64_t* weight) const {
+  const size_t limbs = shape_.limbs();
+  const Source source = {key, nullptr, nullptr, digits, galoisTable};
+  forEachLimb(limbs, [&](size_t j, uint64_t* buffer) {
+    const Prime& p = primeAt(j);
+    uint64_t* own[2] = {buffer, buffer + step_};
+    product(own[0], own[1], source, j, buffer + 2 * step_);
+    for (size_t part = 0; part < 2; part++) {
+      uint64_t* to = sum + (part * limbs + j) * n_;
+      if (weight)
+        op_.mulAdd(p, to, own[part], weight + j * n_);
+      else
+        op_.add(p, to, to, own[part]);
+    }
+  });
+}
+
+void KeySwitch::modDown(uint64_t* out, const uint64_t* a, uint64_t* r) const {
+  const size_t limbs = shape_.q.size(), length = shape_.p.size();
+  forEachLimb(length, [&](size_t t, uint64_t*) {
+    const size_t position = shape_.limbs() - 1 - t;
+    op_.inverseCentred(primeAt(position), r + t * step_, a + position * n_, nullptr);
+  });
+  joinRemainders(r, length);
+  forEachLimb(limbs, [&](size_t j, uint64_t* buffer) {
+    const Factor w = chainProduct(length, shape_.q[j], true);
+    transformRemainder(buffer, r, length, shape_.q[j]);
+    op_.subtractScale(primeAt(j), out + j * n_, a + j * n_, buffer, w, nullptr, w);
+  });
 }
 
 void KeySwitch::switchKey(uint64_t* out, const uint64_t* d, const uint64_t* c0, const uint64_t* key,

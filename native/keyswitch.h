@@ -42,6 +42,12 @@ class KeySwitch {
   // Two parts over q from digits. galoisTable may be null: no automorphism.
   void applyKey(uint64_t* out, const uint64_t* digits, const uint64_t* key, const uint32_t* galoisTable,
                 uint64_t* scratch) const;
+  // sum += weight times the inner product of digits and key, two parts over q and p; weight, when not null, one polynomial
+  // over q and p. `sum` apart from the inputs.
+  void accumulateKey(uint64_t* sum, const uint64_t* digits, const uint64_t* key, const uint32_t* galoisTable,
+                     const uint64_t* weight) const;
+  // One polynomial over q and p divided by the special primes: over q. `out` apart from a.
+  void modDown(uint64_t* out, const uint64_t* a, uint64_t* scratch) const;
   // Two parts over q from a polynomial over q; c0, when not null, is a polynomial over q whose automorphic image is
   // added to part 0. `out` apart from the inputs.
   void switchKey(uint64_t* out, const uint64_t* d, const uint64_t* c0, const uint64_t* key, const uint32_t* galoisTable,
@@ -66,7 +72,7 @@ class KeySwitch {
   Factor chainProduct(size_t length, size_t limb, bool inverted) const;
   void remainder(uint64_t* r, size_t length, const Source& source, const uint64_t* square, size_t t,
                  uint64_t* buffer) const;
-  void joinRemainders(uint64_t* r, size_t length) const;
+  void joinRemainders(uint64_t* own, size_t length) const;
   template <typename Divide>
   void sumAndDivide(uint64_t* out, size_t limbs, const Source& source, const uint64_t* square, size_t length,
                     uint64_t* r, Divide&& divide) const;

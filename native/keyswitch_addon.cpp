@@ -114,6 +114,51 @@ Napi::Value switchBatch(const Napi::CallbackInfo& info) {
   }));
 }
 
+// accumulateKey(ring, sum, digits, key, galois, q, p, alpha, keyLimbs, weight); a weight of no words is none
+Napi::Value accumulateKey(const Napi::CallbackInfo& info) {
+  RingArguments args(info);
+  const Ring* ring = args.ring(0);
+  const Span<uint64_t> sum = args.words(1, "the sum");
+  const Span<uint64_t> digits = args.words(2, "the digits");
+  const uint64_t galois = args.galois(4, ring);
+  const KeyShape shape = args.keyShape(5, ring);
+  const Span<uint64_t> key = args.key(3, ring, shape);
+  const Span<uint64_t> weight = args.words(9, "the weight");
+  if (!args.ok()) return info.Env().Undefined();
+  const size_t poly = shape.limbs() * ring->n();
+  args.requireSize(sum.length, 2 * poly, "the sum");
+  args.requireSize(digits.length, shape.digits() * poly, "the digits");
+  if (weight.length > 0) args.requireSize(weight.length, poly, "the weight");
+  args.requireApart(sum, digits, "the digits");
+  args.requireApart(sum, key, "the key");
+  args.requireApart(sum, weight, "the weight");
+  if (!args.ok()) return info.Env().Undefined();
+  const KeySwitch keySwitch(*ring, shape, spreads(*ring, shape, 1));
+  const uint32_t* table = galois == 1 ? nullptr : ring->automorphismTable(galois);
+  keySwitch.accumulateKey(sum.data, digits.data, key.data, table, weight.length > 0 ? weight.data : nullptr);
+  return finish(args, !keySwitch.exhausted());
+}
+
+// modDown(ring, out, a, q, p)
+Napi::Value modDown(const Napi::CallbackInfo& info) {
+  RingArguments args(info);
+  const Ring* ring = args.ring(0);
+  const Span<uint64_t> out = args.words(1, "out");
+  const Span<uint64_t> a = args.words(2, "a");
+  const KeyShape shape = args.extendedBasis(3, ring);
+  if (!args.ok()) return info.Env().Undefined();
+  const size_t in = shape.limbs() * ring->n(), result = shape.q.size() * ring->n();
+  const size_t count = args.batch(a.length, in, "a");
+  args.requireSize(out.length, count * result, "out");
+  args.requireApart(out, a, "a");
+  if (!args.ok()) return info.Env().Undefined();
+  const bool spread = spreads(*ring, shape, count);
+  const KeySwitch keySwitch(*ring, shape, spread);
+  return finish(args, forEachSwitch(keySwitch, count, spread, [&](size_t i, uint64_t* scratch) {
+    keySwitch.modDown(out.data + i * result, a.data + i * in, scratch);
+  }));
+}
+
 // rotate(ring, out, a, key, galois, q, p, alpha, keyLimbs)
 Napi::Value rotate(const Napi::CallbackInfo& info) {
   RingArguments args(info);
@@ -169,6 +214,8 @@ void registerKeySwitch(Napi::Env, Napi::Object exports) {
   addFunction(exports, "decompose", decompose);
   addFunction(exports, "applyKey", switchBatch<true>);
   addFunction(exports, "keySwitch", switchBatch<false>);
+  addFunction(exports, "accumulateKey", accumulateKey);
+  addFunction(exports, "modDown", modDown);
   addFunction(exports, "rotate", rotate);
   addFunction(exports, "squareRelinearizeRescale", squareBatch);
 }

@@ -62,18 +62,25 @@ class RingArguments : public Arguments {
     requireApart(out, in, what);
   }
 
-  // Four consecutive arguments: q, p, alpha, keyLimbs.
-  KeyShape keyShape(size_t index, const Ring* ring) {
+  // Two consecutive arguments, q and p: a shape without digits or a key.
+  KeyShape extendedBasis(size_t index, const Ring* ring) {
     KeyShape shape;
     shape.q = limbs(index, "the primes of the key switch", ring);
     shape.p = limbs(index + 1, "the special primes", ring);
+    for (size_t i = 0; i < shape.limbs(); i++)
+      for (size_t j = 0; j < i; j++)
+        require(shape.limb(i) != shape.limb(j), "the primes of the key switch", "distinct", "repeated");
+    return shape;
+  }
+
+  // Four consecutive arguments: q, p, alpha, keyLimbs.
+  KeyShape keyShape(size_t index, const Ring* ring) {
+    KeyShape shape = extendedBasis(index, ring);
     shape.alpha = static_cast<size_t>(integer(index + 2, "alpha", 1, maxRingPrimes));
     const std::vector<size_t> keyLimbs = limbs(index + 3, "the key limbs", ring);
     if (!ok()) return shape;
     shape.keyLimbs = keyLimbs.size();
     for (size_t i = 0; i < shape.limbs(); i++) {
-      for (size_t j = 0; j < i; j++)
-        require(shape.limb(i) != shape.limb(j), "the primes of the key switch", "distinct", "repeated");
       size_t slot = 0;
       while (slot < keyLimbs.size() && keyLimbs[slot] != shape.limb(i)) slot++;
       require(slot < keyLimbs.size(), "the key limbs", "a superset of q and p", "not");

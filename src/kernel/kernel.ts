@@ -212,6 +212,21 @@ export interface Kernel extends Disposable {
     galois: number,
     shape: KeySwitchShape,
   ): void;
+  /**
+   * applyKey before its division, for sums of several: sum += weight * (the inner product with the key), two parts over q then
+   * p; `weight` one polynomial over q then p, 1 when left out. The digits of one polynomial. sum must be apart from the others.
+   */
+  accumulateKey(
+    ring: RingTables,
+    sum: Words,
+    digits: Words,
+    key: Words,
+    galois: number,
+    shape: KeySwitchShape,
+    weight?: Words,
+  ): void;
+  /** Division by P, as {@link Kernel.applyKey} ends: a batch over q then p to one over q. out must not be a. */
+  modDown(ring: RingTables, out: Words, a: Words, q: readonly number[], p: readonly number[]): void;
   /** decompose and applyKey fused for a batch of polynomials: same result, less memory traffic. */
   keySwitch(ring: RingTables, out: Words, d: Words, key: Words, galois: number, shape: KeySwitchShape): void;
 

@@ -69,6 +69,15 @@ interface RingAddon extends NativeAddon {
   decompose(ring: NativeHandle, out: U64, d: U64, ...shape: ShapeArguments): void;
   applyKey: Switch;
   keySwitch: Switch;
+  accumulateKey(
+    ring: NativeHandle,
+    sum: U64,
+    digits: U64,
+    key: U64,
+    galois: number,
+    ...rest: [...shape: ShapeArguments, weight: U64]
+  ): void;
+  modDown(ring: NativeHandle, out: U64, a: U64, q: Uint32Array, p: Uint32Array): void;
   rotate: Switch;
   tensor: Binary;
   squareRelinearizeRescale(ring: NativeHandle, out: U64, a: U64, key: U64, ...shape: ShapeArguments): void;
@@ -102,6 +111,8 @@ class NativeRingTables implements RingTables {
     this.#handle = undefined;
   }
 }
+
+const NO_WORDS = new BigUint64Array(0);
 
 function handleOf(ring: RingTables): NativeHandle {
   if (!(ring instanceof NativeRingTables))
@@ -173,6 +184,18 @@ function keySwitching(addon: RingAddon) {
       addon.decompose(handleOf(ring), out.u64(), d.u64(), ...shapeArguments(shape)),
     applyKey: (ring, out, digits, key, galois, shape) =>
       addon.applyKey(handleOf(ring), out.u64(), digits.u64(), key.u64(), galois, ...shapeArguments(shape)),
+    accumulateKey: (ring, sum, digits, key, galois, shape, weight) =>
+      addon.accumulateKey(
+        handleOf(ring),
+        sum.u64(),
+        digits.u64(),
+        key.u64(),
+        galois,
+        ...shapeArguments(shape),
+        weight?.u64() ?? NO_WORDS,
+      ),
+    modDown: (ring, out, a, q, p) =>
+      addon.modDown(handleOf(ring), out.u64(), a.u64(), limbList(q), limbList(p)),
     keySwitch: (ring, out, d, key, galois, shape) =>
       addon.keySwitch(handleOf(ring), out.u64(), d.u64(), key.u64(), galois, ...shapeArguments(shape)),
     rotate: (ring, out, a, key, galois, shape) =>

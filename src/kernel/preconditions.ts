@@ -142,6 +142,39 @@ export function checkKey(key: Words, sizes: KeySwitchSizes): void {
   if (have < sizes.digits) throw new ShapeError('the number of key digits', `at least ${sizes.digits}`, have);
 }
 
+/** The operands of an accumulation of key products; see {@link Kernel.accumulateKey}. */
+export function checkAccumulation(
+  sizes: KeySwitchSizes,
+  sum: Words,
+  digits: Words,
+  key: Words,
+  weight: Words | undefined,
+): void {
+  checkLength('the sum', sum.length, 2 * sizes.digitWords);
+  checkLength('the digits', digits.length, sizes.digits * sizes.digitWords);
+  checkDisjoint('the digits', sum, digits);
+  checkDisjoint('the key', sum, key);
+  if (weight === undefined) return;
+  checkLength('the weight', weight.length, sizes.digitWords);
+  checkDisjoint('the weight', sum, weight);
+}
+
+/** The batch size of a division by the special primes. */
+export function checkModDown(
+  ring: RingTables,
+  out: Words,
+  a: Words,
+  q: readonly number[],
+  p: readonly number[],
+): number {
+  const mods = [...q, ...p];
+  if (new Set(mods).size !== mods.length) throw new ShapeError('the limbs', 'distinct', 'repeated');
+  const count = batchCount('a', a.length, polynomialWords(ring, q) + polynomialWords(ring, p));
+  checkLength('out', out.length, count * q.length * ring.n);
+  checkDisjoint('a', out, a);
+  return count;
+}
+
 /** Slot values in re and im, one run of 2 slots coefficients at equal distances in `all`, from `first`. */
 export function checkEmbedding(
   { slots, cos, sin }: CanonicalEmbedding,

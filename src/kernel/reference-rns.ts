@@ -75,8 +75,8 @@ export function automorphismOne(a: BigUint64Array, index: Uint32Array): BigUint6
   return a.map((_, i) => a[index[i]]);
 }
 
-/** Two parts over q, from the digits of one polynomial. */
-export function applyKeyOne(
+/** The inner product of digits and key: two parts over q and p. */
+export function keyProductOne(
   ring: ReferenceRing,
   digits: BigUint64Array,
   key: BigUint64Array,
@@ -86,24 +86,31 @@ export function applyKeyOne(
 ): BigUint64Array {
   const index = automorphismIndex(ring.n, galois);
   const keyLimbs = shape.keyLimbs.length;
-  const out = new BigUint64Array(2 * sizes.qWords);
+  const out = new BigUint64Array(2 * sizes.digitWords);
   for (let part = 0; part < 2; part++) {
-    let sum = new BigUint64Array(sizes.digitWords);
     sizes.mods.forEach((m, l) => {
       const { q } = ring.limbs[m];
-      const to = limbAt(ring, sum, l);
+      const to = limbAt(ring, out, part * sizes.mods.length + l);
       for (let digit = 0; digit < sizes.digits; digit++) {
         const x = automorphismOne(limbAt(ring, digits, digit * sizes.mods.length + l), index);
         const k = limbAt(ring, key, (2 * digit + part) * keyLimbs + sizes.keySlots[l]);
         for (let i = 0; i < ring.n; i++) to[i] = (to[i] + x[i] * k[i]) % q;
       }
     });
-    for (let left = sizes.mods.length; left > shape.q.length; left--) {
-      sum = rescaleOne(ring, sum, sizes.mods.slice(0, left)) as BigUint64Array<ArrayBuffer>;
-    }
-    out.set(sum, part * sizes.qWords);
   }
   return out;
+}
+
+/** One polynomial over `mods` divided by all but the first `kept` of them, from the last. */
+export function modDownOne(
+  ring: ReferenceRing,
+  a: BigUint64Array,
+  mods: readonly number[],
+  kept: number,
+): BigUint64Array {
+  let left = a;
+  for (let count = mods.length; count > kept; count--) left = rescaleOne(ring, left, mods.slice(0, count));
+  return left;
 }
 
 /** Centred mixed-radix digits and Horner's rule in doubles, as the interface fixes it. */

@@ -302,7 +302,35 @@ class ReferenceKernel implements Kernel {
     check.checkLength('out', out.length, count * 2 * sizes.qWords);
     check.checkGalois(ring, galois);
     check.checkKey(key, sizes);
-    this.#each(out, digits, count, (x) => rns.applyKeyOne(own(ring), x, key.u64(), galois, shape, sizes));
+    using products = this.allocate(count * 2 * sizes.digitWords);
+    this.#each(products, digits, count, (x) =>
+      rns.keyProductOne(own(ring), x, key.u64(), galois, shape, sizes),
+    );
+    this.modDown(ring, out, products, shape.q, shape.p);
+  }
+
+  accumulateKey(
+    ring: RingTables,
+    sum: Words,
+    digits: Words,
+    key: Words,
+    galois: number,
+    shape: KeySwitchShape,
+    weight?: Words,
+  ): void {
+    const sizes = check.keySwitchSizes(ring, shape);
+    check.checkGalois(ring, galois);
+    check.checkKey(key, sizes);
+    check.checkAccumulation(sizes, sum, digits, key, weight);
+    using product = this.allocate(sum.length);
+    product.u64().set(rns.keyProductOne(own(ring), digits.u64(), key.u64(), galois, shape, sizes));
+    if (weight === undefined) this.add(ring, sum, sum, product, sizes.mods);
+    else this.mulAdd(ring, sum, product, weight, sizes.mods);
+  }
+
+  modDown(ring: RingTables, out: Words, a: Words, q: readonly number[], p: readonly number[]): void {
+    const count = check.checkModDown(ring, out, a, q, p);
+    this.#each(out, a, count, (x) => rns.modDownOne(own(ring), x, [...q, ...p], q.length));
   }
 
   keySwitch(ring: RingTables, out: Words, d: Words, key: Words, galois: number, shape: KeySwitchShape): void {

@@ -42,6 +42,23 @@ export function rescalePolynomial(
   });
 }
 
+/** One polynomial over q and p at `a` to one over q at `out`: the special primes go one at a time, from the last. */
+export function modDownPolynomial(
+  context: WasmContext,
+  ring: WasmRing,
+  out: number,
+  a: number,
+  q: readonly number[],
+  p: readonly number[],
+): void {
+  if (p.length === 1) return rescalePolynomial(context, ring, out, a, [...q, ...p]);
+  const left = p.slice(0, -1);
+  context.memory.borrow((q.length + left.length) * 8 * ring.n, (between) => {
+    rescalePolynomial(context, ring, between, a, [...q, ...p]);
+    modDownPolynomial(context, ring, out, between, q, left);
+  });
+}
+
 /** Where the digits of one polynomial come from. */
 interface DigitSource {
   /** Digit number `digit` for the prime at position `position` of q then p: an address and how to read it. */
@@ -189,6 +206,31 @@ function specialParts(exports: WasmExports, task: SwitchTask, source: DigitSourc
       exports.inverse(space.special(part, special), sum, table, ring.n, LAZY, CENTRED);
     });
   }
+}
+
+/** sum += weight (digits times key), two parts over q and p; weight 0 for 1. */
+export function accumulateKeyProduct(
+  context: WasmContext,
+  task: SwitchTask,
+  sum: number,
+  digits: DigitSource,
+  weight: number,
+): void {
+  const { exports } = context;
+  const { ring, sizes } = task;
+  const { n } = ring;
+  withSpace(context, task, (space) => {
+    sizes.mods.forEach((limb, position) => {
+      innerProduct(exports, task, digits, space, position);
+      const table = ring.table(limb);
+      space.sums.forEach((product, part) => {
+        const to = sum + 8 * (part * sizes.digitWords + position * n);
+        exports.lazyToWords(space.z, product, table, n);
+        if (weight === 0) exports.add(to, to, space.z, table, n);
+        else exports.mulAdd(to, space.z, weight + 8 * position * n, table, n);
+      });
+    });
+  });
 }
 
 /** Two parts over q at `out`; `plus[part]`: a polynomial over q to add to it, or 0. */

@@ -24,7 +24,15 @@ import { WasmMemory, WasmWords } from './wasm-memory.ts';
 import { WasmRing } from './wasm-ring.ts';
 import * as gaussian from './wasm-gaussian.ts';
 import * as sample from './wasm-sample.ts';
-import { freshDigits, rescalePolynomial, storedDigits, switchAndRescale, switchKey } from './wasm-switch.ts';
+import {
+  accumulateKeyProduct,
+  freshDigits,
+  modDownPolynomial,
+  rescalePolynomial,
+  storedDigits,
+  switchAndRescale,
+  switchKey,
+} from './wasm-switch.ts';
 import type { SwitchTask } from './wasm-switch.ts';
 
 type LimbLoop = (out: number, a: number, b: number, table: number, n: number) => void;
@@ -360,6 +368,29 @@ class WasmKernel implements Kernel {
     for (let i = 0; i < count; i++) {
       const source = storedDigits(task.ring, this.#at(digits) + 8 * i * size, sizes);
       switchKey(this, task, this.#at(out) + 16 * i * sizes.qWords, () => source, [0, 0]);
+    }
+  }
+
+  accumulateKey(
+    ring: RingTables,
+    sum: Words,
+    digits: Words,
+    key: Words,
+    galois: number,
+    shape: KeySwitchShape,
+    weight?: Words,
+  ): void {
+    const task = this.#task(ring, key, galois, shape);
+    check.checkAccumulation(task.sizes, sum, digits, key, weight);
+    const source = storedDigits(task.ring, this.#at(digits), task.sizes);
+    accumulateKeyProduct(this, task, this.#at(sum), source, weight === undefined ? 0 : this.#at(weight));
+  }
+
+  modDown(ring: RingTables, out: Words, a: Words, q: readonly number[], p: readonly number[]): void {
+    const count = check.checkModDown(ring, out, a, q, p);
+    const [result, size] = [8 * q.length * ring.n, 8 * (q.length + p.length) * ring.n];
+    for (let i = 0; i < count; i++) {
+      modDownPolynomial(this, this.#own(ring), this.#at(out) + i * result, this.#at(a) + i * size, q, p);
     }
   }
 

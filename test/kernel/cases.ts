@@ -513,6 +513,30 @@ export const CASES: Record<KernelMethod, readonly Row[]> = {
         kernel.applyKey(ring, out, input, key, galois, shape),
     ),
   ],
+  accumulateKey: [
+    (bench) =>
+      SHAPES.flatMap((shape) => {
+        const mods = [...shape.q, ...shape.p];
+        const [digits, weight] = [bench.polynomials(digitsOf(shape), mods), bench.polynomials(1, mods)];
+        const sum = bench.polynomials(2, mods);
+        return [undefined, weight].map((factor) => {
+          bench.kernel.accumulateKey(bench.ring, sum, digits, keyFor(bench, shape), 5, shape, factor);
+          bench.kernel.accumulateKey(bench.ring, sum, digits, keyFor(bench, shape), 1, shape, factor);
+          return sum.u64().slice();
+        });
+      }),
+  ],
+  modDown: [
+    (bench) =>
+      [Q, [1, 2], [2, 0, 3]].flatMap((q) =>
+        [[4], [5, 4]].map((p) => {
+          const a = bench.polynomials(3, [...q, ...p]);
+          const out = bench.zeros(3 * q.length * bench.n);
+          bench.kernel.modDown(bench.ring, out, a, q, p);
+          return out.u64().slice();
+        }),
+      ),
+  ],
   keySwitch: [
     switchRow(
       (bench, shape) => ({ input: bench.polynomials(2, shape.q), outWords: 4 * shape.q.length * bench.n }),

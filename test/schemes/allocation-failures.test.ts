@@ -124,6 +124,8 @@ describe.each(candidates)('the $name kernel ($reason)', ({ kernel, reason }) => 
     const batch = secretly.encryptBatch([plain, plain]);
     const three = context.evaluator(keys, held).mulLazy(ct, ct);
     using weights = faults.kernel.prepareGemm(Int32Array.of(1, -2), 1, 2);
+    const diagonals = new Map([0, 1, 2, 3].map((step) => [step, values]));
+    const map = context.encoder(held).encodeLinearTransform(diagonals, { babySteps: 2 });
     const at = { level: 1, scale: ct.scale, floodBits: 9 };
     const operations: Record<string, (arena: Arena) => unknown> = {
       encode: (arena) => context.encoder(arena).encode(values),
@@ -147,6 +149,8 @@ describe.each(candidates)('the $name kernel ($reason)', ({ kernel, reason }) => 
       square: (arena) => context.evaluator(keys, arena).squareRelinearizeRescale(batch),
       rotate: (arena) => context.evaluator(keys, arena).rotate(batch, 1),
       rotateMany: (arena) => context.evaluator(keys, arena).rotateMany(open, [0, 1, 2]),
+      encodeLinearTransform: (arena) => context.encoder(arena).encodeLinearTransform(diagonals),
+      linearTransform: (arena) => context.evaluator(keys, arena).linearTransform(ct, map),
       expand: (arena) => context.evaluator(keys, arena).expandInterleaved(ct, 4),
       gemm: (arena) => context.evaluator(keys, arena).gemm(weights, batch),
       parse: (arena) => CkksCiphertext.fromBytes(context, ct.toBytes(), arena),

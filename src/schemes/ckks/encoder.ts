@@ -5,8 +5,11 @@
  */
 import { LimitError, OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import { roundTiesToEven } from '../../kernel/canonical-embedding.ts';
+import type { Words } from '../../kernel/kernel.ts';
 import type { Arena } from '../../ring/arena.ts';
+import { giantSteps } from '../rlwe/giant-steps.ts';
 import type { CkksContext } from './context.ts';
+import { LinearTransform } from './linear-transform.ts';
 import { CkksPlaintext } from './plaintext.ts';
 
 export interface EncodeOptions {
@@ -18,6 +21,18 @@ export interface EncodeOptions {
   readonly slots?: number;
   /** Imaginary parts; default zero. */
   readonly imaginary?: ArrayLike<number>;
+}
+
+export interface LinearTransformOptions extends Pick<EncodeOptions, 'level' | 'scale'> {
+  /** Rotations between giant steps: about the root of the number of diagonals needs fewest keys. Default N/2: no giant steps. */
+  readonly babySteps?: number;
+}
+
+interface EncodingTarget {
+  readonly level: number;
+  readonly scale: number;
+  /** What every coefficient must be below. */
+  readonly bound: number;
 }
 
 export class CkksEncoder {
@@ -92,7 +107,8 @@ export class CkksEncoder {
         this.#coefficients[i] = rounded;
         fits = fits && Math.abs(rounded) < target.bound;
       }
-      return this.#reduce(target, fits);
+      this.#assertFits(fits, target);
+      return this.#plaintext(target);
     } finally {
       this.#coefficients.fill(0);
     }
@@ -157,6 +173,46 @@ export class CkksEncoder {
     return this.#decodeInto(plaintext, slots, k).map(({ re }) => re);
   }
 
+  /**
+   * The map out[j] = sum over d of diagonals.get(d)[j] in[j + d mod N/2], for `CkksEvaluator.linearTransform`. A diagonal has up
+   * to N/2 values, zero-padded. {@link linearTransformRotations} tells the rotations that need keys.
+   *
+   * - level, scale: as asked; it serves ciphertexts at or above that level
+   * - cost: an encoding per diagonal
+   *
+   * @throws {OutOfRangeError} as {@link encode}, or for a diagonal that is no integer or there twice. {@link ShapeError}
+   */
+  encodeLinearTransform(
+    diagonals: ReadonlyMap<number, ArrayLike<number>>,
+    options: LinearTransformOptions = {},
+  ): LinearTransform {
+    const context = this.#context;
+    const { slots, n } = context.params;
+    const target = this.#target(options);
+    const giants = giantSteps(diagonals.keys(), options.babySteps ?? slots, slots);
+    const values = new Map(
+      [...diagonals].map(([step, diagonal]) => [((step % slots) + slots) % slots, diagonal]),
+    );
+    const mods = [...context.qMods(target.level), ...context.pMods];
+    const each = mods.length * n;
+    return this.#arena.make(values.size * each, (words) => {
+      let at = 0;
+      for (const { step: giant, babies } of giants) {
+        for (const baby of babies) {
+          const diagonal = Array.from(values.get(giant + baby)!);
+          if (diagonal.length > slots)
+            throw new ShapeError('a diagonal', `at most ${slots}`, diagonal.length);
+          // The giant rotation moves the weights, too: they are moved back beforehand.
+          const moved = new Float64Array(slots);
+          diagonal.forEach((value, j) => (moved[(j + giant) % slots] = value));
+          const to = words.sub(each * at++, each);
+          this.#embedInto([moved], [], slots, target, () => this.#transformInto(to, mods));
+        }
+      }
+      return new LinearTransform(words, { context, level: target.level, scale: target.scale, giants });
+    });
+  }
+
   #slots(asked: number | undefined): number {
     const all = this.#context.params.slots;
     const slots = asked ?? all;
@@ -179,6 +235,17 @@ export class CkksEncoder {
     ])
       if (length > slots) throw new ShapeError(what, `at most ${slots}`, length);
     const target = this.#target(options);
+    return this.#embedInto(vectors, imaginary, slots, target, () => this.#plaintext(target));
+  }
+
+  /** What `use` makes of the rounded coefficients, which are gone afterwards. */
+  #embedInto<T>(
+    vectors: readonly ArrayLike<number>[],
+    imaginary: ArrayLike<number>,
+    slots: number,
+    target: EncodingTarget,
+    use: () => T,
+  ): T {
     const [re, im] = [this.#re.subarray(0, slots), this.#im.subarray(0, slots)];
     const { kernel } = this.#context;
     const embedding = this.#context.embedding(slots);
@@ -190,14 +257,14 @@ export class CkksEncoder {
         const factor = target.scale / slots;
         fits = kernel.embed(embedding, re, im, this.#coefficients, i, factor, target.bound) && fits;
       });
-      return this.#reduce(target, fits);
+      this.#assertFits(fits, target);
+      return use();
     } finally {
       for (const secret of [re, im, this.#coefficients]) secret.fill(0);
     }
   }
 
-  /** The level and scale asked for, and what every coefficient must be below. */
-  #target(options: EncodeOptions): { level: number; scale: number; bound: number } {
+  #target(options: Pick<EncodeOptions, 'level' | 'scale'>): EncodingTarget {
     const { params } = this.#context;
     const level = options.level ?? params.maxLevel;
     const scale = options.scale ?? params.defaultScale;
@@ -206,20 +273,24 @@ export class CkksEncoder {
     return { level, scale, bound: 2 ** Math.min(99, params.logQAt(level) - 1) };
   }
 
+  #assertFits(fits: boolean, { bound }: EncodingTarget): void {
+    if (fits) return;
+    const needed = `below 2^${Math.log2(bound).toFixed(1)}`;
+    throw new OutOfRangeError('every coefficient times scale', needed, 'larger');
+  }
+
+  /** The rounded coefficients at hand over `mods`. */
+  #transformInto(words: Words, mods: readonly number[]): void {
+    const { kernel, ring } = this.#context;
+    kernel.transformDoubles(ring.tables, words, this.#coefficients, mods);
+  }
+
   /** The plaintext with the rounded coefficients at hand. */
-  #reduce(
-    { level, scale, bound }: { level: number; scale: number; bound: number },
-    fits: boolean,
-  ): CkksPlaintext {
+  #plaintext({ level, scale }: EncodingTarget): CkksPlaintext {
     const context = this.#context;
-    const { params, kernel, ring } = context;
-    if (!fits) {
-      const needed = `below 2^${Math.log2(bound).toFixed(1)}`;
-      throw new OutOfRangeError('every coefficient times scale', needed, 'larger');
-    }
     const mods = context.qMods(level);
-    return this.#arena.make(mods.length * params.n, (words) => {
-      kernel.transformDoubles(ring.tables, words, this.#coefficients, mods);
+    return this.#arena.make(mods.length * context.params.n, (words) => {
+      this.#transformInto(words, mods);
       return new CkksPlaintext(context, words, level, scale);
     });
   }

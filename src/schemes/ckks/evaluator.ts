@@ -16,7 +16,9 @@ import { assertTwoParts } from '../rlwe/key-switching.ts';
 import { CiphertextBatch, type CiphertextFacts, type CkksCiphertext } from './ciphertext.ts';
 import { constantResidues } from './constant-residues.ts';
 import type { CkksContext } from './context.ts';
+import { linearTransformInto } from '../rlwe/double-hoisting.ts';
 import { expandInterleaved } from './expand-interleaved.ts';
+import type { LinearTransform } from './linear-transform.ts';
 import { CkksPlaintext } from './plaintext.ts';
 
 /** Largest relative difference of two scales that counts as rounding. */
@@ -137,6 +139,27 @@ export class CkksEvaluator extends RlweEvaluator<CkksContext, CiphertextBatch, C
   /** Complex conjugate of the slots; as {@link RlweEvaluator.rotate}. */
   conjugate<T extends CiphertextBatch>(a: T): T {
     return this.applyGalois(a, conjugationElement(this.context.params.n));
+  }
+
+  /**
+   * The sum of rotations of `a` times the diagonals of `transform`, by double hoisting. Not rescaled.
+   *
+   * - level: the transform's. scale: Delta times the transform's
+   * - noise: the squared norm of all weights times (V + V_ks without its rounding), then one rounding: `linearTransformNoise`
+   * - cost: a decomposition, per rotation the products with its key, one division by P; per giant step a decomposition and half a
+   *   division more
+   *
+   * @throws {LevelExhaustedError} when `a` is below the transform. {@link MissingKeyError} {@link ShapeError} for three parts.
+   */
+  linearTransform(a: CkksCiphertext, transform: LinearTransform): CkksCiphertext {
+    this.assertOwn(a, transform);
+    assertTwoParts('a ciphertext to transform', a);
+    if (a.level < transform.level) throw new LevelExhaustedError('linearTransform', a.level, transform.level);
+    const x = this.#lowered(a, transform.level);
+    const out = allocateCiphertext(this.arena, x, { scale: a.scale * transform.scale });
+    linearTransformInto(out, x, transform.giantSteps, this.keys);
+    this.release(x, a);
+    return out;
   }
 
   /** Separates interleaved vectors: see {@link expandInterleaved}. */

@@ -7,7 +7,8 @@
  *   CkksEncoder, CkksPlaintext             slots, sparse slots, raw coefficients, interleaved vectors
  *   CkksEncryptor, CkksDecryptor
  *   CkksCiphertext, CiphertextBatch        one, or many in one run of memory
- *   CkksEvaluator                          add, mul, rescale, rotate, expandInterleaved, gemm, ...
+ *   CkksEvaluator                          add, mul, rescale, rotate, linearTransform, expandInterleaved, gemm, ...
+ *   LinearTransform, linearTransformRotations   a matrix by its diagonals, and the rotations that it needs keys for
  *   Arena                                  owns what is computed
  *   isInsecureParamsId, peekParamsId       for servers that choose or refuse parameters
  *   freshNoise, keySwitchNoise, ...        variances, see ../rlwe/noise.ts
@@ -17,6 +18,7 @@ export { openWebKernel, type WebKernelOptions } from '../../kernel/wasm-web.ts';
 export { Arena } from '../../ring/arena.ts';
 export { type DroppedBits, droppableBits, droppedBound, droppedNoise } from '../rlwe/dropped-bits.ts';
 export { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
+export { linearTransformRotations } from '../rlwe/giant-steps.ts';
 export { KeyGenerator } from '../rlwe/key-generator.ts';
 export { conjugationElement, type KeyPlan, rotationElement } from '../rlwe/key-plan.ts';
 export {
@@ -24,7 +26,9 @@ export {
   encodingNoise,
   expansionNoise,
   freshNoise,
+  type GiantStepNorms,
   keySwitchNoise,
+  linearTransformNoise,
   productNoise,
   publicKeyNoise,
   rescaleNoise,
@@ -40,10 +44,11 @@ export { peekParamsId, WireKind } from '../rlwe/wire.ts';
 export { CiphertextBatch, CkksCiphertext } from './ciphertext.ts';
 export { CkksContext } from './context.ts';
 export { CkksDecryptor } from './decryptor.ts';
-export { CkksEncoder, type EncodeOptions } from './encoder.ts';
+export { CkksEncoder, type EncodeOptions, type LinearTransformOptions } from './encoder.ts';
 export { CkksEncryptor } from './encryptor.ts';
 export { CkksEvaluator } from './evaluator.ts';
 export { expansionElements } from './expand-interleaved.ts';
 export type { CkksIntent } from './intent.ts';
+export { LinearTransform } from './linear-transform.ts';
 export { CkksParams, type CkksSpec } from './params.ts';
 export { CkksPlaintext } from './plaintext.ts';

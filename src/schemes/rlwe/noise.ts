@@ -46,6 +46,11 @@ export function rescaleNoise(n: number, variance: number, q: number): number {
  * of the key; then the division by P rounds.
  */
 export function keySwitchNoise(params: RlweParams, level: number): number {
+  return keyProductNoise(params, level) + roundingNoise(params.n);
+}
+
+/** {@link keySwitchNoise} before the division by P rounds. */
+function keyProductNoise(params: RlweParams, level: number): number {
   const { alpha, n } = params;
   const logP = logProduct(params.p.map((modulus) => modulus.q));
   let digits = 0;
@@ -53,7 +58,36 @@ export function keySwitchNoise(params: RlweParams, level: number): number {
     const primes = params.q.slice(first, Math.min(first + alpha, level + 1)).map((modulus) => modulus.q);
     digits += primes.length * ROUNDING * 2 ** (2 * (logProduct(primes) - logP));
   }
-  return ERROR_VARIANCE * n * digits + roundingNoise(n);
+  return ERROR_VARIANCE * n * digits;
+}
+
+/** A giant step of a linear transform: squared norms of the weights of its rotations by other steps than 0, and of that by 0. */
+export interface GiantStepNorms {
+  readonly step: number;
+  readonly rotated: number;
+  readonly unrotated: number;
+}
+
+/**
+ * A linear transform of a ciphertext of `variance` with independent weights: each rotation brings the products with its key, each
+ * giant step but 0 those of another key and the rounding of one part, the end one rounding of both.
+ */
+export function linearTransformNoise(
+  params: RlweParams,
+  level: number,
+  variance: number,
+  giants: readonly GiantStepNorms[],
+): number {
+  const product = keyProductNoise(params, level);
+  const isDivided = giants.some(({ step, rotated }) => step !== 0 || rotated > 0);
+  return giants.reduce(
+    (total, { step, rotated, unrotated }) =>
+      total +
+      rotated * (variance + product) +
+      unrotated * variance +
+      (step === 0 ? 0 : product + ROUNDING * secretWeight(params.n)),
+    isDivided ? roundingNoise(params.n) : 0,
+  );
 }
 
 /** The product of two independent ciphertexts; `squareA`, `squareB` mean squares of the scaled messages' coefficients. */

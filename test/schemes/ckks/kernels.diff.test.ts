@@ -53,6 +53,12 @@ async function transcript(spec: CkksSpec, kernel: Kernel): Promise<Uint8Array[]>
   using encryptor = context.encryptor(publicKey, arena);
   const ct = encryptor.encrypt(plaintext);
   for (const rotated of evaluator.rotateMany(ct, [1, 2])) bytes.push(rotated.toBytes());
+  const diagonals = new Map([0, 1, 2, 3].map((step) => [step, testValues(context.params.slots, 9 + step)]));
+  for (const babySteps of [2, 1]) {
+    if (babySteps === 1) diagonals.delete(3);
+    const map = context.encoder(arena).encodeLinearTransform(diagonals, { babySteps });
+    bytes.push(evaluator.linearTransform(ct, map).toBytes());
+  }
   const expanded = evaluator.expandInterleaved(ct, 4);
   bytes.push(expanded.toBytes(), evaluator.gemm(weights, expanded).toBytes());
   bytes.push(encryptor.encryptZero(2, { level: 1, scale: 2 ** 30, floodBits: 20 }).toBytes());

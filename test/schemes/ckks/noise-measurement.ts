@@ -1,15 +1,19 @@
 /** Every noisy operation of CKKS, on random coefficients under many keys. */
 import type { CkksCiphertext } from '../../../src/schemes/ckks/ciphertext.ts';
 import type { CkksContext } from '../../../src/schemes/ckks/context.ts';
+import type { CkksEncoder } from '../../../src/schemes/ckks/encoder.ts';
 import type { CkksEncryptor } from '../../../src/schemes/ckks/encryptor.ts';
 import type { CkksEvaluator } from '../../../src/schemes/ckks/evaluator.ts';
 import { expansionElements } from '../../../src/schemes/ckks/expand-interleaved.ts';
 import type { CkksPlaintext } from '../../../src/schemes/ckks/plaintext.ts';
-import { conjugationElement } from '../../../src/schemes/rlwe/key-plan.ts';
+import { conjugationElement, rotationElement } from '../../../src/schemes/rlwe/key-plan.ts';
 import * as noise from '../../../src/schemes/rlwe/noise.ts';
 import * as bound from '../../../src/schemes/rlwe/noise-bound.ts';
 import { NoiseRecord } from '../noise-record.ts';
 import { openTestContext, testValues } from './insecure-params.ts';
+
+/** Small, so that products of scaled integers are exact doubles. */
+const TRANSFORM_SCALE = 2 ** 12;
 
 /** The key-switching noise must not drown in rounding, so P is smaller than the digits here. */
 const INSECURE_NOISY = {
@@ -25,6 +29,7 @@ interface Session {
   readonly secretly: CkksEncryptor;
   readonly publicly: CkksEncryptor;
   readonly evaluator: CkksEvaluator;
+  readonly encoder: CkksEncoder;
   /** Random coefficients with an integer image at the scale. */
   encode(salt: number): CkksPlaintext;
   /** ct - wanted in units of one. */
@@ -85,6 +90,52 @@ function measureUnary(record: NoiseRecord, session: Session, m: CkksPlaintext): 
   }
 }
 
+/** X -> X^element. */
+function mapped(values: Float64Array, element: number): Float64Array {
+  const n = values.length;
+  const out = new Float64Array(n);
+  values.forEach((value, i) => {
+    const at = (i * element) % (2 * n);
+    out[at % n] = at < n ? value : -value;
+  });
+  return out;
+}
+
+/** Four diagonals, without giant steps and with one. */
+function measureTransforms(record: NoiseRecord, session: Session, m: CkksPlaintext, salt: number): void {
+  const { context, evaluator, encoder } = session;
+  const { n, maxLevel: top, slots } = context.params;
+  const ct = session.secretly.encrypt(m);
+  const diagonals = [0, 1, 2, 3].map((step) => testValues(slots, salt + step));
+  const switched = bound.addBits(
+    bound.errorBits(n),
+    bound.keySwitchBits(bound.modulusBits(context.params), top),
+  );
+  for (const [name, babySteps] of [
+    ['transform', slots],
+    ['giant steps', 2],
+  ] as const) {
+    const options = { babySteps, scale: TRANSFORM_SCALE };
+    const result = evaluator.linearTransform(
+      ct,
+      encoder.encodeLinearTransform(new Map(diagonals.entries()), options),
+    );
+    const wanted = new Float64Array(n);
+    const giants = [0, 2].map((step) => ({ step: babySteps === 2 ? step : 0, rotated: 0, unrotated: 0 }));
+    let bits = switched;
+    diagonals.forEach((diagonal, step) => {
+      const w = encoder.decodeCoefficients(encoder.encode(diagonal, { scale: TRANSFORM_SCALE }));
+      const squares = w.reduce((sum, v) => sum + (v * TRANSFORM_SCALE) ** 2, 0);
+      const rotated = mapped(session.coefficients(m), rotationElement(n, step));
+      negacyclic(w, rotated).forEach((v, i) => (wanted[i]! += v));
+      giants[step < 2 ? 0 : 1]![step % babySteps === 0 ? 'unrotated' : 'rotated'] += squares;
+      bits = bound.addBits(bits, switched + 1 + normBits(w) + Math.log2(TRANSFORM_SCALE));
+    });
+    const formula = noise.linearTransformNoise(context.params, top, noise.freshNoise(), giants);
+    record.add(name, session.errors(result, wanted), formula, bits);
+  }
+}
+
 function measureProducts(
   record: NoiseRecord,
   session: Session,
@@ -121,6 +172,7 @@ export async function measureCkksNoise(keyCount: number): Promise<NoiseRecord> {
     using publicKey = generator.publicKey(secret);
     using keys = generator.evaluationKeys(secret, {
       galois: [...expansionElements(n, 4), conjugationElement(n)],
+      rotations: [1, 2, 3],
     });
     const encoder = context.encoder(arena);
     const decryptor = context.decryptor(secret, arena);
@@ -128,6 +180,7 @@ export async function measureCkksNoise(keyCount: number): Promise<NoiseRecord> {
     using publicly = context.encryptor(publicKey, arena);
     const session: Session = {
       context,
+      encoder,
       secretly,
       publicly,
       evaluator: context.evaluator(keys, arena),
@@ -140,6 +193,7 @@ export async function measureCkksNoise(keyCount: number): Promise<NoiseRecord> {
     };
     const m = session.encode(i + 1);
     measureUnary(record, session, m);
+    measureTransforms(record, session, m, 4 * i + 99_991);
     measureProducts(record, session, m, session.encode(i + 7778));
   }
   return record;

@@ -10,9 +10,17 @@ beforeAll(async () => {
   measured = await measureCkksNoise(KEYS);
 }, 120_000);
 
-test.each(['fresh', 'public', 'rotate', 'rescale', 'product', 'square', 'expand'])('%s', (name) =>
-  measured.expectKept(name),
-);
+test.each([
+  'fresh',
+  'public',
+  'rotate',
+  'rescale',
+  'product',
+  'square',
+  'expand',
+  'transform',
+  'giant steps',
+])('%s', (name) => measured.expectKept(name));
 
 test('the interval catches a formula that is off by a tenth, the bound one coefficient (positive control)', () => {
   expect(measured.figures('fresh').ratio / 0.9).toBeGreaterThan(1.05);
