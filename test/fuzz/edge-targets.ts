@@ -55,10 +55,5 @@ export async function edgeTargets(kernel: Kernel): Promise<FuzzTarget[]> {
       corpus: devices,
       parse: async (bytes) => (await readDevice(bytes)).root[Symbol.dispose](),
     },
-    {
-      name: 'integer network',
-      corpus: [network.toBytes()],
-      parse: (bytes) => IntegerNetwork.fromBytes(bytes),
-    },
   ];
 }

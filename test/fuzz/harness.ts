@@ -1,5 +1,5 @@
 /** Feeds mutants to a parser and holds it to the rules: typed errors only, bounded memory, bounded time, nothing left behind. */
-import { SubrosaError } from '../../src/base/errors.ts';
+import { DecodeError, SubrosaError } from '../../src/base/errors.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { overrideMethods } from '../kernel/override-methods.ts';
 import { mutants } from './mutations.ts';
@@ -9,6 +9,15 @@ export interface FuzzTarget {
   readonly corpus: readonly Uint8Array[];
   /** Parses and frees; a promise is waited for. */
   parse(bytes: Uint8Array): unknown;
+}
+
+/** For parsers of JSON that was taken apart before, as a server does. @throws {DecodeError} */
+export function parsedJson(what: string, bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    throw new DecodeError(what, 'not JSON');
+  }
 }
 
 export interface FuzzFigures {

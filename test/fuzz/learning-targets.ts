@@ -1,13 +1,13 @@
 /** Functional encryption, what owners, trainer and authority send each other, and the data that owners read. */
 import { seededRandom } from '../../src/base/testing.ts';
+import { DdhBasicOperations } from '../../src/fe/ddh/basic-operations.ts';
 import { DdhInnerProduct } from '../../src/fe/ddh/scheme.ts';
 import type { InnerProductScheme } from '../../src/fe/inner-product-scheme.ts';
 import { LatticeInnerProduct } from '../../src/fe/lattice/scheme.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
-import { readIdx } from '../../src/nn/idx.ts';
 import { AuthoritySecrets } from '../../src/protocols/cryptonn/authority-secrets.ts';
 import { readBatch, writeBatch } from '../../src/protocols/cryptonn/batch-bytes.ts';
-import type { DatasetSpec } from '../../src/protocols/cryptonn/dataset-spec.ts';
+import { type DatasetSpec, parseDatasetSpec } from '../../src/protocols/cryptonn/dataset-spec.ts';
 import {
   readKeyAnswer,
   readKeyRequest,
@@ -15,7 +15,12 @@ import {
   writeKeyRequest,
 } from '../../src/protocols/cryptonn/key-messages.ts';
 import { parseAnchor } from '../../src/protocols/cryptonn/log-head.ts';
-import type { FuzzTarget } from './harness.ts';
+import {
+  parseTranscript,
+  transcriptBytes,
+  TranscriptRecorder,
+} from '../../src/protocols/cryptonn/training-transcript.ts';
+import { type FuzzTarget, parsedJson } from './harness.ts';
 
 const FEATURES = 3;
 const SPEC: DatasetSpec = {
@@ -51,6 +56,52 @@ function schemeTargets(scheme: InnerProductScheme): FuzzTarget[] {
     corpus: [objects[i]!, objects[i]!, ...objects],
     parse: (bytes) => parse(bytes)[Symbol.dispose](),
   }));
+}
+
+/** The five objects of the basic operations. */
+function basicTargets(kernel: Kernel): FuzzTarget[] {
+  const scheme = new DdhBasicOperations({ inputBound: 4, operandBound: 4 }, kernel);
+  const random = seededRandom('basic');
+  const { publicKey, secretKey } = scheme.setup(random);
+  const ciphertext = scheme.encrypt(publicKey, Int32Array.of(1, 2), random);
+  const commitments = scheme.commitmentsOf(ciphertext);
+  const keys = scheme.deriveKeys(secretKey, commitments, '*', Int32Array.of(2, 3));
+  const objects = [publicKey, secretKey, ciphertext, commitments, keys].map((object) => object.toBytes());
+  const parsers = [
+    (bytes: Uint8Array) => scheme.publicKeyFromBytes(bytes),
+    (bytes: Uint8Array) => scheme.secretKeyFromBytes(bytes),
+    (bytes: Uint8Array) => scheme.ciphertextFromBytes(bytes),
+    (bytes: Uint8Array) => scheme.commitmentsFromBytes(bytes),
+    (bytes: Uint8Array) => scheme.keysFromBytes(bytes),
+  ];
+  const names = ['public key', 'secret key', 'ciphertext', 'commitments', 'keys'];
+  return parsers.map((parse, i) => ({
+    name: `${names[i]} of basic operations`,
+    corpus: [objects[i]!, objects[i]!, ...objects],
+    parse,
+  }));
+}
+
+/** JSON that a stranger may send: the text, then what it says. */
+function jsonTargets(): FuzzTarget[] {
+  const { transcript } = new TranscriptRecorder(SPEC, 1);
+  const projection = { rank: 8, seed: 'ab'.repeat(32), budgetShare: 0.2, approvedBy: [] };
+  const sets = [
+    { ...SPEC, features: 784, projection },
+    {
+      ...{ ...SPEC, mode: 'faithful', projection: undefined },
+      faithful: { acknowledged: 'I understand what leaks', weightBound: 7, gradientBound: 7 },
+    },
+  ];
+  transcript.steps.push({ batch: 0, axis: 'forward', weights: [1, -2, 3], products: [4, 5] });
+  return [
+    { name: 'transcript', corpus: [transcriptBytes(transcript)], parse: parseTranscript },
+    {
+      name: 'data set',
+      corpus: sets.map((set) => new TextEncoder().encode(JSON.stringify(set))),
+      parse: (bytes) => parseDatasetSpec(parsedJson('a data set', bytes)),
+    },
+  ];
 }
 
 function batchTarget(scheme: InnerProductScheme): FuzzTarget {
@@ -95,8 +146,6 @@ function authorityTargets(): FuzzTarget[] {
   ];
 }
 
-const IDX = Uint8Array.of(0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 7, 8, 9, 255);
-
 /** The schemes are the caller's to dispose. */
 export function learningTargets(kernel: Kernel): { targets: FuzzTarget[]; schemes: InnerProductScheme[] } {
   const spec = { length: FEATURES, inputBound: 4, weightBound: 4 };
@@ -107,9 +156,10 @@ export function learningTargets(kernel: Kernel): { targets: FuzzTarget[]; scheme
     targets: [
       ...schemeTargets(lattice),
       ...schemeTargets(ddh),
+      ...basicTargets(kernel),
       batchTarget(ddh),
+      ...jsonTargets(),
       ...authorityTargets(),
-      { name: 'IDX', corpus: [IDX], parse: readIdx },
     ],
   };
 }

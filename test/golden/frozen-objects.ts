@@ -22,7 +22,7 @@ import { BgvCiphertext, BgvCiphertextBatch } from '../../src/schemes/bgv/ciphert
 import { BgvContext } from '../../src/schemes/bgv/context.ts';
 import { BgvCrtCiphertext } from '../../src/schemes/bgv/crt-ciphertext.ts';
 import { BgvCrtContext } from '../../src/schemes/bgv/crt-context.ts';
-import { BgvCrtParams, type BgvCrtSpec } from '../../src/schemes/bgv/crt-params.ts';
+import { BgvCrtParams } from '../../src/schemes/bgv/crt-params.ts';
 import { BgvParams } from '../../src/schemes/bgv/params.ts';
 import type { CkksContext } from '../../src/schemes/ckks/context.ts';
 import { CkksParams } from '../../src/schemes/ckks/params.ts';
@@ -30,7 +30,7 @@ import { SecretKey } from '../../src/schemes/rlwe/secret-key.ts';
 import { mixedNetwork } from '../protocols/edge/edge-pair.ts';
 import { randomConvolution, randomNetwork } from '../protocols/random-network.ts';
 import { serialiseEverything } from '../schemes/ckks/serialised-objects.ts';
-import { INSECURE_TINY_BGV } from '../schemes/bgv/insecure-params.ts';
+import { INSECURE_CRT, INSECURE_TINY_BGV } from '../schemes/bgv/insecure-params.ts';
 
 export interface FrozenObject {
   /** Of the file: kind and version of its format. */
@@ -39,14 +39,6 @@ export interface FrozenObject {
   readonly roundTrip: (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 }
 
-/** 1 mod 128. */
-export const INSECURE_CRT: BgvCrtSpec = {
-  logN: 6,
-  logQ: [44, 40, 40],
-  logP: [48],
-  plaintextModuli: [7681, 10753],
-  security: 'insecure-for-tests',
-};
 /** The integers in every frozen BGV ciphertext. */
 export const FROZEN_INTEGERS = [1, -2, 300, 3840];
 

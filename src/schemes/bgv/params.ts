@@ -59,10 +59,10 @@ export class BgvParams extends RlweParams {
     if (new Set(moduli).size !== moduli.length) {
       throw new InvalidParamsError('the plaintext moduli must differ', {});
     }
-    return moduli.map((t) => {
-      const spec = { ...ring, plaintextModulus: t };
-      return new BgvParams(spec, plaintextModulus(spec), moduli);
-    });
+    const specs = moduli.map((t) => ({ ...ring, plaintextModulus: t }));
+    // All of them before the first is used: the identifier takes in every modulus.
+    const checked = specs.map(plaintextModulus);
+    return specs.map((spec, i) => new BgvParams(spec, checked[i]!, checked));
   }
 
   /**

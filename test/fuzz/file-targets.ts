@@ -1,0 +1,158 @@
+/** Files that people bring along: images, weights of other programs, models and checkpoints, word lists. */
+import { readFileSync } from 'node:fs';
+import { readClientPart } from '../../src/apps/speech/client-part.ts';
+import { readIdx, readLabelledImages } from '../../src/nn/idx.ts';
+import { IntegerNetwork } from '../../src/nn/integer-network.ts';
+import { plainMatrixMultiply as multiply } from '../../src/nn/matrix-multiply.ts';
+import { crc32 } from '../../src/nn/model-bytes.ts';
+import { readPortableMap } from '../../src/nn/pixel-image.ts';
+import { PolynomialNetwork } from '../../src/nn/polynomial-network.ts';
+import { Sequential } from '../../src/nn/sequential.ts';
+import { Trainer, type TrainerOptions } from '../../src/nn/trainer.ts';
+import { readWeightManifest, readWeightShards, type WeightGroup } from '../../src/nn/weight-manifest.ts';
+import {
+  type FixedPointOptions,
+  FixedPointTrainer,
+} from '../../src/protocols/cryptonn/fixed-point-trainer.ts';
+import { parseSentenceTable } from '../../src/speech/corpora.ts';
+import { uniformTransitions } from '../../src/speech/align.ts';
+import { DecodingGraph } from '../../src/speech/decoding-graph.ts';
+import { DIGIT_LEXICON, formatLexicon, parseLexicon } from '../../src/speech/lexicon.ts';
+import { NgramModel } from '../../src/speech/ngram.ts';
+import { StateInventory } from '../../src/speech/state-inventory.ts';
+import { readWav } from '../../src/speech/wav.ts';
+import { mixedNetwork } from '../protocols/edge/edge-pair.ts';
+import { randomConvolution, randomNetwork } from '../protocols/random-network.ts';
+import type { FuzzTarget } from './harness.ts';
+
+const utf8 = (text: string) => new TextEncoder().encode(text);
+const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+
+/** One channel of 16-bit samples at 8 kHz. */
+export function wavBytes(samples: number): Uint8Array {
+  const bytes = new Uint8Array(44 + 2 * samples);
+  const view = new DataView(bytes.buffer);
+  const text = (at: number, value: string) => bytes.set(utf8(value), at);
+  text(0, 'RIFF');
+  view.setUint32(4, bytes.length - 8, true);
+  text(8, 'WAVEfmt ');
+  view.setUint32(16, 16, true);
+  view.setUint16(20, 1, true);
+  view.setUint16(22, 1, true);
+  view.setUint32(24, 8000, true);
+  view.setUint32(28, 16_000, true);
+  view.setUint16(32, 2, true);
+  view.setUint16(34, 16, true);
+  text(36, 'data');
+  view.setUint32(40, 2 * samples, true);
+  for (let i = 0; i < samples; i++) view.setInt16(44 + 2 * i, Math.round(8000 * Math.sin(i / 5)), true);
+  return bytes;
+}
+
+/** The checksum at the end of a model is made right, or no mutant would get past it. */
+function sealed(name: string, corpus: Uint8Array[], parse: (bytes: Uint8Array) => unknown): FuzzTarget {
+  return {
+    name,
+    corpus,
+    parse(bytes) {
+      const end = bytes.length - 4;
+      if (end >= 0)
+        new DataView(bytes.buffer, bytes.byteOffset).setUint32(end, crc32(bytes.subarray(0, end)), true);
+      return parse(bytes);
+    },
+  };
+}
+
+const OPTIONS: TrainerOptions = {
+  batch: 2,
+  schedule: { kind: 'cosine', rate: 0.01, steps: 4, warmup: 1 },
+  clipNorm: 5,
+  seed: 4,
+};
+const FIXED_POINT: FixedPointOptions = {
+  ...{ features: 3, inputScale: 10, inputBound: 10, batch: 2, units: 2, weightBound: 7, weightScale: 10 },
+  ...{ gradientBound: 7, learningRate: 0.1, momentum: 0.9, seed: 2, multiply },
+  upper: [{ kind: 'relu' }, { kind: 'dense', outputs: 2 }],
+};
+
+function modelTargets(): FuzzTarget[] {
+  const network = () =>
+    new Sequential(
+      [1, 4, 4],
+      [
+        { kind: 'conv2d', filters: 2, size: [3, 3] },
+        { kind: 'batch-norm' },
+        { kind: 'relu' },
+        { kind: 'dense', outputs: 3, bits: 8 },
+      ],
+      { multiply, seed: 3 },
+    );
+  const client = readFileSync(new URL('../../models/digits/client.bin', import.meta.url));
+  return [
+    sealed(
+      'polynomial network',
+      [randomNetwork([6, 5, 4], 4, 11).toBytes(), randomConvolution(4, 4).toBytes()],
+      (bytes) => PolynomialNetwork.fromBytes(bytes),
+    ),
+    sealed('integer network', [mixedNetwork(5).toBytes()], (bytes) => IntegerNetwork.fromBytes(bytes)),
+    sealed('client part of a speech model', [Uint8Array.from(client)], readClientPart),
+    sealed('network in training', [network().toBytes()], (bytes) => Sequential.fromBytes(bytes, multiply)),
+    sealed('checkpoint of training', [new Trainer(network(), OPTIONS).toBytes()], (bytes) =>
+      Trainer.fromBytes(bytes, multiply, OPTIONS),
+    ),
+    sealed(
+      'checkpoint of training on encrypted data',
+      [new FixedPointTrainer(FIXED_POINT).toBytes()],
+      (bytes) => FixedPointTrainer.fromBytes(bytes, FIXED_POINT),
+    ),
+  ];
+}
+
+function weightTargets(): FuzzTarget[] {
+  const quantization = { dtype: 'uint8', scale: 0.5, min: -1 };
+  const weights = [
+    { name: 'w', shape: [2, 3], dtype: 'float32' },
+    { name: 'b', shape: [3], dtype: 'float32', quantization },
+  ];
+  const manifest = utf8(JSON.stringify([{ paths: ['a.bin'], weights }]));
+  const [group] = readWeightManifest(manifest) as [WeightGroup];
+  return [
+    { name: 'weight manifest', corpus: [manifest], parse: readWeightManifest },
+    {
+      name: 'weight shards',
+      corpus: [new Uint8Array(group.bytes)],
+      parse: (bytes) => readWeightShards(group, [bytes]),
+    },
+  ];
+}
+
+const LEXICON = utf8(formatLexicon(DIGIT_LEXICON));
+const SENTENCES = utf8('utterance\tspeaker\tage\tgender\ttext\n000010011\t0001\t6\tm\tWE CALL IT BEAR\n');
+
+function speechTargets(): FuzzTarget[] {
+  const inventory = new StateInventory(DIGIT_LEXICON, 'word', 3);
+  const transitions = uniformTransitions(inventory.stateCount);
+  const graph = new DecodingGraph(inventory, transitions, NgramModel.uniform(DIGIT_LEXICON.words.length));
+  return [
+    { name: 'decoding graph', corpus: [graph.toBytes()], parse: (bytes) => DecodingGraph.fromBytes(bytes) },
+    { name: 'lexicon', corpus: [LEXICON], parse: (bytes) => parseLexicon(textOf(bytes)) },
+    { name: 'table of sentences', corpus: [SENTENCES], parse: (bytes) => parseSentenceTable(textOf(bytes)) },
+    { name: 'WAV', corpus: [wavBytes(400)], parse: (bytes) => readWav(bytes) },
+  ];
+}
+
+const IDX = Uint8Array.of(0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 7, 8, 9, 255);
+const IDX_LABELS = Uint8Array.of(0, 0, 8, 1, 0, 0, 0, 2, 3, 9);
+const MAP = Uint8Array.from([...utf8('P6 # drawn\n2 2\n255\n'), ...new Uint8Array(12).fill(99)]);
+
+function imageTargets(): FuzzTarget[] {
+  return [
+    { name: 'IDX', corpus: [IDX, IDX_LABELS], parse: readIdx },
+    { name: 'labelled images', corpus: [IDX], parse: (bytes) => readLabelledImages(bytes, IDX_LABELS) },
+    { name: 'portable map', corpus: [MAP], parse: readPortableMap },
+  ];
+}
+
+export function fileTargets(): FuzzTarget[] {
+  return [...modelTargets(), ...weightTargets(), ...speechTargets(), ...imageTargets()];
+}

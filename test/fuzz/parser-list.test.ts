@@ -1,0 +1,153 @@
+/** No parser without a fuzz target or a reason: whoever adds one adds it here. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import { openKernel } from '../../src/kernel/open.ts';
+import { declaredParsers, parsersOfSources } from './parser-list.ts';
+import { type FuzzBench, openFuzzTargets } from './targets.ts';
+
+/** The fuzz target that feeds a parser. */
+const FUZZED: Readonly<Record<string, string>> = {
+  'AuthoritySecrets.fromBytes': "authority's secrets",
+  'BgvCiphertext.fromBytes': 'BGV ciphertext',
+  'BgvCiphertextBatch.fromBytes': 'BGV batch',
+  'BgvCrtCiphertext.fromBytes': 'BGV ciphertext of several moduli',
+  'BgvCrtParams.fromBytes': 'BGV parameters of several moduli',
+  'BgvParams.fromBytes': 'BGV parameters',
+  'CiphertextBatch.fromBytes': 'batch',
+  'CiphertextBatch.fromRoundedBytes': 'rounded batch',
+  'CkksCiphertext.fromBytes': 'ciphertext',
+  'CkksParams.fromBytes': 'parameters',
+  'DdhBasicOperations.ciphertextFromBytes': 'ciphertext of basic operations',
+  'DdhBasicOperations.commitmentsFromBytes': 'commitments of basic operations',
+  'DdhBasicOperations.keysFromBytes': 'keys of basic operations',
+  'DdhBasicOperations.publicKeyFromBytes': 'public key of basic operations',
+  'DdhBasicOperations.secretKeyFromBytes': 'secret key of basic operations',
+  'DdhInnerProduct.ciphertextFromBytes': 'ciphertext of ddh-selective',
+  'DdhInnerProduct.functionKeysFromBytes': 'function keys of ddh-selective',
+  'DdhInnerProduct.publicKeyFromBytes': 'public key of ddh-selective',
+  'DdhInnerProduct.secretKeyFromBytes': 'secret key of ddh-selective',
+  'DecodingGraph.fromBytes': 'decoding graph',
+  'EvaluationKeys.fromBytes': 'evaluation keys',
+  'FixedPointTrainer.fromBytes': 'checkpoint of training on encrypted data',
+  'IntegerNetwork.fromBytes': 'integer network',
+  'LatticeInnerProduct.ciphertextFromBytes': 'ciphertext of lattice',
+  'LatticeInnerProduct.functionKeysFromBytes': 'function keys of lattice',
+  'LatticeInnerProduct.publicKeyFromBytes': 'public key of lattice',
+  'LatticeInnerProduct.secretKeyFromBytes': 'secret key of lattice',
+  'PolynomialNetwork.fromBytes': 'polynomial network',
+  'PublicKey.fromBytes': 'public key',
+  'SecretKey.fromSecretBytes': 'secret key',
+  'Sequential.fromBytes': 'network in training',
+  'Trainer.fromBytes': 'checkpoint of training',
+  parseAnchor: 'anchor of a log',
+  parseDatasetSpec: 'data set',
+  parseLexicon: 'lexicon',
+  parseOffer: 'offer',
+  parseSentenceTable: 'table of sentences',
+  parseTranscript: 'transcript',
+  readBatch: 'encrypted batch',
+  readClientPart: 'client part of a speech model',
+  readDevice: "device's file",
+  readEdge: "edge's file",
+  readEdgeMessage: 'edge message',
+  readEnrolment: 'readEnrolment',
+  readHello: 'hello of a device',
+  readIdx: 'IDX',
+  readKeyAnswer: 'key answer',
+  readKeyRequest: 'key request',
+  readLabelledImages: 'labelled images',
+  readPlan: 'linear layers',
+  readPortableMap: 'portable map',
+  readQuery: 'readQuery',
+  readReply: 'readReply',
+  readWav: 'WAV',
+  readWeightManifest: 'weight manifest',
+  readWeightShards: 'weight shards',
+  // Parts of messages, reached through what contains them.
+  readFeHeader: 'public key of lattice',
+  readHeader: 'ciphertext',
+  readIntegerNetwork: 'integer network',
+  readLogHead: 'key answer',
+  readNgram: 'decoding graph',
+  readNumbers: 'decoding graph',
+  readObjectStart: 'ciphertext',
+  readParams: 'parameters',
+  readPoly: 'ciphertext',
+  readPolynomialNetwork: 'polynomial network',
+  readPolynomials: 'public key of lattice',
+  readRlweCiphertexts: 'batch',
+  readRounded: 'rounded batch',
+  readWords: 'ciphertext',
+};
+
+const ON_OWN_DISK = 'reads a path that the user of the command names; the bytes go through parsers above';
+/** Why a parser is not fuzzed. */
+const EXEMPT: Readonly<Record<string, string>> = {
+  parseDigitFileName: 'a file name against one regular expression',
+  parseTimings: 'at most 16 KiB against one regular expression, unknown text is skipped',
+  readKeyStream: 'reads no bytes: squeezes a key stream',
+  readCorpus: ON_OWN_DISK,
+  readDigitsCorpus: ON_OWN_DISK,
+  readFaceNetwork: ON_OWN_DISK,
+  readLabelKey: `${ON_OWN_DISK}: 32 bytes or none`,
+  readLexiconText: ON_OWN_DISK,
+  readMnist: ON_OWN_DISK,
+  readModelCard: ON_OWN_DISK,
+  readNetworkInput: ON_OWN_DISK,
+  readPassphrase: 'a line that the user types',
+  readPolicy: `${ON_OWN_DISK}: JSON against a schema`,
+  readRecording: ON_OWN_DISK,
+  readResults: ON_OWN_DISK,
+  readSentencesCorpus: ON_OWN_DISK,
+  readToken: `${ON_OWN_DISK}: 32 bytes or none`,
+};
+
+let kernel: Kernel;
+let bench: FuzzBench;
+
+beforeAll(async () => {
+  kernel = await openKernel({ onFallback: () => undefined });
+  bench = await openFuzzTargets(kernel);
+});
+afterAll(() => {
+  bench[Symbol.dispose]();
+  kernel[Symbol.dispose]();
+});
+
+test('every parser of the sources has a fuzz target or a reason', () => {
+  const listed = [...Object.keys(FUZZED), ...Object.keys(EXEMPT)];
+  expect(parsersOfSources().sort()).toEqual(listed.sort());
+});
+
+test('every fuzz target that is named exists, and there is none beyond them but other forms of the same', () => {
+  const names = bench.targets.map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
+  const used = new Set(Object.values(FUZZED));
+  expect([...used].filter((name) => !names.includes(name))).toEqual([]);
+  expect(names.filter((name) => !used.has(name))).toEqual([
+    'seeded ciphertext',
+    'three-part ciphertext',
+    'ciphertext at level 0',
+    'seeded batch',
+  ]);
+});
+
+test('parsers are found where they are declared (positive control)', () => {
+  const text = [
+    'export function readThing(bytes: Uint8Array): Thing {',
+    'export async function parseThing(',
+    'function readPart(bytes: Uint8Array) {}',
+    'export class Thing extends Other {',
+    '  static fromBytes(bytes: Uint8Array): Thing {',
+    '  partFromBytes(',
+    '}',
+    'export interface Reader {',
+    '  keyFromBytes(bytes: Uint8Array): Key;',
+  ].join('\n');
+  expect(declaredParsers(text)).toEqual([
+    'readThing',
+    'parseThing',
+    'Thing.fromBytes',
+    'Thing.partFromBytes',
+  ]);
+});
