@@ -57,7 +57,7 @@ export async function openCryptonnWorld(
     }),
   );
   const permutation = new LabelPermutation(systemRandom.seed(), spec.classes);
-  const owner = new DataOwner('owner', spec, axes, permutation, systemRandom);
+  const owner = new DataOwner('owner', spec, axes, permutation, systemRandom, kernel);
   const issued = { keys: 0, seconds: 0 };
   const keys: KeySource = async (axis, weights) => {
     const started = clock();

@@ -5,6 +5,8 @@ import { UsageError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
 import { DEFAULT_BUDGET_SHARE, parseDatasetSpec } from '../../protocols/cryptonn/dataset-spec.ts';
 import { LENET_FEATURES, LENET_KEY_SCALE, LENET_WINDOWS } from '../../protocols/cryptonn/lenet.ts';
+import { projectionPrivacy } from '../../protocols/cryptonn/projection-noise.ts';
+import { whatNoisePromises } from '../cryptonn/leakage.ts';
 import { type PartyRole, readPolicy, tokenText, withParty, writePolicy } from '../cryptonn/policy-file.ts';
 import type { FirstLayerName } from '../cryptonn/training-plan.ts';
 import { wholeNumber } from './serve.ts';
@@ -21,6 +23,9 @@ interface PolicyFlags {
   readonly rank: number;
   readonly budgetShare: number;
   readonly approvedBy: readonly string[];
+  readonly noise?: number;
+  readonly delta: number;
+  readonly largestNorm?: number;
   readonly network: FirstLayerName;
   readonly encryptedLabels?: boolean;
   readonly iUnderstandWhatLeaks?: boolean;
@@ -85,7 +90,24 @@ function addProjectedFlags(policy: Command): void {
         .default(DEFAULT_BUDGET_SHARE)
         .argParser(share),
     )
-    .option('--approved-by <name...>', 'who approved a larger share; the names are in the policy', []);
+    .option('--approved-by <name...>', 'who approved a larger share; the names are in the policy', [])
+    .addOption(
+      new Option(
+        '--noise <sigma>',
+        'standard deviation of Gaussian noise in P x, for inputs up to 100',
+      ).argParser(wholeNumber(4, 8192)),
+    )
+    .addOption(
+      new Option('--delta <x>', 'for which the epsilon of the noise is reported')
+        .default(1e-6)
+        .argParser(share),
+    )
+    .addOption(
+      new Option(
+        '--largest-norm <n>',
+        'with noise: samples are scaled down to this Euclidean norm',
+      ).argParser(wholeNumber(1, 2 ** 24)),
+    );
 }
 
 function addFaithfulFlags(policy: Command): void {
@@ -120,14 +142,23 @@ async function newPolicy(flags: PolicyFlags, terminal: Terminal): Promise<void> 
     ...(mode === 'projected' ? projectedRules(flags) : faithfulRules(flags)),
   });
   await writePolicy(flags.out, { datasets: [spec], parties: [] });
-  terminal.out(`${flags.out}  data set ${id}, ${mode}\n`);
+  const privacy = projectionPrivacy(spec);
+  terminal.out(
+    `${flags.out}  data set ${id}, ${mode}\n${privacy === undefined ? '' : `${whatNoisePromises(privacy)}\n`}`,
+  );
 }
 
-function projectedRules({ network, encryptedLabels, rank, budgetShare, approvedBy }: PolicyFlags) {
+function projectedRules(flags: PolicyFlags) {
+  const { network, encryptedLabels, rank, budgetShare, approvedBy, noise: sigma, delta, largestNorm } = flags;
   if (network !== 'dense' || encryptedLabels === true)
     throw new UsageError('--network and --encrypted-labels belong to --mode faithful');
   const seed = Buffer.from(systemRandom.seed()).toString('hex');
-  return { projection: { rank, seed, budgetShare, approvedBy } };
+  if (sigma === undefined) {
+    if (largestNorm !== undefined) throw new UsageError('--largest-norm belongs to --noise');
+    return { projection: { rank, seed, budgetShare, approvedBy } };
+  }
+  const noise = { sigma, delta, ...(largestNorm === undefined ? {} : { largestNorm }) };
+  return { projection: { rank, seed, budgetShare, approvedBy, noise } };
 }
 
 function faithfulRules({ network, encryptedLabels }: PolicyFlags) {

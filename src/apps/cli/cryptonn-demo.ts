@@ -120,8 +120,9 @@ async function demonstrate(
     const out = join(directory, `${owner}.enc`);
     files.push(out);
     const images = imageRange(train, i * OWNED, OWNED);
-    const task = { owner, spec, images, white: 255, permutation, out, progress: () => undefined };
-    await encryptImages(task, as(owner), schemes.schemeFor);
+    const task = { owner, spec, images, white: 255, permutation, sampler: kernel, out };
+    const quiet = { ...task, progress: () => undefined };
+    await encryptImages(quiet, as(owner), schemes.schemeFor);
   }
   times.owners = seconds();
   say('the trainer asks for keys and learns');

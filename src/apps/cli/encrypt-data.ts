@@ -73,7 +73,7 @@ async function encryptData(flags: EncryptFlags, terminal: Terminal, parts: Engin
   const samples = await encryptImages(
     {
       ...{ owner: flags.owner, spec, images, white: flags.white, out: flags.out },
-      permutation: labelKey(flags.labelKey, spec.classes),
+      ...{ permutation: labelKey(flags.labelKey, spec.classes), sampler: kernel },
       progress: (done) => log.progress('encrypting', done),
     },
     authority,

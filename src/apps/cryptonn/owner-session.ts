@@ -8,6 +8,7 @@ import { DataOwner, fixedPoint, type OwnerAxis } from '../../protocols/cryptonn/
 import type { AxisName, DatasetSpec } from '../../protocols/cryptonn/dataset-spec.ts';
 import { LabelPermutation } from '../../protocols/cryptonn/label-permutation.ts';
 import type { SchemeFor } from '../../protocols/cryptonn/master-keyring.ts';
+import type { NoiseSampler } from '../../protocols/cryptonn/projection-noise.ts';
 import { writeEncryptedFile } from './encrypted-file.ts';
 import type { RemoteAuthority } from './remote-authority.ts';
 
@@ -41,6 +42,8 @@ export interface OwnerTask {
   /** The pixel value that becomes 1. */
   readonly white: number;
   readonly permutation: LabelPermutation;
+  /** Draws the noise, where the data set has some. */
+  readonly sampler: NoiseSampler;
   readonly out: string;
   progress(done: number): void;
 }
@@ -69,7 +72,7 @@ export async function encryptImages(
       const scheme = schemeFor(spec, axis);
       axes[axis] = { scheme, publicKey: await authority.publicKey(spec, axis, scheme) };
     }
-    const owner = new DataOwner(task.owner, spec, axes, permutation, systemRandom);
+    const owner = new DataOwner(task.owner, spec, axes, permutation, systemRandom, task.sampler);
     await writeEncryptedFile(task.out, spec, task.owner, batches, (i) => {
       const owned = owner.encrypt(
         inputs.subarray(i * batch * features, (i + 1) * batch * features),

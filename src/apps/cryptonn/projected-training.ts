@@ -7,6 +7,7 @@ import {
   standardisationOf,
 } from '../../protocols/cryptonn/projected-inputs.ts';
 import { projectionMatrix } from '../../protocols/cryptonn/projection.ts';
+import { projectionKeys } from '../../protocols/cryptonn/projection-noise.ts';
 import type { RemoteAuthority } from './remote-authority.ts';
 import { loadCheckpoint, saveCheckpoint, trainingDigest } from './training-checkpoint.ts';
 import type { TrainingData } from './training-data.ts';
@@ -39,7 +40,8 @@ export async function trainProjected(
   const before = await loadCheckpoint(plan.checkpoint, digest);
   if (before !== null) authority.resume(before.seen, before.keys);
   const projection = projectionMatrix(seed, rank, spec.features);
-  await data.checkScales(projection);
+  const keys = projectionKeys(spec);
+  await data.checkScales(keys);
   const open = (done: number) =>
     watch.progress({
       done: OPENING_SHARE * done,
@@ -48,7 +50,7 @@ export async function trainProjected(
       loss: Number.NaN,
       accuracy: Number.NaN,
     });
-  const opened = await openProducts(data, projection, rank, open);
+  const opened = await openProducts(data, keys, rank, open);
   const standard = standardisationOf(opened.products, rank);
   const examples = examplesOf(opened, standard);
   const options = {
@@ -68,11 +70,11 @@ export async function trainProjected(
   const last = Math.min(steps, plan.stopAfter ?? steps);
   while (trainer.steps < last) {
     ({ loss, accuracy } = trainer.train(examples, Math.min(plan.checkpointEvery, last - trainer.steps)));
-    const { seen, keys } = authority;
+    const { seen, keys: received } = authority;
     await saveCheckpoint(plan.checkpoint, {
       plan: digest,
       step: trainer.steps,
-      keys,
+      keys: received,
       seen,
       trainer: trainer.toBytes(),
     });
@@ -82,7 +84,7 @@ export async function trainProjected(
       ...{ loss, accuracy },
     });
   }
-  const tested = test === undefined ? undefined : await openProducts(test, projection, rank, () => undefined);
+  const tested = test === undefined ? undefined : await openProducts(test, keys, rank, () => undefined);
   return {
     steps: trainer.steps,
     isComplete: trainer.steps === steps,
@@ -99,7 +101,7 @@ function examplesOf({ products, labels }: Projected, standard: Standardisation):
 
 async function openProducts(
   data: TrainingData,
-  projection: Int32Array,
+  keys: Int32Array,
   rank: number,
   progress: (done: number) => void,
 ): Promise<Projected> {
@@ -108,7 +110,7 @@ async function openProducts(
   const labels = new Int32Array(data.samples);
   for (let i = 0; i < data.batches; i++) {
     using loaded = await data.load(i);
-    const part = await loaded.products.forward(projection);
+    const part = await loaded.products.forward(keys);
     for (let k = 0; k < rank; k++)
       products.set(part.subarray(k * batch, (k + 1) * batch), k * data.samples + i * batch);
     labels.set(loaded.products.labels, i * batch);

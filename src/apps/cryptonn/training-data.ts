@@ -9,6 +9,7 @@ import { checkOwnerScales } from '../../protocols/cryptonn/data-owner.ts';
 import { type AxisName, type DatasetSpec, datasetDigest } from '../../protocols/cryptonn/dataset-spec.ts';
 import { EncryptedLabels } from '../../protocols/cryptonn/encrypted-labels.ts';
 import type { SchemeFor } from '../../protocols/cryptonn/master-keyring.ts';
+import { type ProjectionPrivacy, projectionPrivacy } from '../../protocols/cryptonn/projection-noise.ts';
 import { EncryptedFile } from './encrypted-file.ts';
 import type { RemoteAuthority } from './remote-authority.ts';
 
@@ -23,6 +24,8 @@ export class TrainingData implements AsyncDisposable {
   /** Which data, in which order. */
   readonly identity: string;
   readonly batches: number;
+  /** Where owners put noise into the products. */
+  readonly privacy: ProjectionPrivacy | undefined;
   readonly #files: readonly EncryptedFile[];
   readonly #authority: RemoteAuthority;
   readonly #schemeFor: SchemeFor;
@@ -35,6 +38,7 @@ export class TrainingData implements AsyncDisposable {
     schemeFor: SchemeFor,
   ) {
     this.spec = spec;
+    this.privacy = projectionPrivacy(spec);
     this.#files = files;
     this.#authority = authority;
     this.#schemeFor = schemeFor;

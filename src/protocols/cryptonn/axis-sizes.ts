@@ -3,6 +3,7 @@ import { InvalidParamsError } from '../../base/errors.ts';
 import type { InnerProductSpec } from '../../fe/inner-product-scheme.ts';
 import { type WindowGeometry, windowGeometry } from '../../nn/im2col.ts';
 import { type AxisName, type DatasetSpec, PROJECTION_BOUND } from './dataset-spec.ts';
+import { noiseBound, noiseCoordinates } from './projection-noise.ts';
 
 /** Combinations of projection rows may have larger entries than the rows: sums of a few of them are of use to nobody else. */
 export const COMBINATION_BOUND = 4 * PROJECTION_BOUND;
@@ -27,8 +28,13 @@ export function datasetWindows(convolution: NonNullable<DatasetSpec['convolution
 /** @throws {InvalidParamsError} for an axis that the data set does not have. {@link ShapeError} when no window fits. */
 export function axisSizes(spec: DatasetSpec, axis: AxisName): AxisSizes {
   const { features, batch, inputBound, faithful, projection, convolution } = spec;
-  if (axis === 'projection' && projection !== undefined)
-    return { length: features, inputBound, weightBound: COMBINATION_BOUND, vectors: batch, parts: 1 };
+  if (axis === 'projection' && projection !== undefined) {
+    const noise = projection.noise === undefined ? 0 : noiseBound(projection.noise.sigma);
+    return {
+      ...{ length: features + noiseCoordinates(spec), inputBound: Math.max(inputBound, noise) },
+      ...{ weightBound: COMBINATION_BOUND, vectors: batch, parts: 1 },
+    };
+  }
   if (faithful === undefined || axis === 'projection')
     throw new InvalidParamsError(`"${spec.id}" has no axis ${axis}`, {});
   const { weightBound, gradientBound, labels } = faithful;
@@ -53,5 +59,5 @@ export function axisSizes(spec: DatasetSpec, axis: AxisName): AxisSizes {
 export function vectorLength(spec: DatasetSpec, axis: AxisName): number {
   if (axis === 'labels') return spec.classes;
   if (spec.faithful !== undefined && axis !== 'projection') return axisSizes(spec, axis).length;
-  return axis === 'gradient' ? spec.batch : spec.features;
+  return axis === 'gradient' ? spec.batch : spec.features + noiseCoordinates(spec);
 }

@@ -11,6 +11,7 @@ import type { AxisName, DatasetSpec } from './dataset-spec.ts';
 import { oneHotColumns } from './encrypted-labels.ts';
 import { windowVectors } from './first-layer.ts';
 import type { LabelPermutation } from './label-permutation.ts';
+import { noiseCoordinates, type NoiseSampler, noisySamples } from './projection-noise.ts';
 
 /** What leaves the owner for one batch. */
 export interface OwnedBatch {
@@ -54,21 +55,27 @@ export class DataOwner {
   readonly #axes: Readonly<Partial<Record<AxisName, OwnerAxis>>>;
   readonly #permutation: LabelPermutation;
   readonly #random: RandomSource;
+  readonly #sampler: NoiseSampler | undefined;
 
+  /** `sampler` is needed where the data set has noise. @throws {InvalidParamsError} */
   constructor(
     name: string,
     spec: DatasetSpec,
     axes: Readonly<Partial<Record<AxisName, OwnerAxis>>>,
     permutation: LabelPermutation,
     random: RandomSource,
+    sampler?: NoiseSampler,
   ) {
     if (permutation.classes !== spec.classes)
       throw new InvalidParamsError('the permutation has another number of classes than the data set', {});
+    if (noiseCoordinates(spec) > 0 && sampler === undefined)
+      throw new InvalidParamsError(`"${spec.id}" needs an owner with a sampler of noise`, {});
     this.name = name;
     this.spec = spec;
     this.#axes = axes;
     this.#permutation = permutation;
     this.#random = random;
+    this.#sampler = sampler;
   }
 
   /**
@@ -85,7 +92,7 @@ export class DataOwner {
     const isFaithful = mode === 'faithful';
     const isHidden = this.spec.faithful?.labels !== undefined;
     const forward = isFaithful ? 'forward' : 'projection';
-    const vectors = encryptedVectors(this.spec, integers);
+    const vectors = this.#withNoise(encryptedVectors(this.spec, integers));
     const { length, vectors: count } = axisSizes(this.spec, forward);
     const made: InnerProductCiphertext[] = [];
     try {
@@ -103,6 +110,11 @@ export class DataOwner {
       for (const ciphertext of made) ciphertext[Symbol.dispose]();
       throw error;
     }
+  }
+
+  #withNoise(vectors: Int32Array): Int32Array {
+    if (this.#sampler === undefined) return vectors;
+    return noisySamples(this.spec, vectors, this.#sampler, this.#random);
   }
 
   /** Part after part of a batch, `[length, vectors]` each as they stand. */

@@ -52,6 +52,16 @@ export const datasetSpecSchema = z.strictObject({
       /** Share of the unique-solution rank that the authority may issue; above 0.25 two approvers are named. */
       budgetShare: z.number().gt(0).lte(1),
       approvedBy: z.array(z.string().min(1).max(64)).max(8),
+      /** Discrete Gaussian noise that owners put into every product, in the units of P x. */
+      noise: z
+        .strictObject({
+          sigma: z.int().min(4).max(8192),
+          /** For which epsilon is reported. */
+          delta: z.number().gt(0).max(0.01),
+          /** Euclidean, of a sample as integers; owners scale longer ones down to it. */
+          largestNorm: count(2 ** 24).optional(),
+        })
+        .optional(),
     })
     .optional(),
   /** Faithful mode: bounds of key entries along the features and along the batch. */

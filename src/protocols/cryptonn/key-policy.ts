@@ -4,7 +4,8 @@ import type { RandomSource } from '../../base/random.ts';
 import { axisSizes } from './axis-sizes.ts';
 import { batchAxes } from './batch-bytes.ts';
 import type { AxisName, DatasetSpec } from './dataset-spec.ts';
-import { projectionMatrix, projectionSpan } from './projection.ts';
+import { projectionSpan } from './projection.ts';
+import { projectionKeys } from './projection-noise.ts';
 import { RankEchelon } from './rank-echelon.ts';
 
 /** A row with fewer nonzero entries isolates coordinates. */
@@ -90,9 +91,8 @@ export class AxisPolicy {
 /** The axes of a data set with their rules. */
 export function axisPolicies(spec: DatasetSpec): Map<AxisName, AxisPolicy> {
   if (spec.projection !== undefined) {
-    const { rank, seed } = spec.projection;
-    const span = projectionSpan(projectionMatrix(seed, rank, spec.features), rank, spec.features);
     const { length, weightBound } = axisSizes(spec, 'projection');
+    const span = projectionSpan(projectionKeys(spec), spec.projection.rank, length);
     return new Map([['projection', new AxisPolicy('projection', length, weightBound, span)]]);
   }
   return new Map(
