@@ -5,6 +5,7 @@
  */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { CurvePoint } from '../src/apps/cryptonn/curve-picture.ts';
 import { replaceFile } from '../src/apps/keystore/atomic-file.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';
 import { datasetWindows } from '../src/protocols/cryptonn/axis-sizes.ts';
@@ -18,13 +19,6 @@ import { type CryptonnWorld, openCryptonnWorld } from './cryptonn-world.ts';
 import type { BenchClock } from './in-turn.ts';
 import type { BenchRow } from './report.ts';
 
-export interface CurvePoint {
-  readonly samples: number;
-  /** Means since the point before, on the training samples. */
-  readonly loss: number;
-  readonly accuracy: number;
-}
-
 /** What a run has done so far; everything but the weights. */
 interface Progress {
   step: number;
@@ -36,6 +30,7 @@ interface Progress {
   rankIssued: number;
   unknownsSolvable: number;
   isEqual: boolean;
+  /** Means since the point before, on the training samples. */
   curve: CurvePoint[];
 }
 

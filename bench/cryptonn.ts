@@ -1,53 +1,126 @@
 /**
  * Training on encrypted MNIST. `--part dense` and `--part lenet`: faithful mode beside clear training; `--part clear`: the latter
- * alone, all 60,000 samples; `--part projected`: keys for a public projection, all samples. Accuracy is on the 10,000 test images, in the clear. Without `--samples` the faithful
- * parts run on a subset; `--checkpoint DIR` makes them resumable. Seconds are of the clock that `--processor-time` chooses.
+ * alone, all 60,000 samples; `--part projected`: keys for a public projection, all samples; `--part noise`: the same with noise in
+ * the products; `--part operations`: what the schemes take for each operation. Accuracy is on the 10,000 test images, in the clear.
+ * Without `--samples` the faithful parts and noise run on a subset; `--checkpoint DIR` makes the faithful parts resumable. Seconds
+ * are of the clock that `--processor-time` chooses. `--svg` draws the learning curves, `--markdown` is the table of results.
  */
+import { curveSvg, type NamedCurve } from '../src/apps/cryptonn/curve-picture.ts';
+import { UsageError } from '../src/base/errors.ts';
+import type { Kernel } from '../src/kernel/kernel.ts';
 import { openKernel } from '../src/kernel/open.ts';
 import { runClear } from './cryptonn-clear.ts';
-import { readDigits } from './cryptonn-data.ts';
+import { type MnistDigits, readDigits } from './cryptonn-data.ts';
 import { runFaithful } from './cryptonn-faithful.ts';
-import { runProjected } from './cryptonn-projected.ts';
+import { type ProjectedRun, runProjected } from './cryptonn-projected.ts';
+import { trainingTable } from './cryptonn-table.ts';
 import { denseTask, lenetTask } from './cryptonn-tasks.ts';
-import { processorClock, wallClock } from './in-turn.ts';
-import { type Bench, type BenchRow, reportFor } from './report.ts';
+import { functionEncryptionRows } from './function-encryption.ts';
+import { type BenchClock, processorClock, wallClock } from './in-turn.ts';
+import { type Bench, type BenchOptions, type BenchRow, reportFor } from './report.ts';
 
 const EPOCHS = 2;
 const RANKS = [64, 128, 256] as const;
 /** More than the two epochs of the original, in rows of their own. */
 const LONG_EPOCHS = 10;
+const NOISE_RANK = 128;
+/** About a sixth, once and five times the deviation of P x itself over MNIST. */
+const SIGMAS = [100, 600, 3000] as const;
+const NOISE_SAMPLES = 12_000;
+const DELTA = 1e-6;
+/** About the mean norm of a digit as integers up to 100. */
+const LARGEST_NORM = 1000;
+
+/** What every part is given. */
+interface PartRun {
+  readonly options: BenchOptions;
+  readonly kernel: Kernel;
+  readonly digits: MnistDigits;
+  readonly clock: BenchClock;
+  readonly note: (line: string) => void;
+}
+
+interface PartResult {
+  readonly rows: readonly BenchRow[];
+  readonly curves: readonly NamedCurve[];
+}
+
+const faithfulPart =
+  (task: typeof denseTask) =>
+  async ({ options, kernel, digits, clock, note }: PartRun): Promise<PartResult> => {
+    const { samples = task.samples, epochs = EPOCHS, checkpoint } = options;
+    const run = { task, samples, epochs, checkpoint, schemeName: 'lattice', clock };
+    const { rows, curve } = await runFaithful(run, kernel, digits, note);
+    return { rows, curves: [{ name: `${task.network}, faithful`, points: curve }] };
+  };
+
+async function clearPart({ options, kernel, digits, clock, note }: PartRun): Promise<PartResult> {
+  const { samples = digits.train.labels.length, epochs = EPOCHS } = options;
+  const rows: BenchRow[] = [];
+  for (const task of [denseTask, lenetTask])
+    rows.push(await runClear({ task, samples, epochs, clock }, kernel, digits, note));
+  return { rows, curves: [] };
+}
+
+async function projectedRuns(
+  { kernel, digits, note }: PartRun,
+  runs: readonly ProjectedRun[],
+): Promise<PartResult> {
+  const results = [];
+  for (const run of runs) results.push(await runProjected(run, kernel, digits, note));
+  return { rows: results.flatMap(({ rows }) => rows), curves: results.flatMap(({ curves }) => curves) };
+}
+
+function projectedPart(part: PartRun): Promise<PartResult> {
+  const { options, digits, clock } = part;
+  const { samples = digits.train.labels.length, epochs = EPOCHS } = options;
+  const ranks = options.quick ? [128] : RANKS;
+  return projectedRuns(
+    part,
+    ranks.map((rank) => ({ rank, samples, epochs: [...new Set([epochs, LONG_EPOCHS])], clock })),
+  );
+}
+
+function noisePart(part: PartRun): Promise<PartResult> {
+  const { samples = NOISE_SAMPLES, epochs = LONG_EPOCHS } = part.options;
+  const run = { rank: NOISE_RANK, samples, epochs: [epochs], clock: part.clock };
+  return projectedRuns(part, [
+    run,
+    ...SIGMAS.map((sigma) => ({ ...run, noise: { sigma, delta: DELTA, largestNorm: LARGEST_NORM } })),
+  ]);
+}
+
+/** One thread: figures are per core. */
+async function operationsPart({ options, note }: PartRun): Promise<PartResult> {
+  using one = await openKernel({ threads: 1 });
+  return { rows: functionEncryptionRows(one, options, note), curves: [] };
+}
+
+const PARTS: Readonly<Record<string, (part: PartRun) => Promise<PartResult>>> = {
+  dense: faithfulPart(denseTask),
+  lenet: faithfulPart(lenetTask),
+  clear: clearPart,
+  projected: projectedPart,
+  noise: noisePart,
+  operations: operationsPart,
+};
+
+/** Only when they are asked for: what other parts or benches show as well. */
+const SEPARATE = ['clear', 'operations'];
 
 export const cryptonn: Bench = async (options, note) => {
   using kernel = await openKernel();
   const digits = readDigits(options.data);
-  const epochs = options.epochs ?? EPOCHS;
   const clock = options.processorTime ? processorClock : wallClock;
-  const rows: BenchRow[] = [];
-  const isChosen = (part: string) => options.part === undefined || options.part === part;
-  for (const [part, task] of [
-    ['dense', denseTask],
-    ['lenet', lenetTask],
-  ] as const) {
-    if (isChosen('clear')) {
-      const all = options.samples ?? digits.train.labels.length;
-      rows.push(await runClear({ task, samples: all, epochs, clock }, kernel, digits, note));
-    }
-    if (!isChosen(part)) continue;
-    const samples = options.samples ?? task.samples;
-    const run = { task, samples, epochs, checkpoint: options.checkpoint, schemeName: 'lattice', clock };
-    rows.push(...(await runFaithful(run, kernel, digits, note)).rows);
-  }
-  if (isChosen('projected')) {
-    const samples = options.samples ?? digits.train.labels.length;
-    for (const rank of options.quick ? [128] : RANKS)
-      rows.push(
-        ...(await runProjected(
-          { rank, samples, epochs: [epochs, LONG_EPOCHS], clock },
-          kernel,
-          digits,
-          note,
-        )),
-      );
-  }
-  return reportFor('cryptonn', kernel, rows);
+  const names = Object.keys(PARTS);
+  const chosen = names.filter((name) =>
+    options.part === undefined ? !SEPARATE.includes(name) : options.part === name,
+  );
+  if (chosen.length === 0) throw new UsageError(`--part is one of ${names.join(', ')}`);
+  const results: PartResult[] = [];
+  for (const name of chosen)
+    results.push(await (PARTS[name] as typeof clearPart)({ options, kernel, digits, clock, note }));
+  const rows = results.flatMap((result) => result.rows);
+  const svg = curveSvg(results.flatMap(({ curves }) => curves));
+  return { ...reportFor('cryptonn', kernel, rows), markdown: trainingTable(rows), svg };
 };
