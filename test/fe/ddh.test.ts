@@ -30,6 +30,19 @@ test('multiples of the generator and bad encodings of RFC 9496, A.1 and A.2', ()
   for (const bytes of bad) expect(() => decodeElement('x', hexToBytes(bytes))).toThrow(DecodeError);
 });
 
+test('vectors under one key have the same ciphertexts with tables of its elements and without', () => {
+  const scheme = new DdhInnerProduct({ length: 3, inputBound: 9, weightBound: 9 });
+  const { publicKey } = scheme.setup(seededRandom('tables'));
+  const columns = Int32Array.of(-9, 0, 7);
+  const fresh = () => scheme.publicKeyFromBytes(publicKey.toBytes());
+  const random = seededRandom('vectors');
+  const again = seededRandom('vectors');
+  for (let vector = 0; vector < 4; vector++) {
+    const expected = scheme.encrypt(fresh(), columns, random).toBytes();
+    expect(hex(scheme.encrypt(publicKey, columns, again).toBytes())).toBe(hex(expected));
+  }
+});
+
 test('powers from tables equal the library', () => {
   const base = GENERATOR.multiply(987654321n);
   const table = new FixedBase(base);
