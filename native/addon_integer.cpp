@@ -155,6 +155,30 @@ Napi::Value integerLinearAsync(const Napi::CallbackInfo& info) {
   return Napi::Value(env, promise);
 }
 
+// addMultiples(isa, out, rows, n, updates)
+Napi::Value addMultiplesCall(const Napi::CallbackInfo& info) {
+  Arguments args(info);
+  const Isa isa = args.isa(0);
+  const Span<int32_t> out = args.int32s(1, "out");
+  const Span<int32_t> rows = args.int32s(2, "the rows");
+  const size_t n = static_cast<size_t>(args.integer(3, "the length of a row", 1, int64_t{1} << 26));
+  const Span<int32_t> updates = args.int32s(4, "the updates");
+  if (!args.ok()) return info.Env().Undefined();
+  args.require(out.length % n == 0 && rows.length % n == 0, "out and rows", "whole rows", "not");
+  args.require(updates.length % 3 == 0, "the updates", "triples", "not");
+  const bool apart = out.data + out.length <= rows.data || rows.data + rows.length <= out.data;
+  args.require(apart, "out", "apart from the rows", "overlapping");
+  for (size_t i = 0; i + 2 < updates.length && args.ok(); i += 3) {
+    args.require(updates.data[i] >= 0 && static_cast<size_t>(updates.data[i]) < out.length / n, "a row of out", "there",
+                 "beyond");
+    args.require(updates.data[i + 1] >= 0 && static_cast<size_t>(updates.data[i + 1]) < rows.length / n, "a row", "there",
+                 "beyond");
+  }
+  if (!args.ok()) return info.Env().Undefined();
+  addMultiples(isa, out.data, rows.data, n, updates.data, updates.length / 3);
+  return info.Env().Undefined();
+}
+
 // integerMultiplyAdds(isa, turns) -> how many multiply-adds were made; see IntegerPath
 Napi::Value integerMultiplyAddsCall(const Napi::CallbackInfo& info) {
   Arguments args(info);
@@ -171,6 +195,7 @@ void registerInteger(Napi::Env, Napi::Object exports) {
   addFunction(exports, "releaseIntegerLinear", releaseIntegerLinear);
   addFunction(exports, "integerLinear", integerLinearCall);
   addFunction(exports, "integerLinearAsync", integerLinearAsync);
+  addFunction(exports, "addMultiples", addMultiplesCall);
   addFunction(exports, "integerMultiplyAdds", integerMultiplyAddsCall);
 }
 

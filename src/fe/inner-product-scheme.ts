@@ -35,6 +35,8 @@ export interface InnerProductCiphertext extends InnerProductObject {
 export interface FunctionKeys extends InnerProductObject {
   readonly kind: 'function-keys';
   readonly count: number;
+  /** Keys `first` to `first + count - 1`, borrowed: valid until the whole set is disposed of. */
+  rows(first: number, count: number): FunctionKeys;
 }
 
 export interface MasterKeys {

@@ -124,6 +124,18 @@ export interface Kernel extends Disposable {
   /** {@link Kernel.fromDoubles}, then {@link Kernel.nttForward}. @throws {OutOfRangeError} as fromDoubles. */
   transformDoubles(ring: RingTables, out: Words, values: Float64Array, mods: readonly number[]): void;
   /**
+   * out[i] = sum over t of NTT(values[i, t]) b[t] for `values` `[rows, terms, n]`, integers as in {@link Kernel.fromDoubles}, and
+   * `terms` polynomials b in the NTT domain; out holds `rows`. What fromDoubles, nttForward and mulAdd give, without room for
+   * the transforms. out must not be b. @throws {OutOfRangeError} as fromDoubles.
+   */
+  transformDot(
+    ring: RingTables,
+    out: Words,
+    values: Int32Array | Float64Array,
+    b: Words,
+    mods: readonly number[],
+  ): void;
+  /**
    * The centred representative in (-Q/2, Q/2), rounded to double, of each coefficient; Q the product over `mods`.
    * Mixed-radix digits v_i centred in [-(q_i-1)/2, (q_i-1)/2], so small values are exact below 2^53; then Horner from
    * the last digit, acc = acc * q_i + v_i, product and sum each rounded to double (no fused multiply-add).
@@ -294,6 +306,11 @@ export interface Kernel extends Disposable {
    * have done the work when the call returns. `x` is copied first and `weights` may be disposed of before the promise settles.
    */
   integerLinearAsync(weights: IntegerLinearWeights, x: Int32Array, batch: number): Promise<Int32Array>;
+  /**
+   * out[r] += factor * rows[s] modulo 2^32 for each triple (r, s, factor) of `updates`, where out and rows consist of rows of n
+   * integers and lie apart. Time depends on the triples alone.
+   */
+  addMultiples(out: Int32Array, rows: Int32Array, n: number, updates: Int32Array): void;
 }
 
 /**

@@ -4,12 +4,13 @@ import { checkIntegerLinearMap } from './integer-linear-map.ts';
 import type { IntegerLinearMap } from './integer-linear-map.ts';
 import type { IntegerLinearWeights, Kernel } from './kernel.ts';
 import type { NativeAddon, NativeHandle } from './native-addon.ts';
-import { checkIntegerBatch, checkIntegerLinear } from './preconditions.ts';
+import { checkIntegerBatch, checkIntegerLinear, checkMultiples } from './preconditions.ts';
 
 interface IntegerAddon extends NativeAddon {
   prepareIntegerLinear(isa: number, shape: Uint32Array, weights: Int8Array): NativeHandle;
   releaseIntegerLinear(weights: NativeHandle): void;
   integerLinear(out: Int32Array, weights: NativeHandle, x: Int32Array, batch: number): void;
+  addMultiples(isa: number, out: Int32Array, rows: Int32Array, n: number, updates: Int32Array): void;
   /** Resolves to undefined when memory is exhausted. */
   integerLinearAsync(weights: NativeHandle, x: Int32Array, batch: number): Promise<Int32Array | undefined>;
 }
@@ -50,7 +51,7 @@ class NativeIntegerWeights implements IntegerLinearWeights {
 export function nativeInteger(
   addon: NativeAddon,
   isa: number,
-): Pick<Kernel, 'prepareIntegerLinear' | 'integerLinear' | 'integerLinearAsync'> {
+): Pick<Kernel, 'prepareIntegerLinear' | 'integerLinear' | 'integerLinearAsync' | 'addMultiples'> {
   const integerAddon = addon as IntegerAddon;
   const handleOf = (weights: IntegerLinearWeights): NativeHandle => {
     if (weights instanceof NativeIntegerWeights) return weights.handle;
@@ -64,6 +65,10 @@ export function nativeInteger(
       const handle = handleOf(weights);
       checkIntegerLinear(out, weights, x, batch);
       integerAddon.integerLinear(out, handle, x, batch);
+    },
+    addMultiples(out, rows, n, updates) {
+      checkMultiples(out, rows, n, updates);
+      integerAddon.addMultiples(isa, out, rows, n, updates);
     },
     async integerLinearAsync(weights, x, batch) {
       const handle = handleOf(weights);

@@ -14,6 +14,7 @@ type RingMethods = Omit<
   | 'prepareIntegerLinear'
   | 'integerLinear'
   | 'integerLinearAsync'
+  | 'addMultiples'
   | 'allocate'
   | 'embed'
   | 'unembed'
@@ -59,6 +60,8 @@ interface RingAddon extends NativeAddon {
   fromDoubles(ring: NativeHandle, out: U64, values: Float64Array, mods: Uint32Array): void;
   transformSigned(ring: NativeHandle, out: U64, small: Int8Array, mods: Uint32Array): void;
   transformDoubles(ring: NativeHandle, out: U64, values: Float64Array, mods: Uint32Array): void;
+  transformDot(ring: NativeHandle, out: U64, values: Int32Array, b: U64, mods: Uint32Array): void;
+  transformDotDoubles(ring: NativeHandle, out: U64, values: Float64Array, b: U64, mods: Uint32Array): void;
   toDoubles(ring: NativeHandle, out: Float64Array, a: U64, mods: Uint32Array): void;
   uniform(ring: NativeHandle, out: U64, seed: Uint8Array, mods: Uint32Array): void;
   centredBinomial: SmallSampler;
@@ -166,6 +169,10 @@ function conversions(addon: RingAddon, isa: number) {
       addon.transformSigned(handleOf(ring), out.u64(), small, limbList(mods)),
     transformDoubles: (ring, out, values, mods) =>
       addon.transformDoubles(handleOf(ring), out.u64(), values, limbList(mods)),
+    transformDot: (ring, out, values, b, mods) =>
+      values instanceof Int32Array
+        ? addon.transformDot(handleOf(ring), out.u64(), values, b.u64(), limbList(mods))
+        : addon.transformDotDoubles(handleOf(ring), out.u64(), values, b.u64(), limbList(mods)),
     toDoubles: (ring, out, a, mods) => addon.toDoubles(handleOf(ring), out, a.u64(), limbList(mods)),
     uniform: (ring, out, seed, mods) => addon.uniform(handleOf(ring), out.u64(), seed, limbList(mods)),
     centredBinomial: (out, key, nonce) => addon.centredBinomial(isa, out, key, nonce),

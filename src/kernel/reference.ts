@@ -16,6 +16,7 @@ import type {
 import type { CanonicalEmbedding } from './canonical-embedding.ts';
 import { embedByDefinition, unembedByDefinition } from './reference-embedding.ts';
 import { residue } from './modular.ts';
+import { addMultiplesByLoops, transformDotByParts } from './portable-products.ts';
 import * as check from './preconditions.ts';
 import { ReferenceRing, automorphismIndex, forward, inverse } from './reference-ring.ts';
 import * as rns from './reference-rns.ts';
@@ -191,6 +192,16 @@ class ReferenceKernel implements Kernel {
   transformDoubles(ring: RingTables, out: Words, values: Float64Array, mods: readonly number[]): void {
     this.fromDoubles(ring, out, values, mods);
     this.nttForward(ring, out, mods);
+  }
+
+  transformDot(
+    ring: RingTables,
+    out: Words,
+    values: Int32Array | Float64Array,
+    b: Words,
+    mods: readonly number[],
+  ): void {
+    transformDotByParts(this, ring, out, values, b, mods);
   }
 
   toDoubles(ring: RingTables, out: Float64Array, a: Words, mods: readonly number[]): void {
@@ -468,6 +479,10 @@ class ReferenceKernel implements Kernel {
   integerLinear(out: Int32Array, weights: IntegerLinearWeights, x: Int32Array, batch: number): void {
     check.checkIntegerLinear(out, weights, x, batch);
     out.set(applyIntegerLinear(weights.map, x, batch));
+  }
+
+  addMultiples(out: Int32Array, rows: Int32Array, n: number, updates: Int32Array): void {
+    addMultiplesByLoops(out, rows, n, updates);
   }
 
   async integerLinearAsync(weights: IntegerLinearWeights, x: Int32Array, batch: number): Promise<Int32Array> {

@@ -13,6 +13,7 @@ import type {
   RingTables,
   Words,
 } from './kernel.ts';
+import { addMultiplesByLoops, transformDotByParts } from './portable-products.ts';
 import * as check from './preconditions.ts';
 import type { CanonicalEmbedding } from './canonical-embedding.ts';
 import { embedWasm, unembedWasm } from './wasm-embedding.ts';
@@ -223,6 +224,16 @@ class WasmKernel implements Kernel {
   transformDoubles(ring: RingTables, out: Words, values: Float64Array, mods: readonly number[]): void {
     this.fromDoubles(ring, out, values, mods);
     this.nttForward(ring, out, mods);
+  }
+
+  transformDot(
+    ring: RingTables,
+    out: Words,
+    values: Int32Array | Float64Array,
+    b: Words,
+    mods: readonly number[],
+  ): void {
+    transformDotByParts(this, ring, out, values, b, mods);
   }
 
   toDoubles(ring: RingTables, out: Float64Array, a: Words, mods: readonly number[]): void {
@@ -544,6 +555,10 @@ class WasmKernel implements Kernel {
       throw new ShapeError('the weights', 'of the wasm kernel', 'of another');
     check.checkIntegerLinear(out, weights, x, batch);
     multiplyIntegers(this, out, weights, x, batch);
+  }
+
+  addMultiples(out: Int32Array, rows: Int32Array, n: number, updates: Int32Array): void {
+    addMultiplesByLoops(out, rows, n, updates);
   }
 
   async integerLinearAsync(weights: IntegerLinearWeights, x: Int32Array, batch: number): Promise<Int32Array> {

@@ -30,10 +30,7 @@ function noiseOf(
     1,
     mods,
   );
-  for (let j = 0; j < params.rank; j++) {
-    const component = keys.transformed.sub(j * keys.count * entry, keys.count * entry);
-    kernel.mulAdd(ring, masks, component, ciphertext.words.sub(j * entry, entry), mods);
-  }
+  kernel.transformDot(ring, masks, keys.coefficients, ciphertext.words.sub(0, params.rank * entry), mods);
   kernel.sub(ring, sums, sums, masks, mods);
   kernel.nttInverse(ring, sums, mods);
   const noise = new Float64Array(keys.count * params.packing);
@@ -73,9 +70,7 @@ describe.each(SIZES)('length $length, packing $packing, dimension $dimension', (
       const random = seededRandom(`noise ${length} ${master}`);
       const { publicKey, secretKey } = scheme.setup(random);
       using keys = scheme.deriveKeys(secretKey, weights);
-      const integers = new Float64Array(keys.words.length);
-      kernel.toDoubles(keys.context.keyRing, integers, keys.words, [0]);
-      integers.forEach((value, at) => {
+      keys.coefficients.forEach((value, at) => {
         largestKey = Math.max(largestKey, Math.abs(value));
         keySquares += value ** 2 / squaredNorms[Math.floor(at / params.dimension)]!;
       });

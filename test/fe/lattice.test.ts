@@ -67,6 +67,9 @@ describe.each(SIZES)('length $length, $inputBound x $weightBound, packing $packi
     using derived = scheme.deriveKeys(secretKey, weights);
     using functionKeys = scheme.functionKeysFromBytes(derived.toBytes());
     expect([...scheme.decrypt(ciphertext, functionKeys, weights)]).toEqual(product(weights, columns, length));
+    expect([
+      ...scheme.decrypt(ciphertext, functionKeys.rows(1, 2), weights.subarray(length, 3 * length)),
+    ]).toEqual(product(weights.subarray(length, 3 * length), columns, length));
     const others = matrix(5, length, weightBound, 3);
     expect(() => scheme.decrypt(ciphertext, functionKeys, others)).toThrow(OutOfRangeError);
     keys.publicKey[Symbol.dispose]();

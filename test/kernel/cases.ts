@@ -281,6 +281,21 @@ function integerRow(
   };
 }
 
+/** Two rows of integers up to the ends of their type. */
+const transformDotRow =
+  (Values: typeof Int32Array | typeof Float64Array, terms: number, mods: readonly number[]): Row =>
+  (bench) => {
+    const [bound, edges] = Values === Int32Array ? [2 ** 32, 2 ** 31] : [2 ** 53, 2 ** 99];
+    const values = Values.from(
+      Array.from({ length: 2 * terms * bench.n }, (_, i) =>
+        i % 7 === 0 ? -edges : i % 7 === 1 ? Math.min(edges, 2 ** 31 - 1) : bench.below(bound) - bound / 2,
+      ),
+    );
+    const out = bench.zeros(2 * mods.length * bench.n);
+    bench.kernel.transformDot(bench.ring, out, values, bench.polynomials(terms, mods), mods);
+    return [out.u64().slice()];
+  };
+
 const denseRow = (inputs: number, outputs: number, batch: number): Row =>
   integerRow((weights) => ({ kind: 'dense', inputs, outputs, weights: weights(inputs * outputs) }), batch);
 
@@ -419,6 +434,12 @@ export const CASES: Record<KernelMethod, readonly Row[]> = {
   fromDoubles: [doublesRow('fromDoubles')],
   transformSigned: [signedRow('transformSigned')],
   transformDoubles: [doublesRow('transformDoubles')],
+  transformDot: [Int32Array, Float64Array].flatMap((Values) =>
+    [
+      [1, Q],
+      [3, [2, 0]],
+    ].map(([terms, mods]) => transformDotRow(Values, terms as number, mods as number[])),
+  ),
   toDoubles: [
     (bench) =>
       [[0], [2, 1], Q, [3, 2, 0]].map((mods) => {
@@ -588,4 +609,14 @@ export const CASES: Record<KernelMethod, readonly Row[]> = {
   sgemm: [sgemmRow],
   prepareIntegerLinear: [denseRow(3, 2, 1)],
   integerLinear: INTEGER_ROWS,
+  addMultiples: [
+    (bench) => {
+      const rows = Int32Array.from({ length: 5 * bench.n }, () => bench.below(2 ** 32) | 0);
+      const out = Int32Array.from({ length: 3 * bench.n }, () => bench.below(2 ** 32) | 0);
+      const factors = [1, -1, 0, 2 ** 31 - 1, -(2 ** 31), bench.below(2 ** 32) | 0, -254];
+      const updates = factors.flatMap((factor) => [bench.below(3), bench.below(5), factor]);
+      bench.kernel.addMultiples(out, rows, bench.n, Int32Array.from(updates));
+      return [out];
+    },
+  ],
 };

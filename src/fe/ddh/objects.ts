@@ -120,6 +120,10 @@ export class DdhFunctionKeys implements FunctionKeys {
     return this.scalars.length;
   }
 
+  rows(first: number, count: number): DdhFunctionKeys {
+    return new DdhFunctionKeys(this.schemeId, this.scalars.slice(first, first + count));
+  }
+
   get byteLength(): number {
     return FE_HEADER_BYTES + this.scalars.flat().length * ELEMENT_BYTES;
   }

@@ -1,37 +1,29 @@
 /**
- * Function keys sum y_i s_i as products of weights with the master secret, modulo the key prime. Training asks for keys of nearly the
- * same weights again and again: then only the changes are multiplied and added to what was derived before. The residues are the
- * same either way, and so is what they reveal: weights are known to the authority and the holder of the keys.
+ * Function keys sum y_i s_i as products of weights with the master secret. Where keys fit 32 bits, sums modulo 2^32 are the integers
+ * themselves, and no modular arithmetic is needed. Training asks for keys of nearly the same weights again and again: then only
+ * the changes are multiplied and added to what was derived before. The integers are the same either way, and so is what they
+ * reveal: weights are known to the authority and the holder of the keys.
  */
 import type { Words } from '../../kernel/kernel.ts';
-import { handOver } from '../../ring/arena.ts';
-import { copyWords } from '../../ring/poly.ts';
 import type { LatticeContext } from './objects.ts';
 
-/** Rows that a product of the kernel works on together; those of a group share the columns that changed. */
-const GROUP_ROWS = 6;
-/** Largest share of the products at which changes are cheaper than deriving anew; measured with 128 keys of length 784. */
-const WORTHWHILE_SHARE = 0.2;
+/** Largest share of changed weights at which changes are cheaper than deriving anew; measured with 128 keys of length 784. */
+const WORTHWHILE_SHARE = 0.1;
 /** Products of shorter vectors cost no more than what remembering costs. */
 const LEAST_LENGTH = 256;
-/** Keys of more words are not remembered. */
-const MOST_WORDS = 2 ** 20;
-/** Of the kernel's products: entries, and sums of a row in absolute value. Differences are up to twice the weights. */
-const [LARGEST_WEIGHT, LARGEST_NORM] = [2 ** 15, 2 ** 28];
-
-/** Columns in which some row of a group differs, for each group. */
-interface Changes {
-  readonly columns: readonly Uint32Array[];
-  /** Of all products of a derivation. */
-  readonly share: number;
-}
+/** Keys of more coefficients are not remembered. */
+const MOST_COEFFICIENTS = 2 ** 20;
+/** Of the kernel's integer maps. */
+const LARGEST_MAP_WEIGHT = 127;
 
 export class LatticeKeyDerivation {
   readonly #context: LatticeContext;
   readonly #secret: Words;
+  /** The secret as integers, made at first need. */
+  #integers: Int32Array | undefined;
   #weights: Int32Array | undefined;
   /** Keys of `#weights`; kept once two requests in a row were alike. */
-  #rows: Words | undefined;
+  #rows: Int32Array | undefined;
 
   /** `secret` is borrowed: [length] rows of n words. */
   constructor(context: LatticeContext, secret: Words) {
@@ -39,96 +31,114 @@ export class LatticeKeyDerivation {
     this.#secret = secret;
   }
 
-  /** [count, n] words modulo the key prime; the caller's. `weights` are [count, length] and checked. */
-  derive(weights: Int32Array, count: number): Words {
+  /** [count, n] coefficients; the caller's. `weights` are [count, length] and checked. */
+  derive(weights: Int32Array, count: number): Int32Array | Float64Array {
+    const { params } = this.#context;
+    if (!params.keysFitInt32) return this.#residues(weights, count);
+    if (params.length < LEAST_LENGTH) return this.#product(weights, count);
     try {
-      const rows = this.#deriveRows(weights, count);
-      this.#weights = weights.slice();
-      return rows;
+      return this.#rememberingProduct(weights, count);
     } catch (error) {
-      // Kept rows that changed in part would make wrong keys of the next differences.
-      this.wipe();
+      // Rows that changed in part would make wrong keys of the next differences.
+      this.#forget();
       throw error;
     }
   }
 
-  #deriveRows(weights: Int32Array, count: number): Words {
-    const { kernel, params } = this.#context;
-    const changes = this.#changes(weights, count);
-    const isAlike = changes !== undefined && changes.share <= WORTHWHILE_SHARE;
-    if (isAlike && this.#rows !== undefined) this.#applyChanges(this.#rows, weights, changes);
-    const words = count * params.dimension;
-    return handOver(kernel.allocate(words), (out) => {
-      if (isAlike && this.#rows !== undefined) {
-        copyWords(out, this.#rows);
-        return out;
-      }
-      using prepared = kernel.prepareGemm(weights, count, params.length);
-      kernel.gemm(this.#context.keyRing, out, prepared, this.#secret, 1, [0]);
-      this.#rows?.wipe();
+  #rememberingProduct(weights: Int32Array, count: number): Int32Array {
+    const { params } = this.#context;
+    const updates = this.#updates(weights);
+    const isRemembered = updates !== undefined && count * params.dimension <= MOST_COEFFICIENTS;
+    if (!isRemembered) {
+      this.#rows?.fill(0);
       this.#rows = undefined;
-      if (isAlike && words <= MOST_WORDS) {
-        this.#rows = kernel.allocate(words);
-        copyWords(this.#rows, out);
-      }
-      return out;
-    });
+    } else if (this.#rows === undefined) this.#rows = this.#product(weights, count);
+    else this.#context.kernel.addMultiples(this.#rows, this.#secretIntegers(), params.dimension, updates);
+    this.#weights = weights.slice();
+    return this.#rows?.slice() ?? this.#product(weights, count);
   }
 
-  /** Forgets what was derived. */
+  /** Forgets the secret and what was derived. */
   wipe(): void {
-    this.#rows?.wipe();
+    this.#forget();
+    this.#integers?.fill(0);
+    this.#integers = undefined;
+  }
+
+  #forget(): void {
+    this.#rows?.fill(0);
     this.#rows = undefined;
     this.#weights = undefined;
   }
 
-  /** Undefined where there is nothing to compare with. */
-  #changes(weights: Int32Array, count: number): Changes | undefined {
-    const before = this.#weights;
-    const { length, weightBound } = this.#context.params;
-    const fits =
-      length >= LEAST_LENGTH && 2 * weightBound < LARGEST_WEIGHT && 2 * length * weightBound < LARGEST_NORM;
-    if (!fits || before === undefined || before.length !== weights.length) return undefined;
-    const columns: Uint32Array[] = [];
-    let products = 0;
-    const found = new Uint32Array(length);
-    for (let from = 0; from < count; from += GROUP_ROWS) {
-      const end = Math.min(from + GROUP_ROWS, count) * length;
-      let differing = 0;
-      for (let i = 0; i < length; i++) {
-        let at = from * length + i;
-        while (at < end && weights[at] === before[at]) at += length;
-        if (at < end) found[differing++] = i;
-      }
-      columns.push(found.slice(0, differing));
-      products += differing * (Math.min(from + GROUP_ROWS, count) - from);
-    }
-    return { columns, share: products / weights.length };
+  #product(weights: Int32Array, count: number): Int32Array {
+    const { kernel, params } = this.#context;
+    const { length, dimension, weightBound } = params;
+    if (weightBound > LARGEST_MAP_WEIGHT) return Int32Array.from(this.#residues(weights, count));
+    using map = kernel.prepareIntegerLinear({
+      kind: 'convolution',
+      input: { channels: length, height: 1, width: dimension },
+      output: { channels: count, height: 1, width: dimension },
+      kernel: [1, 1],
+      stride: [1, 1],
+      padding: [0, 0],
+      dilation: [1, 1],
+      groups: 1,
+      weights: new Int8Array(weights),
+    });
+    const out = new Int32Array(count * dimension);
+    kernel.integerLinear(out, map, this.#secretIntegers(), 1);
+    return out;
   }
 
-  #applyChanges(rows: Words, weights: Int32Array, { columns }: Changes): void {
+  /** Modulo the key prime, which is above twice every key. */
+  #residues(weights: Int32Array, count: number): Float64Array {
     const { kernel, keyRing, params } = this.#context;
-    const { length, dimension } = params;
-    const before = this.#weights as Int32Array;
-    const count = weights.length / length;
-    using sums = kernel.allocate(GROUP_ROWS * dimension);
-    columns.forEach((changed, group) => {
-      if (changed.length === 0) return;
-      const from = group * GROUP_ROWS;
-      const height = Math.min(GROUP_ROWS, count - from);
-      const differences = new Int32Array(height * changed.length);
-      for (let row = 0; row < height; row++) {
-        changed.forEach((column, i) => {
-          const at = (from + row) * length + column;
-          differences[row * changed.length + i] = (weights[at] as number) - (before[at] as number);
-        });
+    using rows = kernel.allocate(count * params.dimension);
+    try {
+      using prepared = kernel.prepareGemm(weights, count, params.length);
+      kernel.gemm(keyRing, rows, prepared, this.#secret, 1, [0]);
+      const out = new Float64Array(rows.length);
+      kernel.toDoubles(keyRing, out, rows, [0]);
+      return out;
+    } finally {
+      rows.wipe();
+    }
+  }
+
+  #secretIntegers(): Int32Array {
+    if (this.#integers === undefined) {
+      const { kernel, keyRing, params } = this.#context;
+      const { length, dimension } = params;
+      const integers = new Int32Array(length * dimension);
+      const row = new Float64Array(dimension);
+      for (let i = 0; i < length; i++) {
+        kernel.toDoubles(keyRing, row, this.#secret.sub(i * dimension, dimension), [0]);
+        integers.set(row, i * dimension);
       }
-      using prepared = kernel.prepareGemm(differences, height, changed.length);
-      const part = sums.sub(0, height * dimension);
-      kernel.gemm(keyRing, part, prepared, this.#secret, 1, [0], changed);
-      const target = rows.sub(from * dimension, height * dimension);
-      kernel.add(keyRing, target, target, part, [0]);
-    });
-    sums.wipe();
+      row.fill(0);
+      this.#integers = integers;
+    }
+    return this.#integers;
+  }
+
+  /** (row, column, change) of every weight that differs from the request before; undefined where too many do. */
+  #updates(weights: Int32Array): Int32Array | undefined {
+    const before = this.#weights;
+    if (before === undefined || before.length !== weights.length) return undefined;
+    const { length } = this.#context.params;
+    const most = Math.floor(WORTHWHILE_SHARE * weights.length);
+    const out = new Int32Array(3 * most);
+    let count = 0;
+    for (let i = 0; i < weights.length; i++) {
+      const change = (weights[i] as number) - (before[i] as number);
+      if (change === 0) continue;
+      if (count === most) return undefined;
+      out[3 * count] = Math.floor(i / length);
+      out[3 * count + 1] = i % length;
+      out[3 * count + 2] = change;
+      count++;
+    }
+    return out.subarray(0, 3 * count);
   }
 }

@@ -22,8 +22,6 @@ export interface LatticeContext {
   /** One prime, n words: integers of function keys. */
   readonly keyRing: RingTables;
   readonly mods: readonly number[];
-  /** At least `length` doubles with any content, valid until the next call: fresh memory costs more than what is done in it. */
-  scratch(length: number): Float64Array;
 }
 
 export const SEED_BYTES = 32;
@@ -67,19 +65,17 @@ export function readPolynomials(
   }
 }
 
-/** Words of one scheme: polynomials over `ring`, written behind a header and a prefix. */
+/** What all objects of one scheme are: polynomials over `ring`, written behind a header and a prefix. */
 abstract class LatticeObject implements Disposable {
   readonly context: LatticeContext;
-  readonly words: Words;
   protected readonly ring: RingTables;
   protected abstract readonly wire: FeKind;
   protected abstract readonly what: string;
   #isDisposed = false;
 
-  constructor(context: LatticeContext, ring: RingTables, words: Words) {
+  constructor(context: LatticeContext, ring: RingTables) {
     this.context = context;
     this.ring = ring;
-    this.words = words;
   }
 
   get schemeId(): string {
@@ -87,8 +83,7 @@ abstract class LatticeObject implements Disposable {
   }
 
   get byteLength(): number {
-    const polynomials = this.words.length / (this.ring.moduli.length * this.ring.n);
-    return FE_HEADER_BYTES + this.prefix.length + packedPolynomialBytes(this.ring, polynomials);
+    return FE_HEADER_BYTES + this.prefix.length + packedPolynomialBytes(this.ring, this.polynomials);
   }
 
   toBytes(): Uint8Array {
@@ -96,7 +91,7 @@ abstract class LatticeObject implements Disposable {
     const body = this.byteLength - FE_HEADER_BYTES;
     const writer = writeFeHeader(this.wire, this.schemeId, this.count, body);
     writer.bytes(this.prefix);
-    writePolynomials(writer, this.context.kernel, this.ring, this.words);
+    this.writeBody(writer);
     return writer.finish();
   }
 
@@ -115,8 +110,32 @@ abstract class LatticeObject implements Disposable {
     return 1;
   }
 
+  protected abstract get polynomials(): number;
+
   protected get prefix(): Uint8Array {
     return NO_BYTES;
+  }
+
+  protected abstract writeBody(writer: ByteWriter): void;
+
+  protected abstract free(): void;
+}
+
+/** Those that are kept as words of the kernel. */
+abstract class LatticeWords extends LatticeObject {
+  readonly words: Words;
+
+  constructor(context: LatticeContext, ring: RingTables, words: Words) {
+    super(context, ring);
+    this.words = words;
+  }
+
+  protected get polynomials(): number {
+    return this.words.length / (this.ring.moduli.length * this.ring.n);
+  }
+
+  protected writeBody(writer: ByteWriter): void {
+    writePolynomials(writer, this.context.kernel, this.ring, this.words);
   }
 
   /** Secrets are wiped. */
@@ -126,7 +145,7 @@ abstract class LatticeObject implements Disposable {
 }
 
 /** A seed for the matrix A (k x k) and the vectors b_i = A s_i + e_i, NTT domain: [k, length], component j of all contiguous. */
-export class LatticePublicKey extends LatticeObject implements MasterPublicKey {
+export class LatticePublicKey extends LatticeWords implements MasterPublicKey {
   readonly kind = 'master-public-key';
   readonly seed: Uint8Array;
   protected readonly wire = FeKind.masterPublicKey;
@@ -163,7 +182,7 @@ export class LatticePublicKey extends LatticeObject implements MasterPublicKey {
 }
 
 /** The vectors s_i: row i holds their n coefficients modulo the key prime. */
-export class LatticeSecretKey extends LatticeObject implements MasterSecretKey {
+export class LatticeSecretKey extends LatticeWords implements MasterSecretKey {
   readonly kind = 'master-secret-key';
   protected readonly wire = FeKind.masterSecretKey;
   protected readonly what = 'a master secret key';
@@ -188,7 +207,7 @@ export class LatticeSecretKey extends LatticeObject implements MasterSecretKey {
 }
 
 /** c_0 = A^T r + f_0 (k polynomials), then c_i = <b_i, r> + f_i + floor(q/K) x_i, NTT domain. */
-export class LatticeCiphertext extends LatticeObject implements InnerProductCiphertext {
+export class LatticeCiphertext extends LatticeWords implements InnerProductCiphertext {
   readonly kind = 'ciphertext';
   protected readonly wire = FeKind.ciphertext;
   protected readonly what = 'a ciphertext';
@@ -208,51 +227,47 @@ export class LatticeCiphertext extends LatticeObject implements InnerProductCiph
   }
 }
 
-/** sum y_i s_i for each y: n coefficients modulo the key prime. */
+/** sum y_i s_i for each y: n integer coefficients, k polynomials of degree d. */
 export class LatticeFunctionKeys extends LatticeObject implements FunctionKeys {
   readonly kind = 'function-keys';
+  readonly coefficients: Int32Array | Float64Array;
   protected readonly wire = FeKind.functionKeys;
   protected readonly what = 'a set of function keys';
-  #transformed: Words | undefined;
+  readonly #isBorrowed: boolean;
 
-  constructor(context: LatticeContext, rows: Words) {
-    super(context, context.keyRing, rows);
+  constructor(context: LatticeContext, coefficients: Int32Array | Float64Array, isBorrowed = false) {
+    super(context, context.keyRing);
+    this.coefficients = coefficients;
+    this.#isBorrowed = isBorrowed;
   }
 
   override get count(): number {
-    return this.words.length / this.ring.n;
+    return this.polynomials;
   }
 
-  /** [k, count] polynomials over q, NTT domain; made once, for all ciphertexts. */
-  get transformed(): Words {
+  rows(first: number, count: number): LatticeFunctionKeys {
     this.assertLive();
-    this.#transformed ??= this.#transform();
-    return this.#transformed;
+    const { n } = this.ring;
+    const part = this.coefficients.subarray(first * n, (first + count) * n);
+    return new LatticeFunctionKeys(this.context, part, true);
   }
 
-  #transform(): Words {
-    const { kernel, ring, keyRing, mods, params } = this.context;
-    const { packing, rank, dimension } = params;
-    const count = this.count;
-    const one = new Float64Array(dimension);
-    const byComponent = this.context.scratch(count * dimension).subarray(0, count * dimension);
-    // Element by element: runs are as short as 8, and views of them cost more than their copies.
-    for (let key = 0; key < count; key++) {
-      kernel.toDoubles(keyRing, one, this.words.sub(key * dimension, dimension), [0]);
-      for (let j = 0, from = 0; j < rank; j++) {
-        for (let to = (j * count + key) * packing, end = to + packing; to < end; to++, from++)
-          byComponent[to] = one[from] as number;
-      }
+  protected get polynomials(): number {
+    return this.coefficients.length / this.ring.n;
+  }
+
+  protected writeBody(writer: ByteWriter): void {
+    const { kernel } = this.context;
+    const words = kernel.allocate(this.coefficients.length);
+    try {
+      kernel.fromDoubles(this.ring, words, Float64Array.from(this.coefficients), [0]);
+      writePolynomials(writer, kernel, this.ring, words);
+    } finally {
+      words.wipe();
     }
-    return handOver(kernel.allocate(count * rank * mods.length * packing), (words) => {
-      kernel.fromDoubles(ring, words, byComponent, mods);
-      kernel.nttForward(ring, words, mods);
-      return words;
-    });
   }
 
-  protected override free(): void {
-    super.free();
-    this.#transformed?.wipe();
+  protected free(): void {
+    if (!this.#isBorrowed) this.coefficients.fill(0);
   }
 }

@@ -27,6 +27,8 @@ const UNIT_SIGMA = 1 / Math.sqrt(2 * Math.LN2);
 const KAPPA = 128;
 /** A Gaussian exceeds this many standard deviations with probability below 2^-128, over 2^15 coefficients. */
 const TAIL = 13.88;
+/** No sample of {@link Kernel.wideGaussian} reaches so many multipliers. */
+const SECRET_MULTIPLES = 12;
 /** ln(2^132): the norm of a key exceeds its bound with probability 2^-132. */
 const NORM_TAIL = 91.5;
 /** The kernel multiplies by weights below this. */
@@ -76,6 +78,11 @@ export class LatticeParams {
   readonly multipliers: readonly [number, number, number];
   /** No coefficient of a function key is larger. */
   readonly keyBound: number;
+  /**
+   * Whether keys are taken to fit 32-bit integers. A sum y_i s_i of Gaussians has Gaussian tails of deviation |y| sigma1, so that a
+   * coefficient is larger with probability below 2^-136 at the widest weights; the key would be wrong then, and its results refused.
+   */
+  readonly keysFitInt32: boolean;
   /** Prime above twice the key bound, for the arithmetic of function keys. */
   readonly keyPrime: number;
 
@@ -107,10 +114,12 @@ export class LatticeParams {
     this.primes = primesBelow(Math.min(50, needed / limbs + 0.001), packing, limbs);
     this.logQ = this.primes.reduce((sum, prime) => sum + Math.log2(prime), 0);
     this.#assertSecure(this.logQ);
-    this.keyBound = length * weightBound * 12 * this.multipliers[0];
+    this.keyBound = length * weightBound * SECRET_MULTIPLES * this.multipliers[0];
     if (this.multipliers[2] >= 2 ** 46 || this.keyBound >= 2 ** 48) {
       throw new InvalidParamsError('the bounds need wider Gaussians than the samplers have', {});
     }
+    const widestKey = Math.sqrt(length) * weightBound * this.multipliers[0] * UNIT_SIGMA;
+    this.keysFitInt32 = Math.max(TAIL * widestKey, SECRET_MULTIPLES * this.multipliers[0]) < 2 ** 31;
     this.keyPrime = primesBelow(Math.max(30, Math.log2(this.keyBound) + 1.1), this.dimension, 1)[0] as number;
     this.id = schemeIdOf('lattice', length, inputBound, weightBound, packing, this.dimension, ...this.primes);
   }

@@ -8,7 +8,7 @@
  *   decrypt    round(K/q (sum y_i c_i - <c_0, key>)), centred: the coefficients are the inner products
  */
 import { Drbg, type RandomSource } from '../../base/random.ts';
-import { ShapeError } from '../../base/errors.ts';
+import { DecodeError, ShapeError } from '../../base/errors.ts';
 import type { Kernel, RingTables, Words } from '../../kernel/kernel.ts';
 import { handOver } from '../../ring/arena.ts';
 import { Scratch } from '../../ring/scratch.ts';
@@ -46,7 +46,6 @@ export class LatticeInnerProduct implements InnerProductScheme {
   readonly #unit: readonly number[];
   /** K / q */
   readonly #inverseUnit: number;
-  #scratch = new Float64Array(0);
 
   /** @throws {InvalidParamsError} {@link InsecureParamsError} */
   constructor(kernel: Kernel, spec: LatticeSpec) {
@@ -66,10 +65,6 @@ export class LatticeInnerProduct implements InnerProductScheme {
       ring,
       keyRing,
       mods: primes.map((_, i) => i),
-      scratch: (length) => {
-        if (this.#scratch.length < length) this.#scratch = new Float64Array(length);
-        return this.#scratch;
-      },
     };
     const q = primes.reduce((product, prime) => product * BigInt(prime), 1n);
     this.#unit = primes.map((prime) => Number((q / BigInt(results)) % BigInt(prime)));
@@ -208,10 +203,7 @@ export class LatticeInnerProduct implements InnerProductScheme {
     using masks = kernel.allocate(count * entry);
     using prepared = kernel.prepareGemm(weights, count, length);
     kernel.gemm(ring, sums, prepared, own.words.sub(rank * entry, length * entry), 1, mods);
-    for (let j = 0; j < rank; j++) {
-      const component = functionKeys.transformed.sub(j * count * entry, count * entry);
-      kernel.mulAdd(ring, masks, component, own.words.sub(j * entry, entry), mods);
-    }
+    kernel.transformDot(ring, masks, functionKeys.coefficients, own.words.sub(0, rank * entry), mods);
     kernel.sub(ring, sums, sums, masks, mods);
     kernel.nttInverse(ring, sums, mods);
     const values = new Float64Array(count * packing);
@@ -255,8 +247,20 @@ export class LatticeInnerProduct implements InnerProductScheme {
   }
 
   functionKeysFromBytes(bytes: Uint8Array): LatticeFunctionKeys {
-    const rows = this.#readKeyRows('a set of function keys', bytes, FeKind.functionKeys, MAX_KEYS, 1);
-    return new LatticeFunctionKeys(this.#context, rows);
+    const what = 'a set of function keys';
+    const { kernel, keyRing, params } = this.#context;
+    const rows = this.#readKeyRows(what, bytes, FeKind.functionKeys, MAX_KEYS, 1);
+    try {
+      const coefficients = new Float64Array(rows.length);
+      kernel.toDoubles(keyRing, coefficients, rows, [0]);
+      if (!params.keysFitInt32) return new LatticeFunctionKeys(this.#context, coefficients);
+      const integers = new Int32Array(coefficients);
+      if (integers.some((value, i) => value !== coefficients[i]))
+        throw new DecodeError(what, 'a coefficient is too large');
+      return new LatticeFunctionKeys(this.#context, integers);
+    } finally {
+      rows.wipe();
+    }
   }
 
   [Symbol.dispose](): void {

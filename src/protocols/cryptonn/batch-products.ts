@@ -11,6 +11,7 @@ import type {
 import type { MatrixMultiply } from '../../nn/matrix-multiply.ts';
 import type { AxisName } from './dataset-spec.ts';
 import type { EncryptedLabels } from './encrypted-labels.ts';
+import { mostKeysPerRequest } from './key-messages.ts';
 
 /** A batch consists of encrypted vectors: its samples, or the windows of its images, sample by sample. */
 export interface BatchProducts {
@@ -160,24 +161,39 @@ export class EncryptedBatch implements BatchProducts {
     const { scheme, ciphertexts } = this.#gradientAxis;
     const vectors = this.#samplesAxis.ciphertexts.reduce((sum, { count }) => sum + count, 0);
     const rows = weights.length / vectors;
-    const blocks = (ciphertexts.length * scheme.length) / vectors;
-    if (!Number.isInteger(blocks) || !Number.isInteger(rows))
+    const parts = vectors / scheme.length;
+    const blocks = ciphertexts.length / parts;
+    if (![rows, parts, blocks].every(Number.isInteger))
       throw new ShapeError('the combinations of a batch', `a multiple of ${vectors}`, weights.length);
+    const partsPerRequest = Math.max(1, Math.floor(mostKeysPerRequest(scheme.length) / rows));
     let sums: Float64Array | undefined;
-    for (let part = 0; part * scheme.length < vectors; part++) {
-      const own = columnRange(weights, rows, part * scheme.length, scheme.length);
-      using keys = await this.#keys('gradient', own);
-      const products = decryptBlocks(
-        scheme,
-        ciphertexts.slice(part * blocks, (part + 1) * blocks),
-        keys,
-        own,
-      );
-      if (sums === undefined) sums = products;
-      else for (let i = 0; i < products.length; i++) sums[i] += products[i];
+    for (let first = 0; first < parts; first += partsPerRequest) {
+      const end = Math.min(parts, first + partsPerRequest);
+      const asked = partRows(weights, rows, scheme.length, first, end);
+      using keys = await this.#keys('gradient', asked);
+      for (let part = first; part < end; part++) {
+        const at = (part - first) * rows;
+        const products = decryptBlocks(
+          scheme,
+          ciphertexts.slice(part * blocks, (part + 1) * blocks),
+          keys.rows(at, rows),
+          asked.subarray(at * scheme.length, (at + rows) * scheme.length),
+        );
+        if (sums === undefined) sums = products;
+        else for (let i = 0; i < products.length; i++) sums[i] += products[i];
+      }
     }
     return sums ?? new Float64Array(0);
   }
+}
+
+/** The parts `first` to `end - 1` of each row, `[parts, rows, length]`. */
+function partRows(weights: Int32Array, rows: number, length: number, first: number, end: number): Int32Array {
+  if (rows * length === weights.length) return weights;
+  const out = new Int32Array((end - first) * rows * length);
+  for (let part = first; part < end; part++)
+    out.set(columnRange(weights, rows, part * length, length), (part - first) * rows * length);
+  return out;
 }
 
 /** `[keys, vectors]` over ciphertexts that share their keys. */

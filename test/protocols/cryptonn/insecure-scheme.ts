@@ -35,6 +35,11 @@ const object = <K extends string>(kind: K, schemeId: string, numbers: bigint[], 
   [Symbol.dispose]() {},
 });
 
+const keysOf = (schemeId: string, numbers: bigint[]): FunctionKeys => ({
+  ...object('function-keys', schemeId, numbers, numbers.length),
+  rows: (first, count) => keysOf(schemeId, numbers.slice(first, first + count)),
+});
+
 /**
  * INSECURE, for tests alone: the algebra of inner-product encryption over a prime field without the group that hides anything
  * (r is public, s follows from two ciphertexts). Keys and results behave as in the real schemes: linear keys,
@@ -87,7 +92,7 @@ export class InsecureScheme implements InnerProductScheme {
       for (let i = 0; i < this.length; i++) sum += BigInt(weights[k * this.length + i]!) * s[i]!;
       return residue(sum);
     });
-    return object('function-keys', this.id, keys, count) as FunctionKeys;
+    return keysOf(this.id, keys);
   }
 
   decrypt(ciphertext: InnerProductCiphertext, keys: FunctionKeys, weights: Int32Array): Float64Array {
@@ -130,7 +135,7 @@ export class InsecureScheme implements InnerProductScheme {
 
   functionKeysFromBytes(bytes: Uint8Array): FunctionKeys {
     const numbers = numbersFrom('function keys', bytes);
-    return object('function-keys', this.id, numbers, numbers.length) as FunctionKeys;
+    return keysOf(this.id, numbers);
   }
 
   [Symbol.dispose](): void {}

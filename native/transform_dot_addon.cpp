@@ -1,0 +1,94 @@
+// Inner products of polynomials that are still integers with polynomials in the NTT domain.
+#include <atomic>
+
+#include "addon.h"
+#include "memory.h"
+#include "pool.h"
+#include "ring_arguments.h"
+#include "ring_convert.h"
+
+namespace subrosa {
+namespace {
+
+constexpr size_t parallelFrom = size_t{1} << 16;  // Words transformed.
+
+void residues(const Operations& op, const Prime& p, uint64_t* out, const double* values) {
+  op.conversions->fromDoubles(p, out, values);
+}
+
+void residues(const Operations&, const Prime& p, uint64_t* out, const int32_t* values) {
+  const int64_t q = static_cast<int64_t>(p.q);
+  if (p.q > uint64_t{1} << 31) {
+    for (size_t i = 0; i < p.n; i++) {
+      const int64_t value = values[i];
+      out[i] = static_cast<uint64_t>(value + (q & (value >> 63)));
+    }
+    return;
+  }
+  for (size_t i = 0; i < p.n; i++) {
+    const int64_t value = values[i] % q;
+    out[i] = static_cast<uint64_t>(value + (q & (value >> 63)));
+  }
+}
+
+// out[row] = sum over its terms of NTT(values[row, term]) b[term], limb by limb; false when memory is exhausted.
+template <typename Value>
+bool transformDot(const Ring& ring, const std::vector<size_t>& mods, Span<uint64_t> out, const Value* values,
+                  Span<uint64_t> b) {
+  const size_t n = ring.n(), size = mods.size() * n, terms = b.length / size;
+  const Operations& op = ring.operations();
+  std::atomic<bool> exhausted{false};
+  parallelFor(out.length / n, terms * out.length >= parallelFrom, [&](size_t i) {
+    uint64_t* work = static_cast<uint64_t*>(threadScratch(0, n * sizeof(uint64_t)));
+    if (!work) {
+      exhausted = true;
+      return;
+    }
+    const size_t position = i % mods.size();
+    const Prime& p = ring.prime(mods[position]);
+    const Value* from = values + i / mods.size() * terms * n;
+    const uint64_t* factor = b.data + position * n;
+    uint64_t* to = out.data + i * n;
+    for (size_t t = 0; t < terms; t++, from += n, factor += size) {
+      residues(op, p, work, from);
+      op.forward(p, work);
+      (t == 0 ? op.mul : op.mulAdd)(p, to, work, factor);
+    }
+  });
+  return !exhausted;
+}
+
+// transformDot(ring, out, integers, b, mods), transformDotDoubles(ring, out, doubles, b, mods)
+template <bool doubles>
+Napi::Value transformDotCall(const Napi::CallbackInfo& info) {
+  RingArguments args(info);
+  const Ring* ring = args.ring(0);
+  const Span<uint64_t> out = args.words(1, "out");
+  const Span<double> reals = doubles ? args.doubles(2, "the values") : Span<double>{};
+  const Span<int32_t> integers = doubles ? Span<int32_t>{} : args.int32s(2, "the values");
+  const Span<uint64_t> b = args.words(3, "b");
+  const std::vector<size_t> mods = args.limbs(4, "the limbs", ring);
+  if (!args.ok()) return info.Env().Undefined();
+  const size_t size = mods.size() * ring->n();
+  const size_t rows = args.batch(out.length, size, "out"), terms = args.batch(b.length, size, "b");
+  args.require(terms > 0, "b", "at least one polynomial", "empty");
+  args.requireSize(doubles ? reals.length : integers.length, rows * terms * ring->n(), "the values");
+  args.requireApart(out, b, "b");
+  // A fixed text: the value itself may be a secret.
+  args.require(args.ok() && areIntegers(reals.data, reals.length), "a value", "an integer below 2^100", "not one",
+               "range");
+  if (!args.ok()) return info.Env().Undefined();
+  const bool done = doubles ? transformDot(*ring, mods, out, reals.data, b)
+                            : transformDot(*ring, mods, out, integers.data, b);
+  args.require(done, "memory", "available", "exhausted", "kernel");
+  return info.Env().Undefined();
+}
+
+}  // namespace
+
+void registerTransformDot(Napi::Env, Napi::Object exports) {
+  addFunction(exports, "transformDot", transformDotCall<false>);
+  addFunction(exports, "transformDotDoubles", transformDotCall<true>);
+}
+
+}  // namespace subrosa
