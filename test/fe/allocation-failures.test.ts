@@ -89,7 +89,7 @@ describe.each(candidates)('the $name kernel ($reason)', ({ kernel, reason }) => 
       },
     });
     // From this length on only the changes are multiplied.
-    using scheme = new LatticeInnerProduct(short, { ...SPEC, length: 256 });
+    using scheme = new LatticeInnerProduct(short, { ...SPEC, length: 256, packing: 1024 });
     const keys = scheme.setup(seededRandom('setup'));
     using _publicKey = keys.publicKey;
     using secretKey = keys.secretKey;
