@@ -3,10 +3,9 @@
  * generator and a fill pattern, calls the kernel and returns everything that came out.
  */
 import { CanonicalEmbedding } from '../../src/kernel/canonical-embedding.ts';
-import { inputSize, integerConvolution, outputSize } from '../../src/kernel/integer-linear-map.ts';
-import type { IntegerConvolution, IntegerLinearMap } from '../../src/kernel/integer-linear-map.ts';
 import type { Kernel, KeySwitchShape, RingTables, Words } from '../../src/kernel/kernel.ts';
 import { isPrime } from '../../src/kernel/primitive-root.ts';
+import { denseRow, INTEGER_ROWS, multiplesRow } from './integer-cases.ts';
 
 export const PATTERNS = ['random', 'zero', 'one', 'top', 'edges'] as const;
 export type Pattern = (typeof PATTERNS)[number];
@@ -126,7 +125,7 @@ export type Output =
   | Uint8Array
   | boolean
   | number[];
-type Row = (bench: Bench) => readonly Output[];
+export type Row = (bench: Bench) => readonly Output[];
 type MethodName = {
   [K in keyof Kernel]-?: Kernel[K] extends (...args: never[]) => unknown ? K : never;
 }[keyof Kernel];
@@ -258,29 +257,6 @@ function switchRow(
     );
 }
 
-/** Any 32-bit word, the extremes often. */
-function anyWord(bench: Bench): number {
-  const edges = [-(2 ** 31), 2 ** 31 - 1, -1, 0x7fff8000, -0x8000, 0x8000];
-  const choice = bench.below(12);
-  return choice < edges.length ? edges[choice] : bench.below(2 ** 32) | 0;
-}
-
-function integerRow(
-  makeMap: (weights: (length: number) => Int8Array) => IntegerLinearMap,
-  batch: number,
-): Row {
-  return (bench) => {
-    const map = makeMap((length) =>
-      Int8Array.from({ length }, () => (bench.below(5) === 0 ? -128 : bench.below(256))),
-    );
-    using prepared = bench.kernel.prepareIntegerLinear(map);
-    const x = Int32Array.from({ length: batch * inputSize(map) }, () => anyWord(bench));
-    const out = new Int32Array(batch * outputSize(map)).fill(-1);
-    bench.kernel.integerLinear(out, prepared, x, batch);
-    return [out];
-  };
-}
-
 /** Two rows of integers up to the ends of their type. */
 const transformDotRow =
   (Values: typeof Int32Array | typeof Float64Array, terms: number, mods: readonly number[]): Row =>
@@ -295,42 +271,6 @@ const transformDotRow =
     bench.kernel.transformDot(bench.ring, out, values, bench.polynomials(terms, mods), mods);
     return [out.u64().slice()];
   };
-
-const denseRow = (inputs: number, outputs: number, batch: number): Row =>
-  integerRow((weights) => ({ kind: 'dense', inputs, outputs, weights: weights(inputs * outputs) }), batch);
-
-function convolutionRow(
-  extents: readonly [channels: number, height: number, width: number],
-  channels: number,
-  kernel: readonly [number, number],
-  options: Partial<Pick<IntegerConvolution, 'stride' | 'padding' | 'dilation' | 'groups'>>,
-  batch = 1,
-): Row {
-  return integerRow((weights) => {
-    const [inChannels, height, width] = extents;
-    const count = (channels * inChannels * kernel[0] * kernel[1]) / (options.groups ?? 1);
-    return integerConvolution(
-      { channels: inChannels, height, width },
-      channels,
-      kernel,
-      weights(count),
-      options,
-    );
-  }, batch);
-}
-
-const INTEGER_ROWS: readonly Row[] = [
-  denseRow(1, 1, 1),
-  denseRow(40, 7, 2),
-  denseRow(97, 35, 7),
-  convolutionRow([1, 1, 1], 1, [1, 1], {}),
-  convolutionRow([3, 9, 11], 5, [3, 3], { padding: [1, 1] }, 2),
-  convolutionRow([2, 13, 10], 7, [5, 3], { stride: [4, 3], padding: [2, 0] }),
-  convolutionRow([4, 12, 12], 6, [3, 3], { groups: 2, dilation: [2, 3], padding: [2, 3] }, 3),
-  convolutionRow([6, 5, 6], 6, [2, 2], { groups: 6 }),
-  // More terms than one pass over them takes, and an odd number.
-  convolutionRow([33, 6, 7], 13, [3, 3], { padding: [1, 1] }),
-];
 
 const signedRow =
   (method: 'fromSigned' | 'transformSigned'): Row =>
@@ -609,14 +549,5 @@ export const CASES: Record<KernelMethod, readonly Row[]> = {
   sgemm: [sgemmRow],
   prepareIntegerLinear: [denseRow(3, 2, 1)],
   integerLinear: INTEGER_ROWS,
-  addMultiples: [
-    (bench) => {
-      const rows = Int32Array.from({ length: 5 * bench.n }, () => bench.below(2 ** 32) | 0);
-      const out = Int32Array.from({ length: 3 * bench.n }, () => bench.below(2 ** 32) | 0);
-      const factors = [1, -1, 0, 2 ** 31 - 1, -(2 ** 31), bench.below(2 ** 32) | 0, -254];
-      const updates = factors.flatMap((factor) => [bench.below(3), bench.below(5), factor]);
-      bench.kernel.addMultiples(out, rows, bench.n, Int32Array.from(updates));
-      return [out];
-    },
-  ],
+  addMultiples: [multiplesRow],
 };
