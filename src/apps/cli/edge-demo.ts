@@ -1,4 +1,4 @@
-/** `subrosa edge demo`: both edges as processes of this machine, a device, and the comparison with clear inference. */
+/** `subrosa demo --mode edge`, also `subrosa edge demo`: both edges as processes of this machine, a device, and the comparison with clear inference. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,10 +13,11 @@ import { integerNetwork, networkInputs } from './edge-network.ts';
 import { edgeReport, edgeReportJson } from './edge-report.ts';
 import { inferWithEdges, type ProtocolFlags } from './edge-run.ts';
 import type { EdgeReady } from './edge-serve.ts';
+import { installation } from './installation.ts';
 import { CommandProcess } from './server-process.ts';
 import { withSpinner } from './spinner.ts';
-import { formatMs } from './table.ts';
-import { paintFor, type Terminal } from './terminal.ts';
+import { formatBytes, formatMs, plural } from './table.ts';
+import { type Paint, paintFor, printable, type Terminal } from './terminal.ts';
 
 export interface EdgeDemoFlags extends ProtocolFlags {
   readonly network: string;
@@ -27,6 +28,36 @@ export interface EdgeDemoFlags extends ProtocolFlags {
 /** The first request also warms up all three processes; the second is shown. */
 const REQUESTS = 2;
 
+/** For a demonstration without questions: the network with the published size, both checks on. */
+export const DEFAULT_EDGE_DEMO = {
+  network: 'alexnet',
+  construction: 'sharing',
+  check: 'projection',
+} as const;
+
+interface DemoFacts {
+  readonly flags: EdgeDemoFlags;
+  readonly edges: readonly EdgeReady[];
+  readonly files: { readonly edge: number; readonly device: number };
+}
+
+function opening({ flags, edges, files }: DemoFacts, paint: Paint): string {
+  const how = `${flags.construction}${flags.relay === true ? ' with relay' : ''}, check ${flags.check}`;
+  const lines = [
+    '',
+    `${paint.bold('subrosa')} ${installation.version}  ${paint.dim('two edges compute what neither may see')}`,
+    '',
+    ...edges.map(({ role, pid, url, kernel: { name, isa, threads } }) => {
+      const kernel = `${name} kernel (${isa}), ${plural(threads, 'thread')}`;
+      return `  edge ${role}  process ${pid} at ${url}, ${kernel}`;
+    }),
+    `  device  ${printable(flags.network)}, ${how}`,
+    `  files   ${formatBytes(files.edge)} for each edge: linear layers, keys; ${formatBytes(files.device)} for the device`,
+    '',
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
 export async function edgeDemo(
   paths: readonly string[],
   flags: EdgeDemoFlags,
@@ -34,15 +65,17 @@ export async function edgeDemo(
 ): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'subrosa-edge-demo-'));
   try {
-    const { network, inference, clearMs } = await withSpinner(terminal, 'making the network', (spinner) =>
-      demonstrate(paths, flags, directory, (text) => spinner.say(text)),
+    const { network, inference, clearMs, facts } = await withSpinner(
+      terminal,
+      'making the network',
+      (spinner) => demonstrate(paths, flags, directory, (text) => spinner.say(text)),
     );
     const paint = paintFor(terminal.outIsTerminal, terminal.env);
     if (flags.json === true)
       terminal.out(`${JSON.stringify({ ...edgeReportJson(network, inference), clearMs, equal: true })}\n`);
     else
       terminal.out(
-        `${edgeReport(network, inference, paint)}  Clear inference on this machine gives the same integers, in ${formatMs(clearMs)} ms.\n`,
+        `${opening(facts, paint)}${edgeReport(network, inference, paint)}  Clear inference on this machine gives the same integers, in ${formatMs(clearMs)} ms.\n`,
       );
   } finally {
     await rm(directory, { recursive: true });
@@ -86,7 +119,9 @@ async function demonstrate(
   const clearMs = performance.now() - started;
   const wrong = clear.findIndex((value, i) => value !== inference.outputs[i]);
   if (wrong !== -1) throw new IntegrityError(network.linears.length - 1, null);
-  return { network, inference, clearMs };
+  const files = { edge: made.edgeA.length, device: made.devices[0].length };
+  const facts: DemoFacts = { flags, edges: [edgeA.ready, edgeB.ready], files };
+  return { network, inference, clearMs, facts };
 }
 
 function startEdge(role: 'a' | 'b', file: string, ...more: string[]): Promise<CommandProcess<EdgeReady>> {

@@ -1,6 +1,6 @@
 /** `subrosa edge owner|renew|serve|run|demo`: a device's integer network, computed by two servers that see only uniform words. */
 import { type Command, Option } from 'commander';
-import { edgeDemo } from './edge-demo.ts';
+import { DEFAULT_EDGE_DEMO, edgeDemo } from './edge-demo.ts';
 import { NAMED_NETWORKS } from './edge-network.ts';
 import { prepareParties } from './edge-owner.ts';
 import { renewDeviceFile } from './edge-renew.ts';
@@ -117,7 +117,7 @@ function addEdgeDemo(edge: Command, terminal: Terminal): void {
     .description(
       'start both edges on this machine, run a network with their help, compare with clear inference',
     )
-    .option('--network <name|file>', NETWORK_HELP, 'alexnet')
+    .option('--network <name|file>', NETWORK_HELP, DEFAULT_EDGE_DEMO.network)
     .option('--weights <dir>', WEIGHTS_HELP);
   protocolOptions(demo)
     .option('--json', 'one JSON object on standard output, for programs')

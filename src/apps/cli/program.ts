@@ -7,7 +7,8 @@ import { WHO_LEARNS_WHAT } from './disclosure.ts';
 import { doctor } from './doctor.ts';
 import { addAttack } from './attack.ts';
 import { addAuthority, WHO_LEARNS_WHAT_IN_TRAINING } from './authority.ts';
-import { addEdge } from './edge.ts';
+import { addEdge, WHO_LEARNS_WHAT_AT_EDGES } from './edge.ts';
+import { DEFAULT_EDGE_DEMO, edgeDemo, type EdgeDemoFlags } from './edge-demo.ts';
 import { addEncryptData } from './encrypt-data.ts';
 import { inspect } from './inspect.ts';
 import { installation } from './installation.ts';
@@ -26,7 +27,12 @@ const NETWORK_FLAG = [
 const MODELS_FLAG = ['--models <dir>', 'where the model directories are', installation.models] as const;
 
 /** What `subrosa demo --mode` can show. */
-const DEMO_MODES = { speech: demo, cryptonn: cryptonnDemo } as const;
+const DEMO_MODES = {
+  speech: demo,
+  edge: ({ json }: Pick<EdgeDemoFlags, 'json'>, terminal: Terminal) =>
+    edgeDemo([], { ...DEFAULT_EDGE_DEMO, ...(json === true && { json }) }, terminal),
+  cryptonn: cryptonnDemo,
+} as const;
 type DemoMode = keyof typeof DEMO_MODES;
 
 /** Builds the program. `setExit` hears the exit code of commands that end without an error but not with 0. */
@@ -90,6 +96,7 @@ function addDemo(program: Command, terminal: Terminal, parts: EngineParts): void
     .option(...MODELS_FLAG)
     .option(...JSON_FLAG)
     .addHelpText('after', WHO_LEARNS_WHAT)
+    .addHelpText('after', `Mode edge (\`subrosa edge demo\` takes options):${WHO_LEARNS_WHAT_AT_EDGES}`)
     .addHelpText('after', `Mode cryptonn:${WHO_LEARNS_WHAT_IN_TRAINING}`)
     .action((flags) => DEMO_MODES[flags.mode as DemoMode](flags, terminal, parts));
 }

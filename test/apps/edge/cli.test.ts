@@ -7,6 +7,7 @@ import { afterAll, expect, test } from 'vitest';
 import { installation } from '../../../src/apps/cli/installation.ts';
 import { engineParts } from '../../../src/apps/cli/parts.ts';
 import { runCommand } from '../../../src/apps/cli/run.ts';
+import { displayWidth } from '../../../src/apps/cli/table.ts';
 import { SeededGenerator } from '../../../src/nn/generator.ts';
 import { writeIntegerNetwork } from '../../../src/nn/integer-bytes.ts';
 import { evaluateIntegerNetwork } from '../../../src/nn/integer-evaluate.ts';
@@ -68,4 +69,21 @@ test('owner, two server processes and a device compute what clear inference comp
   expect(report.out).toMatch(/input 2 +numbers/);
   expect(report.out).toContain('4 dense');
   expect((await run('edge', 'serve', '--role', 'a', '--file', at('parties/edge-b.bin'))).code).toBe(2);
+});
+
+test('the demonstration starts both edges itself and compares with clear inference', async () => {
+  const { code, out, err } = await run('edge', 'demo', '--network', at('network.srin'), '--relay');
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+  for (const party of ['edge a  process', 'edge b  process', 'device', 'sharing with relay'])
+    expect(out).toContain(party);
+  expect(out).toMatch(/1 convolution .*M/);
+  expect(out).toContain('Clear inference on this machine gives the same integers');
+  expect(
+    Math.max(
+      ...out
+        .split('\n')
+        .map(displayWidth)
+        .filter((_, i) => i < 6),
+    ),
+  ).toBeLessThanOrEqual(100);
 });

@@ -7,6 +7,8 @@ import { counterFile } from '../../../src/apps/edge/counter-file.ts';
 import { provision, readDevice, readEdge } from '../../../src/apps/edge/provisioning.ts';
 import { connectEdge } from '../../../src/apps/edge/websocket-link.ts';
 import type { EdgeReady } from '../../../src/apps/cli/edge-serve.ts';
+import { engineParts } from '../../../src/apps/cli/parts.ts';
+import { runCommand } from '../../../src/apps/cli/run.ts';
 import { CommandProcess } from '../../../src/apps/cli/server-process.ts';
 import { integerConvolution } from '../../../src/kernel/integer-linear-map.ts';
 import { openKernel } from '../../../src/kernel/open.ts';
@@ -17,6 +19,7 @@ import { EdgeDevice } from '../../../src/protocols/edge/device.ts';
 import { EdgeService } from '../../../src/protocols/edge/edge-service.ts';
 import { longestMessage } from '../../../src/protocols/edge/layer-plan.ts';
 import { RequestCounter } from '../../../src/protocols/edge/request-counter.ts';
+import { RecordingTerminal } from '../fake-engine.ts';
 import { denseNetwork, memoryLink, plainApply, randomInt8 } from '../../protocols/edge/edge-pair.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'subrosa-edge-load-'));
@@ -96,7 +99,20 @@ test('64 devices at once get exact results; the memory of an edge grows by less 
   // Per device its layer as message and as words, twice over for copies; and what the collector leaves lying about.
   const allowed = DEVICES * 2 * (2 * longestMessage(plan, 1) + words) + 128 * 2 ** 20;
   const grown = [peakBytes(a.ready.pid) - idle[0]!, peakBytes(b.ready.pid) - idle[1]!];
+  const mb = (bytes: number) => (bytes / 2 ** 20).toFixed(0);
+  const text = grown.map((bytes, i) => `${mb(idle[i]!)} + ${mb(bytes)} MiB`).join(', ');
+  process.stderr.write(
+    `${DEVICES} devices at once: resident memory of edge a and b ${text}, allowed + ${mb(allowed)}\n`,
+  );
   for (const bytes of grown) expect(bytes).toBeLessThan(allowed);
+}, 600_000);
+
+test('`demo --mode edge` runs AlexNet with both checks on', async () => {
+  const terminal = new RecordingTerminal();
+  expect(await runCommand(['demo', '--mode', 'edge', '--json'], terminal, engineParts)).toBe(0);
+  const { outputs, layers, equal, bytesUp, bytesDown } = JSON.parse(terminal.output);
+  expect([outputs[0].length, layers.length, equal]).toEqual([1000, 8, true]);
+  expect(bytesUp + bytesDown).toBeLessThan(6.9e6);
 }, 600_000);
 
 test('after 1,000 requests the device stores what it stored after one', async () => {
