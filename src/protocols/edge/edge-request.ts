@@ -4,7 +4,8 @@ import type { EdgeService } from './edge-service.ts';
 import type { PlannedLayer } from './layer-plan.ts';
 import { MaskStream } from './mask-stream.ts';
 import type { EdgeMessage } from './messages.ts';
-import { digestOf, isSigned, type RelayContext, signRelay } from './relay-proof.ts';
+import type { RelayedPart } from './relay-box.ts';
+import { digestOf, isSigned, type RelayContext, type RelayProof, signRelay } from './relay-proof.ts';
 import { addShares, packShares, unpackShares } from './share-ring.ts';
 
 export type BeginMessage = Extract<EdgeMessage, { kind: 'begin' }>;
@@ -84,17 +85,25 @@ export class EdgeRequest {
    * @throws {ProtocolError} when B did not sign its part: nobody would believe what it was. {@link DecodeError}
    */
   async joined(layer: number, { y, work }: LayerOutput): Promise<EdgeAnswer | null> {
-    const { plan, relayKey } = this.#service.options;
-    const planned = plan.layers[layer]!;
+    const planned = this.#service.options.plan.layers[layer]!;
     if (!this.#relays) return ownAnswer(layer, planned, y, work);
     const other = await this.#service.relayed.take(this.#device, this.number, layer);
     if (other === null) return null;
-    const proof = { digest: await digestOf(other.shares), signature: other.signature };
-    if (!(await isSigned(relayKey, this.#context(layer), proof)))
-      throw new ProtocolError('edge b did not sign what it relayed');
+    // The platform hashes and checks while this thread adds; nothing leaves before both are done.
+    const proving = this.#proof(layer, other);
+    // Heard below, should the words be good.
+    proving.catch(() => undefined);
     const theirs = unpackShares(other.shares, y.length, planned.bits);
     const shares = packShares(addShares(y, theirs, planned.bits), planned.bits);
+    const proof = await proving;
     return { kind: 'joint', layer, work, relayedWork: other.work, proof, shares };
+  }
+
+  async #proof(layer: number, { shares, signature }: RelayedPart): Promise<RelayProof> {
+    const proof = { digest: await digestOf(shares), signature };
+    if (!(await isSigned(this.#service.options.relayKey, this.#context(layer), proof)))
+      throw new ProtocolError('edge b did not sign what it relayed');
+    return proof;
   }
 
   /** The device's shares of the next layer. Null when the answer went to the other edge. @throws {ProtocolError} {@link DecodeError} */
@@ -106,9 +115,13 @@ export class EdgeRequest {
       throw new ProtocolError(`layer ${this.#nextLayer} was expected, not ${layer}`);
     this.#nextLayer++;
     const x = unpackShares(shares, this.#batch * planned.inputs, planned.bits);
+    const run = { layer, direction: 'out' } as const;
+    const masking = this.#outputs?.words(run, this.#batch * planned.outputs, planned.bits);
+    // Heard below.
+    masking?.catch(() => undefined);
     const { y, work } = await this.#apply(layer, planned, x);
-    if (this.#outputs === null) return ownAnswer(layer, planned, y, work);
-    const mask = await this.#outputs.words({ layer, direction: 'out' }, y.length, planned.bits);
+    const mask = await masking;
+    if (mask === undefined) return ownAnswer(layer, planned, y, work);
     const masked = packShares(addShares(y, mask, planned.bits), planned.bits);
     await this.#relay(layer, work, masked);
     return null;

@@ -33,23 +33,19 @@ export function packedShareBytes(count: number, bits: number): number {
 
 /** The `bits` low bits of each word, least significant bit first, without gaps; the last byte is filled with zeros. */
 export function packShares(words: Uint32Array, bits: number): Uint8Array<ArrayBuffer> {
-  const packed = new Uint32Array(Math.ceil((words.length * bits) / 32));
+  // One word more than the data, so that what straddles the last border has a place.
+  const packed = new Uint32Array(Math.ceil((words.length * bits) / 32) + 1);
   const keep = ringMask(bits);
-  let filling = 0;
-  let used = 0;
-  let at = 0;
+  let [at, used] = [0, 0];
   for (let i = 0; i < words.length; i++) {
     const word = words[i]! & keep;
-    filling |= word << used;
+    packed[at]! |= word << used;
+    // Two shifts, because one by 32 is one by 0 in JavaScript.
+    packed[at + 1] = (word >>> 1) >>> (31 - used);
     used += bits;
-    if (used >= 32) {
-      packed[at++] = filling;
-      used -= 32;
-      // A shift by 32 is a shift by 0 in JavaScript; the widths decide this branch, never the words.
-      filling = used === 0 ? 0 : word >>> (bits - used);
-    }
+    at += used >>> 5;
+    used &= 31;
   }
-  if (used > 0) packed[at] = filling;
   return new Uint8Array(packed.buffer, 0, packedShareBytes(words.length, bits));
 }
 
