@@ -42,8 +42,8 @@ export class Conv2d implements Layer {
   constructor(spec: LayerSpec & { kind: 'conv2d' }, inputShape: SampleShape, generator: SeededGenerator) {
     this.spec = spec;
     this.inputShape = inputShape;
-    const padding = spec.padding ?? [0, 0];
-    this.geometry = windowGeometry('a convolution', inputShape, spec.size, spec.stride ?? [1, 1], padding);
+    const { size, stride = [1, 1], padding = [0, 0], dilation } = spec;
+    this.geometry = windowGeometry('a convolution', inputShape, size, stride, padding, dilation);
     const { channels, outHeight, outWidth } = this.geometry;
     this.#groups = spec.groups ?? 1;
     if (!(this.#groups >= 1) || channels % this.#groups !== 0 || spec.filters % this.#groups !== 0) {

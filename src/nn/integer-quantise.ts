@@ -279,8 +279,8 @@ function quantisedRows(
 function linearMapOf(layer: Dense | Conv2d, weights: Int8Array): IntegerLinearMap {
   if (layer instanceof Dense)
     return { kind: 'dense', inputs: sizeOf(layer.inputShape), outputs: layer.spec.outputs, weights };
-  const { size, stride, padding } = layer.geometry;
+  const { size, stride, padding, dilation } = layer.geometry;
   const { filters, groups = 1 } = layer.spec;
   const image = imageOf(layer.inputShape, 'a convolution');
-  return integerConvolution(image, filters, size, weights, { stride, padding, groups });
+  return integerConvolution(image, filters, size, weights, { stride, padding, dilation, groups });
 }

@@ -25,6 +25,8 @@ export type LayerSpec =
       readonly stride?: readonly [vertical: number, horizontal: number];
       /** Zeros added on each side, `[vertical, horizontal]`. */
       readonly padding?: readonly [vertical: number, horizontal: number];
+      /** Distance of neighbouring taps; 1 by default. */
+      readonly dilation?: readonly [vertical: number, horizontal: number];
       readonly groups?: number;
       readonly bias?: boolean;
       readonly bits?: number;

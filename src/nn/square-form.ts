@@ -126,6 +126,10 @@ class StageBuilder {
       this.problems.push(`layer ${index}: conv2d with padding`);
       return;
     }
+    if (convolution && layer.geometry.dilation.some((d) => d > 1)) {
+      this.problems.push(`layer ${index}: conv2d with dilation`);
+      return;
+    }
     const weights = convolution ? ungroupedFilters(layer, values) : Float64Array.from(values);
     const rows = layer.outputShape[0];
     const cols = weights.length / rows;
@@ -239,7 +243,7 @@ class StageBuilder {
 }
 
 /**
- * The stages of a trained network, equal to it in inference up to rounding. Accepts dense and conv2d (no padding), batch norm,
+ * The stages of a trained network, equal to it in inference up to rounding. Accepts dense and conv2d (no padding, no dilation), batch norm,
  * square, quadratic, polynomials of degree two, mean pools after an activation, dropout.
  * @throws {UnsupportedOpError} naming every layer that has no such form.
  */

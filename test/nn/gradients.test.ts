@@ -30,6 +30,15 @@ const ROWS: readonly Row[] = [
     shape: [4, 5, 6],
     batch: 2,
   },
+  {
+    name: 'conv2d, dilation, stride, padding, groups',
+    spec: {
+      ...{ kind: 'conv2d', filters: 4, size: [2, 3], stride: [1, 2], padding: [1, 2] },
+      ...{ dilation: [2, 3], groups: 2 },
+    },
+    shape: [2, 5, 6],
+    batch: 2,
+  },
   { name: 'batch norm of features', spec: { kind: 'batch-norm' }, shape: [4], batch: 6 },
   { name: 'batch norm of channels', spec: { kind: 'batch-norm' }, shape: [3, 2, 3], batch: 3 },
   { name: 'batch norm, shared', spec: { kind: 'batch-norm', shared: true }, shape: [4], batch: 6 },

@@ -32,7 +32,7 @@ function pixels(count: number, seed: number): Float32Array {
   return Float32Array.from({ length: count * SIZE }, () => generator.below(256) / 255);
 }
 
-/** Two convolutions with a short cut around the second: padding, stride, groups, every kind of node. */
+/** Convolutions with short cuts around them: padding, stride, dilation, groups, every kind of node. */
 function residual(): LayerGraph {
   const generator = new SeededGenerator(3);
   const layer = (spec: LayerSpec, shape: readonly number[]): GraphNode => ({
@@ -52,7 +52,7 @@ function residual(): LayerGraph {
     { kind: 'zero-extend', to: { channels: 8, height: 5, width: 4 } },
     { kind: 'add', from: 3, other: 5 },
     layer({ kind: 'relu' }, [8, 5, 4]),
-    { ...layer({ kind: 'conv2d', filters: 8, size, padding: [1, 1] }, [8, 5, 4]) },
+    layer({ kind: 'conv2d', filters: 8, size, padding: [2, 1], dilation: [2, 1] }, [8, 5, 4]),
     { kind: 'add', from: 8, other: 7 },
     layer({ kind: 'max-pool', size: pair }, [8, 5, 4]),
     layer({ kind: 'dense', outputs: 7 }, [8, 2, 2]),

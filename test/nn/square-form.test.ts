@@ -139,6 +139,9 @@ describe('square form', () => {
     const network = new Sequential([1, 4, 4], specs, { multiply, seed: 1 });
     expect(() => toSquareForm(network)).toThrow(UnsupportedOpError);
     expect(() => toSquareForm(network)).toThrow(/padding.*relu.*max-pool.*last layer/s);
+    const dilated: LayerSpec = { kind: 'conv2d', filters: 2, size: [2, 2], dilation: [2, 1] };
+    const wide = new Sequential([1, 4, 4], [dilated, { kind: 'dense', outputs: 2 }], { multiply, seed: 1 });
+    expect(() => toSquareForm(wide)).toThrow(/dilation/);
   });
 });
 
