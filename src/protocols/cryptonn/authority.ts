@@ -2,7 +2,6 @@
  * The authority: holds master secrets, derives function keys under the policy of each data set, and writes every decision to its log
  * before the key leaves. It never sees a ciphertext. It could open all of them: authority and trainer must not be one party.
  */
-import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import type { Seed } from '../../base/brand.ts';
 import { DecodeError, KeyRefusedError, ProtocolError, type RefusalReason } from '../../base/errors.ts';
@@ -138,7 +137,7 @@ export class Authority<K> implements Disposable {
   async #issue(request: KeyRequest): Promise<KeyAnswer<K>> {
     const { requester, dataset, axis, weights } = request;
     if (request.seen !== undefined) assertNotBehind(this.#heads, request.seen);
-    const digest = vectorDigest(weights);
+    const digest = await vectorDigest(weights);
     let policy: AxisPolicy;
     try {
       policy = this.#allow(request);
@@ -257,8 +256,10 @@ function refusal(reason: RefusalReason, explanation: string): KeyRefusedError {
   return new KeyRefusedError(reason, explanation);
 }
 
-function vectorDigest(weights: Int32Array): string {
-  return bytesToHex(sha256(new Uint8Array(Int32Array.from(weights).buffer)));
+/** The platform's SHA-256: a step asks for half a megabyte of vectors. */
+async function vectorDigest(weights: Int32Array): Promise<string> {
+  const bytes = new Uint8Array(Int32Array.from(weights).buffer);
+  return bytesToHex(new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes)));
 }
 
 /** Entries are policy-bounded far below 2^15. */

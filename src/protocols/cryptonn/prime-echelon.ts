@@ -1,21 +1,22 @@
 /**
- * A reduced echelon form modulo one prime below 2^26, so that products of residues and their sums with a residue are exact in
- * double precision. Columns are kept in an order of its own, those of the pivots first: what an elimination touches is contiguous.
+ * A reduced echelon form modulo one prime below 2^26. Residues are centred, at most (p + 1) / 2 in size, so that products of two and
+ * their sums with a third are exact in double precision. Columns are kept in an order of its own, those of the pivots
+ * first: what an elimination touches is contiguous.
  */
 
 /** Sums of products stay below this. */
-const EXACT_LIMIT = 2 ** 53;
+const EXACT_LIMIT = 2 ** 52;
+/** 1.5 * 2^52: adding and subtracting it rounds a smaller double to the nearest integer. */
+const ROUNDING = 6_755_399_441_055_744;
 
-/** x - p floor(x / p) for |x| < 2^53, in [0, p). */
-function reduced(x: number, p: number, inverse: number): number {
-  const r = x - Math.floor(x * inverse) * p;
-  if (r < 0) return r + p;
-  return r >= p ? r - p : r;
+/** x minus the nearest multiple of p, for |x| < 2^52: a zero is exactly zero. */
+function centred(x: number, p: number, inverse: number): number {
+  return x - (x * inverse + ROUNDING - ROUNDING) * p;
 }
 
-function reduceFrom(values: Float64Array, first: number, p: number): void {
+function centreFrom(values: Float64Array, first: number, p: number): void {
   const inverse = 1 / p;
-  for (let j = first; j < values.length; j++) values[j] = reduced(values[j], p, inverse);
+  for (let j = first; j < values.length; j++) values[j] = centred(values[j], p, inverse);
 }
 
 /** a^(p - 2) mod p. */
@@ -24,15 +25,15 @@ function modularInverse(a: number, p: number): number {
   let result = 1;
   let square = a;
   for (let e = p - 2; e > 0; e = Math.floor(e / 2)) {
-    if (e % 2 === 1) result = reduced(result * square, p, inverse);
-    square = reduced(square * square, p, inverse);
+    if (e % 2 === 1) result = centred(result * square, p, inverse);
+    square = centred(square * square, p, inverse);
   }
   return result;
 }
 
 export class PrimeEchelon {
   readonly prime: number;
-  /** Row k has a one at place k, zeros at the other places below the rank, and residues from there on. */
+  /** Row k has a one at place k, zeros at the other places below the rank, and centred residues from there on. */
   readonly #rows: Float64Array[] = [];
   /** The column at each place. */
   readonly #columns: Uint32Array;
@@ -63,9 +64,9 @@ export class PrimeEchelon {
       if (factor === 0) continue;
       const row = this.#rows[k] as Float64Array;
       for (let j = rank; j < out.length; j++) out[j] -= factor * row[j];
-      if (++pending % most === 0) reduceFrom(out, rank, p);
+      if (++pending % most === 0) centreFrom(out, rank, p);
     }
-    reduceFrom(out, rank, p);
+    centreFrom(out, rank, p);
     return out.every((value) => value === 0) ? undefined : out;
   }
 
@@ -76,16 +77,18 @@ export class PrimeEchelon {
     const rank = this.rank;
     const pivot = residual.findIndex((value) => value !== 0);
     const scale = modularInverse(residual[pivot], p);
-    for (let j = rank; j < residual.length; j++) residual[j] = reduced(residual[j] * scale, p, inverse);
+    for (let j = rank; j < residual.length; j++) residual[j] = centred(residual[j] * scale, p, inverse);
     swap(residual, rank, pivot);
-    swap(this.#columns, rank, pivot);
+    const column = this.#columns[rank];
+    this.#columns[rank] = this.#columns[pivot];
+    this.#columns[pivot] = column;
     for (const row of this.#rows) {
       swap(row, rank, pivot);
       const negative = row[rank] === 0 ? 0 : p - row[rank];
       row[rank] = 0;
       if (negative === 0) continue;
       for (let j = rank + 1; j < row.length; j++)
-        row[j] = reduced(row[j] + negative * residual[j], p, inverse);
+        row[j] = centred(row[j] + negative * residual[j], p, inverse);
     }
     this.#rows.push(residual);
   }
@@ -99,14 +102,14 @@ export class PrimeEchelon {
       const coefficient = coefficients[i] as number;
       for (let j = 0; j < sum.length; j++) {
         const value = vector[j] as number;
-        if (value !== 0) sum[j] = reduced(sum[j] + coefficient * value, p, inverse);
+        if (value !== 0) sum[j] = centred(sum[j] + coefficient * value, p, inverse);
       }
     });
-    return this.residual(sum, p) === undefined;
+    return this.residual(sum, p / 2) === undefined;
   }
 }
 
-function swap(values: Float64Array | Uint32Array, i: number, j: number): void {
+function swap(values: Float64Array, i: number, j: number): void {
   const value = values[i] as number;
   values[i] = values[j] as number;
   values[j] = value;
