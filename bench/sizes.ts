@@ -6,6 +6,8 @@ import { createRequire } from 'node:module';
 import type { SEALLibrary } from 'node-seal/implementation/seal.js';
 import { openKernel } from '../src/kernel/open.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';
+import { BgvContext } from '../src/schemes/bgv/context.ts';
+import { BgvParams } from '../src/schemes/bgv/params.ts';
 import { CkksContext } from '../src/schemes/ckks/context.ts';
 import { CkksParams } from '../src/schemes/ckks/params.ts';
 import { droppableBits } from '../src/schemes/rlwe/dropped-bits.ts';
@@ -17,6 +19,8 @@ const SETS = [
   { logN: 14, logQ: [50, 40, 40, 40, 40, 40, 40, 40], logP: [50] },
 ] as const;
 const LOG_SCALE = 32;
+/** 1 mod 2N. */
+const PLAINTEXT_MODULUS = 65537;
 /** A reply whose slots may be off by 2^-10, six standard deviations. */
 const REPLY_ERROR = 2 ** -10;
 
@@ -61,6 +65,25 @@ async function ourSizes(
   ]);
 }
 
+/** Replies of exact integers: a product at the lowest level that holds it. */
+async function bgvReplySizes(kernel: Kernel, set: ParameterSet): Promise<Map<string, [number, number]>> {
+  const params = BgvParams.create({ ...set, plaintextModulus: PLAINTEXT_MODULUS });
+  using context = await BgvContext.open(params, { kernel });
+  using arena = context.arena();
+  using generator = context.keyGenerator();
+  using secret = generator.secretKey();
+  using keys = generator.evaluationKeys(secret, { relinearize: true });
+  using encryptor = context.encryptor(secret, arena);
+  const evaluator = context.evaluator(keys, arena);
+  const fresh = encryptor.encrypt(context.encoder(arena).encode([1, 2, 3]));
+  const reply = evaluator.modSwitchLowest(evaluator.mul(fresh, fresh));
+  const words = 2 * wordBytes(set, set.logQ.length);
+  return new Map([
+    ['integers, reply, one prime', [words, reply.toBytes().length]],
+    ['the same without low bits', [words, reply.toRoundedBytes().length]],
+  ]);
+}
+
 interface Saved {
   saveArray(compression: never): ArrayLike<number>;
 }
@@ -99,13 +122,14 @@ export const sizes: Bench = async () => {
   const rows: BenchRow[] = [];
   for (const set of SETS) {
     const theirs = await sealSizes(set);
-    for (const [object, [wordsBytes, bytes]] of await ourSizes(kernel, set)) {
+    const ours = [...(await ourSizes(kernel, set)), ...(await bgvReplySizes(kernel, set))];
+    for (const [object, [wordsBytes, bytes]] of ours) {
       const seal = theirs.get(object);
-      const ours = { object, logN: set.logN, limbs: set.logQ.length, wordsBytes, bytes };
+      const row = { object, logN: set.logN, limbs: set.logQ.length, wordsBytes, bytes };
       rows.push(
         seal === undefined
-          ? ours
-          : { ...ours, sealBytes: seal[0], sealCompressed: seal[1], ratio: seal[1] / bytes },
+          ? row
+          : { ...row, sealBytes: seal[0], sealCompressed: seal[1], ratio: seal[1] / bytes },
       );
     }
   }

@@ -34,7 +34,10 @@ function singleTargets(context: BgvContext): FuzzTarget[] {
   using encryptor = context.encryptor(secret, arena);
   const plaintext = context.encoder(arena).encode([1, -2, 3]);
   const single = encryptor.encrypt(plaintext).toBytes();
-  const batch = encryptor.encryptBatch([plaintext, plaintext]).toBytes();
+  const pair = encryptor.encryptBatch([plaintext, plaintext]);
+  const batch = pair.toBytes();
+  using keys = generator.evaluationKeys(secret, {});
+  const rounded = context.evaluator(keys, arena).modSwitchLowest(pair).toRoundedBytes();
   return [
     {
       name: 'BGV ciphertext',
@@ -45,6 +48,13 @@ function singleTargets(context: BgvContext): FuzzTarget[] {
       name: 'BGV batch',
       corpus: [batch, batch, single],
       parse: into(context, (bytes, scratch) => BgvCiphertextBatch.fromBytes(context, bytes, scratch, 4)),
+    },
+    {
+      name: 'rounded BGV batch',
+      corpus: [rounded, rounded, batch],
+      parse: into(context, (bytes, scratch) =>
+        BgvCiphertextBatch.fromRoundedBytes(context, bytes, scratch, 4),
+      ),
     },
     {
       name: 'BGV parameters',
@@ -59,12 +69,20 @@ function crtTargets(context: BgvCrtContext): FuzzTarget[] {
   using generator = context.keyGenerator();
   using secret = generator.secretKey();
   using encryptor = context.encryptor(secret, arena);
-  const bytes = encryptor.encrypt(context.encoder(arena).encode([2n ** 25n, -3n])).toBytes();
+  using keys = generator.evaluationKeys(secret, {});
+  const ciphertext = encryptor.encrypt(context.encoder(arena).encode([2n ** 25n, -3n]));
+  const bytes = ciphertext.toBytes();
+  const rounded = context.evaluator(keys, arena).modSwitchLowest(ciphertext).toRoundedBytes();
   return [
     {
       name: 'BGV ciphertext of several moduli',
       corpus: [bytes],
       parse: into(context, (mutant, scratch) => BgvCrtCiphertext.fromBytes(context, mutant, scratch)),
+    },
+    {
+      name: 'rounded BGV ciphertext of several moduli',
+      corpus: [rounded, rounded, bytes],
+      parse: into(context, (mutant, scratch) => BgvCrtCiphertext.fromRoundedBytes(context, mutant, scratch)),
     },
     {
       name: 'BGV parameters of several moduli',

@@ -10,9 +10,10 @@ import type { Words } from '../../kernel/kernel.ts';
 import type { Arena } from '../../ring/arena.ts';
 import { readRlweCiphertexts, writeRlweCiphertexts } from '../rlwe/ciphertext-wire.ts';
 import { RlweCiphertexts, type RlweFacts } from '../rlwe/ciphertext.ts';
-import { NOISE_CODEC } from './ciphertext-wire.ts';
+import { readRounded, writeRounded } from '../rlwe/rounded-wire.ts';
+import { NOISE_CODEC, ROUNDED_CODEC } from './ciphertext-wire.ts';
 import type { BgvContext } from './context.ts';
-import { noiseRoom } from './noise-bound.ts';
+import { droppableExactly, noiseRoom } from './noise-bound.ts';
 
 export interface BgvFacts extends RlweFacts<BgvContext> {
   /** log2 of a bound on the canonical norm of v / t: see noise-bound.ts. */
@@ -71,6 +72,32 @@ export class BgvCiphertextBatch extends RlweCiphertexts<BgvContext> {
     const { words, facts } = readRlweCiphertexts(context, bytes, NOISE_CODEC, { single: false, maxCount });
     return arena.adopt(new BgvCiphertextBatch(words, facts));
   }
+
+  /**
+   * A reply: without the low bits that decryption does not need, as many as {@link droppableExactly} proves. Only for two parts at
+   * level 0, where {@link BgvEvaluator.modSwitchLowest} leads as a rule. Nothing more is learnt from it: it is computed from what
+   * would have been sent otherwise.
+   *
+   * @throws {ShapeError}
+   */
+  toRoundedBytes(): Uint8Array {
+    return writeRounded(this, ROUNDED_CODEC, droppableExactly(this.context.modulusBits, this.noiseBits));
+  }
+
+  /**
+   * As {@link BgvCiphertextBatch.fromBytes}, of what {@link toRoundedBytes} wrote. It decrypts exactly and has no room for more.
+   *
+   * @throws {DecodeError} {@link ParamsMismatchError}
+   */
+  static fromRoundedBytes(
+    context: BgvContext,
+    bytes: Uint8Array,
+    arena: Arena,
+    maxCount: number,
+  ): BgvCiphertextBatch {
+    const { words, facts } = readRounded(context, bytes, ROUNDED_CODEC, maxCount);
+    return arena.adopt(new BgvCiphertextBatch(words, facts));
+  }
 }
 
 /** One ciphertext: a batch of one. */
@@ -82,6 +109,12 @@ export class BgvCiphertext extends BgvCiphertextBatch {
   /** @throws {DecodeError} {@link ParamsMismatchError} */
   static override fromBytes(context: BgvContext, bytes: Uint8Array, arena: Arena): BgvCiphertext {
     const { words, facts } = readRlweCiphertexts(context, bytes, NOISE_CODEC, { single: true, maxCount: 1 });
+    return arena.adopt(new BgvCiphertext(words, facts));
+  }
+
+  /** @throws {DecodeError} {@link ParamsMismatchError} */
+  static override fromRoundedBytes(context: BgvContext, bytes: Uint8Array, arena: Arena): BgvCiphertext {
+    const { words, facts } = readRounded(context, bytes, ROUNDED_CODEC, 1);
     return arena.adopt(new BgvCiphertext(words, facts));
   }
 }

@@ -27,7 +27,7 @@ export class BgvContext extends RlweContext<BgvParams> {
     try {
       this.plainRing = new Ring(this.kernel, params.n, [modulusOf(params.t)]);
     } catch (error) {
-      this.ring[Symbol.dispose]();
+      this.disposeRing();
       throw error;
     }
   }
@@ -37,11 +37,14 @@ export class BgvContext extends RlweContext<BgvParams> {
     return openContext(options, (resources) => new BgvContext(params, resources));
   }
 
-  /** Each over the same kernel, which stays the caller's. */
+  /** A family: each over the same kernel, which stays the caller's, and over the tables of the first. Disposed together. */
   static openAll(params: readonly BgvParams[], resources: ContextResources): BgvContext[] {
     const contexts: BgvContext[] = [];
     try {
-      for (const each of params) contexts.push(new BgvContext(each, { ...resources, ownsKernel: false }));
+      for (const each of params) {
+        const shared = contexts[0] === undefined ? {} : { ring: contexts[0].ring };
+        contexts.push(new BgvContext(each, { ...resources, ...shared, ownsKernel: false }));
+      }
     } catch (error) {
       for (const context of contexts) context[Symbol.dispose]();
       throw error;

@@ -3,6 +3,7 @@ import type { ParamsId } from '../../base/brand.ts';
 import { type Arena, Owned } from '../../ring/arena.ts';
 import { HEADER_BYTES, readHeader, WireKind, writeHeader } from '../rlwe/wire.ts';
 import { BgvCiphertext } from './ciphertext.ts';
+import type { BgvContext } from './context.ts';
 import type { BgvCrtContext } from './crt-context.ts';
 
 export class BgvCrtCiphertext extends Owned {
@@ -24,9 +25,18 @@ export class BgvCrtCiphertext extends Owned {
 
   /** Header, then each component as its length, u32, and its bytes. */
   toBytes(): Uint8Array {
-    const parts = this.components.map((component) => component.toBytes());
+    return this.#write(WireKind.bgvCrtCiphertext, (component) => component.toBytes());
+  }
+
+  /** The same of components without their low bits: see {@link BgvCiphertextBatch.toRoundedBytes}. @throws {ShapeError} */
+  toRoundedBytes(): Uint8Array {
+    return this.#write(WireKind.bgvCrtRounded, (component) => component.toRoundedBytes());
+  }
+
+  #write(kind: WireKind, bytesOf: (component: BgvCiphertext) => Uint8Array): Uint8Array {
+    const parts = this.components.map(bytesOf);
     const body = parts.reduce((sum, part) => sum + 4 + part.length, 0);
-    const writer = writeHeader(WireKind.bgvCrtCiphertext, this.paramsId, body);
+    const writer = writeHeader(kind, this.paramsId, body);
     for (const part of parts) {
       writer.u32(part.length);
       writer.bytes(part);
@@ -36,20 +46,34 @@ export class BgvCrtCiphertext extends Owned {
 
   /** @throws {DecodeError} {@link ParamsMismatchError} */
   static fromBytes(context: BgvCrtContext, bytes: Uint8Array, arena: Arena): BgvCrtCiphertext {
-    const reader = readHeader('a CRT ciphertext', bytes, WireKind.bgvCrtCiphertext, context.params.id);
-    return assemble(arena, context, (_, i) => {
-      const length = reader.u32();
-      if (length < HEADER_BYTES || length > reader.remaining)
-        throw reader.error('a component of wrong length');
-      const component = BgvCiphertext.fromBytes(context.components[i]!, reader.bytes(length), arena);
-      if (i === context.components.length - 1) reader.end();
-      return component;
-    });
+    return readComponents(context, bytes, arena, WireKind.bgvCrtCiphertext, BgvCiphertext.fromBytes);
+  }
+
+  /** @throws {DecodeError} {@link ParamsMismatchError} */
+  static fromRoundedBytes(context: BgvCrtContext, bytes: Uint8Array, arena: Arena): BgvCrtCiphertext {
+    return readComponents(context, bytes, arena, WireKind.bgvCrtRounded, BgvCiphertext.fromRoundedBytes);
   }
 
   protected override free(): void {
     for (const component of this.components) component[Symbol.dispose]();
   }
+}
+
+function readComponents(
+  context: BgvCrtContext,
+  bytes: Uint8Array,
+  arena: Arena,
+  kind: WireKind,
+  read: (context: BgvContext, bytes: Uint8Array, arena: Arena) => BgvCiphertext,
+): BgvCrtCiphertext {
+  const reader = readHeader('a CRT ciphertext', bytes, kind, context.params.id);
+  return assemble(arena, context, (own, i) => {
+    const length = reader.u32();
+    if (length < HEADER_BYTES || length > reader.remaining) throw reader.error('a component of wrong length');
+    const component = read(own, reader.bytes(length), arena);
+    if (i === context.components.length - 1) reader.end();
+    return component;
+  });
 }
 
 /** One component per modulus, made in order in `arena`; what was made is freed when `make` throws. */

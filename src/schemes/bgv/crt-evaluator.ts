@@ -62,7 +62,7 @@ export class BgvCrtEvaluator {
 
   /** Each component at the lowest level that holds it: for replies. */
   modSwitchLowest(a: BgvCrtCiphertext): BgvCrtCiphertext {
-    return this.#each(a, (evaluator, x) => evaluator.modSwitchTo(x, evaluator.lowestLevel(x)));
+    return this.#each(a, (evaluator, x) => evaluator.modSwitchLowest(x));
   }
 
   rotate(a: BgvCrtCiphertext, by: number): BgvCrtCiphertext {

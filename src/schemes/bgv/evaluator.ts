@@ -151,6 +151,11 @@ export class BgvEvaluator extends RlweEvaluator<BgvContext, BgvCiphertextBatch, 
     return Math.min(...[...switchedDown(this.context.modulusBits, a)].map(({ level }) => level));
   }
 
+  /** Switched down to {@link lowestLevel}: a reply, as small as it gets before {@link BgvCiphertextBatch.toRoundedBytes}. */
+  modSwitchLowest<T extends BgvCiphertextBatch>(a: T): T {
+    return this.modSwitchTo(a, this.lowestLevel(a));
+  }
+
   /** Swaps the two rows; as {@link RlweEvaluator.rotate}, with the key of `conjugate` in the plan. */
   swapRows<T extends BgvCiphertextBatch>(a: T): T {
     return this.applyGalois(a, conjugationElement(this.context.params.n));

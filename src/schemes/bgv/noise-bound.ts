@@ -10,6 +10,7 @@ import {
   modulusBits,
   publicKeyErrorBits,
 } from '../rlwe/noise-bound.ts';
+import type { DroppedBits } from '../rlwe/dropped-bits.ts';
 import type { BgvParams } from './params.ts';
 
 /** What the bounds of BGV ciphertexts follow from. */
@@ -39,6 +40,20 @@ export function publicKeyBits(n: number): number {
 /** Largest noise bound at `level`: |v| <= Q / 4, so that the roundings of a decryption have room as well. */
 export function noiseRoom({ logQ, logT }: BgvModulusBits, level: number): number {
   return logQ.slice(0, level + 1).reduce((sum, bits) => sum + bits, 0) - logT - 2;
+}
+
+/** Of the largest |v| for which a decryption is exact, for the rounding of bounds that are kept in bits. */
+const EXACT_SHARE = 1 - 2 ** -20;
+
+/**
+ * The most low bits that a reply at level 0 need not carry, see ../rlwe/dropped-bits.ts. c(s) = v / t moves by an integer polynomial
+ * D = d_0 + d_1 s, so v by t D: a multiple of t, which decryption does not see while |v + t D| < q_0 / 2. No coefficient of v is
+ * above t 2^noiseBits, none of D above {@link droppedBound}, for every secret; each part may take half of what is left.
+ */
+export function droppableExactly({ n, logQ, logT }: BgvModulusBits, noiseBits: number): DroppedBits {
+  const room = EXACT_SHARE * 2 ** (logQ[0]! - logT - 1) - 2 ** noiseBits;
+  const most = (bound: number) => Math.max(0, Math.floor(Math.log2(bound)));
+  return { first: most(room), second: most(room / n) };
 }
 
 /** The facts that the choice of a level needs. */

@@ -22,6 +22,8 @@ export interface ContextResources {
   readonly kernel: Kernel;
   readonly ownsKernel: boolean;
   readonly random: RandomSource;
+  /** Tables of the same primes, borrowed; without them the context makes its own. */
+  readonly ring?: Ring;
 }
 
 async function openResources(options: ContextOptions): Promise<ContextResources> {
@@ -56,6 +58,7 @@ export class RlweContext<P extends RlweParams = RlweParams> implements Disposabl
   readonly ring: Ring;
   readonly random: RandomSource;
   #ownsKernel: boolean;
+  #ownsRing: boolean;
   #isDisposed = false;
 
   protected constructor(params: P, resources: ContextResources) {
@@ -63,7 +66,12 @@ export class RlweContext<P extends RlweParams = RlweParams> implements Disposabl
     this.kernel = resources.kernel;
     this.random = resources.random;
     this.#ownsKernel = resources.ownsKernel;
-    this.ring = new Ring(this.kernel, params.n, params.moduli);
+    this.#ownsRing = resources.ring === undefined;
+    this.ring = resources.ring ?? new Ring(this.kernel, params.n, params.moduli);
+  }
+
+  protected disposeRing(): void {
+    if (this.#ownsRing) this.ring[Symbol.dispose]();
   }
 
   /** A fresh owner for what is computed. @throws {DisposedError} */
@@ -118,7 +126,7 @@ export class RlweContext<P extends RlweParams = RlweParams> implements Disposabl
   [Symbol.dispose](): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    this.ring[Symbol.dispose]();
+    this.disposeRing();
     if (this.#ownsKernel) this.kernel[Symbol.dispose]();
   }
 }

@@ -30,6 +30,7 @@ export const WireKind = Object.freeze({
   ciphertextBatch: 6,
   bgvCrtCiphertext: 7,
   roundedBatch: 8,
+  bgvCrtRounded: 9,
 });
 export type WireKind = (typeof WireKind)[keyof typeof WireKind];
 

@@ -11,6 +11,7 @@ import {
 } from '../../../src/base/errors.ts';
 import { seededRandom } from '../../../src/base/testing.ts';
 import { centred, residue } from '../../../src/kernel/modular.ts';
+import { openKernel } from '../../../src/kernel/open.ts';
 import type { Arena } from '../../../src/ring/arena.ts';
 import { BgvCrtCiphertext } from '../../../src/schemes/bgv/crt-ciphertext.ts';
 import { BgvCrtContext } from '../../../src/schemes/bgv/crt-context.ts';
@@ -21,6 +22,7 @@ import { BgvCrtParams, type BgvCrtSpec } from '../../../src/schemes/bgv/crt-para
 import { BgvParams } from '../../../src/schemes/bgv/params.ts';
 import { EvaluationKeys } from '../../../src/schemes/rlwe/evaluation-keys.ts';
 import type { SecretKey } from '../../../src/schemes/rlwe/secret-key.ts';
+import { overrideMethods } from '../../kernel/override-methods.ts';
 
 /** 7681, 10753 and 11777 are 1 mod 128. */
 const INSECURE_THREE: BgvCrtSpec = {
@@ -183,4 +185,18 @@ test('parameters for integers of 100 bits: the product of two of them, exactly, 
   const product = at.modSwitchLowest(at.mul(seal.encrypt(code.encode([x])), seal.encrypt(code.encode([y]))));
   expect(code.decode(real.decryptor(key, scratch).decrypt(product))[0]).toBe(x * y);
   expect(() => BgvCrtParams.forIntent({ depth: 1, maxAbs: 2n ** 2000n })).toThrow(InvalidParamsError);
+});
+
+test('the contexts of several moduli share the tables of their primes', async () => {
+  using kernel = await openKernel();
+  const opened: number[] = [];
+  const counting = overrideMethods(kernel, {
+    openRing: (n, moduli) => {
+      opened.push(moduli.length);
+      return kernel.openRing(n, moduli);
+    },
+  });
+  using crt = await BgvCrtContext.open(BgvCrtParams.create(INSECURE_THREE), { kernel: counting });
+  expect(opened).toEqual([5, 1, 1, 1]);
+  expect(crt.components[1]!.ring).toBe(crt.components[0]!.ring);
 });

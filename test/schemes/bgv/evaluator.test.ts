@@ -153,7 +153,7 @@ describe.each([
     expectSlots(evaluator.sub(evaluator.dropTo(encrypt(y), switched.level), switched), (u, v) => v - u * v);
     expectSlots(evaluator.add(switched, encoder.encode(y)), (u, v) => u * v + v);
     expectSlots(evaluator.mul(switched, encrypt(y)), (u, v) => u * v * v);
-    expectSlots(evaluator.modSwitchTo(product, evaluator.lowestLevel(product)), (u, v) => u * v);
+    expectSlots(evaluator.modSwitchLowest(product), (u, v) => u * v);
   });
 
   test('multiplies as deep as the parameters allow, then refuses instead of being wrong', () => {
