@@ -21,13 +21,8 @@ import { DEFAULT_DECODER_SETTINGS, WordDecoder } from '../../src/apps/speech/wor
 
 const CONTEXT = { left: 2, right: 2, coefficients: 2 };
 
-/** Writes `directory` with a network of the given hidden widths. */
-export function writeToyModel(
-  directory: string,
-  task: 'digits' | 'sentences',
-  hidden: readonly number[],
-  seed = 1,
-): void {
+/** A decoder that knows the digits and nothing about their sound. */
+export function toyClientPart(task: 'digits' | 'sentences') {
   const inventory = new StateInventory(DIGIT_LEXICON, 'word', 3);
   const graph = new DecodingGraph(
     inventory,
@@ -42,9 +37,20 @@ export function writeToyModel(
   const frontEnd = new FrontEnd(task === 'digits' ? 8000 : 16_000, CONTEXT, normalization);
   const logPriors = new Float32Array(inventory.stateCount).fill(-Math.log(inventory.stateCount));
   const decoder = new WordDecoder(graph, logPriors, DEFAULT_DECODER_SETTINGS);
+  return { inputs, graph, clientPart: { task, frontEnd, decoder } };
+}
+
+/** Writes `directory` with a network of the given hidden widths. */
+export function writeToyModel(
+  directory: string,
+  task: 'digits' | 'sentences',
+  hidden: readonly number[],
+  seed = 1,
+): void {
+  const { inputs, graph, clientPart } = toyClientPart(task);
   mkdirSync(directory, { recursive: true });
-  writeFileSync(join(directory, CLIENT_FILE), writeClientPart({ task, frontEnd, decoder }));
-  const network = randomNetwork([inputs, ...hidden, inventory.stateCount], new SeededGenerator(seed));
+  writeFileSync(join(directory, CLIENT_FILE), writeClientPart(clientPart));
+  const network = randomNetwork([inputs, ...hidden, graph.inventory.stateCount], new SeededGenerator(seed));
   writeFileSync(join(directory, `${DEFAULT_POLYNOMIAL}.bin`), network.toBytes());
 }
 

@@ -1,14 +1,15 @@
 /** One of every wire type, made from fixed seeds, and how each is read and written again. */
 import { openSecret, type ScryptCost, sealSecret } from '../../src/apps/keystore/sealed-box.ts';
 import { seededRandom } from '../../src/base/testing.ts';
+import { readClientPart, writeClientPart } from '../../src/apps/speech/client-part.ts';
+import { DdhInnerProduct } from '../../src/fe/ddh/scheme.ts';
+import { LatticeInnerProduct } from '../../src/fe/lattice/scheme.ts';
+import { DecodingGraph } from '../../src/speech/decoding-graph.ts';
+import { bgvObjects, ckksObjects, crtObjects } from './frozen-schemes.ts';
+import { FROZEN_INNER_PRODUCT, FROZEN_PACKING, learningObjects } from './frozen-learning.ts';
+import { toyClientPart } from '../apps/toy-model.ts';
 import { IntegerNetwork } from '../../src/nn/integer-network.ts';
 import { PolynomialNetwork } from '../../src/nn/polynomial-network.ts';
-import {
-  readKeyAnswer,
-  readKeyRequest,
-  writeKeyAnswer,
-  writeKeyRequest,
-} from '../../src/protocols/cryptonn/key-messages.ts';
 import { type EdgeMessage, readEdgeMessage, writeEdgeMessage } from '../../src/protocols/edge/messages.ts';
 import {
   readEnrolment,
@@ -18,18 +19,14 @@ import {
   writeQuery,
   writeReply,
 } from '../../src/protocols/inference/messages.ts';
-import { BgvCiphertext, BgvCiphertextBatch } from '../../src/schemes/bgv/ciphertext.ts';
 import { BgvContext } from '../../src/schemes/bgv/context.ts';
-import { BgvCrtCiphertext } from '../../src/schemes/bgv/crt-ciphertext.ts';
 import { BgvCrtContext } from '../../src/schemes/bgv/crt-context.ts';
 import { BgvCrtParams } from '../../src/schemes/bgv/crt-params.ts';
 import { BgvParams } from '../../src/schemes/bgv/params.ts';
 import type { CkksContext } from '../../src/schemes/ckks/context.ts';
-import { CkksParams } from '../../src/schemes/ckks/params.ts';
 import { SecretKey } from '../../src/schemes/rlwe/secret-key.ts';
 import { mixedNetwork } from '../protocols/edge/edge-pair.ts';
 import { randomConvolution, randomNetwork } from '../protocols/random-network.ts';
-import { serialiseEverything } from '../schemes/ckks/serialised-objects.ts';
 import { INSECURE_CRT, INSECURE_TINY_BGV } from '../schemes/bgv/insecure-params.ts';
 
 export interface FrozenObject {
@@ -38,9 +35,6 @@ export interface FrozenObject {
   readonly make: () => Uint8Array | Promise<Uint8Array>;
   readonly roundTrip: (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 }
-
-/** The integers in every frozen BGV ciphertext. */
-export const FROZEN_INTEGERS = [1, -2, 300, 3840];
 
 const LABEL = 'golden';
 const PASSPHRASE = 'nothing secret';
@@ -51,9 +45,11 @@ export interface FrozenContexts {
   readonly ckks: CkksContext;
   readonly bgv: BgvContext;
   readonly crt: BgvCrtContext;
+  readonly lattice: LatticeInnerProduct;
+  readonly ddh: DdhInnerProduct;
 }
 
-export function frozenObjects({ ckks, bgv, crt }: FrozenContexts): FrozenObject[] {
+export function frozenObjects({ ckks, bgv, crt, lattice, ddh }: FrozenContexts): FrozenObject[] {
   return [
     ...ckksObjects(ckks),
     ...bgvObjects(bgv),
@@ -78,96 +74,23 @@ export function frozenObjects({ ckks, bgv, crt }: FrozenContexts): FrozenObject[
     ...networks(),
     ...inferenceMessages(),
     ...edgeMessages(),
-    ...authorityMessages(),
+    ...learningObjects(lattice, ddh),
+    ...speechObjects(),
   ];
 }
 
-function ckksObjects(context: CkksContext): FrozenObject[] {
-  using arena = context.arena();
-  const subjects = serialiseEverything(context, arena).map(({ name, bytes, roundTrip }) => ({
-    name: `ckks-${name.replaceAll(' ', '-')}.v1`,
-    make: () => bytes,
-    roundTrip: (frozen: Uint8Array) => {
-      using scratch = context.arena();
-      return roundTrip(frozen, scratch);
-    },
-  }));
+function speechObjects(): FrozenObject[] {
+  const { graph, clientPart } = toyClientPart('digits');
   return [
     {
-      name: 'ckks-parameters.v1',
-      make: () => context.params.toBytes(),
-      roundTrip: (bytes) => CkksParams.fromBytes(bytes).toBytes(),
-    },
-    ...subjects,
-  ];
-}
-
-function bgvObjects(context: BgvContext): FrozenObject[] {
-  using arena = context.arena();
-  using generator = context.keyGenerator();
-  using secret = generator.secretKey();
-  using keys = generator.evaluationKeys(secret, { relinearize: true });
-  using encryptor = context.encryptor(secret, arena);
-  const plaintext = context.encoder(arena).encode(FROZEN_INTEGERS);
-  const evaluator = context.evaluator(keys, arena);
-  const seeded = encryptor.encrypt(plaintext);
-  const single = (name: string, bytes: Uint8Array): FrozenObject => ({
-    name,
-    make: () => bytes,
-    roundTrip: (frozen) => {
-      using scratch = context.arena();
-      return BgvCiphertext.fromBytes(context, frozen, scratch).toBytes();
-    },
-  });
-  const batch = encryptor.encryptBatch([plaintext, plaintext]).toBytes();
-  const key = secret.exportSecretBytes();
-  return [
-    {
-      name: 'bgv-parameters.v1',
-      make: () => context.params.toBytes(),
-      roundTrip: (bytes) => BgvParams.fromBytes(bytes).toBytes(),
+      name: 'decoding-graph.v1',
+      make: () => graph.toBytes(),
+      roundTrip: (bytes) => DecodingGraph.fromBytes(bytes).toBytes(),
     },
     {
-      name: 'bgv-secret-key.v1',
-      make: () => key,
-      roundTrip: (bytes) => {
-        using read = SecretKey.fromSecretBytes(context, bytes);
-        return read.exportSecretBytes();
-      },
-    },
-    single('bgv-seeded-ciphertext.v1', seeded.toBytes()),
-    single('bgv-product.v1', evaluator.modSwitch(evaluator.mul(seeded, seeded)).toBytes()),
-    single('bgv-three-part-ciphertext.v1', evaluator.mulLazy(seeded, seeded).toBytes()),
-    {
-      name: 'bgv-batch.v1',
-      make: () => batch,
-      roundTrip: (bytes) => {
-        using scratch = context.arena();
-        return BgvCiphertextBatch.fromBytes(context, bytes, scratch, 2).toBytes();
-      },
-    },
-  ];
-}
-
-function crtObjects(context: BgvCrtContext): FrozenObject[] {
-  using arena = context.arena();
-  using generator = context.keyGenerator();
-  using secret = generator.secretKey();
-  using encryptor = context.encryptor(secret, arena);
-  const ciphertext = encryptor.encrypt(context.encoder(arena).encode([2n ** 25n])).toBytes();
-  return [
-    {
-      name: 'bgv-crt-parameters.v1',
-      make: () => context.params.toBytes(),
-      roundTrip: (bytes) => BgvCrtParams.fromBytes(bytes).toBytes(),
-    },
-    {
-      name: 'bgv-crt-ciphertext.v1',
-      make: () => ciphertext,
-      roundTrip: (bytes) => {
-        using scratch = context.arena();
-        return BgvCrtCiphertext.fromBytes(context, bytes, scratch).toBytes();
-      },
+      name: 'speech-client-part.v1',
+      make: () => writeClientPart(clientPart),
+      roundTrip: (bytes) => writeClientPart(readClientPart(bytes)),
     },
   ];
 }
@@ -253,22 +176,6 @@ function edgeMessages(): FrozenObject[] {
   ];
 }
 
-function authorityMessages(): FrozenObject[] {
-  const head = { entries: 3, hash: HEX };
-  return [
-    {
-      name: 'key-request.v1',
-      make: () => writeKeyRequest({ weights: Int32Array.of(1, -2, 3, 400), seen: head }, 2),
-      roundTrip: (bytes) => writeKeyRequest(readKeyRequest(bytes, 2), 2),
-    },
-    {
-      name: 'key-answer.v1',
-      make: () => writeKeyAnswer({ keyBytes: PAYLOAD, rank: 2, head }),
-      roundTrip: (bytes) => writeKeyAnswer(readKeyAnswer(bytes)),
-    },
-  ];
-}
-
 /** Contexts whose keys and randomness are the same in every process. */
 export async function openFrozen(
   kernel: CkksContext['kernel'],
@@ -287,5 +194,7 @@ export async function openFrozen(
       kernel,
       random: seededRandom('golden crt'),
     }),
+    lattice: new LatticeInnerProduct(kernel, { ...FROZEN_INNER_PRODUCT, packing: FROZEN_PACKING }),
+    ddh: new DdhInnerProduct(FROZEN_INNER_PRODUCT),
   };
 }

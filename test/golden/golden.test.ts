@@ -15,13 +15,9 @@ import { CkksContext } from '../../src/schemes/ckks/context.ts';
 import { CkksParams } from '../../src/schemes/ckks/params.ts';
 import { SecretKey } from '../../src/schemes/rlwe/secret-key.ts';
 import { INSECURE_TINY, maxDifference, testValues } from '../schemes/ckks/insecure-params.ts';
-import {
-  FROZEN_INTEGERS,
-  type FrozenContexts,
-  type FrozenObject,
-  frozenObjects,
-  openFrozen,
-} from './frozen-objects.ts';
+import { type FrozenContexts, type FrozenObject, frozenObjects, openFrozen } from './frozen-objects.ts';
+import { FROZEN_INPUTS, FROZEN_WEIGHTS } from './frozen-learning.ts';
+import { FROZEN_INTEGERS } from './frozen-schemes.ts';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const pathOf = (name: string): string => join(folder, `${name}.bin`);
@@ -108,4 +104,16 @@ test('the frozen secret keys decrypt the frozen ciphertexts', () => {
   const { t } = bgv.params;
   const agrees = integers('bgv-product.v1').every((value, i) => (value - FROZEN_INTEGERS[i]! ** 2) % t === 0);
   expect(agrees).toBe(true);
+});
+
+test('the frozen function keys open the frozen ciphertexts', () => {
+  for (const scheme of [contexts.lattice, contexts.ddh]) {
+    using ciphertext = scheme.ciphertextFromBytes(read(`${scheme.name}-ciphertext.v1`));
+    using keys = scheme.functionKeysFromBytes(read(`${scheme.name}-function-keys.v1`));
+    const expected = FROZEN_WEIGHTS[0]! * FROZEN_INPUTS[0]!;
+    expect([...scheme.decrypt(ciphertext, keys, FROZEN_WEIGHTS)]).toEqual([expected]);
+    using secret = scheme.secretKeyFromBytes(read(`${scheme.name}-secret-key.v1`));
+    using again = scheme.deriveKeys(secret, FROZEN_WEIGHTS);
+    expect(Buffer.compare(again.toBytes(), keys.toBytes())).toBe(0);
+  }
 });
