@@ -111,10 +111,6 @@ void KeySwitch::product(uint64_t* out0, uint64_t* out1, const Source& source, si
     uint64_t* x = buffer + digit * step_;
     if (source.digits) {
       term.x = source.digits + (digit * shape_.limbs() + position) * n_;
-      if (source.galoisTable) {
-        op_.permute(p, x, term.x, source.galoisTable);
-        term.x = x;
-      }
     } else if (inDigit(digit, position)) {
       term.x = source.d + position * n_;
     } else {
@@ -123,7 +119,7 @@ void KeySwitch::product(uint64_t* out0, uint64_t* out1, const Source& source, si
       term.canonical = false;
     }
   }
-  op_.innerProduct(p, out0, out1, terms, digits);
+  op_.innerProduct(p, out0, out1, terms, digits, source.galoisTable);
 }
 
 // The divisions one after another, x -> (x - [x]_s) / s with [x]_s centred, for the primes s_0 s_1 ... of a chain: the

@@ -82,16 +82,27 @@ void crossProduct(const Prime& p, uint64_t* out, const uint64_t* a0, const uint6
   }
 }
 
-// Aligned runs of four words stay together, so that a run is one load and one permutation of its lanes.
+// Aligned runs of four words stay together, so that a run is one load and one permutation of its lanes: those of the four
+// words from i on, as 32-bit halves 2 lane and 2 lane + 1.
+inline __m256i lanesAt(const uint32_t* table, size_t i) {
+  const __m128i source = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table + i));
+  const __m256i twice = _mm256_slli_epi64(_mm256_and_si256(_mm256_cvtepu32_epi64(source), _mm256_set1_epi64x(3)), 1);
+  const __m256i one = _mm256_set1_epi64x(uint64_t{1} << 32);
+  return _mm256_or_si256(_mm256_or_si256(twice, _mm256_slli_epi64(twice, 32)), one);
+}
+
+inline __m256i loadRun(const uint64_t* a, const uint32_t* table, size_t i, __m256i lanes) {
+  return _mm256_permutevar8x32_epi32(loadBits(a + (table[i] & ~uint32_t{3})), lanes);
+}
+
+// How far ahead the runs of a permutation are asked for, which the processor cannot foresee: they take as long as memory.
+constexpr size_t runsAhead = 64;
+
 void permute(const Prime& p, uint64_t* out, const uint64_t* a, const uint32_t* table) {
-  const __m256i three = _mm256_set1_epi64x(3), one = _mm256_set1_epi64x(uint64_t{1} << 32);
-  for (size_t i = 0; i < p.n; i += 4) {
-    const __m128i source = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table + i));
-    const __m256i lane = _mm256_and_si256(_mm256_cvtepu32_epi64(source), three);
-    // The 32-bit halves 2 lane and 2 lane + 1.
-    const __m256i twice = _mm256_add_epi64(lane, lane);
-    const __m256i halves = _mm256_or_si256(_mm256_or_si256(twice, _mm256_slli_epi64(twice, 32)), one);
-    storeBits(out + i, _mm256_permutevar8x32_epi32(loadBits(a + (table[i] & ~uint32_t{3})), halves));
+  for (size_t i = 0, n = p.n; i < n; i += 8) {
+    __builtin_prefetch(a + table[(i + runsAhead) & (n - 1)]);
+    storeBits(out + i, loadRun(a, table, i, lanesAt(table, i)));
+    storeBits(out + i + 4, loadRun(a, table, i + 4, lanesAt(table, i + 4)));
   }
 }
 
@@ -201,10 +212,17 @@ inline Vector loadTerm(const InnerTerm& term, size_t i, const Modulus& m) {
   return narrow ? x : reduceCentred(x, m);
 }
 
+template <bool narrow>
+inline Vector loadPermutedTerm(const InnerTerm& term, const uint32_t* table, size_t i, __m256i lanes,
+                               const Modulus& m) {
+  const Vector x = fromWords(loadRun(term.x, table, i, lanes));
+  return narrow ? x : reduceCentred(x, m);
+}
+
 // `count` is a constant so that the sums stay in registers; a whole cache line per turn, because the terms often lie at
 // equal distances that map all their lines to few places of the caches. Adds to what out holds when `more`.
-template <bool narrow, size_t count, bool more>
-void sumTerms(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms) {
+template <bool narrow, size_t count, bool more, bool permuted>
+void sumTerms(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, const uint32_t* table) {
   const Modulus m(p.qDouble, p.qInverse);
   const Vector magic = all(p.sumMagic);
   uint64_t* out[2] = {out0, out1};
@@ -213,10 +231,19 @@ void sumTerms(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* t
   for (size_t t = 0; t < count; t++) term[t] = terms[t];
   for (size_t i = 0, n = p.n; i < n; i += 8) {
     ExactSum sum[2][2] = {{ExactSum(magic), ExactSum(magic)}, {ExactSum(magic), ExactSum(magic)}};
+    __m256i lanes[2];
+    size_t ahead = 0;
+    if (permuted) {
+      for (int half = 0; half < 2; half++) lanes[half] = lanesAt(table, i + 4 * half);
+      ahead = table[(i + runsAhead) & (n - 1)];
+    }
 #pragma GCC unroll 8
     for (size_t t = 0; t < count; t++) {
+      if (permuted) __builtin_prefetch(term[t].x + ahead);
       for (int half = 0; half < 2; half++) {
-        const Vector x = loadTerm<narrow>(term[t], i + 4 * half, m);
+        const size_t at = i + 4 * half;
+        const Vector x = permuted ? loadPermutedTerm<narrow>(term[t], table, at, lanes[half], m)
+                                  : loadTerm<narrow>(term[t], at, m);
         sum[half][0].add(x, loadWords(term[t].key0 + i + 4 * half));
         sum[half][1].add(x, loadWords(term[t].key1 + i + 4 * half));
       }
@@ -233,25 +260,32 @@ void sumTerms(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* t
 }
 
 template <bool narrow, bool more, size_t count>
-void sumSome(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t wanted) {
+void sumSome(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t wanted,
+             const uint32_t* table) {
   if constexpr (count > 1) {
-    if (wanted < count) return sumSome<narrow, more, count - 1>(p, out0, out1, terms, wanted);
+    if (wanted < count) return sumSome<narrow, more, count - 1>(p, out0, out1, terms, wanted, table);
   }
-  sumTerms<narrow, count, more>(p, out0, out1, terms);
+  if (table)
+    sumTerms<narrow, count, more, true>(p, out0, out1, terms, table);
+  else
+    sumTerms<narrow, count, more, false>(p, out0, out1, terms, table);
 }
 
 template <bool narrow>
-void sumAll(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count) {
+void sumAll(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count,
+            const uint32_t* table) {
   constexpr size_t most = narrow ? 8 : 4;
-  sumSome<narrow, false, most>(p, out0, out1, terms, count);
-  for (size_t t = most; t < count; t += most) sumSome<narrow, true, most>(p, out0, out1, terms + t, count - t);
+  sumSome<narrow, false, most>(p, out0, out1, terms, count, table);
+  for (size_t t = most; t < count; t += most)
+    sumSome<narrow, true, most>(p, out0, out1, terms + t, count - t, table);
 }
 
-void innerProduct(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count) {
+void innerProduct(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count,
+                  const uint32_t* table) {
   if (p.qDouble < innerNarrowLimit)
-    sumAll<true>(p, out0, out1, terms, count);
+    sumAll<true>(p, out0, out1, terms, count, table);
   else
-    sumAll<false>(p, out0, out1, terms, count);
+    sumAll<false>(p, out0, out1, terms, count, table);
 }
 
 }  // namespace

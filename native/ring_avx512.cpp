@@ -66,9 +66,12 @@ void crossProduct(const Prime& p, uint64_t* out, const uint64_t* a0, const uint6
 }
 
 // Aligned runs of eight words stay together, so that a run is one load and one permutation of its lanes.
+inline Vector loadPermuted(const uint64_t* a, const uint32_t* table, size_t i) {
+  return _mm512_permutexvar_epi64(loadLanes(table + i), load(a + (table[i] & ~uint32_t{7})));
+}
+
 void permute(const Prime& p, uint64_t* out, const uint64_t* a, const uint32_t* table) {
-  for (size_t i = 0; i < p.n; i += 8)
-    store(out + i, _mm512_permutexvar_epi64(loadLanes(table + i), load(a + (table[i] & ~uint32_t{7}))));
+  for (size_t i = 0; i < p.n; i += 8) store(out + i, loadPermuted(a, table, i));
 }
 
 void scaledInverseCentred(const Prime& p, uint64_t* out, const uint64_t* x, const Factor* w) {
@@ -180,17 +183,18 @@ struct WideReducer {
 
 // `count` is a constant so that the sums stay in registers. One vector is a cache line: see ring_avx2.cpp.
 template <size_t count>
-inline void sumTerms(WideSum& sum0, WideSum& sum1, const InnerTerm* terms, size_t i) {
+inline void sumTerms(WideSum& sum0, WideSum& sum1, const InnerTerm* terms, size_t i, const uint32_t* table) {
 #pragma GCC unroll 8
   for (size_t t = 0; t < count; t++) {
-    const Vector x = load(terms[t].x + i);
+    const Vector x = table ? loadPermuted(terms[t].x, table, i) : load(terms[t].x + i);
     sum0.add(x, load(terms[t].key0 + i));
     sum1.add(x, load(terms[t].key1 + i));
   }
 }
 
 template <size_t fixed>
-void innerProductLoop(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count) {
+void innerProductLoop(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count,
+                      const uint32_t* table) {
   const Modulus m(p);
   const WideReducer reducer(p);
   // A copy, because the stores could change the original as far as the compiler knows.
@@ -198,22 +202,23 @@ void innerProductLoop(const Prime& p, uint64_t* out0, uint64_t* out1, const Inne
   for (size_t t = 0; t < fixed; t++) first[t] = terms[t];
   for (size_t i = 0, n = p.n; i < n; i += 8) {
     WideSum sum0{m.zero, m.zero}, sum1{m.zero, m.zero};
-    sumTerms<fixed>(sum0, sum1, first, i);
-    for (size_t t = fixed; t < count; t++) sumTerms<1>(sum0, sum1, terms + t, i);
+    sumTerms<fixed>(sum0, sum1, first, i, table);
+    for (size_t t = fixed; t < count; t++) sumTerms<1>(sum0, sum1, terms + t, i, table);
     store(out0 + i, reducer.residue(sum0, m));
     store(out1 + i, reducer.residue(sum1, m));
   }
 }
 
-void innerProduct(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count) {
+void innerProduct(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count,
+                  const uint32_t* table) {
   if (count >= 4)
-    innerProductLoop<4>(p, out0, out1, terms, count);
+    innerProductLoop<4>(p, out0, out1, terms, count, table);
   else if (count == 3)
-    innerProductLoop<3>(p, out0, out1, terms, count);
+    innerProductLoop<3>(p, out0, out1, terms, count, table);
   else if (count == 2)
-    innerProductLoop<2>(p, out0, out1, terms, count);
+    innerProductLoop<2>(p, out0, out1, terms, count, table);
   else
-    innerProductLoop<1>(p, out0, out1, terms, count);
+    innerProductLoop<1>(p, out0, out1, terms, count, table);
 }
 
 }  // namespace

@@ -140,13 +140,15 @@ void forwardCombined(const Prime& p, uint64_t* out, const uint64_t* u, const uin
   forwardCentred(p, out, out, p.qDouble);
 }
 
-void innerProduct(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count) {
+void innerProduct(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count,
+                  const uint32_t* table) {
   for (size_t i = 0; i < p.n; i++) {
     // Each product is below 2^102: 64 of them fit.
     unsigned __int128 sum0 = 0, sum1 = 0;
     for (size_t t = 0; t < count; t++) {
-      sum0 += static_cast<unsigned __int128>(terms[t].x[i]) * terms[t].key0[i];
-      sum1 += static_cast<unsigned __int128>(terms[t].x[i]) * terms[t].key1[i];
+      const uint64_t x = terms[t].x[table ? table[i] : i];
+      sum0 += static_cast<unsigned __int128>(x) * terms[t].key0[i];
+      sum1 += static_cast<unsigned __int128>(x) * terms[t].key1[i];
     }
     out0[i] = reduceProduct(sum0, p);
     out1[i] = reduceProduct(sum1, p);
