@@ -7,8 +7,6 @@ import { benchValues, type EngineParams, type EngineWork, openCkks } from './eng
 export const DIAGONALS = 16;
 const BABY_STEPS = 4;
 
-export const TRANSFORM_OPS = ['single-hoisted', 'double-hoisted', 'giant-steps'] as const;
-
 export async function linearTransformWork(kernel: Kernel, spec: EngineParams): Promise<EngineWork> {
   const steps = Array.from({ length: DIAGONALS }, (_, step) => step);
   const rotations = [...steps, ...linearTransformRotations(steps, BABY_STEPS, 2 ** (spec.logN - 1))];
@@ -34,7 +32,7 @@ export async function linearTransformWork(kernel: Kernel, spec: EngineParams): P
       'single-hoisted': singly,
       'double-hoisted': () => evaluator.linearTransform(a, flat)[Symbol.dispose](),
       'giant-steps': () => evaluator.linearTransform(a, giant)[Symbol.dispose](),
-    } satisfies Record<(typeof TRANSFORM_OPS)[number], () => void>,
+    },
     [Symbol.dispose]: () => work[Symbol.dispose](),
   };
 }

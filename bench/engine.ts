@@ -18,6 +18,7 @@ import { bgvWork, sealBgvWork } from './engine-bgv.ts';
 import { gemmRows } from './engine-gemm.ts';
 import { loadSeal, sealTransforms, sealWork } from './engine-seal.ts';
 import { DIAGONALS, linearTransformWork } from './engine-transform.ts';
+import { productWork } from './engine-product.ts';
 import { sealRatios, targetTable } from './engine-targets.ts';
 import { type BenchClock, type Contender, processorClock, timeInTurn, wallClock } from './in-turn.ts';
 import { type Bench, type BenchRow, reportFor } from './report.ts';
@@ -153,32 +154,31 @@ async function schemeRows(
   return rows;
 }
 
-/** Linear maps by each kind of hoisting, in turn on each kernel, and how much double hoisting gains. */
-async function linearTransformRows(kernels: readonly Labelled[], timing: Timing): Promise<BenchRow[]> {
+/** The ways of doing one thing that `open` knows, in turn on each kernel, and how much faster than the first the others are. */
+async function comparedRows(
+  subject: string,
+  open: (kernel: Kernel, spec: EngineParams) => Promise<EngineWork>,
+  kernels: readonly Labelled[],
+  timing: Timing,
+): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
   for (const spec of CKKS_SETS.filter(({ logN }) => logN === 14)) {
     for (const kernel of kernels.filter(({ isa }) => !SLOW_ISAS.has(isa))) {
       const { logN, limbs, special } = spec;
-      using work = await linearTransformWork(kernel, spec);
+      using work = await open(kernel, spec);
       if (kernel.name === 'native') setNativeThreads(1);
-      const ops = Object.entries(work.run);
-      const contenders = ops.map(([, run]) => ({ kernel: kernel.label, threads: 1, run }));
+      const ways = Object.entries(work.run);
+      const contenders = ways.map(([, run]) => ({ kernel: kernel.label, threads: 1, run }));
       const times = timeInTurn(contenders, timing.rounds, timing.clock);
       const place = { scheme: 'ckks', logN, limbs, special, threads: 1, kernel: kernel.label };
       times.forEach(({ median, spread }, i) =>
-        rows.push({ op: `linear-transform ${ops[i]![0]}`, ...place, us: median, spread }),
+        rows.push({ op: `${subject}: ${ways[i]![0]}`, ...place, us: median, spread }),
       );
-      for (const i of [1, 2]) {
-        const compared = `${ops[0]![0]} / ${ops[i]![0]}, ${kernel.label}, ${limbs}+${special} primes`;
-        const ratio = times[0]!.median / times[i]!.median;
-        rows.push({
-          compared,
-          op: `linear-transform of ${DIAGONALS} diagonals`,
-          scheme: 'ckks',
-          logN,
-          ratio,
-        });
-      }
+      ways.slice(1).forEach(([way], i) => {
+        const compared = `${ways[0]![0]} / ${way}, ${kernel.label}, ${limbs}+${special} primes`;
+        const ratio = times[0]!.median / times[i + 1]!.median;
+        rows.push({ compared, op: subject, scheme: 'ckks', logN, ratio });
+      });
     }
   }
   return rows;
@@ -221,7 +221,11 @@ export const engine: Bench = async ({ quick, part, processorTime }, note) => {
   for (const scheme of ['ckks', 'bgv'] as const) {
     if (wanted(scheme)) rows.push(...(await schemeRows(scheme, kernels, timing, note)));
   }
-  if (wanted('transform')) rows.push(...(await linearTransformRows(kernels, timing)));
+  if (wanted('transform')) {
+    const subject = `linear transform of ${DIAGONALS} diagonals`;
+    rows.push(...(await comparedRows(subject, linearTransformWork, kernels, timing)));
+  }
+  if (wanted('product')) rows.push(...(await comparedRows('product', productWork, kernels, timing)));
   if (wanted('gemm')) rows.push(...gemmRows(kernels, quick ? 1 : 3, timing.clock));
   if (wanted('threads')) rows.push(...(await threadRows(kernels, rounds)));
   rows.push(...sealRatios(rows));

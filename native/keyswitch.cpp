@@ -139,23 +139,29 @@ Factor KeySwitch::chainProduct(size_t length, size_t limb, bool inverted) const 
   return makeFactor(static_cast<uint64_t>(value), p);
 }
 
-// r_t of both parts before those below t are taken away, at r + (part * length + t) * step_. `square`, when not null:
-// parts of a ciphertext whose tensor square, times the product of the special primes, is part of x modulo q_l.
-void KeySwitch::remainder(uint64_t* r, size_t length, const Source& source, const uint64_t* square, size_t t,
+// r_t of both parts before those below t are taken away, at r + (part * length + t) * step_. `factors`, when not
+// null: ciphertexts whose tensor product, times the product of the special primes, is part of x modulo q_l.
+void KeySwitch::remainder(uint64_t* r, size_t length, const Source& source, const Factors* factors, size_t t,
                           uint64_t* buffer) const {
   const size_t specials = shape_.p.size(), limbs = shape_.q.size();
-  const size_t position = t < specials ? shape_.limbs() - 1 - t : limbs - 1;
+  const size_t position = t < specials ? shape_.limbs() - 1 - t : limbs - 1, limbAt = shape_.q.back();
   const Prime& p = primeAt(position);
   uint64_t* sum[2] = {buffer, buffer + step_};
   product(sum[0], sum[1], source, position, buffer + 2 * step_);
   for (size_t part = 0; part < 2; part++) {
-    if (t == specials) {
-      const Factor factor = chainProduct(specials, shape_.q.back(), false);
-      const uint64_t* x0 = square + position * n_;
-      op_.addScaledProduct(p, sum[part], x0, x0 + part * limbs * n_, makeFactor((part + 1) * factor.value % p.q, p));
-    }
+    if (t == specials) addTensor(sum[part], *factors, part, position, chainProduct(specials, limbAt, false).value);
     op_.inverseCentred(p, r + (part * length + t) * step_, sum[part], nullptr);
   }
+}
+
+// out += scale times part 0 or 1 of the tensor product: a_0 b_0, or a_0 b_1 + a_1 b_0, of which a square has one twice.
+void KeySwitch::addTensor(uint64_t* out, const Factors& factors, size_t part, size_t position, uint64_t scale) const {
+  const Prime& p = primeAt(position);
+  const size_t poly = shape_.q.size() * n_;
+  const uint64_t *a = factors.a + position * n_, *b = factors.b + position * n_;
+  const bool doubled = part == 1 && a == b;
+  op_.addScaledProduct(p, out, a, b + part * poly, makeFactor((doubled ? 2 : 1) * scale % p.q, p));
+  if (part == 1 && !doubled) op_.addScaledProduct(p, out, a + poly, b, makeFactor(scale, p));
 }
 
 // Takes from each remainder of one part what those before it account for.
@@ -179,12 +185,12 @@ void KeySwitch::transformRemainder(uint64_t* out, const uint64_t* r, size_t leng
 // limb go to its place in `out`, and whoever has nothing better to do divides them once all remainders are there.
 // divide(j, part, buffer) takes the sums out of and puts the result into place.
 template <typename Divide>
-void KeySwitch::sumAndDivide(uint64_t* out, size_t limbs, const Source& source, const uint64_t* square, size_t length,
+void KeySwitch::sumAndDivide(uint64_t* out, size_t limbs, const Source& source, const Factors* factors, size_t length,
                              uint64_t* r, Divide&& divide) const {
   DivisionQueue queue(length, 2 * limbs);
   forEachLimb(length + limbs, [&](size_t task, uint64_t* buffer) {
     if (task < length) {
-      remainder(r, length, source, square, task, buffer);
+      remainder(r, length, source, factors, task, buffer);
       if (queue.remainderDone()) {
         for (size_t part = 0; part < 2; part++) joinRemainders(r + part * length * step_, length);
         queue.open();
@@ -286,28 +292,32 @@ void KeySwitch::switchKey(uint64_t* out, const uint64_t* d, const uint64_t* c0, 
   divideBySpecials(out, source, c0, galoisTable, scratch + limbs * step_);
 }
 
-// With s the key-switched sum, P the product of the special primes and d the tensor square, the result is
+// With s the key-switched sum, P the product of the special primes and d the tensor product, the result is
 // (s + P d - R) / (P q_l), where the chain of divisions ends with q_l.
-void KeySwitch::squareRelinearizeRescale(uint64_t* out, const uint64_t* a, const uint64_t* key,
-                                         uint64_t* scratch) const {
-  const size_t limbs = shape_.q.size(), last = limbs - 1, length = shape_.p.size() + 1;
-  const uint64_t* a1 = a + limbs * n_;
+void KeySwitch::multiplyRelinearizeRescale(uint64_t* out, const uint64_t* a, const uint64_t* b, const uint64_t* key,
+                                           uint64_t* scratch) const {
+  const size_t limbs = shape_.q.size(), last = limbs - 1, length = shape_.p.size() + 1, poly = limbs * n_;
+  const Factors factors = {a, b};
   uint64_t* d = scratch;
   uint64_t* coefficient = d + limbs * step_;
   uint64_t* r = coefficient + limbs * step_;
   forEachLimb(limbs, [&](size_t j, uint64_t*) {
-    op_.mul(primeAt(j), d + j * n_, a1 + j * n_, a1 + j * n_);
+    op_.mul(primeAt(j), d + j * n_, a + poly + j * n_, b + poly + j * n_);
     coefficients(coefficient, d, j);
   });
   const Source source = {key, d, coefficient, nullptr, nullptr};
-  sumAndDivide(out, last, source, a, length, r, [&](size_t j, size_t part, uint64_t* buffer) {
+  sumAndDivide(out, last, source, &factors, length, r, [&](size_t j, size_t part, uint64_t* buffer) {
     const Prime& p = primeAt(j);
     const uint64_t lastInverse = ring_.inverse(shape_.q[last], shape_.q[j]);
+    const Factor w = chainProduct(length, shape_.q[j], true);
+    const bool doubled = part == 1 && a == b;
     transformRemainder(buffer, r + part * length * step_, length, shape_.q[j]);
     uint64_t* to = out + (part * last + j) * n_;
-    // Part k of the tensor square is x_0 x_0 or 2 x_0 x_1.
-    op_.subtractScaleProduct(p, to, to, buffer, chainProduct(length, shape_.q[j], true), a + j * n_,
-                             a + (part * limbs + j) * n_, makeFactor((part + 1) * lastInverse % p.q, p));
+    // As in addTensor, its first product together with the division.
+    op_.subtractScaleProduct(p, to, to, buffer, w, a + j * n_, b + part * poly + j * n_,
+                             makeFactor((doubled ? 2 : 1) * lastInverse % p.q, p));
+    if (part == 1 && !doubled)
+      op_.addScaledProduct(p, to, a + poly + j * n_, b + j * n_, makeFactor(lastInverse, p));
   });
 }
 

@@ -52,11 +52,17 @@ class KeySwitch {
   // added to part 0. `out` apart from the inputs.
   void switchKey(uint64_t* out, const uint64_t* d, const uint64_t* c0, const uint64_t* key, const uint32_t* galoisTable,
                  uint64_t* scratch) const;
-  // A two-part ciphertext over q to its square over q without the last.
-  void squareRelinearizeRescale(uint64_t* out, const uint64_t* a, const uint64_t* key, uint64_t* scratch) const;
+  // Two-part ciphertexts over q to their product over q without the last; a may be b. `out` apart from the inputs.
+  void multiplyRelinearizeRescale(uint64_t* out, const uint64_t* a, const uint64_t* b, const uint64_t* key,
+                                  uint64_t* scratch) const;
 
  private:
   struct Source;
+  // Two-part ciphertexts over q.
+  struct Factors {
+    const uint64_t* a;
+    const uint64_t* b;
+  };
   const Prime& primeAt(size_t position) const { return ring_.prime(shape_.limb(position)); }
   bool inDigit(size_t digit, size_t position) const {
     return position < shape_.q.size() && position / shape_.alpha == digit;
@@ -70,11 +76,12 @@ class KeySwitch {
                         uint64_t* r) const;
   size_t chainLimb(size_t t) const;
   Factor chainProduct(size_t length, size_t limb, bool inverted) const;
-  void remainder(uint64_t* r, size_t length, const Source& source, const uint64_t* square, size_t t,
+  void remainder(uint64_t* r, size_t length, const Source& source, const Factors* factors, size_t t,
                  uint64_t* buffer) const;
+  void addTensor(uint64_t* out, const Factors& factors, size_t part, size_t position, uint64_t scale) const;
   void joinRemainders(uint64_t* own, size_t length) const;
   template <typename Divide>
-  void sumAndDivide(uint64_t* out, size_t limbs, const Source& source, const uint64_t* square, size_t length,
+  void sumAndDivide(uint64_t* out, size_t limbs, const Source& source, const Factors* factors, size_t length,
                     uint64_t* r, Divide&& divide) const;
   void transformRemainder(uint64_t* out, const uint64_t* r, size_t length, size_t limb) const;
 

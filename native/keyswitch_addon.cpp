@@ -183,27 +183,29 @@ Napi::Value rotate(const Napi::CallbackInfo& info) {
   }));
 }
 
-// squareRelinearizeRescale(ring, out, a, key, q, p, alpha, keyLimbs)
-Napi::Value squareBatch(const Napi::CallbackInfo& info) {
+// multiplyRelinearizeRescale(ring, out, a, b, key, q, p, alpha, keyLimbs)
+Napi::Value multiplyBatch(const Napi::CallbackInfo& info) {
   RingArguments args(info);
   const Ring* ring = args.ring(0);
   const Span<uint64_t> out = args.words(1, "out");
   const Span<uint64_t> a = args.words(2, "a");
-  const KeyShape shape = args.keyShape(4, ring);
-  const Span<uint64_t> key = args.key(3, ring, shape);
+  const Span<uint64_t> b = args.words(3, "b", a.length);
+  const KeyShape shape = args.keyShape(5, ring);
+  const Span<uint64_t> key = args.key(4, ring, shape);
   if (!args.ok()) return info.Env().Undefined();
   const size_t in = 2 * shape.q.size() * ring->n();
   const size_t result = in - 2 * ring->n();
   args.require(shape.q.size() >= 2, "the number of limbs to rescale", "at least 2", "1");
   const size_t count = args.batch(a.length, in, "a");
   args.requireSize(out.length, count * result, "out");
-  args.requireApart(out, a, "overlapping a");
+  args.requireApart(out, a, "a");
+  args.requireApart(out, b, "b");
   args.requireApart(out, key, "the key");
   if (!args.ok()) return info.Env().Undefined();
   const bool spread = spreads(*ring, shape, count);
   const KeySwitch keySwitch(*ring, shape, spread);
   return finish(args, forEachSwitch(keySwitch, count, spread, [&](size_t i, uint64_t* scratch) {
-    keySwitch.squareRelinearizeRescale(out.data + i * result, a.data + i * in, key.data, scratch);
+    keySwitch.multiplyRelinearizeRescale(out.data + i * result, a.data + i * in, b.data + i * in, key.data, scratch);
   }));
 }
 
@@ -217,7 +219,7 @@ void registerKeySwitch(Napi::Env, Napi::Object exports) {
   addFunction(exports, "accumulateKey", accumulateKey);
   addFunction(exports, "modDown", modDown);
   addFunction(exports, "rotate", rotate);
-  addFunction(exports, "squareRelinearizeRescale", squareBatch);
+  addFunction(exports, "multiplyRelinearizeRescale", multiplyBatch);
 }
 
 }  // namespace subrosa

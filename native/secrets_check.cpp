@@ -148,7 +148,7 @@ void switching(Isa isa) {
     work.decompose(digits.data(), d.data(), scratch.data());
     work.applyKey(out.data(), digits.data(), key.data(), table, scratch.data());
     work.switchKey(out.data(), d.data(), d.data() + shape.q.size() * degree, key.data(), table, scratch.data());
-    work.squareRelinearizeRescale(out.data(), d.data(), key.data(), scratch.data());
+    work.multiplyRelinearizeRescale(out.data(), d.data(), d.data(), key.data(), scratch.data());
     rescale(*ring, out.data(), d.data(), shape.q.data(), shape.q.size(), scratch.data());
   }
 }

@@ -250,10 +250,18 @@ export interface Kernel extends Disposable {
   /** (a0, a1) x (b0, b1) -> (a0 b0, a0 b1 + a1 b0, a1 b1): batches of two-part ciphertexts to three-part ones. */
   tensor(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void;
   /**
-   * A batch of two-part ciphertexts over q, squared, relinearised and rescaled once: out over q without its last.
-   * Equal to tensor(a, a), keySwitch of part 2 added to parts 0 and 1, then rescale; fused per ciphertext.
+   * Batches of two-part ciphertexts over q, multiplied, relinearised and rescaled once: out over q without its last.
+   * Equal to tensor(a, b), keySwitch of part 2 added to parts 0 and 1, then rescale; fused per ciphertext. a and b may be the
+   * same words: the square, which is cheaper. out must not be a or b.
    */
-  squareRelinearizeRescale(ring: RingTables, out: Words, a: Words, key: Words, shape: KeySwitchShape): void;
+  multiplyRelinearizeRescale(
+    ring: RingTables,
+    out: Words,
+    a: Words,
+    b: Words,
+    key: Words,
+    shape: KeySwitchShape,
+  ): void;
 
   /** weights: row-major rows x cols, |w| < 2^15. Packs for this kernel. */
   prepareGemm(weights: Int32Array, rows: number, cols: number): GemmWeights;

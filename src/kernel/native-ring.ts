@@ -83,7 +83,14 @@ interface RingAddon extends NativeAddon {
   modDown(ring: NativeHandle, out: U64, a: U64, q: Uint32Array, p: Uint32Array): void;
   rotate: Switch;
   tensor: Binary;
-  squareRelinearizeRescale(ring: NativeHandle, out: U64, a: U64, key: U64, ...shape: ShapeArguments): void;
+  multiplyRelinearizeRescale(
+    ring: NativeHandle,
+    out: U64,
+    a: U64,
+    b: U64,
+    key: U64,
+    ...shape: ShapeArguments
+  ): void;
   inRange(ring: NativeHandle, a: U64, mods: Uint32Array): boolean;
   packBits(out: Uint8Array, a: U64, bits: number): void;
   unpackBits(out: U64, bytes: Uint8Array, bits: number): void;
@@ -207,8 +214,15 @@ function keySwitching(addon: RingAddon) {
       addon.keySwitch(handleOf(ring), out.u64(), d.u64(), key.u64(), galois, ...shapeArguments(shape)),
     rotate: (ring, out, a, key, galois, shape) =>
       addon.rotate(handleOf(ring), out.u64(), a.u64(), key.u64(), galois, ...shapeArguments(shape)),
-    squareRelinearizeRescale: (ring, out, a, key, shape) =>
-      addon.squareRelinearizeRescale(handleOf(ring), out.u64(), a.u64(), key.u64(), ...shapeArguments(shape)),
+    multiplyRelinearizeRescale: (ring, out, a, b, key, shape) =>
+      addon.multiplyRelinearizeRescale(
+        handleOf(ring),
+        out.u64(),
+        a.u64(),
+        b.u64(),
+        key.u64(),
+        ...shapeArguments(shape),
+      ),
   } satisfies Partial<RingMethods>;
 }
 

@@ -159,6 +159,25 @@ export function checkAccumulation(
   checkDisjoint('the weight', sum, weight);
 }
 
+/** The batch size of a fused product of two-part ciphertexts; `qWords` of one polynomial. */
+export function checkFusedProduct(
+  ring: RingTables,
+  out: Words,
+  a: Words,
+  b: Words,
+  shape: KeySwitchShape,
+  qWords: number,
+): number {
+  const count = batchCount('a', a.length, 2 * qWords);
+  checkLength('b', b.length, a.length);
+  checkLength('out', out.length, 2 * count * (qWords - ring.n));
+  if (shape.q.length < 2)
+    throw new ShapeError('the number of limbs to rescale', 'at least 2', shape.q.length);
+  checkDisjoint('a', out, a);
+  checkDisjoint('b', out, b);
+  return count;
+}
+
 /** The batch size of a division by the special primes. */
 export function checkModDown(
   ring: RingTables,

@@ -383,20 +383,24 @@ class ReferenceKernel implements Kernel {
     }
   }
 
-  squareRelinearizeRescale(ring: RingTables, out: Words, a: Words, key: Words, shape: KeySwitchShape): void {
+  multiplyRelinearizeRescale(
+    ring: RingTables,
+    out: Words,
+    a: Words,
+    b: Words,
+    key: Words,
+    shape: KeySwitchShape,
+  ): void {
     const { qWords } = check.keySwitchSizes(ring, shape);
-    const count = check.batchCount('a', a.length, 2 * qWords);
-    if (shape.q.length < 2)
-      throw new ShapeError('the number of limbs to rescale', 'at least 2', shape.q.length);
-    check.checkLength('out', out.length, 2 * count * (qWords - ring.n));
-    using square = this.allocate(3 * qWords);
+    const count = check.checkFusedProduct(ring, out, a, b, shape, qWords);
+    using product = this.allocate(3 * qWords);
     using switched = this.allocate(2 * qWords);
     const outWords = 2 * (qWords - ring.n);
     for (let i = 0; i < count; i++) {
-      const from = a.sub(2 * i * qWords, 2 * qWords);
-      this.tensor(ring, square, from, from, shape.q);
-      this.keySwitch(ring, switched, square.sub(2 * qWords, qWords), key, 1, shape);
-      this.add(ring, switched, switched, square.sub(0, 2 * qWords), shape.q);
+      const [x, y] = [a, b].map((words) => words.sub(2 * i * qWords, 2 * qWords));
+      this.tensor(ring, product, x, y, shape.q);
+      this.keySwitch(ring, switched, product.sub(2 * qWords, qWords), key, 1, shape);
+      this.add(ring, switched, switched, product.sub(0, 2 * qWords), shape.q);
       this.rescale(ring, out.sub(i * outWords, outWords), switched, shape.q);
     }
   }

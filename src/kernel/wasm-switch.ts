@@ -42,6 +42,25 @@ export function rescalePolynomial(
   });
 }
 
+/** Two-part ciphertexts over mods at x and y to the three parts of their product; x = y: the square. */
+export function tensorPolynomials(
+  { exports }: WasmContext,
+  ring: WasmRing,
+  out: number,
+  x: number,
+  y: number,
+  mods: readonly number[],
+): void {
+  const { n } = ring;
+  mods.forEach((limb, l) => {
+    const part = (start: number, number: number) => start + 8 * n * (number * mods.length + l);
+    const [c0, c1, c2] = [part(out, 0), part(out, 1), part(out, 2)];
+    const [a0, a1, b0, b1] = [part(x, 0), part(x, 1), part(y, 0), part(y, 1)];
+    if (x === y) exports.square(c0, c1, c2, a0, a1, ring.table(limb), n);
+    else exports.tensor(c0, c1, c2, a0, a1, b0, b1, ring.table(limb), n);
+  });
+}
+
 /** One polynomial over q and p at `a` to one over q at `out`: the special primes go one at a time, from the last. */
 export function modDownPolynomial(
   context: WasmContext,

@@ -33,6 +33,7 @@ import {
   storedDigits,
   switchAndRescale,
   switchKey,
+  tensorPolynomials,
 } from './wasm-switch.ts';
 import type { SwitchTask } from './wasm-switch.ts';
 
@@ -445,42 +446,35 @@ class WasmKernel implements Kernel {
     check.checkLength('b', b.length, a.length);
     check.checkLength('out', out.length, 3 * count * size);
     const own = this.#own(ring);
-    const [to, x, y] = [this.#at(out), this.#at(a), this.#at(b)];
     for (let i = 0; i < count; i++) {
-      mods.forEach((limb, l) => {
-        const part = (start: number, number: number) => start + 8 * (number * size + l * ring.n);
-        const [c0, c1, c2] = [part(to, 3 * i), part(to, 3 * i + 1), part(to, 3 * i + 2)];
-        const [a0, a1] = [part(x, 2 * i), part(x, 2 * i + 1)];
-        const [b0, b1] = [part(y, 2 * i), part(y, 2 * i + 1)];
-        if (x === y) this.exports.square(c0, c1, c2, a0, a1, own.table(limb), ring.n);
-        else this.exports.tensor(c0, c1, c2, a0, a1, b0, b1, own.table(limb), ring.n);
-      });
+      const [x, y] = [a, b].map((words) => this.#at(words) + 16 * i * size);
+      tensorPolynomials(this, own, this.#at(out) + 24 * i * size, x, y, mods);
     }
   }
 
-  squareRelinearizeRescale(ring: RingTables, out: Words, a: Words, key: Words, shape: KeySwitchShape): void {
+  multiplyRelinearizeRescale(
+    ring: RingTables,
+    out: Words,
+    a: Words,
+    b: Words,
+    key: Words,
+    shape: KeySwitchShape,
+  ): void {
     const task = this.#task(ring, key, 1, shape);
     const { qWords } = task.sizes;
-    const count = check.batchCount('a', a.length, 2 * qWords);
-    check.checkLength('out', out.length, 2 * count * (qWords - ring.n));
-    if (shape.q.length < 2)
-      throw new ShapeError('the number of limbs to rescale', 'at least 2', shape.q.length);
+    const count = check.checkFusedProduct(ring, out, a, b, shape, qWords);
     const part = 8 * qWords;
     const outPart = part - 8 * ring.n;
-    this.memory.borrow(5 * part, (square) => {
-      const t = [square, square + part, square + 2 * part] as const;
+    this.memory.borrow(5 * part, (product) => {
+      const t = [product, product + part, product + 2 * part] as const;
       for (let i = 0; i < count; i++) {
-        const from = this.#at(a) + 2 * i * part;
+        const [x, y] = [a, b].map((words) => this.#at(words) + 2 * i * part);
         const to = this.#at(out) + 2 * i * outPart;
-        shape.q.forEach((limb, l) => {
-          const at = 8 * l * ring.n;
-          const [a0, a1] = [from + at, from + part + at];
-          this.exports.square(t[0] + at, t[1] + at, t[2] + at, a0, a1, task.ring.table(limb), ring.n);
-        });
+        tensorPolynomials(this, task.ring, product, x, y, shape.q);
         if (shape.p.length === 1) {
           switchAndRescale(this, task, to, t);
         } else {
-          const switched = square + 3 * part;
+          const switched = product + 3 * part;
           this.#switch(task, switched, t[2], [t[0], t[1]]);
           rescalePolynomial(this, task.ring, to, switched, shape.q);
           rescalePolynomial(this, task.ring, to + outPart, switched + part, shape.q);

@@ -168,7 +168,8 @@ export class EncryptedMachine implements Disposable {
       if (square.relinearize) {
         const key = run.keys.relinearizationKey(level);
         const shape = this.#context.keySwitchShape(level, key.maxLevel);
-        kernel.squareRelinearizeRescale(ring.tables, to.words, product.words, key.words(level), shape);
+        const { words } = product;
+        kernel.multiplyRelinearizeRescale(ring.tables, to.words, words, words, key.words(level), shape);
       } else {
         kernel.tensor(ring.tables, to.words, product.words, product.words, mods);
       }

@@ -521,13 +521,15 @@ export const CASES: Record<KernelMethod, readonly Row[]> = {
       return [product.u64().slice(), square.u64().slice()];
     },
   ],
-  squareRelinearizeRescale: [
+  multiplyRelinearizeRescale: [
     (bench) =>
-      SHAPES.map((shape) => {
-        const a = bench.polynomials(4, shape.q);
-        const out = bench.zeros(4 * (shape.q.length - 1) * bench.n);
-        bench.kernel.squareRelinearizeRescale(bench.ring, out, a, keyFor(bench, shape), shape);
-        return out.u64().slice();
+      SHAPES.flatMap((shape) => {
+        const [a, b] = [bench.polynomials(4, shape.q), bench.polynomials(4, shape.q)];
+        return [a, b].map((factor) => {
+          const out = bench.zeros(4 * (shape.q.length - 1) * bench.n);
+          bench.kernel.multiplyRelinearizeRescale(bench.ring, out, a, factor, keyFor(bench, shape), shape);
+          return out.u64().slice();
+        });
       }),
   ],
   prepareGemm: [gemmRow(1, 1, 3, 1)],

@@ -117,7 +117,7 @@ describe.each(nativeIsas().filter((name) => name !== 'scalar'))('%s against the 
       using key = fill(kernel, ring, 6, 1);
       using all = fill(kernel, ring, 2, 2);
       using out = kernel.allocate(4 * n);
-      kernel.squareRelinearizeRescale(ring, out, all.sub(0, 6 * n), key, shape);
+      kernel.multiplyRelinearizeRescale(ring, out, all.sub(0, 6 * n), all.sub(0, 6 * n), key, shape);
       return out.u64().slice();
     });
     expect(got).toEqual(expected);
@@ -144,7 +144,14 @@ it('computes the same words for a single ciphertext on one thread and on three',
       words.push(out.u64().slice(0, parts));
       kernel.rotate(ring, out.sub(0, parts), input.sub(0, parts), key, 5, shape);
       words.push(out.u64().slice(0, parts));
-      kernel.squareRelinearizeRescale(ring, out.sub(0, 6 * n), input.sub(0, parts), key, shape);
+      kernel.multiplyRelinearizeRescale(
+        ring,
+        out.sub(0, 6 * n),
+        input.sub(0, parts),
+        input.sub(0, parts),
+        key,
+        shape,
+      );
       words.push(out.u64().slice(0, 6 * n));
     }
     return words;

@@ -43,7 +43,7 @@ function keySwitches(threads: number): string[] {
     using rotated = kernel.allocate(a.length);
     using square = kernel.allocate(a.length - 2 * n);
     kernel.rotate(tables, rotated, a, key, 5, shape);
-    kernel.squareRelinearizeRescale(tables, square, a, key, shape);
+    kernel.multiplyRelinearizeRescale(tables, square, a, a, key, shape);
     return [rotated, square].map((words) => Buffer.from(words.bytes()).toString('base64'));
   });
 }

@@ -147,6 +147,7 @@ describe.each(candidates)('the $name kernel ($reason)', ({ kernel, reason }) => 
       relinearize: (arena) => context.evaluator(keys, arena).relinearize(three),
       rescale: (arena) => context.evaluator(keys, arena).rescale(ct),
       square: (arena) => context.evaluator(keys, arena).squareRelinearizeRescale(batch),
+      'fused product': (arena) => context.evaluator(keys, arena).multiplyRelinearizeRescale(ct, low),
       rotate: (arena) => context.evaluator(keys, arena).rotate(batch, 1),
       rotateMany: (arena) => context.evaluator(keys, arena).rotateMany(open, [0, 1, 2]),
       encodeLinearTransform: (arena) => context.encoder(arena).encodeLinearTransform(diagonals),

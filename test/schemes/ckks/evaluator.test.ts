@@ -137,6 +137,19 @@ describe.each([
     expectSlots(fused.at(1), (i) => y[i]! ** 2);
   });
 
+  test('the fused product equals the three operations, bit for bit, at the lower level', () => {
+    const batch = encryptor.encryptBatch([encoder.encode(x), encoder.encode(y)]);
+    const other = encryptor.encryptBatch([encoder.encode(y)]);
+    const pair = encryptor.encryptBatch([encoder.encode(y, { level: 1 }), encoder.encode(x, { level: 1 })]);
+    const fused = evaluator.multiplyRelinearizeRescale(batch, pair);
+    const plain = evaluator.rescale(evaluator.mul(batch, pair));
+    expect(fused.level).toBe(0);
+    expect(fused.scale).toBe(plain.scale);
+    expect(fused.words.bytes()).toEqual(plain.words.bytes());
+    expectSlots(fused.at(1), (i) => y[i]! * x[i]!);
+    expect(() => evaluator.multiplyRelinearizeRescale(batch, other)).toThrow(ShapeError);
+  });
+
   test('(a b) c to the last level, then no further', () => {
     let product = encrypt(x);
     let wanted = x;
