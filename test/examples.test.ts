@@ -25,6 +25,8 @@ const EXAMPLES = [
   ['bgv-product', '7 -16 270000'],
   ['bgv-crt', '121932631137021071359549253925 -7'],
 ] as const;
+/** With sockets. */
+const NODE_EXAMPLES = [['two-edges', '28 -102']] as const;
 const PRINTS_NOTHING = 'console.log("nothing")';
 
 const IMPORT_MAP = {
@@ -42,21 +44,24 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 function compile(name: string, source: string): void {
-  const published = source.replace(/'\.\.\/src\/schemes\/(ckks|bgv)\/index\.ts'/g, "'subrosa/$1'");
+  const published = source
+    .replace(/'\.\.\/src\/(?:schemes\/|apps\/)?(ckks|bgv|edge|nn)\/index\.ts'/g, "'subrosa/$1'")
+    .replace("'../src/index.ts'", "'subrosa'");
   const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext };
   writeFileSync(join(COMPILED, `${name}.mjs`), ts.transpileModule(published, { compilerOptions }).outputText);
 }
 
 beforeAll(() => {
   mkdirSync(COMPILED, { recursive: true });
-  for (const [name] of EXAMPLES) compile(name, readFileSync(join(root, 'examples', `${name}.ts`), 'utf8'));
+  for (const [name] of [...EXAMPLES, ...NODE_EXAMPLES])
+    compile(name, readFileSync(join(root, 'examples', `${name}.ts`), 'utf8'));
   compile('nothing', PRINTS_NOTHING);
 });
 
 afterAll(() => rmSync(COMPILED, { recursive: true, force: true }));
 
 describe.skipIf(!isBuilt)('in Node (needs dist: npm run build)', () => {
-  test.each(EXAMPLES)('%s', (name, expected) => {
+  test.each([...EXAMPLES, ...NODE_EXAMPLES])('%s', (name, expected) => {
     const printed = execFileSync(process.execPath, [join(COMPILED, `${name}.mjs`)], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],

@@ -22,10 +22,7 @@ const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/
 const PAGE = `<!doctype html><script type="importmap">
 { "imports": { "@noble/hashes/": "/node_modules/@noble/hashes/", "@noble/curves/": "/node_modules/@noble/curves/" } }
 </script><script type="module">
-import { connectEdgeInBrowser } from '/src/apps/edge/browser-link.ts';
-import { readDevice } from '/src/apps/edge/provisioning.ts';
-import { EdgeDevice } from '/src/protocols/edge/device.ts';
-import { RequestCounter } from '/src/protocols/edge/request-counter.ts';
+import { connectEdgeInBrowser, EdgeDevice, readDevice, RequestCounter } from '/src/apps/edge/browser.ts';
 globalThis.runDevice = async (urls, input) => {
   const file = new Uint8Array(await (await fetch('/device.bin')).arrayBuffer());
   const identity = await readDevice(file);

@@ -1,0 +1,34 @@
+/**
+ * subrosa/edge in a browser: what a device needs, and what the roles are made of. Nothing of Node is behind it.
+ *
+ *   EdgeDevice, EdgeInference, LayerReport   the device
+ *   EdgeService, EdgeSession                 an edge, without sockets
+ *   sharing, paired                          the two constructions
+ *   provision, renewDevice, readDevice, readEdge   the owner, and its files
+ *   RequestCounter, CounterStorage           request numbers that never repeat; the application keeps the storage
+ *   connectEdgeInBrowser                     a connection to an edge
+ */
+export { type Construction, paired, sharing } from '../../protocols/edge/construction.ts';
+export {
+  EdgeDevice,
+  type EdgeDeviceOptions,
+  type EdgeInference,
+  type LayerReport,
+} from '../../protocols/edge/device.ts';
+export type { MessageLink } from '../../protocols/edge/edge-link.ts';
+export { EdgeService, type EdgeServiceOptions, EdgeSession } from '../../protocols/edge/edge-service.ts';
+export { type LayerPlan, longestMessage, planLayers } from '../../protocols/edge/layer-plan.ts';
+export type { RelayedMessage } from '../../protocols/edge/relay-box.ts';
+export { type CounterStorage, RequestCounter } from '../../protocols/edge/request-counter.ts';
+export type { SamplingGoal } from '../../protocols/edge/sampling-check.ts';
+export { connectEdgeInBrowser } from './browser-link.ts';
+export {
+  type DeviceIdentity,
+  type EdgeIdentity,
+  provision,
+  type Provisioning,
+  type ProvisionOptions,
+  readDevice,
+  readEdge,
+  renewDevice,
+} from './provisioning.ts';
