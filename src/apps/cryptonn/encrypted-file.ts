@@ -12,7 +12,7 @@ import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { DataError, DecodeError } from '../../base/errors.ts';
 import { type DatasetSpec, datasetDigest } from '../../protocols/cryptonn/dataset-spec.ts';
-import { replaceFileByParts } from '../keystore/atomic-file.ts';
+import { type FileCalls, replaceFileByParts } from '../keystore/atomic-file.ts';
 
 const MAGIC = 0x44455253;
 const VERSION = 1;
@@ -57,6 +57,7 @@ export async function writeEncryptedFile(
   owner: string,
   batches: number,
   batch: (index: number) => Uint8Array | Promise<Uint8Array>,
+  calls?: FileCalls,
 ): Promise<void> {
   const header = {
     dataset: spec.id,
@@ -77,11 +78,11 @@ export async function writeEncryptedFile(
     }
   }
   try {
-    await replaceFileByParts(path, parts());
+    await replaceFileByParts(path, parts(), calls);
   } catch (error) {
     const { code, syscall } = error as NodeJS.ErrnoException;
     if (syscall === undefined) throw error;
-    throw new DataError(`cannot write ${path} (${code ?? 'unknown error'}): nothing was left there`);
+    throw new DataError(`cannot write ${path} (${code ?? 'unknown error'}): nothing half written is left`);
   }
 }
 

@@ -54,6 +54,6 @@ describe('projected', () => {
     expect((await run(...train('x.srnn'))).err).toMatch(/batch 1 of .* is damaged/);
     const full = await run(...encrypt('ann', 'x.enc').slice(0, -1), '/dev/full/x');
     expect(full.code).toBe(1);
-    expect(full.err).toMatch(/cannot write .*: nothing was left there/);
+    expect(full.err).toMatch(/cannot write .*: nothing half written is left/);
   });
 });
