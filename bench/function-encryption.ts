@@ -10,6 +10,7 @@ import { LatticeInnerProduct } from '../src/fe/lattice/scheme.ts';
 import { decryptProduct, deriveMatrixKeys, encryptMatrix } from '../src/fe/secure-matrix.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';
 import { openKernel } from '../src/kernel/open.ts';
+import { parameterRows, parameterTable } from './lattice-parameters.ts';
 import { lineChart } from './line-chart.ts';
 import { type Bench, type BenchOptions, type BenchRow, reportFor, type Spread } from './report.ts';
 
@@ -250,8 +251,12 @@ function tables(single: readonly BenchRow[], matrices: readonly BenchRow[]): str
   ].join('\n');
 }
 
-/** One kernel thread for the operations: their figures are per core. Matrix products also on all threads. */
+/** One kernel thread for the operations: their figures are per core. Matrix products also on all threads. `--part parameters` measures nothing. */
 export const fe: Bench = async (options, note) => {
+  if (options.part === 'parameters') {
+    using kernel = await openKernel({ threads: 1 });
+    return { ...reportFor('fe', kernel, parameterRows()), markdown: parameterTable() };
+  }
   using one = await openKernel({ threads: 1 });
   const rows = functionEncryptionRows(one, options, note);
   const matrices = allMatrixRows(one, options, note);
