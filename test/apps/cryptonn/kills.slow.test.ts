@@ -64,12 +64,13 @@ test('a trainer killed while it waits for keys continues to the same weights', a
   const reported: string[] = [];
   // In the first run the scales of two owners come first; two requests make a step, and there are nine.
   for (const kill of [5, 8, 5]) {
-    let victim: ChildProcess | undefined;
+    const victims: ChildProcess[] = [];
     await using between = await relay(url, (count) => {
-      if (count === kill) victim?.kill('SIGKILL');
+      if (count === kill) victims[0]?.kill('SIGKILL');
     });
     const args = through(between.url, train('part.srnn', ...FLAGS));
-    victim = spawn(process.execPath, ['--import', 'tsx', MAIN, ...args], { stdio: 'ignore' });
+    const victim = spawn(process.execPath, ['--import', 'tsx', MAIN, ...args], { stdio: 'ignore' });
+    victims.push(victim);
     reported.push(String(await exitOf(victim)));
     expect(existsSync(at('part.srnn'))).toBe(false);
     expect(existsSync(at('part.srnn.checkpoint'))).toBe(true);
