@@ -1,6 +1,6 @@
 /** `subrosa edge`: the owner's files, two server processes, a device; the result is that of clear inference. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -11,11 +11,14 @@ import { displayWidth } from '../../../src/apps/cli/table.ts';
 import { SeededGenerator } from '../../../src/nn/generator.ts';
 import { writeIntegerNetwork } from '../../../src/nn/integer-bytes.ts';
 import { evaluateIntegerNetwork } from '../../../src/nn/integer-evaluate.ts';
+import { canariesIn, plantedCanaries } from '../../protocols/edge/canaries.ts';
 import { mixedNetwork, plainApply, randomInt8 } from '../../protocols/edge/edge-pair.ts';
 import { RecordingTerminal } from '../fake-engine.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'subrosa-edge-cli-'));
 const children: ChildProcess[] = [];
+/** Everything that edge processes wrote anywhere. */
+const said: Buffer[] = [];
 afterAll(() => {
   for (const child of children) child.kill('SIGKILL');
   rmSync(directory, { recursive: true });
@@ -32,9 +35,11 @@ function startEdge(role: string, ...more: string[]): Promise<string> {
   const main = join(installation.root, 'src', 'apps', 'cli', 'main.ts');
   const args = ['edge', 'serve', '--role', role, '--file', at(`parties/edge-${role}.bin`), '--json', ...more];
   const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, SUBROSA_DEBUG: '1' },
   });
   children.push(child);
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => said.push(bytes as Buffer));
   return new Promise((resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`the edge ended with ${code}`)));
     child.stdout.once('data', (line) => resolve(JSON.parse(String(line)).url));
@@ -69,6 +74,21 @@ test('owner, two server processes and a device compute what clear inference comp
   expect(report.out).toMatch(/input 2 +numbers/);
   expect(report.out).toContain('4 dense');
   expect((await run('edge', 'serve', '--role', 'a', '--file', at('parties/edge-b.bin'))).code).toBe(2);
+
+  // What the edges wrote, and what the device keeps beside its file, is nobody's value.
+  const seen = [...said, Buffer.from(report.err), readFileSync(at('parties/device-1.bin.counter'))];
+  const activations: Int32Array[] = [];
+  evaluateIntegerNetwork(network, Int32Array.from(input), (layer, map, x, batch) => {
+    const y = plainApply(layer, map, x, batch);
+    activations.push(x.slice(), y.slice());
+    return y;
+  });
+  expect(activations).toHaveLength(8);
+  for (const values of [Int32Array.from(input), ...activations, clear]) {
+    expect(canariesIn(Buffer.concat(seen), values)).toBe(0);
+    for (const form of plantedCanaries(values))
+      expect(canariesIn(Buffer.concat([...seen, form]), values)).toBeGreaterThan(0);
+  }
 });
 
 test('the demonstration starts both edges itself and compares with clear inference', async () => {
