@@ -8,6 +8,7 @@ import { type Construction, paired, sharing } from '../../protocols/edge/constru
 import { EdgeDevice, type EdgeInference } from '../../protocols/edge/device.ts';
 import { longestMessage } from '../../protocols/edge/layer-plan.ts';
 import { RequestCounter } from '../../protocols/edge/request-counter.ts';
+import type { SamplingGoal } from '../../protocols/edge/sampling-check.ts';
 import { counterFile } from '../edge/counter-file.ts';
 import { type DeviceIdentity, readDevice } from '../edge/provisioning.ts';
 import { retiredFile } from '../edge/retired-file.ts';
@@ -22,6 +23,9 @@ export interface ProtocolFlags {
   readonly construction: 'sharing' | 'paired';
   readonly relay?: boolean;
   readonly check: 'projection' | 'sampling' | 'both' | 'none';
+  /** What the sampling check is to notice, and how often; {@link SAMPLING} where nothing is said. */
+  readonly wrongFraction?: number;
+  readonly detection?: number;
 }
 
 export interface EdgeRunFlags extends ProtocolFlags {
@@ -103,12 +107,19 @@ export async function openDevice(
     counter,
     construction,
     projections: flags.check === 'projection' || flags.check === 'both' ? projections : [],
-    ...((flags.check === 'sampling' || flags.check === 'both') && { sampling: SAMPLING }),
+    ...((flags.check === 'sampling' || flags.check === 'both') && { sampling: samplingGoal(flags) }),
     recompute: recomputeWithKernel,
     allowSameOperator: flags.allowSameOperator === true,
     onRejection,
     now: () => performance.now(),
   });
+}
+
+function samplingGoal({ wrongFraction, detection }: ProtocolFlags): SamplingGoal {
+  return {
+    wrongFraction: wrongFraction ?? SAMPLING.wrongFraction,
+    detection: detection ?? SAMPLING.detection,
+  };
 }
 
 /** Only after a failed check, so nothing is kept ready for it. */

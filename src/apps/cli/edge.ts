@@ -1,5 +1,5 @@
 /** `subrosa edge owner|renew|serve|run|demo`: a device's integer network, computed by two servers that see only uniform words. */
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_EDGE_DEMO, edgeDemo } from './edge-demo.ts';
 import { NAMED_NETWORKS } from './edge-network.ts';
 import { prepareParties } from './edge-owner.ts';
@@ -91,7 +91,20 @@ function protocolOptions(command: Command): Command {
       new Option('--check <which>', 'how answers are checked')
         .choices(['projection', 'sampling', 'both', 'none'])
         .default('projection'),
-    );
+    )
+    .addOption(
+      new Option(
+        '--wrong-fraction <f>',
+        'sampling notices an answer of which so much is wrong (0.01) ...',
+      ).argParser(fraction),
+    )
+    .addOption(new Option('--detection <p>', '... with this probability (0.99)').argParser(fraction));
+}
+
+function fraction(text: string): number {
+  const value = Number(text);
+  if (value > 0 && value <= 1) return value;
+  throw new InvalidArgumentError('a number above 0 and at most 1 is needed.');
 }
 
 function addRun(edge: Command, terminal: Terminal): void {

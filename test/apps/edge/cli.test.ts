@@ -60,7 +60,11 @@ test('owner, two server processes and a device compute what clear inference comp
   const b = await startEdge('b', '--relay-to', a);
   const device = ['edge', 'run', '--device', at('parties/device-1.bin'), '--a', a, '--b', b, at('input.bin')];
   const clear = evaluateIntegerNetwork(network, Int32Array.from(input), plainApply);
-  for (const how of [[], ['--relay', '--check', 'both'], ['--construction', 'paired', '--check', 'none']]) {
+  for (const how of [
+    [],
+    ['--relay', '--check', 'both', '--wrong-fraction', '0.5', '--detection', '0.9'],
+    ['--construction', 'paired', '--check', 'none'],
+  ]) {
     const { code, out, err } = await run(...device, ...how, '--json');
     expect({ code, err }).toEqual({ code: 0, err: '' });
     const { outputs, layers, bytesDown } = JSON.parse(out);
@@ -70,6 +74,7 @@ test('owner, two server processes and a device compute what clear inference comp
     expect(bytesDown).toBeGreaterThan(0);
   }
   expect((await run(...device, '--construction', 'paired', '--relay')).code).toBe(2);
+  expect((await run(...device, '--check', 'sampling', '--detection', '2')).code).toBe(2);
   const report = await run(...device);
   expect(report.out).toMatch(/input 2 +numbers/);
   expect(report.out).toContain('4 dense');
