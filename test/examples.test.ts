@@ -25,8 +25,13 @@ const EXAMPLES = [
   ['bgv-product', '7 -16 270000'],
   ['bgv-crt', '121932631137021071359549253925 -7'],
 ] as const;
-/** With sockets. */
-const NODE_EXAMPLES = [['two-edges', '28 -102']] as const;
+/** P x of the four images of a batch, row by row of P: computed with plain integers. */
+const PRODUCTS = '20 -90 -130 -100 -70 -120 -100 -220';
+/** With sockets or files. */
+const NODE_EXAMPLES = [
+  ['two-edges', '28 -102'],
+  ['encrypted-training', `${PRODUCTS}\n${PRODUCTS}\nisolates-coordinates`],
+] as const;
 const PRINTS_NOTHING = 'console.log("nothing")';
 
 const IMPORT_MAP = {
@@ -45,7 +50,7 @@ const TYPES: Readonly<Record<string, string>> = {
 
 function compile(name: string, source: string): void {
   const published = source
-    .replace(/'\.\.\/src\/(?:schemes\/|apps\/)?(ckks|bgv|edge|nn)\/index\.ts'/g, "'subrosa/$1'")
+    .replace(/'\.\.\/src\/(?:schemes\/|apps\/)?(ckks|bgv|cryptonn|edge|nn)\/index\.ts'/g, "'subrosa/$1'")
     .replace("'../src/index.ts'", "'subrosa'");
   const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext };
   writeFileSync(join(COMPILED, `${name}.mjs`), ts.transpileModule(published, { compilerOptions }).outputText);

@@ -1,0 +1,75 @@
+/**
+ * subrosa/cryptonn: training a network on data that the trainer cannot read.
+ *
+ *   DatasetSpec, parseDatasetSpec      what all agree on before anything is encrypted
+ *   Authority, MasterKeyring           holds master keys, decides which inner products may be known, keeps a log
+ *   AuthorityFiles, buildAuthorityApp  its state on a disk, and its HTTP face for `listenApp` of subrosa/server
+ *   DataOwner, LabelPermutation        encrypts batches under secret names of the classes
+ *   EncryptedBatch, FixedPointTrainer  what a trainer holds, and faithful training on it
+ *   projectionKeys, projectedInputs    projected training: P x, and the inputs of an ordinary network
+ *   RemoteAuthority                    the authority as owners and trainers see it over HTTP
+ *   DatasetSchemes                     the encryption that a data set names, the same for everybody
+ *   writeKeyRequest ... readBatch      the messages, for channels of one's own
+ *   projectionPrivacy, rankBudget      what is given away
+ */
+export { type RandomSource, systemRandom } from '../../base/random.ts';
+export type { LogHead, LogRecord } from '../../protocols/cryptonn/audit-log.ts';
+export {
+  Authority,
+  type KeyAnswer,
+  type KeyDerivation,
+  type KeyRequest,
+} from '../../protocols/cryptonn/authority.ts';
+export type { AuthorityStorage } from '../../protocols/cryptonn/authority-storage.ts';
+export { batchAxes, type BatchContent, readBatch, writeBatch } from '../../protocols/cryptonn/batch-bytes.ts';
+export {
+  type AxisCiphertexts,
+  type BatchProducts,
+  ClearBatch,
+  EncryptedBatch,
+  type KeySource,
+} from '../../protocols/cryptonn/batch-products.ts';
+export { faithfulNetwork, foldProjection } from '../../protocols/cryptonn/clear-network.ts';
+export {
+  checkOwnerScales,
+  DataOwner,
+  type OwnedBatch,
+  type OwnerAxis,
+} from '../../protocols/cryptonn/data-owner.ts';
+export { DatasetSchemes } from '../../protocols/cryptonn/dataset-schemes.ts';
+export {
+  type AxisName,
+  type DatasetSpec,
+  datasetDigest,
+  parseDatasetSpec,
+} from '../../protocols/cryptonn/dataset-spec.ts';
+export { EncryptedLabels } from '../../protocols/cryptonn/encrypted-labels.ts';
+export { denseFirstLayer, type FirstLayer, pooledConvolution } from '../../protocols/cryptonn/first-layer.ts';
+export {
+  type FixedPointOptions,
+  FixedPointTrainer,
+  type StepReport,
+} from '../../protocols/cryptonn/fixed-point-trainer.ts';
+export {
+  readKeyAnswer,
+  readKeyRequest,
+  writeKeyAnswer,
+  writeKeyRequest,
+} from '../../protocols/cryptonn/key-messages.ts';
+export { LabelPermutation } from '../../protocols/cryptonn/label-permutation.ts';
+export { rankBudget, solvableUnknowns, uniqueSolutionRank } from '../../protocols/cryptonn/leak-budget.ts';
+export { LENET_WINDOWS, lenetLayers } from '../../protocols/cryptonn/lenet.ts';
+export { verifyAuthorityLog } from '../../protocols/cryptonn/log-verification.ts';
+export { MasterKeyring, type SchemeFor } from '../../protocols/cryptonn/master-keyring.ts';
+export {
+  projectedInputs,
+  type Standardisation,
+  standardisationOf,
+} from '../../protocols/cryptonn/projected-inputs.ts';
+export { projectionKeys, projectionPrivacy } from '../../protocols/cryptonn/projection-noise.ts';
+export { projectionMatrix } from '../../protocols/cryptonn/projection.ts';
+export { attackTranscript } from '../../protocols/cryptonn/transcript-attack.ts';
+export { buildAuthorityApp } from './authority-app.ts';
+export { AuthorityFiles } from './authority-files.ts';
+export { type AuthorityPolicy, readPolicy, withParty, writePolicy } from './policy-file.ts';
+export { RemoteAuthority } from './remote-authority.ts';
