@@ -118,14 +118,15 @@ PackedWeights* packWeights(Isa isa, const int32_t* weights, size_t rows, size_t 
   packed->values = static_cast<double*>(memory);
   packed->integers = static_cast<uint64_t*>(memory);
   const bool integers = usesIntegers(isa);
-  for (size_t i = 0; i < rows; i++)
-    for (size_t j = 0; j < cols; j++) {
-      const size_t at = i / gemmTileRows * cols * gemmTileRows + j * gemmTileRows + i % gemmTileRows;
-      if (integers)
-        packed->integers[at] = static_cast<uint64_t>(weights[i * cols + j] + offset);
-      else
-        packed->values[at] = weights[i * cols + j];
-    }
+  for (size_t i = 0; i < rows; i++) {
+    const size_t first = i / gemmTileRows * cols * gemmTileRows + i % gemmTileRows;
+    const int32_t* row = weights + i * cols;
+    if (integers)
+      for (size_t j = 0; j < cols; j++)
+        packed->integers[first + j * gemmTileRows] = static_cast<uint64_t>(row[j] + offset);
+    else
+      for (size_t j = 0; j < cols; j++) packed->values[first + j * gemmTileRows] = row[j];
+  }
   return packed;
 }
 

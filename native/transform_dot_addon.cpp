@@ -1,4 +1,4 @@
-// Inner products of polynomials that are still integers with polynomials in the NTT domain.
+// Inner products of polynomials in the NTT domain, and of such that are still integers.
 #include <atomic>
 
 #include "addon.h"
@@ -84,10 +84,50 @@ Napi::Value transformDotCall(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// sumProducts(ring, out, a, b, mods): a holds [terms, rows] polynomials, b [terms], out [rows].
+Napi::Value sumProductsCall(const Napi::CallbackInfo& info) {
+  RingArguments args(info);
+  const Ring* ring = args.ring(0);
+  const Span<uint64_t> out = args.words(1, "out");
+  const Span<uint64_t> a = args.words(2, "a");
+  const Span<uint64_t> b = args.words(3, "b");
+  const std::vector<size_t> mods = args.limbs(4, "the limbs", ring);
+  if (!args.ok()) return info.Env().Undefined();
+  const size_t n = ring->n(), size = mods.size() * n;
+  const size_t rows = args.batch(out.length, size, "out"), terms = args.batch(b.length, size, "b");
+  args.require(terms > 0, "b", "at least one polynomial", "empty");
+  args.requireSize(a.length, rows * terms * size, "a");
+  args.requireApart(out, a, "a");
+  args.requireApart(out, b, "b");
+  if (!args.ok()) return info.Env().Undefined();
+  const Operations& op = ring->operations();
+  std::atomic<bool> exhausted{false};
+  // Two rows share the loads of b.
+  parallelFor((rows + 1) / 2 * mods.size(), a.length >= parallelFrom, [&](size_t task) {
+    const size_t position = task % mods.size(), row = task / mods.size() * 2;
+    const bool pair = row + 1 < rows;
+    InnerTerm* list = static_cast<InnerTerm*>(threadScratch(0, terms * sizeof(InnerTerm) + n * sizeof(uint64_t)));
+    if (!list) {
+      exhausted = true;
+      return;
+    }
+    uint64_t* unused = reinterpret_cast<uint64_t*>(list + terms);
+    for (size_t t = 0; t < terms; t++) {
+      const uint64_t* key = a.data + (t * rows + row) * size + position * n;
+      list[t] = {b.data + t * size + position * n, key, pair ? key + size : key, true};
+    }
+    uint64_t* to = out.data + row * size + position * n;
+    op.innerProduct(ring->prime(mods[position]), to, pair ? to + size : unused, list, terms);
+  });
+  args.require(!exhausted, "memory", "available", "exhausted", "kernel");
+  return info.Env().Undefined();
+}
+
 }  // namespace
 
 void registerTransformDot(Napi::Env, Napi::Object exports) {
   addFunction(exports, "transformDot", transformDotCall<false>);
+  addFunction(exports, "sumProducts", sumProductsCall);
   addFunction(exports, "transformDotDoubles", transformDotCall<true>);
 }
 

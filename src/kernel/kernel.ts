@@ -96,6 +96,8 @@ export interface Kernel extends Disposable {
   mul(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void;
   /** out = out + a * b word by word; b (broadcast). out must not be a or b. */
   mulAdd(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void;
+  /** out[i] = sum over t of a[t, i] b[t], word by word: a holds `[terms, rows]` polynomials, b `terms`, out `rows`. out must not be a or b. */
+  sumProducts(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void;
   /** out = a * scalars[limb]; scalars are residues. */
   mulScalar(
     ring: RingTables,

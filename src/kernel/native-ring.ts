@@ -52,6 +52,7 @@ interface RingAddon extends NativeAddon {
   sub: Binary;
   mul: Binary;
   mulAdd: Binary;
+  sumProducts: Binary;
   negate(ring: NativeHandle, out: U64, a: U64, mods: Uint32Array): void;
   mulScalar: WithScalars;
   addScalar: WithScalars;
@@ -154,6 +155,8 @@ function arithmetic(addon: RingAddon, isa: number) {
     mul: (ring, out, a, b, mods) => addon.mul(handleOf(ring), out.u64(), a.u64(), b.u64(), limbList(mods)),
     mulAdd: (ring, out, a, b, mods) =>
       addon.mulAdd(handleOf(ring), out.u64(), a.u64(), b.u64(), limbList(mods)),
+    sumProducts: (ring, out, a, b, mods) =>
+      addon.sumProducts(handleOf(ring), out.u64(), a.u64(), b.u64(), limbList(mods)),
     mulScalar: (ring, out, a, scalars, mods) =>
       addon.mulScalar(handleOf(ring), out.u64(), a.u64(), Float64Array.from(scalars), limbList(mods)),
     addScalar: (ring, out, a, scalars, mods) =>

@@ -1,6 +1,6 @@
 /** Methods of {@link Kernel} made of others or of plain loops, for the kernels that have none of their own. */
 import type { Kernel, RingTables, Words } from './kernel.ts';
-import { checkMultiples, checkTransformDot } from './preconditions.ts';
+import { checkMultiples, checkSumProducts, checkTransformDot } from './preconditions.ts';
 
 /** {@link Kernel.transformDot}, row by row. */
 export function transformDotByParts(
@@ -26,6 +26,22 @@ export function transformDotByParts(
   } finally {
     transforms.wipe();
   }
+}
+
+/** {@link Kernel.sumProducts}, term by term. */
+export function sumProductsByParts(
+  kernel: Kernel,
+  ring: RingTables,
+  out: Words,
+  a: Words,
+  b: Words,
+  mods: readonly number[],
+): void {
+  const terms = checkSumProducts(ring, out, a, b, mods);
+  const size = mods.length * ring.n;
+  kernel.mul(ring, out, a.sub(0, out.length), b.sub(0, size), mods);
+  for (let t = 1; t < terms; t++)
+    kernel.mulAdd(ring, out, a.sub(t * out.length, out.length), b.sub(t * size, size), mods);
 }
 
 /** {@link Kernel.addMultiples}. */

@@ -347,3 +347,21 @@ export function checkTransformDot(
   checkDisjoint('b', out, b);
   return { rows, terms };
 }
+
+/** The terms of {@link Kernel.sumProducts}. */
+export function checkSumProducts(
+  ring: RingTables,
+  out: Words,
+  a: Words,
+  b: Words,
+  mods: readonly number[],
+): number {
+  const size = polynomialWords(ring, mods);
+  batchCount('out', out.length, size);
+  const terms = batchCount('b', b.length, size);
+  if (terms === 0) throw new ShapeError('b', 'at least one polynomial', 'empty');
+  checkLength('a', a.length, terms * out.length);
+  checkDisjoint('a', out, a);
+  checkDisjoint('b', out, b);
+  return terms;
+}

@@ -16,7 +16,7 @@ import type {
 import type { CanonicalEmbedding } from './canonical-embedding.ts';
 import { embedByDefinition, unembedByDefinition } from './reference-embedding.ts';
 import { residue } from './modular.ts';
-import { addMultiplesByLoops, transformDotByParts } from './portable-products.ts';
+import { addMultiplesByLoops, sumProductsByParts, transformDotByParts } from './portable-products.ts';
 import * as check from './preconditions.ts';
 import { ReferenceRing, automorphismIndex, forward, inverse } from './reference-ring.ts';
 import * as rns from './reference-rns.ts';
@@ -192,6 +192,10 @@ class ReferenceKernel implements Kernel {
   transformDoubles(ring: RingTables, out: Words, values: Float64Array, mods: readonly number[]): void {
     this.fromDoubles(ring, out, values, mods);
     this.nttForward(ring, out, mods);
+  }
+
+  sumProducts(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
+    sumProductsByParts(this, ring, out, a, b, mods);
   }
 
   transformDot(

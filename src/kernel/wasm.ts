@@ -13,7 +13,7 @@ import type {
   RingTables,
   Words,
 } from './kernel.ts';
-import { addMultiplesByLoops, transformDotByParts } from './portable-products.ts';
+import { addMultiplesByLoops, sumProductsByParts, transformDotByParts } from './portable-products.ts';
 import * as check from './preconditions.ts';
 import type { CanonicalEmbedding } from './canonical-embedding.ts';
 import { embedWasm, unembedWasm } from './wasm-embedding.ts';
@@ -225,6 +225,10 @@ class WasmKernel implements Kernel {
   transformDoubles(ring: RingTables, out: Words, values: Float64Array, mods: readonly number[]): void {
     this.fromDoubles(ring, out, values, mods);
     this.nttForward(ring, out, mods);
+  }
+
+  sumProducts(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
+    sumProductsByParts(this, ring, out, a, b, mods);
   }
 
   transformDot(

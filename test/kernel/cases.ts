@@ -357,6 +357,17 @@ export const CASES: Record<KernelMethod, readonly Row[]> = {
       return [out.u64().slice()];
     },
   ],
+  sumProducts: [
+    [1, 1],
+    [2, 3],
+    [9, 2],
+    [20, 3],
+  ].map(([terms, rows]) => (bench) => {
+    const [a, b] = [bench.polynomials(terms * rows, Q), bench.polynomials(terms, Q)];
+    const out = bench.zeros(rows * Q.length * bench.n);
+    bench.kernel.sumProducts(bench.ring, out, a, b, Q);
+    return [out.u64().slice()];
+  }),
   mulScalar: [scalarRow('mulScalar')],
   addScalar: [scalarRow('addScalar')],
   automorphism: [

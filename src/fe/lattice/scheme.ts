@@ -170,17 +170,16 @@ export class LatticeInnerProduct implements InnerProductScheme {
     kernel.nttForward(ring, r, mods);
     return handOver(kernel.allocate((rank + length) * entry), (words) => {
       const [head, body] = [words.sub(0, rank * entry), words.sub(rank * entry, length * entry)];
-      this.#reduceAndWipe(head, this.#gaussian(rank * packing, multipliers[1], drbg.nextKey('e')));
+      const noise = scratch.allocate(words.length);
+      const [headNoise, bodyNoise] = [noise.sub(0, head.length), noise.sub(head.length, body.length)];
+      this.#reduceAndWipe(headNoise, this.#gaussian(rank * packing, multipliers[1], drbg.nextKey('e')));
       this.#fillInputs(body, columns, count);
-      const noise = scratch.allocate(length * entry);
-      this.#reduceAndWipe(noise, this.#gaussian(length * packing, multipliers[2], drbg.nextKey('e')));
-      kernel.add(ring, body, body, noise, mods);
-      kernel.nttForward(ring, words, mods);
-      for (let j = 0; j < rank; j++) {
-        const factor = r.sub(j * entry, entry);
-        kernel.mulAdd(ring, head, key.matrix.sub(j * rank * entry, rank * entry), factor, mods);
-        kernel.mulAdd(ring, body, key.words.sub(j * length * entry, length * entry), factor, mods);
-      }
+      this.#reduceAndWipe(bodyNoise, this.#gaussian(length * packing, multipliers[2], drbg.nextKey('e')));
+      kernel.add(ring, bodyNoise, bodyNoise, body, mods);
+      kernel.nttForward(ring, noise, mods);
+      kernel.sumProducts(ring, head, key.matrix, r, mods);
+      kernel.sumProducts(ring, body, key.words, r, mods);
+      kernel.add(ring, words, words, noise, mods);
       return new LatticeCiphertext(this.#context, count, words);
     });
   }

@@ -258,7 +258,7 @@ function refusal(reason: RefusalReason, explanation: string): KeyRefusedError {
 
 /** The platform's SHA-256: a step asks for half a megabyte of vectors. */
 async function vectorDigest(weights: Int32Array): Promise<string> {
-  const bytes = new Uint8Array(Int32Array.from(weights).buffer);
+  const bytes = new Uint8Array(weights.slice().buffer);
   return bytesToHex(new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes)));
 }
 

@@ -148,7 +148,7 @@ export class EncryptedBatch implements BatchProducts {
   async forward(weights: Int32Array): Promise<Float32Array> {
     using keys = await this.#keys(this.#axis, weights);
     const { scheme, ciphertexts } = this.#samplesAxis;
-    return Float32Array.from(decryptBlocks(scheme, ciphertexts, keys, weights));
+    return new Float32Array(decryptBlocks(scheme, ciphertexts, keys, weights));
   }
 
   /**

@@ -64,7 +64,7 @@ export class RankEchelon {
     const raised = this.#containsAll(changes, random)
       ? []
       : vectors.filter((_, i) => this.#insert(changes[i] as ArrayLike<number>));
-    this.#latest = vectors.map((vector) => Int32Array.from(vector));
+    this.#latest = vectors.map((vector) => new Int32Array(vector));
     return raised;
   }
 
