@@ -93,18 +93,24 @@ export class PrimeEchelon {
     this.#rows.push(residual);
   }
 
-  /** Whether the sum of the vectors, with residues as coefficients, lies in the span. */
-  containsCombination(vectors: readonly ArrayLike<number>[], coefficients: ArrayLike<number>): boolean {
+  /** Whether the sum of the vectors, with residues as coefficients, lies in the span. `places` are where each is not zero. */
+  containsCombination(
+    vectors: readonly ArrayLike<number>[],
+    places: readonly Uint32Array[],
+    coefficients: ArrayLike<number>,
+  ): boolean {
     const p = this.prime;
     const inverse = 1 / p;
     const sum = new Float64Array(this.#columns.length);
-    vectors.forEach((vector, i) => {
+    for (let i = 0; i < vectors.length; i++) {
+      const vector = vectors[i] as ArrayLike<number>;
+      const own = places[i] as Uint32Array;
       const coefficient = coefficients[i] as number;
-      for (let j = 0; j < sum.length; j++) {
-        const value = vector[j] as number;
-        if (value !== 0) sum[j] = centred(sum[j] + coefficient * value, p, inverse);
+      for (let k = 0; k < own.length; k++) {
+        const j = own[k];
+        sum[j] = centred(sum[j] + coefficient * (vector[j] as number), p, inverse);
       }
-    });
+    }
     return this.residual(sum, p / 2) === undefined;
   }
 }

@@ -84,12 +84,13 @@ export class RankEchelon {
     const count = vectors.length;
     const bytes = shake256(random.seed(), { dkLen: COEFFICIENT_BYTES * count * PRIMES.length });
     const view = new DataView(bytes.buffer, bytes.byteOffset);
+    const places = vectors.map(placesOf);
     return this.#echelons.every((echelon, e) => {
       const coefficients = Float64Array.from(
         { length: count },
         (_, i) => view.getUint32(COEFFICIENT_BYTES * (e * count + i), true) % echelon.prime,
       );
-      return echelon.containsCombination(vectors, coefficients);
+      return echelon.containsCombination(vectors, places, coefficients);
     });
   }
 
@@ -97,10 +98,18 @@ export class RankEchelon {
     if (vector.length !== this.length) throw new ShapeError('a key vector', this.length, vector.length);
     for (let i = 0; i < vector.length; i++) {
       const value = vector[i] as number;
-      if (!Number.isInteger(value) || Math.abs(value) > LARGEST_ENTRY)
+      if (!(value <= LARGEST_ENTRY && value >= -LARGEST_ENTRY && Number.isInteger(value)))
         throw new OutOfRangeError(`entry ${i} of a key vector`, `an integer up to ${LARGEST_ENTRY}`, value);
     }
   }
+}
+
+/** Where a vector is not zero. */
+function placesOf(vector: ArrayLike<number>): Uint32Array {
+  const out = new Uint32Array(vector.length);
+  let count = 0;
+  for (let j = 0; j < out.length; j++) if (vector[j] !== 0) out[count++] = j;
+  return out.subarray(0, count);
 }
 
 /** The vector or its difference from a known one, whichever has more zeros. */
