@@ -227,6 +227,28 @@ function specialParts(exports: WasmExports, task: SwitchTask, source: DigitSourc
   }
 }
 
+/**
+ * R modulo the prime of `limb`, where P divides x - R: with r_0 the remainder modulo the last special prime s_0, r_1 that of (x - r_0) /
+ * s_0 modulo the one before and so on, R = r_0 + s_0 (r_1 + s_1 (r_2 + ...)). At the address returned, foreign. So every limb that
+ * stays needs one transform per part, however many special primes there are.
+ */
+function joinedRemainder(
+  exports: WasmExports,
+  { ring, shape }: SwitchTask,
+  space: SwitchSpace,
+  part: number,
+  limb: number,
+): number {
+  const last = shape.p.length - 1;
+  let joined = space.special(part, last);
+  for (let special = last - 1; special >= 0; special--) {
+    const weight = ring.productOf(shape.p.slice(special + 1), limb);
+    exports.foreignTimesPlus(space.z, space.special(part, special), weight, joined, ring.table(limb), ring.n);
+    joined = space.z;
+  }
+  return joined;
+}
+
 /** sum += weight (digits times key), two parts over q and p; weight 0 for 1. */
 export function accumulateKeyProduct(
   context: WasmContext,
@@ -271,23 +293,17 @@ export function switchKey(
       const table = ring.table(limb);
       space.sums.forEach((sum, part) => {
         const to = out + 8 * (part * sizes.qWords + position * n);
-        for (let special = shape.p.length - 1; special >= 0; special--) {
-          exports.forward(space.z, space.special(part, special), table, n, FOREIGN, LAZY);
-          const c = ring.inverseOf([shape.p[special]], limb);
-          if (special > 0) exports.differenceTimes(sum, sum, space.z, c, 0, table, n, LAZY, LAZY);
-          else {
-            const add = plus[part] === 0 ? 0 : plus[part] + 8 * position * n;
-            exports.differenceTimes(to, sum, space.z, c, add, table, n, LAZY, WORDS);
-          }
-        }
+        exports.forward(space.z, joinedRemainder(exports, task, space, part, limb), table, n, FOREIGN, LAZY);
+        const add = plus[part] === 0 ? 0 : plus[part] + 8 * position * n;
+        exports.differenceTimes(to, sum, space.z, ring.inverseOf(shape.p, limb), add, table, n, LAZY, WORDS);
       });
     });
   });
 }
 
 /**
- * Key switch of the third part at t[2], the first two added, and the rescaling, for one special prime P. With r and s the
- * centred remainders modulo P and the last prime, ((x - r) / P + t - s) / q_l = (x / P + t - (r / P + s)) / q_l: one
+ * Key switch of the third part at t[2], the first two added, and the rescaling. With r the remainder modulo P and s the
+ * centred one modulo the last prime, ((x - r) / P + t - s) / q_l = (x / P + t - (r / P + s)) / q_l: one
  * transform per prime and part instead of two. `t`: polynomials over q.
  */
 export function switchAndRescale(
@@ -299,7 +315,6 @@ export function switchAndRescale(
   const { exports, memory } = context;
   const { ring, shape, sizes } = task;
   const { n } = ring;
-  const [special] = shape.p;
   const lastPosition = shape.q.length - 1;
   const last = shape.q[lastPosition];
   withSpace(context, task, (space) => {
@@ -307,27 +322,22 @@ export function switchAndRescale(
     specialParts(exports, task, digits, space);
     memory.borrow(2 * space.size, (remainders) => {
       const table = ring.table(last);
-      const pInverse = ring.inverseOf([special], last);
+      const pInverse = ring.inverseOf(shape.p, last);
       innerProduct(exports, task, digits, space, lastPosition);
       space.sums.forEach((sum, part) => {
         const to = remainders + part * space.size;
         exports.timesPlusWords(sum, sum, pInverse, t[part] + 8 * lastPosition * n, table, n);
         exports.inverse(to, sum, table, n, LAZY, LAZY);
-        exports.centredDifference(to, to, space.special(part, 0), pInverse, table, n);
+        const joined = joinedRemainder(exports, task, space, part, last);
+        exports.centredDifference(to, to, joined, pInverse, table, n);
       });
       shape.q.slice(0, -1).forEach((limb, position) => {
         innerProduct(exports, task, digits, space, position);
-        const [own, c] = [ring.table(limb), ring.inverseOf([special], limb)];
+        const [own, c] = [ring.table(limb), ring.inverseOf(shape.p, limb)];
         space.sums.forEach((sum, part) => {
           const to = out + 8 * (part * (sizes.qWords - n) + position * n);
-          exports.foreignTimesPlus(
-            space.z,
-            space.special(part, 0),
-            c,
-            remainders + part * space.size,
-            own,
-            n,
-          );
+          const joined = joinedRemainder(exports, task, space, part, limb);
+          exports.foreignTimesPlus(space.z, joined, c, remainders + part * space.size, own, n);
           exports.forward(space.z, space.z, own, n, LAZY, LAZY);
           const plus = t[part] + 8 * position * n;
           exports.switchAndRescale(to, sum, c, plus, space.z, ring.inverseOf([last], limb), own, n);

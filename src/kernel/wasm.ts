@@ -469,20 +469,13 @@ class WasmKernel implements Kernel {
     const count = check.checkFusedProduct(ring, out, a, b, shape, qWords);
     const part = 8 * qWords;
     const outPart = part - 8 * ring.n;
-    this.memory.borrow(5 * part, (product) => {
+    this.memory.borrow(3 * part, (product) => {
       const t = [product, product + part, product + 2 * part] as const;
       for (let i = 0; i < count; i++) {
         const [x, y] = [a, b].map((words) => this.#at(words) + 2 * i * part);
         const to = this.#at(out) + 2 * i * outPart;
         tensorPolynomials(this, task.ring, product, x, y, shape.q);
-        if (shape.p.length === 1) {
-          switchAndRescale(this, task, to, t);
-        } else {
-          const switched = product + 3 * part;
-          this.#switch(task, switched, t[2], [t[0], t[1]]);
-          rescalePolynomial(this, task.ring, to, switched, shape.q);
-          rescalePolynomial(this, task.ring, to + outPart, switched + part, shape.q);
-        }
+        switchAndRescale(this, task, to, t);
       }
     });
   }
