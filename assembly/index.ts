@@ -34,7 +34,7 @@ export { embed, unembed } from './embedding';
 export { multiplyPanel, packPanel, packWeights } from './gemm';
 export { integerDots, integerPanel, integerStrip, splitHalves } from './integer';
 export { sgemm } from './sgemm';
-export { uniformResidues } from './keccak';
+export { uniformResidues, uniformResiduesTwo } from './uniform';
 export { centredBinomial, keyStream, ternary, uniformSigned } from './chacha20';
 export { wideGaussian } from './gaussian';
 export { packBits, unpackBits } from './bits';

@@ -1,6 +1,4 @@
-/** The permutation Keccak-f[1600] and the squeezing of SHAKE128 (FIPS 202). */
-
-const RATE: usize = 168;
+/** The permutation Keccak-f[1600] (FIPS 202), of one state and of two at once. */
 
 // The iota constants, FIPS 202 section 3.2.5.
 const ROUND_CONSTANTS: usize = memory.data<u64>([
@@ -12,7 +10,7 @@ const ROUND_CONSTANTS: usize = memory.data<u64>([
 ]);
 
 /** Lane (x, y) is local a(x + 5 y); theta, rho, pi, chi and iota unrolled over one round. */
-function permute(state: usize): void {
+export function permute(state: usize): void {
   let a0 = load<u64>(state, 0);
   let a1 = load<u64>(state, 8);
   let a2 = load<u64>(state, 16);
@@ -127,30 +125,131 @@ function permute(state: usize): void {
   store<u64>(state, a24, 192);
 }
 
-/**
- * Fills n words with residues below q: candidates of `bytes` bytes masked to `bits` bits from SHAKE128 of the 44 bytes at
- * `input`, those not below q skipped. The output is public. `state`: 200 bytes of work space, then 256 for the stream.
- */
-export function uniformResidues(out: usize, n: usize, state: usize, input: usize, q: u64, bits: u32, bytes: u32): void {
-  memory.fill(state, 0, 200);
-  memory.copy(state, input, 44);
-  store<u8>(state, 0x1f, 44);
-  store<u8>(state, 0x80, RATE - 1);
-  const mask: u64 = ((<u64>1) << (<u64>bits)) - 1;
-  const stream = state + 200;
-  let have: usize = 0; // unread bytes, at the start of the stream
-  let done: usize = 0;
-  while (done < n) {
-    permute(state);
-    memory.copy(stream + have, state, RATE);
-    have += RATE;
-    let at = stream;
-    while (have >= <usize>bytes && done < n) {
-      const candidate = load<u64>(at) & mask;
-      if (candidate < q) store<u64>(out + (done++ << 3), candidate);
-      at += bytes;
-      have -= bytes;
-    }
-    memory.copy(stream, at, have);
+// @ts-ignore: decorator
+@inline
+function rotateTwo(x: v128, by: i32): v128 {
+  return v128.or(i64x2.shl(x, by), i64x2.shr_u(x, 64 - by));
+}
+
+/** x ^ (~y & z) */
+// @ts-ignore: decorator
+@inline
+function chi(x: v128, y: v128, z: v128): v128 {
+  return v128.xor(x, v128.andnot(z, y));
+}
+
+/** Two states side by side: lane i of both in one vector at state + 16 i. The same round as {@link permute}. */
+export function permuteTwo(state: usize): void {
+  let a0 = v128.load(state, 0);
+  let a1 = v128.load(state, 16);
+  let a2 = v128.load(state, 32);
+  let a3 = v128.load(state, 48);
+  let a4 = v128.load(state, 64);
+  let a5 = v128.load(state, 80);
+  let a6 = v128.load(state, 96);
+  let a7 = v128.load(state, 112);
+  let a8 = v128.load(state, 128);
+  let a9 = v128.load(state, 144);
+  let a10 = v128.load(state, 160);
+  let a11 = v128.load(state, 176);
+  let a12 = v128.load(state, 192);
+  let a13 = v128.load(state, 208);
+  let a14 = v128.load(state, 224);
+  let a15 = v128.load(state, 240);
+  let a16 = v128.load(state, 256);
+  let a17 = v128.load(state, 272);
+  let a18 = v128.load(state, 288);
+  let a19 = v128.load(state, 304);
+  let a20 = v128.load(state, 320);
+  let a21 = v128.load(state, 336);
+  let a22 = v128.load(state, 352);
+  let a23 = v128.load(state, 368);
+  let a24 = v128.load(state, 384);
+  for (let round: usize = 0; round < 24; round++) {
+    const c0 = v128.xor(v128.xor(v128.xor(a0, a5), v128.xor(a10, a15)), a20);
+    const c1 = v128.xor(v128.xor(v128.xor(a1, a6), v128.xor(a11, a16)), a21);
+    const c2 = v128.xor(v128.xor(v128.xor(a2, a7), v128.xor(a12, a17)), a22);
+    const c3 = v128.xor(v128.xor(v128.xor(a3, a8), v128.xor(a13, a18)), a23);
+    const c4 = v128.xor(v128.xor(v128.xor(a4, a9), v128.xor(a14, a19)), a24);
+    const d0 = v128.xor(c4, rotateTwo(c1, 1));
+    const d1 = v128.xor(c0, rotateTwo(c2, 1));
+    const d2 = v128.xor(c1, rotateTwo(c3, 1));
+    const d3 = v128.xor(c2, rotateTwo(c4, 1));
+    const d4 = v128.xor(c3, rotateTwo(c0, 1));
+    const b0 = v128.xor(a0, d0);
+    const b10 = rotateTwo(v128.xor(a1, d1), 1);
+    const b20 = rotateTwo(v128.xor(a2, d2), 62);
+    const b5 = rotateTwo(v128.xor(a3, d3), 28);
+    const b15 = rotateTwo(v128.xor(a4, d4), 27);
+    const b16 = rotateTwo(v128.xor(a5, d0), 36);
+    const b1 = rotateTwo(v128.xor(a6, d1), 44);
+    const b11 = rotateTwo(v128.xor(a7, d2), 6);
+    const b21 = rotateTwo(v128.xor(a8, d3), 55);
+    const b6 = rotateTwo(v128.xor(a9, d4), 20);
+    const b7 = rotateTwo(v128.xor(a10, d0), 3);
+    const b17 = rotateTwo(v128.xor(a11, d1), 10);
+    const b2 = rotateTwo(v128.xor(a12, d2), 43);
+    const b12 = rotateTwo(v128.xor(a13, d3), 25);
+    const b22 = rotateTwo(v128.xor(a14, d4), 39);
+    const b23 = rotateTwo(v128.xor(a15, d0), 41);
+    const b8 = rotateTwo(v128.xor(a16, d1), 45);
+    const b18 = rotateTwo(v128.xor(a17, d2), 15);
+    const b3 = rotateTwo(v128.xor(a18, d3), 21);
+    const b13 = rotateTwo(v128.xor(a19, d4), 8);
+    const b14 = rotateTwo(v128.xor(a20, d0), 18);
+    const b24 = rotateTwo(v128.xor(a21, d1), 2);
+    const b9 = rotateTwo(v128.xor(a22, d2), 61);
+    const b19 = rotateTwo(v128.xor(a23, d3), 56);
+    const b4 = rotateTwo(v128.xor(a24, d4), 14);
+    a0 = v128.xor(chi(b0, b1, b2), v128.load64_splat(ROUND_CONSTANTS + (round << 3)));
+    a1 = chi(b1, b2, b3);
+    a2 = chi(b2, b3, b4);
+    a3 = chi(b3, b4, b0);
+    a4 = chi(b4, b0, b1);
+    a5 = chi(b5, b6, b7);
+    a6 = chi(b6, b7, b8);
+    a7 = chi(b7, b8, b9);
+    a8 = chi(b8, b9, b5);
+    a9 = chi(b9, b5, b6);
+    a10 = chi(b10, b11, b12);
+    a11 = chi(b11, b12, b13);
+    a12 = chi(b12, b13, b14);
+    a13 = chi(b13, b14, b10);
+    a14 = chi(b14, b10, b11);
+    a15 = chi(b15, b16, b17);
+    a16 = chi(b16, b17, b18);
+    a17 = chi(b17, b18, b19);
+    a18 = chi(b18, b19, b15);
+    a19 = chi(b19, b15, b16);
+    a20 = chi(b20, b21, b22);
+    a21 = chi(b21, b22, b23);
+    a22 = chi(b22, b23, b24);
+    a23 = chi(b23, b24, b20);
+    a24 = chi(b24, b20, b21);
   }
+  v128.store(state, a0, 0);
+  v128.store(state, a1, 16);
+  v128.store(state, a2, 32);
+  v128.store(state, a3, 48);
+  v128.store(state, a4, 64);
+  v128.store(state, a5, 80);
+  v128.store(state, a6, 96);
+  v128.store(state, a7, 112);
+  v128.store(state, a8, 128);
+  v128.store(state, a9, 144);
+  v128.store(state, a10, 160);
+  v128.store(state, a11, 176);
+  v128.store(state, a12, 192);
+  v128.store(state, a13, 208);
+  v128.store(state, a14, 224);
+  v128.store(state, a15, 240);
+  v128.store(state, a16, 256);
+  v128.store(state, a17, 272);
+  v128.store(state, a18, 288);
+  v128.store(state, a19, 304);
+  v128.store(state, a20, 320);
+  v128.store(state, a21, 336);
+  v128.store(state, a22, 352);
+  v128.store(state, a23, 368);
+  v128.store(state, a24, 384);
 }

@@ -157,14 +157,17 @@ export interface WasmExports extends WebAssembly.Exports {
     buffer: Address,
   ): void;
 
-  uniformResidues(
-    out: Address,
+  uniformResidues(out: Address, n: number, space: Address, input: Address, q: bigint, bits: number): void;
+  uniformResiduesTwo(
+    out0: Address,
+    out1: Address,
     n: number,
-    state: Address,
+    space: Address,
     input: Address,
-    q: bigint,
-    bits: number,
-    bytes: number,
+    q0: bigint,
+    q1: bigint,
+    bits0: number,
+    bits1: number,
   ): void;
   keyStream(
     out: Address,

@@ -84,23 +84,43 @@ export function sampleUniformSignedWasm(
   });
 }
 
-/** n residues below q at `out`, for polynomial number `polynomial` of a batch. */
+/** A seed's polynomial and limb; 48 bytes in memory, of which the message takes 44. */
+const INPUT_BYTES = 48;
+/** Two states and what was squeezed from them. */
+const SQUEEZE_BYTES = 1024;
+
+/** A batch of polynomials over primes, n residues each at `out`: two limbs at a time. */
 export function expandUniform(
   { exports, memory }: WasmContext,
   out: number,
   n: number,
   seed: Uint8Array,
-  polynomial: number,
-  q: number,
+  primes: readonly number[],
+  polynomials: number,
 ): void {
-  const bits = q.toString(2).length;
-  memory.borrow(64 + 512, (input) => {
-    const bytes = memory.bytes(input, 44);
-    bytes.set(seed);
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    view.setUint32(32, polynomial, true);
-    view.setBigUint64(36, BigInt(q), true);
-    exports.uniformResidues(out, n, input + 64, input, BigInt(q), bits, Math.ceil(bits / 8));
+  const limbs = primes.length * polynomials;
+  memory.borrow(2 * INPUT_BYTES + SQUEEZE_BYTES, (input) => {
+    const space = input + 2 * INPUT_BYTES;
+    const fill = (limb: number, at: number): { q: bigint; bits: number } => {
+      const q = primes[limb % primes.length];
+      const bytes = memory.bytes(at, INPUT_BYTES);
+      bytes.set(seed);
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      view.setUint32(32, Math.floor(limb / primes.length), true);
+      view.setBigUint64(36, BigInt(q), true);
+      return { q: BigInt(q), bits: q.toString(2).length };
+    };
+    for (let limb = 0; limb < limbs; limb += 2) {
+      const to = out + 8 * n * limb;
+      const first = fill(limb, input);
+      if (limb + 1 === limbs) {
+        exports.uniformResidues(to, n, space, input, first.q, first.bits);
+      } else {
+        const second = fill(limb + 1, input + INPUT_BYTES);
+        const next = to + 8 * n;
+        exports.uniformResiduesTwo(to, next, n, space, input, first.q, second.q, first.bits, second.bits);
+      }
+    }
   });
 }
 

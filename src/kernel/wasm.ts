@@ -293,14 +293,11 @@ class WasmKernel implements Kernel {
   }
 
   uniform(ring: RingTables, out: Words, seed: Uint8Array, mods: readonly number[]): void {
-    const size = 8 * check.polynomialWords(ring, mods);
-    check.batchCount('out', 8 * out.length, size);
+    const count = check.batchCount('out', out.length, check.polynomialWords(ring, mods));
     check.checkSeed('the seed', seed);
-    const to = this.#at(out);
-    this.#eachLimb(ring, out.length, mods, (at, _, position) => {
-      const q = ring.moduli[mods[position]];
-      sample.expandUniform(this, to + at, ring.n, seed, Math.floor(at / size), q);
-    });
+    this.#own(ring);
+    const primes = mods.map((limb) => ring.moduli[limb]);
+    sample.expandUniform(this, this.#at(out), ring.n, seed, primes, count);
   }
 
   centredBinomial(out: Int8Array, key: Uint8Array, nonce: number): void {
