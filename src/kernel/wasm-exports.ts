@@ -171,6 +171,7 @@ export interface WasmExports extends WebAssembly.Exports {
   ): void;
   keyStream(
     out: Address,
+    space: Address,
     key: Address,
     counter: number,
     blocks: number,
