@@ -51,10 +51,21 @@ function costMarkdown(rows: readonly BenchRow[]): string[] {
   const layers = rows.filter((row) => row.layer !== undefined);
   if (ways.length === 0) return [];
   const costs = table(
-    ['way', 'end to end ms', 'device ms', 'edge ms', 'clear ms', 'MB up', 'MB down', 'stored on the device'],
+    [
+      'way',
+      'end to end ms',
+      'two at once, ms each',
+      'device ms',
+      'edge ms',
+      'clear ms',
+      'MB up',
+      'MB down',
+      'stored on the device',
+    ],
     ways.map((row) => [
       `${row.network}: ${wayOf(row)}`,
       number(row.ms),
+      number(row.pipelinedMs),
       number(row.deviceMs),
       number(row.edgeMs),
       number(row.clearMs),

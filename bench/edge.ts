@@ -95,6 +95,13 @@ class Edges implements AsyncDisposable {
   }
 }
 
+/** Of one way to run a network. */
+interface Measurement {
+  readonly all: readonly Measured[];
+  /** Milliseconds per inference when two are under way at once. */
+  readonly pipelinedMs: number;
+}
+
 interface Measured {
   readonly inference: EdgeInference;
   readonly ms: number;
@@ -111,30 +118,36 @@ interface Setting {
   readonly runs: number;
 }
 
-async function measure(setting: Setting, flags: Way, urls: readonly string[]): Promise<Measured[]> {
+async function measure(setting: Setting, flags: Way, urls: readonly string[]): Promise<Measurement> {
   const { identity, input, clear, directory, runs, name } = setting;
   const place = { counterPath: join(directory, 'counter'), onRejection: async () => undefined };
   const device = await openDevice(identity, 1, { ...flags, a: urls[0]!, b: urls[1]! }, place);
   const all: Measured[] = [];
+  const infer = async () => {
+    const started = performance.now();
+    const inference = await device.infer(input);
+    if (inference.outputs.some((value, i) => value !== clear[i]))
+      throw new Error(`${name}: the outsourced result is not the clear one`);
+    return { inference, ms: performance.now() - started };
+  };
   try {
-    for (let run = 0; run <= runs; run++) {
-      const started = performance.now();
-      const inference = await device.infer(input);
-      all.push({ inference, ms: performance.now() - started });
-      if (inference.outputs.some((value, i) => value !== clear[i]))
-        throw new Error(`${name}: the outsourced result is not the clear one`);
-    }
+    for (let run = 0; run <= runs; run++) all.push(await infer());
+    const started = performance.now();
+    const several = async () => {
+      for (let run = 0; run < runs; run++) await infer();
+    };
+    await Promise.all([several(), several()]);
+    // The first request warms up.
+    return { all: all.slice(1), pipelinedMs: (performance.now() - started) / (2 * runs) };
   } finally {
     device.close();
   }
-  // The first request warms up.
-  return all.slice(1);
 }
 
 function summary(
   { name, network, identity, clearMs }: Setting,
   flags: Way,
-  all: readonly Measured[],
+  { all, pipelinedMs }: Measurement,
 ): BenchRow {
   const { layers } = all[0]!.inference;
   const ms = all.map((each) => each.ms);
@@ -150,6 +163,7 @@ function summary(
     check: flags.check,
     link: flags.link,
     ms: median,
+    pipelinedMs,
     spread: (Math.max(...ms) - Math.min(...ms)) / median,
     deviceMs: medianOf(
       all.map(
@@ -232,9 +246,9 @@ async function networkRows(
       note(
         `${name}: ${flags.construction}${flags.relay ? ' with relay' : ''}, check ${flags.check}, ${flags.link}`,
       );
-      const all = await measure(setting, flags, flags.link === SHAPED ? shaped.urls : edges.urls);
-      rows.push(summary(setting, flags, all));
-      if (flags === DEFAULT_WAY) layers = layerRows(setting, all);
+      const measured = await measure(setting, flags, flags.link === SHAPED ? shaped.urls : edges.urls);
+      rows.push(summary(setting, flags, measured));
+      if (flags === DEFAULT_WAY) layers = layerRows(setting, measured.all);
     }
     return [...rows, ...layers, shareRow(kernel, name, network, runs)];
   } finally {

@@ -11,6 +11,7 @@ import { nameLiar, plainRecompute } from './culprit.ts';
 import { EdgeLink, type EdgeOutput, type MessageLink } from './edge-link.ts';
 import { type LayerPlan, type PlannedLayer, planLayers } from './layer-plan.ts';
 import { littleEndian, type RootKey } from './mask-stream.ts';
+import { MOST_OPEN_REQUESTS } from './messages.ts';
 import type { ProjectionCheck } from './projection-check.ts';
 import type { RequestCounter } from './request-counter.ts';
 import { PARTY_ID_BYTES } from './secure-channel.ts';
@@ -71,7 +72,9 @@ export class EdgeDevice {
   readonly #plan: LayerPlan;
   readonly #construction: Construction;
   readonly #links: Links;
-  #busy = false;
+  #running = 0;
+  /** Requests begin one after another, in the order of their numbers. */
+  #beginning: Promise<unknown> = Promise.resolve();
   #unusable: string | null = null;
 
   private constructor(options: EdgeDeviceOptions, plan: LayerPlan, links: Links) {
@@ -106,22 +109,22 @@ export class EdgeDevice {
   }
 
   /**
-   * Runs the network on `[batch, inputs]` integers.
+   * Runs the network on `[batch, inputs]` integers. A second call may be made while the first runs: the edges work on one while the
+   * device works on the other.
    * @throws {IntegrityError} when a check fails, {@link ProtocolError} when an edge does not keep to the protocol, {@link TransportError}
    *   when one is gone: connect again and call again; the new attempt uses fresh randomness. No output leaves on any of them.
    */
   async infer(input: Int32Array): Promise<EdgeInference> {
     if (this.#unusable !== null) throw new ProtocolError(this.#unusable);
-    if (this.#busy) throw new ProtocolError('an inference is already running on these connections');
-    this.#busy = true;
+    if (this.#running >= MOST_OPEN_REQUESTS)
+      throw new ProtocolError(`${MOST_OPEN_REQUESTS} inferences are already running on these connections`);
+    this.#running++;
     try {
-      const request = await DeviceRequest.begin(
-        this.#options,
-        this.#plan,
-        this.#construction,
-        this.#links,
-        input,
-      );
+      const begin = () =>
+        DeviceRequest.begin(this.#options, this.#plan, this.#construction, this.#links, input);
+      const beginning = this.#beginning.then(begin);
+      this.#beginning = beginning.catch(() => undefined);
+      const request = await beginning;
       const now = this.#options.now ?? (() => 0);
       const started = now();
       let linearMs = 0;
@@ -145,7 +148,7 @@ export class EdgeDevice {
       if (error instanceof IntegrityError && projections.length > 0) await onRejection?.();
       throw error;
     } finally {
-      this.#busy = false;
+      this.#running--;
     }
   }
 
@@ -210,6 +213,7 @@ class DeviceRequest {
     const begin = { kind: 'begin', request: number, batch, nonce: said } as const;
     const [toA, toB] = [construction.seedForA(seeds), construction.seedForB(seeds)];
     const none = new Uint8Array(32);
+    for (const link of [links.a, links.b]) link.opens(number);
     await Promise.all([
       links.a.send({ ...begin, mode: construction.modeA, inputSeed: toA, outputSeed: none }),
       links.b.send({ ...begin, mode: construction.modeB, inputSeed: none, outputSeed: toB }),
@@ -225,7 +229,6 @@ class DeviceRequest {
     const { bits } = planned;
     const { a, b } = this.#links;
     const now = this.#options.now ?? (() => 0);
-    const before = [a.traffic.up + b.traffic.up, a.traffic.down + b.traffic.down] as const;
     let started = now();
     const shares = await this.#masks.share(layer, planned, x, batch);
     const packed = [
@@ -244,11 +247,11 @@ class DeviceRequest {
     const expected = { request: this.#number, layer, count, bits, joint };
     const receiving = [a.output(expected)];
     if (!joint) receiving.push(b.output(expected));
-    const exchanged = Promise.all([Promise.all(receiving), ...sending]);
+    const exchanged = Promise.all([Promise.all(receiving), Promise.all(sending)]);
     // Heard below; until then a failure must not count as unheard.
     exchanged.catch(() => undefined);
     await Promise.all(this.#options.projections.map((check) => check.prepare(layer, planned.outputs)));
-    const [given] = await exchanged;
+    const [given, sent] = await exchanged;
 
     started = now();
     const answers = given.map(({ shares: words }) => words);
@@ -256,16 +259,18 @@ class DeviceRequest {
     const sound = this.#accepts(layer, planned, x, y);
     deviceMs += now() - started;
     if (!sound) throw new IntegrityError(layer, await this.#liar(layer, batch, shares, given));
-    const after = [a.traffic.up + b.traffic.up, a.traffic.down + b.traffic.down] as const;
     const edgeMs = { a: given[0]!.work / 1000, b: (given[1]?.work ?? given[0]!.relayedWork) / 1000 };
-    const [bytesUp, bytesDown] = [after[0] - before[0], after[1] - before[1]];
+    const bytesUp = sent.reduce((sum, bytes) => sum + bytes, 0);
+    const bytesDown = given.reduce((sum, { bytes }) => sum + bytes, 0);
     this.reports.push({ layer, deviceMs, edgeMs, bytesUp, bytesDown });
     return y;
   }
 
   async end(): Promise<void> {
     const message = { kind: 'end', request: this.#number } as const;
-    await Promise.all([this.#links.a.send(message), this.#links.b.send(message)]);
+    const { a, b } = this.#links;
+    for (const link of [a, b]) link.ends(this.#number);
+    await Promise.all([a.send(message), b.send(message)]);
   }
 
   async #liar(

@@ -1,5 +1,6 @@
 /** The device's end of a connection to one edge: the handshake, then records in and out. */
 import { ProtocolError, type SubrosaError, TransportError } from '../../base/errors.ts';
+import { MOST_LAYERS } from './layer-plan.ts';
 import { type EdgeMessage, readEdgeMessage, writeEdgeMessage } from './messages.ts';
 import type { RelayProof } from './relay-proof.ts';
 import { HandshakeInitiator, type SecureChannel } from './secure-channel.ts';
@@ -13,6 +14,9 @@ export interface MessageLink {
   receive(): Promise<Uint8Array>;
   close(): void;
 }
+
+/** Answers that may wait for the device: an edge runs ahead of it by no more than all layers of a network. */
+const MOST_EARLY = MOST_LAYERS;
 
 /** Bytes over a connection so far, handshake and framing of ours included. */
 export interface LinkTraffic {
@@ -28,6 +32,8 @@ export interface EdgeOutput {
   readonly relayedWork: number;
   /** Of the relaying edge's part, when the answer has one in it. */
   readonly proof: RelayProof | null;
+  /** Of its record. */
+  readonly bytes: number;
 }
 
 /** The answer that is due. */
@@ -41,12 +47,29 @@ export interface ExpectedOutput {
   readonly joint: boolean;
 }
 
+type Answer = Extract<EdgeMessage, { kind: 'output' | 'joint' }>;
+
+interface Arrived {
+  readonly message: Answer;
+  readonly bytes: number;
+}
+
+interface Waiter {
+  readonly resolve: (arrived: Arrived) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 export class EdgeLink {
   readonly operator: string;
   readonly traffic: LinkTraffic;
   readonly #name: string;
   readonly #link: MessageLink;
   readonly #channel: SecureChannel;
+  /** Requests whose answers may come, with those that came before they were asked for. */
+  readonly #open = new Map<number, Arrived[]>();
+  readonly #waiters = new Map<number, Waiter>();
+  #newest = -1;
+  #isReading = false;
 
   private constructor(
     name: string,
@@ -79,39 +102,91 @@ export class EdgeLink {
     });
   }
 
-  async send(message: EdgeMessage): Promise<void> {
-    await naming(this.#name, async () => {
+  /** Resolves with the bytes of the record when it has left. */
+  async send(message: EdgeMessage): Promise<number> {
+    return await naming(this.#name, async () => {
       const record = await this.#channel.seal(writeEdgeMessage(message));
       this.traffic.up += record.length;
       await this.#link.send(record);
+      return record.length;
     });
   }
 
+  /** Answers to this request may come from now on; requests are opened in the order of their numbers. */
+  opens(request: number): void {
+    this.#open.set(request, []);
+    this.#newest = request;
+  }
+
+  /** What still comes for this request is late. */
+  ends(request: number): void {
+    this.#open.delete(request);
+  }
+
   /**
-   * The output shares of one layer. Late answers to earlier requests are dropped; anything else that is not exactly this answer
-   * ends the inference. @throws {ProtocolError} {@link DecodeError} {@link TransportError}
+   * The output shares of one layer; a request asks for one at a time. Late answers to requests that have ended are dropped; anything
+   * else that is not an answer of an open request ends all of them.
+   * @throws {ProtocolError} {@link DecodeError} {@link TransportError}
    */
   async output({ request, layer, count, bits, joint }: ExpectedOutput): Promise<EdgeOutput> {
     return await naming(this.#name, async () => {
-      for (;;) {
+      const { message, bytes } = await this.#answerTo(request);
+      if (message.layer !== layer) {
+        throw new ProtocolError(
+          `the answer for layer ${layer} was expected, one for layer ${message.layer} came`,
+        );
+      }
+      if ((message.kind === 'joint') !== joint)
+        throw new ProtocolError(`an answer of ${joint ? 'both edges' : 'one edge'} was expected`);
+      const { work, relayedWork } = message;
+      const proof = message.kind === 'joint' ? message.proof : null;
+      return { shares: unpackShares(message.shares, count, bits), work, relayedWork, proof, bytes };
+    });
+  }
+
+  #answerTo(request: number): Promise<Arrived> {
+    const early = this.#open.get(request)?.shift();
+    if (early !== undefined) return Promise.resolve(early);
+    return new Promise((resolve, reject) => {
+      this.#waiters.set(request, { resolve, reject });
+      if (!this.#isReading) void this.#read();
+    });
+  }
+
+  /** Reads as long as somebody waits; an error is everybody's. */
+  async #read(): Promise<void> {
+    this.#isReading = true;
+    try {
+      while (this.#waiters.size > 0) {
         const record = await this.#link.receive();
         this.traffic.down += record.length;
-        const message = readEdgeMessage(await this.#channel.open(record));
-        if (message.kind !== 'output' && message.kind !== 'joint')
-          throw new ProtocolError('something else than an answer came');
-        if (message.request < request) continue;
-        if (message.request !== request || message.layer !== layer) {
-          throw new ProtocolError(
-            `the answer for layer ${layer} was expected, one for layer ${message.layer} came`,
-          );
-        }
-        if ((message.kind === 'joint') !== joint)
-          throw new ProtocolError(`an answer of ${joint ? 'both edges' : 'one edge'} was expected`);
-        const { work, relayedWork } = message;
-        const proof = message.kind === 'joint' ? message.proof : null;
-        return { shares: unpackShares(message.shares, count, bits), work, relayedWork, proof };
+        this.#sort(readEdgeMessage(await this.#channel.open(record)), record.length);
       }
-    });
+    } catch (error) {
+      for (const waiter of this.#waiters.values()) waiter.reject(error);
+      this.#waiters.clear();
+    } finally {
+      this.#isReading = false;
+    }
+  }
+
+  #sort(message: EdgeMessage, bytes: number): void {
+    if (message.kind !== 'output' && message.kind !== 'joint')
+      throw new ProtocolError('something else than an answer came');
+    const { request } = message;
+    const waiter = this.#waiters.get(request);
+    if (waiter !== undefined) {
+      this.#waiters.delete(request);
+      waiter.resolve({ message, bytes });
+      return;
+    }
+    const early = this.#open.get(request);
+    if (early === undefined) {
+      if (request > this.#newest) throw new ProtocolError('an answer to a request that was not made');
+      return;
+    }
+    if (early.length >= MOST_EARLY) throw new ProtocolError('more answers than were asked for');
+    early.push({ message, bytes });
   }
 
   close(): void {

@@ -69,7 +69,7 @@ export class EdgeRequest {
 
   cancel(): void {
     this.cancelled = true;
-    this.#service.relayed.cancel(this.#device, this.number);
+    if (this.#relays) this.#service.relayed.cancel(this.#device, this.number);
   }
 
   /** W x of a layer whose input shares come from the seed. */

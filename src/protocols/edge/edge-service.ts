@@ -9,7 +9,7 @@ import { systemRandom } from '../../base/random.ts';
 import type { ApplyLinearAsync } from '../../nn/integer-evaluate.ts';
 import { type EdgeAnswer, EdgeRequest, type BeginMessage } from './edge-request.ts';
 import { type LayerPlan, longestMessage } from './layer-plan.ts';
-import { type EdgeMessage, readEdgeMessage, writeEdgeMessage } from './messages.ts';
+import { type EdgeMessage, MOST_OPEN_REQUESTS, readEdgeMessage, writeEdgeMessage } from './messages.ts';
 import { RelayBox, type RelayedMessage } from './relay-box.ts';
 import { HandshakeResponder, readHello, type SecureChannel } from './secure-channel.ts';
 
@@ -64,7 +64,7 @@ export class EdgeService {
   }
 }
 
-/** One connection: a handshake, then requests one after another. Every error ends it; the application closes the socket. */
+/** One connection: a handshake, then requests, up to two at once. Every error ends it; the application closes the socket. */
 export class EdgeSession {
   readonly #service: EdgeService;
   readonly #send: Send;
@@ -73,10 +73,13 @@ export class EdgeSession {
   #channel: SecureChannel | undefined;
   #party: Uint8Array = new Uint8Array();
   #isPeer = false;
-  #request: EdgeRequest | undefined;
+  /** By number. */
+  readonly #requests = new Map<number, EdgeRequest>();
   #lastRequest = -1;
+  /** Requests with seeded shares that are being answered. */
+  readonly #answering = new Set<Promise<void>>();
   /** Rejects when work in the background fails. */
-  #background: Promise<void> = Promise.resolve();
+  #background: Promise<unknown> = Promise.resolve();
 
   constructor(service: EdgeService, send: Send) {
     this.#service = service;
@@ -119,16 +122,16 @@ export class EdgeSession {
     }
   }
 
-  /** Forgets everything about the device's request. */
+  /** Forgets everything about the device's requests. */
   close(): void {
     this.#state = 'closed';
-    this.#request?.cancel();
-    this.#service.relayed.forget(this.#party);
+    for (const request of this.#requests.values()) request.cancel();
+    this.#requests.clear();
   }
 
   /** Rejects when an answer that is computed in the background fails. */
-  idle(): Promise<void> {
-    return this.#background;
+  async idle(): Promise<void> {
+    await this.#background;
   }
 
   async #take(message: EdgeMessage): Promise<void> {
@@ -141,8 +144,7 @@ export class EdgeSession {
         return await this.#begin(message);
       case 'end':
         this.#current(message.request).cancel();
-        this.#request = undefined;
-        this.#service.relayed.forget(this.#party);
+        this.#requests.delete(message.request);
         return;
       case 'input':
         return await this.#answer(message.request, await this.#current(message.request).input(message));
@@ -157,14 +159,18 @@ export class EdgeSession {
     if (message.batch < 1 || message.batch > maxBatch)
       throw new LimitError('the batch', maxBatch, message.batch);
     if (message.request <= this.#lastRequest) throw new ProtocolError('the request number was used before');
-    this.#request?.cancel();
+    if (this.#requests.size >= MOST_OPEN_REQUESTS)
+      throw new LimitError('the open requests of a device', MOST_OPEN_REQUESTS, this.#requests.size + 1);
     this.#lastRequest = message.request;
-    await this.#background;
+    // Those that have ended still compute their last layer.
+    while (this.#answering.size >= MOST_OPEN_REQUESTS) await Promise.race(this.#answering);
     const request = await EdgeRequest.open(this.#service, this.#party, message);
-    this.#request = request;
+    this.#requests.set(request.number, request);
     if (!message.mode.endsWith('seeded')) return;
     // Seeded shares do not wait for the device: all layers are computed at once, while B works on the first.
-    this.#background = this.#answerAll(request);
+    const answering = this.#answerAll(request).finally(() => this.#answering.delete(answering));
+    this.#answering.add(answering);
+    this.#background = Promise.all([this.#background, answering]);
     this.#background.catch(() => undefined);
   }
 
@@ -184,8 +190,9 @@ export class EdgeSession {
   }
 
   #current(number: number): EdgeRequest {
-    if (this.#request?.number !== number) throw new ProtocolError('no such request is open');
-    return this.#request;
+    const request = this.#requests.get(number);
+    if (request === undefined) throw new ProtocolError('no such request is open');
+    return request;
   }
 
   async #answer(request: number, answer: EdgeAnswer | null): Promise<void> {

@@ -1,12 +1,12 @@
 /** Where edge A keeps what edge B relayed until its own share is there, and waits for what has not come. Bounded per device. */
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { LimitError, ProtocolError } from '../../base/errors.ts';
-import type { EdgeMessage } from './messages.ts';
+import { type EdgeMessage, MOST_OPEN_REQUESTS } from './messages.ts';
 
 /** What edge B hands to edge A. */
 export type RelayedMessage = Extract<EdgeMessage, { kind: 'relayed' }>;
 
-/** Layers that may wait per device: B is at most one ahead of A, and one more while A is busy. */
+/** Layers that may wait per request: B is at most one ahead of A, and one more while A is busy. */
 const MOST_WAITING = 4;
 /** Devices whose relays are kept at once. */
 const MOST_DEVICES = 1024;
@@ -16,17 +16,20 @@ export type RelayedPart = Pick<RelayedMessage, 'shares' | 'work' | 'signature'>;
 
 interface Slot {
   readonly request: number;
+  /** Ended or given up: what still comes is dropped. */
+  isOver: boolean;
   readonly arrived: Map<number, RelayedPart>;
   readonly awaited: Map<number, (part: RelayedPart | null) => void>;
 }
 
 export class RelayBox {
-  readonly #slots = new Map<string, Slot>();
+  /** Of each device, the newest request last. */
+  readonly #slots = new Map<string, Slot[]>();
 
   /** Of edge B. Bytes are copied. A relay for an older request is dropped. @throws {ProtocolError} for a second one of a layer */
   put({ device, request, layer, ...part }: RelayedMessage): void {
     const slot = this.#slot(device, request);
-    if (slot === null) return;
+    if (slot === null || slot.isOver) return;
     const kept = { work: part.work, shares: part.shares.slice(), signature: part.signature.slice() };
     const awaiting = slot.awaited.get(layer);
     if (awaiting !== undefined) {
@@ -42,38 +45,52 @@ export class RelayBox {
   /** Null when the request is cancelled before anything comes. */
   take(device: Uint8Array, request: number, layer: number): Promise<RelayedPart | null> {
     const slot = this.#slot(device, request);
-    if (slot === null) return Promise.resolve(null);
+    if (slot === null || slot.isOver) return Promise.resolve(null);
     const part = slot.arrived.get(layer);
     if (part === undefined) return new Promise((resolve) => slot.awaited.set(layer, resolve));
     slot.arrived.delete(layer);
     return Promise.resolve(part);
   }
 
+  /** The request is over. Its place is kept, so that nothing that is late is kept for it, until a newer one takes it. */
   cancel(device: Uint8Array, request: number): void {
-    const slot = this.#slots.get(bytesToHex(device));
-    if (slot?.request !== request) return;
-    for (const awaiting of slot.awaited.values()) awaiting(null);
-    slot.awaited.clear();
-    slot.arrived.clear();
+    const slot = this.#slot(device, request);
+    if (slot !== null) end(slot);
   }
 
-  forget(device: Uint8Array): void {
-    const slot = this.#slots.get(bytesToHex(device));
-    if (slot === undefined) return;
-    this.cancel(device, slot.request);
-    this.#slots.delete(bytesToHex(device));
-  }
-
+  /** Null for a request that newer ones have taken the place of. */
   #slot(device: Uint8Array, request: number): Slot | null {
     const name = bytesToHex(device);
-    const old = this.#slots.get(name);
-    if (old !== undefined && old.request > request) return null;
-    if (old?.request === request) return old;
-    if (old !== undefined) this.cancel(device, old.request);
-    else if (this.#slots.size >= MOST_DEVICES)
-      throw new LimitError('the number of relaying devices', MOST_DEVICES, this.#slots.size + 1);
-    const slot: Slot = { request, arrived: new Map(), awaited: new Map() };
-    this.#slots.set(name, slot);
+    const slots = this.#slots.get(name) ?? [];
+    const known = slots.find((slot) => slot.request === request);
+    if (known !== undefined) return known;
+    if (slots.length === 0) this.#makeRoom();
+    if (slots.length >= MOST_OPEN_REQUESTS) {
+      if (request < slots[0]!.request) return null;
+      end(slots.shift()!);
+    }
+    const slot: Slot = { request, isOver: false, arrived: new Map(), awaited: new Map() };
+    slots.push(slot);
+    slots.sort((first, second) => first.request - second.request);
+    this.#slots.set(name, slots);
     return slot;
   }
+
+  /** For one more device. @throws {LimitError} */
+  #makeRoom(): void {
+    if (this.#slots.size < MOST_DEVICES) return;
+    for (const [name, slots] of this.#slots) {
+      if (!slots.every((slot) => slot.isOver)) continue;
+      this.#slots.delete(name);
+      return;
+    }
+    throw new LimitError('the number of relaying devices', MOST_DEVICES, this.#slots.size + 1);
+  }
+}
+
+function end(slot: Slot): void {
+  slot.isOver = true;
+  for (const awaiting of slot.awaited.values()) awaiting(null);
+  slot.awaited.clear();
+  slot.arrived.clear();
 }

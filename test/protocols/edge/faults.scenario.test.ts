@@ -171,6 +171,7 @@ describe('a device that does not keep to the protocol', () => {
 
   test.each<[string, readonly EdgeMessage[]]>([
     ['uses a request number twice', [opened, { kind: 'end', request: 4 }, opened]],
+    ['opens more requests than it may', [opened, { ...opened, request: 5 }, { ...opened, request: 6 }]],
     ['goes back in request numbers', [opened, { ...opened, request: 3 }]],
     ['asks for more inputs at once than allowed', [{ ...opened, batch: 65 }]],
     ['asks for none', [{ ...opened, batch: 0 }]],
