@@ -32,6 +32,12 @@ const NODE_EXAMPLES = [
   ['two-edges', '28 -102'],
   ['encrypted-training', `${PRODUCTS}\n${PRODUCTS}\nisolates-coordinates`],
 ] as const;
+/** The first program of these documents; its last line says in a comment what comes out. */
+const QUICK_STARTS = [
+  ['ckks', 'docs/ckks.md'],
+  ['bgv', 'docs/bgv.md'],
+] as const;
+const MOST_QUICK_LINES = 10;
 const PRINTS_NOTHING = 'console.log("nothing")';
 
 const IMPORT_MAP = {
@@ -56,10 +62,21 @@ function compile(name: string, source: string): void {
   writeFileSync(join(COMPILED, `${name}.mjs`), ts.transpileModule(published, { compilerOptions }).outputText);
 }
 
+/** Prints the values of its last line, as many as the comment names, and the comment's own. */
+function quickStart(file: string): { readonly source: string; readonly lines: number } {
+  const [, program = ''] = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(root, file), 'utf8')) ?? [];
+  const lines = program.split('\n').filter((line) => line !== '');
+  const [, call, comment] = /^(.*); \/\/ ([-\d, ]+), \.\.\./.exec(lines.at(-1) ?? '') ?? [];
+  const print = `const said = [${comment}]; const got = [...${call}].slice(0, said.length);
+    console.log(JSON.stringify({ said, got }));`;
+  return { source: [...lines.slice(0, -1), print].join('\n'), lines: lines.length };
+}
+
 beforeAll(() => {
   mkdirSync(COMPILED, { recursive: true });
   for (const [name] of [...EXAMPLES, ...NODE_EXAMPLES])
     compile(name, readFileSync(join(root, 'examples', `${name}.ts`), 'utf8'));
+  for (const [name, file] of QUICK_STARTS) compile(`quick-${name}`, quickStart(file).source);
   compile('nothing', PRINTS_NOTHING);
 });
 
@@ -72,6 +89,20 @@ describe.skipIf(!isBuilt)('in Node (needs dist: npm run build)', () => {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     expect(printed.trim()).toBe(expected);
+  });
+
+  test.each(QUICK_STARTS)('the quick start of subrosa/%s, in ten lines', (name, file) => {
+    expect(quickStart(file).lines).toBeLessThanOrEqual(MOST_QUICK_LINES);
+    const { said, got } = JSON.parse(
+      execFileSync(process.execPath, [join(COMPILED, `quick-${name}.mjs`)], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      }),
+    ) as { said: number[]; got: number[] };
+    expect(said.length).toBeGreaterThan(2);
+    said.forEach((value, i) => {
+      expect(Math.abs(got[i]! - value)).toBeLessThan(2 ** -12);
+    });
   });
 });
 

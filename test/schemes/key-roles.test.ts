@@ -1,6 +1,7 @@
 /** Keys have roles: the compiler refuses a secret key where evaluation keys belong, and the reverse. */
 import { expect, test } from 'vitest';
 import type { BgvContext } from '../../src/schemes/bgv/context.ts';
+import type { BgvCrtContext } from '../../src/schemes/bgv/crt-context.ts';
 import type { Arena } from '../../src/ring/arena.ts';
 import type { CkksContext } from '../../src/schemes/ckks/context.ts';
 import type { EvaluationKeys } from '../../src/schemes/rlwe/evaluation-keys.ts';
@@ -9,7 +10,7 @@ import type { SecretKey } from '../../src/schemes/rlwe/secret-key.ts';
 
 /** Never called: what matters is that it compiles only because each marked line does not. */
 function misuse(
-  context: CkksContext | BgvContext,
+  context: CkksContext | BgvContext | BgvCrtContext,
   arena: Arena,
   secret: SecretKey,
   publicKey: PublicKey,
@@ -25,6 +26,8 @@ function misuse(
   context.decryptor(publicKey, arena);
   // @ts-expect-error evaluation keys do not encrypt
   context.encryptor(keys, arena);
+  // @ts-expect-error a secret key leaves by exportSecretBytes alone
+  secret.toBytes();
   context.evaluator(keys, arena);
   context.decryptor(secret, arena);
 }
