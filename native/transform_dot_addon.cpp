@@ -117,7 +117,7 @@ Napi::Value sumProductsCall(const Napi::CallbackInfo& info) {
       list[t] = {b.data + t * size + position * n, key, pair ? key + size : key, true};
     }
     uint64_t* to = out.data + row * size + position * n;
-    op.innerProduct(ring->prime(mods[position]), to, pair ? to + size : unused, list, terms);
+    op.innerProduct(ring->prime(mods[position]), to, pair ? to + size : unused, list, terms, nullptr);
   });
   args.require(!exhausted, "memory", "available", "exhausted", "kernel");
   return info.Env().Undefined();
