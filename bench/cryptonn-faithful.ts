@@ -16,7 +16,7 @@ import { imageRank } from '../src/protocols/cryptonn/window-rank.ts';
 import { digitRange, MNIST_PIXELS, type MnistDigits } from './cryptonn-data.ts';
 import type { FaithfulTask } from './cryptonn-tasks.ts';
 import { type CryptonnWorld, openCryptonnWorld } from './cryptonn-world.ts';
-import type { BenchClock } from './in-turn.ts';
+import { type BenchClock, processorClock } from './in-turn.ts';
 import type { BenchRow } from './report.ts';
 
 /** What a run has done so far; everything but the weights. */
@@ -26,6 +26,9 @@ interface Progress {
   keySeconds: number;
   seconds: number;
   clearSeconds: number;
+  /** The same by the processor clock, whichever was chosen. */
+  processorSeconds: number;
+  clearProcessorSeconds: number;
   keysIssued: number;
   rankIssued: number;
   unknownsSolvable: number;
@@ -110,8 +113,9 @@ async function oneStep(
 ) {
   const keySeconds = world.issued.seconds;
   const keys = world.issued.keys;
-  const times = [clock()];
-  const note = () => times.push(clock());
+  const times: (readonly [chosen: number, processor: number])[] = [];
+  const note = () => times.push([clock(), processorClock()]);
+  note();
   using encrypted = world.encrypted(pixels, labels);
   note();
   const report = await hidden.step(encrypted.batch);
@@ -120,12 +124,13 @@ async function oneStep(
   note();
   await open.step(clear);
   note();
-  const [encrypt, train, , clearTrain] = times
-    .slice(1)
-    .map((time, i) => (time - (times[i] as number)) / 1000);
-  progress.encryptSeconds += encrypt as number;
-  progress.seconds += train as number;
-  progress.clearSeconds += clearTrain as number;
+  const between = (from: number, by: 0 | 1) =>
+    ((times[from + 1]?.[by] as number) - (times[from]?.[by] as number)) / 1000;
+  progress.encryptSeconds += between(0, 0);
+  progress.seconds += between(1, 0);
+  progress.clearSeconds += between(3, 0);
+  progress.processorSeconds += between(1, 1);
+  progress.clearProcessorSeconds += between(3, 1);
   progress.keySeconds += world.issued.seconds - keySeconds;
   progress.keysIssued += world.issued.keys - keys;
   progress.isEqual &&= hidden.weights.value.every((w, i) => w === open.weights.value[i]);
@@ -185,18 +190,20 @@ async function resultRows(
   const trained = Math.floor(samples / batch) * batch;
   const tests = testBlocks(world, digits);
   const common = { network: task.network, epochs, samples: trained };
-  const { keysIssued, rankIssued, unknownsSolvable, clearSeconds, isEqual } = progress;
+  const { keysIssued, rankIssued, unknownsSolvable, clearSeconds, clearProcessorSeconds, isEqual } = progress;
   const none = { keysIssued: 0, rankIssued: 0, unknownsSolvable: 0, encryptSeconds: 0, keySeconds: 0 };
   return [
     {
       ...{ mode: 'faithful', scheme: schemeName, ...common, accuracy: await hidden.accuracy(tests) },
       ...{ seconds: progress.seconds, clearSeconds, keysIssued, rankIssued, unknownsSolvable },
       ...{ encryptSeconds: progress.encryptSeconds, keySeconds: progress.keySeconds },
+      ...{ processorSeconds: progress.processorSeconds, clearProcessorSeconds },
       equalWeights: isEqual,
     },
     {
       ...{ mode: 'clear fixed-point', scheme: 'none', ...common, accuracy: await open.accuracy(tests) },
-      ...{ seconds: clearSeconds, clearSeconds, ...none, equalWeights: isEqual },
+      ...{ seconds: clearSeconds, clearSeconds, ...none },
+      ...{ processorSeconds: clearProcessorSeconds, clearProcessorSeconds, equalWeights: isEqual },
     },
   ];
 }
@@ -214,6 +221,7 @@ function readProgress(path: string | undefined): Progress {
   if (path !== undefined && existsSync(path)) return JSON.parse(readFileSync(path, 'utf8')) as Progress;
   return {
     ...{ step: 0, encryptSeconds: 0, keySeconds: 0, seconds: 0, clearSeconds: 0, keysIssued: 0 },
+    ...{ processorSeconds: 0, clearProcessorSeconds: 0 },
     ...{ rankIssued: 0, unknownsSolvable: 0, isEqual: true, curve: [] },
   };
 }

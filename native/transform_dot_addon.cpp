@@ -31,29 +31,37 @@ void residues(const Operations&, const Prime& p, uint64_t* out, const int32_t* v
   }
 }
 
-// out[row] = sum over its terms of NTT(values[row, term]) b[term], limb by limb; false when memory is exhausted.
+// out[row] = sum over its terms of NTT(values[row, term]) b[term], limb by limb, two rows at a time, which share the loads of b;
+// false when memory is exhausted.
 template <typename Value>
 bool transformDot(const Ring& ring, const std::vector<size_t>& mods, Span<uint64_t> out, const Value* values,
                   Span<uint64_t> b) {
-  const size_t n = ring.n(), size = mods.size() * n, terms = b.length / size;
+  const size_t n = ring.n(), size = mods.size() * n, terms = b.length / size, rows = out.length / size;
   const Operations& op = ring.operations();
   std::atomic<bool> exhausted{false};
-  parallelFor(out.length / n, terms * out.length >= parallelFrom, [&](size_t i) {
-    uint64_t* work = static_cast<uint64_t*>(threadScratch(0, n * sizeof(uint64_t)));
+  parallelFor((rows + 1) / 2 * mods.size(), terms * out.length >= parallelFrom, [&](size_t task) {
+    const size_t position = task % mods.size(), row = task / mods.size() * 2;
+    const bool pair = row + 1 < rows;
+    // The transforms of both rows, a place for the sum of a row that is not there, the terms.
+    const size_t words = (2 * terms + 1) * n;
+    uint64_t* work = static_cast<uint64_t*>(threadScratch(0, words * sizeof(uint64_t) + terms * sizeof(InnerTerm)));
     if (!work) {
       exhausted = true;
       return;
     }
-    const size_t position = i % mods.size();
+    InnerTerm* list = reinterpret_cast<InnerTerm*>(work + words);
     const Prime& p = ring.prime(mods[position]);
-    const Value* from = values + i / mods.size() * terms * n;
-    const uint64_t* factor = b.data + position * n;
-    uint64_t* to = out.data + i * n;
-    for (size_t t = 0; t < terms; t++, from += n, factor += size) {
-      residues(op, p, work, from);
-      op.forward(p, work);
-      (t == 0 ? op.mul : op.mulAdd)(p, to, work, factor);
+    const Value* from = values + row * terms * n;
+    for (size_t t = 0; t < (pair ? 2 : 1) * terms; t++) {
+      residues(op, p, work + t * n, from + t * n);
+      op.forward(p, work + t * n);
     }
+    for (size_t t = 0; t < terms; t++) {
+      const uint64_t* own = work + t * n;
+      list[t] = {b.data + t * size + position * n, own, pair ? own + terms * n : own, true};
+    }
+    uint64_t* to = out.data + row * size + position * n;
+    op.innerProduct(p, to, pair ? to + size : work + 2 * terms * n, list, terms, nullptr);
   });
   return !exhausted;
 }
