@@ -38,7 +38,7 @@ export interface TrainCryptonnFlags {
   readonly epochs?: number;
   readonly units: readonly number[];
   readonly learningRate?: number;
-  readonly momentum: number;
+  readonly momentum?: number;
   readonly seed: number;
   readonly checkpoint?: string;
   readonly checkpointEvery: number;
@@ -48,7 +48,10 @@ export interface TrainCryptonnFlags {
   readonly json?: boolean;
 }
 
+/** Gradient descent; Adam, which is the default in projected mode, has its own. */
 const DEFAULT_RATES = { dense: 0.1, lenet5: 0.03 } as const;
+const ADAM_RATE = 0.003;
+const MOMENTUM = 0.9;
 /** In projected mode more epochs disclose nothing more; faithful mode has the original's. */
 const DEFAULT_EPOCHS = { projected: 10, faithful: 2 } as const;
 
@@ -91,7 +94,12 @@ export function addTrainCryptonn(train: Command, terminal: Terminal, parts: Engi
       new Option('--units <list>', 'dense layers before the output').default([128, 32]).argParser(unitList),
     )
     .addOption(new Option('--learning-rate <x>', 'of gradient descent').argParser(positive))
-    .addOption(new Option('--momentum <x>', 'of gradient descent').default(0.9).argParser(positive))
+    .addOption(
+      new Option(
+        '--momentum <x>',
+        'of gradient descent; default: 0.9 faithful, projected uses Adam',
+      ).argParser(positive),
+    )
     .addOption(
       new Option('--seed <n>', 'of weights and order').default(1).argParser(wholeNumber(0, 999_999_999)),
     )
@@ -110,9 +118,10 @@ export function addTrainCryptonn(train: Command, terminal: Terminal, parts: Engi
 }
 
 function planOf(flags: TrainCryptonnFlags): TrainingPlan {
-  const { network, units, momentum, seed, checkpointEvery, stopAfter } = flags;
+  const { network, units, seed, checkpointEvery, stopAfter } = flags;
   const epochs = flags.epochs ?? DEFAULT_EPOCHS[flags.mode];
-  const learningRate = flags.learningRate ?? DEFAULT_RATES[network];
+  const momentum = flags.momentum ?? (flags.mode === 'faithful' ? MOMENTUM : undefined);
+  const learningRate = flags.learningRate ?? (momentum === undefined ? ADAM_RATE : DEFAULT_RATES[network]);
   const base = { epochs, network, units, learningRate, momentum, seed };
   return {
     ...base,

@@ -30,7 +30,7 @@ function fixedPointOptions(
     ...{ features, inputScale, inputBound, batch, multiply, seed: plan.seed },
     ...networkOf(plan, spec),
     ...{ weightScale: WEIGHT_SCALE, gradientBound: faithful.gradientBound },
-    ...{ learningRate: plan.learningRate, momentum: plan.momentum },
+    ...{ learningRate: plan.learningRate, momentum: plan.momentum ?? 0 },
   };
 }
 

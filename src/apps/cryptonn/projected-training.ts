@@ -57,7 +57,10 @@ export async function trainProjected(
     batch: spec.batch,
     seed: plan.seed,
     schedule: { kind: 'cosine', rate: plan.learningRate, steps: plan.epochs * data.batches } as const,
-    optimiser: { kind: 'sgd', momentum: plan.momentum } as const,
+    optimiser:
+      plan.momentum === undefined
+        ? ({ kind: 'adam' } as const)
+        : ({ kind: 'sgd', momentum: plan.momentum } as const),
   };
   const [units, ...hidden] = plan.units as [number, ...number[]];
   const layers = [{ kind: 'dense', outputs: units } as const, ...networkAbove(hidden, spec.classes)];

@@ -12,7 +12,8 @@ export interface TrainingPlan {
   /** Units of the first dense layer and of the hidden layers above it; LeNet-5 has its own. */
   readonly units: readonly number[];
   readonly learningRate: number;
-  readonly momentum: number;
+  /** Of gradient descent; without it projected training uses Adam. */
+  readonly momentum: number | undefined;
   readonly seed: number;
   readonly checkpoint: string;
   /** Steps. */

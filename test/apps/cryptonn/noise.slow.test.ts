@@ -4,7 +4,7 @@ import { at, done, prepared, run } from './training-world.ts';
 
 test('the policy names the deviation, the trainer is told what it promises, and learns all the same', async () => {
   const { train } = await prepared('noisy', '--noise', '100', '--largest-norm', '600');
-  const result = JSON.parse(await done(...train('noisy.srnn', '--epochs', '20')));
+  const result = JSON.parse(await done(...train('noisy.srnn', '--epochs', '20', '--momentum', '0.9')));
   expect(result).toMatchObject({ keysIssued: 4, rankIssued: 4, unknownsSolvable: 0 });
   expect(result.privacy).toMatchObject({ sigma: 100 });
   expect(result.privacy.value.epsilon).toBeGreaterThan(1);

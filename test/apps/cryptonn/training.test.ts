@@ -16,6 +16,8 @@ describe('projected', () => {
           'shapes.srnn',
           '--epochs',
           '20',
+          '--momentum',
+          '0.9',
           '--test',
           at('shapes-test.enc'),
           '--curve',
