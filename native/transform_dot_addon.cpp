@@ -1,4 +1,5 @@
 // Inner products of polynomials in the NTT domain, and of such that are still integers.
+#include <algorithm>
 #include <atomic>
 
 #include "addon.h"
@@ -31,6 +32,19 @@ void residues(const Operations&, const Prime& p, uint64_t* out, const int32_t* v
   }
 }
 
+constexpr size_t mostTerms = 64;  // Of Operations::innerProduct.
+
+// The sums of any number of terms; `spare` has room for two.
+void sumTerms(const Operations& op, const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count,
+              uint64_t* spare) {
+  op.innerProduct(p, out0, out1, terms, std::min(count, mostTerms), nullptr);
+  for (size_t t = mostTerms; t < count; t += mostTerms) {
+    op.innerProduct(p, spare, spare + p.n, terms + t, std::min(count - t, mostTerms), nullptr);
+    op.add(p, out0, out0, spare);
+    op.add(p, out1, out1, spare + p.n);
+  }
+}
+
 // out[row] = sum over its terms of NTT(values[row, term]) b[term], limb by limb, two rows at a time, which share the loads of b;
 // false when memory is exhausted.
 template <typename Value>
@@ -42,8 +56,8 @@ bool transformDot(const Ring& ring, const std::vector<size_t>& mods, Span<uint64
   parallelFor((rows + 1) / 2 * mods.size(), terms * out.length >= parallelFrom, [&](size_t task) {
     const size_t position = task % mods.size(), row = task / mods.size() * 2;
     const bool pair = row + 1 < rows;
-    // The transforms of both rows, a place for the sum of a row that is not there, the terms.
-    const size_t words = (2 * terms + 1) * n;
+    // The transforms of both rows, a place for the sum of a row that is not there, two spare ones, the terms.
+    const size_t words = (2 * terms + 3) * n;
     uint64_t* work = static_cast<uint64_t*>(threadScratch(0, words * sizeof(uint64_t) + terms * sizeof(InnerTerm)));
     if (!work) {
       exhausted = true;
@@ -61,7 +75,8 @@ bool transformDot(const Ring& ring, const std::vector<size_t>& mods, Span<uint64
       list[t] = {b.data + t * size + position * n, own, pair ? own + terms * n : own, true};
     }
     uint64_t* to = out.data + row * size + position * n;
-    op.innerProduct(p, to, pair ? to + size : work + 2 * terms * n, list, terms, nullptr);
+    uint64_t* unused = work + 2 * terms * n;
+    sumTerms(op, p, to, pair ? to + size : unused, list, terms, unused + n);
   });
   return !exhausted;
 }
@@ -114,18 +129,18 @@ Napi::Value sumProductsCall(const Napi::CallbackInfo& info) {
   parallelFor((rows + 1) / 2 * mods.size(), a.length >= parallelFrom, [&](size_t task) {
     const size_t position = task % mods.size(), row = task / mods.size() * 2;
     const bool pair = row + 1 < rows;
-    InnerTerm* list = static_cast<InnerTerm*>(threadScratch(0, terms * sizeof(InnerTerm) + n * sizeof(uint64_t)));
-    if (!list) {
+    uint64_t* unused = static_cast<uint64_t*>(threadScratch(0, 3 * n * sizeof(uint64_t) + terms * sizeof(InnerTerm)));
+    if (!unused) {
       exhausted = true;
       return;
     }
-    uint64_t* unused = reinterpret_cast<uint64_t*>(list + terms);
+    InnerTerm* list = reinterpret_cast<InnerTerm*>(unused + 3 * n);
     for (size_t t = 0; t < terms; t++) {
       const uint64_t* key = a.data + (t * rows + row) * size + position * n;
       list[t] = {b.data + t * size + position * n, key, pair ? key + size : key, true};
     }
     uint64_t* to = out.data + row * size + position * n;
-    op.innerProduct(ring->prime(mods[position]), to, pair ? to + size : unused, list, terms, nullptr);
+    sumTerms(op, ring->prime(mods[position]), to, pair ? to + size : unused, list, terms, unused + n);
   });
   args.require(!exhausted, "memory", "available", "exhausted", "kernel");
   return info.Env().Undefined();

@@ -362,6 +362,8 @@ export const CASES: Record<KernelMethod, readonly Row[]> = {
     [2, 3],
     [9, 2],
     [20, 3],
+    // More than one call of the inner loops takes.
+    [70, 1],
   ].map(([terms, rows]) => (bench) => {
     const [a, b] = [bench.polynomials(terms * rows, Q), bench.polynomials(terms, Q)];
     const out = bench.zeros(rows * Q.length * bench.n);
@@ -389,6 +391,7 @@ export const CASES: Record<KernelMethod, readonly Row[]> = {
     [
       [1, Q],
       [3, [2, 0]],
+      [66, [1]],
     ].map(([terms, mods]) => transformDotRow(Values, terms as number, mods as number[])),
   ),
   toDoubles: [
