@@ -69,6 +69,7 @@ export async function openCkks(kernel: Kernel, spec: EngineParams, plan: KeyPlan
   const plaintext = encoder.encode(values);
   const ciphertexts = [encryptor.encrypt(plaintext), encryptor.encrypt(plaintext)] as const;
   return {
+    context,
     encoder,
     encryptor,
     evaluator,

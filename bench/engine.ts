@@ -16,6 +16,7 @@ import {
 } from './engine-ckks.ts';
 import { bgvWork, sealBgvWork } from './engine-bgv.ts';
 import { gemmRows } from './engine-gemm.ts';
+import { profileRows } from './engine-profile.ts';
 import { loadSeal, sealTransforms, sealWork } from './engine-seal.ts';
 import { DIAGONALS, linearTransformWork } from './engine-transform.ts';
 import { productWork } from './engine-product.ts';
@@ -226,6 +227,11 @@ export const engine: Bench = async ({ quick, part, processorTime }, note) => {
     rows.push(...(await comparedRows(subject, linearTransformWork, kernels, timing)));
   }
   if (wanted('product')) rows.push(...(await comparedRows('product', productWork, kernels, timing)));
+  if (wanted('profile')) {
+    setNativeThreads(1);
+    const spec = CKKS_SETS.find(({ logN, special }) => logN === 14 && special === 2)!;
+    rows.push(...(await profileRows(kernels[0]!, spec, 2 * rounds, timing.clock)));
+  }
   if (wanted('gemm')) rows.push(...gemmRows(kernels, quick ? 1 : 3, timing.clock));
   if (wanted('threads')) rows.push(...(await threadRows(kernels, rounds)));
   rows.push(...sealRatios(rows));

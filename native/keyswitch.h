@@ -8,6 +8,8 @@
 #include <atomic>
 #include <vector>
 
+#include "memory.h"
+#include "pool.h"
 #include "ring_tables.h"
 
 namespace subrosa {
@@ -57,7 +59,14 @@ class KeySwitch {
                                   uint64_t* scratch) const;
 
  private:
-  struct Source;
+  // The digits that an inner product reads: prepared ones, or those of the polynomial d made limb by limb.
+  struct Source {
+    const uint64_t* key;
+    const uint64_t* d;
+    const uint64_t* coefficients;
+    const uint64_t* digits;
+    const uint32_t* galoisTable;
+  };
   // Two-part ciphertexts over q.
   struct Factors {
     const uint64_t* a;
@@ -98,6 +107,18 @@ class KeySwitch {
   bool spread_;
   mutable std::atomic<bool> exhausted_{false};
 };
+
+// Calls body(i, buffer) for each i < count, with a buffer of four limbs and one per digit for the calling thread.
+template <typename Body>
+void KeySwitch::forEachLimb(size_t count, Body&& body) const {
+  parallelFor(count, spread_, [&](size_t i) {
+    void* buffer = threadScratch(1, (shape_.digits() + 4) * step_ * sizeof(uint64_t));
+    if (buffer)
+      body(i, static_cast<uint64_t*>(buffer));
+    else
+      exhausted_ = true;
+  });
+}
 
 // Divides by the last of `mods` and rounds; `out` over the others. Scratch: 2 n words.
 void rescale(const Ring& ring, uint64_t* out, const uint64_t* a, const size_t* mods, size_t count, uint64_t* scratch);
