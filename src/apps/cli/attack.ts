@@ -72,7 +72,12 @@ async function attackCryptonn(path: string, flags: AttackFlags, terminal: Termin
   }
   if (flags.json === true) {
     const { forwardRank, batches } = attack;
-    const requests = batches.map(({ batch, axis, requests: used }) => ({ batch, axis, requests: used }));
+    const requests = batches.map(({ batch, axis, by, requests: used }) => ({
+      batch,
+      axis,
+      by,
+      requests: used,
+    }));
     const result = { images: images.length, ...(originals === undefined ? {} : { inOriginals: found }) };
     terminal.out(
       `${JSON.stringify({ ...result, forwardRank, features: transcript.features, batches: requests, fewKeys: few })}\n`,
@@ -98,12 +103,17 @@ function summary(
   images: number,
   few: ReturnType<typeof latticeOnFewKeys>,
 ): string {
+  const reduced = batches.filter(({ by }) => by === 'reduction').length;
   const gradient = batches.filter(({ axis }) => axis === 'gradient').length;
+  const how =
+    reduced === 0
+      ? 'by elimination'
+      : `${reduced} batches of them by lattice reduction, with fewer keys than samples`;
   const lines =
     images === 0
       ? [`No batch is determined: the keys over the inputs have rank ${forwardRank} of ${features}.`]
       : [
-          `${images} images computed exactly, by elimination: ${gradient} batches from one backward pass, ${batches.length - gradient} from forward passes.`,
+          `${images} images computed exactly, ${how}: ${gradient} batches from backward passes, ${batches.length - gradient} from forward passes.`,
           convolution === undefined
             ? `The keys over the inputs have rank ${forwardRank} of ${features}${forwardRank === features ? ': every batch of this data set is open, whoever encrypted it' : ''}.`
             : `The filters of one step give ${forwardRank} independent equations for the ${features} values of an image, since each meets every window.`,

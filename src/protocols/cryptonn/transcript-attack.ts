@@ -1,5 +1,7 @@
-/** The rank attack on what a faithful trainer kept: which batches its products determine, and their inputs. */
+/** The attacks on what a faithful trainer kept: which batches its products determine, and their inputs. */
 import { datasetWindows } from './axis-sizes.ts';
+import { recoverBounded } from './lattice-attack.ts';
+import { uniqueSolutionRank } from './leak-budget.ts';
 import { solveForInputs } from './linear-attack.ts';
 import { RankEchelon } from './rank-echelon.ts';
 import type { TrainingTranscript, TranscriptStep } from './training-transcript.ts';
@@ -9,6 +11,8 @@ export interface RecoveredBatch {
   readonly batch: number;
   /** Which equations sufficed: sums over samples, or products with every sample. */
   readonly axis: TranscriptStep['axis'];
+  /** Elimination where keys have full rank; lattice reduction where there are fewer keys than unknowns. */
+  readonly by: 'elimination' | 'reduction';
   /** Requests to the authority whose products were used. */
   readonly requests: number;
   /** `[samples, features]`, exact integers. */
@@ -21,7 +25,7 @@ export interface TranscriptAttack {
   readonly forwardRank: number;
 }
 
-/** Recovers every batch that one axis determines, of the first `mostBatches`; nothing is guessed. @throws {ShapeError} for a transcript that contradicts itself. */
+/** Recovers every batch that one axis determines, of the first `mostBatches`; reduction takes the only bounded solution it finds. @throws {ShapeError} for a transcript that contradicts itself. */
 export function attackTranscript(
   transcript: TrainingTranscript,
   mostBatches = Number.POSITIVE_INFINITY,
@@ -66,7 +70,15 @@ function attackWindows(
     const { rank, solution } = solveForInputs(equations, columns, features);
     forwardRank = Math.max(forwardRank, rank);
     if (solution === null || solution.some((value) => Math.abs(value) > inputBound)) return [];
-    return [{ batch, axis: 'forward', requests: 1, inputs: transposed(solution, features, samples) }];
+    return [
+      {
+        batch,
+        axis: 'forward',
+        by: 'elimination',
+        requests: 1,
+        inputs: transposed(solution, features, samples),
+      },
+    ];
   });
   return { batches, forwardRank };
 }
@@ -89,9 +101,39 @@ function recoverBatch(transcript: TrainingTranscript, batch: number): RecoveredB
     if (solution === null) continue;
     const inputs = axis === 'gradient' ? solution : transposed(solution, features, samples);
     if (inputs.some((value) => Math.abs(value) > inputBound)) continue;
-    return { batch, axis, requests: own.length, inputs };
+    return { batch, axis, by: 'elimination', requests: own.length, inputs };
   }
-  return null;
+  return reduceBatch(transcript, batch);
+}
+
+/** Reduction of more unknowns takes minutes per value in this code. */
+const MOST_REDUCED_UNKNOWNS = 16;
+/** Keys over the unique-solution rank with which reduction is tried. */
+const SPARE_KEYS = 1;
+
+/**
+ * The lattice attack on backward passes of fewer units than the batch has samples: every feature of the batch is a bounded vector of
+ * which some products are known. For inputs that are not negative.
+ */
+function reduceBatch(
+  { steps, features, batch: samples, inputBound }: TrainingTranscript,
+  batch: number,
+): RecoveredBatch | null {
+  const own = steps.filter((step) => step.batch === batch && step.axis === 'gradient');
+  const keys = Int32Array.from(own.flatMap(({ weights }) => weights));
+  const rows = keys.length / samples;
+  const largest = keys.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
+  if (samples > MOST_REDUCED_UNKNOWNS || rows < uniqueSolutionRank(samples, inputBound, largest) + SPARE_KEYS)
+    return null;
+  const products = own.flatMap((step) => step.products);
+  const inputs = new Int32Array(samples * features);
+  for (let feature = 0; feature < features; feature++) {
+    const column = Array.from({ length: rows }, (_, row) => products[row * features + feature] as number);
+    const values = recoverBounded(keys, column, samples, inputBound);
+    if (values === null) return null;
+    for (let s = 0; s < samples; s++) inputs[s * features + feature] = values[s] as number;
+  }
+  return { batch, axis: 'gradient', by: 'reduction', requests: own.length, inputs };
 }
 
 function transposed(values: Int32Array, rows: number, columns: number): Int32Array {

@@ -53,21 +53,29 @@ async function transcriptOf(units: number, steps: number) {
 test('one backward pass with as many units as samples gives the batch, exactly', async () => {
   const { inputs, transcript } = await transcriptOf(2 * batch, 1);
   const { batches, forwardRank } = attackTranscript(parseTranscript(transcriptBytes(transcript)));
-  expect(batches).toEqual([{ batch: 0, axis: 'gradient', requests: 1, inputs }]);
+  expect(batches).toEqual([{ batch: 0, axis: 'gradient', by: 'elimination', requests: 1, inputs }]);
   expect(forwardRank).toBe(2 * batch);
 });
 
 test('fewer units than samples: more steps do it', async () => {
-  const { inputs, transcript } = await transcriptOf(5, 8);
-  expect(attackTranscript((await transcriptOf(5, 1)).transcript).batches).toEqual([]);
+  const { inputs, transcript } = await transcriptOf(2, 12);
+  expect(attackTranscript((await transcriptOf(2, 1)).transcript).batches).toEqual([]);
   expect(attackTranscript(transcript).batches[0]?.inputs).toEqual(inputs);
+});
+
+test('one backward pass with fewer units than samples: lattice reduction finds the batch, with too few units it does not', async () => {
+  const { inputs, transcript } = await transcriptOf(6, 1);
+  expect(attackTranscript(transcript).batches).toEqual([
+    { batch: 0, axis: 'gradient', by: 'reduction', requests: 1, inputs },
+  ]);
+  expect(attackTranscript((await transcriptOf(3, 1)).transcript).batches).toEqual([]);
 });
 
 test('forward passes alone do it, too, and one of them is not enough', async () => {
   const { inputs, transcript } = await transcriptOf(20, 3);
   const forward = { ...transcript, steps: transcript.steps.filter(({ axis }) => axis === 'forward') };
   expect(attackTranscript(forward)).toEqual({
-    batches: [{ batch: 0, axis: 'forward', requests: 3, inputs }],
+    batches: [{ batch: 0, axis: 'forward', by: 'elimination', requests: 3, inputs }],
     forwardRank: features,
   });
   expect(attackTranscript({ ...forward, steps: forward.steps.slice(0, 1) }).batches).toEqual([]);
@@ -104,7 +112,7 @@ async function windowTranscriptOf(filters: number) {
 test('one forward pass of a convolution gives every image through its windows, without any change of weights', async () => {
   const { images, transcript } = await windowTranscriptOf(6);
   expect(attackTranscript(transcript)).toEqual({
-    batches: [{ batch: 0, axis: 'forward', requests: 1, inputs: images }],
+    batches: [{ batch: 0, axis: 'forward', by: 'elimination', requests: 1, inputs: images }],
     forwardRank: 64,
   });
   expect(attackTranscript(transcript, 0).batches).toEqual([]);
