@@ -5,6 +5,7 @@ import { readClientPart, writeClientPart } from '../../src/apps/speech/client-pa
 import { DdhInnerProduct } from '../../src/fe/ddh/scheme.ts';
 import { LatticeInnerProduct } from '../../src/fe/lattice/scheme.ts';
 import { DecodingGraph } from '../../src/speech/decoding-graph.ts';
+import { provisionObjects } from './frozen-provisions.ts';
 import { bgvObjects, ckksObjects, crtObjects } from './frozen-schemes.ts';
 import { FROZEN_INNER_PRODUCT, FROZEN_PACKING, learningObjects } from './frozen-learning.ts';
 import { toyClientPart } from '../apps/toy-model.ts';
@@ -74,6 +75,7 @@ export function frozenObjects({ ckks, bgv, crt, lattice, ddh }: FrozenContexts):
     ...networks(),
     ...inferenceMessages(),
     ...edgeMessages(),
+    ...provisionObjects(ckks.kernel),
     ...learningObjects(lattice, ddh),
     ...speechObjects(),
   ];
