@@ -15,7 +15,7 @@ import { integerNetwork } from '../src/apps/cli/edge-network.ts';
 import { openDevice, type ProtocolFlags } from '../src/apps/cli/edge-run.ts';
 import type { EdgeReady } from '../src/apps/cli/edge-serve.ts';
 import { CommandProcess } from '../src/apps/cli/server-process.ts';
-import { DataError } from '../src/base/errors.ts';
+import { DataError, UsageError } from '../src/base/errors.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';
 import { openKernel } from '../src/kernel/open.ts';
 import { inputSize, IntegerRunner, multiplyAdds, outputSize, SeededGenerator } from '../src/nn/index.ts';
@@ -57,6 +57,8 @@ const WAYS: readonly Way[] = [
   way('paired', false, 'projection', SHAPED),
 ];
 
+/** The part that asks what the checks notice; the others are networks. */
+const DETECTION = 'detection';
 const NETWORKS: Readonly<Record<string, string>> = {
   AlexNet: 'alexnet',
   'FaceNet NN1': 'facenet-nn1',
@@ -270,8 +272,11 @@ function clearInference(kernel: Kernel, network: IntegerNetwork, input: Int32Arr
 export const edge: Bench = async ({ quick, part }, note) => {
   using kernel = await openKernel();
   const names = Object.keys(NETWORKS).filter((name) => part === undefined || NETWORKS[name] === part);
+  const parts = [...Object.values(NETWORKS), DETECTION];
+  if (part !== undefined && !parts.includes(part))
+    throw new UsageError(`--part is one of ${parts.join(', ')}, not "${part}"`);
   const rows: BenchRow[] = [];
-  if (part === undefined || part === 'detection') {
+  if (part === undefined || part === DETECTION) {
     note('what the checks notice');
     rows.push(...(await detectionRows(quick)));
   }

@@ -66,5 +66,5 @@ test.each([false, true])(
     expect(outcomes.get('exact')).toBeGreaterThan(REQUESTS / 10);
     for (const fault of FAULTS) expect(faults.get(fault)).toBeGreaterThan(REQUESTS / 500);
   },
-  900_000,
+  1_800_000,
 );
