@@ -26,7 +26,8 @@ export const WHO_LEARNS_WHAT_IN_TRAINING = `
 Who learns what:
   authority  what it issues keys for; in faithful mode the first layer's weights. It never sees a ciphertext,
              and it could open all of them: authority and trainer must not be one party
-  trainer    projected: P x of every sample and which samples share a class, as if P x were published
+  trainer    projected: P x of every sample and which samples share a class, as if P x were published;
+             P x with noise, where the policy names some: what that promises is printed
              faithful: after a few steps every input of every batch
   owner      nothing of other owners; the names of the classes, which the trainer never learns
   network    sizes and times; outside this machine only TLS is accepted
