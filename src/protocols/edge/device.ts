@@ -213,7 +213,7 @@ class DeviceRequest {
     const begin = { kind: 'begin', request: number, batch, nonce: said } as const;
     const [toA, toB] = [construction.seedForA(seeds), construction.seedForB(seeds)];
     const none = new Uint8Array(32);
-    for (const link of [links.a, links.b]) link.opens(number);
+    for (const link of [links.a, links.b]) link.opens(number, plan.layers.length);
     await Promise.all([
       links.a.send({ ...begin, mode: construction.modeA, inputSeed: toA, outputSeed: none }),
       links.b.send({ ...begin, mode: construction.modeB, inputSeed: none, outputSeed: toB }),

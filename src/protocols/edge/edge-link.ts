@@ -1,6 +1,5 @@
 /** The device's end of a connection to one edge: the handshake, then records in and out. */
 import { ProtocolError, type SubrosaError, TransportError } from '../../base/errors.ts';
-import { MOST_LAYERS } from './layer-plan.ts';
 import { type EdgeMessage, readEdgeMessage, writeEdgeMessage } from './messages.ts';
 import type { RelayProof } from './relay-proof.ts';
 import { HandshakeInitiator, type SecureChannel } from './secure-channel.ts';
@@ -14,9 +13,6 @@ export interface MessageLink {
   receive(): Promise<Uint8Array>;
   close(): void;
 }
-
-/** Answers that may wait for the device: an edge runs ahead of it by no more than all layers of a network. */
-const MOST_EARLY = MOST_LAYERS;
 
 /** Bytes over a connection so far, handshake and framing of ours included. */
 export interface LinkTraffic {
@@ -54,6 +50,13 @@ interface Arrived {
   readonly bytes: number;
 }
 
+interface OpenRequest {
+  /** Answers that came before they were asked for. */
+  readonly early: Arrived[];
+  /** Answers that may still come: what bounds the early ones. */
+  due: number;
+}
+
 interface Waiter {
   readonly resolve: (arrived: Arrived) => void;
   readonly reject: (error: unknown) => void;
@@ -65,8 +68,7 @@ export class EdgeLink {
   readonly #name: string;
   readonly #link: MessageLink;
   readonly #channel: SecureChannel;
-  /** Requests whose answers may come, with those that came before they were asked for. */
-  readonly #open = new Map<number, Arrived[]>();
+  readonly #open = new Map<number, OpenRequest>();
   readonly #waiters = new Map<number, Waiter>();
   #newest = -1;
   #isReading = false;
@@ -112,9 +114,9 @@ export class EdgeLink {
     });
   }
 
-  /** Answers to this request may come from now on; requests are opened in the order of their numbers. */
-  opens(request: number): void {
-    this.#open.set(request, []);
+  /** So many answers to this request may come from now on; requests are opened in the order of their numbers. */
+  opens(request: number, answers: number): void {
+    this.#open.set(request, { early: [], due: answers });
     this.#newest = request;
   }
 
@@ -145,7 +147,7 @@ export class EdgeLink {
   }
 
   #answerTo(request: number): Promise<Arrived> {
-    const early = this.#open.get(request)?.shift();
+    const early = this.#open.get(request)?.early.shift();
     if (early !== undefined) return Promise.resolve(early);
     return new Promise((resolve, reject) => {
       this.#waiters.set(request, { resolve, reject });
@@ -174,19 +176,16 @@ export class EdgeLink {
     if (message.kind !== 'output' && message.kind !== 'joint')
       throw new ProtocolError('something else than an answer came');
     const { request } = message;
-    const waiter = this.#waiters.get(request);
-    if (waiter !== undefined) {
-      this.#waiters.delete(request);
-      waiter.resolve({ message, bytes });
-      return;
-    }
-    const early = this.#open.get(request);
-    if (early === undefined) {
+    const open = this.#open.get(request);
+    if (open === undefined) {
       if (request > this.#newest) throw new ProtocolError('an answer to a request that was not made');
       return;
     }
-    if (early.length >= MOST_EARLY) throw new ProtocolError('more answers than were asked for');
-    early.push({ message, bytes });
+    if (open.due-- <= 0) throw new ProtocolError('more answers than were asked for');
+    const waiter = this.#waiters.get(request);
+    this.#waiters.delete(request);
+    if (waiter === undefined) open.early.push({ message, bytes });
+    else waiter.resolve({ message, bytes });
   }
 
   close(): void {

@@ -32,7 +32,7 @@ export interface LayerPlan {
 }
 
 const MAGIC = 0x314c4553;
-export const MOST_LAYERS = 1024;
+const MOST_LAYERS = 1024;
 /** More than a hello, a welcome, a proof or the beginning of a request takes. */
 const LONGEST_HANDSHAKE = 512;
 

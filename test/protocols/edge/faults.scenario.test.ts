@@ -66,6 +66,26 @@ describe('an edge that holds the right key', () => {
     await expect(device.infer(input)).rejects.toMatchObject({ code: 'protocol' });
   });
 
+  test('sends more answers than there are layers while another request is waited for: nothing more is kept', async () => {
+    const key = new Uint8Array(32).fill(3);
+    const answer = { kind: 'output', request: 0, layer: 0, work: 0, relayedWork: 0 } as const;
+    for (const [copies, message] of [
+      [2, /^edge B: nothing came/],
+      [3, /^edge B: more answers/],
+    ] as const) {
+      const crafted = craftedLink(key, 'operator two', () =>
+        Array(copies).fill({ ...answer, shares: new Uint8Array(1) }),
+      );
+      const identity = { key, modelId: new Uint8Array(32), partyId: new Uint8Array(16) };
+      const link = await EdgeLink.open('edge B', crafted, identity);
+      link.opens(0, 2);
+      link.opens(1, 2);
+      await link.send({ kind: 'end', request: 0 });
+      const waiting = link.output({ request: 1, layer: 0, count: 8, bits: 1, joint: false });
+      await expect(waiting).rejects.toThrow(message);
+    }
+  });
+
   test("answers with another layer's numbers under the right name: the check fails and names it", async () => {
     const setup = await edgePair(network, {
       applyB: (layer, map, x, batch) => {
@@ -198,6 +218,7 @@ describe('a device that does not keep to the protocol', () => {
     });
     const talk = async () => {
       for (const message of messages) await link.send(message);
+      link.opens(4, 1);
       await link.output({ request: 4, layer: 0, count: 1, bits: 1, joint: false });
     };
     await expect(talk()).rejects.toMatchObject({ code: 'transport' });
