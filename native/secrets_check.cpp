@@ -147,6 +147,9 @@ void switching(Isa isa) {
     const uint32_t* table = ring->automorphismTable(5);
     work.decompose(digits.data(), d.data(), scratch.data());
     work.applyKey(out.data(), digits.data(), key.data(), table, scratch.data());
+    Secret<uint64_t> weight = residues(shape.limbs(), 1), sum = residues(shape.limbs(), 2);
+    work.accumulateKey(sum.data(), digits.data(), key.data(), table, weight.data());
+    work.modDown(out.data(), sum.data(), scratch.data());
     work.switchKey(out.data(), d.data(), d.data() + shape.q.size() * degree, key.data(), table, scratch.data());
     work.multiplyRelinearizeRescale(out.data(), d.data(), d.data(), key.data(), scratch.data());
     rescale(*ring, out.data(), d.data(), shape.q.data(), shape.q.size(), scratch.data());
@@ -167,6 +170,10 @@ void integerMaps(Isa isa) {
     if (!integerLinear(*packed, x.data(), out.data(), 2)) abort();
     freeIntegerWeights(packed);
   }
+  // Function keys from a master secret; the weights are the trainer's.
+  Secret<int32_t> rows(3 * degree, [](size_t i) { return static_cast<int32_t>(scrambled(i)); }), keys(2 * degree);
+  const int32_t updates[] = {0, 2, -7, 1, 0, 1 << 20, 0, 1, 0};
+  addMultiples(isa, keys.data(), rows.data(), degree, updates, 3);
 }
 
 Secret<uint8_t> secretKey() {
