@@ -30,8 +30,6 @@ const NOISE_RANK = 128;
 const SIGMAS = [100, 600, 3000] as const;
 const NOISE_SAMPLES = 12_000;
 const DELTA = 1e-6;
-/** About the mean norm of a digit as integers up to 100. */
-const LARGEST_NORM = 1000;
 
 /** What every part is given. */
 interface PartRun {
@@ -86,10 +84,7 @@ function projectedPart(part: PartRun): Promise<PartResult> {
 function noisePart(part: PartRun): Promise<PartResult> {
   const { samples = NOISE_SAMPLES, epochs = LONG_EPOCHS } = part.options;
   const run = { rank: NOISE_RANK, samples, epochs: [epochs], clock: part.clock };
-  return projectedRuns(part, [
-    run,
-    ...SIGMAS.map((sigma) => ({ ...run, noise: { sigma, delta: DELTA, largestNorm: LARGEST_NORM } })),
-  ]);
+  return projectedRuns(part, [run, ...SIGMAS.map((sigma) => ({ ...run, noise: { sigma, delta: DELTA } }))]);
 }
 
 /**

@@ -153,10 +153,16 @@ export function projectionPrivacy({
       continuousEpsilon: analyticGaussianEpsilon(ratio, noise.delta),
     };
   };
+  const stretch = spectralNormBound(matrix, rank);
+  // Inputs run from -inputBound: neighbours may lie on both sides.
+  const ofSample = 2 * largestNorm * stretch;
+  // Scaling down is the projection onto a ball, which moves no two points apart, but it turns a change of one value into one of all;
+  // rounding towards zero then moves each of the others by less than 1 against its neighbour, the changed one by less than 2.
+  const ofScaledValue = stretch * (2 * inputBound + Math.sqrt(features + 3));
+  const ofValue = noise.largestNorm === undefined ? 2 * inputBound * columnNorm : ofScaledValue;
   return {
     sigma: noise.sigma,
-    // Inputs run from -inputBound: neighbours may lie on both sides.
-    sample: guarantee(2 * largestNorm * spectralNormBound(matrix, rank)),
-    value: guarantee(2 * inputBound * columnNorm),
+    sample: guarantee(ofSample),
+    value: guarantee(Math.min(ofValue, ofSample)),
   };
 }
