@@ -1,4 +1,7 @@
-/** Ten thousand requests over a wire that loses, repeats, delays, swaps, cuts and changes messages: exact results or typed errors. */
+/**
+ * Ten thousand requests over a wire that loses, repeats, delays, swaps, cuts and changes messages: exact results or typed errors.
+ * `EDGE_REQUESTS=n` asks for fewer.
+ */
 import { expect, test } from 'vitest';
 import { SubrosaError } from '../../../src/base/errors.ts';
 import { SeededGenerator } from '../../../src/nn/generator.ts';
@@ -7,7 +10,7 @@ import { sharing } from '../../../src/protocols/edge/construction.ts';
 import { EdgeDevice } from '../../../src/protocols/edge/device.ts';
 import { edgePair, memoryLink, mixedNetwork, plainApply, randomInt8, type Tap } from './edge-pair.ts';
 
-const REQUESTS = 10_000;
+const REQUESTS = Number(process.env['EDGE_REQUESTS'] ?? 10_000);
 /** Of each kind of fault per message: about half of all requests see one. */
 const RATE = 0.01;
 /** What a device waits for an answer that was lost. */
