@@ -62,11 +62,7 @@ export class CkksEvaluator extends RlweEvaluator<CkksContext, CiphertextBatch, C
 
   /** As {@link mul} for two-part ciphertexts, without relinearisation: three parts, no key. */
   mulLazy<T extends CiphertextBatch>(a: T, b: T): T {
-    this.assertOwn(a, b);
-    assertTwoParts('the first factor', a);
-    assertTwoParts('the second factor', b);
-    if (a.count !== b.count) throw new ShapeError('the second batch', a.count, b.count);
-    const level = Math.min(a.level, b.level);
+    const level = this.#assertFactors(a, b);
     const [x, y] = [this.#lowered(a, level), this.#lowered(b, level)];
     const out = allocateCiphertext(this.arena, x, { parts: 3, scale: a.scale * b.scale });
     this.context.kernel.tensor(this.context.ring.tables, out.words, x.words, y.words, x.mods);
@@ -131,11 +127,7 @@ export class CkksEvaluator extends RlweEvaluator<CkksContext, CiphertextBatch, C
    * @throws as these.
    */
   multiplyRelinearizeRescale<T extends CiphertextBatch>(a: T, b: T): T {
-    this.assertOwn(a, b);
-    assertTwoParts('the first factor', a);
-    assertTwoParts('the second factor', b);
-    if (a.count !== b.count) throw new ShapeError('the second batch', a.count, b.count);
-    const level = Math.min(a.level, b.level);
+    const level = this.#assertFactors(a, b);
     if (level === 0) throw new LevelExhaustedError('multiplyRelinearizeRescale', 0, 1);
     const { kernel, ring, params } = this.context;
     const key = this.keys.relinearizationKey(level);
@@ -254,6 +246,15 @@ export class CkksEvaluator extends RlweEvaluator<CkksContext, CiphertextBatch, C
     kernel.mul(ring.tables, out.words, x.words, b.polynomial.words.sub(0, x.polyWords), x.mods);
     this.release(x, a);
     return out;
+  }
+
+  /** The level of a product. */
+  #assertFactors(a: CiphertextBatch, b: CiphertextBatch): number {
+    this.assertOwn(a, b);
+    assertTwoParts('the first factor', a);
+    assertTwoParts('the second factor', b);
+    if (a.count !== b.count) throw new ShapeError('the second batch', a.count, b.count);
+    return Math.min(a.level, b.level);
   }
 
   /** `a` itself at its level, else a copy with fewer limbs. */
