@@ -4,18 +4,14 @@ import { KernelError } from '../../src/base/errors.ts';
 import { seededRandom } from '../../src/base/testing.ts';
 import { DdhInnerProduct } from '../../src/fe/ddh/scheme.ts';
 import { LatticeInnerProduct } from '../../src/fe/lattice/scheme.ts';
-import { loadNativeKernel } from '../../src/kernel/native.ts';
-import { loadWasmKernel } from '../../src/kernel/wasm-node.ts';
 import { AllocationFaults } from '../kernel/allocation-faults.ts';
-import { tryOpen } from '../kernel/differential.ts';
+import { openUserKernels } from '../kernel/differential.ts';
 import { overrideMethods } from '../kernel/override-methods.ts';
 
 const SPEC = { length: 3, inputBound: 4, weightBound: 4, packing: 32 };
 const WEIGHTS = Int32Array.of(1, -2, 3);
 const COLUMNS = Int32Array.of(1, 2, 3, 4, -1, -2);
-const candidates = [tryOpen('native', loadNativeKernel), tryOpen('wasm', loadWasmKernel)];
-
-describe.each(candidates)('the $name kernel ($reason)', ({ kernel, reason }) => {
+describe.each(openUserKernels())('the $name kernel ($reason)', ({ kernel, reason }) => {
   if (kernel === undefined) return test.skip(`is not here: ${reason}`);
   let faults: AllocationFaults;
   // On WebAssembly every transform takes scratch space: thousands of runs for a matrix.

@@ -27,6 +27,11 @@ export function tryOpen(name: string, open: () => Kernel): Candidate {
   }
 }
 
+/** The two kernels of users, each as it opens by default. */
+export function openUserKernels(): Candidate[] {
+  return [tryOpen('native', loadNativeKernel), tryOpen('wasm', loadWasmKernel)];
+}
+
 /** Every kernel and instruction set that there is, with the reason where this machine or build lacks it. */
 export function openCandidates(): Candidate[] {
   return [

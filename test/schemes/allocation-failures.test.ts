@@ -3,8 +3,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { KernelError } from '../../src/base/errors.ts';
 import { seededRandom } from '../../src/base/testing.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
-import { loadNativeKernel } from '../../src/kernel/native.ts';
-import { loadWasmKernel } from '../../src/kernel/wasm-node.ts';
 import type { Arena } from '../../src/ring/arena.ts';
 import { BgvCiphertext, BgvCiphertextBatch } from '../../src/schemes/bgv/ciphertext.ts';
 import { BgvContext } from '../../src/schemes/bgv/context.ts';
@@ -19,7 +17,7 @@ import type { KeyPlan } from '../../src/schemes/rlwe/key-plan.ts';
 import { PublicKey } from '../../src/schemes/rlwe/public-key.ts';
 import { SecretKey } from '../../src/schemes/rlwe/secret-key.ts';
 import { AllocationFaults } from '../kernel/allocation-faults.ts';
-import { tryOpen } from '../kernel/differential.ts';
+import { openUserKernels } from '../kernel/differential.ts';
 import { INSECURE_TINY_BGV } from './bgv/insecure-params.ts';
 import { INSECURE_TINY, testValues } from './ckks/insecure-params.ts';
 
@@ -38,9 +36,7 @@ async function expectCovered(operation: Promise<number>, allocations: number): P
   expect(await operation).toBeGreaterThanOrEqual(allocations);
 }
 
-const candidates = [tryOpen('native', loadNativeKernel), tryOpen('wasm', loadWasmKernel)];
-
-describe.each(candidates)('the $name kernel ($reason)', ({ kernel, reason }) => {
+describe.each(openUserKernels())('the $name kernel ($reason)', ({ kernel, reason }) => {
   if (kernel === undefined) return test.skip(`is not here: ${reason}`);
   beforeAll(() => {
     inner = kernel;

@@ -18,7 +18,7 @@ import { LabelPermutation } from '../../../src/protocols/cryptonn/label-permutat
 import { LatticeSchemes } from '../../../src/protocols/cryptonn/lattice-schemes.ts';
 import { MasterKeyring } from '../../../src/protocols/cryptonn/master-keyring.ts';
 import { AllocationFaults } from '../../kernel/allocation-faults.ts';
-import { tryOpen } from '../../kernel/differential.ts';
+import { openUserKernels } from '../../kernel/differential.ts';
 import { MemoryStorage } from './memory-storage.ts';
 
 // As many features as samples: with few vectors modules have high rank, and matrices a thousand entries to expand.
@@ -55,9 +55,7 @@ async function openAuthority(schemes: LatticeSchemes) {
   };
 }
 
-const candidates = [tryOpen('native', loadNativeKernel), tryOpen('wasm', loadWasmKernel)];
-
-describe.each(candidates)('the $name kernel ($reason)', ({ name, kernel, reason }) => {
+describe.each(openUserKernels())('the $name kernel ($reason)', ({ name, kernel, reason }) => {
   if (kernel === undefined) return test.skip(`is not here: ${reason}`);
   // The authority of the other tests computes on a kernel that does not fail.
   const sound: Kernel = name === 'wasm' ? loadWasmKernel() : loadNativeKernel();
