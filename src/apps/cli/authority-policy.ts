@@ -1,6 +1,6 @@
 /** `subrosa authority policy` and `invite`: what may be issued, and who may ask. */
 import { existsSync, writeFileSync } from 'node:fs';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { UsageError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
 import { DEFAULT_BUDGET_SHARE, parseDatasetSpec } from '../../protocols/cryptonn/dataset-spec.ts';
@@ -9,7 +9,7 @@ import { projectionPrivacy } from '../../protocols/cryptonn/projection-noise.ts'
 import { whatNoisePromises } from '../cryptonn/leakage.ts';
 import { type PartyRole, readPolicy, tokenText, withParty, writePolicy } from '../cryptonn/policy-file.ts';
 import type { FirstLayerName } from '../cryptonn/training-plan.ts';
-import { wholeNumber } from './serve.ts';
+import { fraction, wholeNumber } from './serve.ts';
 import type { Terminal } from './terminal.ts';
 
 interface PolicyFlags {
@@ -88,7 +88,7 @@ function addProjectedFlags(policy: Command): void {
         'of the rank that usually determines the data; more than the default needs two approvers',
       )
         .default(DEFAULT_BUDGET_SHARE)
-        .argParser(share),
+        .argParser(fraction),
     )
     .option('--approved-by <name...>', 'who approved a larger share; the names are in the policy', [])
     .addOption(
@@ -100,7 +100,7 @@ function addProjectedFlags(policy: Command): void {
     .addOption(
       new Option('--delta <x>', 'for which the epsilon of the noise is reported')
         .default(1e-6)
-        .argParser(share),
+        .argParser(fraction),
     )
     .addOption(
       new Option(
@@ -119,12 +119,6 @@ function addFaithfulFlags(policy: Command): void {
     )
     .option('--encrypted-labels', 'faithful: labels are encrypted, too; the trainer still learns them')
     .option('--i-understand-what-leaks', 'needed for faithful: the trainer will know every input');
-}
-
-function share(text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError('a number above 0 and up to 1 is needed.');
-  return value;
 }
 
 /** Two decimals for inputs and weights, as the original has. */

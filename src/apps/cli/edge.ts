@@ -1,12 +1,12 @@
 /** `subrosa edge owner|renew|serve|run|demo`: a device's integer network, computed by two servers that see only uniform words. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { DEFAULT_EDGE_DEMO, edgeDemo } from './edge-demo.ts';
 import { NAMED_NETWORKS } from './edge-network.ts';
 import { prepareParties } from './edge-owner.ts';
 import { renewDeviceFile } from './edge-renew.ts';
 import { runWithEdges } from './edge-run.ts';
 import { serveAsEdge } from './edge-serve.ts';
-import { wholeNumber } from './serve.ts';
+import { fraction, wholeNumber } from './serve.ts';
 import type { Terminal } from './terminal.ts';
 
 export const WHO_LEARNS_WHAT_AT_EDGES = `
@@ -99,12 +99,6 @@ function protocolOptions(command: Command): Command {
       ).argParser(fraction),
     )
     .addOption(new Option('--detection <p>', '... with this probability (0.99)').argParser(fraction));
-}
-
-function fraction(text: string): number {
-  const value = Number(text);
-  if (value > 0 && value <= 1) return value;
-  throw new InvalidArgumentError('a number above 0 and at most 1 is needed.');
 }
 
 function addRun(edge: Command, terminal: Terminal): void {

@@ -103,4 +103,11 @@ export function wholeNumber(low: number, high: number): (text: string) => number
   };
 }
 
+/** A share or a probability: above 0 and at most 1. */
+export function fraction(text: string): number {
+  const value = Number(text);
+  if (value > 0 && value <= 1) return value;
+  throw new InvalidArgumentError('a number above 0 and at most 1 is needed.');
+}
+
 export const SERVE_DEFAULTS = { models: installation.models, keyMemory: 1024, maxPending: 16 };
