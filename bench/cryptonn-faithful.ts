@@ -35,6 +35,8 @@ interface Progress {
   isEqual: boolean;
   /** Means since the point before, on the training samples. */
   curve: CurvePoint[];
+  /** Sums of the steps since the last point. */
+  since: { loss: number; accuracy: number; steps: number };
 }
 
 export interface FaithfulRun {
@@ -52,6 +54,7 @@ export interface FaithfulResult {
   readonly curve: readonly CurvePoint[];
 }
 
+const NOTHING_SINCE: Progress['since'] = { loss: 0, accuracy: 0, steps: 0 };
 const POINTS_PER_EPOCH = 20;
 const STEPS_PER_CHECKPOINT = 50;
 /** Test images evaluated at once: bounds the memory for their windows. */
@@ -77,20 +80,18 @@ export async function runFaithful(
       : FixedPointTrainer.fromBytes(readFileSync(files.weights(progress.step)), options);
   const [hidden, open] = [trainer(), trainer()];
   const every = Math.max(1, Math.floor(steps / POINTS_PER_EPOCH));
-  let since = { loss: 0, accuracy: 0, steps: 0 };
   while (progress.step < epochs * steps) {
     const part = digitRange(digits.train, (progress.step % steps) * batch, batch);
     const report = await oneStep(world, hidden, open, part, progress, run.clock);
-    since = {
-      loss: since.loss + report.loss,
-      accuracy: since.accuracy + report.accuracy,
-      steps: since.steps + 1,
-    };
+    const { since } = progress;
+    since.loss += report.loss;
+    since.accuracy += report.accuracy;
+    since.steps++;
     if (progress.step % every === 0) {
       noteRevealed(progress, world, task, hidden, steps * batch);
       const [loss, accuracy] = [since.loss / since.steps, since.accuracy / since.steps];
       progress.curve.push({ samples: progress.step * batch, loss, accuracy });
-      since = { loss: 0, accuracy: 0, steps: 0 };
+      progress.since = { ...NOTHING_SINCE };
       note(progressLine(run, progress, epochs * steps, steps * batch));
     }
     if (files !== undefined && progress.step % STEPS_PER_CHECKPOINT === 0) {
@@ -217,11 +218,14 @@ function checkpointFiles({ task, samples, epochs }: FaithfulRun, directory: stri
   };
 }
 
+/** Files of earlier versions lack some fields, which then begin with nothing. */
 function readProgress(path: string | undefined): Progress {
-  if (path !== undefined && existsSync(path)) return JSON.parse(readFileSync(path, 'utf8')) as Progress;
+  const stored: Partial<Progress> =
+    path !== undefined && existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
   return {
     ...{ step: 0, encryptSeconds: 0, keySeconds: 0, seconds: 0, clearSeconds: 0, keysIssued: 0 },
     ...{ processorSeconds: 0, clearProcessorSeconds: 0 },
-    ...{ rankIssued: 0, unknownsSolvable: 0, isEqual: true, curve: [] },
+    ...{ rankIssued: 0, unknownsSolvable: 0, isEqual: true, curve: [], since: { ...NOTHING_SINCE } },
+    ...stored,
   };
 }

@@ -1,5 +1,11 @@
 /** Files that people bring along: images, weights of other programs, models and checkpoints, word lists. */
 import { readFileSync } from 'node:fs';
+import { LearningCurve } from '../../src/apps/cryptonn/learning-curve.ts';
+import {
+  checkpointBytes,
+  parseCheckpoint,
+  type TrainingCheckpoint,
+} from '../../src/apps/cryptonn/training-checkpoint.ts';
 import { readClientPart } from '../../src/apps/speech/client-part.ts';
 import { readIdx, readLabelledImages } from '../../src/nn/idx.ts';
 import { IntegerNetwork } from '../../src/nn/integer-network.ts';
@@ -105,7 +111,20 @@ function modelTargets(): FuzzTarget[] {
       [new FixedPointTrainer(FIXED_POINT).toBytes()],
       (bytes) => FixedPointTrainer.fromBytes(bytes, FIXED_POINT),
     ),
+    {
+      name: 'stopped training on encrypted data',
+      corpus: [3, 2500].map((step) => checkpointBytes(stoppedTraining(step))),
+      parse: parseCheckpoint,
+    },
   ];
+}
+
+/** After so many steps of a training that measures the same at each. */
+function stoppedTraining(step: number): TrainingCheckpoint {
+  const curve = new LearningCurve();
+  for (let i = 0; i < step; i++) curve.note({ loss: 2, accuracy: 0.5 });
+  const seen = { entries: 7, hash: '5c'.repeat(32) };
+  return { plan: 'a1'.repeat(32), step, keys: 9, seen, curve, trainer: new Uint8Array(40) };
 }
 
 function weightTargets(): FuzzTarget[] {

@@ -43,6 +43,7 @@ const FUZZED: Readonly<Record<string, string>> = {
   'Sequential.fromBytes': 'network in training',
   'Trainer.fromBytes': 'checkpoint of training',
   parseAnchor: 'anchor of a log',
+  parseCheckpoint: 'stopped training on encrypted data',
   parseDatasetSpec: 'data set',
   parseLexicon: 'lexicon',
   parseOffer: 'offer',

@@ -2,9 +2,11 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UsageError } from '../../base/errors.ts';
 import { DatasetSchemes } from '../../protocols/cryptonn/dataset-schemes.ts';
+import type { DatasetSpec } from '../../protocols/cryptonn/dataset-spec.ts';
 import { TranscriptRecorder, transcriptBytes } from '../../protocols/cryptonn/training-transcript.ts';
 import { trainFaithful } from '../cryptonn/faithful-training.ts';
-import { type CurvePoint, curveSvg } from '../cryptonn/curve-picture.ts';
+import { curveSvg } from '../cryptonn/curve-picture.ts';
+import type { LearningCurve } from '../cryptonn/learning-curve.ts';
 import { leakageOf, whatLeaked } from '../cryptonn/leakage.ts';
 import { readToken } from '../cryptonn/policy-file.ts';
 import { trainProjected } from '../cryptonn/projected-training.ts';
@@ -111,7 +113,7 @@ export function addTrainCryptonn(train: Command, terminal: Terminal, parts: Engi
       new Option('--stop-after <n>', 'end after so many steps').argParser(wholeNumber(1, 1e8)).hideHelp(),
     )
     .option('--transcript <file>', 'faithful: keep what a curious trainer would, for subrosa attack')
-    .option('--curve <file>', 'loss and accuracy of this run as SVG')
+    .option('--curve <file>', 'loss and accuracy of the training as SVG')
     .option('--json', 'one JSON object on standard output, for programs')
     .addHelpText('after', WHO_LEARNS_WHAT_IN_TRAINING)
     .action((files, flags) => trainCryptonn(files, flags, terminal, parts));
@@ -159,12 +161,10 @@ export async function trainCryptonn(
     throw new UsageError(`the data set "${spec.id}" is ${spec.mode}: use --mode ${spec.mode}`);
   const recorder = new TranscriptRecorder(spec, flags.transcript === undefined ? 0 : TRANSCRIPT_STEPS);
   const started = performance.now();
-  const curve: CurvePoint[] = [];
   const watch: TrainingWatch = {
     products: recorder.note,
-    progress: ({ done, epoch, samples, loss, accuracy, imageRank }) => {
+    progress: ({ done, epoch, loss, accuracy, imageRank }) => {
       const { keysIssued, unknowns, unknownsSolvable } = leakageOf(authority, data, imageRank);
-      curve.push({ samples, loss, accuracy });
       const learning = Number.isNaN(loss)
         ? 'opening products'
         : `epoch ${epoch}  loss ${loss.toFixed(3)}  ${(100 * accuracy).toFixed(1)} % right`;
@@ -181,12 +181,23 @@ export async function trainCryptonn(
   await replaceFile(flags.out, result.model);
   if (flags.transcript !== undefined)
     await replaceFile(flags.transcript, transcriptBytes(recorder.transcript));
-  if (flags.curve !== undefined) {
-    const picture = curveSvg([{ name: `${spec.id}, ${spec.mode}`, points: curve }]);
-    await replaceFile(flags.curve, new TextEncoder().encode(picture));
-  }
+  if (flags.curve !== undefined) await writeCurve(flags.curve, result.curve, spec, log);
   log[Symbol.dispose]();
   report(result, { flags, plan, data, authority, seconds }, terminal);
+}
+
+async function writeCurve(
+  path: string,
+  curve: LearningCurve,
+  { id, mode, batch }: DatasetSpec,
+  log: ProgressBar,
+): Promise<void> {
+  const from = curve.from * batch;
+  if (from > 0)
+    log.note(`the curve begins at ${from} samples: the checkpoint is of a version that kept nothing before`);
+  const name = `${id}, ${mode}${from > 0 ? `, from ${from} samples on` : ''}`;
+  const picture = curveSvg([{ name, points: curve.points(batch) }]);
+  await replaceFile(path, new TextEncoder().encode(picture));
 }
 
 interface Ran {

@@ -9,14 +9,12 @@ import type { DatasetSpec } from '../../protocols/cryptonn/dataset-spec.ts';
 import { LENET_KEY_SCALE, LENET_WINDOWS, lenetLayers } from '../../protocols/cryptonn/lenet.ts';
 import { imageRank } from '../../protocols/cryptonn/window-rank.ts';
 import type { RemoteAuthority } from './remote-authority.ts';
-import { loadCheckpoint, saveCheckpoint, trainingDigest } from './training-checkpoint.ts';
+import { continuedCurve, loadCheckpoint, saveCheckpoint, trainingDigest } from './training-checkpoint.ts';
 import type { LoadedBatch, TrainingData } from './training-data.ts';
 import { networkAbove, type TrainingPlan, type TrainingResult, type TrainingWatch } from './training-plan.ts';
 
 /** Weights enter with two decimals. */
 const WEIGHT_SCALE = 100;
-/** Weight of the past in the displayed loss and accuracy. */
-const SMOOTHING = 0.95;
 
 /** @throws {UsageError} when owners did not encrypt for this network. */
 function fixedPointOptions(
@@ -67,6 +65,7 @@ export async function trainFaithful(
   const before = await loadCheckpoint(plan.checkpoint, digest);
   const trainer =
     before === null ? new FixedPointTrainer(options) : FixedPointTrainer.fromBytes(before.trainer, options);
+  const curve = continuedCurve(before, trainer.steps);
   if (before === null) await data.checkScales(trainer.keyVectors());
   else authority.resume(before.seen, before.keys);
   const steps = plan.epochs * data.batches;
@@ -76,9 +75,9 @@ export async function trainFaithful(
       step: trainer.steps,
       keys: authority.keys,
       seen: authority.seen,
+      curve,
       trainer: trainer.toBytes(),
     });
-  let [loss, accuracy] = [Number.NaN, Number.NaN];
   let known: number | undefined;
   const last = Math.min(steps, plan.stopAfter ?? steps);
   while (trainer.steps < last) {
@@ -88,9 +87,7 @@ export async function trainFaithful(
     known = rankPerImage(data.spec, trainer, known);
     try {
       using batch = await data.load(index);
-      const report = await trainer.step(watched(batch, index, watch));
-      loss = smoothed(loss, report.loss);
-      accuracy = smoothed(accuracy, report.accuracy);
+      curve.note(await trainer.step(watched(batch, index, watch)));
     } catch (error) {
       await save();
       throw error;
@@ -99,14 +96,14 @@ export async function trainFaithful(
     watch.progress({
       done: trainer.steps / steps,
       epoch: Math.ceil(trainer.steps / data.batches),
-      samples: trainer.steps * data.spec.batch,
-      ...{ loss, accuracy, imageRank: known },
+      ...curve.latest,
+      imageRank: known,
     });
   }
   return {
     steps: trainer.steps,
     isComplete: trainer.steps === steps,
-    ...{ loss, accuracy, imageRank: known },
+    ...{ ...curve.latest, curve, imageRank: known },
     testAccuracy: test === undefined ? undefined : await accuracyOf(trainer, test),
     model: faithfulNetwork(trainer).toBytes(),
   };
@@ -120,10 +117,6 @@ function rankPerImage(
 ): number | undefined {
   if (convolution === undefined || before === features) return before;
   return Math.max(before ?? 0, imageRank(trainer.keyVectors(), datasetWindows(convolution)));
-}
-
-function smoothed(before: number, value: number): number {
-  return Number.isNaN(before) ? value : SMOOTHING * before + (1 - SMOOTHING) * value;
 }
 
 function watched({ products }: LoadedBatch, index: number, watch: TrainingWatch): BatchProducts {

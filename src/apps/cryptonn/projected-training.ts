@@ -9,7 +9,13 @@ import {
 import { projectionMatrix } from '../../protocols/cryptonn/projection.ts';
 import { projectionKeys } from '../../protocols/cryptonn/projection-noise.ts';
 import type { RemoteAuthority } from './remote-authority.ts';
-import { loadCheckpoint, saveCheckpoint, trainingDigest } from './training-checkpoint.ts';
+import {
+  continuedCurve,
+  loadCheckpoint,
+  saveCheckpoint,
+  type TrainingCheckpoint,
+  trainingDigest,
+} from './training-checkpoint.ts';
 import type { TrainingData } from './training-data.ts';
 import { networkAbove, type TrainingPlan, type TrainingResult, type TrainingWatch } from './training-plan.ts';
 
@@ -43,59 +49,61 @@ export async function trainProjected(
   const keys = projectionKeys(spec);
   await data.checkScales(keys);
   const open = (done: number) =>
-    watch.progress({
-      done: OPENING_SHARE * done,
-      epoch: 0,
-      samples: 0,
-      loss: Number.NaN,
-      accuracy: Number.NaN,
-    });
+    watch.progress({ done: OPENING_SHARE * done, epoch: 0, loss: Number.NaN, accuracy: Number.NaN });
   const opened = await openProducts(data, keys, rank, open);
   const standard = standardisationOf(opened.products, rank);
   const examples = examplesOf(opened, standard);
-  const options = {
-    batch: spec.batch,
-    seed: plan.seed,
-    schedule: { kind: 'cosine', rate: plan.learningRate, steps: plan.epochs * data.batches } as const,
-    optimiser:
-      plan.momentum === undefined
-        ? ({ kind: 'adam' } as const)
-        : ({ kind: 'sgd', momentum: plan.momentum } as const),
-  };
-  const [units, ...hidden] = plan.units as [number, ...number[]];
-  const layers = [{ kind: 'dense', outputs: units } as const, ...networkAbove(hidden, spec.classes)];
-  const trainer =
-    before === null
-      ? new Trainer(new Sequential([rank], layers, { multiply, seed: plan.seed }), options)
-      : Trainer.fromBytes(before.trainer, multiply, options);
-  let [loss, accuracy] = [Number.NaN, Number.NaN];
+  const trainer = projectedTrainer(plan, data, rank, before, multiply);
+  const curve = continuedCurve(before, trainer.steps);
   const steps = plan.epochs * data.batches;
   const last = Math.min(steps, plan.stopAfter ?? steps);
   while (trainer.steps < last) {
-    ({ loss, accuracy } = trainer.train(examples, Math.min(plan.checkpointEvery, last - trainer.steps)));
+    curve.note(trainer.train(examples, 1));
+    if (trainer.steps % plan.checkpointEvery !== 0 && trainer.steps !== last) continue;
     const { seen, keys: received } = authority;
     await saveCheckpoint(plan.checkpoint, {
       plan: digest,
       step: trainer.steps,
       keys: received,
-      seen,
+      ...{ seen, curve },
       trainer: trainer.toBytes(),
     });
     const done = OPENING_SHARE + (1 - OPENING_SHARE) * (trainer.steps / steps);
     watch.progress({
-      ...{ done, epoch: Math.ceil(trainer.steps / data.batches), samples: trainer.steps * spec.batch },
-      ...{ loss, accuracy },
+      ...{ done, epoch: Math.ceil(trainer.steps / data.batches), ...curve.latest },
     });
   }
   const tested = test === undefined ? undefined : await openProducts(test, keys, rank, () => undefined);
   return {
     steps: trainer.steps,
     isComplete: trainer.steps === steps,
-    loss,
-    accuracy,
+    ...curve.latest,
+    curve,
     testAccuracy: tested === undefined ? undefined : trainer.evaluate(examplesOf(tested, standard)).accuracy,
     model: foldProjection(trainer.network, projection, standard, spec.inputScale, multiply).toBytes(),
   };
+}
+
+function projectedTrainer(
+  plan: TrainingPlan,
+  { spec, batches }: TrainingData,
+  rank: number,
+  before: TrainingCheckpoint | null,
+  multiply: MatrixMultiply,
+): Trainer {
+  const options = {
+    batch: spec.batch,
+    seed: plan.seed,
+    schedule: { kind: 'cosine', rate: plan.learningRate, steps: plan.epochs * batches } as const,
+    optimiser:
+      plan.momentum === undefined
+        ? ({ kind: 'adam' } as const)
+        : ({ kind: 'sgd', momentum: plan.momentum } as const),
+  };
+  if (before !== null) return Trainer.fromBytes(before.trainer, multiply, options);
+  const [units, ...hidden] = plan.units as [number, ...number[]];
+  const layers = [{ kind: 'dense', outputs: units } as const, ...networkAbove(hidden, spec.classes)];
+  return new Trainer(new Sequential([rank], layers, { multiply, seed: plan.seed }), options);
 }
 
 function examplesOf({ products, labels }: Projected, standard: Standardisation): Examples {

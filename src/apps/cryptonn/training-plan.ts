@@ -1,6 +1,7 @@
 /** What a training on encrypted data is asked for and gives back. */
 import { createHash } from 'node:crypto';
 import type { LayerSpec } from '../../nn/index.ts';
+import type { LearningCurve } from './learning-curve.ts';
 
 /** What a faithful network begins with. */
 export type FirstLayerName = 'dense' | 'lenet5';
@@ -38,8 +39,6 @@ export interface TrainingProgress {
   /** Share of all steps. */
   readonly done: number;
   readonly epoch: number;
-  /** Trained on so far, repetitions counted. */
-  readonly samples: number;
   readonly loss: number;
   readonly accuracy: number;
   /** Where windows are encrypted: rank of the equations that one image under the keys of a step gives. */
@@ -60,9 +59,11 @@ export interface TrainingWatch {
 export interface TrainingResult {
   readonly steps: number;
   readonly isComplete: boolean;
-  /** Of the last steps, smoothed, or of the last epoch. */
+  /** Of the last steps, smoothed. */
   readonly loss: number;
   readonly accuracy: number;
+  /** From the first step on, interruptions or not. */
+  readonly curve: LearningCurve;
   readonly testAccuracy: number | undefined;
   /** As in {@link TrainingProgress}. */
   readonly imageRank?: number | undefined;

@@ -60,7 +60,7 @@ async function keysInLog(name: string): Promise<number> {
 
 test('a trainer killed while it waits for keys continues to the same weights', async () => {
   const { url, child, train } = await prepared('killed', ...FAITHFUL);
-  await done(...train('whole.srnn', ...FLAGS));
+  await done(...train('whole.srnn', ...FLAGS, '--curve', at('whole.svg')));
   const reported: string[] = [];
   // In the first run the scales of two owners come first; two requests make a step, and there are nine.
   for (const kill of [5, 8, 5]) {
@@ -76,9 +76,11 @@ test('a trainer killed while it waits for keys continues to the same weights', a
     expect(existsSync(at('part.srnn.checkpoint'))).toBe(true);
   }
   expect(reported).toEqual(['SIGKILL', 'SIGKILL', 'SIGKILL']);
-  const rest = JSON.parse(await done(...train('part.srnn', ...FLAGS)));
+  const rest = JSON.parse(await done(...train('part.srnn', ...FLAGS, '--curve', at('part.svg'))));
   expect(rest).toMatchObject({ steps: 9, isComplete: true });
   expect(readFileSync(at('part.srnn'))).toEqual(readFileSync(at('whole.srnn')));
+  expect(readFileSync(at('part.svg'))).toEqual(readFileSync(at('whole.svg')));
+  expect(readFileSync(at('part.svg'), 'utf8')).toMatch(/points="(\d+\.\d,\d+\.\d ?){9}"/);
   child.kill('SIGTERM');
   await keysInLog('killed');
 });

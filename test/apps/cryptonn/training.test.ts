@@ -1,10 +1,33 @@
 /** `subrosa authority`, `encrypt-data` and `train cryptonn` in projected mode, and what owners can do wrong. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test, vi } from 'vitest';
+import { LearningCurve } from '../../../src/apps/cryptonn/learning-curve.ts';
+import { parseCheckpoint, saveCheckpoint } from '../../../src/apps/cryptonn/training-checkpoint.ts';
 import { at, done, prepared, run, testAccuracy } from './training-world.ts';
 
 // Key generation and two processes: a busy machine needs its time.
 vi.setConfig({ testTimeout: 300_000 });
+
+const PLAN = ['--epochs', '20', '--momentum', '0.9'];
+
+/** The training of shapes.svg once more, but stopped; and a control without what its checkpoint keeps of the curve. */
+async function expectSameCurve(train: (out: string, ...more: string[]) => string[]): Promise<void> {
+  const cut = train('cut.srnn', ...PLAN, '--curve', at('cut.svg'));
+  for (const stop of ['7', '31']) {
+    expect(JSON.parse(await done(...cut, '--stop-after', stop))).toMatchObject({ isComplete: false });
+    expect(readFileSync(at('cut.svg'), 'utf8')).not.toBe(readFileSync(at('shapes.svg'), 'utf8'));
+  }
+  const stopped = parseCheckpoint(new Uint8Array(readFileSync(at('cut.srnn.checkpoint'))));
+  await done(...cut);
+  expect(readFileSync(at('cut.svg'), 'utf8')).toBe(readFileSync(at('shapes.svg'), 'utf8'));
+  expect(readFileSync(at('cut.srnn'))).toEqual(readFileSync(at('shapes.srnn')));
+  await saveCheckpoint(at('cut.srnn.checkpoint'), { ...stopped, curve: new LearningCurve(stopped.step) });
+  const control = await run(...cut);
+  expect(control.err).toMatch(/the curve begins at 1984 samples/);
+  expect(readFileSync(at('cut.svg'), 'utf8')).not.toBe(readFileSync(at('shapes.svg'), 'utf8'));
+  expect(readFileSync(at('cut.svg'), 'utf8')).toContain('from 1984 samples on');
+  expect(readFileSync(at('cut.srnn'))).toEqual(readFileSync(at('shapes.srnn')));
+}
 
 describe('projected', () => {
   test('two owners, an authority and a trainer: a model that only owners can name the classes of', async () => {
@@ -12,17 +35,7 @@ describe('projected', () => {
     await done(...encrypt('ann', 'shapes-test.enc', '--split', 'test'));
     const result = JSON.parse(
       await done(
-        ...train(
-          'shapes.srnn',
-          '--epochs',
-          '20',
-          '--momentum',
-          '0.9',
-          '--test',
-          at('shapes-test.enc'),
-          '--curve',
-          at('shapes.svg'),
-        ),
+        ...train('shapes.srnn', ...PLAN, '--test', at('shapes-test.enc'), '--curve', at('shapes.svg')),
       ),
     );
     expect(result).toMatchObject({ mode: 'projected', samples: 192, isComplete: true, rankIssued: 4 });
@@ -34,6 +47,7 @@ describe('projected', () => {
     expect(await run(...train('x.srnn', '--mode', 'faithful', '--i-understand-what-leaks'))).toMatchObject({
       code: 2,
     });
+    await expectSameCurve(train);
     child.kill('SIGTERM');
     const report = JSON.parse(await done('authority', 'verify', '--state', at('shapes.state'), '--json'));
     expect(report.datasets[0]).toMatchObject({ dataset: 'shapes', axes: [{ axis: 'projection', rank: 4 }] });
