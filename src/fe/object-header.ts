@@ -14,6 +14,7 @@ import {
   ParamsMismatchError,
   ShapeError,
 } from '../base/errors.ts';
+import { indexBeyond } from '../base/integer-bound.ts';
 import { readObjectStart, writeObjectStart } from '../base/object-start.ts';
 import type { InnerProductSpec } from './inner-product-scheme.ts';
 
@@ -110,13 +111,9 @@ export function rowsOf(what: string, values: Int32Array, columns: number): numbe
 
 /** @throws {OutOfRangeError} that names the first index whose value is over `bound`; the value itself stays untold. */
 export function checkBound(what: string, values: Int32Array, bound: number): void {
-  // A loop, since weights come by the hundred thousand with every training step.
-  for (let index = 0; index < values.length; index++) {
-    const value = values[index] as number;
-    if (value > bound || value < -bound) {
-      throw new OutOfRangeError(`${what} at index ${index}`, `at most ${bound} in absolute value`, 'larger');
-    }
-  }
+  const index = indexBeyond(values, bound);
+  if (index < 0) return;
+  throw new OutOfRangeError(`${what} at index ${index}`, `at most ${bound} in absolute value`, 'larger');
 }
 
 /** A decrypted value that no legal input and key could give. */

@@ -19,6 +19,8 @@ export interface KeyDerivation<K> {
   deriveKeys(seed: Seed, spec: DatasetSpec, axis: AxisName, weights: Int32Array): K;
   /** The master public key in the scheme's wire format. */
   publicKey(seed: Seed, spec: DatasetSpec, axis: AxisName): Uint8Array;
+  /** Wipes keys that were derived and did not leave. */
+  discardKeys(keys: K): void;
 }
 
 export interface KeyRequest {
@@ -37,6 +39,14 @@ export interface KeyAnswer<K> {
   /** Rank of everything issued on this axis. */
   readonly rank: number;
   readonly head: LogHead;
+}
+
+/** What is ready to be recorded. */
+interface Decision<K> {
+  readonly policy: AxisPolicy;
+  readonly keys: K;
+  /** The vectors that raised the rank, packed. */
+  readonly raised: string;
 }
 
 interface OpenDataset {
@@ -134,28 +144,49 @@ export class Authority<K> implements Disposable {
     return this.#inTurn(() => this.#issue(request));
   }
 
+  /** Whatever reads the weights does so before the first wait: nobody can change them in between. */
   async #issue(request: KeyRequest): Promise<KeyAnswer<K>> {
     const { requester, dataset, axis, weights } = request;
     if (request.seen !== undefined) assertNotBehind(this.#heads, request.seen);
-    const digest = await vectorDigest(weights);
+    // On another thread, while this one decides.
+    const hashing = vectorDigest(weights);
+    // Awaited below unless deciding fails, which is the error to report then.
+    hashing.catch(() => undefined);
+    const decision = this.#decide(request);
+    if (decision instanceof KeyRefusedError) {
+      const { reason } = decision.details;
+      await this.#record({ kind: 'refused', requester, dataset, axis, reason, digest: await hashing });
+      throw decision;
+    }
+    const { policy, keys, raised } = decision;
+    try {
+      const decided = { keys: weights.length / policy.length, rank: policy.issued.rank };
+      const digest = await hashing;
+      await this.#record({ kind: 'issued', requester, dataset, axis, ...decided, digest, raised });
+      return { keys, rank: decided.rank, head: this.head };
+    } catch (error) {
+      // The ranks are ahead of the log.
+      this.#broken = error;
+      this.#derive.discardKeys(keys);
+      throw error;
+    }
+  }
+
+  /** Keys that must not leave before they are recorded, with the vectors that raised the rank; or why there are none. */
+  #decide(request: KeyRequest): KeyRefusedError | Decision<K> {
+    const { dataset, axis, weights } = request;
     let policy: AxisPolicy;
     try {
       policy = this.#allow(request);
     } catch (error) {
-      if (error instanceof KeyRefusedError) {
-        const { reason } = error.details;
-        await this.#record({ kind: 'refused', requester, dataset, axis, reason, digest });
-      }
+      if (error instanceof KeyRefusedError) return error;
       throw error;
     }
-    const { spec } = this.#find(dataset);
     const seed = this.#masterSeed(dataset, axis);
     try {
-      const raised = packVectors(policy.note(weights, this.#random));
-      const keys = weights.length / policy.length;
-      const { rank } = policy.issued;
-      await this.#record({ kind: 'issued', requester, dataset, axis, keys, digest, rank, raised });
-      return { keys: this.#derive.deriveKeys(seed, spec, axis, weights), rank, head: this.head };
+      // Derived first: should that fail, nothing was issued, and the ranks stay what the log says.
+      const keys = this.#derive.deriveKeys(seed, this.#find(dataset).spec, axis, weights);
+      return { policy, keys, raised: packVectors(policy.note(weights, this.#random)) };
     } finally {
       seed.fill(0);
     }
@@ -256,16 +287,22 @@ function refusal(reason: RefusalReason, explanation: string): KeyRefusedError {
   return new KeyRefusedError(reason, explanation);
 }
 
-/** The platform's SHA-256: a step asks for half a megabyte of vectors. */
+/** The platform's SHA-256, of the vectors as they are now: a step asks for half a megabyte of them. */
 async function vectorDigest(weights: Int32Array): Promise<string> {
-  const bytes = new Uint8Array(weights.slice().buffer);
+  // The platform copies; it does not take memory that threads share.
+  const { buffer } = weights;
+  const bytes =
+    buffer instanceof ArrayBuffer
+      ? new Uint8Array(buffer, weights.byteOffset, weights.byteLength)
+      : new Uint8Array(weights.slice().buffer);
   return bytesToHex(new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes)));
 }
 
 /** Entries are policy-bounded far below 2^15. */
 function packVectors(rows: readonly Int32Array[]): string {
-  const entries = Int16Array.from(rows.flatMap((row) => [...row]));
-  return bytesToHex(new Uint8Array(entries.buffer));
+  let hex = '';
+  for (const row of rows) hex += bytesToHex(new Uint8Array(Int16Array.from(row).buffer));
+  return hex;
 }
 
 function unpackVectors(text: string): Int32Array {

@@ -1,5 +1,6 @@
 /** What the authority decides about one axis of one data set: pure rules over vectors and the span issued so far. */
 import { KeyRefusedError } from '../../base/errors.ts';
+import { indexBeyond } from '../../base/integer-bound.ts';
 import type { RandomSource } from '../../base/random.ts';
 import { axisSizes } from './axis-sizes.ts';
 import { batchAxes } from './batch-bytes.ts';
@@ -42,16 +43,18 @@ export class AxisPolicy {
         `key vectors of axis ${this.axis} have ${this.length} entries`,
       );
     }
-    for (let start = 0; start < weights.length; start += this.length) {
-      this.#checkRow(weights.subarray(start, start + this.length), start / this.length);
+    const beyond = indexBeyond(weights, this.weightBound);
+    const bounded = beyond < 0 ? weights.length : beyond - (beyond % this.length);
+    if (this.#allowed !== undefined) {
+      for (let start = 0; start < bounded; start += this.length)
+        this.#checkRow(weights.subarray(start, start + this.length), start / this.length, this.#allowed);
     }
+    if (beyond < 0) return;
+    const row = Math.floor(beyond / this.length);
+    throw new KeyRefusedError('out-of-bound', `row ${row} has an entry above ${this.weightBound}`);
   }
 
-  #checkRow(row: Int32Array, number: number): void {
-    if (isOver(row, this.weightBound)) {
-      throw new KeyRefusedError('out-of-bound', `row ${number} has an entry above ${this.weightBound}`);
-    }
-    if (this.#allowed === undefined) return;
+  #checkRow(row: Int32Array, number: number, allowed: RankEchelon): void {
     const sizes = row
       .map(Math.abs)
       .filter((value) => value > 0)
@@ -63,7 +66,7 @@ export class AxisPolicy {
         `row ${number} is a unit or radix vector, or nearly one`,
       );
     }
-    if (!this.#allowed.contains(row)) {
+    if (!allowed.contains(row)) {
       throw new KeyRefusedError(
         'outside-span',
         `row ${number} is no combination of the data set's projection`,
@@ -86,12 +89,6 @@ export class AxisPolicy {
       weights.subarray(i * this.length, (i + 1) * this.length),
     );
   }
-}
-
-/** A loop, since every step asks for a hundred thousand entries. */
-function isOver(row: Int32Array, bound: number): boolean {
-  for (let i = 0; i < row.length; i++) if (row[i] > bound || row[i] < -bound) return true;
-  return false;
 }
 
 /** The axes of a data set with their rules. */

@@ -34,6 +34,10 @@ export class MasterKeyring implements KeyDerivation<FunctionKeys>, Disposable {
     return this.#masterKeys(seed, spec, axis).publicKey.toBytes();
   }
 
+  discardKeys(keys: FunctionKeys): void {
+    keys[Symbol.dispose]();
+  }
+
   #masterKeys(seed: Seed, spec: DatasetSpec, axis: AxisName): MasterKeys {
     // The hash, since the map's names outlive the seed, which the caller wipes.
     const name = bytesToHex(shake256(concatBytes(seed, Uint8Array.of(0xff, 0xff)), { dkLen: SEED_BYTES }));

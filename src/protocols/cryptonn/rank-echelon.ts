@@ -52,14 +52,14 @@ export class RankEchelon {
    *
    * When a random combination of them lies in the span, all of them are taken to do so: where one is outside modulo a prime, that
    * happens for one in 2^26 choices of its coefficient, which are independent for each prime.
-   * @throws {ShapeError} @throws {OutOfRangeError}
+   * @throws {ShapeError} @throws {OutOfRangeError} as long as there is something left to add.
    */
   addAll<T extends ArrayLike<number>>(vectors: readonly T[], random: RandomSource): T[] {
-    for (const vector of vectors) this.#check(vector);
     if (vectors.length === 0 || this.rank === this.length) {
       this.#latest = [];
       return [];
     }
+    for (const vector of vectors) this.#check(vector);
     const changes = vectors.map((vector, i) => sparser(vector, this.#latest[i]));
     const raised = this.#containsAll(changes, random)
       ? []

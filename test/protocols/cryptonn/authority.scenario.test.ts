@@ -29,6 +29,7 @@ const deriveInner: KeyDerivation<number[]> = {
     return Array.from(weights, (w, i) => Math.imul(w, s[i % 64]!));
   },
   publicKey: (seed) => shake256(seed, { dkLen: 32 }),
+  discardKeys: (keys) => keys.fill(0),
 };
 
 const FEATURES = 64;
@@ -210,6 +211,66 @@ describe('the log', () => {
     await expect(Authority.open(mixed, deriveInner, testRandom())).rejects.toThrow(DecodeError);
     storage.secrets = null;
     await expect(Authority.open(storage, deriveInner, testRandom())).rejects.toThrow();
+  });
+});
+
+describe('a request that fails', () => {
+  test('wipes keys whose record could not be written, and issues nothing until a restart', async () => {
+    const storage = new MemoryStorage();
+    const derived: number[][] = [];
+    const watched: KeyDerivation<number[]> = {
+      ...deriveInner,
+      deriveKeys(...request) {
+        derived.push(deriveInner.deriveKeys(...request));
+        return derived.at(-1)!;
+      },
+    };
+    const authority = await Authority.open(storage, watched, testRandom());
+    await authority.createDataset('owner', projected);
+    // The append, its end, the anchor, its end.
+    for (const steps of [0, 1, 2, 3]) {
+      storage.stepsLeft = Number.POSITIVE_INFINITY;
+      const again = await Authority.open(storage, watched, testRandom());
+      storage.stepsLeft = steps;
+      await expect(ask(again, row(0))).rejects.toThrow(Killed);
+      expect(derived.at(-1)).toEqual(new Array(FEATURES).fill(0));
+      await expect(ask(again, row(0))).rejects.toThrow(/restarted/);
+    }
+    storage.stepsLeft = Number.POSITIVE_INFINITY;
+    const restarted = await Authority.open(storage, watched, testRandom());
+    expect((await ask(restarted, row(0))).keys.some((value) => value !== 0)).toBe(true);
+    expect(derived.length).toBe(5);
+  });
+
+  test('leaves ranks and log as they were when the derivation fails', async () => {
+    const storage = new MemoryStorage();
+    let fails = true;
+    const failing: KeyDerivation<number[]> = {
+      ...deriveInner,
+      deriveKeys(...request) {
+        if (fails) throw new RangeError('no memory');
+        return deriveInner.deriveKeys(...request);
+      },
+    };
+    const authority = await Authority.open(storage, failing, testRandom());
+    await authority.createDataset('owner', projected);
+    const before = authority.head;
+    await expect(ask(authority, row(0))).rejects.toThrow(/no memory/);
+    expect([authority.head, authority.issuedRanks('digits')]).toEqual([before, { projection: 0 }]);
+    fails = false;
+    expect((await ask(authority, row(1))).rank).toBe(1);
+    const again = await Authority.open(storage, deriveInner, testRandom());
+    expect(again.issuedRanks('digits')).toEqual({ projection: 1 });
+  });
+
+  test('decides about the vectors as they were when its turn came', async () => {
+    const authority = await started(new MemoryStorage());
+    const weights = row(0);
+    const answer = ask(authority, weights);
+    // Past the queue, before the hash is there.
+    for (let i = 0; i < 4; i++) await Promise.resolve();
+    weights.fill(1);
+    expect((await answer).keys).toEqual((await ask(authority, row(0))).keys);
   });
 });
 
