@@ -347,7 +347,7 @@ describe('listening', () => {
     await expect(listen(new FakeInference(), { host: '0.0.0.0' })).rejects.toMatchObject({ code: 'usage' });
     const server = await listen(new FakeInference(), { host: '0.0.0.0', insecureListen: true });
     await server.close();
-    expect(['127.0.0.1', '127.8.9.1', 'localhost', '::1'].every(isLoopback)).toBe(true);
+    expect(['127.0.0.1', '127.8.9.1', 'localhost', '::1', '[::1]'].every(isLoopback)).toBe(true);
     expect(['0.0.0.0', '10.0.0.1', '127.example.org', '::', '1270.0.0.1'].some(isLoopback)).toBe(false);
   });
 

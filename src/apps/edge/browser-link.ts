@@ -1,5 +1,6 @@
 /** The device's connection to an edge in a browser, over its own WebSocket. Browser-safe, and nothing of Node is behind it. */
 import { TransportError, UsageError } from '../../base/errors.ts';
+import { isLoopback } from '../../base/loopback.ts';
 import type { MessageLink } from '../../protocols/edge/edge-link.ts';
 import { MessageInbox } from './message-inbox.ts';
 
@@ -11,7 +12,7 @@ const TIMEOUT_MS = 30_000;
  */
 export async function connectEdgeInBrowser(address: string, timeoutMs = TIMEOUT_MS): Promise<MessageLink> {
   const { protocol, hostname } = new URL(address);
-  if (protocol !== 'wss:' && !['127.0.0.1', 'localhost', '[::1]'].includes(hostname))
+  if (protocol !== 'wss:' && !isLoopback(hostname))
     throw new UsageError(`${hostname} is another machine: its address must begin with wss://`);
   const socket = new WebSocket(address);
   socket.binaryType = 'arraybuffer';

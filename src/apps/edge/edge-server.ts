@@ -4,9 +4,10 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { ProtocolError, UsageError } from '../../base/errors.ts';
+import { isLoopback } from '../../base/loopback.ts';
 import type { EdgeService } from '../../protocols/edge/edge-service.ts';
 import { Admission, type Stranger } from './admission.ts';
-import { isLoopback, type RunningServer, type TlsFiles } from '../server/index.ts';
+import { type RunningServer, type TlsFiles } from '../server/index.ts';
 
 export interface EdgeListenOptions {
   /** Default 127.0.0.1. */

@@ -2,7 +2,7 @@
 import { WebSocket } from 'ws';
 import { TransportError, UsageError } from '../../base/errors.ts';
 import type { MessageLink } from '../../protocols/edge/edge-link.ts';
-import { isLoopback } from '../server/index.ts';
+import { isLoopback } from '../../base/loopback.ts';
 import { MessageInbox } from './message-inbox.ts';
 
 export interface WebSocketLinkOptions {

@@ -2,8 +2,8 @@ export { type AppOptions, buildApp } from './app.ts';
 export { createFastify, type TlsFiles } from './binary-fastify.ts';
 export { refuse, wireCode } from './errors.ts';
 export { DEFAULT_LIMITS, KEY_MEMORY_FACTOR, type ServerLimits } from './limits.ts';
+export { isLoopback } from '../../base/loopback.ts';
 export {
-  isLoopback,
   type ListenAddress,
   type ListenOptions,
   listen,

@@ -2,6 +2,7 @@
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { UsageError } from '../../base/errors.ts';
+import { isLoopback } from '../../base/loopback.ts';
 import { type AppOptions, buildApp } from './app.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import type { InferenceService } from './service.ts';
@@ -22,11 +23,6 @@ export interface RunningServer {
   readonly url: string;
   /** Takes no new connections, lets running evaluations finish within the grace period, then ends. */
   close(): Promise<void>;
-}
-
-/** True for addresses that only this machine reaches. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 /** @throws {UsageError} for a plaintext listener off loopback, or when the address cannot be bound. */

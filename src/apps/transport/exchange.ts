@@ -6,6 +6,7 @@
  * Texts from the server are never shown: it may be malicious, and a terminal obeys escape sequences.
  */
 import { ProtocolError, QueryBudgetError, TransportError, UsageError } from '../../base/errors.ts';
+import { isLoopback } from '../../base/loopback.ts';
 import { BINARY, parseTimings, TIMING_HEADER, WIRE_CODES, type WireCode } from './wire.ts';
 
 export interface HttpOptions {
@@ -43,7 +44,6 @@ export interface Received {
 }
 
 const MAX_BACKOFF_MS = 10_000;
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 /** Failures that another attempt cannot mend. */
 const FINAL_CAUSES = /CERT|TLS|SELF_SIGNED|UNABLE_TO|INVALID_URL|ENOTFOUND|EPROTO/;
 
@@ -59,7 +59,7 @@ export class HttpExchange {
         `the server address must be an http(s) URL, for example http://127.0.0.1:8414; got "${address}"`,
       );
     }
-    if (url.protocol === 'http:' && !LOOPBACK.test(url.hostname) && options.insecure !== true) {
+    if (url.protocol === 'http:' && !isLoopback(url.hostname) && options.insecure !== true) {
       throw new UsageError(
         `${url.hostname} is another machine: use https, or --insecure-connect to send without TLS`,
       );
