@@ -38,7 +38,7 @@ const NEIGHBOURS: Readonly<Record<string, readonly string[]>> = {
   'fe/ddh': ['fe'],
   'fe/lattice': ['fe'],
   'apps/server': ['apps/transport'],
-  'apps/train': ['apps/speech'],
+  'apps/train': ['apps/keystore', 'apps/speech'],
   'apps/cryptonn': ['apps/keystore', 'apps/server', 'apps/transport'],
   'apps/edge': ['apps/keystore', 'apps/server'],
   'apps/cli': [

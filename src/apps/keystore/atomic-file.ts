@@ -3,6 +3,7 @@
  * write a temporary file beside it, flush it to the disk, rename it over the old, flush the directory.
  */
 import { randomBytes } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -26,7 +27,7 @@ export async function replaceFileByParts(
   parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   calls: FileCalls = SYSTEM,
 ): Promise<void> {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  const temporary = temporaryBeside(path);
   try {
     const file = await calls.open(temporary, 'wx', 0o600);
     try {
@@ -47,4 +48,35 @@ export async function replaceFileByParts(
   } finally {
     await directory.close();
   }
+}
+
+/**
+ * The same where nothing can be awaited, for files that are no secrets: their mode is what the user's mask leaves of 0666.
+ * @throws the system's error
+ */
+export function replaceFileSync(path: string, content: Uint8Array | string): void {
+  const temporary = temporaryBeside(path);
+  try {
+    const file = openSync(temporary, 'wx', 0o666);
+    try {
+      writeFileSync(file, content);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+  const directory = openSync(dirname(path), 'r');
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+function temporaryBeside(path: string): string {
+  return `${path}.${randomBytes(6).toString('hex')}.tmp`;
 }

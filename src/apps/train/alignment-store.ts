@@ -1,7 +1,7 @@
 /** Alignments in the work directory: they take longer to make than everything else but the networks. */
 import { existsSync, readFileSync } from 'node:fs';
 import { ModelReader, ModelWriter } from '../../nn/index.ts';
-import { writeWhole } from './network-training.ts';
+import { replaceFileSync } from '../keystore/atomic-file.ts';
 
 const MAGIC = 'SRAL';
 const VERSION = 1;
@@ -17,7 +17,7 @@ export function writeAlignments(path: string, alignments: Alignments): void {
     writer.u32(states?.length ?? 0);
     writer.words(Uint32Array.from(states ?? []));
   }
-  writeWhole(path, writer.finish());
+  replaceFileSync(path, writer.finish());
 }
 
 /** The alignments of an earlier run over the same utterances, or those that `make` makes. */

@@ -23,7 +23,7 @@ import type { ImageCard, ImageResultRow } from './image-card.ts';
 import type { ImagePlan } from './image-plan.ts';
 import { calibrationImages, imageAccuracy } from './image-training.ts';
 import { writeModelFiles } from './model-directory.ts';
-import { writeWhole } from './network-training.ts';
+import { replaceFileSync } from '../keystore/atomic-file.ts';
 import type { TrainingLog } from './training-log.ts';
 
 /** A pixel is an integer from 0 to 255 as it is. */
@@ -118,7 +118,7 @@ function writeCard(directory: string, plan: ImagePlan, entry: ImageCard['network
   const known = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as ImageCard).networks : {};
   const card: ImageCard = { task: 'mnist', networks: { ...known, [plan.network]: entry } };
   const results = Object.values(card.networks).flatMap((one) => one.results);
-  writeWhole(join(directory, 'results.json'), `${JSON.stringify(results, null, 1)}\n`);
-  writeWhole(path, `${JSON.stringify(card, null, 1)}\n`);
-  writeWhole(join(directory, 'card.md'), formatImageCard(card));
+  replaceFileSync(join(directory, 'results.json'), `${JSON.stringify(results, null, 1)}\n`);
+  replaceFileSync(path, `${JSON.stringify(card, null, 1)}\n`);
+  replaceFileSync(join(directory, 'card.md'), formatImageCard(card));
 }

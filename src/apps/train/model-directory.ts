@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeWhole } from './network-training.ts';
+import { replaceFileSync } from '../keystore/atomic-file.ts';
 
 /** Bytes and the first 16 hexadecimal digits of the SHA-256 of every file. */
 export type FileFacts = Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
@@ -14,7 +14,7 @@ export function writeModelFiles(directory: string, files: Readonly<Record<string
   mkdirSync(directory, { recursive: true });
   return Object.fromEntries(
     Object.entries(files).map(([name, bytes]) => {
-      writeWhole(join(directory, name), bytes);
+      replaceFileSync(join(directory, name), bytes);
       const sha256 = createHash('sha256').update(bytes).digest('hex').slice(0, FINGERPRINT_DIGITS);
       return [name, { bytes: bytes.length, sha256 }];
     }),

@@ -10,7 +10,7 @@ import { dataOf, formatModelCard } from './model-card.ts';
 import type { ModelCard } from './model-card.ts';
 import { WEIGHT_BITS } from './network-family.ts';
 import { writeModelFiles } from './model-directory.ts';
-import { writeWhole } from './network-training.ts';
+import { replaceFileSync } from '../keystore/atomic-file.ts';
 import type { TrainedTask } from './speech-training.ts';
 import type { NetworkKind } from './task-plan.ts';
 import type { TrainingLog } from './training-log.ts';
@@ -62,9 +62,9 @@ export function writeModel(task: TrainedTask, options: WriteOptions): WordErrorR
     ranges: Object.fromEntries([...networks].map(([name, { ranges }]) => [name, ranges])),
     results,
   };
-  writeWhole(join(directory, 'results.json'), `${JSON.stringify(results, null, 1)}\n`);
-  writeWhole(join(directory, 'card.json'), `${JSON.stringify(card, null, 1)}\n`);
-  writeWhole(join(directory, 'card.md'), formatModelCard(card));
+  replaceFileSync(join(directory, 'results.json'), `${JSON.stringify(results, null, 1)}\n`);
+  replaceFileSync(join(directory, 'card.json'), `${JSON.stringify(card, null, 1)}\n`);
+  replaceFileSync(join(directory, 'card.md'), formatModelCard(card));
   return results;
 }
 

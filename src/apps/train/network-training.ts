@@ -1,9 +1,10 @@
 /** Training of one network over epochs, with a checkpoint after each, from which a stopped run continues exactly. */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError } from '../../base/errors.ts';
 import { Sequential, Trainer } from '../../nn/index.ts';
 import type { Examples, LayerSpec, MatrixMultiply, SampleShape, TrainerOptions } from '../../nn/index.ts';
+import { replaceFileSync } from '../keystore/atomic-file.ts';
 import type { TrainingLog } from './training-log.ts';
 
 export interface NetworkRun {
@@ -22,13 +23,6 @@ export interface NetworkRun {
   readonly start: () => Sequential;
 }
 
-/** Replaces a file in one step, so that an interruption leaves the old one. */
-export function writeWhole(path: string, bytes: Uint8Array | string): void {
-  const partial = `${path}.${process.pid}.part`;
-  writeFileSync(partial, bytes);
-  renameSync(partial, path);
-}
-
 export function freshNetwork(
   inputShape: SampleShape,
   specs: readonly LayerSpec[],
@@ -43,7 +37,7 @@ export function claimWorkDirectory(work: string, plan: object): void {
   mkdirSync(work, { recursive: true });
   const path = join(work, 'plan.json');
   const text = `${JSON.stringify(plan, null, 2)}\n`;
-  if (!existsSync(path)) writeWhole(path, text);
+  if (!existsSync(path)) replaceFileSync(path, text);
   else if (readFileSync(path, 'utf8') !== text) {
     throw new DataError(`${work} holds a training run with another plan; choose another --work directory`);
   }
@@ -93,9 +87,9 @@ export function trainNetwork(
       `${run.name} epoch ${epoch + 1}/${run.epochs}: loss ${report.loss.toFixed(4)}, ` +
         `accuracy ${(100 * report.accuracy).toFixed(2)} %`,
     );
-    writeWhole(checkpoint, trainer.toBytes());
+    replaceFileSync(checkpoint, trainer.toBytes());
   }
-  writeWhole(finished, trainer.network.toBytes());
+  replaceFileSync(finished, trainer.network.toBytes());
   rmSync(checkpoint, { force: true });
   return trainer.network;
 }

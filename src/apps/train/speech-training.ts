@@ -24,7 +24,8 @@ import type { Alignments } from './alignment-store.ts';
 import { DECODER_SEARCHES, tuneDecoder } from './decoder-tuning.ts';
 import { FrameSet } from './frame-set.ts';
 import { NetworkFamily } from './network-family.ts';
-import { claimWorkDirectory, writeWhole } from './network-training.ts';
+import { replaceFileSync } from '../keystore/atomic-file.ts';
+import { claimWorkDirectory } from './network-training.ts';
 import {
   alignFirst,
   featuresOf,
@@ -211,7 +212,7 @@ function chooseDecoder(
         `decoder ${JSON.stringify(tuned)}: ${(100 * errors.rate).toFixed(2)} % of ${errors.words} words`,
       );
     });
-    writeWhole(path, JSON.stringify(best));
+    replaceFileSync(path, JSON.stringify(best));
   }
   return JSON.parse(readFileSync(path, 'utf8')) as DecoderSettings;
 }
