@@ -6,6 +6,7 @@
 
 #include "arguments.h"
 #include "integer_linear.h"
+#include "integer_product.h"
 
 namespace subrosa {
 namespace {
@@ -155,27 +156,35 @@ Napi::Value integerLinearAsync(const Napi::CallbackInfo& info) {
   return Napi::Value(env, promise);
 }
 
-// addMultiples(isa, out, rows, n, updates)
-Napi::Value addMultiplesCall(const Napi::CallbackInfo& info) {
+// updateIntegerProduct(isa, out, rows, n, weights, before); rows of int16 or int32 in panels, before may be undefined
+Napi::Value updateIntegerProductCall(const Napi::CallbackInfo& info) {
   Arguments args(info);
   const Isa isa = args.isa(0);
   const Span<int32_t> out = args.int32s(1, "out");
-  const Span<int32_t> rows = args.int32s(2, "the rows");
+  const bool isNarrow = args.holds(2, napi_int16_array);
+  const Span<int16_t> narrow = isNarrow ? args.int16s(2, "the rows") : Span<int16_t>{};
+  const Span<int32_t> wide = isNarrow ? Span<int32_t>{} : args.int32s(2, "the rows");
   const size_t n = static_cast<size_t>(args.integer(3, "the length of a row", 1, int64_t{1} << 26));
-  const Span<int32_t> updates = args.int32s(4, "the updates");
+  const Span<int32_t> weights = args.int32s(4, "the weights");
+  const Span<int32_t> before = args.absent(5) ? Span<int32_t>{} : args.int32s(5, "the weights before", weights.length);
   if (!args.ok()) return info.Env().Undefined();
-  args.require(out.length % n == 0 && rows.length % n == 0, "out and rows", "whole rows", "not");
-  args.require(updates.length % 3 == 0, "the updates", "triples", "not");
-  const bool apart = out.data + out.length <= rows.data || rows.data + rows.length <= out.data;
-  args.require(apart, "out", "apart from the rows", "overlapping");
-  for (size_t i = 0; i + 2 < updates.length && args.ok(); i += 3) {
-    args.require(updates.data[i] >= 0 && static_cast<size_t>(updates.data[i]) < out.length / n, "a row of out", "there",
-                 "beyond");
-    args.require(updates.data[i + 1] >= 0 && static_cast<size_t>(updates.data[i + 1]) < rows.length / n, "a row", "there",
-                 "beyond");
-  }
+  const size_t values = narrow.length + wide.length, length = values / n;
+  args.require(n % panelColumns == 0 && values % n == 0 && length > 0, "the rows", "whole panels", "not");
   if (!args.ok()) return info.Env().Undefined();
-  addMultiples(isa, out.data, rows.data, n, updates.data, updates.length / 3);
+  args.require(weights.length % length == 0 && out.length % n == 0 && out.length / n == weights.length / length, "out",
+               "a row for each row of weights", "not");
+  const char* start = reinterpret_cast<const char*>(out.data);
+  const auto apart = [&](const void* data, size_t bytes) {
+    const char* other = static_cast<const char*>(data);
+    return other + bytes <= start || start + out.length * sizeof(int32_t) <= other;
+  };
+  args.require(apart(narrow.data, narrow.length * sizeof(int16_t)) && apart(wide.data, wide.length * sizeof(int32_t)) &&
+                   apart(weights.data, weights.length * sizeof(int32_t)) && apart(before.data, before.length * sizeof(int32_t)),
+               "out", "apart from rows and weights", "overlapping");
+  if (!args.ok()) return info.Env().Undefined();
+  const IntegerRows rows = {narrow.data, wide.data, length, n};
+  if (!updateIntegerProduct(isa, out.data, rows, weights.data, before.data, weights.length / length))
+    args.fail("kernel", "memory", "available", "exhausted");
   return info.Env().Undefined();
 }
 
@@ -195,7 +204,7 @@ void registerInteger(Napi::Env, Napi::Object exports) {
   addFunction(exports, "releaseIntegerLinear", releaseIntegerLinear);
   addFunction(exports, "integerLinear", integerLinearCall);
   addFunction(exports, "integerLinearAsync", integerLinearAsync);
-  addFunction(exports, "addMultiples", addMultiplesCall);
+  addFunction(exports, "updateIntegerProduct", updateIntegerProductCall);
   addFunction(exports, "integerMultiplyAdds", integerMultiplyAddsCall);
 }
 

@@ -46,11 +46,22 @@ class Arguments {
   Span<uint32_t> uint32s(size_t index, const char* what, size_t length = anyLength) {
     return array<uint32_t>(index, what, napi_uint32_array, "a Uint32Array", length);
   }
+  Span<int16_t> int16s(size_t index, const char* what, size_t length = anyLength) {
+    return array<int16_t>(index, what, napi_int16_array, "an Int16Array", length);
+  }
   Span<int8_t> int8s(size_t index, const char* what, size_t length = anyLength) {
     return array<int8_t>(index, what, napi_int8_array, "an Int8Array", length);
   }
   Span<uint8_t> bytes(size_t index, const char* what, size_t length = anyLength) {
     return array<uint8_t>(index, what, napi_uint8_array, "a Uint8Array", length);
+  }
+
+  // Whether the argument is a typed array of this type.
+  bool holds(size_t index, napi_typedarray_type wanted) {
+    napi_typedarray_type type;
+    return ok_ && index < info_.Length() &&
+           napi_get_typedarray_info(env(), info_[index], &type, nullptr, nullptr, nullptr, nullptr) == napi_ok &&
+           type == wanted;
   }
 
   double number(size_t index, const char* what) {

@@ -218,6 +218,20 @@ static inline __m512i _mm512_dpwssd_epi32(__m512i sum, __m512i a, __m512i b) {
                     static_cast<uint32_t>(static_cast<int16_t>(x.lane[i]) * static_cast<int16_t>(y.lane[i])) +
                     static_cast<uint32_t>(static_cast<int16_t>(x.lane[i] >> 16) * static_cast<int16_t>(y.lane[i] >> 16)));
 }
+// Of each 128 bits the four low or high int16 of a and b, in turn.
+static inline __m512i emulatedUnpackWords(__m512i a, __m512i b, int from) {
+  uint16_t x[32], y[32], out[32];
+  memcpy(x, &a, 64);
+  memcpy(y, &b, 64);
+  for (int i = 0; i < 16; i++) {
+    const int source = i / 4 * 8 + from + i % 4;
+    out[2 * i] = x[source];
+    out[2 * i + 1] = y[source];
+  }
+  return _mm512_loadu_si512(out);
+}
+static inline __m512i _mm512_unpacklo_epi16(__m512i a, __m512i b) { return emulatedUnpackWords(a, b, 0); }
+static inline __m512i _mm512_unpackhi_epi16(__m512i a, __m512i b) { return emulatedUnpackWords(a, b, 4); }
 struct __m256i_emulated {
   int8_t byte[32];
 };

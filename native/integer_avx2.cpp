@@ -1,6 +1,7 @@
 #include <immintrin.h>
 
 #include "integer_loops.h"
+#include "integer_product_loops.h"
 
 namespace subrosa {
 namespace {
@@ -22,6 +23,10 @@ struct Eight {
   static T widen(const int8_t* p) {
     return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
+  static T lowWords(T a, T b) { return _mm256_unpacklo_epi16(a, b); }
+  static T highWords(T a, T b) { return _mm256_unpackhi_epi16(a, b); }
+  static T firstSums(T low, T high) { return _mm256_permute2x128_si256(low, high, 0x20); }
+  static T secondSums(T low, T high) { return _mm256_permute2x128_si256(low, high, 0x31); }
   static T join(T low, T high) { return _mm256_add_epi32(low, _mm256_slli_epi32(high, 16)); }
   static T add(T a, T b) { return _mm256_add_epi32(a, b); }
   static int32_t total(T v) {
@@ -35,5 +40,6 @@ struct Eight {
 }  // namespace
 
 const IntegerPath integerAvx2 = integerPathOf<Eight>();
+const IntegerProductPath integerProductAvx2 = integerProductPathOf<Eight>();
 
 }  // namespace subrosa

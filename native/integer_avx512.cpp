@@ -1,5 +1,6 @@
 #include "avx512.h"
 #include "integer_loops.h"
+#include "integer_product_loops.h"
 
 namespace subrosa {
 namespace SUBROSA_AVX512_NAMESPACE {
@@ -22,6 +23,15 @@ struct Sixteen {
                            _mm512_and_si512(_mm512_add_epi32(v1, half), top));
   }
   static T widen(const int8_t* p) { return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
+  static T lowWords(T a, T b) { return _mm512_unpacklo_epi16(a, b); }
+  static T highWords(T a, T b) { return _mm512_unpackhi_epi16(a, b); }
+  // Each 128 bits of low belong before those of high.
+  static T firstSums(T low, T high) {
+    return _mm512_permutex2var_epi64(low, _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), high);
+  }
+  static T secondSums(T low, T high) {
+    return _mm512_permutex2var_epi64(low, _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), high);
+  }
   static T join(T low, T high) { return _mm512_add_epi32(low, _mm512_slli_epi32(high, 16)); }
   static T add(T a, T b) { return _mm512_add_epi32(a, b); }
   static int32_t total(T v) {
@@ -37,8 +47,10 @@ struct Sixteen {
 
 #ifdef SUBROSA_EMULATE_AVX512
 const IntegerPath integerEmulated = integerPathOf<avx512_emulated::Sixteen>();
+const IntegerProductPath integerProductEmulated = integerProductPathOf<avx512_emulated::Sixteen>();
 #else
 const IntegerPath integerAvx512 = integerPathOf<avx512::Sixteen>();
+const IntegerProductPath integerProductAvx512 = integerProductPathOf<avx512::Sixteen>();
 #endif
 
 }  // namespace subrosa

@@ -12,7 +12,6 @@ namespace {
 
 constexpr size_t parallelFrom = size_t{1} << 20;  // Multiply-adds, about 50 microseconds of one core.
 constexpr size_t rowsPerTask = 32;
-constexpr size_t updateColumns = 1024;             // Per task: a part of one row of out stays in the first-level cache.
 constexpr size_t blockVectors = 64;               // Dense: vectors whose halves are held at a time.
 constexpr size_t blockValues = size_t{1} << 22;   // Convolution: padded values held at a time, one image at least.
 
@@ -205,18 +204,6 @@ void freeIntegerWeights(IntegerWeights* weights) {
 }
 
 size_t integerMultiplyAdds(Isa isa, size_t turns) { return pathFor(isa).peak(turns); }
-
-void addMultiples(Isa isa, int32_t* out, const int32_t* rows, size_t n, const int32_t* updates, size_t count) {
-  const IntegerPath& path = pathFor(isa);
-  parallelFor(divideUp(n, updateColumns), n * count > parallelFrom, [&](size_t task) {
-    const size_t first = task * updateColumns, columns = std::min(updateColumns, n - first);
-    for (size_t i = 0; i < count; i++) {
-      const int32_t* update = updates + 3 * i;
-      path.addMultiple(out + static_cast<size_t>(update[0]) * n + first, rows + static_cast<size_t>(update[1]) * n + first,
-                       update[2], columns);
-    }
-  });
-}
 
 bool integerLinear(const IntegerWeights& weights, const int32_t* x, int32_t* out, size_t batch) {
   const IntegerShape& shape = weights.shape;

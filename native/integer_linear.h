@@ -72,12 +72,7 @@ struct IntegerPath {
   // The multiply-add of the tile on registers alone, for measuring the peak of one core; returns how many maps' multiply-adds
   // (two 16-bit products each) `turns` turns were.
   size_t (*peak)(size_t turns);
-  // out += factor * row modulo 2^32.
-  void (*addMultiple)(int32_t* out, const int32_t* row, int32_t factor, size_t count);
 };
-
-// out[row] += factor * rows[source] modulo 2^32 for each of `count` updates (row, source, factor): rows of n integers.
-void addMultiples(Isa isa, int32_t* out, const int32_t* rows, size_t n, const int32_t* updates, size_t count);
 
 // IntegerPath::peak of an instruction set.
 size_t integerMultiplyAdds(Isa isa, size_t turns);

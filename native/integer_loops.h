@@ -98,17 +98,9 @@ size_t integerPeak(size_t turns) {
   return turns * chains * V::lanes;
 }
 
-// Plain, for the compiler to make vectors of: the template gives each instruction set a loop of its own.
-template <typename V>
-void integerAddMultiple(int32_t* out, const int32_t* row, int32_t factor, size_t count) {
-  const uint32_t times = static_cast<uint32_t>(factor);
-  for (size_t i = 0; i < count; i++)
-    out[i] = static_cast<int32_t>(static_cast<uint32_t>(out[i]) + times * static_cast<uint32_t>(row[i]));
-}
-
 template <typename V>
 constexpr IntegerPath integerPathOf() {
-  return {V::lanes, integerDot<V>, integerPack<V>, integerTile<V>, integerPeak<V>, integerAddMultiple<V>};
+  return {V::lanes, integerDot<V>, integerPack<V>, integerTile<V>, integerPeak<V>};
 }
 
 }  // namespace subrosa

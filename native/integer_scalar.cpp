@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "integer_loops.h"
+#include "integer_product_loops.h"
 
 namespace subrosa {
 namespace {
@@ -49,6 +50,14 @@ struct Four {
     for (size_t i = 0; i < 2 * lanes; i++) wide[i] = p[i];
     return load(wide);
   }
+  // Pairs of the even and of the odd int16.
+  static T lowWords(T a, T b) { return lowPairs(a, b); }
+  static T highWords(T a, T b) {
+    for (size_t i = 0; i < lanes; i++) a.word[i] = a.word[i] >> 16 | (b.word[i] & 0xffff0000u);
+    return a;
+  }
+  static T firstSums(T low, T high) { return {{low.word[0], high.word[0], low.word[1], high.word[1]}}; }
+  static T secondSums(T low, T high) { return {{low.word[2], high.word[2], low.word[3], high.word[3]}}; }
   static T join(T low, T high) {
     for (size_t i = 0; i < lanes; i++) low.word[i] += high.word[i] << 16;
     return low;
@@ -63,5 +72,6 @@ struct Four {
 }  // namespace
 
 const IntegerPath integerScalar = integerPathOf<Four>();
+const IntegerProductPath integerProductScalar = integerProductPathOf<Four>();
 
 }  // namespace subrosa

@@ -14,6 +14,7 @@
 
 #include "embedding.h"
 #include "integer_linear.h"
+#include "integer_product.h"
 #include "keyswitch.h"
 #include "pack.h"
 #include "pool.h"
@@ -171,9 +172,12 @@ void integerMaps(Isa isa) {
     freeIntegerWeights(packed);
   }
   // Function keys from a master secret; the weights are the trainer's.
-  Secret<int32_t> rows(3 * degree, [](size_t i) { return static_cast<int32_t>(scrambled(i)); }), keys(2 * degree);
-  const int32_t updates[] = {0, 2, -7, 1, 0, 1 << 20, 0, 1, 0};
-  addMultiples(isa, keys.data(), rows.data(), degree, updates, 3);
+  Secret<int32_t> wide(3 * degree, [](size_t i) { return static_cast<int32_t>(scrambled(i)); }), keys(2 * degree);
+  Secret<int16_t> narrow(3 * degree, [](size_t i) { return static_cast<int16_t>(scrambled(i)); });
+  const int32_t before[] = {0, 2, -7, 1, 5, 3}, small[] = {0, 3, -7, -9, 5, 3}, large[] = {0, 2, -7, 1 << 20, 5, 3};
+  for (const IntegerRows& rows : {IntegerRows{narrow.data(), nullptr, 3, degree}, IntegerRows{nullptr, wide.data(), 3, degree}})
+    for (const int32_t* weights : {before, small, large})
+      if (!updateIntegerProduct(isa, keys.data(), rows, weights, weights == before ? nullptr : before, 2)) abort();
 }
 
 Secret<uint8_t> secretKey() {

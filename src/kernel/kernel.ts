@@ -317,10 +317,18 @@ export interface Kernel extends Disposable {
    */
   integerLinearAsync(weights: IntegerLinearWeights, x: Int32Array, batch: number): Promise<Int32Array>;
   /**
-   * out[r] += factor * rows[s] modulo 2^32 for each triple (r, s, factor) of `updates`, where out and rows consist of rows of n
-   * integers and lie apart. Time depends on the triples alone.
+   * out = W S modulo 2^32, `[count, n]`, for weights `[count, rows]` and rows of n integers in panels, see {@link integerPanels}.
+   * Where out holds the product of the weights `before`, only the differences are multiplied if they are fewer than the
+   * weights that are not zero. Without `before`, out is overwritten. Out lies apart from the others. Time depends on the
+   * weights and the type of the panels alone.
    */
-  addMultiples(out: Int32Array, rows: Int32Array, n: number, updates: Int32Array): void;
+  updateIntegerProduct(
+    out: Int32Array,
+    panels: Int16Array | Int32Array,
+    n: number,
+    weights: Int32Array,
+    before?: Int32Array,
+  ): void;
 }
 
 /**

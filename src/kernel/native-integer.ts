@@ -2,15 +2,23 @@
 import { DisposedError, KernelError, ShapeError } from '../base/errors.ts';
 import { checkIntegerLinearMap } from './integer-linear-map.ts';
 import type { IntegerLinearMap } from './integer-linear-map.ts';
+import { checkIntegerProduct } from './integer-panels.ts';
 import type { IntegerLinearWeights, Kernel } from './kernel.ts';
 import type { NativeAddon, NativeHandle } from './native-addon.ts';
-import { checkIntegerBatch, checkIntegerLinear, checkMultiples } from './preconditions.ts';
+import { checkIntegerBatch, checkIntegerLinear } from './preconditions.ts';
 
 interface IntegerAddon extends NativeAddon {
   prepareIntegerLinear(isa: number, shape: Uint32Array, weights: Int8Array): NativeHandle;
   releaseIntegerLinear(weights: NativeHandle): void;
   integerLinear(out: Int32Array, weights: NativeHandle, x: Int32Array, batch: number): void;
-  addMultiples(isa: number, out: Int32Array, rows: Int32Array, n: number, updates: Int32Array): void;
+  updateIntegerProduct(
+    isa: number,
+    out: Int32Array,
+    panels: Int16Array | Int32Array,
+    n: number,
+    weights: Int32Array,
+    before: Int32Array | undefined,
+  ): void;
   /** Resolves to undefined when memory is exhausted. */
   integerLinearAsync(weights: NativeHandle, x: Int32Array, batch: number): Promise<Int32Array | undefined>;
 }
@@ -51,7 +59,7 @@ class NativeIntegerWeights implements IntegerLinearWeights {
 export function nativeInteger(
   addon: NativeAddon,
   isa: number,
-): Pick<Kernel, 'prepareIntegerLinear' | 'integerLinear' | 'integerLinearAsync' | 'addMultiples'> {
+): Pick<Kernel, 'prepareIntegerLinear' | 'integerLinear' | 'integerLinearAsync' | 'updateIntegerProduct'> {
   const integerAddon = addon as IntegerAddon;
   const handleOf = (weights: IntegerLinearWeights): NativeHandle => {
     if (weights instanceof NativeIntegerWeights) return weights.handle;
@@ -66,9 +74,9 @@ export function nativeInteger(
       checkIntegerLinear(out, weights, x, batch);
       integerAddon.integerLinear(out, handle, x, batch);
     },
-    addMultiples(out, rows, n, updates) {
-      checkMultiples(out, rows, n, updates);
-      integerAddon.addMultiples(isa, out, rows, n, updates);
+    updateIntegerProduct(out, panels, n, weights, before) {
+      checkIntegerProduct(out, panels, n, weights, before);
+      integerAddon.updateIntegerProduct(isa, out, panels, n, weights, before);
     },
     async integerLinearAsync(weights, x, batch) {
       const handle = handleOf(weights);

@@ -14,7 +14,7 @@ type RingMethods = Omit<
   | 'prepareIntegerLinear'
   | 'integerLinear'
   | 'integerLinearAsync'
-  | 'addMultiples'
+  | 'updateIntegerProduct'
   | 'allocate'
   | 'embed'
   | 'unembed'

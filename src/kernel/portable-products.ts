@@ -1,6 +1,7 @@
 /** Methods of {@link Kernel} made of others or of plain loops, for the kernels that have none of their own. */
+import { checkIntegerProduct, PANEL_COLUMNS } from './integer-panels.ts';
 import type { Kernel, RingTables, Words } from './kernel.ts';
-import { checkMultiples, checkSumProducts, checkTransformDot } from './preconditions.ts';
+import { checkSumProducts, checkTransformDot } from './preconditions.ts';
 
 /** {@link Kernel.transformDot}, row by row. */
 export function transformDotByParts(
@@ -44,12 +45,32 @@ export function sumProductsByParts(
     kernel.mulAdd(ring, out, a.sub(t * out.length, out.length), b.sub(t * size, size), mods);
 }
 
-/** {@link Kernel.addMultiples}. */
-export function addMultiplesByLoops(out: Int32Array, rows: Int32Array, n: number, updates: Int32Array): void {
-  checkMultiples(out, rows, n, updates);
-  for (let i = 0; i < updates.length; i += 3) {
-    let [to, from] = [(updates[i] as number) * n, (updates[i + 1] as number) * n];
-    const factor = updates[i + 2] as number;
-    for (const end = to + n; to < end; to++, from++) out[to] += Math.imul(factor, rows[from]);
+/** {@link Kernel.updateIntegerProduct}. */
+export function updateIntegerProductByLoops(
+  out: Int32Array,
+  panels: Int16Array | Int32Array,
+  n: number,
+  weights: Int32Array,
+  before?: Int32Array,
+): void {
+  const { count, length } = checkIntegerProduct(out, panels, n, weights, before);
+  let saved = 0;
+  if (before !== undefined) {
+    for (let i = 0; i < weights.length; i++)
+      saved += (weights[i] === 0 ? 0 : 1) - (weights[i] === before[i] ? 0 : 1);
+  }
+  const known = saved > 0 ? before : undefined;
+  if (known === undefined) out.fill(0);
+  for (let row = 0; row < count; row++) {
+    for (let j = 0; j < length; j++) {
+      const factor = (weights[row * length + j] as number) - (known?.[row * length + j] ?? 0);
+      if (factor === 0) continue;
+      for (let column = 0; column < n; column += PANEL_COLUMNS) {
+        let from = column * length + j * PANEL_COLUMNS;
+        let to = row * n + column;
+        for (const end = to + PANEL_COLUMNS; to < end; to++, from++)
+          out[to] += Math.imul(factor, panels[from] as number);
+      }
+    }
   }
 }

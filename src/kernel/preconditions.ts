@@ -309,24 +309,8 @@ export function checkIntegerLinear(
   checkApart('x', out, x);
 }
 
-/** @throws {ShapeError} unless the triples of {@link Kernel.addMultiples} name rows that there are. */
-export function checkMultiples(out: Int32Array, rows: Int32Array, n: number, updates: Int32Array): void {
-  const [targets, sources] = [batchCount('out', out.length, n), batchCount('the rows', rows.length, n)];
-  batchCount('the updates', updates.length, 3);
-  checkApart('the rows', out, rows);
-  for (let i = 0; i < updates.length; i += 3) {
-    const [target, source] = [updates[i] as number, updates[i + 1] as number];
-    if (target < 0 || target >= targets || source < 0 || source >= sources)
-      throw new ShapeError(
-        'an update',
-        `of one of ${targets} rows by one of ${sources}`,
-        `${target}, ${source}`,
-      );
-  }
-}
-
 /** @throws {ShapeError} when the arrays share memory. */
-function checkApart(what: string, out: Int32Array, input: Int32Array): void {
+export function checkApart(what: string, out: Int32Array, input: Int16Array | Int32Array): void {
   const [ends, starts] = [input.byteOffset + input.byteLength, out.byteOffset + out.byteLength];
   if (input.buffer === out.buffer && input.byteOffset < starts && out.byteOffset < ends)
     throw new ShapeError('out', `apart from ${what}`, 'overlapping');

@@ -16,7 +16,7 @@ import type {
 import type { CanonicalEmbedding } from './canonical-embedding.ts';
 import { embedByDefinition, unembedByDefinition } from './reference-embedding.ts';
 import { residue } from './modular.ts';
-import { addMultiplesByLoops, sumProductsByParts, transformDotByParts } from './portable-products.ts';
+import { sumProductsByParts, transformDotByParts, updateIntegerProductByLoops } from './portable-products.ts';
 import * as check from './preconditions.ts';
 import { ReferenceRing, automorphismIndex, forward, inverse } from './reference-ring.ts';
 import * as rns from './reference-rns.ts';
@@ -489,8 +489,14 @@ class ReferenceKernel implements Kernel {
     out.set(applyIntegerLinear(weights.map, x, batch));
   }
 
-  addMultiples(out: Int32Array, rows: Int32Array, n: number, updates: Int32Array): void {
-    addMultiplesByLoops(out, rows, n, updates);
+  updateIntegerProduct(
+    out: Int32Array,
+    panels: Int16Array | Int32Array,
+    n: number,
+    weights: Int32Array,
+    before?: Int32Array,
+  ): void {
+    updateIntegerProductByLoops(out, panels, n, weights, before);
   }
 
   async integerLinearAsync(weights: IntegerLinearWeights, x: Int32Array, batch: number): Promise<Int32Array> {

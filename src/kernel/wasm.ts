@@ -13,7 +13,7 @@ import type {
   RingTables,
   Words,
 } from './kernel.ts';
-import { addMultiplesByLoops, sumProductsByParts, transformDotByParts } from './portable-products.ts';
+import { sumProductsByParts, transformDotByParts, updateIntegerProductByLoops } from './portable-products.ts';
 import * as check from './preconditions.ts';
 import type { CanonicalEmbedding } from './canonical-embedding.ts';
 import { embedWasm, unembedWasm } from './wasm-embedding.ts';
@@ -545,8 +545,14 @@ class WasmKernel implements Kernel {
     multiplyIntegers(this, out, weights, x, batch);
   }
 
-  addMultiples(out: Int32Array, rows: Int32Array, n: number, updates: Int32Array): void {
-    addMultiplesByLoops(out, rows, n, updates);
+  updateIntegerProduct(
+    out: Int32Array,
+    panels: Int16Array | Int32Array,
+    n: number,
+    weights: Int32Array,
+    before?: Int32Array,
+  ): void {
+    updateIntegerProductByLoops(out, panels, n, weights, before);
   }
 
   async integerLinearAsync(weights: IntegerLinearWeights, x: Int32Array, batch: number): Promise<Int32Array> {

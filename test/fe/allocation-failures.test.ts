@@ -74,17 +74,12 @@ describe.each(openUserKernels())('the $name kernel ($reason)', ({ kernel, reason
       if (fails) throw new KernelError(kernel.name, 'memory is exhausted, says the test');
     };
     const short = overrideMethods(kernel, {
-      prepareIntegerLinear: (map) => {
-        exhausted();
-        return kernel.prepareIntegerLinear(map);
-      },
-      addMultiples: (out, ...rest) => {
+      updateIntegerProduct: (out, ...rest) => {
         // Half done, as a loop that fails in the middle would leave it.
-        kernel.addMultiples(out, ...rest);
+        kernel.updateIntegerProduct(out, ...rest);
         exhausted();
       },
     });
-    // From this length on only the changes are multiplied.
     using scheme = new LatticeInnerProduct(short, { ...SPEC, length: 256, packing: 1024 });
     const keys = scheme.setup(seededRandom('setup'));
     using _publicKey = keys.publicKey;

@@ -1,6 +1,7 @@
 /** Keys derived from changes equal keys derived anew, bit for bit, whatever was asked before. */
 import { afterAll, expect, test } from 'vitest';
 import { seededRandom } from '../../src/base/testing.ts';
+import type { LatticeFunctionKeys } from '../../src/fe/lattice/objects.ts';
 import { LatticeInnerProduct } from '../../src/fe/lattice/scheme.ts';
 import { openKernel } from '../../src/kernel/open.ts';
 import { seededGenerator } from '../kernel/cases.ts';
@@ -10,13 +11,17 @@ afterAll(() => {
   expect(kernel.liveWords).toBe(0);
 });
 
-// Differences of the largest weights are beyond what the kernel multiplies.
-test.each([127, 32767])(
-  'requests alike, equal, at the bounds %i, of another count, all different',
-  (bound) => {
+// Differences of the largest weights take 17 bits, and so do secrets of the widest inputs.
+test.each([
+  [127, 9],
+  [32767, 9],
+  [127, 400],
+])(
+  'requests alike, equal, at the bounds %i, of another count, all different; inputs up to %i',
+  (bound, inputBound) => {
     using scheme = new LatticeInnerProduct(kernel, {
       length: 300,
-      inputBound: 9,
+      inputBound,
       weightBound: bound,
       packing: 64,
     });
@@ -60,3 +65,28 @@ test.each([127, 32767])(
     secretKey[Symbol.dispose]();
   },
 );
+
+test('keys belong to their holder: later ones and the end of the master key leave them, disposal wipes them', () => {
+  using scheme = new LatticeInnerProduct(kernel, { length: 64, inputBound: 9, weightBound: 9, packing: 64 });
+  const { publicKey, secretKey } = scheme.setup(seededRandom('lent'));
+  const next = seededGenerator(12);
+  const requests = Array.from({ length: 3 }, () => Int32Array.from({ length: 128 }, () => (next() % 19) - 9));
+  requests.push(Int32Array.from(requests[2]!, (value, i) => (i === 5 ? -value : value)));
+  const held = requests.map((weights) => scheme.deriveKeys(secretKey, weights) as LatticeFunctionKeys);
+  const seen = held.map((keys) => keys.coefficients.slice());
+  const [first, ...others] = held;
+  first![Symbol.dispose]();
+  expect(first!.coefficients.every((value) => value === 0)).toBe(true);
+  // Keys that were given back are taken for the next; the others stay.
+  const [second, third, fourth] = others;
+  fourth![Symbol.dispose]();
+  const fifth = scheme.deriveKeys(secretKey, requests[0]!) as LatticeFunctionKeys;
+  expect(fifth.coefficients).toEqual(seen[0]);
+  publicKey[Symbol.dispose]();
+  secretKey[Symbol.dispose]();
+  expect([second, third, fifth].map((keys) => keys!.coefficients)).toEqual([seen[1], seen[2], seen[0]]);
+  for (const keys of [second, third, fifth]) {
+    keys![Symbol.dispose]();
+    expect(keys!.coefficients.every((value) => value === 0)).toBe(true);
+  }
+});

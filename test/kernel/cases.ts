@@ -5,7 +5,7 @@
 import { CanonicalEmbedding } from '../../src/kernel/canonical-embedding.ts';
 import type { Kernel, KeySwitchShape, RingTables, Words } from '../../src/kernel/kernel.ts';
 import { isPrime } from '../../src/kernel/primitive-root.ts';
-import { denseRow, INTEGER_ROWS, multiplesRow } from './integer-cases.ts';
+import { denseRow, INTEGER_ROWS, productRow } from './integer-cases.ts';
 
 export const PATTERNS = ['random', 'zero', 'one', 'top', 'edges'] as const;
 export type Pattern = (typeof PATTERNS)[number];
@@ -565,5 +565,5 @@ export const CASES: Record<KernelMethod, readonly Row[]> = {
   sgemm: [sgemmRow],
   prepareIntegerLinear: [denseRow(3, 2, 1)],
   integerLinear: INTEGER_ROWS,
-  addMultiples: [multiplesRow],
+  updateIntegerProduct: [productRow],
 };

@@ -1,6 +1,7 @@
 /** Cases of integer maps: rows of the table in cases.ts. */
 import { inputSize, integerConvolution, outputSize } from '../../src/kernel/integer-linear-map.ts';
 import type { IntegerConvolution, IntegerLinearMap } from '../../src/kernel/integer-linear-map.ts';
+import { integerPanels, PANEL_COLUMNS } from '../../src/kernel/integer-panels.ts';
 import type { Bench, Row } from './cases.ts';
 
 /** Any 32-bit word, the extremes often. */
@@ -62,12 +63,33 @@ export const INTEGER_ROWS: readonly Row[] = [
   convolutionRow([33, 6, 7], 13, [3, 3], { padding: [1, 1] }),
 ];
 
-/** Factors at the ends of their type, rows in any order. */
-export const multiplesRow: Row = (bench) => {
-  const rows = Int32Array.from({ length: 5 * bench.n }, () => bench.below(2 ** 32) | 0);
-  const out = Int32Array.from({ length: 3 * bench.n }, () => bench.below(2 ** 32) | 0);
-  const factors = [1, -1, 0, 2 ** 31 - 1, -(2 ** 31), bench.below(2 ** 32) | 0, -254];
-  const updates = factors.flatMap((factor) => [bench.below(3), bench.below(5), factor]);
-  bench.kernel.addMultiples(out, rows, bench.n, Int32Array.from(updates));
-  return [out];
+/** Weights that become others in a few places, in all of them, in none: products of rows that fit 16 bits and of any. */
+export const productRow: Row = (bench) => {
+  const [count, length, n] = [5, 37, 3 * PANEL_COLUMNS];
+  const ends = [2 ** 15 - 1, -(2 ** 15), 2 ** 31 - 1, -(2 ** 31)];
+  const integers = (size: number, bound: number) =>
+    Int32Array.from({ length: size }, () =>
+      bench.below(6) === 0
+        ? Math.max(-bound, Math.min(bound - 1, ends[bench.below(4)]))
+        : bench.below(2 * bound) - bound,
+    );
+  const outputs: Int32Array[] = [];
+  for (const rowBound of [2 ** 15, 2 ** 31]) {
+    const panels = integerPanels(integers(length * n, rowBound), n);
+    let before: Int32Array | undefined;
+    const out = integers(count * n, 2 ** 31);
+    for (const bound of [2 ** 15, 2 ** 14, 2 ** 31]) {
+      const fresh = integers(count * length, bound);
+      // The first row stays, and so do most entries of the others.
+      const few = fresh.map((value, i) =>
+        i < length || bench.below(8) > 0 ? value : value + bench.below(9) - 4,
+      );
+      for (const weights of [fresh, few, few, few.map((value, i) => (i % 5 === 0 ? value : 0))]) {
+        bench.kernel.updateIntegerProduct(out, panels, n, weights, before);
+        outputs.push(out.slice());
+        before = weights;
+      }
+    }
+  }
+  return outputs;
 };

@@ -4,26 +4,23 @@
  * the changes are multiplied and added to what was derived before. The integers are the same either way, and so is what they
  * reveal: weights are known to the authority and the holder of the keys.
  */
+import { integerPanels } from '../../kernel/integer-panels.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import type { LatticeContext } from './objects.ts';
 
-/** Largest share of changed weights at which changes are cheaper than deriving anew; measured with 128 keys of length 784. */
-const WORTHWHILE_SHARE = 0.1;
-/** Products of shorter vectors cost no more than what remembering costs. */
-const LEAST_LENGTH = 256;
 /** Keys of more coefficients are not remembered. */
-const MOST_COEFFICIENTS = 2 ** 20;
-/** Of the kernel's integer maps. */
-const LARGEST_MAP_WEIGHT = 127;
+const MOST_COEFFICIENTS = 2 ** 21;
 
 export class LatticeKeyDerivation {
   readonly #context: LatticeContext;
   readonly #secret: Words;
-  /** The secret as integers, made at first need. */
-  #integers: Int32Array | undefined;
+  /** The secret as integers in panels, made at first need. */
+  #panels: Int16Array | Int32Array | undefined;
+  /** The last keys, and the weights whose keys they are. Fresh memory costs as much as deriving them. */
+  #keys: Int32Array | undefined;
   #weights: Int32Array | undefined;
-  /** Keys of `#weights`; kept once two requests in a row were alike. */
-  #rows: Int32Array | undefined;
+  /** Whether the caller of {@link LatticeKeyDerivation.derive} has `#keys` at present. */
+  #areLent = false;
 
   /** `secret` is borrowed: [length] rows of n words. */
   constructor(context: LatticeContext, secret: Words) {
@@ -31,63 +28,59 @@ export class LatticeKeyDerivation {
     this.#secret = secret;
   }
 
-  /** [count, n] coefficients; the caller's. `weights` are [count, length] and checked. */
+  /**
+   * [count, n] coefficients, for reading until the caller gives them to {@link LatticeKeyDerivation.takeBack}. `weights` are
+   * [count, length] and checked.
+   */
   derive(weights: Int32Array, count: number): Int32Array | Float64Array {
     const { params } = this.#context;
     if (!params.keysFitInt32) return this.#residues(weights, count);
-    if (params.length < LEAST_LENGTH) return this.#product(weights, count);
     try {
-      return this.#rememberingProduct(weights, count);
+      return this.#product(weights, count);
     } catch (error) {
-      // Rows that changed in part would make wrong keys of the next differences.
+      // What changed in part would make wrong keys of the next differences.
       this.#forget();
       throw error;
     }
   }
 
-  #rememberingProduct(weights: Int32Array, count: number): Int32Array {
-    const { params } = this.#context;
-    const updates = this.#updates(weights);
-    const isRemembered = updates !== undefined && count * params.dimension <= MOST_COEFFICIENTS;
-    if (!isRemembered) {
-      this.#rows?.fill(0);
-      this.#rows = undefined;
-    } else if (this.#rows === undefined) this.#rows = this.#product(weights, count);
-    else this.#context.kernel.addMultiples(this.#rows, this.#secretIntegers(), params.dimension, updates);
-    this.#weights = weights.slice();
-    return this.#rows?.slice() ?? this.#product(weights, count);
-  }
+  /** What {@link LatticeKeyDerivation.derive} gave. Wiped, unless they are the last keys: those are needed for the next. */
+  readonly takeBack = (coefficients: Int32Array | Float64Array): void => {
+    if (coefficients === this.#keys) this.#areLent = false;
+    else coefficients.fill(0);
+  };
 
-  /** Forgets the secret and what was derived. */
+  /** Forgets the secret and what was derived; keys that a caller has stay. */
   wipe(): void {
     this.#forget();
-    this.#integers?.fill(0);
-    this.#integers = undefined;
+    this.#panels?.fill(0);
+    this.#panels = undefined;
   }
 
   #forget(): void {
-    this.#rows?.fill(0);
-    this.#rows = undefined;
+    if (!this.#areLent) this.#keys?.fill(0);
+    this.#keys = undefined;
+    this.#areLent = false;
     this.#weights = undefined;
   }
 
   #product(weights: Int32Array, count: number): Int32Array {
     const { kernel, params } = this.#context;
-    const { length, dimension, weightBound } = params;
-    if (weightBound > LARGEST_MAP_WEIGHT) return Int32Array.from(this.#residues(weights, count));
-    using map = kernel.prepareIntegerLinear({
-      kind: 'convolution',
-      input: { channels: length, height: 1, width: dimension },
-      output: { channels: count, height: 1, width: dimension },
-      kernel: [1, 1],
-      stride: [1, 1],
-      padding: [0, 0],
-      dilation: [1, 1],
-      groups: 1,
-      weights: new Int8Array(weights),
-    });
-    const out = new Int32Array(count * dimension);
-    kernel.integerLinear(out, map, this.#secretIntegers(), 1);
+    const size = count * params.dimension;
+    if (this.#keys?.length !== size) this.#forget();
+    const keys = this.#areLent ? this.#keys?.slice() : this.#keys;
+    const out = keys ?? new Int32Array(size);
+    // From here on these are the keys to forget should the product fail.
+    this.#keys = out;
+    this.#areLent = false;
+    kernel.updateIntegerProduct(out, this.#secretPanels(), params.dimension, weights, this.#weights);
+    if (size > MOST_COEFFICIENTS) {
+      this.#keys = undefined;
+      return out;
+    }
+    this.#areLent = true;
+    this.#weights ??= new Int32Array(weights.length);
+    this.#weights.set(weights);
     return out;
   }
 
@@ -106,8 +99,8 @@ export class LatticeKeyDerivation {
     }
   }
 
-  #secretIntegers(): Int32Array {
-    if (this.#integers === undefined) {
+  #secretPanels(): Int16Array | Int32Array {
+    if (this.#panels === undefined) {
       const { kernel, keyRing, params } = this.#context;
       const { length, dimension } = params;
       const integers = new Int32Array(length * dimension);
@@ -116,29 +109,10 @@ export class LatticeKeyDerivation {
         kernel.toDoubles(keyRing, row, this.#secret.sub(i * dimension, dimension), [0]);
         integers.set(row, i * dimension);
       }
+      this.#panels = integerPanels(integers, dimension);
       row.fill(0);
-      this.#integers = integers;
+      integers.fill(0);
     }
-    return this.#integers;
-  }
-
-  /** (row, column, change) of every weight that differs from the request before; undefined where too many do. */
-  #updates(weights: Int32Array): Int32Array | undefined {
-    const before = this.#weights;
-    if (before === undefined || before.length !== weights.length) return undefined;
-    const { length } = this.#context.params;
-    const most = Math.floor(WORTHWHILE_SHARE * weights.length);
-    const out = new Int32Array(3 * most);
-    let count = 0;
-    for (let i = 0; i < weights.length; i++) {
-      const change = (weights[i] as number) - (before[i] as number);
-      if (change === 0) continue;
-      if (count === most) return undefined;
-      out[3 * count] = Math.floor(i / length);
-      out[3 * count + 1] = i % length;
-      out[3 * count + 2] = change;
-      count++;
-    }
-    return out.subarray(0, 3 * count);
+    return this.#panels;
   }
 }

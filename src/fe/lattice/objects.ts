@@ -197,7 +197,8 @@ export class LatticeSecretKey extends LatticeWords implements MasterSecretKey {
   /** Keys for [count, length] weights within the bound. */
   derive(weights: Int32Array, count: number): LatticeFunctionKeys {
     this.assertLive();
-    return new LatticeFunctionKeys(this.context, this.#derivation.derive(weights, count));
+    const coefficients = this.#derivation.derive(weights, count);
+    return new LatticeFunctionKeys(this.context, coefficients, false, this.#derivation.takeBack);
   }
 
   protected override free(): void {
@@ -234,11 +235,19 @@ export class LatticeFunctionKeys extends LatticeObject implements FunctionKeys {
   protected readonly wire = FeKind.functionKeys;
   protected readonly what = 'a set of function keys';
   readonly #isBorrowed: boolean;
+  readonly #takeBack: ((coefficients: Int32Array | Float64Array) => void) | undefined;
 
-  constructor(context: LatticeContext, coefficients: Int32Array | Float64Array, isBorrowed = false) {
+  /** Disposal gives the coefficients to `takeBack`, or wipes them. */
+  constructor(
+    context: LatticeContext,
+    coefficients: Int32Array | Float64Array,
+    isBorrowed = false,
+    takeBack?: (coefficients: Int32Array | Float64Array) => void,
+  ) {
     super(context, context.keyRing);
     this.coefficients = coefficients;
     this.#isBorrowed = isBorrowed;
+    this.#takeBack = takeBack;
   }
 
   override get count(): number {
@@ -268,6 +277,8 @@ export class LatticeFunctionKeys extends LatticeObject implements FunctionKeys {
   }
 
   protected free(): void {
-    if (!this.#isBorrowed) this.coefficients.fill(0);
+    if (this.#isBorrowed) return;
+    if (this.#takeBack === undefined) this.coefficients.fill(0);
+    else this.#takeBack(this.coefficients);
   }
 }

@@ -1,0 +1,74 @@
+// The loops of integer_product.h over a vector type V of V::lanes 32-bit words, each also read as two int16: load, store, zero,
+// broadcast, add; multiplyAdd(sum, a, b) = sum + a.first * b.first + a.second * b.second per word; lowWords and highWords(a, b):
+// the int16 of two vectors side by side, in any order; firstSums and secondSums(low, high): what came of them in the order of
+// the int16.
+#pragma once
+
+#include "integer_product.h"
+
+namespace subrosa {
+
+// A word of two factors.
+inline int32_t factorPair(int32_t first, int32_t second) {
+  return static_cast<int32_t>((static_cast<uint32_t>(first) & 0xffffu) | static_cast<uint32_t>(second) << 16);
+}
+
+template <typename V>
+void integerNarrowProduct(int32_t* to, const int16_t* panel, const IntegerTerm* terms, size_t count, bool add) {
+  using T = typename V::T;
+  // Eight sums with AVX2: with two rows, their pairs and the factors 13 registers.
+  constexpr size_t width = 2 * V::lanes, groups = panelColumns / width;
+  T low[groups], high[groups];
+#pragma GCC unroll 8
+  for (size_t g = 0; g < groups; g++) low[g] = high[g] = V::zero();
+  size_t i = 0;
+  for (; i + 1 < count; i += 2) {
+    const int16_t* a = panel + static_cast<size_t>(terms[i].row) * panelColumns;
+    const int16_t* b = panel + static_cast<size_t>(terms[i + 1].row) * panelColumns;
+    const T factors = V::broadcast(factorPair(terms[i].factor, terms[i + 1].factor));
+#pragma GCC unroll 8
+    for (size_t g = 0; g < groups; g++) {
+      const T x = V::load(a + g * width), y = V::load(b + g * width);
+      low[g] = V::multiplyAdd(low[g], factors, V::lowWords(x, y));
+      high[g] = V::multiplyAdd(high[g], factors, V::highWords(x, y));
+    }
+  }
+  if (i < count) {
+    const int16_t* a = panel + static_cast<size_t>(terms[i].row) * panelColumns;
+    const T factors = V::broadcast(factorPair(terms[i].factor, 0));
+#pragma GCC unroll 8
+    for (size_t g = 0; g < groups; g++) {
+      const T x = V::load(a + g * width);
+      low[g] = V::multiplyAdd(low[g], factors, V::lowWords(x, V::zero()));
+      high[g] = V::multiplyAdd(high[g], factors, V::highWords(x, V::zero()));
+    }
+  }
+#pragma GCC unroll 8
+  for (size_t g = 0; g < groups; g++) {
+    int32_t* first = to + g * width;
+    int32_t* second = first + V::lanes;
+    const T f = V::firstSums(low[g], high[g]), s = V::secondSums(low[g], high[g]);
+    V::store(first, add ? V::add(V::load(first), f) : f);
+    V::store(second, add ? V::add(V::load(second), s) : s);
+  }
+}
+
+// Plain, for the compiler to make vectors of: V gives each instruction set a loop of its own.
+template <typename V, typename Entry>
+void integerProduct(int32_t* to, const Entry* panel, const IntegerTerm* terms, size_t count, bool add) {
+  uint32_t sums[panelColumns] = {};
+  for (size_t i = 0; i < count; i++) {
+    const Entry* row = panel + static_cast<size_t>(terms[i].row) * panelColumns;
+    const uint32_t factor = static_cast<uint32_t>(terms[i].factor);
+    for (size_t c = 0; c < panelColumns; c++) sums[c] += factor * static_cast<uint32_t>(row[c]);
+  }
+  for (size_t c = 0; c < panelColumns; c++)
+    to[c] = static_cast<int32_t>((add ? static_cast<uint32_t>(to[c]) : 0u) + sums[c]);
+}
+
+template <typename V>
+constexpr IntegerProductPath integerProductPathOf() {
+  return {integerNarrowProduct<V>, integerProduct<V, int16_t>, integerProduct<V, int32_t>};
+}
+
+}  // namespace subrosa
