@@ -95,6 +95,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   addFunction(exports, "allocate", allocate);
   addFunction(exports, "release", release);
   registerEmbedding(env, exports);
+  registerFractions(env, exports);
   registerGemm(env, exports);
   registerInteger(env, exports);
   registerRing(env, exports);

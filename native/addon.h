@@ -6,6 +6,7 @@
 namespace subrosa {
 
 void registerEmbedding(Napi::Env env, Napi::Object exports);
+void registerFractions(Napi::Env env, Napi::Object exports);
 void registerGemm(Napi::Env env, Napi::Object exports);
 void registerInteger(Napi::Env env, Napi::Object exports);
 void registerRing(Napi::Env env, Napi::Object exports);

@@ -346,7 +346,7 @@ void registerRing(Napi::Env env, Napi::Object exports) {
   addFunction(exports, "packBits", repack<true>);
   addFunction(exports, "unpackBits", repack<false>);
   registerKeySwitch(env, exports);
-  registerTransformDot(env, exports);
+  registerSumProducts(env, exports);
   registerSampler(env, exports);
   registerEdwards(env, exports);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "cpu.h"
 
@@ -15,6 +16,13 @@ struct EmbeddingRoots {
   const double* sin;
 };
 
+// 1 + lowDigits digits make a value: words of 2^-32, then each in units of digitUnit of those before.
+struct FractionRounding {
+  size_t lowDigits;
+  double digitUnit, results;
+  size_t count;
+};
+
 struct EmbeddingLoops {
   // Slot values in re and im, which are used up, to coefficients times `factor`, rounded: number k at out[k gap], k < 2
   // slots. Tells whether all are below `bound` in absolute value.
@@ -22,6 +30,16 @@ struct EmbeddingLoops {
                 double bound);
   // The coefficients at in[k gap], divided by `scale`, to slot values.
   void (*unembed)(const EmbeddingRoots& roots, double* re, double* im, const double* in, size_t gap, double scale);
+  // Sums of products, slot by slot, over `terms` pairs of slot values, term after term: a and b hold for each term `slots` real,
+  // then `slots` imaginary parts.
+  void (*sumProducts)(size_t slots, size_t terms, const double* a, const double* b, double* re, double* im);
+  // unembed of integers, without a scale.
+  void (*unembedIntegers)(const EmbeddingRoots& roots, double* re, double* im, const int32_t* in);
+  // embed, of which the coefficients times `unit` modulo 1 are added to total; the second reduces the sum, too.
+  void (*embedFractions[2])(const EmbeddingRoots& roots, double* total, double* re, double* im, double factor, double unit);
+  // One row of n of Kernel.roundFractions; n is a multiple of 4.
+  void (*roundFractions)(const FractionRounding& how, double* out, double* distances, const int32_t* digits,
+                         const double* masks, size_t n);
 };
 
 // The AVX2 loops serve AVX-512, too.

@@ -2,6 +2,8 @@
 
 namespace subrosa {
 
-const EmbeddingLoops avx2Embedding = {embedAll, unembedAll};
+const EmbeddingLoops avx2Embedding = {
+    embedAll,           unembedAll, sumProductsAll,
+    unembedIntegersAll, {embedFractionsAll<false>, embedFractionsAll<true>}, roundFractionsAll};
 
 }  // namespace subrosa

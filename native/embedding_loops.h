@@ -53,6 +53,13 @@ inline V roundTies(V x) {
   return valueOf((whole & isSmall) | (size & ~isSmall) | sign) + 0.0;
 }
 
+// x minus the nearest integer, for |x| below 2^51.
+template <typename V>
+inline V fraction(V x) {
+  constexpr double toInteger = 6755399441055744.0;  // 1.5 * 2^52
+  return x - (x + toInteger - toInteger);
+}
+
 constexpr size_t reversedPair[4] = {0, 2, 1, 3};
 
 // A complex value, or four of them.
@@ -179,6 +186,47 @@ class Rounding {
   FourBits fourFit_ = {-1, -1, -1, -1};
 };
 
+// Scales and rounds coefficients, and adds what they are modulo 1 in units of `unit` to a total, which the last ones reduce, too.
+template <bool last>
+struct AddingFractions {
+  double* total;
+  double factor, unit;
+
+  void write(size_t k, double x) const { total[k] = added(total[k], x); }
+  void write(size_t k, Four x) const { storeFour(total + k, added(loadFour(total + k), x)); }
+
+  template <typename V>
+  V added(V sum, V x) const {
+    const V all = sum + fraction(roundTies(x * factor) * unit);
+    return last ? fraction(all) : all;
+  }
+};
+
+// Coefficients divided by a scale, at equal distances.
+struct ScaledCoefficients {
+  const double* in;
+  size_t gap;
+  double scale;
+
+  double one(size_t k) const { return in[k * gap] / scale; }
+  Four four(size_t k) const {
+    const double* at = in + k * gap;
+    return (gap == 1 ? loadFour(at) : Four{at[0], at[gap], at[2 * gap], at[3 * gap]}) / allFour(scale);
+  }
+};
+
+struct IntegerCoefficients {
+  const int32_t* in;
+
+  double one(size_t k) const { return in[k]; }
+  Four four(size_t k) const {
+    typedef int32_t FourIntegers __attribute__((vector_size(16)));
+    FourIntegers v;
+    __builtin_memcpy(&v, in + k, sizeof v);
+    return __builtin_convertvector(v, Four);
+  }
+};
+
 inline size_t reverseBits(size_t i, size_t count) {
   size_t reversed = 0;
   for (size_t bit = 1; bit < count; bit *= 2) reversed = 2 * reversed | ((i & bit) != 0);
@@ -186,8 +234,8 @@ inline size_t reverseBits(size_t i, size_t count) {
 }
 
 // Below 16 slots: value by value.
-inline bool embedFew(const EmbeddingRoots& roots, double* out, size_t gap, double* re, double* im, double factor,
-                     double bound) {
+template <typename Writer>
+inline void embedFew(const EmbeddingRoots& roots, double* re, double* im, Writer& to) {
   const size_t slots = roots.slots;
   for (size_t half = slots / 2; half >= 1; half /= 2)
     for (size_t i = 0; i < slots; i++) {
@@ -198,21 +246,19 @@ inline bool embedFew(const EmbeddingRoots& roots, double* out, size_t gap, doubl
       re[i] = a.re, im[i] = a.im;
       re[i + half] = b.re, im[i + half] = b.im;
     }
-  Rounding to(out, gap, factor, bound);
   for (size_t i = 0; i < slots; i++) {
     to.write(reverseBits(i, slots), re[i]);
     to.write(slots + reverseBits(i, slots), im[i]);
   }
-  return to.fits();
 }
 
-inline void unembedFew(const EmbeddingRoots& roots, double* re, double* im, const double* in, size_t gap,
-                       double scale) {
+template <typename Reader>
+inline void unembedFew(const EmbeddingRoots& roots, double* re, double* im, const Reader& from) {
   const size_t slots = roots.slots;
   for (size_t i = 0; i < slots; i++) {
-    const size_t from = reverseBits(i, slots);
-    re[i] = in[from * gap] / scale;
-    im[i] = in[(from + slots) * gap] / scale;
+    const size_t at = reverseBits(i, slots);
+    re[i] = from.one(at);
+    im[i] = from.one(at + slots);
   }
   for (size_t half = 1; half < slots; half *= 2)
     for (size_t i = 0; i < slots; i++) {
@@ -225,10 +271,10 @@ inline void unembedFew(const EmbeddingRoots& roots, double* re, double* im, cons
     }
 }
 
-inline bool embedAll(const EmbeddingRoots& roots, double* out, size_t gap, double* re, double* im, double factor,
-                     double bound) {
+template <typename Writer>
+inline void embedInto(const EmbeddingRoots& roots, double* re, double* im, Writer& to) {
   const size_t slots = roots.slots;
-  if (slots < 16) return embedFew(roots, out, gap, re, im, factor, bound);
+  if (slots < 16) return embedFew(roots, re, im, to);
   const Arrays x = {re, im};
   const auto step = [](Complex<Four>& a, Complex<Four>& b, const Four& c, const Four& s) { embedStep(a, b, c, s); };
   size_t half = slots / 2;
@@ -237,7 +283,6 @@ inline bool embedAll(const EmbeddingRoots& roots, double* out, size_t gap, doubl
     half /= 2;
   }
   for (; half >= 8; half /= 4) twoStages<false>(roots, x, half / 2, step);
-  Rounding to(out, gap, factor, bound);
   forEachTile(slots, [&](size_t m, size_t reversed) {
     Complex<Four> v[4];
     for (size_t h = 0; h < 4; h++) v[h] = x.load(reversedPair[h] * slots / 4 + 4 * m);
@@ -252,24 +297,19 @@ inline bool embedAll(const EmbeddingRoots& roots, double* out, size_t gap, doubl
       to.write(slots + at, v[k].im);
     }
   });
-  return to.fits();
 }
 
-inline void unembedAll(const EmbeddingRoots& roots, double* re, double* im, const double* in, size_t gap,
-                       double scale) {
+template <typename Reader>
+inline void unembedFrom(const EmbeddingRoots& roots, double* re, double* im, const Reader& from) {
   const size_t slots = roots.slots;
-  if (slots < 16) return unembedFew(roots, re, im, in, gap, scale);
+  if (slots < 16) return unembedFew(roots, re, im, from);
   const Arrays x = {re, im};
   const auto step = [](Complex<Four>& a, Complex<Four>& b, const Four& c, const Four& s) { unembedStep(a, b, c, s); };
-  const auto read = [&](size_t k) {
-    const double* at = in + k * gap;
-    return (gap == 1 ? loadFour(at) : Four{at[0], at[gap], at[2 * gap], at[3 * gap]}) / allFour(scale);
-  };
   forEachTile(slots, [&](size_t m, size_t reversed) {
     Complex<Four> v[4];
     for (size_t k = 0; k < 4; k++) {
       const size_t at = reversedPair[k] * slots / 4 + 4 * reversed;
-      v[k] = {read(at), read(slots + at)};
+      v[k] = {from.four(at), from.four(slots + at)};
     }
     step(v[0], v[1], allFour(roots.cos[1]), allFour(roots.sin[1]));
     step(v[2], v[3], allFour(roots.cos[1]), allFour(roots.sin[1]));
@@ -281,6 +321,82 @@ inline void unembedAll(const EmbeddingRoots& roots, double* re, double* im, cons
   size_t half = 4;
   for (; 4 * half <= slots; half *= 4) twoStages<true>(roots, x, half, step);
   if (2 * half <= slots) oneStage(roots, x, half, step);
+}
+
+template <typename V, typename Load>
+inline Complex<V> sumOfProducts(size_t slots, size_t terms, const double* a, const double* b, const Load& load) {
+  Complex<V> sum = {};
+  for (size_t t = 0; t < terms; t++, a += 2 * slots, b += 2 * slots) {
+    const V x = load(a), y = load(a + slots), c = load(b), s = load(b + slots);
+    sum.re = sum.re + x * c - y * s;
+    sum.im = sum.im + x * s + y * c;
+  }
+  return sum;
+}
+
+inline void sumProductsAll(size_t slots, size_t terms, const double* a, const double* b, double* re, double* im) {
+  if (slots < 4) {
+    for (size_t j = 0; j < slots; j++) {
+      const auto sum = sumOfProducts<double>(slots, terms, a + j, b + j, [](const double* x) { return *x; });
+      re[j] = sum.re, im[j] = sum.im;
+    }
+    return;
+  }
+  const Arrays out = {re, im};
+  for (size_t j = 0; j < slots; j += 4) out.store(j, sumOfProducts<Four>(slots, terms, a + j, b + j, loadFour));
+}
+
+inline bool embedAll(const EmbeddingRoots& roots, double* out, size_t gap, double* re, double* im, double factor,
+                     double bound) {
+  Rounding to(out, gap, factor, bound);
+  embedInto(roots, re, im, to);
+  return to.fits();
+}
+
+template <bool last>
+inline void embedFractionsAll(const EmbeddingRoots& roots, double* total, double* re, double* im, double factor,
+                              double unit) {
+  const AddingFractions<last> to = {total, factor, unit};
+  embedInto(roots, re, im, to);
+}
+
+inline void unembedAll(const EmbeddingRoots& roots, double* re, double* im, const double* in, size_t gap,
+                       double scale) {
+  unembedFrom(roots, re, im, ScaledCoefficients{in, gap, scale});
+}
+
+inline void unembedIntegersAll(const EmbeddingRoots& roots, double* re, double* im, const int32_t* in) {
+  unembedFrom(roots, re, im, IntegerCoefficients{in});
+}
+
+inline void roundFractionsAll(const FractionRounding& how, double* out, double* distances, const int32_t* digits,
+                              const double* masks, size_t n) {
+  const size_t count = how.count;
+  const Four results = allFour(how.results);
+  Four farthest = {};
+  const auto valueAt = [&](size_t j) {
+    Four value = IntegerCoefficients{digits}.four(j) * 0x1p-32 - loadFour(masks + j);
+    double unit = 0x1p-32;
+    for (size_t d = 1; d <= how.lowDigits; d++) {
+      unit *= how.digitUnit;
+      value = value + IntegerCoefficients{digits + d * n}.four(j) * unit;
+    }
+    return fraction(value) * results;
+  };
+  for (size_t j = 0; j < n; j += 4) {
+    const Four value = valueAt(j);
+    const Four distance = fraction(value);
+    const FourBits size = bitsOf(distance) & ~signBit;
+    farthest = valueOf(size > bitsOf(farthest) ? size : bitsOf(farthest));
+    const Four rounded = value - distance + 0.0;
+    if (j + 4 <= count)
+      storeFour(out + j, rounded);
+    else
+      for (size_t lane = 0; j + lane < count; lane++) out[j + lane] = rounded[lane];
+  }
+  double largest = 0;
+  for (size_t lane = 0; lane < 4; lane++) largest = farthest[lane] > largest ? farthest[lane] : largest;
+  *distances = largest;
 }
 
 }  // namespace

@@ -3,7 +3,9 @@
 namespace subrosa {
 
 const EmbeddingLoops& embeddingLoops(Isa isa) {
-  static const EmbeddingLoops scalarEmbedding = {embedAll, unembedAll};
+  static const EmbeddingLoops scalarEmbedding = {
+    embedAll,           unembedAll, sumProductsAll,
+    unembedIntegersAll, {embedFractionsAll<false>, embedFractionsAll<true>}, roundFractionsAll};
 #ifdef SUBROSA_X86
   if (isa == Isa::avx2 || isa == Isa::avx512Ifma) return avx2Embedding;
 #endif

@@ -49,6 +49,16 @@ export interface IntegerLinearWeights extends Disposable {
   readonly map: IntegerLinearMap;
 }
 
+/**
+ * How {@link Kernel.fractionDot} splits fractions: `exact` signed parts of `bits` bits, most significant first, and the rest, rounded to
+ * nearest at each cut. A part's product with `values` is off by at most |values| |part| (13 log2(slots) + 2 terms + 8) 2^-53 in Euclidean
+ * norms over all terms (after Brent, Percival, Zimmermann 2007, with room for the sum over the terms).
+ */
+export interface FractionParts {
+  readonly bits: number;
+  readonly exact: number;
+}
+
 /** Which limbs a key switch works on, as indices into `ring.moduli`. */
 export interface KeySwitchShape {
   /** The active ciphertext primes q_0 .. q_l, in order. */
@@ -126,23 +136,46 @@ export interface Kernel extends Disposable {
   /** {@link Kernel.fromDoubles}, then {@link Kernel.nttForward}. @throws {OutOfRangeError} as fromDoubles. */
   transformDoubles(ring: RingTables, out: Words, values: Float64Array, mods: readonly number[]): void;
   /**
-   * out[i] = sum over t of NTT(values[i, t]) b[t] for `values` `[rows, terms, n]`, integers as in {@link Kernel.fromDoubles}, and
-   * `terms` polynomials b in the NTT domain; out holds `rows`. What fromDoubles, nttForward and mulAdd give, without room for
-   * the transforms. out must not be b. @throws {OutOfRangeError} as fromDoubles.
-   */
-  transformDot(
-    ring: RingTables,
-    out: Words,
-    values: Int32Array | Float64Array,
-    b: Words,
-    mods: readonly number[],
-  ): void;
-  /**
    * The centred representative in (-Q/2, Q/2), rounded to double, of each coefficient; Q the product over `mods`.
    * Mixed-radix digits v_i centred in [-(q_i-1)/2, (q_i-1)/2], so small values are exact below 2^53; then Horner from
    * the last digit, acc = acc * q_i + v_i, product and sum each rounded to double (no fused multiply-add).
    */
   toDoubles(ring: RingTables, out: Float64Array, a: Words, mods: readonly number[]): void;
+  /**
+   * The fractions sum over i of a_i / q_i modulo 1, coefficient by coefficient, rounded to 32 `words` bits: out holds `words` 32-bit words
+   * for each, most significant first, 2 <= words <= 4. Residues times (Q/q_i)^-1 give the fraction of Q that the coefficient is.
+   * Exactly floor((sum a_i floor(2^(32 words + 75) / q_i) + 2^74) / 2^75): off by at most 1/2 + 2^-25 mods.length units.
+   */
+  fractionSums(ring: RingTables, out: Uint32Array, a: Words, words: number, mods: readonly number[]): void;
+  /**
+   * out[i] = sum over t of values[i, t] b[t] modulo X^n + 1 and modulo 1, n = 2 slots, in [-1/2, 1/2]: integers `values` `[rows, terms, n]`
+   * times fractions b `[terms, n]` as {@link Kernel.fractionSums} writes them. Products of real polynomials by the special FFT: each of
+   * the exact parts of b gives integers, which are rounded to, the rest multiples of 2^-48. So errors of the exact parts
+   * vanish as long as they are below 1/2; see {@link FractionParts}. Operations are rounded one by one, in the order of the reference.
+   */
+  fractionDot(
+    embedding: CanonicalEmbedding,
+    out: Float64Array,
+    values: Int32Array,
+    b: Uint32Array,
+    words: number,
+    parts: FractionParts,
+  ): void;
+  /**
+   * Rows of multiples of 1 / K, K = `results`, from digits and masks: value = digits[0] 2^-32 - mask, plus digits[d] 2^-(32 + d
+   * digitBits) for each further digit, modulo 1. out, `[rows, count]` with count <= n, gets the nearest integers to K value of the first `count`;
+   * distances `[rows]` how far the farthest of all n is from its integer. `digits` is `[rows, any number, n]`, `masks` `[rows, n]` within
+   * [-1/2, 1/2]; n is a multiple of 4, K below 2^42.
+   */
+  roundFractions(
+    out: Float64Array,
+    distances: Float64Array,
+    digits: Int32Array,
+    masks: Float64Array,
+    n: number,
+    digitBits: number,
+    results: number,
+  ): void;
 
   /**
    * The inverse of the special FFT [CKKS17]: slot values, which are used up, to the coefficients of a polynomial in X^gap, gap =

@@ -1,7 +1,7 @@
-/** The special FFT of the native kernel. */
+/** The special FFT of the native kernel, and products by it. */
 import type { Kernel } from './kernel.ts';
 import type { NativeAddon } from './native-addon.ts';
-import { checkEmbedding } from './preconditions.ts';
+import { checkEmbedding, checkFractionDot } from './preconditions.ts';
 
 type Doubles = Float64Array;
 type Operands = [
@@ -17,12 +17,33 @@ type Operands = [
 interface EmbeddingAddon extends NativeAddon {
   embed(...operands: [...Operands, factor: number, bound: number]): boolean;
   unembed(...operands: [...Operands, scale: number]): void;
+  fractionDot(
+    isa: number,
+    cos: Doubles,
+    sin: Doubles,
+    out: Doubles,
+    values: Int32Array,
+    b: Uint32Array,
+    words: number,
+    bits: number,
+    exact: number,
+  ): void;
+  roundFractions(isa: number, ...operands: Parameters<Kernel['roundFractions']>): void;
 }
 
 /** `isa` is the number by which the addon knows the instruction set. */
-export function nativeEmbedding(addon: NativeAddon, isa: number): Pick<Kernel, 'embed' | 'unembed'> {
-  const { embed, unembed } = addon as EmbeddingAddon;
+export function nativeEmbedding(
+  addon: NativeAddon,
+  isa: number,
+): Pick<Kernel, 'embed' | 'unembed' | 'fractionDot' | 'roundFractions'> {
+  const { embed, unembed, fractionDot, roundFractions } = addon as EmbeddingAddon;
   return {
+    roundFractions: (...operands) => roundFractions(isa, ...operands),
+    fractionDot(embedding, out, values, b, words, parts) {
+      checkFractionDot(embedding, out, values, b, words, parts);
+      const { cos, sin } = embedding;
+      fractionDot(isa, cos, sin, out, values, b, words, parts.bits, parts.exact);
+    },
     embed(embedding, re, im, out, first, factor, bound) {
       checkEmbedding(embedding, re, im, out, first);
       return embed(isa, embedding.cos, embedding.sin, re, im, out, first, factor, bound);

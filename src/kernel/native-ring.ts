@@ -18,6 +18,8 @@ type RingMethods = Omit<
   | 'allocate'
   | 'embed'
   | 'unembed'
+  | 'fractionDot'
+  | 'roundFractions'
   | 'prepareGemm'
   | 'gemm'
   | 'sgemm'
@@ -61,8 +63,7 @@ interface RingAddon extends NativeAddon {
   fromDoubles(ring: NativeHandle, out: U64, values: Float64Array, mods: Uint32Array): void;
   transformSigned(ring: NativeHandle, out: U64, small: Int8Array, mods: Uint32Array): void;
   transformDoubles(ring: NativeHandle, out: U64, values: Float64Array, mods: Uint32Array): void;
-  transformDot(ring: NativeHandle, out: U64, values: Int32Array, b: U64, mods: Uint32Array): void;
-  transformDotDoubles(ring: NativeHandle, out: U64, values: Float64Array, b: U64, mods: Uint32Array): void;
+  fractionSums(ring: NativeHandle, out: Uint32Array, a: U64, words: number, mods: Uint32Array): void;
   toDoubles(ring: NativeHandle, out: Float64Array, a: U64, mods: Uint32Array): void;
   uniform(ring: NativeHandle, out: U64, seed: Uint8Array, mods: Uint32Array): void;
   centredBinomial: SmallSampler;
@@ -179,10 +180,8 @@ function conversions(addon: RingAddon, isa: number) {
       addon.transformSigned(handleOf(ring), out.u64(), small, limbList(mods)),
     transformDoubles: (ring, out, values, mods) =>
       addon.transformDoubles(handleOf(ring), out.u64(), values, limbList(mods)),
-    transformDot: (ring, out, values, b, mods) =>
-      values instanceof Int32Array
-        ? addon.transformDot(handleOf(ring), out.u64(), values, b.u64(), limbList(mods))
-        : addon.transformDotDoubles(handleOf(ring), out.u64(), values, b.u64(), limbList(mods)),
+    fractionSums: (ring, out, a, words, mods) =>
+      addon.fractionSums(handleOf(ring), out, a.u64(), words, limbList(mods)),
     toDoubles: (ring, out, a, mods) => addon.toDoubles(handleOf(ring), out, a.u64(), limbList(mods)),
     uniform: (ring, out, seed, mods) => addon.uniform(handleOf(ring), out.u64(), seed, limbList(mods)),
     centredBinomial: (out, key, nonce) => addon.centredBinomial(isa, out, key, nonce),

@@ -1,33 +1,7 @@
 /** Methods of {@link Kernel} made of others or of plain loops, for the kernels that have none of their own. */
 import { checkIntegerProduct, PANEL_COLUMNS } from './integer-panels.ts';
 import type { Kernel, RingTables, Words } from './kernel.ts';
-import { checkSumProducts, checkTransformDot } from './preconditions.ts';
-
-/** {@link Kernel.transformDot}, row by row. */
-export function transformDotByParts(
-  kernel: Kernel,
-  ring: RingTables,
-  out: Words,
-  values: Int32Array | Float64Array,
-  b: Words,
-  mods: readonly number[],
-): void {
-  const { rows, terms } = checkTransformDot(ring, out, values, b, mods);
-  const size = mods.length * ring.n;
-  const transforms = kernel.allocate(terms * size);
-  try {
-    for (let row = 0; row < rows; row++) {
-      const own = values.subarray(row * terms * ring.n, (row + 1) * terms * ring.n);
-      kernel.transformDoubles(ring, transforms, Float64Array.from(own), mods);
-      const sum = out.sub(row * size, size);
-      kernel.mul(ring, sum, transforms.sub(0, size), b.sub(0, size), mods);
-      for (let t = 1; t < terms; t++)
-        kernel.mulAdd(ring, sum, transforms.sub(t * size, size), b.sub(t * size, size), mods);
-    }
-  } finally {
-    transforms.wipe();
-  }
-}
+import { checkSumProducts } from './preconditions.ts';
 
 /** {@link Kernel.sumProducts}, term by term. */
 export function sumProductsByParts(

@@ -5,7 +5,7 @@
 import { InvalidParamsError, OutOfRangeError, ShapeError } from '../base/errors.ts';
 import type { CanonicalEmbedding } from './canonical-embedding.ts';
 import { inputSize, outputSize } from './integer-linear-map.ts';
-import type { IntegerLinearWeights, KeySwitchShape, RingTables, Words } from './kernel.ts';
+import type { FractionParts, IntegerLinearWeights, KeySwitchShape, RingTables, Words } from './kernel.ts';
 import { isPrime } from './primitive-root.ts';
 
 /** Every modulus is below this, so that products fit the floating-point and the 104-bit reductions alike. */
@@ -316,20 +316,74 @@ export function checkApart(what: string, out: Int32Array, input: Int16Array | In
     throw new ShapeError('out', `apart from ${what}`, 'overlapping');
 }
 
-/** Rows and terms of {@link Kernel.transformDot}. */
-export function checkTransformDot(
-  ring: RingTables,
-  out: Words,
-  values: Int32Array | Float64Array,
-  b: Words,
-  mods: readonly number[],
+/** Bits of a fraction that {@link Kernel.fractionDot} splits. */
+const SPLIT_BITS = 48;
+
+/** Rows and terms of {@link Kernel.fractionDot}. */
+export function checkFractionDot(
+  { slots, cos, sin }: CanonicalEmbedding,
+  out: Float64Array,
+  values: Int32Array,
+  b: Uint32Array,
+  words: number,
+  { bits, exact }: FractionParts,
 ): { readonly rows: number; readonly terms: number } {
-  const size = polynomialWords(ring, mods);
-  const [rows, terms] = [batchCount('out', out.length, size), batchCount('b', b.length, size)];
+  checkFractionWords(words);
+  if (!Number.isInteger(Math.log2(slots))) throw new ShapeError('slots', 'a power of two', slots);
+  checkLength('the cosines', cos.length, slots);
+  checkLength('the sines', sin.length, slots);
+  const n = 2 * slots;
+  const [rows, terms] = [batchCount('out', out.length, n), batchCount('b', b.length, words * n)];
   if (terms === 0) throw new ShapeError('b', 'at least one polynomial', 'empty');
-  checkLength('the values', values.length, rows * terms * ring.n);
-  checkDisjoint('b', out, b);
+  checkLength('the values', values.length, rows * terms * n);
+  const fits = Number.isInteger(bits) && Number.isInteger(exact) && bits >= 1 && exact >= 0;
+  if (!fits || bits * exact > SPLIT_BITS)
+    throw new ShapeError(
+      'the parts of fractions',
+      `of at most ${SPLIT_BITS} bits together`,
+      `${exact} of ${bits}`,
+    );
   return { rows, terms };
+}
+
+/** Digits of a value, and values of a row that are wanted, of {@link Kernel.roundFractions}. */
+export function checkRoundFractions(
+  out: Float64Array,
+  distances: Float64Array,
+  digits: Int32Array,
+  masks: Float64Array,
+  n: number,
+  digitBits: number,
+): { readonly steps: number; readonly count: number } {
+  const rows = distances.length;
+  if (rows === 0 || !Number.isInteger(n / 4) || n < 4)
+    throw new ShapeError('the rows', 'of a multiple of four', `${rows} of ${n}`);
+  if (!Number.isInteger(digitBits) || digitBits < 0 || digitBits > 32)
+    throw new ShapeError('the bits of a digit', 'an integer in [0, 32]', digitBits);
+  checkLength('the masks', masks.length, rows * n);
+  const steps = batchCount('the digits', digits.length, rows * n);
+  const count = batchCount('out', out.length, rows);
+  if (steps === 0) throw new ShapeError('the digits', 'at least one a value', 'none');
+  if (count > n) throw new ShapeError('out', `rows of at most ${n}`, count);
+  return { steps, count };
+}
+
+/** The number of polynomials of {@link Kernel.fractionSums}. */
+export function checkFractionSums(
+  ring: RingTables,
+  out: Uint32Array,
+  a: Words,
+  words: number,
+  mods: readonly number[],
+): number {
+  checkFractionWords(words);
+  const count = batchCount('a', a.length, polynomialWords(ring, mods));
+  checkLength('out', out.length, count * ring.n * words);
+  return count;
+}
+
+function checkFractionWords(words: number): void {
+  if (![2, 3, 4].includes(words)) throw new ShapeError('the words of a fraction', '2, 3 or 4', words);
 }
 
 /** The terms of {@link Kernel.sumProducts}. */

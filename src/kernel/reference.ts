@@ -16,7 +16,8 @@ import type {
 import type { CanonicalEmbedding } from './canonical-embedding.ts';
 import { embedByDefinition, unembedByDefinition } from './reference-embedding.ts';
 import { residue } from './modular.ts';
-import { sumProductsByParts, transformDotByParts, updateIntegerProductByLoops } from './portable-products.ts';
+import { fractionDotByParts, roundFractionsByLoops } from './fraction-products.ts';
+import { sumProductsByParts, updateIntegerProductByLoops } from './portable-products.ts';
 import * as check from './preconditions.ts';
 import { ReferenceRing, automorphismIndex, forward, inverse } from './reference-ring.ts';
 import * as rns from './reference-rns.ts';
@@ -198,14 +199,28 @@ class ReferenceKernel implements Kernel {
     sumProductsByParts(this, ring, out, a, b, mods);
   }
 
-  transformDot(
-    ring: RingTables,
-    out: Words,
-    values: Int32Array | Float64Array,
-    b: Words,
-    mods: readonly number[],
-  ): void {
-    transformDotByParts(this, ring, out, values, b, mods);
+  fractionDot(...operands: Parameters<Kernel['fractionDot']>): void {
+    fractionDotByParts(this, ...operands);
+  }
+
+  roundFractions(...operands: Parameters<Kernel['roundFractions']>): void {
+    roundFractionsByLoops(...operands);
+  }
+
+  fractionSums(ring: RingTables, out: Uint32Array, a: Words, words: number, mods: readonly number[]): void {
+    const count = check.checkFractionSums(ring, out, a, words, mods);
+    const residues = a.u64();
+    const bits = BigInt(32 * words);
+    for (let i = 0; i < count * ring.n; i++) {
+      let sum = 1n << 74n;
+      mods.forEach((limb, l) => {
+        const at = (Math.floor(i / ring.n) * mods.length + l) * ring.n + (i % ring.n);
+        sum += (residues[at] as bigint) * ((1n << (bits + 75n)) / BigInt(ring.moduli[limb] as number));
+      });
+      const fraction = sum >> 75n;
+      for (let w = 0; w < words; w++)
+        out[(i + 1) * words - 1 - w] = Number((fraction >> BigInt(32 * w)) & 0xffff_ffffn);
+    }
   }
 
   toDoubles(ring: RingTables, out: Float64Array, a: Words, mods: readonly number[]): void {

@@ -13,7 +13,8 @@ import type {
   RingTables,
   Words,
 } from './kernel.ts';
-import { sumProductsByParts, transformDotByParts, updateIntegerProductByLoops } from './portable-products.ts';
+import { fractionDotByParts, roundFractionsByLoops, fractionSumsByLimbs } from './fraction-products.ts';
+import { sumProductsByParts, updateIntegerProductByLoops } from './portable-products.ts';
 import * as check from './preconditions.ts';
 import type { CanonicalEmbedding } from './canonical-embedding.ts';
 import { embedWasm, unembedWasm } from './wasm-embedding.ts';
@@ -231,14 +232,16 @@ class WasmKernel implements Kernel {
     sumProductsByParts(this, ring, out, a, b, mods);
   }
 
-  transformDot(
-    ring: RingTables,
-    out: Words,
-    values: Int32Array | Float64Array,
-    b: Words,
-    mods: readonly number[],
-  ): void {
-    transformDotByParts(this, ring, out, values, b, mods);
+  fractionDot(...operands: Parameters<Kernel['fractionDot']>): void {
+    fractionDotByParts(this, ...operands);
+  }
+
+  roundFractions(...operands: Parameters<Kernel['roundFractions']>): void {
+    roundFractionsByLoops(...operands);
+  }
+
+  fractionSums(...operands: Parameters<Kernel['fractionSums']>): void {
+    fractionSumsByLimbs(...operands);
   }
 
   toDoubles(ring: RingTables, out: Float64Array, a: Words, mods: readonly number[]): void {

@@ -1,7 +1,9 @@
 /** Noise of lattice decryptions against the formulas that choose the modulus, measured where the decoder has not yet rounded. */
 import { afterAll, describe, expect, test } from 'vitest';
 import { seededRandom } from '../../src/base/testing.ts';
-import { LatticeCiphertext, type LatticeFunctionKeys } from '../../src/fe/lattice/objects.ts';
+import type { LatticeCiphertext } from '../../src/fe/lattice/ciphertext.ts';
+import { LatticeDecryption } from '../../src/fe/lattice/decryption.ts';
+import type { LatticeFunctionKeys } from '../../src/fe/lattice/objects.ts';
 import { LatticeInnerProduct } from '../../src/fe/lattice/scheme.ts';
 import { openKernel } from '../../src/kernel/open.ts';
 import { seededGenerator } from '../kernel/cases.ts';
@@ -17,25 +19,21 @@ function noiseOf(
   keys: LatticeFunctionKeys,
   weights: Int32Array,
 ): Float64Array {
-  const { ring, mods, params } = ciphertext.context;
-  const entry = mods.length * params.packing;
-  using sums = kernel.allocate(keys.count * entry);
-  using masks = kernel.allocate(keys.count * entry);
-  using prepared = kernel.prepareGemm(weights, keys.count, params.length);
-  kernel.gemm(
-    ring,
-    sums,
-    prepared,
-    ciphertext.words.sub(params.rank * entry, params.length * entry),
-    1,
-    mods,
+  const { context } = ciphertext;
+  const { packing, precision, logQ } = context.params;
+  const { digits, masks } = new LatticeDecryption(context).terms(ciphertext, keys, weights);
+  const fractions = new Float64Array(masks.length);
+  const scale = 2 ** 41;
+  kernel.roundFractions(
+    fractions,
+    new Float64Array(keys.count),
+    digits,
+    masks,
+    packing,
+    precision.digitBits,
+    scale,
   );
-  kernel.transformDot(ring, masks, keys.coefficients, ciphertext.words.sub(0, params.rank * entry), mods);
-  kernel.sub(ring, sums, sums, masks, mods);
-  kernel.nttInverse(ring, sums, mods);
-  const noise = new Float64Array(keys.count * params.packing);
-  kernel.toDoubles(ring, noise, sums, mods);
-  return noise;
+  return fractions.map((fraction) => (fraction / scale) * 2 ** logQ);
 }
 
 const SIZES = [

@@ -68,6 +68,7 @@ const FUZZED: Readonly<Record<string, string>> = {
   readWeightManifest: 'weight manifest',
   readWeightShards: 'weight shards',
   // Parts of messages, reached through what contains them.
+  readCiphertext: 'ciphertext of lattice',
   readFeHeader: 'public key of lattice',
   readHeader: 'ciphertext',
   readIntegerNetwork: 'integer network',

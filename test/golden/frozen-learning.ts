@@ -44,6 +44,11 @@ function bytesOf(object: Written): Uint8Array {
   return held.toBytes();
 }
 
+/** Objects of the lattice scheme are at their second version. */
+export function frozenName(scheme: InnerProductScheme, object: string): string {
+  return `${scheme.name}-${object}.${scheme.name === 'lattice' ? 'v2' : 'v1'}`;
+}
+
 function schemeObjects(scheme: InnerProductScheme): FrozenObject[] {
   const random = seededRandom(`golden ${scheme.name}`);
   const keys = scheme.setup(random);
@@ -60,7 +65,7 @@ function schemeObjects(scheme: InnerProductScheme): FrozenObject[] {
   return made.map(([name, object, read]) => {
     const bytes = object.toBytes();
     return {
-      name: `${scheme.name}-${name}.v1`,
+      name: frozenName(scheme, name),
       make: () => bytes,
       roundTrip: (frozen) => bytesOf(read(frozen)),
     };

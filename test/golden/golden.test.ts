@@ -16,7 +16,7 @@ import { CkksParams } from '../../src/schemes/ckks/params.ts';
 import { SecretKey } from '../../src/schemes/rlwe/secret-key.ts';
 import { INSECURE_TINY, maxDifference, testValues } from '../schemes/ckks/insecure-params.ts';
 import { type FrozenContexts, type FrozenObject, frozenObjects, openFrozen } from './frozen-objects.ts';
-import { FROZEN_INPUTS, FROZEN_WEIGHTS } from './frozen-learning.ts';
+import { FROZEN_INPUTS, FROZEN_WEIGHTS, frozenName } from './frozen-learning.ts';
 import { FROZEN_INTEGERS } from './frozen-schemes.ts';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
@@ -108,11 +108,12 @@ test('the frozen secret keys decrypt the frozen ciphertexts', () => {
 
 test('the frozen function keys open the frozen ciphertexts', () => {
   for (const scheme of [contexts.lattice, contexts.ddh]) {
-    using ciphertext = scheme.ciphertextFromBytes(read(`${scheme.name}-ciphertext.v1`));
-    using keys = scheme.functionKeysFromBytes(read(`${scheme.name}-function-keys.v1`));
+    const frozen = (object: string) => read(frozenName(scheme, object));
+    using ciphertext = scheme.ciphertextFromBytes(frozen('ciphertext'));
+    using keys = scheme.functionKeysFromBytes(frozen('function-keys'));
     const expected = FROZEN_WEIGHTS[0]! * FROZEN_INPUTS[0]!;
     expect([...scheme.decrypt(ciphertext, keys, FROZEN_WEIGHTS)]).toEqual([expected]);
-    using secret = scheme.secretKeyFromBytes(read(`${scheme.name}-secret-key.v1`));
+    using secret = scheme.secretKeyFromBytes(frozen('secret-key'));
     using again = scheme.deriveKeys(secret, FROZEN_WEIGHTS);
     expect(Buffer.compare(again.toBytes(), keys.toBytes())).toBe(0);
   }

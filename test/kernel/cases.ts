@@ -5,6 +5,7 @@
 import { CanonicalEmbedding } from '../../src/kernel/canonical-embedding.ts';
 import type { Kernel, KeySwitchShape, RingTables, Words } from '../../src/kernel/kernel.ts';
 import { isPrime } from '../../src/kernel/primitive-root.ts';
+import { FRACTION_DOT_ROWS, fractionSumsRow, ROUND_FRACTIONS_ROWS } from './fraction-cases.ts';
 import { denseRow, INTEGER_ROWS, productRow } from './integer-cases.ts';
 
 export const PATTERNS = ['random', 'zero', 'one', 'top', 'edges'] as const;
@@ -122,6 +123,7 @@ export type Output =
   | Float32Array
   | Int8Array
   | Int32Array
+  | Uint32Array
   | Uint8Array
   | boolean
   | number[];
@@ -257,21 +259,6 @@ function switchRow(
     );
 }
 
-/** Two rows of integers up to the ends of their type. */
-const transformDotRow =
-  (Values: typeof Int32Array | typeof Float64Array, terms: number, mods: readonly number[]): Row =>
-  (bench) => {
-    const [bound, edges] = Values === Int32Array ? [2 ** 32, 2 ** 31] : [2 ** 53, 2 ** 99];
-    const values = Values.from(
-      Array.from({ length: 2 * terms * bench.n }, (_, i) =>
-        i % 7 === 0 ? -edges : i % 7 === 1 ? Math.min(edges, 2 ** 31 - 1) : bench.below(bound) - bound / 2,
-      ),
-    );
-    const out = bench.zeros(2 * mods.length * bench.n);
-    bench.kernel.transformDot(bench.ring, out, values, bench.polynomials(terms, mods), mods);
-    return [out.u64().slice()];
-  };
-
 const signedRow =
   (method: 'fromSigned' | 'transformSigned'): Row =>
   (bench) => {
@@ -387,13 +374,9 @@ export const CASES: Record<KernelMethod, readonly Row[]> = {
   fromDoubles: [doublesRow('fromDoubles')],
   transformSigned: [signedRow('transformSigned')],
   transformDoubles: [doublesRow('transformDoubles')],
-  transformDot: [Int32Array, Float64Array].flatMap((Values) =>
-    [
-      [1, Q],
-      [3, [2, 0]],
-      [66, [1]],
-    ].map(([terms, mods]) => transformDotRow(Values, terms as number, mods as number[])),
-  ),
+  fractionSums: [2, 3, 4].map((words) => fractionSumsRow(words)),
+  fractionDot: FRACTION_DOT_ROWS,
+  roundFractions: ROUND_FRACTIONS_ROWS,
   toDoubles: [
     (bench) =>
       [[0], [2, 1], Q, [3, 2, 0]].map((mods) => {

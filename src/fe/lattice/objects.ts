@@ -3,12 +3,7 @@ import type { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { DisposedError } from '../../base/errors.ts';
 import type { Kernel, RingTables, Words } from '../../kernel/kernel.ts';
 import { handOver } from '../../ring/arena.ts';
-import type {
-  FunctionKeys,
-  InnerProductCiphertext,
-  MasterPublicKey,
-  MasterSecretKey,
-} from '../inner-product-scheme.ts';
+import type { FunctionKeys, MasterPublicKey, MasterSecretKey } from '../inner-product-scheme.ts';
 import { FE_HEADER_BYTES, FeKind, writeFeHeader } from '../object-header.ts';
 import { LatticeKeyDerivation } from './key-derivation.ts';
 import type { LatticeParams } from './params.ts';
@@ -25,7 +20,6 @@ export interface LatticeContext {
 }
 
 export const SEED_BYTES = 32;
-const NO_BYTES = new Uint8Array(0);
 
 const bitsOf = (prime: number) => Math.floor(Math.log2(prime)) + 1;
 
@@ -65,17 +59,15 @@ export function readPolynomials(
   }
 }
 
-/** What all objects of one scheme are: polynomials over `ring`, written behind a header and a prefix. */
-abstract class LatticeObject implements Disposable {
+/** What all objects of one scheme are: a body behind a header. */
+export abstract class LatticeObject implements Disposable {
   readonly context: LatticeContext;
-  protected readonly ring: RingTables;
   protected abstract readonly wire: FeKind;
   protected abstract readonly what: string;
   #isDisposed = false;
 
-  constructor(context: LatticeContext, ring: RingTables) {
+  constructor(context: LatticeContext) {
     this.context = context;
-    this.ring = ring;
   }
 
   get schemeId(): string {
@@ -83,14 +75,12 @@ abstract class LatticeObject implements Disposable {
   }
 
   get byteLength(): number {
-    return FE_HEADER_BYTES + this.prefix.length + packedPolynomialBytes(this.ring, this.polynomials);
+    return FE_HEADER_BYTES + this.bodyBytes;
   }
 
   toBytes(): Uint8Array {
     this.assertLive();
-    const body = this.byteLength - FE_HEADER_BYTES;
-    const writer = writeFeHeader(this.wire, this.schemeId, this.count, body);
-    writer.bytes(this.prefix);
+    const writer = writeFeHeader(this.wire, this.schemeId, this.count, this.bodyBytes);
     this.writeBody(writer);
     return writer.finish();
   }
@@ -110,32 +100,30 @@ abstract class LatticeObject implements Disposable {
     return 1;
   }
 
-  protected abstract get polynomials(): number;
-
-  protected get prefix(): Uint8Array {
-    return NO_BYTES;
-  }
+  protected abstract get bodyBytes(): number;
 
   protected abstract writeBody(writer: ByteWriter): void;
 
   protected abstract free(): void;
 }
 
-/** Those that are kept as words of the kernel. */
+/** Those that are kept as words of the kernel: polynomials over `ring`. */
 abstract class LatticeWords extends LatticeObject {
   readonly words: Words;
+  readonly #ring: RingTables;
 
   constructor(context: LatticeContext, ring: RingTables, words: Words) {
-    super(context, ring);
+    super(context);
+    this.#ring = ring;
     this.words = words;
   }
 
-  protected get polynomials(): number {
-    return this.words.length / (this.ring.moduli.length * this.ring.n);
+  protected get bodyBytes(): number {
+    return packedPolynomialBytes(this.#ring, this.words.length / (this.#ring.moduli.length * this.#ring.n));
   }
 
   protected writeBody(writer: ByteWriter): void {
-    writePolynomials(writer, this.context.kernel, this.ring, this.words);
+    writePolynomials(writer, this.context.kernel, this.#ring, this.words);
   }
 
   /** Secrets are wiped. */
@@ -171,8 +159,13 @@ export class LatticePublicKey extends LatticeWords implements MasterPublicKey {
     return this.#matrix;
   }
 
-  protected override get prefix(): Uint8Array {
-    return this.seed;
+  protected override get bodyBytes(): number {
+    return SEED_BYTES + super.bodyBytes;
+  }
+
+  protected override writeBody(writer: ByteWriter): void {
+    writer.bytes(this.seed);
+    super.writeBody(writer);
   }
 
   protected override free(): void {
@@ -207,27 +200,6 @@ export class LatticeSecretKey extends LatticeWords implements MasterSecretKey {
   }
 }
 
-/** c_0 = A^T r + f_0 (k polynomials), then c_i = <b_i, r> + f_i + floor(q/K) x_i, NTT domain. */
-export class LatticeCiphertext extends LatticeWords implements InnerProductCiphertext {
-  readonly kind = 'ciphertext';
-  protected readonly wire = FeKind.ciphertext;
-  protected readonly what = 'a ciphertext';
-  readonly #count: number;
-
-  constructor(context: LatticeContext, count: number, words: Words) {
-    super(context, context.ring, words);
-    this.#count = count;
-  }
-
-  override get count(): number {
-    return this.#count;
-  }
-
-  protected override free(): void {
-    this.words[Symbol.dispose]();
-  }
-}
-
 /** sum y_i s_i for each y: n integer coefficients, k polynomials of degree d. */
 export class LatticeFunctionKeys extends LatticeObject implements FunctionKeys {
   readonly kind = 'function-keys';
@@ -244,33 +216,33 @@ export class LatticeFunctionKeys extends LatticeObject implements FunctionKeys {
     isBorrowed = false,
     takeBack?: (coefficients: Int32Array | Float64Array) => void,
   ) {
-    super(context, context.keyRing);
+    super(context);
     this.coefficients = coefficients;
     this.#isBorrowed = isBorrowed;
     this.#takeBack = takeBack;
   }
 
   override get count(): number {
-    return this.polynomials;
+    return this.coefficients.length / this.context.keyRing.n;
   }
 
   rows(first: number, count: number): LatticeFunctionKeys {
     this.assertLive();
-    const { n } = this.ring;
+    const { n } = this.context.keyRing;
     const part = this.coefficients.subarray(first * n, (first + count) * n);
     return new LatticeFunctionKeys(this.context, part, true);
   }
 
-  protected get polynomials(): number {
-    return this.coefficients.length / this.ring.n;
+  protected get bodyBytes(): number {
+    return packedPolynomialBytes(this.context.keyRing, this.count);
   }
 
   protected writeBody(writer: ByteWriter): void {
-    const { kernel } = this.context;
+    const { kernel, keyRing } = this.context;
     const words = kernel.allocate(this.coefficients.length);
     try {
-      kernel.fromDoubles(this.ring, words, Float64Array.from(this.coefficients), [0]);
-      writePolynomials(writer, kernel, this.ring, words);
+      kernel.fromDoubles(keyRing, words, Float64Array.from(this.coefficients), [0]);
+      writePolynomials(writer, kernel, keyRing, words);
     } finally {
       words.wipe();
     }

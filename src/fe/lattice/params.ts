@@ -14,6 +14,7 @@ import { InsecureParamsError, InvalidParamsError } from '../../base/errors.ts';
 import { primesBelow } from '../../ring/primes.ts';
 import type { InnerProductSpec } from '../inner-product-scheme.ts';
 import { checkInnerProductSpec, schemeIdOf } from '../object-header.ts';
+import { LatticePrecision, ROUNDING_SHARE } from './precision.ts';
 
 export interface LatticeSpec extends InnerProductSpec {
   /** Vectors per ciphertext: the ring degree d, a power of two from 8 to n. */
@@ -46,6 +47,11 @@ const LOG_Q_CEILING: ReadonlyMap<number, number> = new Map([
 /** 0 where nothing is secure. */
 export function logQCeiling(dimension: number): number {
   return LOG_Q_CEILING.get(dimension) ?? 0;
+}
+
+/** The squared norm of `dimension` Gaussians exceeds its mean by this factor with probability 2^-132 (Laurent and Massart, 2000). */
+function normSpread(dimension: number): number {
+  return 1 + 2 * Math.sqrt(NORM_TAIL / dimension) + (2 * NORM_TAIL) / dimension;
 }
 
 function widths(length: number, inputBound: number, dimension: number) {
@@ -85,6 +91,7 @@ export class LatticeParams {
   readonly keysFitInt32: boolean;
   /** Prime above twice the key bound, for the arithmetic of function keys. */
   readonly keyPrime: number;
+  readonly precision: LatticePrecision;
 
   /** @throws {InvalidParamsError} {@link InsecureParamsError} when no dimension is secure for these bounds. */
   constructor(spec: LatticeSpec) {
@@ -121,11 +128,25 @@ export class LatticeParams {
     const widestKey = Math.sqrt(length) * weightBound * this.multipliers[0] * UNIT_SIGMA;
     this.keysFitInt32 = Math.max(TAIL * widestKey, SECRET_MULTIPLES * this.multipliers[0]) < 2 ** 31;
     this.keyPrime = primesBelow(Math.max(30, Math.log2(this.keyBound) + 1.1), this.dimension, 1)[0] as number;
-    this.id = schemeIdOf('lattice', length, inputBound, weightBound, packing, this.dimension, ...this.primes);
+    this.precision = this.#precision();
+    const { bodyBits, headWords } = this.precision;
+    const sizes = [length, inputBound, weightBound, packing, this.dimension, bodyBits, headWords];
+    this.id = schemeIdOf('lattice', ...sizes, ...this.primes);
+  }
+
+  #precision(): LatticePrecision {
+    const { length, weightBound, results, packing, rank, dimension, logQ, keysFitInt32 } = this;
+    const sigma1 = this.multipliers[0] * UNIT_SIGMA;
+    return new LatticePrecision({
+      ...{ length, weightBound, results, packing, rank, logQ, keysFitInt32 },
+      unitVariance: this.noiseVariance(1),
+      keyVariance: dimension * sigma1 ** 2,
+      keyNorm: Math.sqrt(normSpread(dimension) * dimension * length) * weightBound * sigma1,
+    });
   }
 
   /**
-   * Variance of one coefficient of the noise for a weight vector of squared norm `squaredNorm`:
+   * Variance of one coefficient of the noise for a weight vector of squared norm `squaredNorm`, before anything is rounded:
    * |y|^2 (2 n sigma1^2 sigma2^2 + sigma3^2), over the choice of all keys and randomness.
    */
   noiseVariance(squaredNorm: number, dimension = this.dimension): number {
@@ -138,12 +159,12 @@ export class LatticeParams {
   }
 
   /**
-   * No noise coefficient of a key of this squared norm exceeds this, but with probability 2^-128. Given the master key the noise is Gaussian; the
-   * norms of the key's parts exceed their mean by the factor below with probability 2^-132 (Laurent and Massart, 2000).
+   * No noise coefficient of a key of this squared norm exceeds this, but with probability 2^-128. Given the master key the noise is Gaussian;
+   * what a ciphertext loses by rounding has Gaussian tails and a share of the variance ({@link LatticePrecision}).
    */
   noiseBound(squaredNorm = this.length * this.weightBound ** 2, dimension: number = this.dimension): number {
-    const spread = 1 + 2 * Math.sqrt(NORM_TAIL / dimension) + (2 * NORM_TAIL) / dimension;
-    return TAIL * Math.sqrt(spread * this.noiseVariance(squaredNorm, dimension));
+    const share = normSpread(dimension) + 2 * ROUNDING_SHARE;
+    return TAIL * Math.sqrt(share * this.noiseVariance(squaredNorm, dimension));
   }
 
   /** Noise, the rounding of q / K, and the rounding of doubles in the decoder must stay below q / 2K together. */

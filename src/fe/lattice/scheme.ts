@@ -6,7 +6,11 @@
  *   encrypt    r, f_0 <- sigma2, f_i <- sigma3, c_0 = A^T r + f_0, c_i = <b_i, r> + f_i + floor(q/K) x_i(X)
  *   deriveKeys sum y_i s_i
  *   decrypt    round(K/q (sum y_i c_i - <c_0, key>)), centred: the coefficients are the inner products
+ *
+ * Ciphertexts leave their owner as fractions c_0 / q and c_i / q without the bits that decryption does not need (see
+ * {@link LatticePrecision}), so that it works with integers modulo 2^32 and one product of fractions instead of residues.
  */
+import { inverseMod } from '../../kernel/modular.ts';
 import { Drbg, type RandomSource } from '../../base/random.ts';
 import { DecodeError, ShapeError } from '../../base/errors.ts';
 import type { Kernel, RingTables, Words } from '../../kernel/kernel.ts';
@@ -20,10 +24,11 @@ import type {
   MasterPublicKey,
   MasterSecretKey,
 } from '../inner-product-scheme.ts';
-import { checkBound, FeKind, ownObject, readFeHeader, resultOutOfRange, rowsOf } from '../object-header.ts';
+import { checkBound, FeKind, ownObject, readFeHeader, rowsOf } from '../object-header.ts';
+import { ciphertextBodyBytes, LatticeCiphertext, readCiphertext, roundedBody } from './ciphertext.ts';
+import { LatticeDecryption } from './decryption.ts';
 import {
   type LatticeContext,
-  LatticeCiphertext,
   LatticeFunctionKeys,
   LatticePublicKey,
   LatticeSecretKey,
@@ -35,8 +40,6 @@ import { LatticeParams, type LatticeSpec } from './params.ts';
 
 /** Keys in one message or call. */
 const MAX_KEYS = 2 ** 16;
-/** Of q / K, for the floor in the encoding and the doubles of the decoder. */
-const ROUNDING = 2 ** -8;
 
 export class LatticeInnerProduct implements InnerProductScheme {
   readonly name = 'lattice';
@@ -44,8 +47,9 @@ export class LatticeInnerProduct implements InnerProductScheme {
   readonly #context: LatticeContext;
   /** floor(q / K) modulo each prime. */
   readonly #unit: readonly number[];
-  /** K / q */
-  readonly #inverseUnit: number;
+  /** (q / q_i)^-1 modulo each prime: residues times these are numerators of the fraction of q. */
+  readonly #numerators: readonly number[];
+  readonly #decryption: LatticeDecryption;
 
   /** @throws {InvalidParamsError} {@link InsecureParamsError} */
   constructor(kernel: Kernel, spec: LatticeSpec) {
@@ -68,7 +72,11 @@ export class LatticeInnerProduct implements InnerProductScheme {
     };
     const q = primes.reduce((product, prime) => product * BigInt(prime), 1n);
     this.#unit = primes.map((prime) => Number((q / BigInt(results)) % BigInt(prime)));
-    this.#inverseUnit = results / Number(q);
+    this.#numerators = primes.map((prime) => {
+      const p = BigInt(prime);
+      return Number(inverseMod((q / p) % p, p));
+    });
+    this.#decryption = new LatticeDecryption(this.#context);
   }
 
   get id(): string {
@@ -168,20 +176,31 @@ export class LatticeInnerProduct implements InnerProductScheme {
     const r = scratch.allocate(rank * entry);
     this.#reduceAndWipe(r, this.#gaussian(rank * packing, multipliers[1], drbg.nextKey('u')));
     kernel.nttForward(ring, r, mods);
-    return handOver(kernel.allocate((rank + length) * entry), (words) => {
-      const [head, body] = [words.sub(0, rank * entry), words.sub(rank * entry, length * entry)];
-      const noise = scratch.allocate(words.length);
-      const [headNoise, bodyNoise] = [noise.sub(0, head.length), noise.sub(head.length, body.length)];
-      this.#reduceAndWipe(headNoise, this.#gaussian(rank * packing, multipliers[1], drbg.nextKey('e')));
-      this.#fillInputs(body, columns, count);
-      this.#reduceAndWipe(bodyNoise, this.#gaussian(length * packing, multipliers[2], drbg.nextKey('e')));
-      kernel.add(ring, bodyNoise, bodyNoise, body, mods);
-      kernel.nttForward(ring, noise, mods);
-      kernel.sumProducts(ring, head, key.matrix, r, mods);
-      kernel.sumProducts(ring, body, key.words, r, mods);
-      kernel.add(ring, words, words, noise, mods);
-      return new LatticeCiphertext(this.#context, count, words);
-    });
+    const words = scratch.allocate((rank + length) * entry);
+    const [head, body] = [words.sub(0, rank * entry), words.sub(rank * entry, length * entry)];
+    kernel.sumProducts(ring, head, key.matrix, r, mods);
+    kernel.sumProducts(ring, body, key.words, r, mods);
+    kernel.nttInverse(ring, words, mods);
+    const noise = scratch.allocate(words.length);
+    const [headNoise, bodyNoise] = [noise.sub(0, head.length), noise.sub(head.length, body.length)];
+    this.#fillInputs(bodyNoise, columns, count);
+    kernel.add(ring, body, body, bodyNoise, mods);
+    this.#reduceAndWipe(headNoise, this.#gaussian(rank * packing, multipliers[1], drbg.nextKey('e')));
+    this.#reduceAndWipe(bodyNoise, this.#gaussian(length * packing, multipliers[2], drbg.nextKey('e')));
+    kernel.add(ring, words, words, noise, mods);
+    kernel.mulScalar(ring, words, words, this.#numerators, mods);
+    return this.#rounded(count, head, body);
+  }
+
+  /** The ciphertext of numerators. */
+  #rounded(count: number, head: Words, body: Words): LatticeCiphertext {
+    const { kernel, ring, mods, params } = this.#context;
+    const { headWords } = params.precision;
+    const fractions = new Uint32Array(params.dimension * headWords);
+    kernel.fractionSums(ring, fractions, head, headWords, mods);
+    const entries = new Uint32Array(params.length * params.packing * 2);
+    kernel.fractionSums(ring, entries, body, 2, mods);
+    return new LatticeCiphertext(this.#context, count, fractions, roundedBody(entries, params));
   }
 
   /** Weights that differ little from those of the calls before are served from the difference: see {@link LatticeKeyDerivation}. */
@@ -191,23 +210,11 @@ export class LatticeInnerProduct implements InnerProductScheme {
   }
 
   decrypt(ciphertext: InnerProductCiphertext, keys: FunctionKeys, weights: Int32Array): Float64Array {
-    const { kernel, ring, mods, params } = this.#context;
-    const { rank, length, packing } = params;
     const own = this.#own(ciphertext, LatticeCiphertext, 'a ciphertext');
     const functionKeys = this.#own(keys, LatticeFunctionKeys, 'a set of function keys');
     const count = this.#checkWeights(weights);
     if (count !== keys.count) throw new ShapeError('the weights', `${keys.count} rows`, `${count} rows`);
-    const entry = mods.length * packing;
-    using sums = kernel.allocate(count * entry);
-    using masks = kernel.allocate(count * entry);
-    using prepared = kernel.prepareGemm(weights, count, length);
-    kernel.gemm(ring, sums, prepared, own.words.sub(rank * entry, length * entry), 1, mods);
-    kernel.transformDot(ring, masks, functionKeys.coefficients, own.words.sub(0, rank * entry), mods);
-    kernel.sub(ring, sums, sums, masks, mods);
-    kernel.nttInverse(ring, sums, mods);
-    const values = new Float64Array(count * packing);
-    kernel.toDoubles(ring, values, sums, mods);
-    return this.#decode(values, weights, own.count);
+    return this.#decryption.open(own, functionKeys, weights);
   }
 
   publicKeyFromBytes(bytes: Uint8Array): LatticePublicKey {
@@ -232,17 +239,16 @@ export class LatticeInnerProduct implements InnerProductScheme {
   }
 
   ciphertextFromBytes(bytes: Uint8Array): LatticeCiphertext {
-    const { kernel, ring, params } = this.#context;
-    const polynomials = params.rank + params.length;
+    const { params } = this.#context;
     const { reader, count } = readFeHeader(
       'a ciphertext',
       bytes,
       FeKind.ciphertext,
       this.id,
       params.packing,
-      () => packedPolynomialBytes(ring, polynomials),
+      () => ciphertextBodyBytes(params),
     );
-    return new LatticeCiphertext(this.#context, count, readPolynomials(reader, kernel, ring, polynomials));
+    return readCiphertext(this.#context, reader, count);
   }
 
   functionKeysFromBytes(bytes: Uint8Array): LatticeFunctionKeys {
@@ -263,6 +269,7 @@ export class LatticeInnerProduct implements InnerProductScheme {
   }
 
   [Symbol.dispose](): void {
+    this.#decryption.dispose();
     this.#context.ring[Symbol.dispose]();
     this.#context.keyRing[Symbol.dispose]();
   }
@@ -337,36 +344,5 @@ export class LatticeInnerProduct implements InnerProductScheme {
     kernel.fromDoubles(ring, out, inputs, mods);
     kernel.mulScalar(ring, out, out, this.#unit, mods);
     inputs.fill(0);
-  }
-
-  /**
-   * A wrong key leaves uniform values, of which about half lie further from a multiple of q / K than the noise of these weights
-   * can: one such coefficient, used or not, gives it away.
-   */
-  #decode(values: Float64Array, weights: Int32Array, count: number): Float64Array {
-    const { packing, resultBound } = this.params;
-    const rows = values.length / packing;
-    const results = new Float64Array(rows * count);
-    for (let row = 0; row < rows; row++) {
-      const tolerance = this.#tolerance(weights, row);
-      for (let j = 0; j < packing; j++) {
-        const value = (values[row * packing + j] as number) * this.#inverseUnit;
-        const result = Math.round(value);
-        const isLegal = Math.abs(value - result) <= tolerance && Math.abs(result) <= resultBound;
-        if (!isLegal) throw resultOutOfRange(resultBound);
-        // Adding zero makes -0 an ordinary 0.
-        if (j < count) results[row * count + j] = result + 0;
-      }
-    }
-    return results;
-  }
-
-  /** Largest distance from an integer that noise and rounding can cause for a row of weights, in units of q / K. */
-  #tolerance(weights: Int32Array, row: number): number {
-    let squaredNorm = 0;
-    for (let i = row * this.length; i < (row + 1) * this.length; i++) {
-      squaredNorm += (weights[i] as number) ** 2;
-    }
-    return this.params.noiseBound(squaredNorm) * this.#inverseUnit + ROUNDING;
   }
 }

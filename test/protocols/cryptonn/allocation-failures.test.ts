@@ -106,8 +106,8 @@ describe.each(openUserKernels())('the $name kernel ($reason)', ({ name, kernel, 
     const encrypting = await faults.failEach(() => free(opened.owner.encrypt(INPUTS, LABELS)), 'sparse');
     expect(encrypting).toBeGreaterThan(8);
     const schemeFor = (axis: AxisName) => schemes.schemeFor(SPEC, axis);
-    const reading = await faults.failEach(() => free(readBatch(bytes, SPEC, schemeFor)), 'sparse');
-    expect(reading).toBeGreaterThan(2);
+    // Ciphertexts are not kept in memory of the kernel.
+    expect(await faults.failEach(() => free(readBatch(bytes, SPEC, schemeFor)), 'sparse')).toBe(0);
   });
 
   test('an authority opens a data set, publishes keys and derives', async () => {
@@ -118,7 +118,7 @@ describe.each(openUserKernels())('the $name kernel ($reason)', ({ name, kernel, 
       using keys = (await opened.ask('labels', UNITS)).keys;
       expect(keys.count).toBe(CLASSES);
     }, 'sparse');
-    expect(failures).toBeGreaterThan(7);
+    expect(failures).toBeGreaterThan(5);
   });
 
   test('a trainer makes a step, or stays as it was', async () => {
@@ -161,7 +161,7 @@ describe.each(openUserKernels())('the $name kernel ($reason)', ({ name, kernel, 
     };
     await step();
     expect(Buffer.compare(after!, before)).not.toBe(0);
-    expect(await faults.failEach(step, 'sparse')).toBeGreaterThan(10);
+    expect(await faults.failEach(step, 'sparse')).toBeGreaterThan(6);
     free(owned);
   });
 });

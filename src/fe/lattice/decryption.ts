@@ -1,0 +1,141 @@
+/**
+ * Decryption in fractions: sum y_i c_i / q as integer products modulo 2^32, <c_0 / q, key> as one product of fractions, and their difference,
+ * modulo 1, rounded to a multiple of 1 / K.
+ */
+import { CanonicalEmbedding } from '../../kernel/canonical-embedding.ts';
+import { resultOutOfRange } from '../object-header.ts';
+import type { LatticeCiphertext } from './ciphertext.ts';
+import type { LatticeContext, LatticeFunctionKeys } from './objects.ts';
+import { KEY_DIGIT_BITS } from './precision.ts';
+
+/** Of 1 / K, for the floor in the encoding, the product of keys and head, and the doubles of the decoder. */
+const ROUNDING = 2 ** -8;
+/** Weights over 127 are multiplied as several signed bytes. */
+const BYTE_BITS = 8;
+
+export class LatticeDecryption {
+  readonly #context: LatticeContext;
+  readonly #embedding: CanonicalEmbedding;
+  /** K / q */
+  readonly #noiseUnit: number;
+  /** Kept from call to call: fresh arrays of megabytes cost more than what is computed in them. */
+  #sums = new Int32Array(0);
+  #masks = new Float64Array(0);
+
+  constructor(context: LatticeContext) {
+    const { packing, results, primes } = context.params;
+    this.#context = context;
+    this.#embedding = new CanonicalEmbedding(packing / 2);
+    this.#noiseUnit = results / Number(primes.reduce((product, prime) => product * BigInt(prime), 1n));
+  }
+
+  /** Inner products [rows, vectors] for checked weights. @throws {OutOfRangeError} */
+  open(ciphertext: LatticeCiphertext, keys: LatticeFunctionKeys, weights: Int32Array): Float64Array {
+    const { packing, results, resultBound, precision } = this.#context.params;
+    const { digits, masks } = this.terms(ciphertext, keys, weights);
+    const out = new Float64Array(keys.count * ciphertext.count);
+    const distances = new Float64Array(keys.count);
+    const { kernel } = this.#context;
+    kernel.roundFractions(out, distances, digits, masks, packing, precision.digitBits, results);
+    // A wrong key leaves uniform values, of which about half lie further from a multiple of 1 / K than the noise of these weights
+    // can: one such coefficient, used or not, gives it away.
+    if (distances.some((distance, row) => distance > this.#tolerance(weights, row)))
+      throw resultOutOfRange(resultBound);
+    return out;
+  }
+
+  /** What {@link Kernel.roundFractions} makes results of. Borrowed until the next call. */
+  terms(ciphertext: LatticeCiphertext, keys: LatticeFunctionKeys, weights: Int32Array) {
+    const size = keys.count * this.#context.params.packing;
+    if (this.#masks.length < size) this.#masks = new Float64Array(size);
+    const masks = this.#masks.subarray(0, size);
+    this.#multiplyHead(masks, ciphertext, keys);
+    return { digits: this.#bodySums(ciphertext, keys.count, weights), masks };
+  }
+
+  dispose(): void {
+    this.#sums.fill(0);
+    this.#masks.fill(0);
+  }
+
+  /** <c_0 / q, key> modulo 1. */
+  #multiplyHead(
+    out: Float64Array,
+    ciphertext: LatticeCiphertext,
+    { coefficients }: LatticeFunctionKeys,
+  ): void {
+    const { headWords, parts } = this.#context.params.precision;
+    const multiply = (to: Float64Array, digits: Int32Array, head: Uint32Array) =>
+      this.#context.kernel.fractionDot(this.#embedding, to, digits, head, headWords, parts);
+    if (coefficients instanceof Int32Array) {
+      multiply(out, coefficients, ciphertext.head);
+      return;
+    }
+    const high = new Int32Array(coefficients.length);
+    const low = new Int32Array(coefficients.length);
+    for (let i = 0; i < coefficients.length; i++) {
+      high[i] = Math.round(coefficients[i] * 2 ** -KEY_DIGIT_BITS);
+      low[i] = coefficients[i] - high[i] * 2 ** KEY_DIGIT_BITS;
+    }
+    const rest = new Float64Array(out.length);
+    multiply(out, high, ciphertext.shiftedHead);
+    multiply(rest, low, ciphertext.head);
+    for (let i = 0; i < out.length; i++) {
+      const sum = out[i] + rest[i];
+      out[i] = sum - Math.round(sum);
+    }
+    high.fill(0);
+    low.fill(0);
+  }
+
+  /** sum y_i t_i modulo 2^32, and for each low digit the exact sums: [rows, 1 + lowDigits, d]. */
+  #bodySums({ body }: LatticeCiphertext, rows: number, weights: Int32Array): Int32Array {
+    const { kernel, params } = this.#context;
+    const { length, packing, precision } = params;
+    const { lowDigits, weightDigits } = precision;
+    const width = (1 + lowDigits) * packing;
+    const size = rows * weightDigits * width;
+    if (this.#sums.length < size) this.#sums = new Int32Array(size);
+    const sums = this.#sums.subarray(0, size);
+    using map = kernel.prepareIntegerLinear({
+      kind: 'convolution',
+      input: { channels: length, height: 1, width },
+      output: { channels: rows * weightDigits, height: 1, width },
+      kernel: [1, 1],
+      stride: [1, 1],
+      padding: [0, 0],
+      dilation: [1, 1],
+      groups: 1,
+      weights: signedBytes(weights, weightDigits),
+    });
+    kernel.integerLinear(sums, map, body, 1);
+    const count = rows * width;
+    for (let digit = 1; digit < weightDigits; digit++) {
+      for (let i = 0; i < count; i++) sums[i] += sums[digit * count + i] << (digit * BYTE_BITS);
+    }
+    return sums.subarray(0, count);
+  }
+
+  /** Largest distance from an integer that noise and rounding can cause for a row of weights, in units of 1 / K. */
+  #tolerance(weights: Int32Array, row: number): number {
+    const { params } = this.#context;
+    let squaredNorm = 0;
+    for (let i = row * params.length; i < (row + 1) * params.length; i++) squaredNorm += weights[i] ** 2;
+    return params.noiseBound(squaredNorm) * this.#noiseUnit + ROUNDING;
+  }
+}
+
+/** The lowest digits of all weights, then the next: signed bytes that add up to the weights. */
+function signedBytes(weights: Int32Array, digits: number): Int8Array {
+  if (digits === 1) return new Int8Array(weights);
+  const out = new Int8Array(digits * weights.length);
+  const rest = weights.slice();
+  for (let at = 0; at < out.length; at += weights.length) {
+    for (let i = 0; i < rest.length; i++) {
+      const digit = (rest[i] << 24) >> 24;
+      out[at + i] = digit;
+      rest[i] = (rest[i] - digit) >> BYTE_BITS;
+    }
+  }
+  return out;
+}

@@ -1,0 +1,101 @@
+/**
+ * How precisely a ciphertext is kept. Decryption reads sum y_i c_i / q - <c_0 / q, key> modulo 1 at a resolution of 1 / K, so the low bits of
+ * what it adds, far below the noise, need not be stored, sent or computed with. A ciphertext holds fractions: entries of the body as 32
+ * bits and a few digits behind them, those of the head as words. Dropping bits is a public function of the ciphertext.
+ *
+ * Rounding c_i to F bits adds errors of variance (q / 2^F)^2 / 12 per unit of |y|^2 to the noise, rounding c_0 to H bits n sigma1^2
+ * (q / 2^H)^2 / 12: each is kept below ROUNDING_SHARE of the variance that is there. The errors are taken as uniform and independent, as
+ * the low bits of a pseudo-random ciphertext are.
+ */
+import { InvalidParamsError } from '../../base/errors.ts';
+import type { FractionParts } from '../../kernel/kernel.ts';
+
+/** Of the variance of the noise: what each of the two roundings may add. */
+export const ROUNDING_SHARE = 2 ** -8;
+/** Of 1 / K: what the products of keys and head may be off. */
+const PRODUCT_ERROR = 2 ** -9;
+/** Of 1: what the product of an exact part may be off and still be rounded to the right integer. */
+const PART_ERROR = 0.49;
+/** Integer products of the kernel: sums of 32 bits, weights of 8. Largest weights that one and two signed bytes hold. */
+const WORD_BITS = 32;
+const LARGEST_BY_BYTES = [127, 127 * 257];
+const MOST_DIGIT_BITS = 16;
+/** A body entry is rounded from a fraction of 64 bits. */
+const MOST_BODY_BITS = 63;
+const MOST_HEAD_WORDS = 4;
+/** Of keys that do not fit 32 bits. */
+export const KEY_DIGIT_BITS = 24;
+/** Of {@link Kernel.fractionDot}: of one part, for which integers are small, and of all exact ones. */
+const MOST_PART_BITS = 24;
+const MOST_SPLIT_BITS = 48;
+
+export interface PrecisionNeeds {
+  readonly length: number;
+  readonly weightBound: number;
+  /** K */
+  readonly results: number;
+  readonly packing: number;
+  readonly rank: number;
+  readonly logQ: number;
+  readonly keysFitInt32: boolean;
+  /** Of the noise for |y| = 1, and of a key's squared norm. */
+  readonly unitVariance: number;
+  readonly keyVariance: number;
+  /** No key's Euclidean norm is larger. */
+  readonly keyNorm: number;
+}
+
+export class LatticePrecision {
+  /** F: 32 bits, then `lowDigits` signed digits of `digitBits` bits, whose sums over any weights are exact in 32 bits. */
+  readonly bodyBits: number;
+  readonly digitBits: number;
+  readonly lowDigits: number;
+  /** H / 32 */
+  readonly headWords: number;
+  /** Weights are multiplied as so many bytes, keys as so many integers of 32 bits. */
+  readonly weightDigits: number;
+  readonly keyDigits: number;
+  readonly parts: FractionParts;
+
+  /** @throws {InvalidParamsError} where no such split is exact. */
+  constructor(needs: PrecisionNeeds) {
+    const { length, weightBound, logQ, unitVariance, keyVariance, keysFitInt32 } = needs;
+    const room = Math.log2(12 * ROUNDING_SHARE * unitVariance) / 2;
+    const exactBits = Math.min(MOST_DIGIT_BITS, WORD_BITS - Math.ceil(Math.log2(length * weightBound + 1)));
+    const lowBits = Math.max(0, logQ - room - WORD_BITS);
+    this.lowDigits = Math.ceil(lowBits / exactBits);
+    this.digitBits = this.lowDigits === 0 ? 0 : Math.ceil(lowBits / this.lowDigits);
+    this.bodyBits = WORD_BITS + this.lowDigits * this.digitBits;
+    const headBits = logQ - room + Math.log2(keyVariance) / 2;
+    this.headWords = Math.max(2, Math.ceil(headBits / WORD_BITS));
+    this.weightDigits = 1 + LARGEST_BY_BYTES.filter((largest) => weightBound > largest).length;
+    this.keyDigits = keysFitInt32 ? 1 : 2;
+    this.parts = this.#parts(needs);
+    if (this.bodyBits > MOST_BODY_BITS || this.headWords > MOST_HEAD_WORDS)
+      throw new InvalidParamsError('the bounds need ciphertexts of more bits than the kernels work with', {
+        bodyBits: this.bodyBits,
+        headWords: this.headWords,
+      });
+  }
+
+  /** From the bound of {@link FractionParts}: exact parts as wide as rounding to integers allows, as many as the rest needs. */
+  #parts({ packing, rank, results, keyNorm }: PrecisionNeeds): FractionParts {
+    const dimension = packing * rank;
+    const digitNorm = Math.sqrt(dimension) * 2 ** (KEY_DIGIT_BITS - 1);
+    const norm =
+      this.keyDigits === 1
+        ? keyNorm
+        : Math.max(digitNorm, keyNorm / 2 ** KEY_DIGIT_BITS + digitNorm / 2 ** 22);
+    const operations = 13 * Math.log2(packing / 2) + 2 * rank + 8;
+    // Of a product with fractions up to 1/2.
+    const error = (norm * Math.sqrt(dimension) * operations) / 2 ** 54;
+    const bits = Math.min(MOST_PART_BITS, Math.floor(Math.log2(PART_ERROR / error)));
+    const exact = Math.max(
+      0,
+      Math.ceil(Math.log2((error * this.keyDigits * results) / PRODUCT_ERROR) / bits),
+    );
+    if (bits < 1 || bits * exact > MOST_SPLIT_BITS)
+      throw new InvalidParamsError('the keys are too large for exact products', { bits, exact });
+    return { bits, exact };
+  }
+}

@@ -1,0 +1,196 @@
+/** {@link Kernel.fractionDot}, {@link Kernel.roundFractions} and {@link Kernel.fractionSums} as plain loops, for the kernels that have none of their own. */
+import type { CanonicalEmbedding } from './canonical-embedding.ts';
+import type { FractionParts, Kernel, RingTables, Words } from './kernel.ts';
+import { checkFractionDot, checkFractionSums, checkRoundFractions } from './preconditions.ts';
+
+/** 1.5 * 2^52: adding and subtracting it rounds a double below 2^51 to the nearest integer. */
+const TO_INTEGER = 6_755_399_441_055_744;
+/** The rest is rounded to so many bits behind the point. */
+const REST_BITS = 48;
+/** Bits of a limb in {@link fractionSumsByLimbs}: two hold a residue, products of two are exact. */
+const LIMB_BITS = 25;
+const LIMB = 2 ** LIMB_BITS;
+/** Bits behind those that are kept. */
+export const GUARD_BITS = 3 * LIMB_BITS;
+
+/** Coefficients of part `index` of the polynomials b, as integers; the rest, in units of 2^-64, is the part behind the exact ones. */
+function fractionPart(b: Uint32Array, words: number, { bits, exact }: FractionParts, index: number) {
+  const out = new Float64Array(b.length / words);
+  let offset = 0n;
+  for (let i = 0; i <= exact; i++) offset += 1n << BigInt(63 - bits * i);
+  const [high, low] = [Number(offset >> 32n), Number(offset & 0xffff_ffffn)];
+  const isRest = index === exact;
+  const below = isRest ? 0 : 64 - bits * (index + 1);
+  const width = isRest ? 64 - bits * exact : bits;
+  for (let i = 0; i < out.length; i++) {
+    const w1 = (b[i * words + 1] as number) + low;
+    const w0 = ((b[i * words] as number) + high + (w1 >= 2 ** 32 ? 1 : 0)) % 2 ** 32;
+    const value = bitField(w0, w1 % 2 ** 32, below, width) - 2 ** (width - 1);
+    out[i] = isRest && words > 2 ? value + (b[i * words + 2] as number) * 2 ** -32 : value;
+  }
+  return out;
+}
+
+/** `width` bits of w0 2^32 + w1 from place `below` on. */
+function bitField(w0: number, w1: number, below: number, width: number): number {
+  const end = below + width;
+  const high = end <= 32 ? 0 : Math.floor((w0 % 2 ** (end - 32)) / 2 ** Math.max(0, below - 32));
+  if (below >= 32) return high;
+  const low = Math.floor((end < 32 ? w1 % 2 ** end : w1) / 2 ** below);
+  return high * 2 ** (32 - below) + low;
+}
+
+/** Slot values of polynomials: one run of `slots` for each. */
+class Spectra {
+  readonly re: Float64Array;
+  readonly im: Float64Array;
+
+  constructor(kernel: Kernel, embedding: CanonicalEmbedding, coefficients: Float64Array) {
+    const { slots } = embedding;
+    this.re = new Float64Array(coefficients.length / 2);
+    this.im = new Float64Array(coefficients.length / 2);
+    for (let at = 0; at < this.re.length; at += slots) {
+      const [re, im] = [this.re.subarray(at, at + slots), this.im.subarray(at, at + slots)];
+      kernel.unembed(embedding, re, im, coefficients.subarray(2 * at, 2 * (at + slots)), 0, 1);
+    }
+  }
+}
+
+export function fractionDotByParts(
+  kernel: Kernel,
+  embedding: CanonicalEmbedding,
+  out: Float64Array,
+  values: Int32Array,
+  b: Uint32Array,
+  words: number,
+  parts: FractionParts,
+): void {
+  const { rows, terms } = checkFractionDot(embedding, out, values, b, words, parts);
+  const { slots } = embedding;
+  const n = 2 * slots;
+  const spectra = Array.from(
+    { length: parts.exact + 1 },
+    (_, i) => new Spectra(kernel, embedding, fractionPart(b, words, parts, i)),
+  );
+  const [re, im, product] = [new Float64Array(slots), new Float64Array(slots), new Float64Array(n)];
+  for (let row = 0; row < rows; row++) {
+    const own = Float64Array.from(values.subarray(row * terms * n, (row + 1) * terms * n));
+    const spectrum = new Spectra(kernel, embedding, own);
+    const total = out.subarray(row * n, (row + 1) * n).fill(0);
+    spectra.forEach((part, index) => {
+      sumOfProducts(re, im, spectrum, part);
+      const isRest = index === parts.exact;
+      kernel.embed(embedding, re, im, product, 0, (isRest ? 2 ** (REST_BITS - 64) : 1) / slots, Infinity);
+      const unit = 2 ** -(isRest ? REST_BITS : parts.bits * (index + 1));
+      for (let i = 0; i < n; i++) {
+        const value = product[i] * unit;
+        total[i] += value - (value + TO_INTEGER - TO_INTEGER);
+      }
+    });
+    for (let i = 0; i < n; i++) total[i] -= total[i] + TO_INTEGER - TO_INTEGER;
+    own.fill(0);
+    spectrum.re.fill(0);
+    spectrum.im.fill(0);
+  }
+}
+
+/** {@link Kernel.roundFractions}. */
+export function roundFractionsByLoops(
+  out: Float64Array,
+  distances: Float64Array,
+  digits: Int32Array,
+  masks: Float64Array,
+  n: number,
+  digitBits: number,
+  results: number,
+): void {
+  const { steps, count } = checkRoundFractions(out, distances, digits, masks, n, digitBits);
+  for (let row = 0; row < distances.length; row++) {
+    const [from, first] = [row * n, row * n * steps];
+    let farthest = 0;
+    for (let j = 0; j < n; j++) {
+      let value = digits[first + j] * 2 ** -32 - masks[from + j];
+      let unit = 2 ** -32;
+      for (let at = first + n + j; at < first + steps * n; at += n) {
+        unit *= 2 ** -digitBits;
+        value += digits[at] * unit;
+      }
+      value = (value - (value + TO_INTEGER - TO_INTEGER)) * results;
+      const distance = value - (value + TO_INTEGER - TO_INTEGER);
+      farthest = Math.max(farthest, Math.abs(distance));
+      // Adding zero makes -0 an ordinary 0.
+      if (j < count) out[row * count + j] = value - distance + 0;
+    }
+    distances[row] = farthest;
+  }
+}
+
+/** Term after term; the order of the operations fixes the bits. */
+function sumOfProducts(re: Float64Array, im: Float64Array, a: Spectra, b: Spectra): void {
+  const slots = re.length;
+  re.fill(0);
+  im.fill(0);
+  for (let at = 0; at < a.re.length; at += slots) {
+    for (let j = 0; j < slots; j++) {
+      const [x, y, c, s] = [a.re[at + j], a.im[at + j], b.re[at + j], b.im[at + j]];
+      re[j] = re[j] + x * c - y * s;
+      im[j] = im[j] + x * s + y * c;
+    }
+  }
+}
+
+/** 2^(32 words + guard bits) / q, rounded down, in limbs from the lowest. */
+function reciprocalLimbs(q: number, words: number): number[] {
+  let value = (1n << BigInt(32 * words + GUARD_BITS)) / BigInt(q);
+  const limbs: number[] = [];
+  for (; value > 0n; value >>= BigInt(LIMB_BITS)) limbs.push(Number(value % BigInt(LIMB)));
+  return limbs;
+}
+
+/** In limbs of 25 bits, whose products and their sums are exact doubles. */
+export function fractionSumsByLimbs(
+  ring: RingTables,
+  out: Uint32Array,
+  a: Words,
+  words: number,
+  mods: readonly number[],
+): void {
+  const count = checkFractionSums(ring, out, a, words, mods);
+  const { n } = ring;
+  const factors = mods.map((limb) => reciprocalLimbs(ring.moduli[limb] as number, words));
+  const limbs = Math.ceil((32 * words + GUARD_BITS) / LIMB_BITS);
+  const sum = new Float64Array(limbs);
+  const halves = a.u32();
+  for (let i = 0; i < count * n; i++) {
+    sum.fill(0);
+    sum[2] = LIMB / 2;
+    factors.forEach((factor, l) => {
+      const at = 2 * ((Math.floor(i / n) * mods.length + l) * n + (i % n));
+      const [low, high] = [halves[at] as number, halves[at + 1] as number];
+      const [y0, y1] = [low % LIMB, Math.floor(low / LIMB) + high * 2 ** (32 - LIMB_BITS)];
+      for (let j = 0; j < limbs; j++)
+        sum[j] += y0 * (factor[j] ?? 0) + (j > 0 ? y1 * (factor[j - 1] ?? 0) : 0);
+      carry(sum);
+    });
+    for (let w = 0; w < words; w++) out[(i + 1) * words - 1 - w] = bitsOfLimbs(sum, GUARD_BITS + 32 * w);
+  }
+}
+
+/** Limbs below 2^25 again, what is over the last forgotten. */
+function carry(limbs: Float64Array): void {
+  let over = 0;
+  for (let j = 0; j < limbs.length; j++) {
+    const value = limbs[j] + over;
+    over = Math.floor(value / LIMB);
+    limbs[j] = value - over * LIMB;
+  }
+}
+
+/** 32 bits from place `from` on. */
+function bitsOfLimbs(limbs: Float64Array, from: number): number {
+  const [first, skipped] = [Math.floor(from / LIMB_BITS), from % LIMB_BITS];
+  let value = 0;
+  for (let j = first; j < limbs.length && (j - first) * LIMB_BITS < skipped + 32; j++)
+    value += Math.floor((limbs[j] * 2 ** ((j - first) * LIMB_BITS)) / 2 ** skipped) % 2 ** 32;
+  return value % 2 ** 32;
+}

@@ -1,0 +1,63 @@
+/** Cases of fractions modulo 1: rows of the table in cases.ts. */
+import { CanonicalEmbedding } from '../../src/kernel/canonical-embedding.ts';
+import type { FractionParts } from '../../src/kernel/kernel.ts';
+import type { Bench, Row } from './cases.ts';
+
+export const fractionSumsRow =
+  (words: number): Row =>
+  (bench) =>
+    [[0], [2, 1], [0, 1, 2, 3], [3, 2, 0]].map((mods) => {
+      const out = new Uint32Array(2 * bench.n * words).fill(7);
+      bench.kernel.fractionSums(bench.ring, out, bench.polynomials(2, mods), words, mods);
+      return out;
+    });
+
+/** Any word, the ends of the range often. */
+function anyWord(bench: Bench): number {
+  const edges = [0, 1, 2 ** 31, 2 ** 31 - 1, 2 ** 32 - 1];
+  const choice = bench.below(12);
+  return choice < edges.length ? (edges[choice] as number) : bench.below(2 ** 32);
+}
+
+/** Two rows of integers below 2^bits, also such that the exact parts are none any more: the doubles must be the same all the same. */
+const fractionDotRow =
+  (slots: number, terms: number, words: number, parts: FractionParts, bits: number): Row =>
+  (bench) => {
+    const values = Int32Array.from({ length: 4 * slots * terms }, () =>
+      bench.below(9) === 0 ? -(2 ** (bits - 1)) : bench.below(2 ** bits) - 2 ** (bits - 1),
+    );
+    const b = Uint32Array.from({ length: 2 * slots * terms * words }, () => anyWord(bench));
+    const out = new Float64Array(4 * slots).fill(7);
+    bench.kernel.fractionDot(new CanonicalEmbedding(slots), out, values, b, words, parts);
+    return [out];
+  };
+
+export const FRACTION_DOT_ROWS: readonly Row[] = [
+  fractionDotRow(1, 1, 2, { bits: 8, exact: 3 }, 20),
+  fractionDotRow(2, 3, 2, { bits: 12, exact: 2 }, 32),
+  fractionDotRow(4, 7, 3, { bits: 11, exact: 4 }, 24),
+  fractionDotRow(16, 5, 4, { bits: 1, exact: 1 }, 8),
+  fractionDotRow(32, 64, 2, { bits: 8, exact: 3 }, 30),
+  fractionDotRow(128, 3, 3, { bits: 16, exact: 3 }, 12),
+  fractionDotRow(64, 2, 2, { bits: 9, exact: 0 }, 30),
+];
+
+/** Digits and masks of any size; the first values alone are wanted. */
+const roundFractionsRow =
+  (n: number, steps: number, count: number, digitBits: number, results: number): Row =>
+  (bench) => {
+    const rows = 3;
+    const digits = Int32Array.from({ length: rows * steps * n }, () => anyWord(bench));
+    const masks = Float64Array.from({ length: rows * n }, () => bench.below(2 ** 48 + 1) * 2 ** -48 - 0.5);
+    masks[1] = -0;
+    const [out, distances] = [new Float64Array(rows * count).fill(7), new Float64Array(rows).fill(7)];
+    bench.kernel.roundFractions(out, distances, digits, masks, n, digitBits, results);
+    return [out, distances];
+  };
+
+export const ROUND_FRACTIONS_ROWS: readonly Row[] = [
+  roundFractionsRow(4, 1, 4, 0, 3),
+  roundFractionsRow(8, 2, 3, 12, 2 ** 24 + 1),
+  roundFractionsRow(64, 3, 64, 9, 2 ** 35 + 7),
+  roundFractionsRow(128, 4, 90, 16, 2 ** 41 + 1),
+];
