@@ -76,7 +76,7 @@ export class AxisPolicy {
 
   /** Notes issued rows; returns those that raised the rank. */
   note(weights: Int32Array, random: RandomSource): Int32Array[] {
-    return this.issued.addAll(this.#rows(weights), random);
+    return this.issued.addAll(weights, random);
   }
 
   /** Notes rows that each raised the rank when they were issued. */

@@ -30,6 +30,8 @@ export function fittingPacking(sizes: InnerProductSpec, vectors: number): number
 export class LatticeSchemes implements Disposable {
   readonly #kernel: Kernel;
   readonly #schemes = new Map<string, LatticeInnerProduct>();
+  /** Digests of the specifications that were asked for: every request does. */
+  readonly #digests = new WeakMap<DatasetSpec, string>();
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
@@ -37,7 +39,9 @@ export class LatticeSchemes implements Disposable {
 
   /** Made at first need, kept until disposal. @throws {InvalidParamsError} {@link InsecureParamsError} */
   readonly schemeFor = (spec: DatasetSpec, axis: AxisName): LatticeInnerProduct => {
-    const name = `${datasetDigest(spec)} ${axis}`;
+    const digest = this.#digests.get(spec) ?? datasetDigest(spec);
+    this.#digests.set(spec, digest);
+    const name = `${digest} ${axis}`;
     let scheme = this.#schemes.get(name);
     if (scheme === undefined) {
       const sizes = axisSizes(spec, axis);

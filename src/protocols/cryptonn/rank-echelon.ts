@@ -8,8 +8,11 @@
  */
 import { shake256 } from '@noble/hashes/sha3.js';
 import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
+import { indexBeyond } from '../../base/integer-bound.ts';
 import type { RandomSource } from '../../base/random.ts';
+import { rowsOf } from '../../fe/object-header.ts';
 import { PrimeEchelon } from './prime-echelon.ts';
+import { SparseRows } from './sparse-rows.ts';
 
 /** 2^26 minus 5, 27 and 45. */
 const PRIMES = [67_108_859, 67_108_837, 67_108_819] as const;
@@ -22,7 +25,7 @@ export class RankEchelon {
   readonly length: number;
   readonly #echelons: readonly PrimeEchelon[];
   /** The vectors of the last {@link RankEchelon.addAll}, all of them inside. */
-  #latest: readonly ArrayLike<number>[] = [];
+  #latest: Int32Array | undefined;
 
   constructor(length: number) {
     this.length = length;
@@ -36,92 +39,80 @@ export class RankEchelon {
 
   /** True when the vector is a rational combination of those added. @throws {ShapeError} @throws {OutOfRangeError} */
   contains(vector: ArrayLike<number>): boolean {
-    this.#check(vector);
-    return this.#echelons.every((echelon) => echelon.residual(vector, LARGEST_ENTRY) === undefined);
+    const row = this.#checked(vector);
+    return this.#echelons.every((echelon) => echelon.contains(row, LARGEST_ENTRY));
   }
 
   /** Adds the vector to the span; true when that raised the rank. @throws {ShapeError} @throws {OutOfRangeError} */
   add(vector: ArrayLike<number>): boolean {
-    this.#check(vector);
-    return this.#insert(vector);
+    return this.#insert(this.#checked(vector))[0] === 1;
   }
 
   /**
-   * Adds all vectors; returns those that raised the rank. Where the call before brought as many vectors, the differences from them are
-   * looked at instead, which span the same with what is known: those of a training step are zero nearly everywhere.
+   * Adds `[count, length]` vectors; returns those that raised the rank. Where the call before brought as many, the differences from
+   * them are looked at instead, which span the same with what is known: those of a training step are zero nearly everywhere.
    *
    * When a random combination of them lies in the span, all of them are taken to do so: where one is outside modulo a prime, that
    * happens for one in 2^26 choices of its coefficient, which are independent for each prime.
    * @throws {ShapeError} @throws {OutOfRangeError} as long as there is something left to add.
    */
-  addAll<T extends ArrayLike<number>>(vectors: readonly T[], random: RandomSource): T[] {
-    if (vectors.length === 0 || this.rank === this.length) {
-      this.#latest = [];
+  addAll(vectors: Int32Array, random: RandomSource): Int32Array[] {
+    const { length } = this;
+    if (this.rank === length) {
+      this.#latest = undefined;
       return [];
     }
-    for (const vector of vectors) this.#check(vector);
-    const changes = vectors.map((vector, i) => sparser(vector, this.#latest[i]));
-    const raised = this.#containsAll(changes, random)
-      ? []
-      : vectors.filter((_, i) => this.#insert(changes[i] as ArrayLike<number>));
-    this.#latest = vectors.map((vector) => new Int32Array(vector));
-    return raised;
+    const count = rowsOf('key vectors', vectors, length);
+    const beyond = indexBeyond(vectors, LARGEST_ENTRY);
+    if (beyond >= 0) throw tooLarge(beyond % length, vectors[beyond] as number);
+    const changes = new SparseRows();
+    const known = this.#latest?.length === vectors.length ? this.#latest : new Int32Array(vectors.length);
+    for (let i = 0; i < count; i++) changes.pushChange(vectors, known, i * length, length);
+    const raised = this.#containsAll(changes, random) ? undefined : this.#insert(changes);
+    known.set(vectors);
+    this.#latest = known;
+    const out: Int32Array[] = [];
+    raised?.forEach((isRaised, i) => {
+      if (isRaised === 1) out.push(vectors.subarray(i * length, (i + 1) * length));
+    });
+    return out;
   }
 
-  #insert(vector: ArrayLike<number>): boolean {
-    if (this.rank === this.length) return false;
-    let raised = false;
-    for (const echelon of this.#echelons) {
-      const residual = echelon.residual(vector, LARGEST_DIFFERENCE);
-      if (residual === undefined) continue;
-      echelon.insert(residual);
-      raised = true;
-    }
-    return raised;
+  /** Marks the rows that raised the rank. */
+  #insert(rows: SparseRows): Uint8Array {
+    const raised = new Uint8Array(rows.count);
+    if (this.rank === this.length) return raised;
+    const needed = this.#echelons.map((echelon) => echelon.addAll(rows, LARGEST_DIFFERENCE, raised));
+    // Nothing raises a full rank, whatever a prime says under which the others are still behind.
+    return raised.fill(0, Math.min(...needed));
   }
 
-  #containsAll(vectors: readonly ArrayLike<number>[], random: RandomSource): boolean {
-    const count = vectors.length;
+  #containsAll(rows: SparseRows, random: RandomSource): boolean {
+    const { count } = rows;
     const bytes = shake256(random.seed(), { dkLen: COEFFICIENT_BYTES * count * PRIMES.length });
     const view = new DataView(bytes.buffer, bytes.byteOffset);
-    const places = vectors.map(placesOf);
     return this.#echelons.every((echelon, e) => {
       const coefficients = Float64Array.from(
         { length: count },
         (_, i) => view.getUint32(COEFFICIENT_BYTES * (e * count + i), true) % echelon.prime,
       );
-      return echelon.containsCombination(vectors, places, coefficients);
+      return echelon.containsCombination(rows, coefficients);
     });
   }
 
-  #check(vector: ArrayLike<number>): void {
+  #checked(vector: ArrayLike<number>): SparseRows {
     if (vector.length !== this.length) throw new ShapeError('a key vector', this.length, vector.length);
     for (let i = 0; i < vector.length; i++) {
       const value = vector[i] as number;
-      if (!(value <= LARGEST_ENTRY && value >= -LARGEST_ENTRY && Number.isInteger(value)))
-        throw new OutOfRangeError(`entry ${i} of a key vector`, `an integer up to ${LARGEST_ENTRY}`, value);
+      const isBounded = value <= LARGEST_ENTRY && value >= -LARGEST_ENTRY && Number.isInteger(value);
+      if (!isBounded) throw tooLarge(i, value);
     }
+    const rows = new SparseRows();
+    rows.push(vector);
+    return rows;
   }
 }
 
-/** Where a vector is not zero. */
-function placesOf(vector: ArrayLike<number>): Uint32Array {
-  const out = new Uint32Array(vector.length);
-  let count = 0;
-  for (let j = 0; j < out.length; j++) if (vector[j] !== 0) out[count++] = j;
-  return out.subarray(0, count);
-}
-
-/** The vector or its difference from a known one, whichever has more zeros. */
-function sparser(vector: ArrayLike<number>, known: ArrayLike<number> | undefined): ArrayLike<number> {
-  if (known === undefined) return vector;
-  const difference = new Int32Array(vector.length);
-  let saved = 0;
-  for (let j = 0; j < difference.length; j++) {
-    const value = vector[j] as number;
-    difference[j] = value - (known[j] as number);
-    if (difference[j] === 0) saved++;
-    if (value === 0) saved--;
-  }
-  return saved > 0 ? difference : vector;
+function tooLarge(index: number, value: number): OutOfRangeError {
+  return new OutOfRangeError(`entry ${index} of a key vector`, `an integer up to ${LARGEST_ENTRY}`, value);
 }

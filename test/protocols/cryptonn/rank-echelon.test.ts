@@ -30,6 +30,8 @@ function exactRank(rows: readonly (readonly number[])[]): number {
   return rank;
 }
 
+const flat = (rows: readonly Int32Array[]) => Int32Array.from(rows.flatMap((row) => [...row]));
+
 test('the rank is that of exact elimination, and the span contains exactly the combinations', () => {
   const entry = fc.integer({ min: -3, max: 3 });
   const matrix = fc
@@ -71,12 +73,12 @@ test('many vectors at once raise the rank as one after another, whether none, so
   const known = Array.from({ length: 8 }, vector);
   const sum = Int32Array.from(known[0]!, (value, j) => (value - known[1]![j]!) >> 1);
   const even = known.map((row) => row.map((value) => 2 * (value >> 2)));
-  for (const rows of [known, [sum, ...even], known, [known[3]!, vector(), known[5]!], known, []]) {
-    const raised = together.addAll(rows, systemRandom);
+  for (const rows of [known, [sum, ...even], known, [known[3]!, vector(), known[5]!], known]) {
+    const raised = together.addAll(flat(rows), systemRandom);
     expect(raised).toEqual(rows.filter((row) => apart.add(row)));
     expect(together.rank).toBe(apart.rank);
   }
-  expect(() => together.addAll([new Int32Array(59)], systemRandom)).toThrow(ShapeError);
+  expect(() => together.addAll(new Int32Array(59), systemRandom)).toThrow(ShapeError);
 });
 
 test('a slowly changing matrix raises the rank as its rows do by themselves', () => {
@@ -86,7 +88,7 @@ test('a slowly changing matrix raises the rank as its rows do by themselves', ()
     Int32Array.from({ length: 40 }, () => generator.below(255) - 127),
   );
   for (let step = 0; step < 30; step++) {
-    expect(together.addAll(rows, systemRandom)).toEqual(rows.filter((row) => apart.add(row)));
+    expect(together.addAll(flat(rows), systemRandom)).toEqual(rows.filter((row) => apart.add(row)));
     rows = rows.map((row) => {
       const next = row.slice();
       // Rows that stay the same and rows that come back are among them.
@@ -96,6 +98,32 @@ test('a slowly changing matrix raises the rank as its rows do by themselves', ()
   }
   expect(together.rank).toBe(apart.rank);
   expect(together.rank).toBeGreaterThan(20);
+});
+
+test('more vectors at once than are eliminated together, up to the full rank and beyond', () => {
+  const generator = new SeededGenerator(7);
+  for (const length of [97, 130]) {
+    const [together, apart] = [new RankEchelon(length), new RankEchelon(length)];
+    // Zeros, copies and what is nearly a sum in between; wide entries and narrow ones.
+    let rows = Array.from({ length: 50 }, (_, i) =>
+      Int32Array.from({ length }, () => generator.below(i % 2 ? 9 : 2 ** 15) - (i % 2 ? 4 : 2 ** 14)),
+    );
+    for (let step = 0; together.rank < length; step++) {
+      expect(together.addAll(flat(rows), systemRandom)).toEqual(rows.filter((row) => apart.add(row)));
+      expect(together.rank).toBe(apart.rank);
+      expect(together.contains(rows[3]!)).toBe(true);
+      rows = rows.map((row, i) =>
+        Int32Array.from(row, (value, j) => {
+          if (i === 9) return 0;
+          if (i === 11) return rows[2]![j]!;
+          if (i === 40) return (rows[5]![j]! - rows[7]![j]!) >> 2;
+          return generator.below(6) === 0 ? generator.below(255) - 127 : value;
+        }),
+      );
+    }
+    expect(together.addAll(flat(rows), systemRandom)).toEqual([]);
+    expect(apart.add(rows[0]!)).toBe(false);
+  }
 });
 
 test('refuses other lengths and entries that are no bounded integers, naming the index', () => {
