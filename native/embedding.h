@@ -16,6 +16,13 @@ struct EmbeddingRoots {
   const double* sin;
 };
 
+// Where slot values of polynomials stand: real parts, the imaginary ones `imaginary` doubles behind them, twice as far the next
+// polynomial. Large ones lie a cache line further apart than they are long, or all of them would compete for the same lines.
+struct SlotLayout {
+  size_t slots, imaginary;
+  explicit SlotLayout(size_t slots) : slots(slots), imaginary(slots < 128 ? slots : slots + 8) {}
+};
+
 // 1 + lowDigits digits make a value: words of 2^-32, then each in units of digitUnit of those before.
 struct FractionRounding {
   size_t lowDigits;
@@ -30,9 +37,11 @@ struct EmbeddingLoops {
                 double bound);
   // The coefficients at in[k gap], divided by `scale`, to slot values.
   void (*unembed)(const EmbeddingRoots& roots, double* re, double* im, const double* in, size_t gap, double scale);
-  // Sums of products, slot by slot, over `terms` pairs of slot values, term after term: a and b hold for each term `slots` real,
-  // then `slots` imaginary parts.
-  void (*sumProducts)(size_t slots, size_t terms, const double* a, const double* b, double* re, double* im);
+  // Sums of products, slot by slot, over the pairs of `terms` polynomials, term after term: of a with each of `factors` operands b, which
+  // placeFactor put there polynomial by polynomial: so that they are read in the order in which they stand.
+  void (*sumProducts)(const SlotLayout& layout, size_t terms, const double* a, const double* b, size_t factors, double* out);
+  void (*placeFactor)(const SlotLayout& layout, size_t terms, size_t t, size_t factors, size_t f, double* b,
+                      const double* values);
   // unembed of integers, without a scale.
   void (*unembedIntegers)(const EmbeddingRoots& roots, double* re, double* im, const int32_t* in);
   // embed, of which the coefficients times `unit` modulo 1 are added to total; the second reduces the sum, too.

@@ -3,7 +3,7 @@
 namespace subrosa {
 
 const EmbeddingLoops avx2Embedding = {
-    embedAll,           unembedAll, sumProductsAll,
+    embedAll,           unembedAll, sumProductsAll, placeFactorAll,
     unembedIntegersAll, {embedFractionsAll<false>, embedFractionsAll<true>}, roundFractionsAll};
 
 }  // namespace subrosa

@@ -323,27 +323,68 @@ inline void unembedFrom(const EmbeddingRoots& roots, double* re, double* im, con
   if (2 * half <= slots) oneStage(roots, x, half, step);
 }
 
-template <typename V, typename Load>
-inline Complex<V> sumOfProducts(size_t slots, size_t terms, const double* a, const double* b, const Load& load) {
-  Complex<V> sum = {};
-  for (size_t t = 0; t < terms; t++, a += 2 * slots, b += 2 * slots) {
-    const V x = load(a), y = load(a + slots), c = load(b), s = load(b + slots);
-    sum.re = sum.re + x * c - y * s;
-    sum.im = sum.im + x * s + y * c;
+// How many slots stand side by side in the other operands of EmbeddingLoops::sumProducts.
+constexpr size_t sideBySide(size_t slots) { return slots < 4 ? 1 : 4; }
+
+// At the slots from j on: several operands at once, whose sums do not wait for each other.
+template <size_t count, typename V, typename Load, typename Store>
+inline void sumOfProducts(const SlotLayout& layout, size_t terms, const double* a, const double* b, size_t factors,
+                          double* out, const Load& load, const Store& store) {
+  constexpr size_t width = sizeof(V) / sizeof(double);
+  const size_t im = layout.imaginary;
+  Complex<V> sums[count] = {};
+  for (size_t t = 0; t < terms; t++, a += 2 * im, b += factors * 2 * width) {
+    const V x = load(a), y = load(a + im);
+#pragma GCC unroll 4
+    for (size_t f = 0; f < count; f++) {
+      const V c = load(b + f * 2 * width), s = load(b + f * 2 * width + width);
+      sums[f].re = sums[f].re + x * c - y * s;
+      sums[f].im = sums[f].im + x * s + y * c;
+    }
   }
-  return sum;
+  for (size_t f = 0; f < count; f++) {
+    store(out + f * 2 * im, sums[f].re);
+    store(out + f * 2 * im + im, sums[f].im);
+  }
 }
 
-inline void sumProductsAll(size_t slots, size_t terms, const double* a, const double* b, double* re, double* im) {
-  if (slots < 4) {
-    for (size_t j = 0; j < slots; j++) {
-      const auto sum = sumOfProducts<double>(slots, terms, a + j, b + j, [](const double* x) { return *x; });
-      re[j] = sum.re, im[j] = sum.im;
-    }
+template <size_t count>
+inline void sumProductsBy(const SlotLayout& layout, size_t terms, const double* a, const double* b, size_t factors,
+                          double* out) {
+  const size_t perSlot = terms * factors * 2;
+  if (sideBySide(layout.slots) == 1) {
+    for (size_t j = 0; j < layout.slots; j++)
+      sumOfProducts<count, double>(
+          layout, terms, a + j, b + j * perSlot, factors, out + j, [](const double* x) { return *x; },
+          [](double* to, double x) { *to = x; });
     return;
   }
-  const Arrays out = {re, im};
-  for (size_t j = 0; j < slots; j += 4) out.store(j, sumOfProducts<Four>(slots, terms, a + j, b + j, loadFour));
+  for (size_t j = 0; j < layout.slots; j += 4)
+    sumOfProducts<count, Four>(layout, terms, a + j, b + j * perSlot, factors, out + j, loadFour, storeFour);
+}
+
+inline void sumProductsAll(const SlotLayout& layout, size_t terms, const double* a, const double* b, size_t factors,
+                           double* out) {
+  size_t done = 0;
+  const size_t width = sideBySide(layout.slots);
+  const auto at = [&](auto by) {
+    by(layout, terms, a, b + done * 2 * width, factors, out + done * 2 * layout.imaginary);
+  };
+  for (; done + 4 <= factors; done += 4) at(sumProductsBy<4>);
+  if (factors - done == 3) at(sumProductsBy<3>);
+  if (factors - done == 2) at(sumProductsBy<2>);
+  if (factors - done == 1) at(sumProductsBy<1>);
+}
+
+// The slot values of one polynomial, number t, to their places among the other operands, as number f.
+inline void placeFactorAll(const SlotLayout& layout, size_t terms, size_t t, size_t factors, size_t f, double* b,
+                           const double* values) {
+  const size_t width = sideBySide(layout.slots);
+  for (size_t j = 0; j < layout.slots; j += width) {
+    double* to = b + ((j / width * terms + t) * factors + f) * 2 * width;
+    __builtin_memcpy(to, values + j, width * sizeof(double));
+    __builtin_memcpy(to + width, values + layout.imaginary + j, width * sizeof(double));
+  }
 }
 
 inline bool embedAll(const EmbeddingRoots& roots, double* out, size_t gap, double* re, double* im, double factor,

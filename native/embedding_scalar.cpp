@@ -4,7 +4,7 @@ namespace subrosa {
 
 const EmbeddingLoops& embeddingLoops(Isa isa) {
   static const EmbeddingLoops scalarEmbedding = {
-    embedAll,           unembedAll, sumProductsAll,
+    embedAll,           unembedAll, sumProductsAll, placeFactorAll,
     unembedIntegersAll, {embedFractionsAll<false>, embedFractionsAll<true>}, roundFractionsAll};
 #ifdef SUBROSA_X86
   if (isa == Isa::avx2 || isa == Isa::avx512Ifma) return avx2Embedding;

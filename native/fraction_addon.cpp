@@ -114,7 +114,7 @@ Napi::Value fractionDot(const Napi::CallbackInfo& info) {
   const Span<double> cos = args.doubles(1, "the cosines");
   const Span<double> sin = args.doubles(2, "the sines", cos.length);
   const Span<double> out = args.doubles(3, "out");
-  const Span<int32_t> values = args.int32s(4, "the values");
+  const Span<int32_t> integers = args.int32s(4, "the values");
   const Span<uint32_t> b = args.uint32s(5, "b");
   const size_t words = static_cast<size_t>(args.integer(6, "the words of a fraction", 2, mostWords));
   const int bits = static_cast<int>(args.integer(7, "the bits of a part", 1, splitBits));
@@ -128,41 +128,45 @@ Napi::Value fractionDot(const Napi::CallbackInfo& info) {
   args.require(terms > 0, "b", "at least one polynomial", "empty");
   args.requireSize(b.length, terms * n * words, "b");
   args.requireSize(out.length, rows * n, "out");
-  args.requireSize(values.length, rows * terms * n, "the values");
+  args.requireSize(integers.length, rows * terms * n, "the values");
   if (!args.ok()) return info.Env().Undefined();
 
   const EmbeddingRoots roots = {slots, cos.data, sin.data};
   const FractionParts parts = {bits, exact};
-  const size_t spectrum = terms * n, partCount = static_cast<size_t>(exact) + 1;
-  // Slot values of polynomials: real, then imaginary parts for each. The caller's scratch: those of b, then a part of b. A thread's:
-  // those of a row, and a sum.
-  double* spectra = static_cast<double*>(threadScratch(0, (partCount + 1) * spectrum * sizeof(double)));
+  const SlotLayout layout(slots);
+  const size_t im = layout.imaginary, polynomial = 2 * im, spectrum = terms * polynomial;
+  const size_t partCount = static_cast<size_t>(exact) + 1;
+  // The caller's scratch: slot values of all parts of b, a part of b, slot values of one polynomial. A thread's: those of a row, and sums for all parts.
+  double* spectra = static_cast<double*>(threadScratch(0, (partCount * terms * n + terms * n + polynomial) * sizeof(double)));
   std::atomic<bool> exhausted{spectra == nullptr};
   if (spectra) {
-    double* part = spectra + partCount * spectrum;
+    double *part = spectra + partCount * terms * n, *values = part + terms * n;
     for (size_t p = 0; p < partCount; p++) {
       parts.split(part, b.data, words, terms * n, static_cast<int>(p));
       for (size_t t = 0; t < terms; t++) {
-        double* to = spectra + p * spectrum + t * n;
-        loops.unembed(roots, to, to + slots, part + t * n, 1, 1);
+        loops.unembed(roots, values, values + im, part + t * n, 1, 1);
+        loops.placeFactor(layout, terms, t, partCount, p, spectra, values);
       }
     }
     parallelFor(rows, rows * spectrum >= parallelFrom, [&](size_t row) {
-      double* own = static_cast<double*>(threadScratch(1, (spectrum + n) * sizeof(double)));
+      double* own = static_cast<double*>(threadScratch(1, (spectrum + partCount * polynomial) * sizeof(double)));
       if (!own) {
         exhausted = true;
         return;
       }
-      double *sum = own + spectrum, *total = out.data + row * n;
-      for (size_t t = 0; t < terms; t++)
-        loops.unembedIntegers(roots, own + t * n, own + t * n + slots, values.data + row * spectrum + t * n);
+      double *sums = own + spectrum, *total = out.data + row * n;
+      for (size_t t = 0; t < terms; t++) {
+        double* to = own + t * polynomial;
+        loops.unembedIntegers(roots, to, to + im, integers.data + (row * terms + t) * n);
+      }
       for (size_t i = 0; i < n; i++) total[i] = 0;
+      loops.sumProducts(layout, terms, own, spectra, partCount, sums);
       for (size_t p = 0; p < partCount; p++) {
         const bool isRest = p + 1 == partCount;
-        loops.sumProducts(slots, terms, own, spectra + p * spectrum, sum, sum + slots);
+        double* sum = sums + p * polynomial;
         const double factor = (isRest ? std::ldexp(1.0, restBits - 64) : 1.0) / static_cast<double>(slots);
         const double unit = std::ldexp(1.0, -(isRest ? restBits : bits * (static_cast<int>(p) + 1)));
-        loops.embedFractions[isRest](roots, total, sum, sum + slots, factor, unit);
+        loops.embedFractions[isRest](roots, total, sum, sum + im, factor, unit);
       }
     });
   }
