@@ -14,6 +14,11 @@ struct Sixteen {
   static T broadcast(int32_t word) { return _mm512_set1_epi32(word); }
   static T gather(const int32_t* p, const int32_t* index) { return _mm512_i32gather_epi32(load(index), p, 4); }
   static T multiplyAdd(T sum, T a, T b) { return _mm512_dpwssd_epi32(sum, a, b); }
+#ifdef SUBROSA_EMULATE_AVX512
+  static void keep(T&, T&) {}
+#else
+  static void keep(T& a, T& b) { asm("" : "+v"(a), "+v"(b)); }
+#endif
   static T lowPairs(T v0, T v1) {
     return _mm512_or_si512(_mm512_and_si512(v0, _mm512_set1_epi32(0xffff)), _mm512_slli_epi32(v1, 16));
   }

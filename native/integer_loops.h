@@ -1,7 +1,8 @@
 // The loops of integer_linear.h over a vector type V of V::lanes 32-bit words, each also read as two int16:
 // load, store, zero, broadcast, gather; multiplyAdd(sum, a, b) = sum + a.first * b.first + a.second * b.second per word;
 // lowPairs and highPairs(v0, v1): the halves of two words side by side; widen: 2 * lanes int8 to int16; join(low, high) =
-// low + (high << 16); add; total: sum of the words.
+// low + (high << 16); add; total: sum of the words; keep: nothing but that both are in registers there, or GCC loads all weights of a
+// step at once and keeps sums in memory for it.
 #pragma once
 
 #include "integer_linear.h"
@@ -67,6 +68,7 @@ void integerTile(const int32_t* strip, const int32_t* panel, size_t pairs, int32
       const T w = V::broadcast(strip[r]);
       low[r] = V::multiplyAdd(low[r], w, x0);
       high[r] = V::multiplyAdd(high[r], w, x1);
+      V::keep(low[r], high[r]);
     }
   }
 #pragma GCC unroll 6

@@ -36,6 +36,7 @@ struct Four {
     }
     return sum;
   }
+  static void keep(T&, T&) {}
   static T lowPairs(T v0, T v1) {
     for (size_t i = 0; i < lanes; i++) v0.word[i] = (v0.word[i] & 0xffff) | v1.word[i] << 16;
     return v0;
