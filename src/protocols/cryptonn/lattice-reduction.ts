@@ -1,109 +1,147 @@
 /**
- * Lattice reduction in exact integers, for attacks of small dimension: Lenstra, Lenstra and Lovasz (1982) in the all-integer form of
- * de Weger (1989) [Cohen, A Course in Computational Algebraic Number Theory, algorithm 2.6.7].
+ * Lattice reduction for attacks of up to about a hundred dimensions: Lenstra, Lenstra and Lovasz (1982) with Gram-Schmidt
+ * coefficients in floating point [Schnorr, Euchner 1994], blocks by enumeration. Vectors are integers, exact below 2^53; rounding may
+ * cost quality, never correctness.
  */
+import { enumerateShortest } from './closest-vector.ts';
 
-/** Lovasz' constant is 3/4. */
-const [DELTA_NUMERATOR, DELTA_DENOMINATOR] = [3n, 4n];
+/** Of Lovasz' condition. */
+const DELTA = 0.99;
+/** Coefficients up to this stay: the exact limit is 1/2, rounding needs some room. */
+const SIZE_LIMIT = 0.51;
+/** Most of the gain is in the first tours. */
+const MOST_TOURS = 16;
 
-const abs = (x: bigint) => (x < 0n ? -x : x);
+export class LatticeBasis {
+  /** Integers. */
+  readonly rows: Float64Array[];
+  /** `mu[i][j]` for j < i, valid for the rows before `#known`. */
+  readonly mu: Float64Array[];
+  /** Squared lengths of the orthogonalised rows. */
+  readonly lengths: Float64Array;
+  #known = 0;
 
-/** The integer closest to a / b for b > 0. */
-function quotient(a: bigint, b: bigint): bigint {
-  const doubled = 2n * a + b;
-  const whole = doubled / (2n * b);
-  return doubled < 0n && whole * 2n * b !== doubled ? whole - 1n : whole;
-}
-
-function inner(a: readonly bigint[], b: readonly bigint[]): bigint {
-  let sum = 0n;
-  for (let i = 0; i < a.length; i++) sum += (a[i] as bigint) * (b[i] as bigint);
-  return sum;
-}
-
-/**
- * A reduced basis of the lattice that linearly independent rows span. Rows are short: the first is at most 2^((n-1)/2) times the
- * shortest vector, in practice far less.
- */
-export function reduceBasis(basis: readonly (readonly bigint[])[]): bigint[][] {
-  const state = new IntegralGramSchmidt(basis);
-  const { rows } = state;
-  for (let k = 1; k < rows.length; ) {
-    state.shorten(k, k - 1);
-    if (state.isOutOfOrder(k)) {
-      state.swap(k);
-      k = Math.max(1, k - 1);
-    } else {
-      for (let l = k - 2; l >= 0; l--) state.shorten(k, l);
-      k++;
-    }
+  /** Of independent rows; they are changed in place. */
+  constructor(rows: readonly Float64Array[]) {
+    this.rows = [...rows];
+    this.mu = rows.map(() => new Float64Array(rows.length));
+    this.lengths = new Float64Array(rows.length);
   }
-  return rows;
-}
 
-/** Gram-Schmidt without fractions: minors d_i of the Gram matrix, and lambda_ij = d_j mu_ij. */
-class IntegralGramSchmidt {
-  readonly rows: bigint[][];
-  /** `minors[i + 1]` is d_i; `minors[0]` is 1. */
-  readonly #minors: bigint[] = [1n];
-  readonly #lambda: bigint[][];
+  /** Makes row k's coefficients; those before are known. */
+  orthogonalise(k: number): void {
+    const row = this.rows[k] as Float64Array;
+    const mu = this.mu[k] as Float64Array;
+    let length = inner(row, row);
+    if (length === 0) throw new RangeError('the rows of a basis are linearly dependent');
+    for (let j = 0; j < k; j++) {
+      const other = this.mu[j] as Float64Array;
+      let r = inner(row, this.rows[j] as Float64Array);
+      for (let i = 0; i < j; i++) r -= (mu[i] as number) * (other[i] as number) * (this.lengths[i] as number);
+      mu[j] = r / (this.lengths[j] as number);
+      length -= r * (mu[j] as number);
+    }
+    // A dependent row goes down until nothing is left of it.
+    this.lengths[k] = Math.max(0, length);
+    this.#known = k + 1;
+  }
 
-  constructor(basis: readonly (readonly bigint[])[]) {
-    this.rows = basis.map((row) => [...row]);
-    this.#lambda = this.rows.map(() => []);
-    for (let k = 0; k < this.rows.length; k++) {
-      const own = this.#lambda[k] as bigint[];
-      for (let j = 0; j <= k; j++) {
-        const other = this.#lambda[j] as bigint[];
-        let u = inner(this.rows[k] as bigint[], this.rows[j] as bigint[]);
-        for (let i = 0; i < j; i++)
-          u = (this.#minor(i) * u - (own[i] as bigint) * (other[i] as bigint)) / this.#minor(i - 1);
-        if (j < k) own.push(u);
-        else this.#minors.push(u);
+  /** Row k less multiples of those before it, until all its coefficients are small; they are known then. */
+  shorten(k: number): void {
+    for (let isChanged = true; isChanged; ) {
+      this.orthogonalise(k);
+      isChanged = false;
+      for (let l = k - 1; l >= 0; l--) {
+        const factor = (this.mu[k] as Float64Array)[l] as number;
+        if (Math.abs(factor) <= SIZE_LIMIT) continue;
+        this.subtract(k, l, Math.round(factor));
+        isChanged = true;
       }
-      if (this.#minor(k) === 0n) throw new RangeError('the rows of a basis are linearly dependent');
     }
   }
 
-  #minor(i: number): bigint {
-    return this.#minors[i + 1] as bigint;
-  }
-
-  /** Subtracts from row k the multiple of row l that brings |mu_kl| to at most 1/2. */
-  shorten(k: number, l: number): void {
-    const [own, other] = [this.#lambda[k] as bigint[], this.#lambda[l] as bigint[]];
-    const d = this.#minor(l);
-    if (2n * abs(own[l] as bigint) <= d) return;
-    const q = quotient(own[l] as bigint, d);
-    const [target, source] = [this.rows[k] as bigint[], this.rows[l] as bigint[]];
-    for (let i = 0; i < target.length; i++) target[i] = (target[i] as bigint) - q * (source[i] as bigint);
-    own[l] = (own[l] as bigint) - q * d;
-    for (let i = 0; i < l; i++) own[i] = (own[i] as bigint) - q * (other[i] as bigint);
+  /** Row k less `factor` times row l, with the coefficients. */
+  subtract(k: number, l: number, factor: number): void {
+    const [row, other] = [this.rows[k] as Float64Array, this.rows[l] as Float64Array];
+    for (let i = 0; i < row.length; i++) row[i] -= factor * (other[i] as number);
+    const [mu, others] = [this.mu[k] as Float64Array, this.mu[l] as Float64Array];
+    for (let i = 0; i < l; i++) mu[i] -= factor * (others[i] as number);
+    mu[l] -= factor;
   }
 
   /** True where Lovasz' condition fails between rows k - 1 and k. */
   isOutOfOrder(k: number): boolean {
-    const d = this.#minor(k - 1);
-    const lambda = (this.#lambda[k] as bigint[])[k - 1] as bigint;
-    const left = DELTA_DENOMINATOR * (this.#minor(k) * this.#minor(k - 2) + lambda * lambda);
-    return left < DELTA_NUMERATOR * d * d;
+    const mu = (this.mu[k] as Float64Array)[k - 1] as number;
+    const before = this.lengths[k - 1] as number;
+    return (this.lengths[k] as number) + mu * mu * before < DELTA * before;
   }
 
-  swap(k: number): void {
-    const { rows } = this;
-    [rows[k - 1], rows[k]] = [rows[k] as bigint[], rows[k - 1] as bigint[]];
-    const [upper, lower] = [this.#lambda[k] as bigint[], this.#lambda[k - 1] as bigint[]];
-    for (let j = 0; j < k - 1; j++) [upper[j], lower[j]] = [lower[j] as bigint, upper[j] as bigint];
-    const lambda = upper[k - 1] as bigint;
-    const [before, d] = [this.#minor(k - 1), this.#minor(k)];
-    const after = (this.#minor(k - 2) * d + lambda * lambda) / before;
-    for (let i = k + 1; i < rows.length; i++) {
-      const row = this.#lambda[i] as bigint[];
-      const t = row[k] as bigint;
-      const moved = (d * (row[k - 1] as bigint) - lambda * t) / before;
-      row[k] = moved;
-      row[k - 1] = (after * t + lambda * moved) / d;
-    }
-    this.#minors[k] = after;
+  /** Row `from` to place `to` before it. */
+  move(from: number, to: number): void {
+    const [row] = this.rows.splice(from, 1);
+    this.rows.splice(to, 0, row as Float64Array);
+    this.#known = Math.min(this.#known, to);
   }
+
+  /** @throws {RangeError} when the rows are dependent. */
+  reduce(): void {
+    for (let k = this.#known; k < this.rows.length; ) {
+      this.shorten(k);
+      if (k > 0 && this.isOutOfOrder(k)) this.move(k, --k);
+      else k++;
+    }
+  }
+
+  /** Blocks of `size` until none gets a shorter first vector [Schnorr, Euchner 1994]. */
+  reduceBlocks(size: number): void {
+    this.reduce();
+    for (let tour = 0; tour < MOST_TOURS; tour++) {
+      let isChanged = false;
+      for (let k = 0; k + 1 < this.rows.length; k++) {
+        const end = Math.min(k + size, this.rows.length);
+        const found = enumerateShortest(this, k, end, DELTA);
+        if (found === null) continue;
+        isChanged = true;
+        this.#insert(k, found);
+      }
+      if (!isChanged) return;
+    }
+  }
+
+  /**
+   * Puts the combination of rows from k on at place k: unimodular steps on pairs of coefficients as in Euclid's algorithm bring them
+   * to a single 1, whose row then is the combination.
+   */
+  #insert(k: number, coefficients: Int32Array): void {
+    const left = Array.from(coefficients);
+    let last = left.length - 1;
+    while (left[last] === 0) last--;
+    for (let i = last - 1; i >= 0; i--) {
+      // sum = a b_i + c b_last; with a = q c + r it is r b_i + c (b_last + q b_i).
+      while (left[i] !== 0) {
+        const q = Math.trunc((left[last] as number) / (left[i] as number));
+        left[last] = (left[last] as number) - q * (left[i] as number);
+        this.#add(k + i, k + last, q);
+        [left[i], left[last]] = [left[last] as number, left[i] as number];
+        [this.rows[k + i], this.rows[k + last]] = [
+          this.rows[k + last] as Float64Array,
+          this.rows[k + i] as Float64Array,
+        ];
+      }
+    }
+    this.move(k + last, k);
+    this.reduce();
+  }
+
+  #add(k: number, l: number, factor: number): void {
+    const [row, other] = [this.rows[k] as Float64Array, this.rows[l] as Float64Array];
+    for (let i = 0; i < row.length; i++) row[i] += factor * (other[i] as number);
+    this.#known = Math.min(this.#known, k);
+  }
+}
+
+export function inner(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
+  return sum;
 }

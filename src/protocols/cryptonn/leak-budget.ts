@@ -10,7 +10,8 @@ export function boundBits(bound: number): number {
 
 /**
  * Number of keys from which the data is usually the only bounded solution: n bx / (bx + by + log2(n) / 2), for n unknowns of bx bits
- * and key entries of by bits. Lattice reduction reaches it for n up to some tens.
+ * and key entries of by bits. Lattice attacks reach it for n up to some tens and come near
+ * it for a hundred.
  */
 export function uniqueSolutionRank(length: number, inputBound: number, weightBound: number): number {
   const bx = boundBits(inputBound);

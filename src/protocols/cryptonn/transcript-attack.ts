@@ -1,6 +1,6 @@
 /** The attacks on what a faithful trainer kept: which batches its products determine, and their inputs. */
 import { datasetWindows } from './axis-sizes.ts';
-import { recoverBounded } from './lattice-attack.ts';
+import { BoundedSolver } from './lattice-attack.ts';
 import { uniqueSolutionRank } from './leak-budget.ts';
 import { solveForInputs } from './linear-attack.ts';
 import { RankEchelon } from './rank-echelon.ts';
@@ -106,10 +106,12 @@ function recoverBatch(transcript: TrainingTranscript, batch: number): RecoveredB
   return reduceBatch(transcript, batch);
 }
 
-/** Reduction of more unknowns takes minutes per value in this code. */
-const MOST_REDUCED_UNKNOWNS = 16;
-/** Keys over the unique-solution rank with which reduction is tried. */
-const SPARE_KEYS = 1;
+/** Reduction of more unknowns takes minutes. */
+const MOST_REDUCED_UNKNOWNS = 128;
+/** Larger keys would need more than floating point in the reduction. */
+const LARGEST_REDUCED_KEY = 2 ** 12;
+/** With so many a vector has another solution once in a thousand times. */
+const SPARE_BITS = 10;
 
 /**
  * The lattice attack on backward passes of fewer units than the batch has samples: every feature of the batch is a bounded vector of
@@ -123,13 +125,15 @@ function reduceBatch(
   const keys = Int32Array.from(own.flatMap(({ weights }) => weights));
   const rows = keys.length / samples;
   const largest = keys.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
-  if (samples > MOST_REDUCED_UNKNOWNS || rows < uniqueSolutionRank(samples, inputBound, largest) + SPARE_KEYS)
-    return null;
+  if (samples > MOST_REDUCED_UNKNOWNS || largest > LARGEST_REDUCED_KEY) return null;
+  if (rows < uniqueSolutionRank(samples, inputBound, largest)) return null;
   const products = own.flatMap((step) => step.products);
+  const solver = new BoundedSolver(keys, samples, inputBound);
+  if (solver.spareBits < SPARE_BITS) return null;
   const inputs = new Int32Array(samples * features);
   for (let feature = 0; feature < features; feature++) {
     const column = Array.from({ length: rows }, (_, row) => products[row * features + feature] as number);
-    const values = recoverBounded(keys, column, samples, inputBound);
+    const values = solver.solve(column);
     if (values === null) return null;
     for (let s = 0; s < samples; s++) inputs[s * features + feature] = values[s] as number;
   }

@@ -12,6 +12,7 @@ import {
 import {
   parseTranscript,
   TranscriptRecorder,
+  type TrainingTranscript,
   transcriptBytes,
 } from '../../../src/protocols/cryptonn/training-transcript.ts';
 import { attackTranscript } from '../../../src/protocols/cryptonn/transcript-attack.ts';
@@ -20,7 +21,7 @@ import { FAITHFUL } from '../../apps/cryptonn/authority-world.ts';
 const { features, batch, classes } = FAITHFUL;
 
 /** What a trainer with so many units keeps of `steps` steps on one batch; products equal those under encryption. */
-async function transcriptOf(units: number, steps: number) {
+async function transcriptOf(units: number, steps: number, batch = FAITHFUL.batch) {
   const generator = new SeededGenerator(3);
   const inputs = Int32Array.from({ length: batch * features }, () => generator.below(101));
   const labels = Int32Array.from({ length: batch }, () => generator.below(classes));
@@ -30,7 +31,7 @@ async function transcriptOf(units: number, steps: number) {
     upper: [{ kind: 'relu' }, { kind: 'dense', outputs: classes }],
     ...{ gradientBound: 127, learningRate: 0.5, momentum: 0.9, seed: 2, multiply: plainMatrixMultiply },
   });
-  const recorder = new TranscriptRecorder(FAITHFUL, 100);
+  const recorder = new TranscriptRecorder({ ...FAITHFUL, batch }, 100);
   for (let step = 0; step < steps; step++) {
     await trainer.step({
       samples: batch,
@@ -70,6 +71,25 @@ test('one backward pass with fewer units than samples: lattice reduction finds t
   ]);
   expect(attackTranscript((await transcriptOf(3, 1)).transcript).batches).toEqual([]);
 });
+
+test('batches of 32 and 64 from one backward pass of 22 and 40 units, by reduction; of 18 and 30 units nothing is claimed', async () => {
+  for (const [samples, units, tooFew] of [
+    [32, 22, 18],
+    [64, 40, 30],
+  ] as const) {
+    const { inputs, transcript } = await transcriptOf(units, 1, samples);
+    expect(attackTranscript(backwardOf(transcript)).batches).toEqual([
+      { batch: 0, axis: 'gradient', by: 'reduction', requests: 1, inputs },
+    ]);
+    const few = await transcriptOf(tooFew, 1, samples);
+    expect(attackTranscript(backwardOf(few.transcript)).batches).toEqual([]);
+  }
+});
+
+/** Without the forward passes, which give the few features of these samples as well. */
+function backwardOf(transcript: TrainingTranscript): TrainingTranscript {
+  return { ...transcript, steps: transcript.steps.filter(({ axis }) => axis === 'gradient') };
+}
 
 test('forward passes alone do it, too, and one of them is not enough', async () => {
   const { inputs, transcript } = await transcriptOf(20, 3);
