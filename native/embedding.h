@@ -23,7 +23,7 @@ struct SlotLayout {
   explicit SlotLayout(size_t slots) : slots(slots), imaginary(slots < 128 ? slots : slots + 8) {}
 };
 
-// 1 + lowDigits digits make a value: words of 2^-32, then each in units of digitUnit of those before.
+// 2 + lowDigits digits make a value: two halves of a word in units of 2^-32, then each in units of digitUnit of those before.
 struct FractionRounding {
   size_t lowDigits;
   double digitUnit, results;

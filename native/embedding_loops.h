@@ -412,15 +412,21 @@ inline void unembedIntegersAll(const EmbeddingRoots& roots, double* re, double* 
 
 inline void roundFractionsAll(const FractionRounding& how, double* out, double* distances, const int32_t* digits,
                               const double* masks, size_t n) {
+  typedef uint32_t FourWords __attribute__((vector_size(16)));
   const size_t count = how.count;
   const Four results = allFour(how.results);
   Four farthest = {};
   const auto valueAt = [&](size_t j) {
-    Four value = IntegerCoefficients{digits}.four(j) * 0x1p-32 - loadFour(masks + j);
+    FourWords high, low;
+    __builtin_memcpy(&high, digits + j, sizeof high);
+    __builtin_memcpy(&low, digits + n + j, sizeof low);
+    typedef int32_t FourIntegers __attribute__((vector_size(16)));
+    const FourIntegers word = reinterpret_cast<FourIntegers>((high << 16) + low);
+    Four value = __builtin_convertvector(word, Four) * 0x1p-32 - loadFour(masks + j);
     double unit = 0x1p-32;
-    for (size_t d = 1; d <= how.lowDigits; d++) {
+    for (size_t d = 0; d < how.lowDigits; d++) {
       unit *= how.digitUnit;
-      value = value + IntegerCoefficients{digits + d * n}.four(j) * unit;
+      value = value + IntegerCoefficients{digits + (d + 2) * n}.four(j) * unit;
     }
     return fraction(value) * results;
   };

@@ -191,10 +191,10 @@ Napi::Value roundFractions(const Napi::CallbackInfo& info) {
   args.requireSize(masks.length, size, "the masks");
   if (!args.ok()) return info.Env().Undefined();
   const size_t steps = digits.length / size, count = out.length / rows;
-  args.require(steps > 0 && digits.length == steps * size, "the digits", "whole rows", "not");
+  args.require(steps > 1 && digits.length == steps * size, "the digits", "two or more for each value", "not");
   args.require(count <= n && out.length == count * rows, "out", "rows of at most n", "not");
   if (!args.ok()) return info.Env().Undefined();
-  const FractionRounding how = {steps - 1, std::ldexp(1.0, -digitBits), results, count};
+  const FractionRounding how = {steps - 2, std::ldexp(1.0, -digitBits), results, count};
   parallelFor(rows, size >= parallelFrom, [&](size_t row) {
     loops.roundFractions(how, out.data + row * count, distances.data + row, digits.data + row * steps * n,
                          masks.data + row * n, n);

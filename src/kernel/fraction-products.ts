@@ -109,9 +109,10 @@ export function roundFractionsByLoops(
     const [from, first] = [row * n, row * n * steps];
     let farthest = 0;
     for (let j = 0; j < n; j++) {
-      let value = digits[first + j] * 2 ** -32 - masks[from + j];
+      const word = ((digits[first + j] << 16) + digits[first + n + j]) | 0;
+      let value = word * 2 ** -32 - masks[from + j];
       let unit = 2 ** -32;
-      for (let at = first + n + j; at < first + steps * n; at += n) {
+      for (let at = first + 2 * n + j; at < first + steps * n; at += n) {
         unit *= 2 ** -digitBits;
         value += digits[at] * unit;
       }

@@ -162,10 +162,10 @@ export interface Kernel extends Disposable {
     parts: FractionParts,
   ): void;
   /**
-   * Rows of multiples of 1 / K, K = `results`, from digits and masks: value = digits[0] 2^-32 - mask, plus digits[d] 2^-(32 + d
-   * digitBits) for each further digit, modulo 1. out, `[rows, count]` with count <= n, gets the nearest integers to K value of the first `count`;
-   * distances `[rows]` how far the farthest of all n is from its integer. `digits` is `[rows, any number, n]`, `masks` `[rows, n]` within
-   * [-1/2, 1/2]; n is a multiple of 4, K below 2^42.
+   * Rows of multiples of 1 / K, K = `results`, from digits and masks: value = w 2^-32 - mask, plus digits[1 + d] 2^-(32 + d digitBits) for
+   * d = 1, 2 .., modulo 1, where w = 2^16 digits[0] + digits[1] modulo 2^32, signed. out, `[rows, count]` with count <= n, gets the nearest
+   * integers to K value of the first `count`; distances `[rows]` how far the farthest of all n is from its integer. `digits` is
+   * `[rows, two or more, n]`, `masks` `[rows, n]` within [-1/2, 1/2]; n is a multiple of 4, K below 2^42.
    */
   roundFractions(
     out: Float64Array,

@@ -363,7 +363,7 @@ export function checkRoundFractions(
   checkLength('the masks', masks.length, rows * n);
   const steps = batchCount('the digits', digits.length, rows * n);
   const count = batchCount('out', out.length, rows);
-  if (steps === 0) throw new ShapeError('the digits', 'at least one a value', 'none');
+  if (steps < 2) throw new ShapeError('the digits', 'two or more for each value', steps);
   if (count > n) throw new ShapeError('out', `rows of at most ${n}`, count);
   return { steps, count };
 }

@@ -56,8 +56,8 @@ const roundFractionsRow =
   };
 
 export const ROUND_FRACTIONS_ROWS: readonly Row[] = [
-  roundFractionsRow(4, 1, 4, 0, 3),
-  roundFractionsRow(8, 2, 3, 12, 2 ** 24 + 1),
-  roundFractionsRow(64, 3, 64, 9, 2 ** 35 + 7),
-  roundFractionsRow(128, 4, 90, 16, 2 ** 41 + 1),
+  roundFractionsRow(4, 2, 4, 0, 3),
+  roundFractionsRow(8, 3, 3, 12, 2 ** 24 + 1),
+  roundFractionsRow(64, 4, 64, 9, 2 ** 35 + 7),
+  roundFractionsRow(128, 5, 90, 16, 2 ** 41 + 1),
 ];

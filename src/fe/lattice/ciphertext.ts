@@ -5,6 +5,7 @@
  * the wire, little-endian: the words of the head; then for each entry its d words t, and for each j its d digits, of two bytes.
  */
 import type { ByteReader, ByteWriter } from '../../base/bytes.ts';
+import { PANEL_COLUMNS } from '../../kernel/integer-panels.ts';
 import type { InnerProductCiphertext } from '../inner-product-scheme.ts';
 import { FeKind } from '../object-header.ts';
 import { type LatticeContext, LatticeObject } from './objects.ts';
@@ -24,14 +25,14 @@ export class LatticeCiphertext extends LatticeObject implements InnerProductCiph
   readonly kind = 'ciphertext';
   /** [rank, d] fractions of `headWords` words, most significant first. */
   readonly head: Uint32Array;
-  /** [length, 1 + lowDigits, d]: words t, then digits. */
-  readonly body: Int32Array;
+  /** [length, planes, d] in panels of the kernel: high and low half of t, both signed, the digits, zeros. */
+  readonly body: Int16Array;
   protected readonly wire = FeKind.ciphertext;
   protected readonly what = 'a ciphertext';
   readonly #count: number;
   #shifted: Uint32Array | undefined;
 
-  constructor(context: LatticeContext, count: number, head: Uint32Array, body: Int32Array) {
+  constructor(context: LatticeContext, count: number, head: Uint32Array, body: Int16Array) {
     super(context);
     this.#count = count;
     this.head = head;
@@ -53,14 +54,14 @@ export class LatticeCiphertext extends LatticeObject implements InnerProductCiph
   }
 
   protected writeBody(writer: ByteWriter): void {
-    const { packing, precision } = this.context.params;
+    const { params } = this.context;
     for (const word of this.head) writer.u32(word);
-    for (let at = 0; at < this.body.length; at += packing) {
-      const entries = this.body.subarray(at, at + packing);
-      const isWords = (at / packing) % (1 + precision.lowDigits) === 0;
-      for (const value of entries) {
-        if (isWords) writer.u32(value >>> 0);
-        else writer.u16(value & 0xffff);
+    const places = new BodyPlaces(params);
+    for (let i = 0; i < params.length; i++) {
+      for (let k = 0; k < params.packing; k++)
+        writer.u32(((this.body[places.at(i, 0, k)] << 16) + this.body[places.at(i, 1, k)]) >>> 0);
+      for (let j = 0; j < params.precision.lowDigits; j++) {
+        for (let k = 0; k < params.packing; k++) writer.u16(this.body[places.at(i, 2 + j, k)] & 0xffff);
       }
     }
   }
@@ -77,47 +78,70 @@ export function readCiphertext(
   count: number,
 ): LatticeCiphertext {
   const { length, packing, dimension, precision } = context.params;
-  const { lowDigits, digitBits, headWords } = precision;
-  reader.budget.charge(
-    reader.what,
-    WORD_BYTES * (dimension * headWords + length * (1 + lowDigits) * packing),
-  );
+  const { lowDigits, digitBits, headWords, planes } = precision;
+  reader.budget.charge(reader.what, WORD_BYTES * dimension * headWords + 2 * length * planes * packing);
   const head = new Uint32Array(dimension * headWords);
   for (let i = 0; i < head.length; i++) head[i] = reader.u32();
-  const body = new Int32Array(length * (1 + lowDigits) * packing);
+  const places = new BodyPlaces(context.params);
+  const body = new Int16Array(places.size);
   const half = 2 ** (digitBits - 1);
-  for (let at = 0; at < body.length; at += packing) {
-    const isWords = (at / packing) % (1 + lowDigits) === 0;
-    for (let i = at; i < at + packing; i++) {
-      const value = isWords ? reader.u32() | 0 : (reader.u16() << 16) >> 16;
-      if (!isWords && (value < -half || value >= half)) throw reader.error('a digit is out of range');
-      body[i] = value;
+  for (let i = 0; i < length; i++) {
+    for (let k = 0; k < packing; k++) places.setWord(body, i, k, reader.u32());
+    for (let j = 0; j < lowDigits; j++) {
+      for (let k = 0; k < packing; k++) {
+        const value = (reader.u16() << 16) >> 16;
+        if (value < -half || value >= half) throw reader.error('a digit is out of range');
+        body[places.at(i, 2 + j, k)] = value;
+      }
     }
   }
   return new LatticeCiphertext(context, count, head, body);
 }
 
+/** Where the entries of a body stand in its panels. */
+class BodyPlaces {
+  readonly size: number;
+  readonly #length: number;
+  readonly #packing: number;
+
+  constructor({ length, packing, precision }: LatticeParams) {
+    this.size = length * precision.planes * packing;
+    this.#length = length;
+    this.#packing = packing;
+  }
+
+  at(entry: number, plane: number, k: number): number {
+    const column = plane * this.#packing + k;
+    const inPanel = column % PANEL_COLUMNS;
+    return (column - inPanel) * this.#length + entry * PANEL_COLUMNS + inPanel;
+  }
+
+  /** Halves that are both signed and add up to the word. */
+  setWord(body: Int16Array, entry: number, k: number, word: number): void {
+    body[this.at(entry, 0, k)] = (word + 0x8000) >> 16;
+    body[this.at(entry, 1, k)] = word;
+  }
+}
+
 /** The body from fractions of two words, `[length, d]`, rounded to the bits that are kept. */
-export function roundedBody(
-  fractions: Uint32Array,
-  { length, packing, precision }: LatticeParams,
-): Int32Array {
+export function roundedBody(fractions: Uint32Array, params: LatticeParams): Int16Array {
+  const { length, packing, precision } = params;
   const { lowDigits, digitBits } = precision;
-  const body = new Int32Array(length * (1 + lowDigits) * packing);
+  const places = new BodyPlaces(params);
+  const body = new Int16Array(places.size);
   const half = 2 ** (digitBits - 1);
   const lowest = 32 - lowDigits * digitBits;
   // Half of the last bit for rounding; half of each digit's range, so that digits are signed.
   let offset = 2 ** (lowest - 1);
   for (let j = 1; j <= lowDigits; j++) offset += half * 2 ** (32 - digitBits * j);
   for (let i = 0; i < length; i++) {
-    const to = i * (1 + lowDigits) * packing;
     for (let k = 0; k < packing; k++) {
       const at = 2 * (i * packing + k);
       const low = (fractions[at + 1] as number) + offset;
-      body[to + k] = (fractions[at] as number) + Math.floor(low / 2 ** 32);
+      places.setWord(body, i, k, (fractions[at] as number) + (low >= 2 ** 32 ? 1 : 0));
       for (let j = 1; j <= lowDigits; j++) {
         const digit = ((low >>> 0) >>> (32 - digitBits * j)) & (2 * half - 1);
-        body[to + j * packing + k] = digit - half;
+        body[places.at(i, 1 + j, k)] = digit - half;
       }
     }
   }

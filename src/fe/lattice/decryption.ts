@@ -10,8 +10,6 @@ import { KEY_DIGIT_BITS } from './precision.ts';
 
 /** Of 1 / K, for the floor in the encoding, the product of keys and head, and the doubles of the decoder. */
 const ROUNDING = 2 ** -8;
-/** Weights over 127 are multiplied as several signed bytes. */
-const BYTE_BITS = 8;
 
 export class LatticeDecryption {
   readonly #context: LatticeContext;
@@ -88,32 +86,14 @@ export class LatticeDecryption {
     low.fill(0);
   }
 
-  /** sum y_i t_i modulo 2^32, and for each low digit the exact sums: [rows, 1 + lowDigits, d]. */
+  /** sum y_i c_i for each plane of the body, modulo 2^32: [rows, planes, d]. */
   #bodySums({ body }: LatticeCiphertext, rows: number, weights: Int32Array): Int32Array {
     const { kernel, params } = this.#context;
-    const { length, packing, precision } = params;
-    const { lowDigits, weightDigits } = precision;
-    const width = (1 + lowDigits) * packing;
-    const size = rows * weightDigits * width;
-    if (this.#sums.length < size) this.#sums = new Int32Array(size);
-    const sums = this.#sums.subarray(0, size);
-    using map = kernel.prepareIntegerLinear({
-      kind: 'convolution',
-      input: { channels: length, height: 1, width },
-      output: { channels: rows * weightDigits, height: 1, width },
-      kernel: [1, 1],
-      stride: [1, 1],
-      padding: [0, 0],
-      dilation: [1, 1],
-      groups: 1,
-      weights: signedBytes(weights, weightDigits),
-    });
-    kernel.integerLinear(sums, map, body, 1);
-    const count = rows * width;
-    for (let digit = 1; digit < weightDigits; digit++) {
-      for (let i = 0; i < count; i++) sums[i] += sums[digit * count + i] << (digit * BYTE_BITS);
-    }
-    return sums.subarray(0, count);
+    const width = params.precision.planes * params.packing;
+    if (this.#sums.length < rows * width) this.#sums = new Int32Array(rows * width);
+    const sums = this.#sums.subarray(0, rows * width);
+    kernel.updateIntegerProduct(sums, body, width, weights);
+    return sums;
   }
 
   /** Largest distance from an integer that noise and rounding can cause for a row of weights, in units of 1 / K. */
@@ -123,19 +103,4 @@ export class LatticeDecryption {
     for (let i = row * params.length; i < (row + 1) * params.length; i++) squaredNorm += weights[i] ** 2;
     return params.noiseBound(squaredNorm) * this.#noiseUnit + ROUNDING;
   }
-}
-
-/** The lowest digits of all weights, then the next: signed bytes that add up to the weights. */
-function signedBytes(weights: Int32Array, digits: number): Int8Array {
-  if (digits === 1) return new Int8Array(weights);
-  const out = new Int8Array(digits * weights.length);
-  const rest = weights.slice();
-  for (let at = 0; at < out.length; at += weights.length) {
-    for (let i = 0; i < rest.length; i++) {
-      const digit = (rest[i] << 24) >> 24;
-      out[at + i] = digit;
-      rest[i] = (rest[i] - digit) >> BYTE_BITS;
-    }
-  }
-  return out;
 }

@@ -8,6 +8,7 @@
  * the low bits of a pseudo-random ciphertext are.
  */
 import { InvalidParamsError } from '../../base/errors.ts';
+import { PANEL_COLUMNS } from '../../kernel/integer-panels.ts';
 import type { FractionParts } from '../../kernel/kernel.ts';
 
 /** Of the variance of the noise: what each of the two roundings may add. */
@@ -16,9 +17,8 @@ export const ROUNDING_SHARE = 2 ** -8;
 const PRODUCT_ERROR = 2 ** -9;
 /** Of 1: what the product of an exact part may be off and still be rounded to the right integer. */
 const PART_ERROR = 0.49;
-/** Integer products of the kernel: sums of 32 bits, weights of 8. Largest weights that one and two signed bytes hold. */
+/** Integer products of the kernel: sums of 32 bits, entries of 16. */
 const WORD_BITS = 32;
-const LARGEST_BY_BYTES = [127, 127 * 257];
 const MOST_DIGIT_BITS = 16;
 /** A body entry is rounded from a fraction of 64 bits. */
 const MOST_BODY_BITS = 63;
@@ -52,14 +52,15 @@ export class LatticePrecision {
   readonly lowDigits: number;
   /** H / 32 */
   readonly headWords: number;
-  /** Weights are multiplied as so many bytes, keys as so many integers of 32 bits. */
-  readonly weightDigits: number;
+  /** Polynomials of an entry in memory: the halves of a word, the digits, and zeros up to whole panels of the kernel. */
+  readonly planes: number;
+  /** Keys are multiplied as so many integers of 32 bits. */
   readonly keyDigits: number;
   readonly parts: FractionParts;
 
   /** @throws {InvalidParamsError} where no such split is exact. */
   constructor(needs: PrecisionNeeds) {
-    const { length, weightBound, logQ, unitVariance, keyVariance, keysFitInt32 } = needs;
+    const { length, packing, weightBound, logQ, unitVariance, keyVariance, keysFitInt32 } = needs;
     const room = Math.log2(12 * ROUNDING_SHARE * unitVariance) / 2;
     const exactBits = Math.min(MOST_DIGIT_BITS, WORD_BITS - Math.ceil(Math.log2(length * weightBound + 1)));
     const lowBits = Math.max(0, logQ - room - WORD_BITS);
@@ -68,7 +69,7 @@ export class LatticePrecision {
     this.bodyBits = WORD_BITS + this.lowDigits * this.digitBits;
     const headBits = logQ - room + Math.log2(keyVariance) / 2;
     this.headWords = Math.max(2, Math.ceil(headBits / WORD_BITS));
-    this.weightDigits = 1 + LARGEST_BY_BYTES.filter((largest) => weightBound > largest).length;
+    this.planes = (Math.ceil(((2 + this.lowDigits) * packing) / PANEL_COLUMNS) * PANEL_COLUMNS) / packing;
     this.keyDigits = keysFitInt32 ? 1 : 2;
     this.parts = this.#parts(needs);
     if (this.bodyBits > MOST_BODY_BITS || this.headWords > MOST_HEAD_WORDS)
