@@ -32,7 +32,14 @@ export {
 } from './lazy';
 export { embed, unembed } from './embedding';
 export { multiplyPanel, packPanel, packWeights } from './gemm';
-export { integerDots, integerPanel, integerStrip, splitHalves } from './integer';
+export {
+  integerDots,
+  integerNarrowProduct,
+  integerPanel,
+  integerStrip,
+  integerWideProduct,
+  splitHalves,
+} from './integer';
 export { sgemm } from './sgemm';
 export { uniformResidues, uniformResiduesTwo } from './uniform';
 export { centredBinomial, keyStream, ternary, uniformSigned } from './chacha20';

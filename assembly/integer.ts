@@ -108,3 +108,99 @@ export function integerStrip(
     if (row + 3 < rows) storeRow(to + 3 * stride, join(g, h), width, buffer);
   }
 }
+
+const PANEL_COLUMNS: usize = 64;
+const COLUMNS_AT_ONCE: usize = 32;
+
+// @ts-ignore: decorator
+@inline
+function addAt(out: usize, sum: v128, add: bool): void {
+  v128.store(out, add ? i32x4.add(v128.load(out), sum) : sum);
+}
+
+/**
+ * Columns of one panel of native/integer_product.h: per row of out, `stride` bytes apart, the sum of factor * row over its terms,
+ * which are pairs of a row of the panel and a factor of 16 bits, up to ends[row]; added to what is there when `add`.
+ */
+export function integerNarrowProduct(
+  out: usize, stride: usize, rows: usize, panel: usize, terms: usize, ends: usize, add: bool,
+): void {
+  const zero = i32x4.splat(0);
+  for (let first: usize = 0; first < PANEL_COLUMNS; first += COLUMNS_AT_ONCE) {
+    const columns = panel + (first << 1);
+    let at = terms;
+    for (let row: usize = 0; row < rows; row++) {
+      const end = terms + (<usize>load<u32>(ends + (row << 2)) << 3);
+      let a = zero, b = zero, c = zero, d = zero, e = zero, f = zero, g = zero, h = zero;
+      while (at < end) {
+        const x = columns + (<usize>load<u32>(at) << 7);
+        // The last of an odd number is paired with itself, times zero.
+        const paired = at + 8 < end;
+        const y = paired ? columns + (<usize>load<u32>(at, 8) << 7) : x;
+        const other: i32 = paired ? load<i32>(at, 12) : 0;
+        const factors = i32x4.splat((load<i32>(at, 4) & 0xffff) | (other << 16));
+        at += paired ? 16 : 8;
+        let u = v128.load(x), v = v128.load(y);
+        a = i32x4.add(a, i32x4.dot_i16x8_s(factors, v128.shuffle<i16>(u, v, 0, 8, 1, 9, 2, 10, 3, 11)));
+        b = i32x4.add(b, i32x4.dot_i16x8_s(factors, v128.shuffle<i16>(u, v, 4, 12, 5, 13, 6, 14, 7, 15)));
+        u = v128.load(x, 16);
+        v = v128.load(y, 16);
+        c = i32x4.add(c, i32x4.dot_i16x8_s(factors, v128.shuffle<i16>(u, v, 0, 8, 1, 9, 2, 10, 3, 11)));
+        d = i32x4.add(d, i32x4.dot_i16x8_s(factors, v128.shuffle<i16>(u, v, 4, 12, 5, 13, 6, 14, 7, 15)));
+        u = v128.load(x, 32);
+        v = v128.load(y, 32);
+        e = i32x4.add(e, i32x4.dot_i16x8_s(factors, v128.shuffle<i16>(u, v, 0, 8, 1, 9, 2, 10, 3, 11)));
+        f = i32x4.add(f, i32x4.dot_i16x8_s(factors, v128.shuffle<i16>(u, v, 4, 12, 5, 13, 6, 14, 7, 15)));
+        u = v128.load(x, 48);
+        v = v128.load(y, 48);
+        g = i32x4.add(g, i32x4.dot_i16x8_s(factors, v128.shuffle<i16>(u, v, 0, 8, 1, 9, 2, 10, 3, 11)));
+        h = i32x4.add(h, i32x4.dot_i16x8_s(factors, v128.shuffle<i16>(u, v, 4, 12, 5, 13, 6, 14, 7, 15)));
+      }
+      const to = out + row * stride + (first << 2);
+      addAt(to, a, add);
+      addAt(to + 16, b, add);
+      addAt(to + 32, c, add);
+      addAt(to + 48, d, add);
+      addAt(to + 64, e, add);
+      addAt(to + 80, f, add);
+      addAt(to + 96, g, add);
+      addAt(to + 112, h, add);
+    }
+  }
+}
+
+/** The same for rows of 32 bits and any factors. */
+export function integerWideProduct(
+  out: usize, stride: usize, rows: usize, panel: usize, terms: usize, ends: usize, add: bool,
+): void {
+  const zero = i32x4.splat(0);
+  for (let first: usize = 0; first < PANEL_COLUMNS; first += COLUMNS_AT_ONCE) {
+    const columns = panel + (first << 2);
+    let at = terms;
+    for (let row: usize = 0; row < rows; row++) {
+      const end = terms + (<usize>load<u32>(ends + (row << 2)) << 3);
+      let a = zero, b = zero, c = zero, d = zero, e = zero, f = zero, g = zero, h = zero;
+      for (; at < end; at += 8) {
+        const x = columns + (<usize>load<u32>(at) << 8);
+        const factor = v128.load_splat<i32>(at, 4);
+        a = i32x4.add(a, i32x4.mul(factor, v128.load(x)));
+        b = i32x4.add(b, i32x4.mul(factor, v128.load(x, 16)));
+        c = i32x4.add(c, i32x4.mul(factor, v128.load(x, 32)));
+        d = i32x4.add(d, i32x4.mul(factor, v128.load(x, 48)));
+        e = i32x4.add(e, i32x4.mul(factor, v128.load(x, 64)));
+        f = i32x4.add(f, i32x4.mul(factor, v128.load(x, 80)));
+        g = i32x4.add(g, i32x4.mul(factor, v128.load(x, 96)));
+        h = i32x4.add(h, i32x4.mul(factor, v128.load(x, 112)));
+      }
+      const to = out + row * stride + (first << 2);
+      addAt(to, a, add);
+      addAt(to + 16, b, add);
+      addAt(to + 32, c, add);
+      addAt(to + 48, d, add);
+      addAt(to + 64, e, add);
+      addAt(to + 80, f, add);
+      addAt(to + 96, g, add);
+      addAt(to + 112, h, add);
+    }
+  }
+}

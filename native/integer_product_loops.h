@@ -1,7 +1,7 @@
 // The loops of integer_product.h over a vector type V of V::lanes 32-bit words, each also read as two int16: load, store, zero,
 // broadcast, add; multiplyAdd(sum, a, b) = sum + a.first * b.first + a.second * b.second per word; lowWords and highWords(a, b):
 // the int16 of two vectors side by side, in any order; firstSums and secondSums(low, high): what came of them in the order of
-// the int16.
+// the int16; keep as in integer_loops.h.
 #pragma once
 
 #include "integer_product.h"
@@ -31,6 +31,7 @@ void integerNarrowProduct(int32_t* to, const int16_t* panel, const IntegerTerm* 
       const T x = V::load(a + g * width), y = V::load(b + g * width);
       low[g] = V::multiplyAdd(low[g], factors, V::lowWords(x, y));
       high[g] = V::multiplyAdd(high[g], factors, V::highWords(x, y));
+      V::keep(low[g], high[g]);
     }
   }
   if (i < count) {

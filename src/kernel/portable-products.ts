@@ -1,5 +1,6 @@
 /** Methods of {@link Kernel} made of others or of plain loops, for the kernels that have none of their own. */
 import { checkIntegerProduct, PANEL_COLUMNS } from './integer-panels.ts';
+import { integerTerms } from './integer-terms.ts';
 import type { Kernel, RingTables, Words } from './kernel.ts';
 import { checkSumProducts } from './preconditions.ts';
 
@@ -27,22 +28,16 @@ export function updateIntegerProductByLoops(
   weights: Int32Array,
   before?: Int32Array,
 ): void {
-  const { count, length } = checkIntegerProduct(out, panels, n, weights, before);
-  let saved = 0;
-  if (before !== undefined) {
-    for (let i = 0; i < weights.length; i++)
-      saved += (weights[i] === 0 ? 0 : 1) - (weights[i] === before[i] ? 0 : 1);
-  }
-  const known = saved > 0 ? before : undefined;
-  if (known === undefined) out.fill(0);
-  for (let row = 0; row < count; row++) {
-    for (let j = 0; j < length; j++) {
-      const factor = (weights[row * length + j] as number) - (known?.[row * length + j] ?? 0);
-      if (factor === 0) continue;
+  const { length } = checkIntegerProduct(out, panels, n, weights, before);
+  const { terms, ends, areChanges } = integerTerms(weights, before, length);
+  if (!areChanges) out.fill(0);
+  for (let row = 0, at = 0; row < ends.length; row++) {
+    for (const end = 2 * (ends[row] as number); at < end; at += 2) {
+      const [j, factor] = [terms[at] as number, terms[at + 1] as number];
       for (let column = 0; column < n; column += PANEL_COLUMNS) {
         let from = column * length + j * PANEL_COLUMNS;
         let to = row * n + column;
-        for (const end = to + PANEL_COLUMNS; to < end; to++, from++)
+        for (const stop = to + PANEL_COLUMNS; to < stop; to++, from++)
           out[to] += Math.imul(factor, panels[from] as number);
       }
     }

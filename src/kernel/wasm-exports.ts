@@ -156,6 +156,24 @@ export interface WasmExports extends WebAssembly.Exports {
     pairs: number,
     buffer: Address,
   ): void;
+  integerNarrowProduct(
+    out: Address,
+    stride: number,
+    rows: number,
+    panel: Address,
+    terms: Address,
+    ends: Address,
+    add: boolean,
+  ): void;
+  integerWideProduct(
+    out: Address,
+    stride: number,
+    rows: number,
+    panel: Address,
+    terms: Address,
+    ends: Address,
+    add: boolean,
+  ): void;
 
   uniformResidues(out: Address, n: number, space: Address, input: Address, q: bigint, bits: number): void;
   uniformResiduesTwo(

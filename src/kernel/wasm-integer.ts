@@ -6,7 +6,8 @@ import type { IntegerLinearWeights } from './kernel.ts';
 import type { WasmExports } from './wasm-exports.ts';
 import type { WasmMemory } from './wasm-memory.ts';
 
-interface Engine {
+/** The instance and its memory. */
+export interface WasmEngine {
   readonly exports: WasmExports;
   readonly memory: WasmMemory;
 }
@@ -77,7 +78,7 @@ function pairedStrips(map: IntegerConvolution): Uint8Array {
 
 /** out = W x modulo 2^32; lengths have been checked. */
 export function multiplyIntegers(
-  engine: Engine,
+  engine: WasmEngine,
   out: Int32Array,
   weights: WasmIntegerWeights,
   x: Int32Array,
@@ -96,7 +97,7 @@ function bytesOf(values: Int32Array | Uint32Array): Uint8Array {
 }
 
 function multiplyDense(
-  { exports, memory }: Engine,
+  { exports, memory }: WasmEngine,
   out: Int32Array,
   weights: WasmIntegerWeights,
   x: Int32Array,
@@ -155,7 +156,7 @@ function windowBases({ input, output, stride, padding }: IntegerConvolution): Ui
 }
 
 function multiplyImage(
-  { exports, memory }: Engine,
+  { exports, memory }: WasmEngine,
   out: Int32Array,
   weights: WasmIntegerWeights,
   x: Int32Array,

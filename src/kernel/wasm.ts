@@ -14,7 +14,7 @@ import type {
   Words,
 } from './kernel.ts';
 import { fractionDotByParts, roundFractionsByLoops, fractionSumsByLimbs } from './fraction-products.ts';
-import { sumProductsByParts, updateIntegerProductByLoops } from './portable-products.ts';
+import { sumProductsByParts } from './portable-products.ts';
 import * as check from './preconditions.ts';
 import type { CanonicalEmbedding } from './canonical-embedding.ts';
 import { embedWasm, unembedWasm } from './wasm-embedding.ts';
@@ -22,6 +22,7 @@ import { WORDS } from './wasm-exports.ts';
 import type { WasmExports } from './wasm-exports.ts';
 import { WasmWeights, multiplyRows } from './wasm-gemm.ts';
 import { WasmIntegerWeights, multiplyIntegers } from './wasm-integer.ts';
+import { updateIntegerProductInWasm } from './wasm-integer-product.ts';
 import { WasmMemory, WasmWords } from './wasm-memory.ts';
 import { WasmRing } from './wasm-ring.ts';
 import * as gaussian from './wasm-gaussian.ts';
@@ -555,7 +556,7 @@ class WasmKernel implements Kernel {
     weights: Int32Array,
     before?: Int32Array,
   ): void {
-    updateIntegerProductByLoops(out, panels, n, weights, before);
+    updateIntegerProductInWasm(this, out, panels, n, weights, before);
   }
 
   async integerLinearAsync(weights: IntegerLinearWeights, x: Int32Array, batch: number): Promise<Int32Array> {
