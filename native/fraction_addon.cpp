@@ -55,6 +55,48 @@ void addMultiple(uint32_t* sum, size_t places, uint64_t y, const Reciprocal& fac
   }
 }
 
+void sumFractions(uint32_t* to, const uint64_t* residues, size_t n, const std::vector<Reciprocal>& factors, size_t words) {
+  const size_t places = words + guardWords;
+  uint32_t sum[mostPlaces] = {};
+  sum[(guardBits - 1) / 32] = uint32_t{1} << ((guardBits - 1) % 32);
+  for (size_t l = 0; l < factors.size(); l++) addMultiple(sum, places, residues[l * n], factors[l]);
+  for (size_t w = 0; w < words; w++) {
+    const size_t at = guardBits / 32 + w;
+    const uint64_t two = sum[at] | static_cast<uint64_t>(sum[at + 1]) << 32;
+    to[words - 1 - w] = static_cast<uint32_t>(two >> (guardBits % 32));
+  }
+}
+
+#ifdef __SIZEOF_INT128__
+// The same for two words: bits 75 to 138 of the sum, of which 64-bit halves are multiplied.
+void sumShortFractions(uint32_t* to, const uint64_t* residues, size_t n, const std::vector<Reciprocal>& factors) {
+  using Double = unsigned __int128;
+  Double low = 0;
+  uint64_t high = 0;
+  const auto add = [&](Double value) {
+    low += value;
+    high += low < value;
+  };
+  add(Double{1} << (guardBits - 1));
+  for (size_t l = 0; l < factors.size(); l++) {
+    const uint32_t* f = factors[l].places;
+    const uint64_t y = residues[l * n];
+    add(Double{y} * (f[0] | static_cast<uint64_t>(f[1]) << 32));
+    const Double upper = Double{y} * (f[2] | static_cast<uint64_t>(f[3]) << 32);
+    high += static_cast<uint64_t>(upper >> 64);
+    add(upper << 64);
+  }
+  constexpr unsigned shift = guardBits - 64;
+  const uint64_t fraction = static_cast<uint64_t>(low >> 64) >> shift | high << (64 - shift);
+  to[0] = static_cast<uint32_t>(fraction >> 32);
+  to[1] = static_cast<uint32_t>(fraction);
+}
+#else
+void sumShortFractions(uint32_t* to, const uint64_t* residues, size_t n, const std::vector<Reciprocal>& factors) {
+  sumFractions(to, residues, n, factors, 2);
+}
+#endif
+
 // fractionSums(ring, out, a, words, mods)
 Napi::Value fractionSums(const Napi::CallbackInfo& info) {
   RingArguments args(info);
@@ -69,19 +111,14 @@ Napi::Value fractionSums(const Napi::CallbackInfo& info) {
   if (!args.ok()) return info.Env().Undefined();
   std::vector<Reciprocal> factors;
   for (size_t limb : mods) factors.push_back(reciprocalOf(ring->prime(limb).q, words));
-  const size_t places = words + guardWords;
   parallelFor(count, count * n >= parallelFrom, [&](size_t polynomial) {
     const uint64_t* from = a.data + polynomial * limbs * n;
     uint32_t* to = out.data + polynomial * n * words;
-    for (size_t i = 0; i < n; i++, to += words) {
-      uint32_t sum[mostPlaces] = {};
-      sum[(guardBits - 1) / 32] = uint32_t{1} << ((guardBits - 1) % 32);
-      for (size_t l = 0; l < limbs; l++) addMultiple(sum, places, from[l * n + i], factors[l]);
-      for (size_t w = 0; w < words; w++) {
-        const size_t at = guardBits / 32 + w;
-        const uint64_t two = sum[at] | static_cast<uint64_t>(sum[at + 1]) << 32;
-        to[words - 1 - w] = static_cast<uint32_t>(two >> (guardBits % 32));
-      }
+    for (size_t i = 0; i < n; i++) {
+      if (words == 2)
+        sumShortFractions(to + 2 * i, from + i, n, factors);
+      else
+        sumFractions(to + words * i, from + i, n, factors, words);
     }
   });
   return info.Env().Undefined();

@@ -14,6 +14,9 @@ import { KEY_DIGIT_BITS } from './precision.ts';
 
 const WORD_BYTES = 4;
 const DIGIT_BYTES = 2;
+/** Of a word in memory. */
+const HALF_BITS = 16;
+const HALF_RANGE = 2 ** (HALF_BITS - 1);
 
 /** Bytes of a ciphertext behind the header. */
 export function ciphertextBodyBytes({ length, packing, dimension, precision }: LatticeParams): number {
@@ -59,7 +62,7 @@ export class LatticeCiphertext extends LatticeObject implements InnerProductCiph
     const places = new BodyPlaces(params);
     for (let i = 0; i < params.length; i++) {
       for (let k = 0; k < params.packing; k++)
-        writer.u32(((this.body[places.at(i, 0, k)] << 16) + this.body[places.at(i, 1, k)]) >>> 0);
+        writer.u32(((this.body[places.at(i, 0, k)] << HALF_BITS) + this.body[places.at(i, 1, k)]) >>> 0);
       for (let j = 0; j < params.precision.lowDigits; j++) {
         for (let k = 0; k < params.packing; k++) writer.u16(this.body[places.at(i, 2 + j, k)] & 0xffff);
       }
@@ -118,7 +121,7 @@ class BodyPlaces {
 
   /** Halves that are both signed and add up to the word. */
   setWord(body: Int16Array, entry: number, k: number, word: number): void {
-    body[this.at(entry, 0, k)] = (word + 0x8000) >> 16;
+    body[this.at(entry, 0, k)] = (word + HALF_RANGE) >> HALF_BITS;
     body[this.at(entry, 1, k)] = word;
   }
 }
@@ -134,14 +137,21 @@ export function roundedBody(fractions: Uint32Array, params: LatticeParams): Int1
   // Half of the last bit for rounding; half of each digit's range, so that digits are signed.
   let offset = 2 ** (lowest - 1);
   for (let j = 1; j <= lowDigits; j++) offset += half * 2 ** (32 - digitBits * j);
-  for (let i = 0; i < length; i++) {
-    for (let k = 0; k < packing; k++) {
-      const at = 2 * (i * packing + k);
-      const low = (fractions[at + 1] as number) + offset;
-      places.setWord(body, i, k, (fractions[at] as number) + (low >= 2 ** 32 ? 1 : 0));
-      for (let j = 1; j <= lowDigits; j++) {
-        const digit = ((low >>> 0) >>> (32 - digitBits * j)) & (2 * half - 1);
-        body[places.at(i, 1 + j, k)] = digit - half;
+  const run = Math.min(packing, PANEL_COLUMNS);
+  for (let first = 0; first < length * packing; first += run) {
+    const [entry, k] = [Math.floor(first / packing), first % packing];
+    const [high, middle] = [places.at(entry, 0, k), places.at(entry, 1, k)];
+    for (let i = 0; i < run; i++) {
+      const at = 2 * (first + i);
+      const word = (fractions[at] as number) + ((fractions[at + 1] as number) + offset >= 2 ** 32 ? 1 : 0);
+      body[high + i] = (word + HALF_RANGE) >> HALF_BITS;
+      body[middle + i] = word;
+    }
+    for (let j = 1; j <= lowDigits; j++) {
+      const [to, shift] = [places.at(entry, 1 + j, k), 32 - digitBits * j];
+      for (let i = 0; i < run; i++) {
+        const low = ((fractions[2 * (first + i) + 1] as number) + offset) >>> shift;
+        body[to + i] = (low & (2 * half - 1)) - half;
       }
     }
   }
