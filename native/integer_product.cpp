@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t parallelFrom = size_t{1} << 20;  // Multiply-adds, about 50 microseconds of one core.
 // Parts of rows lie far apart where few weights changed, and no processor foresees which are next.
-constexpr size_t prefetchedRows = 3, prefetchedTerms = 32;
+constexpr size_t prefetchedRows = 3;
 constexpr size_t cacheLine = 64;
 constexpr size_t parallelWeights = size_t{1} << 15;  // Weights whose comparison is shared out, so many rows
 constexpr size_t weightRowsPerTask = 8;              // at a time.
@@ -34,43 +34,42 @@ const IntegerProductPath& pathFor(Isa isa) {
   }
 }
 
-// A panel's part of one row.
-template <typename Entry, bool forWriting>
-inline void prefetchLines(Entry* row) {
-  for (size_t c = 0; c < panelColumns; c += cacheLine / sizeof(Entry)) __builtin_prefetch(row + c, forWriting);
+// A panel's part of one row of sums.
+inline void prefetchForWriting(int32_t* row) {
+  for (size_t c = 0; c < panelColumns; c += cacheLine / sizeof(int32_t)) __builtin_prefetch(row + c, 1);
 }
 
-// How many of one row of weights are not zero, and how many differ from `before`.
+// Of one row of weights: how many are not zero, how many differ from `before`; later whether the factors fit 16 bits.
 struct Counts {
   uint32_t nonzero, changed;
+  bool narrow;
 };
 
 Counts countTerms(const int32_t* weights, const int32_t* before, size_t length) {
-  Counts counts = {0, 0};
+  Counts counts = {0, 0, true};
   for (size_t j = 0; j < length; j++) counts.nonzero += weights[j] != 0;
   if (before)
     for (size_t j = 0; j < length; j++) counts.changed += weights[j] != before[j];
   return counts;
 }
 
-// The terms of one row of weights, from `weights` or, where given, their differences from `before`.
-void collectTerms(IntegerTerm* to, const int32_t* weights, const int32_t* before, size_t length) {
+// The terms of one row of weights, from `weights` or, where given, their differences from `before`. Returns whether all factors fit
+// 16 bits.
+bool collectTerms(IntegerTerm* to, const int32_t* weights, const int32_t* before, size_t length) {
+  uint32_t beyond = 0;
   for (size_t start = 0; start < length; start += blockWeights) {
     const size_t end = std::min(start + blockWeights, length);
     uint32_t factors[blockWeights] = {}, any = 0;
     for (size_t j = start; j < end; j++)
       factors[j - start] = static_cast<uint32_t>(weights[j]) - (before ? static_cast<uint32_t>(before[j]) : 0u);
-    for (uint32_t factor : factors) any |= factor;
+    for (uint32_t factor : factors) {
+      any |= factor;
+      beyond |= (factor + 0x8000u) >> 16;
+    }
     if (any == 0) continue;
     for (size_t j = start; j < end; j++)
       if (factors[j - start] != 0) *to++ = {static_cast<uint32_t>(j), static_cast<int32_t>(factors[j - start])};
   }
-}
-
-// Whether all factors fit 16 bits.
-bool areNarrow(const IntegerTerm* terms, size_t count) {
-  uint32_t beyond = 0;
-  for (size_t i = 0; i < count; i++) beyond |= (static_cast<uint32_t>(terms[i].factor) + 0x8000u) >> 16;
   return beyond == 0;
 }
 
@@ -85,23 +84,22 @@ struct Plan {
 
   size_t start(size_t row) const { return row == 0 ? 0 : ends[row - 1]; }
 
-  void prefetch(size_t row, size_t panel) const {
-    const size_t first = panel * rows.count * panelColumns;
-    prefetchLines<const int32_t, true>(out + row * rows.n + panel * panelColumns);
-    const size_t end = std::min(ends[row], start(row) + prefetchedTerms);
-    for (size_t t = start(row); t < end; t++) {
-      if (rows.narrow)
-        prefetchLines<const int16_t, false>(rows.narrow + first + terms[t].row * panelColumns);
-      else
-        prefetchLines<const int32_t, false>(rows.wide + first + terms[t].row * panelColumns);
-    }
+  // The part of a panel that is due when `row` is done, so that the whole is there after the last one: read in order, it comes at the
+  // memory's speed, while rows of few terms would wait for line after line.
+  void prefetch(size_t row, size_t count, const char* panel, size_t bytes) const {
+    const size_t end = (row + 1) * bytes / count;
+    for (size_t at = row * bytes / count / cacheLine * cacheLine; at < end; at += cacheLine) __builtin_prefetch(panel + at, 0, 2);
   }
 
   // The columns of one panel for the rows first .. end - 1.
-  void multiply(size_t panel, size_t firstRow, size_t endRow) const {
-    const size_t first = panel * rows.count * panelColumns;
+  void multiply(size_t panel, size_t firstRow, size_t endRow, bool nextFollows) const {
+    const size_t first = panel * rows.count * panelColumns, size = rows.count * panelColumns;
+    const char* next = rows.wide ? reinterpret_cast<const char*>(rows.wide + first + size)
+                                 : reinterpret_cast<const char*>(rows.narrow + first + size);
+    const size_t bytes = size * (rows.wide ? sizeof(int32_t) : sizeof(int16_t));
     for (size_t row = firstRow; row < endRow; row++) {
-      if (row + prefetchedRows < endRow) prefetch(row + prefetchedRows, panel);
+      if (row + prefetchedRows < endRow) prefetchForWriting(out + (row + prefetchedRows) * rows.n + panel * panelColumns);
+      if (nextFollows) prefetch(row - firstRow, endRow - firstRow, next, bytes);
       const size_t count = ends[row] - start(row);
       if (add && count == 0) continue;
       int32_t* sums = out + row * rows.n + panel * panelColumns;
@@ -120,6 +118,7 @@ struct Plan {
 
 bool updateIntegerProduct(Isa isa, int32_t* out, const IntegerRows& rows, const int32_t* weights, const int32_t* before,
                           size_t count) {
+  if (count == 0) return true;
   const size_t length = rows.count;
   Counts* counts = static_cast<Counts*>(threadScratch(0, count * sizeof(Counts)));
   size_t* ends = static_cast<size_t*>(threadScratch(1, count * sizeof(size_t)));
@@ -148,16 +147,18 @@ bool updateIntegerProduct(Isa isa, int32_t* out, const IntegerRows& rows, const 
     ends[row] = end += before ? counts[row].changed : counts[row].nonzero;
   Plan plan = {rows, pathFor(isa), terms, ends, true, before != nullptr, out};
   eachRow([&](size_t row) {
-    collectTerms(terms + plan.start(row), weights + row * length, before ? before + row * length : nullptr, length);
+    counts[row].narrow =
+        collectTerms(terms + plan.start(row), weights + row * length, before ? before + row * length : nullptr, length);
   });
-  plan.narrow = areNarrow(terms, total);
+  for (size_t row = 0; row < count; row++) plan.narrow &= counts[row].narrow;
   const size_t panels = rows.n / panelColumns;
-  // Few panels are shared out by rows as well.
+  // Few panels are shared out by rows as well, many several at a time.
   const size_t parts = panels < fewPanels ? std::min(divideUp(fewPanels, panels), groups) : 1;
-  const size_t partRows = divideUp(count, parts);
-  parallelFor(panels * parts, total * rows.n > parallelFrom, [&](size_t task) {
-    const size_t firstRow = std::min(count, task % parts * partRows);
-    plan.multiply(task / parts, firstRow, std::min(count, firstRow + partRows));
+  const size_t partRows = divideUp(count, parts), together = divideUp(panels, fewPanels);
+  parallelFor(divideUp(panels, together) * parts, total * rows.n > parallelFrom, [&](size_t task) {
+    const size_t firstRow = std::min(count, task % parts * partRows), endRow = std::min(count, firstRow + partRows);
+    const size_t first = task / parts * together, end = std::min(panels, first + together);
+    for (size_t panel = first; panel < end; panel++) plan.multiply(panel, firstRow, endRow, panel + 1 < end);
   });
   return true;
 }

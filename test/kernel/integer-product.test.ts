@@ -93,6 +93,14 @@ for (const { name, kernel, reason } of openCandidates()) {
       },
     );
 
+    it('has nothing to do without weights', () => {
+      const nothing = new Int32Array(0);
+      expect(() => kernel!.updateIntegerProduct(nothing, new Int16Array(64), 64, nothing)).not.toThrow();
+      expect(() =>
+        kernel!.updateIntegerProduct(nothing, new Int16Array(64), 64, nothing, nothing),
+      ).not.toThrow();
+    });
+
     it('refuses shapes that do not fit and memory that overlaps', () => {
       const update = kernel!.updateIntegerProduct.bind(kernel);
       const [out, panels, weights] = [new Int32Array(128), new Int16Array(192), new Int32Array(6)];
