@@ -3,9 +3,10 @@
  * modulo 1, rounded to a multiple of 1 / K.
  */
 import { CanonicalEmbedding } from '../../kernel/canonical-embedding.ts';
-import { resultOutOfRange } from '../object-header.ts';
+import { checkBound, resultOutOfRange } from '../object-header.ts';
 import type { LatticeCiphertext } from './ciphertext.ts';
 import type { LatticeContext, LatticeFunctionKeys } from './objects.ts';
+import type { LatticeParams } from './params.ts';
 import { KEY_DIGIT_BITS } from './precision.ts';
 
 /** Of 1 / K, for the floor in the encoding, the product of keys and head, and the doubles of the decoder. */
@@ -27,8 +28,9 @@ export class LatticeDecryption {
     this.#noiseUnit = results / Number(primes.reduce((product, prime) => product * BigInt(prime), 1n));
   }
 
-  /** Inner products [rows, vectors] for checked weights. @throws {OutOfRangeError} */
+  /** Inner products [rows, vectors]. @throws {OutOfRangeError} */
   open(ciphertext: LatticeCiphertext, keys: LatticeFunctionKeys, weights: Int32Array): Float64Array {
+    const squaredNorms = checkedNorms(weights, this.#context.params);
     const { packing, results, resultBound, precision } = this.#context.params;
     const { digits, masks } = this.terms(ciphertext, keys, weights);
     const out = new Float64Array(keys.count * ciphertext.count);
@@ -37,7 +39,7 @@ export class LatticeDecryption {
     kernel.roundFractions(out, distances, digits, masks, packing, precision.digitBits, results);
     // A wrong key leaves uniform values, of which about half lie further from a multiple of 1 / K than the noise of these weights
     // can: one such coefficient, used or not, gives it away.
-    if (distances.some((distance, row) => distance > this.#tolerance(weights, row)))
+    if (distances.some((distance, row) => distance > this.#tolerance(squaredNorms[row])))
       throw resultOutOfRange(resultBound);
     return out;
   }
@@ -96,11 +98,26 @@ export class LatticeDecryption {
     return sums;
   }
 
-  /** Largest distance from an integer that noise and rounding can cause for a row of weights, in units of 1 / K. */
-  #tolerance(weights: Int32Array, row: number): number {
-    const { params } = this.#context;
-    let squaredNorm = 0;
-    for (let i = row * params.length; i < (row + 1) * params.length; i++) squaredNorm += weights[i] ** 2;
-    return params.noiseBound(squaredNorm) * this.#noiseUnit + ROUNDING;
+  /** Largest distance from an integer that noise and rounding can cause for weights of this squared norm, in units of 1 / K. */
+  #tolerance(squaredNorm: number): number {
+    return this.#context.params.noiseBound(squaredNorm) * this.#noiseUnit + ROUNDING;
   }
+}
+
+/** The squared norm of each row of weights, which are checked on the way. @throws {OutOfRangeError} for one over the bound. */
+function checkedNorms(weights: Int32Array, { length, weightBound }: LatticeParams): Float64Array {
+  const norms = new Float64Array(weights.length / length);
+  let beyond = 0;
+  for (let row = 0, i = 0; row < norms.length; row++) {
+    let sum = 0;
+    for (const end = i + length; i < end; i++) {
+      const weight = weights[i];
+      // Negative when one of the two is.
+      beyond |= (weightBound - weight) | (weightBound + weight);
+      sum += weight * weight;
+    }
+    norms[row] = sum;
+  }
+  if (beyond < 0) checkBound('a weight', weights, weightBound);
+  return norms;
 }

@@ -212,7 +212,7 @@ export class LatticeInnerProduct implements InnerProductScheme {
   decrypt(ciphertext: InnerProductCiphertext, keys: FunctionKeys, weights: Int32Array): Float64Array {
     const own = this.#own(ciphertext, LatticeCiphertext, 'a ciphertext');
     const functionKeys = this.#own(keys, LatticeFunctionKeys, 'a set of function keys');
-    const count = this.#checkWeights(weights);
+    const count = rowsOf('the weights', weights, this.length);
     if (count !== keys.count) throw new ShapeError('the weights', `${keys.count} rows`, `${count} rows`);
     return this.#decryption.open(own, functionKeys, weights);
   }
