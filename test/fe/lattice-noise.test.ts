@@ -3,6 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { seededRandom } from '../../src/base/testing.ts';
 import type { LatticeCiphertext } from '../../src/fe/lattice/ciphertext.ts';
 import { LatticeDecryption } from '../../src/fe/lattice/decryption.ts';
+import { PRODUCT_ERROR } from '../../src/fe/lattice/precision.ts';
 import type { LatticeFunctionKeys } from '../../src/fe/lattice/objects.ts';
 import { LatticeInnerProduct } from '../../src/fe/lattice/scheme.ts';
 import { openKernel } from '../../src/kernel/open.ts';
@@ -21,7 +22,8 @@ function noiseOf(
 ): Float64Array {
   const { context } = ciphertext;
   const { packing, precision, logQ } = context.params;
-  const { digits, masks } = new LatticeDecryption(context).terms(ciphertext, keys, weights);
+  const parts = precision.partsFor(1, PRODUCT_ERROR);
+  const { digits, masks } = new LatticeDecryption(context).terms(ciphertext, keys, weights, parts);
   const fractions = new Float64Array(masks.length);
   const scale = 2 ** 41;
   kernel.roundFractions(

@@ -3,14 +3,17 @@
  * modulo 1, rounded to a multiple of 1 / K.
  */
 import { CanonicalEmbedding } from '../../kernel/canonical-embedding.ts';
+import type { FractionParts } from '../../kernel/kernel.ts';
 import { checkBound, resultOutOfRange } from '../object-header.ts';
 import type { LatticeCiphertext } from './ciphertext.ts';
 import type { LatticeContext, LatticeFunctionKeys } from './objects.ts';
 import type { LatticeParams } from './params.ts';
-import { KEY_DIGIT_BITS } from './precision.ts';
+import { KEY_DIGIT_BITS, PRODUCT_ERROR } from './precision.ts';
 
-/** Of 1 / K, for the floor in the encoding, the product of keys and head, and the doubles of the decoder. */
-const ROUNDING = 2 ** -8;
+/** Of 1 / K, for the floor in the encoding and the doubles of the decoder. */
+const ROUNDING = 2 ** -9;
+/** Noise and errors together stay below this where the weights allow it: a wrong key is told apart by what is beyond. */
+const AMPLE = 1 / 4;
 
 export class LatticeDecryption {
   readonly #context: LatticeContext;
@@ -30,26 +33,36 @@ export class LatticeDecryption {
 
   /** Inner products [rows, vectors]. @throws {OutOfRangeError} */
   open(ciphertext: LatticeCiphertext, keys: LatticeFunctionKeys, weights: Int32Array): Float64Array {
-    const squaredNorms = checkedNorms(weights, this.#context.params);
-    const { packing, results, resultBound, precision } = this.#context.params;
-    const { digits, masks } = this.terms(ciphertext, keys, weights);
+    const { params, kernel } = this.#context;
+    const { packing, results, resultBound, precision } = params;
+    const squaredNorms = checkedNorms(weights, params);
+    const largest = squaredNorms.reduce((most, norm) => Math.max(most, norm), 0);
+    // Smaller weights come with less noise, and leave more of 1 / K to the product of keys and head.
+    const error = Math.max(PRODUCT_ERROR, AMPLE - this.#noiseAndRounding(largest));
+    const share = Math.sqrt(largest / (params.length * params.weightBound ** 2));
+    const parts = precision.partsFor(share, error);
+    const { digits, masks } = this.terms(ciphertext, keys, weights, parts);
     const out = new Float64Array(keys.count * ciphertext.count);
     const distances = new Float64Array(keys.count);
-    const { kernel } = this.#context;
     kernel.roundFractions(out, distances, digits, masks, packing, precision.digitBits, results);
-    // A wrong key leaves uniform values, of which about half lie further from a multiple of 1 / K than the noise of these weights
+    // A wrong key leaves uniform values, of which at least a share lie further from a multiple of 1 / K than the noise of these weights
     // can: one such coefficient, used or not, gives it away.
-    if (distances.some((distance, row) => distance > this.#tolerance(squaredNorms[row])))
+    if (distances.some((distance, row) => distance > this.#noiseAndRounding(squaredNorms[row]) + error))
       throw resultOutOfRange(resultBound);
     return out;
   }
 
   /** What {@link Kernel.roundFractions} makes results of. Borrowed until the next call. */
-  terms(ciphertext: LatticeCiphertext, keys: LatticeFunctionKeys, weights: Int32Array) {
+  terms(
+    ciphertext: LatticeCiphertext,
+    keys: LatticeFunctionKeys,
+    weights: Int32Array,
+    parts: FractionParts,
+  ): { readonly digits: Int32Array; readonly masks: Float64Array } {
     const size = keys.count * this.#context.params.packing;
     if (this.#masks.length < size) this.#masks = new Float64Array(size);
     const masks = this.#masks.subarray(0, size);
-    this.#multiplyHead(masks, ciphertext, keys);
+    this.#multiplyHead(masks, ciphertext, keys, parts);
     return { digits: this.#bodySums(ciphertext, keys.count, weights), masks };
   }
 
@@ -63,8 +76,9 @@ export class LatticeDecryption {
     out: Float64Array,
     ciphertext: LatticeCiphertext,
     { coefficients }: LatticeFunctionKeys,
+    parts: FractionParts,
   ): void {
-    const { headWords, parts } = this.#context.params.precision;
+    const { headWords } = this.#context.params.precision;
     const multiply = (to: Float64Array, digits: Int32Array, head: Uint32Array) =>
       this.#context.kernel.fractionDot(this.#embedding, to, digits, head, headWords, parts);
     if (coefficients instanceof Int32Array) {
@@ -98,8 +112,8 @@ export class LatticeDecryption {
     return sums;
   }
 
-  /** Largest distance from an integer that noise and rounding can cause for weights of this squared norm, in units of 1 / K. */
-  #tolerance(squaredNorm: number): number {
+  /** Largest distance from an integer that noise can cause for weights of this squared norm, and rounding, in units of 1 / K. */
+  #noiseAndRounding(squaredNorm: number): number {
     return this.#context.params.noiseBound(squaredNorm) * this.#noiseUnit + ROUNDING;
   }
 }

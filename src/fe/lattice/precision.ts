@@ -13,8 +13,8 @@ import type { FractionParts } from '../../kernel/kernel.ts';
 
 /** Of the variance of the noise: what each of the two roundings may add. */
 export const ROUNDING_SHARE = 2 ** -8;
-/** Of 1 / K: what the products of keys and head may be off. */
-const PRODUCT_ERROR = 2 ** -9;
+/** Of 1 / K: what the products of keys and head may be off at the largest weights, where the noise leaves no more. */
+export const PRODUCT_ERROR = 2 ** -9;
 /** Of 1: what the product of an exact part may be off and still be rounded to the right integer. */
 const PART_ERROR = 0.49;
 /** Integer products of the kernel: sums of 32 bits, entries of 16. */
@@ -25,6 +25,8 @@ const MOST_BODY_BITS = 63;
 const MOST_HEAD_WORDS = 4;
 /** Of keys that do not fit 32 bits. */
 export const KEY_DIGIT_BITS = 24;
+/** Smaller shares of the largest weights are not told apart. */
+const LEAST_SHARE = 2 ** -10;
 /** Of {@link Kernel.fractionDot}: of one part, for which integers are small, and of all exact ones. */
 const MOST_PART_BITS = 24;
 const MOST_SPLIT_BITS = 48;
@@ -56,7 +58,9 @@ export class LatticePrecision {
   readonly planes: number;
   /** Keys are multiplied as so many integers of 32 bits. */
   readonly keyDigits: number;
-  readonly parts: FractionParts;
+  /** What the product of the largest keys with fractions up to 1/2 may be off. */
+  readonly #error: number;
+  readonly #results: number;
 
   /** @throws {InvalidParamsError} where no such split is exact. */
   constructor(needs: PrecisionNeeds) {
@@ -71,7 +75,9 @@ export class LatticePrecision {
     this.headWords = Math.max(2, Math.ceil(headBits / WORD_BITS));
     this.planes = (Math.ceil(((2 + this.lowDigits) * packing) / PANEL_COLUMNS) * PANEL_COLUMNS) / packing;
     this.keyDigits = keysFitInt32 ? 1 : 2;
-    this.parts = this.#parts(needs);
+    this.#error = this.#largestError(needs);
+    this.#results = needs.results;
+    this.partsFor(1, PRODUCT_ERROR);
     if (this.bodyBits > MOST_BODY_BITS || this.headWords > MOST_HEAD_WORDS)
       throw new InvalidParamsError('the bounds need ciphertexts of more bits than the kernels work with', {
         bodyBits: this.bodyBits,
@@ -79,8 +85,23 @@ export class LatticePrecision {
       });
   }
 
-  /** From the bound of {@link FractionParts}: exact parts as wide as rounding to integers allows, as many as the rest needs. */
-  #parts({ packing, rank, results, keyNorm }: PrecisionNeeds): FractionParts {
+  /**
+   * How to multiply keys with the head, for weights of at most `share` times the largest norm, so that results are off by less than `room` in units
+   * of 1 / K: exact parts as wide as rounding to integers allows, as many as the rest needs.
+   * @throws {InvalidParamsError} when no split does, which the constructor rules out for all shares and rooms from PRODUCT_ERROR on.
+   */
+  partsFor(share: number, room: number): FractionParts {
+    // Digits of keys are as large for small weights.
+    const error = this.#error * (this.keyDigits === 1 ? Math.max(share, LEAST_SHARE) : 1);
+    const bits = Math.min(MOST_PART_BITS, Math.floor(Math.log2(PART_ERROR / error)));
+    const exact = Math.max(0, Math.ceil(Math.log2((error * this.keyDigits * this.#results) / room) / bits));
+    if (bits < 1 || bits * exact > MOST_SPLIT_BITS)
+      throw new InvalidParamsError('the keys are too large for exact products', { bits, exact });
+    return { bits, exact };
+  }
+
+  /** By the bound of {@link FractionParts}. */
+  #largestError({ packing, rank, keyNorm }: PrecisionNeeds): number {
     const dimension = packing * rank;
     const digitNorm = Math.sqrt(dimension) * 2 ** (KEY_DIGIT_BITS - 1);
     const norm =
@@ -88,15 +109,6 @@ export class LatticePrecision {
         ? keyNorm
         : Math.max(digitNorm, keyNorm / 2 ** KEY_DIGIT_BITS + digitNorm / 2 ** 22);
     const operations = 13 * Math.log2(packing / 2) + 2 * rank + 8;
-    // Of a product with fractions up to 1/2.
-    const error = (norm * Math.sqrt(dimension) * operations) / 2 ** 54;
-    const bits = Math.min(MOST_PART_BITS, Math.floor(Math.log2(PART_ERROR / error)));
-    const exact = Math.max(
-      0,
-      Math.ceil(Math.log2((error * this.keyDigits * results) / PRODUCT_ERROR) / bits),
-    );
-    if (bits < 1 || bits * exact > MOST_SPLIT_BITS)
-      throw new InvalidParamsError('the keys are too large for exact products', { bits, exact });
-    return { bits, exact };
+    return (norm * Math.sqrt(dimension) * operations) / 2 ** 54;
   }
 }
