@@ -31,6 +31,8 @@ export {
   wordsToDoubles,
 } from './lazy';
 export { embed, unembed } from './embedding';
+export { fractionSums, roundFractions } from './fraction';
+export { fractionFactors, fractionRows } from './fraction-dot';
 export { multiplyPanel, packPanel, packWeights } from './gemm';
 export {
   integerDots,

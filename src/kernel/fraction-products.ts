@@ -1,18 +1,12 @@
-/** {@link Kernel.fractionDot}, {@link Kernel.roundFractions} and {@link Kernel.fractionSums} as plain loops, for the kernels that have none of their own. */
+/** {@link Kernel.fractionDot} and {@link Kernel.roundFractions} of the reference, as plain loops. */
 import type { CanonicalEmbedding } from './canonical-embedding.ts';
-import type { FractionParts, Kernel, RingTables, Words } from './kernel.ts';
-import { checkFractionDot, checkFractionSums, checkRoundFractions } from './preconditions.ts';
+import type { FractionParts, Kernel } from './kernel.ts';
+import { checkFractionDot, checkRoundFractions } from './preconditions.ts';
 
 /** 1.5 * 2^52: adding and subtracting it rounds a double below 2^51 to the nearest integer. */
 const TO_INTEGER = 6_755_399_441_055_744;
 /** The rest is rounded to so many bits behind the point. */
-const REST_BITS = 48;
-/** Bits of a limb in {@link fractionSumsByLimbs}: two hold a residue, products of two are exact. */
-const LIMB_BITS = 25;
-const LIMB = 2 ** LIMB_BITS;
-/** Bits behind those that are kept. */
-export const GUARD_BITS = 3 * LIMB_BITS;
-
+export const REST_BITS = 48;
 /** Coefficients of part `index` of the polynomials b, as integers; the rest, in units of 2^-64, is the part behind the exact ones. */
 function fractionPart(b: Uint32Array, words: number, { bits, exact }: FractionParts, index: number) {
   const out = new Float64Array(b.length / words);
@@ -138,60 +132,4 @@ function sumOfProducts(re: Float64Array, im: Float64Array, a: Spectra, b: Spectr
       im[j] = im[j] + x * s + y * c;
     }
   }
-}
-
-/** 2^(32 words + guard bits) / q, rounded down, in limbs from the lowest. */
-function reciprocalLimbs(q: number, words: number): number[] {
-  let value = (1n << BigInt(32 * words + GUARD_BITS)) / BigInt(q);
-  const limbs: number[] = [];
-  for (; value > 0n; value >>= BigInt(LIMB_BITS)) limbs.push(Number(value % BigInt(LIMB)));
-  return limbs;
-}
-
-/** In limbs of 25 bits, whose products and their sums are exact doubles. */
-export function fractionSumsByLimbs(
-  ring: RingTables,
-  out: Uint32Array,
-  a: Words,
-  words: number,
-  mods: readonly number[],
-): void {
-  const count = checkFractionSums(ring, out, a, words, mods);
-  const { n } = ring;
-  const factors = mods.map((limb) => reciprocalLimbs(ring.moduli[limb] as number, words));
-  const limbs = Math.ceil((32 * words + GUARD_BITS) / LIMB_BITS);
-  const sum = new Float64Array(limbs);
-  const halves = a.u32();
-  for (let i = 0; i < count * n; i++) {
-    sum.fill(0);
-    sum[2] = LIMB / 2;
-    factors.forEach((factor, l) => {
-      const at = 2 * ((Math.floor(i / n) * mods.length + l) * n + (i % n));
-      const [low, high] = [halves[at] as number, halves[at + 1] as number];
-      const [y0, y1] = [low % LIMB, Math.floor(low / LIMB) + high * 2 ** (32 - LIMB_BITS)];
-      for (let j = 0; j < limbs; j++)
-        sum[j] += y0 * (factor[j] ?? 0) + (j > 0 ? y1 * (factor[j - 1] ?? 0) : 0);
-      carry(sum);
-    });
-    for (let w = 0; w < words; w++) out[(i + 1) * words - 1 - w] = bitsOfLimbs(sum, GUARD_BITS + 32 * w);
-  }
-}
-
-/** Limbs below 2^25 again, what is over the last forgotten. */
-function carry(limbs: Float64Array): void {
-  let over = 0;
-  for (let j = 0; j < limbs.length; j++) {
-    const value = limbs[j] + over;
-    over = Math.floor(value / LIMB);
-    limbs[j] = value - over * LIMB;
-  }
-}
-
-/** 32 bits from place `from` on. */
-function bitsOfLimbs(limbs: Float64Array, from: number): number {
-  const [first, skipped] = [Math.floor(from / LIMB_BITS), from % LIMB_BITS];
-  let value = 0;
-  for (let j = first; j < limbs.length && (j - first) * LIMB_BITS < skipped + 32; j++)
-    value += Math.floor((limbs[j] * 2 ** ((j - first) * LIMB_BITS)) / 2 ** skipped) % 2 ** 32;
-  return value % 2 ** 32;
 }

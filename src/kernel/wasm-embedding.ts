@@ -15,20 +15,12 @@ function withDoubles<T>(
     let next = start;
     const at = inputs.map((values) => {
       const here = next;
-      copyTo(memory.bytes(here, values.byteLength), values);
+      memory.write(here, values);
       next += values.byteLength;
       return here;
     });
     return use(at, next);
   });
-}
-
-function copyTo(to: Uint8Array, values: Float64Array): void {
-  to.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
-}
-
-function copyFrom(values: Float64Array, from: Uint8Array): void {
-  new Uint8Array(values.buffer, values.byteOffset, values.byteLength).set(from);
 }
 
 export function embedWasm(
@@ -45,7 +37,7 @@ export function embedWasm(
   const gap = out.length / (2 * slots);
   return withDoubles(context, [cos, sin, re, im], 2 * slots, ([c, s, x, y], to) => {
     const fits = exports.embed(to, x!, y!, c!, s!, slots, factor, bound) !== 0;
-    if (gap === 1) copyFrom(out, memory.bytes(to, 16 * slots));
+    if (gap === 1) memory.read(out, to);
     else {
       const values = memory.f64(to, 2 * slots);
       for (let k = 0; k < 2 * slots; k++) out[first + k * gap] = values[k]!;
@@ -67,13 +59,13 @@ export function unembedWasm(
   const gap = coefficients.length / (2 * slots);
   withDoubles(context, [cos, sin], 4 * slots, ([c, s], x) => {
     const [y, from] = [x + 8 * slots, x + 16 * slots];
-    if (gap === 1) copyTo(memory.bytes(from, 16 * slots), coefficients);
+    if (gap === 1) memory.write(from, coefficients);
     else {
       const values = memory.f64(from, 2 * slots);
       for (let k = 0; k < 2 * slots; k++) values[k] = coefficients[first + k * gap]!;
     }
     exports.unembed(x, y, from, c!, s!, slots, scale);
-    copyFrom(re, memory.bytes(x, 8 * slots));
-    copyFrom(im, memory.bytes(y, 8 * slots));
+    memory.read(re, x);
+    memory.read(im, y);
   });
 }

@@ -104,6 +104,55 @@ export interface WasmExports extends WebAssembly.Exports {
     scale: number,
   ): void;
 
+  fractionSums(
+    out: Address,
+    a: Address,
+    n: number,
+    limbs: number,
+    words: number,
+    factors: Address,
+    digits: number,
+    space: Address,
+  ): void;
+  roundFractions(
+    out: Address,
+    digits: Address,
+    masks: Address,
+    n: number,
+    steps: number,
+    digitUnit: number,
+    results: number,
+  ): number;
+  fractionFactors(
+    factors: Address,
+    values: Address,
+    b: Address,
+    words: number,
+    terms: number,
+    bits: bigint,
+    exact: bigint,
+    slots: number,
+    cos: Address,
+    sin: Address,
+    reversal: Address,
+  ): void;
+  fractionRows(
+    out: Address,
+    first: Address,
+    second: Address,
+    terms: number,
+    factors: Address,
+    bits: number,
+    exact: number,
+    slots: number,
+    restFactor: number,
+    restUnit: number,
+    cos: Address,
+    sin: Address,
+    reversal: Address,
+    space: Address,
+  ): void;
+
   packWeights(out: Address, weights: Address, rows: number, cols: number): void;
   packPanel(
     panel: Address,

@@ -103,6 +103,16 @@ export class WasmMemory {
     return new Float64Array(this.#memory.buffer, start, length);
   }
 
+  /** Copies the bytes of an array to `start`. */
+  write(start: number, { buffer, byteOffset, byteLength }: ArrayBufferView): void {
+    this.bytes(start, byteLength).set(new Uint8Array(buffer, byteOffset, byteLength));
+  }
+
+  /** Fills an array with the bytes from `start` on. */
+  read({ buffer, byteOffset, byteLength }: ArrayBufferView, start: number): void {
+    new Uint8Array(buffer, byteOffset, byteLength).set(this.bytes(start, byteLength));
+  }
+
   copyWithin(to: number, from: number, bytes: number): void {
     new Uint8Array(this.#memory.buffer).copyWithin(to, from, from + bytes);
   }

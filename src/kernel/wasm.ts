@@ -13,13 +13,13 @@ import type {
   RingTables,
   Words,
 } from './kernel.ts';
-import { fractionDotByParts, roundFractionsByLoops, fractionSumsByLimbs } from './fraction-products.ts';
 import { sumProductsByParts } from './portable-products.ts';
 import * as check from './preconditions.ts';
 import type { CanonicalEmbedding } from './canonical-embedding.ts';
 import { embedWasm, unembedWasm } from './wasm-embedding.ts';
 import { WORDS } from './wasm-exports.ts';
 import type { WasmExports } from './wasm-exports.ts';
+import { fractionDotInWasm, fractionSumsInWasm, roundFractionsInWasm } from './wasm-fraction.ts';
 import { WasmWeights, multiplyRows } from './wasm-gemm.ts';
 import { WasmIntegerWeights, multiplyIntegers } from './wasm-integer.ts';
 import { updateIntegerProductInWasm } from './wasm-integer-product.ts';
@@ -189,9 +189,7 @@ class WasmKernel implements Kernel {
     const count = check.batchCount('out', out.length, check.polynomialWords(ring, mods));
     check.checkLength('the values', small.length, count * ring.n);
     this.memory.borrowSecret(small.length, (values) => {
-      this.memory
-        .bytes(values, small.length)
-        .set(new Uint8Array(small.buffer, small.byteOffset, small.length));
+      this.memory.write(values, small);
       const to = this.#at(out);
       const polynomial = 8 * ring.n * mods.length;
       this.#eachLimb(ring, out.length, mods, (at, table) => {
@@ -206,9 +204,7 @@ class WasmKernel implements Kernel {
     check.checkLength('the values', values.length, count * ring.n);
     check.checkIntegers(values);
     this.memory.borrowSecret(values.byteLength, (copy) => {
-      this.memory
-        .bytes(copy, values.byteLength)
-        .set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+      this.memory.write(copy, values);
       const to = this.#at(out);
       const polynomial = 8 * ring.n * mods.length;
       this.#eachLimb(ring, out.length, mods, (at, table, position) => {
@@ -234,15 +230,15 @@ class WasmKernel implements Kernel {
   }
 
   fractionDot(...operands: Parameters<Kernel['fractionDot']>): void {
-    fractionDotByParts(this, ...operands);
+    fractionDotInWasm(this, ...operands);
   }
 
   roundFractions(...operands: Parameters<Kernel['roundFractions']>): void {
-    roundFractionsByLoops(...operands);
+    roundFractionsInWasm(this, ...operands);
   }
 
-  fractionSums(...operands: Parameters<Kernel['fractionSums']>): void {
-    fractionSumsByLimbs(...operands);
+  fractionSums(ring: RingTables, out: Uint32Array, a: Words, words: number, mods: readonly number[]): void {
+    fractionSumsInWasm(this, this.#at(a), ring, out, a, words, mods);
   }
 
   toDoubles(ring: RingTables, out: Float64Array, a: Words, mods: readonly number[]): void {
@@ -266,7 +262,7 @@ class WasmKernel implements Kernel {
         for (let l = mods.length - 2; l >= 0; l--) {
           this.exports.horner(top, digits + l * limb, ring.moduli[mods[l]], ring.n);
         }
-        new Uint8Array(out.buffer, out.byteOffset + i * limb, limb).set(this.memory.bytes(top, limb));
+        this.memory.read(out.subarray(i * ring.n, (i + 1) * ring.n), top);
       }
     });
   }

@@ -19,27 +19,27 @@ function anyWord(bench: Bench): number {
   return choice < edges.length ? (edges[choice] as number) : bench.below(2 ** 32);
 }
 
-/** Two rows of integers below 2^bits, also such that the exact parts are none any more: the doubles must be the same all the same. */
+/** Rows of integers below 2^bits, also such that the exact parts are none any more: the doubles must be the same all the same. */
 const fractionDotRow =
-  (slots: number, terms: number, words: number, parts: FractionParts, bits: number): Row =>
+  (rows: number, slots: number, terms: number, words: number, parts: FractionParts, bits: number): Row =>
   (bench) => {
-    const values = Int32Array.from({ length: 4 * slots * terms }, () =>
+    const values = Int32Array.from({ length: 2 * slots * rows * terms }, () =>
       bench.below(9) === 0 ? -(2 ** (bits - 1)) : bench.below(2 ** bits) - 2 ** (bits - 1),
     );
     const b = Uint32Array.from({ length: 2 * slots * terms * words }, () => anyWord(bench));
-    const out = new Float64Array(4 * slots).fill(7);
+    const out = new Float64Array(2 * slots * rows).fill(7);
     bench.kernel.fractionDot(new CanonicalEmbedding(slots), out, values, b, words, parts);
     return [out];
   };
 
 export const FRACTION_DOT_ROWS: readonly Row[] = [
-  fractionDotRow(1, 1, 2, { bits: 8, exact: 3 }, 20),
-  fractionDotRow(2, 3, 2, { bits: 12, exact: 2 }, 32),
-  fractionDotRow(4, 7, 3, { bits: 11, exact: 4 }, 24),
-  fractionDotRow(16, 5, 4, { bits: 1, exact: 1 }, 8),
-  fractionDotRow(32, 64, 2, { bits: 8, exact: 3 }, 30),
-  fractionDotRow(128, 3, 3, { bits: 16, exact: 3 }, 12),
-  fractionDotRow(64, 2, 2, { bits: 9, exact: 0 }, 30),
+  fractionDotRow(2, 1, 1, 2, { bits: 8, exact: 3 }, 20),
+  fractionDotRow(3, 2, 3, 2, { bits: 12, exact: 2 }, 32),
+  fractionDotRow(2, 4, 7, 3, { bits: 11, exact: 4 }, 24),
+  fractionDotRow(1, 16, 5, 4, { bits: 1, exact: 1 }, 8),
+  fractionDotRow(2, 32, 64, 2, { bits: 8, exact: 3 }, 30),
+  fractionDotRow(5, 128, 3, 3, { bits: 16, exact: 3 }, 12),
+  fractionDotRow(2, 64, 2, 2, { bits: 9, exact: 0 }, 30),
 ];
 
 /** Digits and masks of any size; the first values alone are wanted. */
