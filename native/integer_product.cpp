@@ -15,6 +15,7 @@ constexpr size_t cacheLine = 64;
 constexpr size_t parallelWeights = size_t{1} << 15;  // Weights whose comparison is shared out, so many rows
 constexpr size_t weightRowsPerTask = 8;              // at a time.
 constexpr size_t fewPanels = 16;
+constexpr double denseShare = 0.6;  // Of weights that are not zero: from here on all of them take less.
 constexpr size_t blockWeights = 16;               // Compared at a time: nearly all blocks have no difference.
 
 size_t divideUp(size_t a, size_t b) { return (a + b - 1) / b; }
@@ -114,6 +115,55 @@ struct Plan {
   }
 };
 
+// Calls body(row) for each row of weights.
+template <typename Body>
+void eachRow(size_t count, bool parallel, Body&& body) {
+  parallelFor(divideUp(count, weightRowsPerTask), parallel, [&](size_t group) {
+    const size_t end = std::min(count, (group + 1) * weightRowsPerTask);
+    for (size_t row = group * weightRowsPerTask; row < end; row++) body(row);
+  });
+}
+
+// Calls body(panel, first row, end of rows, whether the next panel follows) in tasks. Few panels are shared out by rows as well, many
+// several at a time. Parts begin at multiples of integerDenseRows.
+template <typename Body>
+void eachPanel(size_t panels, size_t count, bool parallel, Body&& body) {
+  const size_t parts = panels < fewPanels ? std::min(divideUp(fewPanels, panels), divideUp(count, integerDenseRows)) : 1;
+  const size_t partRows = divideUp(divideUp(count, parts), integerDenseRows) * integerDenseRows;
+  const size_t together = divideUp(panels, fewPanels);
+  parallelFor(divideUp(panels, together) * parts, parallel, [&](size_t task) {
+    const size_t firstRow = std::min(count, task % parts * partRows), endRow = std::min(count, firstRow + partRows);
+    const size_t first = task / parts * together, end = std::min(panels, first + together);
+    for (size_t panel = first; panel < end; panel++) body(panel, firstRow, endRow, panel + 1 < end);
+  });
+}
+
+// All weights, as pairs of 16 bits. False when they do not fit or memory is exhausted.
+bool denseProduct(const IntegerProductPath& path, int32_t* out, const IntegerRows& rows, const int32_t* weights, size_t count,
+                  bool manyWeights) {
+  const size_t length = rows.count, pairs = divideUp(length, 2);
+  int32_t* factors = static_cast<int32_t*>(threadScratch(2, count * pairs * sizeof(int32_t)));
+  bool* fits = static_cast<bool*>(threadScratch(3, count * sizeof(bool)));
+  if (!factors || !fits) return false;
+  eachRow(count, manyWeights, [&](size_t row) {
+    const int32_t* from = weights + row * length;
+    int32_t* to = factors + row * pairs;
+    uint32_t beyond = 0;
+    for (size_t j = 0; j < length; j++) beyond |= (static_cast<uint32_t>(from[j]) + 0x8000u) >> 16;
+    for (size_t p = 0; p < length / 2; p++) to[p] = factorPair(from[2 * p], from[2 * p + 1]);
+    if (length % 2 == 1) to[pairs - 1] = factorPair(from[length - 1], 0);
+    fits[row] = beyond == 0;
+  });
+  if (!std::all_of(fits, fits + count, [](bool fit) { return fit; })) return false;
+  eachPanel(rows.n / panelColumns, count, count * length * rows.n > parallelFrom,
+            [&](size_t panel, size_t first, size_t end, bool) {
+              for (size_t row = first; row < end; row += integerDenseRows)
+                path.dense(out + row * rows.n + panel * panelColumns, rows.n, rows.narrow + panel * length * panelColumns,
+                           length, factors + row * pairs, std::min(integerDenseRows, end - row));
+            });
+  return true;
+}
+
 }  // namespace
 
 bool updateIntegerProduct(Isa isa, int32_t* out, const IntegerRows& rows, const int32_t* weights, const int32_t* before,
@@ -123,15 +173,8 @@ bool updateIntegerProduct(Isa isa, int32_t* out, const IntegerRows& rows, const 
   Counts* counts = static_cast<Counts*>(threadScratch(0, count * sizeof(Counts)));
   size_t* ends = static_cast<size_t*>(threadScratch(1, count * sizeof(size_t)));
   if (!counts || !ends) return false;
-  const size_t groups = divideUp(count, weightRowsPerTask);
   const bool manyWeights = count * length > parallelWeights;
-  const auto eachRow = [&](auto&& body) {
-    parallelFor(groups, manyWeights, [&](size_t group) {
-      const size_t end = std::min(count, (group + 1) * weightRowsPerTask);
-      for (size_t row = group * weightRowsPerTask; row < end; row++) body(row);
-    });
-  };
-  eachRow([&](size_t row) {
+  eachRow(count, manyWeights, [&](size_t row) {
     counts[row] = countTerms(weights + row * length, before ? before + row * length : nullptr, length);
   });
   size_t nonzero = 0, changed = 0;
@@ -141,25 +184,21 @@ bool updateIntegerProduct(Isa isa, int32_t* out, const IntegerRows& rows, const 
   }
   if (nonzero <= changed) before = nullptr;
   const size_t total = before ? changed : nonzero;
+  const bool isDense =
+      !before && rows.narrow && static_cast<double>(nonzero) > denseShare * static_cast<double>(count * length);
+  if (isDense && denseProduct(pathFor(isa), out, rows, weights, count, manyWeights)) return true;
   IntegerTerm* terms = static_cast<IntegerTerm*>(threadScratch(2, std::max<size_t>(total, 1) * sizeof(IntegerTerm)));
   if (!terms) return false;
   for (size_t row = 0, end = 0; row < count; row++)
     ends[row] = end += before ? counts[row].changed : counts[row].nonzero;
   Plan plan = {rows, pathFor(isa), terms, ends, true, before != nullptr, out};
-  eachRow([&](size_t row) {
+  eachRow(count, manyWeights, [&](size_t row) {
     counts[row].narrow =
         collectTerms(terms + plan.start(row), weights + row * length, before ? before + row * length : nullptr, length);
   });
   for (size_t row = 0; row < count; row++) plan.narrow &= counts[row].narrow;
-  const size_t panels = rows.n / panelColumns;
-  // Few panels are shared out by rows as well, many several at a time.
-  const size_t parts = panels < fewPanels ? std::min(divideUp(fewPanels, panels), groups) : 1;
-  const size_t partRows = divideUp(count, parts), together = divideUp(panels, fewPanels);
-  parallelFor(divideUp(panels, together) * parts, total * rows.n > parallelFrom, [&](size_t task) {
-    const size_t firstRow = std::min(count, task % parts * partRows), endRow = std::min(count, firstRow + partRows);
-    const size_t first = task / parts * together, end = std::min(panels, first + together);
-    for (size_t panel = first; panel < end; panel++) plan.multiply(panel, firstRow, endRow, panel + 1 < end);
-  });
+  eachPanel(rows.n / panelColumns, count, total * rows.n > parallelFrom,
+            [&](size_t panel, size_t first, size_t end, bool nextFollows) { plan.multiply(panel, first, end, nextFollows); });
   return true;
 }
 

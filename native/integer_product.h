@@ -27,6 +27,13 @@ struct IntegerTerm {
   int32_t factor;
 };
 
+// A word of two factors of 16 bits.
+inline int32_t factorPair(int32_t first, int32_t second) {
+  return static_cast<int32_t>((static_cast<uint32_t>(first) & 0xffffu) | static_cast<uint32_t>(second) << 16);
+}
+
+constexpr size_t integerDenseRows = 4;  // Rows of sums that share the loads of a panel.
+
 // weights is count x rows.count, out count x rows.n. `before`, when not null, are the weights whose product out holds; otherwise
 // out is overwritten. All memory lies apart. Returns false, with out as it was, when memory is exhausted.
 bool updateIntegerProduct(Isa isa, int32_t* out, const IntegerRows& rows, const int32_t* weights, const int32_t* before,
@@ -40,6 +47,9 @@ struct IntegerProductPath {
   // Any factors.
   void (*mixed)(int32_t* to, const int16_t* panel, const IntegerTerm* terms, size_t count, bool add);
   void (*wide)(int32_t* to, const int32_t* panel, const IntegerTerm* terms, size_t count, bool add);
+  // to[r * stride ..] = the sums for `count` <= integerDenseRows rows of factors, of all `length` rows of the panel: (length + 1) / 2
+  // words of two factors in each.
+  void (*dense)(int32_t* to, size_t stride, const int16_t* panel, size_t length, const int32_t* factors, size_t count);
 };
 
 extern const IntegerProductPath integerProductScalar;

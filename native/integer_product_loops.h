@@ -8,11 +8,6 @@
 
 namespace subrosa {
 
-// A word of two factors.
-inline int32_t factorPair(int32_t first, int32_t second) {
-  return static_cast<int32_t>((static_cast<uint32_t>(first) & 0xffffu) | static_cast<uint32_t>(second) << 16);
-}
-
 template <typename V>
 void integerNarrowProduct(int32_t* to, const int16_t* panel, const IntegerTerm* terms, size_t count, bool add) {
   using T = typename V::T;
@@ -67,9 +62,47 @@ void integerProduct(int32_t* to, const Entry* panel, const IntegerTerm* terms, s
     to[c] = static_cast<int32_t>((add ? static_cast<uint32_t>(to[c]) : 0u) + sums[c]);
 }
 
+template <typename V, size_t rows>
+void integerDenseRowsProduct(int32_t* to, size_t stride, const int16_t* panel, size_t length, const int32_t* factors) {
+  using T = typename V::T;
+  constexpr size_t width = 2 * V::lanes;
+  const size_t pairs = (length + 1) / 2;
+  for (size_t column = 0; column < panelColumns; column += width) {
+    T low[rows], high[rows];
+#pragma GCC unroll 4
+    for (size_t r = 0; r < rows; r++) low[r] = high[r] = V::zero();
+    for (size_t p = 0; p < pairs; p++) {
+      const int16_t* a = panel + 2 * p * panelColumns + column;
+      // The last of an odd number is paired with itself, times zero.
+      const T x = V::load(a), y = V::load(2 * p + 1 < length ? a + panelColumns : a);
+      const T first = V::lowWords(x, y), second = V::highWords(x, y);
+#pragma GCC unroll 4
+      for (size_t r = 0; r < rows; r++) {
+        const T pair = V::broadcast(factors[r * pairs + p]);
+        low[r] = V::multiplyAdd(low[r], pair, first);
+        high[r] = V::multiplyAdd(high[r], pair, second);
+        V::keep(low[r], high[r]);
+      }
+    }
+#pragma GCC unroll 4
+    for (size_t r = 0; r < rows; r++) {
+      V::store(to + r * stride + column, V::firstSums(low[r], high[r]));
+      V::store(to + r * stride + column + V::lanes, V::secondSums(low[r], high[r]));
+    }
+  }
+}
+
+template <typename V>
+void integerDenseProduct(int32_t* to, size_t stride, const int16_t* panel, size_t length, const int32_t* factors,
+                         size_t count) {
+  if (count == integerDenseRows) return integerDenseRowsProduct<V, integerDenseRows>(to, stride, panel, length, factors);
+  for (size_t r = 0; r < count; r++)
+    integerDenseRowsProduct<V, 1>(to + r * stride, stride, panel, length, factors + r * ((length + 1) / 2));
+}
+
 template <typename V>
 constexpr IntegerProductPath integerProductPathOf() {
-  return {integerNarrowProduct<V>, integerProduct<V, int16_t>, integerProduct<V, int32_t>};
+  return {integerNarrowProduct<V>, integerProduct<V, int16_t>, integerProduct<V, int32_t>, integerDenseProduct<V>};
 }
 
 }  // namespace subrosa
