@@ -3,9 +3,10 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { seededRandom } from '../../src/base/testing.ts';
 import type { LatticeCiphertext } from '../../src/fe/lattice/ciphertext.ts';
 import { LatticeDecryption } from '../../src/fe/lattice/decryption.ts';
-import { PRODUCT_ERROR } from '../../src/fe/lattice/precision.ts';
+import { PRODUCT_ERROR, ROUNDING_SHARE } from '../../src/fe/lattice/precision.ts';
 import type { LatticeFunctionKeys } from '../../src/fe/lattice/objects.ts';
 import { LatticeInnerProduct } from '../../src/fe/lattice/scheme.ts';
+import { PANEL_COLUMNS } from '../../src/kernel/integer-panels.ts';
 import { openKernel } from '../../src/kernel/open.ts';
 import { seededGenerator } from '../kernel/cases.ts';
 
@@ -108,5 +109,39 @@ describe.each(SIZES)('length $length, packing $packing, dimension $dimension', (
   test('the modulus has room for the bound on both sides of every result', () => {
     const half = 2 ** params.logQ / (2 * params.results);
     expect(params.noiseBound() + params.results / 2).toBeLessThan(half);
+  });
+
+  test('rounding adds at most its share of the variance, with no more bits than that takes', () => {
+    const { bodyBits, headWords, lowDigits } = params.precision;
+    const share = (bits: number, factor: number) =>
+      (factor * 2 ** (2 * (params.logQ - bits))) / 12 / params.noiseVariance(1);
+    expect(share(bodyBits, 1)).toBeLessThanOrEqual(ROUNDING_SHARE);
+    // Each digit takes whole bits, of which at most all but one may be too many.
+    expect(share(bodyBits - Math.max(1, lowDigits), 1)).toBeGreaterThan(ROUNDING_SHARE);
+    const keyVariance = (params.dimension * params.multipliers[0] ** 2) / (2 * Math.LN2);
+    expect(share(32 * headWords, keyVariance)).toBeLessThanOrEqual(ROUNDING_SHARE);
+  });
+
+  test('without the last bits of a body the noise is wider than its bound allows for', () => {
+    const { planes, lowDigits } = params.precision;
+    const random = seededRandom(`short ${length}`);
+    const { publicKey, secretKey } = scheme.setup(random);
+    using keys = scheme.deriveKeys(secretKey, weights);
+    using ciphertext = scheme.encrypt(publicKey, new Int32Array(length * packing), random);
+    const { body } = ciphertext;
+    for (let plane = 2; plane < 2 + lowDigits; plane++) {
+      for (let column = plane * packing; column < (plane + 1) * packing; column++) {
+        const inPanel = column % PANEL_COLUMNS;
+        for (let i = 0; i < length; i++) body[(column - inPanel) * length + i * PANEL_COLUMNS + inPanel] = 0;
+      }
+    }
+    expect(body.length).toBe(length * planes * packing);
+    let ratio = 0;
+    noiseOf(ciphertext, keys, weights).forEach((noise, at) => {
+      ratio += noise ** 2 / params.noiseVariance(squaredNorms[Math.floor(at / packing)]) / (KEYS * packing);
+    });
+    expect(ratio).toBeGreaterThan(1 + 2 * ROUNDING_SHARE);
+    publicKey[Symbol.dispose]();
+    secretKey[Symbol.dispose]();
   });
 });
