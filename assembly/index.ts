@@ -15,6 +15,7 @@ export {
   negate,
   square,
   sub,
+  sumProducts,
   tensor,
 } from './limb';
 export {

@@ -2,6 +2,7 @@
 import {
   Q,
   Q_INVERSE,
+  capacityOf,
   fromWords,
   mulConstant,
   mulVariable,
@@ -65,6 +66,33 @@ export function mulAdd(out: usize, a: usize, b: usize, table: usize, n: usize): 
     const product = mulVariable(fromWords(v128.load(a + i)), fromWords(v128.load(b + i)), q, qi);
     const sum = f64x2.add(product, fromWords(v128.load(out + i))); // m < 15/8
     v128.store(out + i, toWords(toResidue(reduce(sum, q, qi), q)));
+  }
+}
+
+/**
+ * out = the sum of a b over `terms` limbs, aStride and bStride bytes apart. Sums stay lazy doubles in out as long as there is room for
+ * another product, m < 7/8.
+ */
+export function sumProducts(
+  out: usize, a: usize, aStride: usize, b: usize, bStride: usize, terms: usize, table: usize, n: usize,
+): void {
+  const q = v128.load_splat<f64>(table, Q);
+  const qi = v128.load_splat<f64>(table, Q_INVERSE);
+  const capacity = capacityOf(load<f64>(table, Q)) - 0.875;
+  memory.fill(out, 0, n << 3);
+  let m: f64 = 0;
+  for (; terms > 0; terms--, a += aStride, b += bStride) {
+    m += 0.875;
+    const isFull = m > capacity;
+    if (isFull) m = 0.5;
+    for (let i: usize = 0; i < n << 3; i += 16) {
+      const product = mulVariable(fromWords(v128.load(a + i)), fromWords(v128.load(b + i)), q, qi);
+      const sum = f64x2.add(v128.load(out + i), product);
+      v128.store(out + i, isFull ? reduce(sum, q, qi) : sum);
+    }
+  }
+  for (let i: usize = 0; i < n << 3; i += 16) {
+    v128.store(out + i, toWords(toResidue(reduce(v128.load(out + i), q, qi), q)));
   }
 }
 

@@ -22,6 +22,16 @@ export interface WasmExports extends WebAssembly.Exports {
   negate(out: Address, a: Address, table: Address, n: number): void;
   mul(out: Address, a: Address, b: Address, table: Address, n: number): void;
   mulAdd(out: Address, a: Address, b: Address, table: Address, n: number): void;
+  sumProducts(
+    out: Address,
+    a: Address,
+    aStride: number,
+    b: Address,
+    bStride: number,
+    terms: number,
+    table: Address,
+    n: number,
+  ): void;
   mulScalar(out: Address, a: Address, w: number, table: Address, n: number): void;
   addScalar(out: Address, a: Address, scalar: number, table: Address, n: number): void;
   tensor(

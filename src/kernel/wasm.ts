@@ -13,7 +13,6 @@ import type {
   RingTables,
   Words,
 } from './kernel.ts';
-import { sumProductsByParts } from './portable-products.ts';
 import * as check from './preconditions.ts';
 import type { CanonicalEmbedding } from './canonical-embedding.ts';
 import { embedWasm, unembedWasm } from './wasm-embedding.ts';
@@ -226,7 +225,12 @@ class WasmKernel implements Kernel {
   }
 
   sumProducts(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
-    sumProductsByParts(this, ring, out, a, b, mods);
+    const terms = check.checkSumProducts(ring, out, a, b, mods);
+    const [to, x, y] = [this.#at(out), this.#at(a), this.#at(b)];
+    const [size, step] = [8 * out.length, (8 * b.length) / terms];
+    this.#eachLimb(ring, out.length, mods, (at, table) => {
+      this.exports.sumProducts(to + at, x + at, size, y + (at % step), step, terms, table, ring.n);
+    });
   }
 
   fractionDot(...operands: Parameters<Kernel['fractionDot']>): void {
