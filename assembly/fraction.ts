@@ -54,11 +54,12 @@ export function fractionSums(
   }
 }
 
+/** x minus the nearest integer, for |x| below 2^51. */
 // @ts-ignore: decorator
 @inline
-function nearest(x: v128): v128 {
+export function fraction(x: v128): v128 {
   const toInteger = f64x2.splat(TO_INTEGER);
-  return f64x2.sub(f64x2.add(x, toInteger), toInteger);
+  return f64x2.sub(x, f64x2.sub(f64x2.add(x, toInteger), toInteger));
 }
 
 /**
@@ -80,8 +81,8 @@ export function roundFractions(
       const digit = f64x2.convert_low_i32x4_s(v128.load64_zero(digits + step * row));
       value = f64x2.add(value, f64x2.mul(digit, f64x2.splat(unit)));
     }
-    value = f64x2.mul(f64x2.sub(value, nearest(value)), f64x2.splat(results));
-    const distance = f64x2.sub(value, nearest(value));
+    value = f64x2.mul(fraction(value), f64x2.splat(results));
+    const distance = fraction(value);
     farthest = f64x2.max(farthest, f64x2.abs(distance));
     // Adding zero makes -0 an ordinary 0.
     v128.store(out + (j << 3), f64x2.add(f64x2.sub(value, distance), f64x2.splat(0)));
