@@ -216,6 +216,24 @@ void embeddings(Isa isa) {
   }
 }
 
+// Function keys times fractions of a ciphertext. Results are for whoever asked: their rounding is not checked.
+void fractions(Isa isa) {
+  const EmbeddingLoops& loops = embeddingLoops(isa);
+  for (const size_t slots : {size_t{2}, size_t{32}, size_t{128}}) {
+    const std::vector<double> cos(slots, 0.6), sin(slots, 0.8);
+    const EmbeddingRoots roots = {slots, cos.data(), sin.data()};
+    const SlotLayout layout(slots);
+    const size_t im = layout.imaginary;
+    Secret<int32_t> keys(2 * slots, [](size_t i) { return static_cast<int32_t>(scrambled(i)); });
+    std::vector<double> values(2 * im), other(2 * im, 0.3), factors(4 * slots), sums(4 * im), total(2 * slots);
+    loops.unembedIntegers(roots, values.data(), values.data() + im, keys.data());
+    for (size_t f = 0; f < 2; f++) loops.placeFactor(layout, 1, 0, 2, f, factors.data(), other.data());
+    loops.sumProducts(layout, 1, values.data(), factors.data(), 2, sums.data());
+    for (size_t f = 0; f < 2; f++)
+      loops.embedFractions[f](roots, total.data(), sums.data() + 2 * f * im, sums.data() + (2 * f + 1) * im, 0.5, 0x1p-8);
+  }
+}
+
 // Positive controls: the sum keeps the compiler from dropping them.
 volatile uint64_t sink;
 
@@ -254,6 +272,7 @@ int main(int argc, char** argv) {
     cases["samplers-" + name] = [isa] { smallSamplers(isa); };
     cases["gaussian-" + name] = [isa] { gaussianSampler(isa); };
     cases["embedding-" + name] = [isa] { embeddings(isa); };
+    cases["fractions-" + name] = [isa] { fractions(isa); };
     cases["integer-" + name] = [isa] { integerMaps(isa); };
   }
   const std::string chosen = argc > 1 ? argv[1] : "--list";
