@@ -50,6 +50,9 @@ export class LatticeInnerProduct implements InnerProductScheme {
   /** (q / q_i)^-1 modulo each prime: residues times these are numerators of the fraction of q. */
   readonly #numerators: readonly number[];
   readonly #decryption: LatticeDecryption;
+  #doubles = new Float64Array(0);
+  /** Of the last ciphertext, before they are rounded. */
+  #entries: Uint32Array | undefined;
 
   /** @throws {InvalidParamsError} {@link InsecureParamsError} */
   constructor(kernel: Kernel, spec: LatticeSpec) {
@@ -174,7 +177,7 @@ export class LatticeInnerProduct implements InnerProductScheme {
     const entry = mods.length * packing;
     using scratch = new Scratch(kernel);
     const r = scratch.allocate(rank * entry);
-    this.#reduceAndWipe(r, this.#gaussian(rank * packing, multipliers[1], drbg.nextKey('u')));
+    this.#sampleNoise(r, multipliers[1], drbg.nextKey('u'));
     kernel.nttForward(ring, r, mods);
     const words = scratch.allocate((rank + length) * entry);
     const [head, body] = [words.sub(0, rank * entry), words.sub(rank * entry, length * entry)];
@@ -185,8 +188,8 @@ export class LatticeInnerProduct implements InnerProductScheme {
     const [headNoise, bodyNoise] = [noise.sub(0, head.length), noise.sub(head.length, body.length)];
     this.#fillInputs(bodyNoise, columns, count);
     kernel.add(ring, body, body, bodyNoise, mods);
-    this.#reduceAndWipe(headNoise, this.#gaussian(rank * packing, multipliers[1], drbg.nextKey('e')));
-    this.#reduceAndWipe(bodyNoise, this.#gaussian(length * packing, multipliers[2], drbg.nextKey('e')));
+    this.#sampleNoise(headNoise, multipliers[1], drbg.nextKey('e'));
+    this.#sampleNoise(bodyNoise, multipliers[2], drbg.nextKey('e'));
     kernel.add(ring, words, words, noise, mods);
     kernel.mulScalar(ring, words, words, this.#numerators, mods);
     return this.#rounded(count, head, body);
@@ -198,9 +201,9 @@ export class LatticeInnerProduct implements InnerProductScheme {
     const { headWords } = params.precision;
     const fractions = new Uint32Array(params.dimension * headWords);
     kernel.fractionSums(ring, fractions, head, headWords, mods);
-    const entries = new Uint32Array(params.length * params.packing * 2);
-    kernel.fractionSums(ring, entries, body, 2, mods);
-    return new LatticeCiphertext(this.#context, count, fractions, roundedBody(entries, params));
+    this.#entries ??= new Uint32Array(params.length * params.packing * 2);
+    kernel.fractionSums(ring, this.#entries, body, 2, mods);
+    return new LatticeCiphertext(this.#context, count, fractions, roundedBody(this.#entries, params));
   }
 
   /** Weights that differ little from those of the calls before are served from the difference: see {@link LatticeKeyDerivation}. */
@@ -270,6 +273,7 @@ export class LatticeInnerProduct implements InnerProductScheme {
 
   [Symbol.dispose](): void {
     this.#decryption.dispose();
+    this.#entries?.fill(0);
     this.#context.ring[Symbol.dispose]();
     this.#context.keyRing[Symbol.dispose]();
   }
@@ -324,25 +328,37 @@ export class LatticeInnerProduct implements InnerProductScheme {
     kernel.nttForward(ring, out, mods);
   }
 
-  /** Residues, not transformed. */
-  #reduceAndWipe(out: Words, secret: Float64Array): void {
+  /** Zeros, for whoever leaves zeros. Fresh arrays of megabytes for every block keep the garbage collector busy. */
+  #borrowDoubles(count: number): Float64Array {
+    if (this.#doubles.length < count) this.#doubles = new Float64Array(count);
+    return this.#doubles.subarray(0, count);
+  }
+
+  /** Residues of Gaussians, not transformed. */
+  #sampleNoise(out: Words, multiplier: number, key: Uint8Array): void {
     const { kernel, ring, mods } = this.#context;
+    const values = this.#borrowDoubles(out.length / mods.length);
     try {
-      kernel.fromDoubles(ring, out, secret, mods);
+      kernel.wideGaussian(values, multiplier, key, 0);
+      kernel.fromDoubles(ring, out, values, mods);
     } finally {
-      secret.fill(0);
+      values.fill(0);
+      key.fill(0);
     }
   }
 
   /** floor(q/K) x_i(X), coefficients: vector j of the block stands at X^j. */
   #fillInputs(out: Words, columns: Int32Array, count: number): void {
     const { kernel, ring, mods, params } = this.#context;
-    const inputs = new Float64Array(params.length * params.packing);
-    for (let i = 0; i < params.length; i++) {
-      inputs.set(columns.subarray(i * count, (i + 1) * count), i * params.packing);
+    const inputs = this.#borrowDoubles(params.length * params.packing);
+    try {
+      for (let i = 0; i < params.length; i++) {
+        inputs.set(columns.subarray(i * count, (i + 1) * count), i * params.packing);
+      }
+      kernel.fromDoubles(ring, out, inputs, mods);
+    } finally {
+      inputs.fill(0);
     }
-    kernel.fromDoubles(ring, out, inputs, mods);
     kernel.mulScalar(ring, out, out, this.#unit, mods);
-    inputs.fill(0);
   }
 }
