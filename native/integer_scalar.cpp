@@ -31,8 +31,9 @@ struct Four {
   static int32_t second(uint32_t word) { return static_cast<int16_t>(word >> 16); }
   static T multiplyAdd(T sum, T a, T b) {
     for (size_t i = 0; i < lanes; i++) {
-      const int32_t pair = first(a.word[i]) * first(b.word[i]) + second(a.word[i]) * second(b.word[i]);
-      sum.word[i] += static_cast<uint32_t>(pair);
+      // Each product fits 32 bits, two of the largest do not.
+      sum.word[i] += static_cast<uint32_t>(first(a.word[i]) * first(b.word[i]));
+      sum.word[i] += static_cast<uint32_t>(second(a.word[i]) * second(b.word[i]));
     }
     return sum;
   }
