@@ -12,6 +12,8 @@ import { KEY_DIGIT_BITS, PRODUCT_ERROR } from './precision.ts';
 
 /** Of 1 / K, for the floor in the encoding and the doubles of the decoder. */
 const ROUNDING = 2 ** -9;
+/** 1.5 * 2^52: adding and subtracting it rounds a smaller double to the nearest integer. */
+const TO_INTEGER = 6_755_399_441_055_744;
 /** Noise and errors together stay below this where the weights allow it: a wrong key is told apart by what is beyond. */
 const AMPLE = 1 / 4;
 
@@ -87,16 +89,18 @@ export class LatticeDecryption {
     }
     const high = new Int32Array(coefficients.length);
     const low = new Int32Array(coefficients.length);
+    // Outside of the loop: powers are not folded there.
+    const base = 2 ** KEY_DIGIT_BITS;
     for (let i = 0; i < coefficients.length; i++) {
-      high[i] = Math.round(coefficients[i] * 2 ** -KEY_DIGIT_BITS);
-      low[i] = coefficients[i] - high[i] * 2 ** KEY_DIGIT_BITS;
+      high[i] = coefficients[i] / base + TO_INTEGER - TO_INTEGER;
+      low[i] = coefficients[i] - high[i] * base;
     }
     const rest = new Float64Array(out.length);
     multiply(out, high, ciphertext.shiftedHead);
     multiply(rest, low, ciphertext.head);
     for (let i = 0; i < out.length; i++) {
       const sum = out[i] + rest[i];
-      out[i] = sum - Math.round(sum);
+      out[i] = sum - (sum + TO_INTEGER - TO_INTEGER);
     }
     high.fill(0);
     low.fill(0);
