@@ -60,6 +60,19 @@ function storeSum(to: usize, re: v128, im: v128): void {
   v128.store(to, im, 16);
 }
 
+/** The real part of (x + i y) (c + i s), added to a sum. */
+// @ts-ignore: decorator
+@inline
+function plusReal(sum: v128, x: v128, y: v128, c: v128, s: v128): v128 {
+  return f64x2.sub(f64x2.add(sum, f64x2.mul(x, c)), f64x2.mul(y, s));
+}
+
+// @ts-ignore: decorator
+@inline
+function plusImaginary(sum: v128, x: v128, y: v128, c: v128, s: v128): v128 {
+  return f64x2.add(f64x2.add(sum, f64x2.mul(x, s)), f64x2.mul(y, c));
+}
+
 /** At one slot: the sums over the terms for `count` parts, at most four, whose sums do not wait for each other. */
 // @ts-ignore: decorator
 @inline
@@ -70,25 +83,25 @@ function sumsOfProducts(
   for (let end = a + terms * stride; a < end; a += stride, b += step) {
     const x = v128.load(a), y = v128.load(a, 16);
     let c = v128.load64_splat(b), s = v128.load64_splat(b, 8);
-    r0 = f64x2.sub(f64x2.add(r0, f64x2.mul(x, c)), f64x2.mul(y, s));
-    i0 = f64x2.add(f64x2.add(i0, f64x2.mul(x, s)), f64x2.mul(y, c));
+    r0 = plusReal(r0, x, y, c, s);
+    i0 = plusImaginary(i0, x, y, c, s);
     if (count > 1) {
       c = v128.load64_splat(b, 16);
       s = v128.load64_splat(b, 24);
-      r1 = f64x2.sub(f64x2.add(r1, f64x2.mul(x, c)), f64x2.mul(y, s));
-      i1 = f64x2.add(f64x2.add(i1, f64x2.mul(x, s)), f64x2.mul(y, c));
+      r1 = plusReal(r1, x, y, c, s);
+      i1 = plusImaginary(i1, x, y, c, s);
     }
     if (count > 2) {
       c = v128.load64_splat(b, 32);
       s = v128.load64_splat(b, 40);
-      r2 = f64x2.sub(f64x2.add(r2, f64x2.mul(x, c)), f64x2.mul(y, s));
-      i2 = f64x2.add(f64x2.add(i2, f64x2.mul(x, s)), f64x2.mul(y, c));
+      r2 = plusReal(r2, x, y, c, s);
+      i2 = plusImaginary(i2, x, y, c, s);
     }
     if (count > 3) {
       c = v128.load64_splat(b, 48);
       s = v128.load64_splat(b, 56);
-      r3 = f64x2.sub(f64x2.add(r3, f64x2.mul(x, c)), f64x2.mul(y, s));
-      i3 = f64x2.add(f64x2.add(i3, f64x2.mul(x, s)), f64x2.mul(y, c));
+      r3 = plusReal(r3, x, y, c, s);
+      i3 = plusImaginary(i3, x, y, c, s);
     }
   }
   storeSum(out, r0, i0);

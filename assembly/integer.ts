@@ -118,6 +118,22 @@ function addAt(out: usize, sum: v128, add: bool): void {
   v128.store(out, add ? i32x4.add(v128.load(out), sum) : sum);
 }
 
+/** Of 32 columns; added to what is there when `add`. */
+// @ts-ignore: decorator
+@inline
+function addColumns(
+  to: usize, a: v128, b: v128, c: v128, d: v128, e: v128, f: v128, g: v128, h: v128, add: bool,
+): void {
+  addAt(to, a, add);
+  addAt(to + 16, b, add);
+  addAt(to + 32, c, add);
+  addAt(to + 48, d, add);
+  addAt(to + 64, e, add);
+  addAt(to + 80, f, add);
+  addAt(to + 96, g, add);
+  addAt(to + 112, h, add);
+}
+
 /**
  * Columns of one panel of native/integer_product.h: per row of out, `stride` bytes apart, the sum of factor * row over its terms,
  * which are pairs of a row of the panel and a factor of 16 bits, up to ends[row]; added to what is there when `add`.
@@ -156,15 +172,7 @@ export function integerNarrowProduct(
         g = i32x4.add(g, i32x4.dot_i16x8_s(factors, v128.shuffle<i16>(u, v, 0, 8, 1, 9, 2, 10, 3, 11)));
         h = i32x4.add(h, i32x4.dot_i16x8_s(factors, v128.shuffle<i16>(u, v, 4, 12, 5, 13, 6, 14, 7, 15)));
       }
-      const to = out + row * stride + (first << 2);
-      addAt(to, a, add);
-      addAt(to + 16, b, add);
-      addAt(to + 32, c, add);
-      addAt(to + 48, d, add);
-      addAt(to + 64, e, add);
-      addAt(to + 80, f, add);
-      addAt(to + 96, g, add);
-      addAt(to + 112, h, add);
+      addColumns(out + row * stride + (first << 2), a, b, c, d, e, f, g, h, add);
     }
   }
 }
@@ -192,15 +200,7 @@ export function integerWideProduct(
         g = i32x4.add(g, i32x4.mul(factor, v128.load(x, 96)));
         h = i32x4.add(h, i32x4.mul(factor, v128.load(x, 112)));
       }
-      const to = out + row * stride + (first << 2);
-      addAt(to, a, add);
-      addAt(to + 16, b, add);
-      addAt(to + 32, c, add);
-      addAt(to + 48, d, add);
-      addAt(to + 64, e, add);
-      addAt(to + 80, f, add);
-      addAt(to + 96, g, add);
-      addAt(to + 112, h, add);
+      addColumns(out + row * stride + (first << 2), a, b, c, d, e, f, g, h, add);
     }
   }
 }

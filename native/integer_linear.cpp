@@ -4,6 +4,7 @@
 #include <cstring>
 #include <new>
 
+#include "divide_up.h"
 #include "memory.h"
 #include "pool.h"
 
@@ -14,8 +15,6 @@ constexpr size_t parallelFrom = size_t{1} << 20;  // Multiply-adds, about 50 mic
 constexpr size_t rowsPerTask = 32;
 constexpr size_t blockVectors = 64;               // Dense: vectors whose halves are held at a time.
 constexpr size_t blockValues = size_t{1} << 22;   // Convolution: padded values held at a time, one image at least.
-
-size_t divideUp(size_t a, size_t b) { return (a + b - 1) / b; }
 
 const IntegerPath& pathFor(Isa isa) {
   switch (isa) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "divide_up.h"
 #include "memory.h"
 #include "pool.h"
 
@@ -17,8 +18,6 @@ constexpr size_t weightRowsPerTask = 8;              // at a time.
 constexpr size_t fewPanels = 16;
 constexpr double denseShare = 0.6;  // Of weights that are not zero: from here on all of them take less.
 constexpr size_t blockWeights = 16;               // Compared at a time: nearly all blocks have no difference.
-
-size_t divideUp(size_t a, size_t b) { return (a + b - 1) / b; }
 
 const IntegerProductPath& pathFor(Isa isa) {
   switch (isa) {

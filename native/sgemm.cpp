@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "divide_up.h"
 #include "memory.h"
 #include "pool.h"
 
@@ -11,8 +12,6 @@ namespace {
 
 constexpr size_t depth = 256;      // Terms per pass: a packed strip of B (16 KiB) stays in the first-level cache.
 constexpr size_t heightLimit = 96; // Rows of A per task: its packed block (96 KiB) stays in the second-level cache.
-
-size_t divideUp(size_t a, size_t b) { return (a + b - 1) / b; }
 
 // `lines` vectors of `length` terms, interleaved: out[p * width + line]. Rows beyond `lines` become zeros.
 // Element (line, p) is at source[line * lineStride + p * termStride]; one of the strides is 1.

@@ -504,14 +504,8 @@ class ReferenceKernel implements Kernel {
     out.set(applyIntegerLinear(weights.map, x, batch));
   }
 
-  updateIntegerProduct(
-    out: Int32Array,
-    panels: Int16Array | Int32Array,
-    n: number,
-    weights: Int32Array,
-    before?: Int32Array,
-  ): void {
-    updateIntegerProductByLoops(out, panels, n, weights, before);
+  updateIntegerProduct(...operands: Parameters<Kernel['updateIntegerProduct']>): void {
+    updateIntegerProductByLoops(...operands);
   }
 
   async integerLinearAsync(weights: IntegerLinearWeights, x: Int32Array, batch: number): Promise<Int32Array> {

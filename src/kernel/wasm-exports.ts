@@ -8,6 +8,16 @@ export const CENTRED = 3;
 
 type Address = number;
 
+type PanelProduct = (
+  out: Address,
+  stride: number,
+  rows: number,
+  panel: Address,
+  terms: Address,
+  ends: Address,
+  add: boolean,
+) => void;
+
 export interface WasmExports extends WebAssembly.Exports {
   heapBase(): number;
   isFused(x: number, y: number): number;
@@ -215,24 +225,8 @@ export interface WasmExports extends WebAssembly.Exports {
     pairs: number,
     buffer: Address,
   ): void;
-  integerNarrowProduct(
-    out: Address,
-    stride: number,
-    rows: number,
-    panel: Address,
-    terms: Address,
-    ends: Address,
-    add: boolean,
-  ): void;
-  integerWideProduct(
-    out: Address,
-    stride: number,
-    rows: number,
-    panel: Address,
-    terms: Address,
-    ends: Address,
-    add: boolean,
-  ): void;
+  integerNarrowProduct: PanelProduct;
+  integerWideProduct: PanelProduct;
 
   uniformResidues(out: Address, n: number, space: Address, input: Address, q: bigint, bits: number): void;
   uniformResiduesTwo(

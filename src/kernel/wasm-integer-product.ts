@@ -23,18 +23,15 @@ export function updateIntegerProductInWasm(
     const sums = panel + panelBytes;
     const termsAt = sums + out.byteLength;
     const endsAt = termsAt + terms.byteLength;
-    const copyIn = (to: number, { buffer, byteOffset, byteLength }: ArrayBufferView) =>
-      memory.bytes(to, byteLength).set(new Uint8Array(buffer, byteOffset, byteLength));
-    copyIn(termsAt, terms);
-    copyIn(endsAt, ends);
-    if (areChanges) copyIn(sums, out);
+    memory.write(termsAt, terms);
+    memory.write(endsAt, ends);
+    if (areChanges) memory.write(sums, out);
     for (let column = 0; column < n; column += PANEL_COLUMNS) {
       const part = panels.subarray(column * length, column * length + size);
-      copyIn(panel, isNarrow || part instanceof Int32Array ? part : Int32Array.from(part));
+      memory.write(panel, isNarrow || part instanceof Int32Array ? part : Int32Array.from(part));
       multiply(sums + 4 * column, 4 * n, count, panel, termsAt, endsAt, areChanges);
     }
-    const result = memory.bytes(sums, out.byteLength);
-    new Uint8Array(out.buffer, out.byteOffset, out.byteLength).set(result);
+    memory.read(out, sums);
   });
 }
 

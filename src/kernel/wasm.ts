@@ -549,14 +549,8 @@ class WasmKernel implements Kernel {
     multiplyIntegers(this, out, weights, x, batch);
   }
 
-  updateIntegerProduct(
-    out: Int32Array,
-    panels: Int16Array | Int32Array,
-    n: number,
-    weights: Int32Array,
-    before?: Int32Array,
-  ): void {
-    updateIntegerProductInWasm(this, out, panels, n, weights, before);
+  updateIntegerProduct(...operands: Parameters<Kernel['updateIntegerProduct']>): void {
+    updateIntegerProductInWasm(this, ...operands);
   }
 
   async integerLinearAsync(weights: IntegerLinearWeights, x: Int32Array, batch: number): Promise<Int32Array> {
