@@ -1,12 +1,12 @@
 /** {@link Kernel.fractionDot} and {@link Kernel.roundFractions} of the reference, as plain loops. */
+import { nearestInteger } from '../base/nearest-integer.ts';
 import type { CanonicalEmbedding } from './canonical-embedding.ts';
 import type { FractionParts, Kernel } from './kernel.ts';
 import { checkFractionDot, checkRoundFractions } from './preconditions.ts';
 
-/** 1.5 * 2^52: adding and subtracting it rounds a double below 2^51 to the nearest integer. */
-const TO_INTEGER = 6_755_399_441_055_744;
 /** The rest is rounded to so many bits behind the point. */
 export const REST_BITS = 48;
+
 /** Coefficients of part `index` of the polynomials b, as integers; the rest, in units of 2^-64, is the part behind the exact ones. */
 function fractionPart(b: Uint32Array, words: number, { bits, exact }: FractionParts, index: number) {
   const out = new Float64Array(b.length / words);
@@ -78,10 +78,10 @@ export function fractionDotByParts(
       const unit = 2 ** -(isRest ? REST_BITS : parts.bits * (index + 1));
       for (let i = 0; i < n; i++) {
         const value = product[i] * unit;
-        total[i] += value - (value + TO_INTEGER - TO_INTEGER);
+        total[i] += value - nearestInteger(value);
       }
     });
-    for (let i = 0; i < n; i++) total[i] -= total[i] + TO_INTEGER - TO_INTEGER;
+    for (let i = 0; i < n; i++) total[i] -= nearestInteger(total[i]);
     own.fill(0);
     spectrum.re.fill(0);
     spectrum.im.fill(0);
@@ -110,8 +110,8 @@ export function roundFractionsByLoops(
         unit *= 2 ** -digitBits;
         value += digits[at] * unit;
       }
-      value = (value - (value + TO_INTEGER - TO_INTEGER)) * results;
-      const distance = value - (value + TO_INTEGER - TO_INTEGER);
+      value = (value - nearestInteger(value)) * results;
+      const distance = value - nearestInteger(value);
       farthest = Math.max(farthest, Math.abs(distance));
       // Adding zero makes -0 an ordinary 0.
       if (j < count) out[row * count + j] = value - distance + 0;

@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { DecodeError, UsageError } from '../../base/errors.ts';
-import type { LogHead } from '../../protocols/cryptonn/audit-log.ts';
+import { EMPTY_LOG, type LogHead } from '../../protocols/cryptonn/audit-log.ts';
 import { LOG_HEAD_BYTES, readLogHead, writeLogHead } from '../../protocols/cryptonn/log-head.ts';
 import { replaceFile } from '../keystore/atomic-file.ts';
 import { LearningCurve } from './learning-curve.ts';
@@ -19,7 +19,6 @@ const VERSION = 2;
 /** Still read: its curve begins where it ends. */
 const VERSION_WITHOUT_CURVE = 1;
 const DIGEST_BYTES = 32;
-const NO_HEAD: LogHead = { entries: 0, hash: '0'.repeat(64) };
 
 export interface TrainingCheckpoint {
   /** SHA-256 of everything that a continuation must have in common with its beginning. */
@@ -58,7 +57,7 @@ export function checkpointBytes({
   writer.u32(step);
   writer.u32(keys);
   writer.u8(seen === undefined ? 0 : 1);
-  writeLogHead(writer, seen ?? NO_HEAD);
+  writeLogHead(writer, seen ?? EMPTY_LOG);
   curve.write(writer);
   writer.bytes(trainer);
   return writer.finish();

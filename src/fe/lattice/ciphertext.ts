@@ -89,7 +89,7 @@ export function readCiphertext(
   const body = new Int16Array(places.size);
   const half = 2 ** (digitBits - 1);
   for (let i = 0; i < length; i++) {
-    for (let k = 0; k < packing; k++) places.setWord(body, i, k, reader.u32());
+    for (let k = 0; k < packing; k++) setHalves(body, places.at(i, 0, k), places.at(i, 1, k), reader.u32());
     for (let j = 0; j < lowDigits; j++) {
       for (let k = 0; k < packing; k++) {
         const value = (reader.u16() << 16) >> 16;
@@ -118,12 +118,12 @@ class BodyPlaces {
     const inPanel = column % PANEL_COLUMNS;
     return (column - inPanel) * this.#length + entry * PANEL_COLUMNS + inPanel;
   }
+}
 
-  /** Halves that are both signed and add up to the word. */
-  setWord(body: Int16Array, entry: number, k: number, word: number): void {
-    body[this.at(entry, 0, k)] = (word + HALF_RANGE) >> HALF_BITS;
-    body[this.at(entry, 1, k)] = word;
-  }
+/** Halves that are both signed and add up to the word. */
+function setHalves(body: Int16Array, high: number, low: number, word: number): void {
+  body[high] = (word + HALF_RANGE) >> HALF_BITS;
+  body[low] = word;
 }
 
 /** The body from fractions of two words, `[length, d]`, rounded to the bits that are kept. */
@@ -144,8 +144,7 @@ export function roundedBody(fractions: Uint32Array, params: LatticeParams): Int1
     for (let i = 0; i < run; i++) {
       const at = 2 * (first + i);
       const word = (fractions[at] as number) + ((fractions[at + 1] as number) + offset >= 2 ** 32 ? 1 : 0);
-      body[high + i] = (word + HALF_RANGE) >> HALF_BITS;
-      body[middle + i] = word;
+      setHalves(body, high + i, middle + i, word);
     }
     for (let j = 1; j <= lowDigits; j++) {
       const [to, shift] = [places.at(entry, 1 + j, k), 32 - digitBits * j];

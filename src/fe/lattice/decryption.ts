@@ -2,6 +2,7 @@
  * Decryption in fractions: sum y_i c_i / q as integer products modulo 2^32, <c_0 / q, key> as one product of fractions, and their difference,
  * modulo 1, rounded to a multiple of 1 / K.
  */
+import { nearestInteger } from '../../base/nearest-integer.ts';
 import { CanonicalEmbedding } from '../../kernel/canonical-embedding.ts';
 import type { FractionParts } from '../../kernel/kernel.ts';
 import { checkBound, resultOutOfRange } from '../object-header.ts';
@@ -12,8 +13,6 @@ import { KEY_DIGIT_BITS, PRODUCT_ERROR } from './precision.ts';
 
 /** Of 1 / K, for the floor in the encoding and the doubles of the decoder. */
 const ROUNDING = 2 ** -9;
-/** 1.5 * 2^52: adding and subtracting it rounds a smaller double to the nearest integer. */
-const TO_INTEGER = 6_755_399_441_055_744;
 /** Noise and errors together stay below this where the weights allow it: a wrong key is told apart by what is beyond. */
 const AMPLE = 1 / 4;
 
@@ -27,10 +26,10 @@ export class LatticeDecryption {
   #masks = new Float64Array(0);
 
   constructor(context: LatticeContext) {
-    const { packing, results, primes } = context.params;
+    const { packing, results, modulus } = context.params;
     this.#context = context;
     this.#embedding = new CanonicalEmbedding(packing / 2);
-    this.#noiseUnit = results / Number(primes.reduce((product, prime) => product * BigInt(prime), 1n));
+    this.#noiseUnit = results / Number(modulus);
   }
 
   /** Inner products [rows, vectors]. @throws {OutOfRangeError} */
@@ -92,7 +91,7 @@ export class LatticeDecryption {
     // Outside of the loop: powers are not folded there.
     const base = 2 ** KEY_DIGIT_BITS;
     for (let i = 0; i < coefficients.length; i++) {
-      high[i] = coefficients[i] / base + TO_INTEGER - TO_INTEGER;
+      high[i] = nearestInteger(coefficients[i] / base);
       low[i] = coefficients[i] - high[i] * base;
     }
     const rest = new Float64Array(out.length);
@@ -100,7 +99,7 @@ export class LatticeDecryption {
     multiply(rest, low, ciphertext.head);
     for (let i = 0; i < out.length; i++) {
       const sum = out[i] + rest[i];
-      out[i] = sum - (sum + TO_INTEGER - TO_INTEGER);
+      out[i] = sum - nearestInteger(sum);
     }
     high.fill(0);
     low.fill(0);

@@ -134,6 +134,11 @@ export class LatticeParams {
     this.id = schemeIdOf('lattice', ...sizes, ...this.primes);
   }
 
+  /** q */
+  get modulus(): bigint {
+    return this.primes.reduce((product, prime) => product * BigInt(prime), 1n);
+  }
+
   #precision(): LatticePrecision {
     const { length, weightBound, results, packing, rank, dimension, logQ, keysFitInt32 } = this;
     const sigma1 = this.multipliers[0] * UNIT_SIGMA;

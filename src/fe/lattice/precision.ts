@@ -10,6 +10,7 @@
 import { InvalidParamsError } from '../../base/errors.ts';
 import { PANEL_COLUMNS } from '../../kernel/integer-panels.ts';
 import type { FractionParts } from '../../kernel/kernel.ts';
+import { MOST_SPLIT_BITS } from '../../kernel/preconditions.ts';
 
 /** Of the variance of the noise: what each of the two roundings may add. */
 export const ROUNDING_SHARE = 2 ** -8;
@@ -27,9 +28,8 @@ const MOST_HEAD_WORDS = 4;
 export const KEY_DIGIT_BITS = 24;
 /** Smaller shares of the largest weights are not told apart. */
 const LEAST_SHARE = 2 ** -10;
-/** Of {@link Kernel.fractionDot}: of one part, for which integers are small, and of all exact ones. */
+/** Of one part of {@link Kernel.fractionDot}, for which integers are small. */
 const MOST_PART_BITS = 24;
-const MOST_SPLIT_BITS = 48;
 
 export interface PrecisionNeeds {
   readonly length: number;

@@ -73,7 +73,7 @@ export class LatticeInnerProduct implements InnerProductScheme {
       keyRing,
       mods: primes.map((_, i) => i),
     };
-    const q = primes.reduce((product, prime) => product * BigInt(prime), 1n);
+    const q = this.params.modulus;
     this.#unit = primes.map((prime) => Number((q / BigInt(results)) % BigInt(prime)));
     this.#numerators = primes.map((prime) => {
       const p = BigInt(prime);

@@ -3,12 +3,11 @@
  * a fourth residue are exact together in double precision. Columns are kept in an order of its own, those of the pivots
  * first: what an elimination touches is contiguous.
  */
+import { nearestInteger } from '../../base/nearest-integer.ts';
 import type { SparseRows } from './sparse-rows.ts';
 
 /** Sums of products stay below this. */
 const EXACT_LIMIT = 2 ** 52;
-/** 1.5 * 2^52: adding and subtracting it rounds a smaller double to the nearest integer. */
-const ROUNDING = 6_755_399_441_055_744;
 /** Rows that come in one after another are eliminated from all others together, so many at a time. */
 const MOST_FRESH = 32;
 /** Rows that are subtracted in one pass. */
@@ -16,7 +15,7 @@ const AT_ONCE = 3;
 
 /** x minus the nearest multiple of p, for |x| < 2^52: a zero is exactly zero. */
 function centred(x: number, p: number, inverse: number): number {
-  return x - (x * inverse + ROUNDING - ROUNDING) * p;
+  return x - nearestInteger(x * inverse) * p;
 }
 
 function centreFrom(values: Float64Array, first: number, p: number): void {
