@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -26,6 +27,8 @@ inline void relax() {
 // About 20 microseconds: long enough to catch the next loop of the same operation, short enough not to starve others.
 constexpr int spinTurns = 500;
 
+constexpr uint32_t closed = uint32_t{1} << 31;
+
 thread_local bool insideLoop = false;
 
 class Pool {
@@ -47,7 +50,7 @@ class Pool {
     context_ = context;
     count_ = count;
     next_.store(0, std::memory_order_relaxed);
-    running_.store(helpers, std::memory_order_relaxed);
+    inside_.store(0, std::memory_order_release);
     avoidCallersCpu();
     {
       std::lock_guard<std::mutex> lock(mutex_);
@@ -79,13 +82,34 @@ class Pool {
     insideLoop = false;
   }
 
+  // Waits for helpers that are at work. One that has not even woken, since its CPU is busy, finds the door closed: the
+  // caller has done its share.
   void finish() {
+    if (inside_.fetch_or(closed, std::memory_order_acq_rel) == 0) return;
+    const auto isOver = [this] { return inside_.load(std::memory_order_acquire) == closed; };
     for (int turn = 0; turn < spinTurns; turn++) {
-      if (running_.load(std::memory_order_acquire) == 0) return;
+      if (isOver()) return;
       relax();
     }
     std::unique_lock<std::mutex> lock(mutex_);
-    done_.wait(lock, [this] { return running_.load(std::memory_order_acquire) == 0; });
+    done_.wait(lock, isOver);
+  }
+
+  // What belongs to the loop may be read from here on, and changes only after `leave`.
+  bool enter() {
+    uint32_t inside = inside_.load(std::memory_order_relaxed);
+    while ((inside & closed) == 0) {
+      if (inside_.compare_exchange_weak(inside, inside + 1, std::memory_order_acquire, std::memory_order_relaxed))
+        return true;
+    }
+    return false;
+  }
+
+  void leave() {
+    if (inside_.fetch_sub(1, std::memory_order_acq_rel) != (closed | 1)) return;
+    // Empty section: the caller either has not tested yet or is already waiting, so the notice cannot be lost.
+    { std::lock_guard<std::mutex> lock(mutex_); }
+    done_.notify_one();
   }
 
   void serve(size_t id, uint64_t seen) {
@@ -98,13 +122,9 @@ class Pool {
         seen = round_.load(std::memory_order_relaxed);
         takesPart = id < participants_;
       }
-      if (!takesPart) continue;
+      if (!takesPart || !enter()) continue;
       drain();
-      if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-        // Empty section: the caller either has not tested yet or is already waiting, so the notice cannot be lost.
-        { std::lock_guard<std::mutex> lock(mutex_); }
-        done_.notify_one();
-      }
+      leave();
     }
   }
 
@@ -131,7 +151,8 @@ class Pool {
   std::atomic<size_t> wanted_{availableCpus()};
   std::atomic<uint64_t> round_{0};
   std::atomic<size_t> next_{0};
-  std::atomic<size_t> running_{0};
+  // How many helpers are at work on the loop; `closed` when none may begin any more.
+  std::atomic<uint32_t> inside_{closed};
   size_t participants_ = 0;
   LoopBody body_ = nullptr;
   void* context_ = nullptr;
