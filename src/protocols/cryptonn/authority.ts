@@ -6,6 +6,7 @@ import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import type { Seed } from '../../base/brand.ts';
 import { DecodeError, KeyRefusedError, ProtocolError, type RefusalReason } from '../../base/errors.ts';
 import type { RandomSource } from '../../base/random.ts';
+import { sha256Digest } from '../../base/sha256.ts';
 import { AuditLog, type LogHead, type LogRecord, type ReplayedLog } from './audit-log.ts';
 import { AuthoritySecrets } from './authority-secrets.ts';
 import type { AuthorityStorage } from './authority-storage.ts';
@@ -148,20 +149,23 @@ export class Authority<K> implements Disposable {
   async #issue(request: KeyRequest): Promise<KeyAnswer<K>> {
     const { requester, dataset, axis, weights } = request;
     if (request.seen !== undefined) assertNotBehind(this.#heads, request.seen);
-    // On another thread, while this one decides.
-    const hashing = vectorDigest(weights);
-    // Awaited below unless deciding fails, which is the error to report then.
-    hashing.catch(() => undefined);
     const decision = this.#decide(request);
     if (decision instanceof KeyRefusedError) {
       const { reason } = decision.details;
-      await this.#record({ kind: 'refused', requester, dataset, axis, reason, digest: await hashing });
+      await this.#record({
+        kind: 'refused',
+        requester,
+        dataset,
+        axis,
+        reason,
+        digest: vectorDigest(weights),
+      });
       throw decision;
     }
     const { policy, keys, raised } = decision;
     try {
       const decided = { keys: weights.length / policy.length, rank: policy.issued.rank };
-      const digest = await hashing;
+      const digest = vectorDigest(weights);
       await this.#record({ kind: 'issued', requester, dataset, axis, ...decided, digest, raised });
       return { keys, rank: decided.rank, head: this.head };
     } catch (error) {
@@ -287,15 +291,8 @@ function refusal(reason: RefusalReason, explanation: string): KeyRefusedError {
   return new KeyRefusedError(reason, explanation);
 }
 
-/** The platform's SHA-256, of the vectors as they are now: a step asks for half a megabyte of them. */
-async function vectorDigest(weights: Int32Array): Promise<string> {
-  // The platform copies; it does not take memory that threads share.
-  const { buffer } = weights;
-  const bytes =
-    buffer instanceof ArrayBuffer
-      ? new Uint8Array(buffer, weights.byteOffset, weights.byteLength)
-      : new Uint8Array(weights.slice().buffer);
-  return bytesToHex(new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes)));
+function vectorDigest(weights: Int32Array): string {
+  return bytesToHex(sha256Digest(new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength)));
 }
 
 /** Entries are policy-bounded far below 2^15. */
