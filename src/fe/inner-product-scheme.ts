@@ -82,10 +82,15 @@ export interface InnerProductScheme extends InnerProductSpec, Disposable {
   /**
    * The inner products [keys, vectors], row-major; exact integers. `weights` are those that the keys were derived for. Keys of
    * another master key or for other weights almost always end in an {@link OutOfRangeError} that names `resultBound`; but nothing
-   * is authenticated, and who can change a ciphertext can change the result.
-   * @throws {OutOfRangeError} {@link ParamsMismatchError}
+   * is authenticated, and who can change a ciphertext can change the result. `out`, of that size, receives them where it is given.
+   * @throws {OutOfRangeError} {@link ParamsMismatchError} {@link ShapeError}
    */
-  decrypt(ciphertext: InnerProductCiphertext, keys: FunctionKeys, weights: Int32Array): Float64Array;
+  decrypt(
+    ciphertext: InnerProductCiphertext,
+    keys: FunctionKeys,
+    weights: Int32Array,
+    out?: Float64Array,
+  ): Float64Array;
 
   /** Parsers: exact lengths, bounded memory, every value checked. @throws {DecodeError} {@link ParamsMismatchError} */
   publicKeyFromBytes(bytes: Uint8Array): MasterPublicKey;

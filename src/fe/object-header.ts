@@ -109,6 +109,13 @@ export function rowsOf(what: string, values: Int32Array, columns: number): numbe
   return rows;
 }
 
+/** `out`, or where there is none a new array. @throws {ShapeError} when it has another size. */
+export function resultArray(out: Float64Array | undefined, size: number): Float64Array {
+  if (out === undefined) return new Float64Array(size);
+  if (out.length !== size) throw new ShapeError('the array of results', size, out.length);
+  return out;
+}
+
 /** @throws {OutOfRangeError} that names the first index whose value is over `bound`; the value itself stays untold. */
 export function checkBound(what: string, values: Int32Array, bound: number): void {
   const index = indexBeyond(values, bound);

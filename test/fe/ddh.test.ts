@@ -93,6 +93,10 @@ test.each(['adaptive', 'selective'] as const)('%s: exact results, also through b
     const parsed = scheme.ciphertextFromBytes(ciphertext.toBytes());
     const expected = [0, 1, 2, 3].map((row) => x.reduce((sum, v, i) => sum + v * weights[3 * row + i]!, 0));
     expect([...scheme.decrypt(parsed, keys, weights)]).toEqual(expected);
+    const results = new Float64Array(4);
+    expect([...scheme.decrypt(parsed, keys, weights, results)]).toEqual(expected);
+    expect([...results]).toEqual(expected);
+    expect(() => scheme.decrypt(parsed, keys, weights, new Float64Array(3))).toThrow(ShapeError);
     const bytes = ciphertext.toBytes();
     for (const cut of [0, 43, bytes.length - 1])
       expect(() => scheme.ciphertextFromBytes(bytes.subarray(0, cut))).toThrow(DecodeError);

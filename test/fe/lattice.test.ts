@@ -70,6 +70,10 @@ describe.each(SIZES)('length $length, $inputBound x $weightBound, packing $packi
     expect([
       ...scheme.decrypt(ciphertext, functionKeys.rows(1, 2), weights.subarray(length, 3 * length)),
     ]).toEqual(product(weights.subarray(length, 3 * length), columns, length));
+    const results = new Float64Array(5 * packing).fill(NaN);
+    expect(scheme.decrypt(ciphertext, functionKeys, weights, results)).toBe(results);
+    expect([...results]).toEqual(product(weights, columns, length));
+    expect(() => scheme.decrypt(ciphertext, functionKeys, weights, results.subarray(1))).toThrow(ShapeError);
     const others = matrix(5, length, weightBound, 3);
     expect(() => scheme.decrypt(ciphertext, functionKeys, others)).toThrow(OutOfRangeError);
     keys.publicKey[Symbol.dispose]();

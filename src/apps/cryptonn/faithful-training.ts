@@ -134,7 +134,7 @@ function watched({ products }: LoadedBatch, index: number, watch: TrainingWatch)
     labels: products.labels,
     encryptedLabels: products.encryptedLabels,
     forward: (weights) => tell('forward', weights, products.forward(weights)),
-    gradient: (weights) => tell('gradient', weights, products.gradient(weights)),
+    gradient: (weights, out) => tell('gradient', weights, products.gradient(weights, out)),
   };
 }
 

@@ -23,6 +23,7 @@ import {
   FeKind,
   ownObject,
   readFeHeader,
+  resultArray,
   resultOutOfRange,
   rowsOf,
   schemeIdOf,
@@ -144,18 +145,25 @@ export class DdhInnerProduct implements InnerProductScheme {
     );
   }
 
-  decrypt(ciphertext: InnerProductCiphertext, keys: FunctionKeys, weights: Int32Array): Float64Array {
+  decrypt(
+    ciphertext: InnerProductCiphertext,
+    keys: FunctionKeys,
+    weights: Int32Array,
+    into?: Float64Array,
+  ): Float64Array {
     const own = ownObject(ciphertext, DdhCiphertext, this.id, 'a ciphertext');
     const { scalars } = ownObject(keys, DdhFunctionKeys, this.id, 'a set of function keys');
     const { length: rows } = this.#rows(weights);
     if (rows !== scalars.length) {
       throw new ShapeError('the weights', `${scalars.length} rows`, `${rows} rows`);
     }
-    return Float64Array.from(this.#evaluator.logarithmsVarTime(own, scalars, weights), (result) => {
+    const out = resultArray(into, rows);
+    this.#evaluator.logarithmsVarTime(own, scalars, weights).forEach((result, row) => {
       if (result === undefined) throw resultOutOfRange(this.resultBound);
       // Adding zero makes -0 an ordinary 0.
-      return result + 0;
+      out[row] = result + 0;
     });
+    return out;
   }
 
   publicKeyFromBytes(bytes: Uint8Array): DdhPublicKey {

@@ -5,7 +5,7 @@
 import { nearestInteger } from '../../base/nearest-integer.ts';
 import { CanonicalEmbedding } from '../../kernel/canonical-embedding.ts';
 import type { FractionParts } from '../../kernel/kernel.ts';
-import { checkBound, resultOutOfRange } from '../object-header.ts';
+import { checkBound, resultArray, resultOutOfRange } from '../object-header.ts';
 import type { LatticeCiphertext } from './ciphertext.ts';
 import type { LatticeContext, LatticeFunctionKeys } from './objects.ts';
 import type { LatticeParams } from './params.ts';
@@ -32,8 +32,14 @@ export class LatticeDecryption {
     this.#noiseUnit = results / Number(modulus);
   }
 
-  /** Inner products [rows, vectors]. @throws {OutOfRangeError} */
-  open(ciphertext: LatticeCiphertext, keys: LatticeFunctionKeys, weights: Int32Array): Float64Array {
+  /** Inner products [rows, vectors], in `into` where it is given. @throws {OutOfRangeError} {@link ShapeError} */
+  open(
+    ciphertext: LatticeCiphertext,
+    keys: LatticeFunctionKeys,
+    weights: Int32Array,
+    into?: Float64Array,
+  ): Float64Array {
+    const out = resultArray(into, keys.count * ciphertext.count);
     const { params, kernel } = this.#context;
     const { packing, results, resultBound, precision } = params;
     const squaredNorms = checkedNorms(weights, params);
@@ -43,7 +49,6 @@ export class LatticeDecryption {
     const share = Math.sqrt(largest / (params.length * params.weightBound ** 2));
     const parts = precision.partsFor(share, error);
     const { digits, masks } = this.terms(ciphertext, keys, weights, parts);
-    const out = new Float64Array(keys.count * ciphertext.count);
     const distances = new Float64Array(keys.count);
     kernel.roundFractions(out, distances, digits, masks, packing, precision.digitBits, results);
     // A wrong key leaves uniform values, of which at least a share lie further from a multiple of 1 / K than the noise of these weights

@@ -212,12 +212,17 @@ export class LatticeInnerProduct implements InnerProductScheme {
     return secret.derive(weights, this.#checkWeights(weights));
   }
 
-  decrypt(ciphertext: InnerProductCiphertext, keys: FunctionKeys, weights: Int32Array): Float64Array {
+  decrypt(
+    ciphertext: InnerProductCiphertext,
+    keys: FunctionKeys,
+    weights: Int32Array,
+    out?: Float64Array,
+  ): Float64Array {
     const own = this.#own(ciphertext, LatticeCiphertext, 'a ciphertext');
     const functionKeys = this.#own(keys, LatticeFunctionKeys, 'a set of function keys');
     const count = rowsOf('the weights', weights, this.length);
     if (count !== keys.count) throw new ShapeError('the weights', `${keys.count} rows`, `${count} rows`);
-    return this.#decryption.open(own, functionKeys, weights);
+    return this.#decryption.open(own, functionKeys, weights, out);
   }
 
   publicKeyFromBytes(bytes: Uint8Array): LatticePublicKey {

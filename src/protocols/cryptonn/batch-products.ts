@@ -8,6 +8,7 @@ import type {
   InnerProductCiphertext,
   InnerProductScheme,
 } from '../../fe/inner-product-scheme.ts';
+import { resultArray } from '../../fe/object-header.ts';
 import type { MatrixMultiply } from '../../nn/matrix-multiply.ts';
 import type { AxisName } from './dataset-spec.ts';
 import type { EncryptedLabels } from './encrypted-labels.ts';
@@ -22,8 +23,8 @@ export interface BatchProducts {
   readonly encryptedLabels?: EncryptedLabels | undefined;
   /** `[rows, vectors]` from key vectors `[rows, length]`. */
   forward(weights: Int32Array): Promise<Float32Array>;
-  /** `[rows, length]` from combinations of the vectors, `[rows, vectors]`. */
-  gradient(weights: Int32Array): Promise<Float64Array>;
+  /** `[rows, length]` from combinations of the vectors, `[rows, vectors]`; in `out` where it is given. */
+  gradient(weights: Int32Array, out?: Float64Array): Promise<Float64Array>;
 }
 
 /** Integers up to here are exact in float32, in sums of any order as long as no partial sum is larger. */
@@ -82,15 +83,15 @@ export class ClearBatch implements BatchProducts {
     return out;
   }
 
-  async gradient(weights: Int32Array): Promise<Float64Array> {
+  async gradient(weights: Int32Array, out?: Float64Array): Promise<Float64Array> {
     const rows = weights.length / this.#count;
-    const sums = new Float64Array(rows * this.#length);
-    const out = new Float32Array(sums.length);
+    const sums = resultArray(out, rows * this.#length).fill(0);
+    const partial = new Float32Array(sums.length);
     for (let start = 0; start < this.#count; start += this.#part) {
       const w = Float32Array.from(columnRange(weights, rows, start, this.#part));
       const vectors = this.#vectors.subarray(start * this.#length, (start + this.#part) * this.#length);
-      this.#multiply.sgemm(false, false, rows, this.#length, this.#part, 1, w, vectors, 0, out);
-      for (let i = 0; i < sums.length; i++) sums[i] += out[i];
+      this.#multiply.sgemm(false, false, rows, this.#length, this.#part, 1, w, vectors, 0, partial);
+      for (let i = 0; i < sums.length; i++) sums[i] += partial[i];
     }
     return sums;
   }
@@ -155,7 +156,7 @@ export class EncryptedBatch implements BatchProducts {
    * Where vectors along the batch are shorter than the batch, each part has its own ciphertexts and keys.
    * @throws {KeyRefusedError} {@link ShapeError} when the owner did not encrypt along the batch.
    */
-  async gradient(weights: Int32Array): Promise<Float64Array> {
+  async gradient(weights: Int32Array, out?: Float64Array): Promise<Float64Array> {
     if (this.#gradientAxis === undefined)
       throw new ShapeError('an encrypted batch', 'encrypted along the samples, too', 'encrypted once');
     const { scheme, ciphertexts } = this.#gradientAxis;
@@ -178,6 +179,7 @@ export class EncryptedBatch implements BatchProducts {
           ciphertexts.slice(part * blocks, (part + 1) * blocks),
           keys.rows(at, rows),
           asked.subarray(at * scheme.length, (at + rows) * scheme.length),
+          sums === undefined ? out : undefined,
         );
         if (sums === undefined) sums = products;
         else for (let i = 0; i < products.length; i++) sums[i] += products[i];
@@ -196,17 +198,18 @@ function partRows(weights: Int32Array, rows: number, length: number, first: numb
   return out;
 }
 
-/** `[keys, vectors]` over ciphertexts that share their keys. */
+/** `[keys, vectors]` over ciphertexts that share their keys; in `into` where it is given. */
 export function decryptBlocks(
   scheme: InnerProductScheme,
   ciphertexts: readonly InnerProductCiphertext[],
   keys: FunctionKeys,
   weights: Int32Array,
+  into?: Float64Array,
 ): Float64Array {
   if (ciphertexts.length === 1)
-    return scheme.decrypt(ciphertexts[0] as InnerProductCiphertext, keys, weights);
+    return scheme.decrypt(ciphertexts[0] as InnerProductCiphertext, keys, weights, into);
   const vectors = ciphertexts.reduce((sum, { count }) => sum + count, 0);
-  const out = new Float64Array(keys.count * vectors);
+  const out = resultArray(into, keys.count * vectors);
   let at = 0;
   for (const ciphertext of ciphertexts) {
     const part = scheme.decrypt(ciphertext, keys, weights);

@@ -55,6 +55,9 @@ export class FixedPointTrainer {
   readonly first: FirstLayer;
   readonly #optimiser: Sgd;
   readonly #loss = new SoftmaxCrossEntropy();
+  /** Of every step: fresh arrays of this size keep the garbage collector busy. */
+  readonly #integers: Int32Array;
+  readonly #products: Float64Array;
   #steps = 0;
 
   /** @throws {InvalidParamsError} when products could exceed what is exact. */
@@ -67,6 +70,8 @@ export class FixedPointTrainer {
     this.first = first;
     this.weights = newParameter('weights', units * first.weightsPerUnit, { decays: true });
     this.bias = newParameter('bias', units);
+    this.#integers = new Int32Array(this.weights.value.length);
+    this.#products = new Float64Array(units * first.keyLength);
     const generator = new SeededGenerator(seed);
     const deviation = Math.sqrt(2 / first.weightsPerUnit);
     for (let i = 0; i < this.weights.value.length; i++)
@@ -87,11 +92,10 @@ export class FixedPointTrainer {
     return this.first.keyVectors(this.integerWeights());
   }
 
-  /** The trained weights as they enter: `[units, weightsPerUnit]`, times the weight scale, clipped to the bound. */
-  integerWeights(): Int32Array {
+  /** The trained weights as they enter: `[units, weightsPerUnit]`, times the weight scale, clipped to the bound; in `out`. */
+  integerWeights(out: Int32Array = new Int32Array(this.weights.value.length)): Int32Array {
     const { weightScale, weightBound } = this.options;
     const { value } = this.weights;
-    const out = new Int32Array(value.length);
     for (let i = 0; i < out.length; i++) out[i] = clipped(Math.round(weightScale * value[i]), weightBound);
     return out;
   }
@@ -102,12 +106,13 @@ export class FixedPointTrainer {
     const { samples, encryptedLabels } = batch;
     const asked = encryptedLabels?.keysAsked ?? 0;
     const labels = (await encryptedLabels?.open()) ?? batch.labels;
-    const z = this.#affine(await batch.forward(this.keyVectors()), samples);
+    const keyVectors = this.first.keyVectors(this.integerWeights(this.#integers));
+    const z = this.#affine(await batch.forward(keyVectors), samples);
     const logits = this.upper.forward(z, samples, true);
     const loss = await this.#lossOf(logits, labels, batch);
     const dz = this.upper.backward(this.#loss.gradient, samples, true);
     const { integers, scales } = this.#quantisedDifference(dz, samples);
-    this.#setGradient(await batch.gradient(integers), scales);
+    this.#setGradient(await batch.gradient(integers, this.#products), scales);
     this.#optimiser.step(learningRate, 1);
     this.#steps++;
     const newKeys = (encryptedLabels?.keysAsked ?? 0) - asked;
