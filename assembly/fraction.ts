@@ -89,3 +89,26 @@ export function roundFractions(
   }
   return max<f64>(f64x2.extract_lane(farthest, 0), f64x2.extract_lane(farthest, 1));
 }
+
+/** The sum of the squares of so many integers; -1 when one is above the bound in size. */
+export function squaredNorm(values: usize, count: usize, bound: i32): f64 {
+  const highest = i32x4.splat(bound);
+  let beyond = i32x4.splat(0);
+  let sums = i64x2.splat(0);
+  const whole = count & ~3;
+  for (let i: usize = 0; i < whole; i += 4) {
+    const v = v128.load(values + (i << 2));
+    // One of the two is negative when the value is beyond.
+    beyond = v128.or(beyond, v128.or(i32x4.sub(highest, v), i32x4.add(highest, v)));
+    sums = i64x2.add(sums, i64x2.extmul_low_i32x4_s(v, v));
+    sums = i64x2.add(sums, i64x2.extmul_high_i32x4_s(v, v));
+  }
+  let sum = i64x2.extract_lane(sums, 0) + i64x2.extract_lane(sums, 1);
+  let isBeyond = i32x4.bitmask(beyond) != 0;
+  for (let i = whole; i < count; i++) {
+    const v = load<i32>(values + (i << 2));
+    isBeyond = isBeyond || v > bound || v < -bound;
+    sum += <i64>v * <i64>v;
+  }
+  return isBeyond ? -1 : <f64>sum;
+}

@@ -32,7 +32,7 @@ export {
   wordsToDoubles,
 } from './lazy';
 export { embed, unembed } from './embedding';
-export { fractionSums, roundFractions } from './fraction';
+export { fractionSums, roundFractions, squaredNorm } from './fraction';
 export { fractionFactors, fractionRows } from './fraction-dot';
 export { multiplyPanel, packPanel, packWeights } from './gemm';
 export {

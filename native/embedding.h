@@ -49,6 +49,8 @@ struct EmbeddingLoops {
   // One row of n of Kernel.roundFractions; n is a multiple of 4.
   void (*roundFractions)(const FractionRounding& how, double* out, double* distances, const int32_t* digits,
                          const double* masks, size_t n);
+  // The sum of the squares of integers, below 2^53; negative when one is above `bound` in size.
+  double (*squaredNorm)(const int32_t* values, size_t count, int32_t bound);
 };
 
 // The AVX2 loops serve AVX-512, too.

@@ -4,6 +4,6 @@ namespace subrosa {
 
 const EmbeddingLoops avx2Embedding = {
     embedAll,           unembedAll, sumProductsAll, placeFactorAll,
-    unembedIntegersAll, {embedFractionsAll<false>, embedFractionsAll<true>}, roundFractionsAll};
+    unembedIntegersAll, {embedFractionsAll<false>, embedFractionsAll<true>}, roundFractionsAll, squaredNormAll};
 
 }  // namespace subrosa

@@ -446,5 +446,24 @@ inline void roundFractionsAll(const FractionRounding& how, double* out, double* 
   *distances = largest;
 }
 
+inline double squaredNormAll(const int32_t* values, size_t count, int32_t bound) {
+  Four sums = {};
+  uint32_t beyond = 0;
+  size_t i = 0;
+  const auto note = [&](int32_t value) {
+    // One of the two is negative when the value is beyond.
+    const uint32_t v = static_cast<uint32_t>(value), highest = static_cast<uint32_t>(bound);
+    beyond |= (highest - v) | (highest + v);
+  };
+  for (; i + 4 <= count; i += 4) {
+    const Four four = IntegerCoefficients{values}.four(i);
+    sums = sums + four * four;
+  }
+  double sum = sums[0] + sums[1] + sums[2] + sums[3];
+  for (; i < count; i++) sum += static_cast<double>(values[i]) * values[i];
+  for (i = 0; i < count; i++) note(values[i]);
+  return beyond >> 31 ? -1.0 : sum;
+}
+
 }  // namespace
 }  // namespace subrosa

@@ -239,12 +239,36 @@ Napi::Value roundFractions(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// squaredNorms(isa, out, values, bound) -> whether all values are within
+Napi::Value squaredNorms(const Napi::CallbackInfo& info) {
+  Arguments args(info);
+  const EmbeddingLoops& loops = embeddingLoops(args.isa(0));
+  const Span<double> out = args.doubles(1, "out");
+  const Span<int32_t> values = args.int32s(2, "the values");
+  const int32_t bound = static_cast<int32_t>(args.integer(3, "the bound", 0, INT32_MAX));
+  if (!args.ok()) return info.Env().Undefined();
+  args.require(out.length > 0, "out", "at least one row", "empty");
+  if (!args.ok()) return info.Env().Undefined();
+  const size_t length = values.length / out.length;
+  args.requireSize(values.length, length * out.length, "the values");
+  args.require(static_cast<double>(length) * bound * bound <= 9007199254740992.0, "the bound", "of squares that add up to 2^53 at most",
+               "larger");
+  if (!args.ok()) return info.Env().Undefined();
+  bool isWithin = true;
+  for (size_t row = 0; row < out.length; row++) {
+    out.data[row] = loops.squaredNorm(values.data + row * length, length, bound);
+    isWithin &= out.data[row] >= 0;
+  }
+  return Napi::Boolean::New(info.Env(), isWithin);
+}
+
 }  // namespace
 
 void registerFractions(Napi::Env, Napi::Object exports) {
   addFunction(exports, "fractionSums", fractionSums);
   addFunction(exports, "fractionDot", fractionDot);
   addFunction(exports, "roundFractions", roundFractions);
+  addFunction(exports, "squaredNorms", squaredNorms);
 }
 
 }  // namespace subrosa

@@ -1,8 +1,8 @@
-/** {@link Kernel.fractionDot} and {@link Kernel.roundFractions} of the reference, as plain loops. */
+/** {@link Kernel.fractionDot}, {@link Kernel.roundFractions} and {@link Kernel.squaredNorms} of the reference, as plain loops. */
 import { nearestInteger } from '../base/nearest-integer.ts';
 import type { CanonicalEmbedding } from './canonical-embedding.ts';
 import type { FractionParts, Kernel } from './kernel.ts';
-import { checkFractionDot, checkRoundFractions } from './preconditions.ts';
+import { checkFractionDot, checkRoundFractions, checkSquaredNorms } from './preconditions.ts';
 
 /** The rest is rounded to so many bits behind the point. */
 export const REST_BITS = 48;
@@ -118,6 +118,22 @@ export function roundFractionsByLoops(
     }
     distances[row] = farthest;
   }
+}
+
+/** {@link Kernel.squaredNorms}. */
+export function squaredNormsByLoops(out: Float64Array, values: Int32Array, bound: number): boolean {
+  const length = checkSquaredNorms(out, values, bound);
+  let isWithin = true;
+  for (let row = 0, i = 0; row < out.length; row++) {
+    let sum = 0;
+    for (const end = i + length; i < end; i++) {
+      const value = values[i];
+      isWithin &&= Math.abs(value) <= bound;
+      sum += value * value;
+    }
+    out[row] = sum;
+  }
+  return isWithin;
 }
 
 /** Term after term; the order of the operations fixes the bits. */

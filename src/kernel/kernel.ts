@@ -176,6 +176,11 @@ export interface Kernel extends Disposable {
     digitBits: number,
     results: number,
   ): void;
+  /**
+   * out[i] = the sum of the squares of row i of `values`, `[rows, length]`, exact. Returns whether all values are at most `bound` in size;
+   * when not, what is in `out` means nothing. length bound^2 is at most 2^53.
+   */
+  squaredNorms(out: Float64Array, values: Int32Array, bound: number): boolean;
 
   /**
    * The inverse of the special FFT [CKKS17]: slot values, which are used up, to the coefficients of a polynomial in X^gap, gap =

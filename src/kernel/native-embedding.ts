@@ -29,16 +29,18 @@ interface EmbeddingAddon extends NativeAddon {
     exact: number,
   ): void;
   roundFractions(isa: number, ...operands: Parameters<Kernel['roundFractions']>): void;
+  squaredNorms(isa: number, ...operands: Parameters<Kernel['squaredNorms']>): boolean;
 }
 
 /** `isa` is the number by which the addon knows the instruction set. */
 export function nativeEmbedding(
   addon: NativeAddon,
   isa: number,
-): Pick<Kernel, 'embed' | 'unembed' | 'fractionDot' | 'roundFractions'> {
-  const { embed, unembed, fractionDot, roundFractions } = addon as EmbeddingAddon;
+): Pick<Kernel, 'embed' | 'unembed' | 'fractionDot' | 'roundFractions' | 'squaredNorms'> {
+  const { embed, unembed, fractionDot, roundFractions, squaredNorms } = addon as EmbeddingAddon;
   return {
     roundFractions: (...operands) => roundFractions(isa, ...operands),
+    squaredNorms: (...operands) => squaredNorms(isa, ...operands),
     fractionDot(embedding, out, values, b, words, parts) {
       checkFractionDot(embedding, out, values, b, words, parts);
       const { cos, sin } = embedding;

@@ -20,6 +20,7 @@ type RingMethods = Omit<
   | 'unembed'
   | 'fractionDot'
   | 'roundFractions'
+  | 'squaredNorms'
   | 'prepareGemm'
   | 'gemm'
   | 'sgemm'

@@ -368,6 +368,15 @@ export function checkRoundFractions(
   return { steps, count };
 }
 
+/** The length of a row of {@link Kernel.squaredNorms}. */
+export function checkSquaredNorms(out: Float64Array, values: Int32Array, bound: number): number {
+  if (out.length === 0) throw new ShapeError('out', 'at least one row', 'empty');
+  const length = batchCount('the values', values.length, out.length);
+  if (!Number.isInteger(bound) || bound < 0 || length * bound ** 2 > 2 ** 53)
+    throw new ShapeError('the bound', `a size of which ${length} squares are at most 2^53 together`, bound);
+  return length;
+}
+
 /** The number of polynomials of {@link Kernel.fractionSums}. */
 export function checkFractionSums(
   ring: RingTables,

@@ -16,7 +16,7 @@ import type {
 import type { CanonicalEmbedding } from './canonical-embedding.ts';
 import { embedByDefinition, unembedByDefinition } from './reference-embedding.ts';
 import { residue } from './modular.ts';
-import { fractionDotByParts, roundFractionsByLoops } from './fraction-products.ts';
+import { fractionDotByParts, roundFractionsByLoops, squaredNormsByLoops } from './fraction-products.ts';
 import { sumProductsByParts, updateIntegerProductByLoops } from './portable-products.ts';
 import * as check from './preconditions.ts';
 import { ReferenceRing, automorphismIndex, forward, inverse } from './reference-ring.ts';
@@ -205,6 +205,10 @@ class ReferenceKernel implements Kernel {
 
   roundFractions(...operands: Parameters<Kernel['roundFractions']>): void {
     roundFractionsByLoops(...operands);
+  }
+
+  squaredNorms(...operands: Parameters<Kernel['squaredNorms']>): boolean {
+    return squaredNormsByLoops(...operands);
   }
 
   fractionSums(ring: RingTables, out: Uint32Array, a: Words, words: number, mods: readonly number[]): void {

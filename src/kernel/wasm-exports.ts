@@ -143,6 +143,7 @@ export interface WasmExports extends WebAssembly.Exports {
     digitUnit: number,
     results: number,
   ): number;
+  squaredNorm(values: Address, count: number, bound: number): number;
   fractionFactors(
     factors: Address,
     values: Address,

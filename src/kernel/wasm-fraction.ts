@@ -3,7 +3,12 @@ import { ShapeError } from '../base/errors.ts';
 import type { CanonicalEmbedding } from './canonical-embedding.ts';
 import { REST_BITS } from './fraction-products.ts';
 import type { FractionParts, RingTables, Words } from './kernel.ts';
-import { checkFractionDot, checkFractionSums, checkRoundFractions } from './preconditions.ts';
+import {
+  checkFractionDot,
+  checkFractionSums,
+  checkRoundFractions,
+  checkSquaredNorms,
+} from './preconditions.ts';
 import type { WasmContext } from './wasm-switch.ts';
 
 /** Of sums and of their factors; DIGIT_BITS of assembly/fraction.ts. */
@@ -152,4 +157,31 @@ export function roundFractionsInWasm(
       memory.read(out.subarray(row * count, (row + 1) * count), to);
     }
   });
+}
+
+/** Values that are in the memory at a time. */
+const NORM_VALUES = 2 ** 14;
+
+export function squaredNormsInWasm(
+  context: WasmContext,
+  out: Float64Array,
+  values: Int32Array,
+  bound: number,
+): boolean {
+  const { exports, memory } = context;
+  const length = checkSquaredNorms(out, values, bound);
+  let isWithin = true;
+  out.fill(0);
+  withRuns(context, [4 * NORM_VALUES], (from) => {
+    for (let row = 0; row < out.length; row++) {
+      for (let first = 0; first < length && isWithin; first += NORM_VALUES) {
+        const count = Math.min(NORM_VALUES, length - first);
+        memory.write(from, values.subarray(row * length + first, row * length + first + count));
+        const sum = exports.squaredNorm(from, count, bound);
+        isWithin = sum >= 0;
+        out[row] += sum;
+      }
+    }
+  });
+  return isWithin;
 }

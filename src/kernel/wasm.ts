@@ -18,7 +18,12 @@ import type { CanonicalEmbedding } from './canonical-embedding.ts';
 import { embedWasm, unembedWasm } from './wasm-embedding.ts';
 import { WORDS } from './wasm-exports.ts';
 import type { WasmExports } from './wasm-exports.ts';
-import { fractionDotInWasm, fractionSumsInWasm, roundFractionsInWasm } from './wasm-fraction.ts';
+import {
+  fractionDotInWasm,
+  fractionSumsInWasm,
+  roundFractionsInWasm,
+  squaredNormsInWasm,
+} from './wasm-fraction.ts';
 import { WasmWeights, multiplyRows } from './wasm-gemm.ts';
 import { WasmIntegerWeights, multiplyIntegers } from './wasm-integer.ts';
 import { updateIntegerProductInWasm } from './wasm-integer-product.ts';
@@ -239,6 +244,10 @@ class WasmKernel implements Kernel {
 
   roundFractions(...operands: Parameters<Kernel['roundFractions']>): void {
     roundFractionsInWasm(this, ...operands);
+  }
+
+  squaredNorms(...operands: Parameters<Kernel['squaredNorms']>): boolean {
+    return squaredNormsInWasm(this, ...operands);
   }
 
   fractionSums(ring: RingTables, out: Uint32Array, a: Words, words: number, mods: readonly number[]): void {

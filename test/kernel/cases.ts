@@ -5,7 +5,12 @@
 import { CanonicalEmbedding } from '../../src/kernel/canonical-embedding.ts';
 import type { Kernel, KeySwitchShape, RingTables, Words } from '../../src/kernel/kernel.ts';
 import { isPrime } from '../../src/kernel/primitive-root.ts';
-import { FRACTION_DOT_ROWS, fractionSumsRow, ROUND_FRACTIONS_ROWS } from './fraction-cases.ts';
+import {
+  FRACTION_DOT_ROWS,
+  fractionSumsRow,
+  ROUND_FRACTIONS_ROWS,
+  SQUARED_NORMS_ROWS,
+} from './fraction-cases.ts';
 import { denseRow, INTEGER_ROWS, productRow } from './integer-cases.ts';
 
 export const PATTERNS = ['random', 'zero', 'one', 'top', 'edges'] as const;
@@ -377,6 +382,7 @@ export const CASES: Record<KernelMethod, readonly Row[]> = {
   fractionSums: [2, 3, 4].map((words) => fractionSumsRow(words)),
   fractionDot: FRACTION_DOT_ROWS,
   roundFractions: ROUND_FRACTIONS_ROWS,
+  squaredNorms: SQUARED_NORMS_ROWS,
   toDoubles: [
     (bench) =>
       [[0], [2, 1], Q, [3, 2, 0]].map((mods) => {

@@ -55,6 +55,29 @@ const roundFractionsRow =
     return [out, distances];
   };
 
+/** Within the bound, with its ends, or with one value just beyond it: then only the answer is compared. */
+const squaredNormsRow =
+  (rows: number, length: number, bound: number, extra?: number): Row =>
+  (bench) => {
+    const values = Int32Array.from({ length: rows * length }, () =>
+      bench.below(7) === 0 ? bound * (2 * bench.below(2) - 1) : bench.below(2 * bound + 1) - bound,
+    );
+    if (extra !== undefined) values[bench.below(values.length)] = extra;
+    const out = new Float64Array(rows).fill(7);
+    return bench.kernel.squaredNorms(out, values, bound) ? [Int32Array.of(1), out] : [Int32Array.of(0)];
+  };
+
+export const SQUARED_NORMS_ROWS: readonly Row[] = [
+  squaredNormsRow(3, 1, 127),
+  squaredNormsRow(2, 784, 127),
+  squaredNormsRow(5, 67, 2 ** 23),
+  squaredNormsRow(1, 2 ** 14 + 5, 2 ** 19),
+  squaredNormsRow(4, 35, 127, 128),
+  squaredNormsRow(4, 35, 127, -128),
+  squaredNormsRow(2, 33, 127, -(2 ** 31)),
+  squaredNormsRow(2, 33, 0, 2 ** 31 - 1),
+];
+
 export const ROUND_FRACTIONS_ROWS: readonly Row[] = [
   roundFractionsRow(4, 2, 4, 0, 3),
   roundFractionsRow(8, 3, 3, 12, 2 ** 24 + 1),

@@ -5,11 +5,11 @@
 import { nearestInteger } from '../../base/nearest-integer.ts';
 import { CanonicalEmbedding } from '../../kernel/canonical-embedding.ts';
 import type { FractionParts } from '../../kernel/kernel.ts';
-import { checkBound, resultArray, resultOutOfRange } from '../object-header.ts';
+import { resultArray, resultOutOfRange } from '../object-header.ts';
 import type { LatticeCiphertext } from './ciphertext.ts';
 import type { LatticeContext, LatticeFunctionKeys } from './objects.ts';
-import type { LatticeParams } from './params.ts';
 import { KEY_DIGIT_BITS, PRODUCT_ERROR } from './precision.ts';
+import { checkWeights } from './weights.ts';
 
 /** Of 1 / K, for the floor in the encoding and the doubles of the decoder. */
 const ROUNDING = 2 ** -9;
@@ -42,7 +42,8 @@ export class LatticeDecryption {
     const out = resultArray(into, keys.count * ciphertext.count);
     const { params, kernel } = this.#context;
     const { packing, results, resultBound, precision } = params;
-    const squaredNorms = checkedNorms(weights, params);
+    const squaredNorms = new Float64Array(keys.count);
+    checkWeights(kernel, params, weights, squaredNorms);
     const largest = squaredNorms.reduce((most, norm) => Math.max(most, norm), 0);
     // Smaller weights come with less noise, and leave more of 1 / K to the product of keys and head.
     const error = Math.max(PRODUCT_ERROR, AMPLE - this.#noiseAndRounding(largest));
@@ -124,22 +125,4 @@ export class LatticeDecryption {
   #noiseAndRounding(squaredNorm: number): number {
     return this.#context.params.noiseBound(squaredNorm) * this.#noiseUnit + ROUNDING;
   }
-}
-
-/** The squared norm of each row of weights, which are checked on the way. @throws {OutOfRangeError} for one over the bound. */
-function checkedNorms(weights: Int32Array, { length, weightBound }: LatticeParams): Float64Array {
-  const norms = new Float64Array(weights.length / length);
-  let beyond = 0;
-  for (let row = 0, i = 0; row < norms.length; row++) {
-    let sum = 0;
-    for (const end = i + length; i < end; i++) {
-      const weight = weights[i];
-      // Negative when one of the two is.
-      beyond |= (weightBound - weight) | (weightBound + weight);
-      sum += weight * weight;
-    }
-    norms[row] = sum;
-  }
-  if (beyond < 0) checkBound('a weight', weights, weightBound);
-  return norms;
 }

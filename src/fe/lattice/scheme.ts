@@ -37,6 +37,7 @@ import {
   SEED_BYTES,
 } from './objects.ts';
 import { LatticeParams, type LatticeSpec } from './params.ts';
+import { checkWeights } from './weights.ts';
 
 /** Keys in one message or call. */
 const MAX_KEYS = 2 ** 16;
@@ -305,7 +306,7 @@ export class LatticeInnerProduct implements InnerProductScheme {
   #checkWeights(weights: Int32Array): number {
     const count = rowsOf('the weights', weights, this.length);
     if (count > MAX_KEYS) throw new ShapeError('the weights', `at most ${MAX_KEYS} rows`, count);
-    checkBound('a weight', weights, this.weightBound);
+    checkWeights(this.#context.kernel, this.#context.params, weights, new Float64Array(count));
     return count;
   }
 
