@@ -165,7 +165,8 @@ export class Authority<K> implements Disposable {
     const { policy, keys, raised } = decision;
     try {
       const decided = { keys: weights.length / policy.length, rank: policy.issued.rank };
-      const digest = vectorDigest(weights);
+      // Within the bound of the axis, so that they fit.
+      const digest = vectorDigest(policy.weightBound < 2 ** 7 ? new Int8Array(weights) : weights);
       await this.#record({ kind: 'issued', requester, dataset, axis, ...decided, digest, raised });
       return { keys, rank: decided.rank, head: this.head };
     } catch (error) {
@@ -291,8 +292,9 @@ function refusal(reason: RefusalReason, explanation: string): KeyRefusedError {
   return new KeyRefusedError(reason, explanation);
 }
 
-function vectorDigest(weights: Int32Array): string {
-  return bytesToHex(sha256Digest(new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength)));
+/** SHA-256 of the entries, one after another, lowest byte first. */
+function vectorDigest(entries: Int32Array | Int8Array): string {
+  return bytesToHex(sha256Digest(new Uint8Array(entries.buffer, entries.byteOffset, entries.byteLength)));
 }
 
 /** Entries are policy-bounded far below 2^15. */
