@@ -1,9 +1,11 @@
 // Fractions modulo 1 in words of 32 bits, most significant first: residues to fractions, and integers times fractions.
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <vector>
 
 #include "addon.h"
+#include "declassified.h"
 #include "embedding.h"
 #include "memory.h"
 #include "pool.h"
@@ -144,6 +146,17 @@ struct FractionParts {
   }
 };
 
+// That a key is zero may show: its weights are zero, which are known. Others show in their first values that they are not.
+bool areZero(const int32_t* values, size_t count) {
+  constexpr size_t block = 16;
+  for (size_t start = 0; start < count; start += block) {
+    int32_t any = 0;
+    for (size_t i = start; i < std::min(start + block, count); i++) any |= values[i];
+    if (declassified(any != 0)) return false;
+  }
+  return true;
+}
+
 // fractionDot(isa, cos, sin, out, values, b, words, bits, exact)
 Napi::Value fractionDot(const Napi::CallbackInfo& info) {
   Arguments args(info);
@@ -192,11 +205,13 @@ Napi::Value fractionDot(const Napi::CallbackInfo& info) {
         return;
       }
       double *sums = own + spectrum, *total = out.data + row * n;
+      const int32_t* value = integers.data + row * terms * n;
+      for (size_t i = 0; i < n; i++) total[i] = 0;
+      if (areZero(value, terms * n)) return;
       for (size_t t = 0; t < terms; t++) {
         double* to = own + t * polynomial;
-        loops.unembedIntegers(roots, to, to + im, integers.data + (row * terms + t) * n);
+        loops.unembedIntegers(roots, to, to + im, value + t * n);
       }
-      for (size_t i = 0; i < n; i++) total[i] = 0;
       loops.sumProducts(layout, terms, own, spectra, partCount, sums);
       for (size_t p = 0; p < partCount; p++) {
         const bool isRest = p + 1 == partCount;

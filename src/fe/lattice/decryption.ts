@@ -19,8 +19,8 @@ const AMPLE = 1 / 4;
 export class LatticeDecryption {
   readonly #context: LatticeContext;
   readonly #embedding: CanonicalEmbedding;
-  /** K / q */
-  readonly #noiseUnit: number;
+  /** What noise can amount to for weights of norm 1, in units of 1 / K; it grows with the norm. */
+  readonly #unitNoise: number;
   /** Kept from call to call: fresh arrays of megabytes cost more than what is computed in them. */
   #sums = new Int32Array(0);
   #masks = new Float64Array(0);
@@ -29,7 +29,7 @@ export class LatticeDecryption {
     const { packing, results, modulus } = context.params;
     this.#context = context;
     this.#embedding = new CanonicalEmbedding(packing / 2);
-    this.#noiseUnit = results / Number(modulus);
+    this.#unitNoise = (context.params.noiseBound(1) * results) / Number(modulus);
   }
 
   /** Inner products [rows, vectors], in `into` where it is given. @throws {OutOfRangeError} {@link ShapeError} */
@@ -123,6 +123,6 @@ export class LatticeDecryption {
 
   /** Largest distance from an integer that noise can cause for weights of this squared norm, and rounding, in units of 1 / K. */
   #noiseAndRounding(squaredNorm: number): number {
-    return this.#context.params.noiseBound(squaredNorm) * this.#noiseUnit + ROUNDING;
+    return Math.sqrt(squaredNorm) * this.#unitNoise + ROUNDING;
   }
 }
