@@ -6,5 +6,5 @@ const node = globalThis.process?.getBuiltinModule?.('node:crypto');
 
 /** 32 bytes. */
 export function sha256Digest(bytes: Uint8Array): Uint8Array {
-  return node === undefined ? sha256(bytes) : node.createHash('sha256').update(bytes).digest();
+  return node === undefined ? sha256(bytes) : node.hash('sha256', bytes, 'buffer');
 }
