@@ -10,6 +10,7 @@ import type {
 } from '../../fe/inner-product-scheme.ts';
 import { resultArray } from '../../fe/object-header.ts';
 import type { MatrixMultiply } from '../../nn/matrix-multiply.ts';
+import { columnRange } from './column-range.ts';
 import type { AxisName } from './dataset-spec.ts';
 import type { EncryptedLabels } from './encrypted-labels.ts';
 import { mostKeysPerRequest } from './key-messages.ts';
@@ -95,18 +96,6 @@ export class ClearBatch implements BatchProducts {
     }
     return sums;
   }
-}
-
-/** Columns `[start, start + width)` of a matrix with `rows` rows. */
-function columnRange(matrix: Int32Array, rows: number, start: number, width: number): Int32Array {
-  const columns = matrix.length / rows;
-  if (width === columns) return matrix;
-  const out = new Int32Array(rows * width);
-  for (let row = 0; row < rows; row++) {
-    const from = row * columns + start;
-    out.set(matrix.subarray(from, from + width), row * width);
-  }
-  return out;
 }
 
 /** Asks the authority for the keys of the rows of `weights`. */

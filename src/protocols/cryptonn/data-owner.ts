@@ -7,6 +7,7 @@ import type {
   MasterPublicKey,
 } from '../../fe/inner-product-scheme.ts';
 import { axisSizes, datasetWindows } from './axis-sizes.ts';
+import { columnRange } from './column-range.ts';
 import type { AxisName, DatasetSpec } from './dataset-spec.ts';
 import { oneHotColumns } from './encrypted-labels.ts';
 import { windowVectors } from './first-layer.ts';
@@ -140,10 +141,7 @@ export class DataOwner {
     const out: InnerProductCiphertext[] = [];
     for (let start = 0; start < vectors; start += scheme.packing) {
       const count = Math.min(scheme.packing, vectors - start);
-      const part = new Int32Array(scheme.length * count);
-      for (let i = 0; i < scheme.length; i++) {
-        part.set(columns.subarray(i * vectors + start, i * vectors + start + count), i * count);
-      }
+      const part = columnRange(columns, scheme.length, start, count);
       const ciphertext = scheme.encrypt(publicKey, part, this.#random);
       made.push(ciphertext);
       out.push(ciphertext);
