@@ -43,6 +43,7 @@ export {
   integerWideProduct,
   splitHalves,
 } from './integer';
+export { subtractProduct } from './residue';
 export { sgemm } from './sgemm';
 export { uniformResidues, uniformResiduesTwo } from './uniform';
 export { centredBinomial, keyStream, ternary, uniformSigned } from './chacha20';

@@ -98,6 +98,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   registerFractions(env, exports);
   registerGemm(env, exports);
   registerInteger(env, exports);
+  registerResidueProduct(env, exports);
   registerRing(env, exports);
   return exports;
 }

@@ -9,6 +9,7 @@ void registerEmbedding(Napi::Env env, Napi::Object exports);
 void registerFractions(Napi::Env env, Napi::Object exports);
 void registerGemm(Napi::Env env, Napi::Object exports);
 void registerInteger(Napi::Env env, Napi::Object exports);
+void registerResidueProduct(Napi::Env env, Napi::Object exports);
 void registerRing(Napi::Env env, Napi::Object exports);
 
 inline void addFunction(Napi::Object exports, const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {

@@ -367,6 +367,21 @@ export interface Kernel extends Disposable {
     weights: Int32Array,
     before?: Int32Array,
   ): void;
+
+  /**
+   * out -= factors rows modulo `prime`, an odd prime from 5 on and below 2^26: out `[targets, stride]`, rows `[sources, stride]`, factors
+   * `[targets, sources]`, without the columns before `first`, which stay. All are centred residues, integers of at most (p - 1) / 2 in
+   * size and none of them -0, and so is what comes out. Out lies apart from the others. Memory that is short makes it slower, no more.
+   * Time depends on which factors are zero: for residues that are not secret.
+   */
+  subtractProduct(
+    prime: number,
+    out: Float64Array,
+    rows: Float64Array,
+    factors: Float64Array,
+    stride: number,
+    first: number,
+  ): void;
 }
 
 /**

@@ -15,6 +15,7 @@ type RingMethods = Omit<
   | 'integerLinear'
   | 'integerLinearAsync'
   | 'updateIntegerProduct'
+  | 'subtractProduct'
   | 'allocate'
   | 'embed'
   | 'unembed'

@@ -6,6 +6,7 @@ import { nativeEdwards } from './native-edwards.ts';
 import { nativeEmbedding } from './native-embedding.ts';
 import { nativeGemm } from './native-gemm.ts';
 import { nativeInteger } from './native-integer.ts';
+import { nativeResidueProducts } from './native-residue.ts';
 import { nativeRing } from './native-ring.ts';
 import { nativeMemory } from './native-words.ts';
 
@@ -81,6 +82,7 @@ export function loadNativeKernel(options: KernelOptions = {}): Kernel {
     ...nativeEmbedding(addon, isa),
     ...nativeGemm(addon, isa),
     ...nativeInteger(addon, isa),
+    ...nativeResidueProducts(addon, isa),
     ...nativeEdwards(addon),
     name: 'native',
     isa: names[isa] as string,

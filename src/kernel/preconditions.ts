@@ -310,7 +310,7 @@ export function checkIntegerLinear(
 }
 
 /** @throws {ShapeError} when the arrays share memory. */
-export function checkApart(what: string, out: Int32Array, input: Int16Array | Int32Array): void {
+export function checkApart(what: string, out: ArrayBufferView, input: ArrayBufferView): void {
   const [ends, starts] = [input.byteOffset + input.byteLength, out.byteOffset + out.byteLength];
   if (input.buffer === out.buffer && input.byteOffset < starts && out.byteOffset < ends)
     throw new ShapeError('out', `apart from ${what}`, 'overlapping');
@@ -411,4 +411,31 @@ export function checkSumProducts(
   checkDisjoint('a', out, a);
   checkDisjoint('b', out, b);
   return terms;
+}
+
+const RESIDUE_PRIME_BOUND = 2 ** 26;
+
+/** Rows of out, and rows that are subtracted, of {@link Kernel.subtractProduct}. */
+export function checkSubtractProduct(
+  prime: number,
+  out: Float64Array,
+  rows: Float64Array,
+  factors: Float64Array,
+  stride: number,
+  first: number,
+): { readonly targets: number; readonly sources: number } {
+  if (!(prime >= 5 && prime < RESIDUE_PRIME_BOUND && prime % 2 === 1))
+    throw new OutOfRangeError('the prime of residues', 'an odd prime in [5, 2^26)', prime);
+  if (!Number.isSafeInteger(stride) || stride < 1)
+    throw new ShapeError('the length of a row', 'a positive integer', stride);
+  if (!Number.isInteger(first) || first < 0 || first > stride)
+    throw new ShapeError('the first column', `an integer in [0, ${stride}]`, first);
+  const [targets, sources] = [
+    batchCount('out', out.length, stride),
+    batchCount('the rows', rows.length, stride),
+  ];
+  checkLength('the factors', factors.length, targets * sources);
+  checkApart('the rows', out, rows);
+  checkApart('the factors', out, factors);
+  return { targets, sources };
 }

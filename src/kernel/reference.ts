@@ -18,6 +18,7 @@ import { embedByDefinition, unembedByDefinition } from './reference-embedding.ts
 import { residue } from './modular.ts';
 import { fractionDotByParts, roundFractionsByLoops, squaredNormsByLoops } from './fraction-products.ts';
 import { sumProductsByParts, updateIntegerProductByLoops } from './portable-products.ts';
+import { subtractProductByLoops } from './residue-products.ts';
 import * as check from './preconditions.ts';
 import { ReferenceRing, automorphismIndex, forward, inverse } from './reference-ring.ts';
 import * as rns from './reference-rns.ts';
@@ -510,6 +511,10 @@ class ReferenceKernel implements Kernel {
 
   updateIntegerProduct(...operands: Parameters<Kernel['updateIntegerProduct']>): void {
     updateIntegerProductByLoops(...operands);
+  }
+
+  subtractProduct(...operands: Parameters<Kernel['subtractProduct']>): void {
+    subtractProductByLoops(...operands);
   }
 
   async integerLinearAsync(weights: IntegerLinearWeights, x: Int32Array, batch: number): Promise<Int32Array> {

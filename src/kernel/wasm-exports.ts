@@ -229,6 +229,18 @@ export interface WasmExports extends WebAssembly.Exports {
   integerNarrowProduct: PanelProduct;
   integerWideProduct: PanelProduct;
 
+  subtractProduct(
+    out: Address,
+    rows: Address,
+    factors: Address,
+    targets: number,
+    sources: number,
+    rowBytes: number,
+    terms: Address,
+    prime: number,
+    most: number,
+  ): void;
+
   uniformResidues(out: Address, n: number, space: Address, input: Address, q: bigint, bits: number): void;
   uniformResiduesTwo(
     out0: Address,

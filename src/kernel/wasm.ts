@@ -28,6 +28,7 @@ import { WasmWeights, multiplyRows } from './wasm-gemm.ts';
 import { WasmIntegerWeights, multiplyIntegers } from './wasm-integer.ts';
 import { updateIntegerProductInWasm } from './wasm-integer-product.ts';
 import { WasmMemory, WasmWords } from './wasm-memory.ts';
+import { subtractProductInWasm } from './wasm-residue.ts';
 import { WasmRing } from './wasm-ring.ts';
 import * as gaussian from './wasm-gaussian.ts';
 import * as sample from './wasm-sample.ts';
@@ -560,6 +561,10 @@ class WasmKernel implements Kernel {
 
   updateIntegerProduct(...operands: Parameters<Kernel['updateIntegerProduct']>): void {
     updateIntegerProductInWasm(this, ...operands);
+  }
+
+  subtractProduct(...operands: Parameters<Kernel['subtractProduct']>): void {
+    subtractProductInWasm(this, ...operands);
   }
 
   async integerLinearAsync(weights: IntegerLinearWeights, x: Int32Array, batch: number): Promise<Int32Array> {

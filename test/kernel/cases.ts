@@ -12,6 +12,7 @@ import {
   SQUARED_NORMS_ROWS,
 } from './fraction-cases.ts';
 import { denseRow, INTEGER_ROWS, productRow } from './integer-cases.ts';
+import { RESIDUE_ROWS } from './residue-cases.ts';
 
 export const PATTERNS = ['random', 'zero', 'one', 'top', 'edges'] as const;
 export type Pattern = (typeof PATTERNS)[number];
@@ -555,4 +556,5 @@ export const CASES: Record<KernelMethod, readonly Row[]> = {
   prepareIntegerLinear: [denseRow(3, 2, 1)],
   integerLinear: INTEGER_ROWS,
   updateIntegerProduct: [productRow],
+  subtractProduct: RESIDUE_ROWS,
 };
