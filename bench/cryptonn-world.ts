@@ -48,7 +48,7 @@ export async function openCryptonnWorld(
   const schemes = new LatticeSchemes(kernel);
   const schemeFor = otherScheme ?? schemes.schemeFor;
   const keyring = new MasterKeyring(schemeFor);
-  const authority = await Authority.open(noStorage(), keyring, systemRandom);
+  const authority = await Authority.open(noStorage(), keyring, systemRandom, kernel);
   await authority.createDataset('owner', spec);
   const publicKeys: Disposable[] = [];
   const axes = Object.fromEntries(

@@ -31,7 +31,7 @@ const scheme = schemes.schemeFor(spec, 'projection');
 const directory = await mkdtemp(join(tmpdir(), 'subrosa-example-'));
 const files = await AuthorityFiles.open(directory, 'a passphrase');
 using keyring = new MasterKeyring(schemes.schemeFor);
-using authority = await Authority.open(files, keyring, systemRandom);
+using authority = await Authority.open(files, keyring, systemRandom, kernel);
 await authority.createDataset('example', spec);
 
 // Owners share the secret names of the classes.

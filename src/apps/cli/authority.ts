@@ -136,7 +136,7 @@ async function serveAuthority(
   using kernel = await parts.openKernel((reason) => terminal.err(`${reason}\n`));
   using schemes = new DatasetSchemes(kernel);
   using keyring = new MasterKeyring(schemes.schemeFor);
-  using authority = await Authority.open(files, keyring, systemRandom);
+  using authority = await Authority.open(files, keyring, systemRandom, kernel);
   await withSpinner(terminal, 'making master keys', async () => {
     for (const spec of policy.datasets) {
       await authority.createDataset('policy', spec);

@@ -2,6 +2,7 @@
 import { KeyRefusedError } from '../../base/errors.ts';
 import { indexBeyond } from '../../base/integer-bound.ts';
 import type { RandomSource } from '../../base/random.ts';
+import type { ResidueProducts } from '../../kernel/residue-products.ts';
 import { axisSizes } from './axis-sizes.ts';
 import { batchAxes } from './batch-bytes.ts';
 import type { AxisName, DatasetSpec } from './dataset-spec.ts';
@@ -23,11 +24,17 @@ export class AxisPolicy {
   /** The only span that keys may come from; undefined in faithful mode, which has no limit. */
   readonly #allowed: RankEchelon | undefined;
 
-  constructor(axis: AxisName, length: number, weightBound: number, allowed?: RankEchelon) {
+  constructor(
+    axis: AxisName,
+    length: number,
+    weightBound: number,
+    products: ResidueProducts,
+    allowed?: RankEchelon,
+  ) {
     this.axis = axis;
     this.length = length;
     this.weightBound = weightBound;
-    this.issued = new RankEchelon(length);
+    this.issued = new RankEchelon(length, products);
     this.#allowed = allowed;
   }
 
@@ -91,17 +98,17 @@ export class AxisPolicy {
   }
 }
 
-/** The axes of a data set with their rules. */
-export function axisPolicies(spec: DatasetSpec): Map<AxisName, AxisPolicy> {
+/** The axes of a data set with their rules; `products` is what spans are eliminated with. */
+export function axisPolicies(spec: DatasetSpec, products: ResidueProducts): Map<AxisName, AxisPolicy> {
   if (spec.projection !== undefined) {
     const { length, weightBound } = axisSizes(spec, 'projection');
-    const span = projectionSpan(projectionKeys(spec), spec.projection.rank, length);
-    return new Map([['projection', new AxisPolicy('projection', length, weightBound, span)]]);
+    const span = projectionSpan(projectionKeys(spec), spec.projection.rank, length, products);
+    return new Map([['projection', new AxisPolicy('projection', length, weightBound, products, span)]]);
   }
   return new Map(
     batchAxes(spec).map((axis) => {
       const { length, weightBound } = axisSizes(spec, axis);
-      return [axis, new AxisPolicy(axis, length, weightBound)];
+      return [axis, new AxisPolicy(axis, length, weightBound, products)];
     }),
   );
 }

@@ -2,6 +2,7 @@
 import { shake128 } from '@noble/hashes/sha3.js';
 import { hexToBytes } from '@noble/hashes/utils.js';
 import { InvalidParamsError, ShapeError } from '../../base/errors.ts';
+import type { ResidueProducts } from '../../kernel/residue-products.ts';
 import { RankEchelon } from './rank-echelon.ts';
 
 /** Four entries per byte of SHAKE128(seed): of the two-bit values, 0 is -1, 1 is 1, and 2 and 3 are 0 [Achlioptas 2003, sparse form]. */
@@ -14,10 +15,15 @@ export function projectionMatrix(seed: string, rank: number, features: number): 
 }
 
 /** The span of the rows. @throws {InvalidParamsError} when they are dependent: then another seed is needed. */
-export function projectionSpan(matrix: Int32Array, rank: number, features: number): RankEchelon {
+export function projectionSpan(
+  matrix: Int32Array,
+  rank: number,
+  features: number,
+  products: ResidueProducts,
+): RankEchelon {
   if (matrix.length !== rank * features)
     throw new ShapeError('a projection', `${rank} x ${features} entries`, matrix.length);
-  const span = new RankEchelon(features);
+  const span = new RankEchelon(features, products);
   for (let row = 0; row < rank; row++) span.add(matrix.subarray(row * features, (row + 1) * features));
   if (span.rank !== rank)
     throw new InvalidParamsError('the rows of the projection are dependent: choose another seed', {

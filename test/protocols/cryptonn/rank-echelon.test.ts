@@ -1,7 +1,8 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { OutOfRangeError, ShapeError } from '../../../src/base/errors.ts';
 import { systemRandom } from '../../../src/base/random.ts';
+import { PLAIN_RESIDUE_PRODUCTS } from '../../../src/kernel/residue-products.ts';
 import { SeededGenerator } from '../../../src/nn/generator.ts';
 import {
   rankBudget,
@@ -9,6 +10,7 @@ import {
   uniqueSolutionRank,
 } from '../../../src/protocols/cryptonn/leak-budget.ts';
 import { RankEchelon } from '../../../src/protocols/cryptonn/rank-echelon.ts';
+import { openUserKernels } from '../../kernel/differential.ts';
 
 /** Rank over the rationals by fractions of BigInt (Bareiss), independent of the class under test. */
 function exactRank(rows: readonly (readonly number[])[]): number {
@@ -28,6 +30,42 @@ function exactRank(rows: readonly (readonly number[])[]): number {
     rank++;
   }
   return rank;
+}
+
+/** Elimination row by row modulo the Mersenne prime 2^61 - 1, by BigInt. */
+class SlowEchelon {
+  readonly #prime = 2n ** 61n - 1n;
+  readonly #rows: { readonly pivot: number; readonly row: readonly bigint[] }[] = [];
+
+  get rank(): number {
+    return this.#rows.length;
+  }
+
+  #mod(x: bigint): bigint {
+    return ((x % this.#prime) + this.#prime) % this.#prime;
+  }
+
+  #inverse(x: bigint): bigint {
+    let [result, square] = [1n, x];
+    for (let e = this.#prime - 2n; e > 0n; e >>= 1n) {
+      if (e & 1n) result = this.#mod(result * square);
+      square = this.#mod(square * square);
+    }
+    return result;
+  }
+
+  add(vector: Int32Array): boolean {
+    let row = Array.from(vector, (value) => this.#mod(BigInt(value)));
+    for (const { pivot, row: known } of this.#rows) {
+      const factor = row[pivot]!;
+      if (factor !== 0n) row = row.map((value, j) => this.#mod(value - factor * known[j]!));
+    }
+    const pivot = row.findIndex((value) => value !== 0n);
+    if (pivot < 0) return false;
+    const scale = this.#inverse(row[pivot]!);
+    this.#rows.push({ pivot, row: row.map((value) => this.#mod(value * scale)) });
+    return true;
+  }
 }
 
 const flat = (rows: readonly Int32Array[]) => Int32Array.from(rows.flatMap((row) => [...row]));
@@ -124,6 +162,74 @@ test('more vectors at once than are eliminated together, up to the full rank and
     expect(together.addAll(flat(rows), systemRandom)).toEqual([]);
     expect(apart.add(rows[0]!)).toBe(false);
   }
+});
+
+const PRODUCTS = [
+  { name: 'plain loops', kernel: PLAIN_RESIDUE_PRODUCTS },
+  ...openUserKernels().filter(({ kernel }) => kernel !== undefined),
+];
+
+describe.each(PRODUCTS)('by $name', ({ kernel }) => {
+  test.each([31, 32, 33, 64, 65])('%i vectors at once raise the rank as they do exactly', (count) => {
+    const generator = new SeededGenerator(count);
+    const [length, slow] = [70, new SlowEchelon()];
+    const echelon = new RankEchelon(length, kernel);
+    const rows = Array.from({ length: count }, () =>
+      Int32Array.from({ length }, () => generator.below(2 ** 16) - 2 ** 15),
+    );
+    // Dependent ones beside the ends of blocks; one that starts with zeros, so that columns are swapped.
+    rows[7]!.fill(0, 0, 40);
+    rows[29] = Int32Array.from(rows[3]!, (value, j) => (value >> 1) - (rows[8]![j]! >> 1));
+    rows[30] = rows[3]!.map((value) => value >> 1);
+    for (const i of [31, 32, 63]) if (i < count) rows[i] = rows[i - 12]!.map((value) => -value);
+    expect(echelon.addAll(flat(rows), systemRandom)).toEqual(rows.filter((row) => slow.add(row)));
+    expect(echelon.rank).toBe(slow.rank);
+    expect(rows.every((row) => echelon.contains(row))).toBe(true);
+    expect(echelon.contains(rows[7]!.map((value, j) => (j === 69 ? value ^ 1 : value)))).toBe(false);
+  });
+
+  test('the full rank inside a block', () => {
+    const generator = new SeededGenerator(8);
+    for (const length of [1, 20, 32, 33, 50]) {
+      const [echelon, slow] = [new RankEchelon(length, kernel), new SlowEchelon()];
+      const rows = Array.from({ length: 64 }, () =>
+        Int32Array.from({ length }, () => generator.below(7) - 3),
+      );
+      const raised = rows.filter((row) => slow.add(row));
+      expect(raised).toHaveLength(length);
+      expect(echelon.addAll(flat(rows), systemRandom)).toEqual(raised);
+      expect(echelon.rank).toBe(length);
+      expect(echelon.contains(rows[0]!.map((value) => value + 1))).toBe(true);
+      expect(echelon.add(rows[1]!)).toBe(false);
+    }
+  });
+
+  test('sparse vectors, until few columns are left', () => {
+    const generator = new SeededGenerator(9);
+    const length = 160;
+    const [echelon, slow] = [new RankEchelon(length, kernel), new SlowEchelon()];
+    let rows = Array.from({ length: 40 }, () => new Int32Array(length));
+    const outside = new Int32Array(length);
+    outside[97] = 1;
+    for (let step = 0; step < 30; step++) {
+      // Of the last columns but one the rows know nothing.
+      rows = rows.map((row) => {
+        const next = row.slice();
+        for (let i = 0; i < 3; i++) {
+          const column = generator.below(step < 3 ? 40 : length);
+          if (column !== 97) next[column] = generator.below(255) - 127;
+        }
+        return next;
+      });
+      expect(echelon.addAll(flat(rows), systemRandom)).toEqual(rows.filter((row) => slow.add(row)));
+      expect(echelon.rank).toBe(slow.rank);
+      expect(echelon.contains(rows[5]!)).toBe(true);
+      expect(echelon.contains(outside)).toBe(false);
+    }
+    expect(echelon.rank).toBe(length - 1);
+    expect(echelon.add(outside)).toBe(true);
+    expect(echelon.rank).toBe(length);
+  });
 });
 
 test('refuses other lengths and entries that are no bounded integers, naming the index', () => {
