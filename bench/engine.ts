@@ -5,7 +5,7 @@
 import type { Kernel } from '../src/kernel/kernel.ts';
 import { loadNativeKernel, nativeIsas, setNativeThreads } from '../src/kernel/native.ts';
 import { loadWasmKernel } from '../src/kernel/wasm-node.ts';
-import { WASM_ISAS } from '../src/kernel/wasm.ts';
+import { WASM_ISAS } from '../src/kernel/wasm-instance.ts';
 import { primesBelow } from '../src/ring/primes.ts';
 import {
   ckksWork,

@@ -1,7 +1,7 @@
 /** The one place that chooses a kernel. */
 import { KernelError } from '../base/errors.ts';
 import type { Kernel, KernelOptions } from './kernel.ts';
-import { WASM_ISAS, type WasmIsa } from './wasm.ts';
+import { WASM_ISAS, type WasmIsa } from './wasm-instance.ts';
 import type { WebKernelOptions } from './wasm-web.ts';
 
 export interface OpenKernelOptions extends KernelOptions {

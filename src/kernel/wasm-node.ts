@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { KernelError } from '../base/errors.ts';
 import type { Kernel, KernelOptions } from './kernel.ts';
-import { WASM_ISAS, instantiateWasmKernel } from './wasm.ts';
-import type { WasmIsa } from './wasm.ts';
+import { WASM_ISAS, instantiateWasmKernel } from './wasm-instance.ts';
+import type { WasmIsa } from './wasm-instance.ts';
 
 /** The nearest build/wasm: the sources run from src/, the build from dist/src/. */
 function wasmDirectory(): string {

@@ -1,7 +1,7 @@
 /** Finds and starts the WebAssembly kernel where there is no Node: browsers, workers and other engines with `fetch`. */
 import { KernelError } from '../base/errors.ts';
 import type { Kernel } from './kernel.ts';
-import { instantiateWasmKernel, WASM_ISAS, type WasmIsa } from './wasm.ts';
+import { instantiateWasmKernel, WASM_ISAS, type WasmIsa } from './wasm-instance.ts';
 
 export interface WebKernelOptions {
   /** Default: relaxed SIMD where it starts and is fused, else plain 128-bit SIMD. */

@@ -1,8 +1,8 @@
 /**
  * The WebAssembly kernel: the loops of assembly/ behind the {@link Kernel} interface, single-threaded. Nothing here needs
- * Node: give {@link instantiateWasmKernel} the bytes of build/wasm and it runs in a browser too.
+ * Node; wasm-instance.ts makes one of the bytes of build/wasm, in a browser too.
  */
-import { KernelError, OutOfRangeError, ShapeError } from '../base/errors.ts';
+import { OutOfRangeError, ShapeError } from '../base/errors.ts';
 import { outputSize } from './integer-linear-map.ts';
 import type { IntegerLinearMap } from './integer-linear-map.ts';
 import type {
@@ -46,7 +46,7 @@ import type { SwitchTask } from './wasm-switch.ts';
 
 type LimbLoop = (out: number, a: number, b: number, table: number, n: number) => void;
 
-class WasmKernel implements Kernel {
+export class WasmKernel implements Kernel {
   readonly name = 'wasm';
   readonly isa: string;
   readonly threads = 1;
@@ -575,28 +575,4 @@ class WasmKernel implements Kernel {
   }
 
   [Symbol.dispose](): void {}
-}
-
-/** The instruction sets of the WebAssembly kernel, best first; each is a file of build/wasm. */
-export const WASM_ISAS = { 'relaxed-simd': 'relaxed.wasm', simd128: 'simd128.wasm' } as const;
-export type WasmIsa = keyof typeof WASM_ISAS;
-
-/**
- * Starts the kernel from the bytes of one of {@link WASM_ISAS}.
- * @throws {KernelError} when this engine cannot run it, or its fused multiply-add rounds twice.
- */
-export function instantiateWasmKernel(isa: WasmIsa, bytes: Uint8Array<ArrayBuffer>): Kernel {
-  const memory = new WebAssembly.Memory({ initial: 2, maximum: 65536 });
-  let exports: WasmExports;
-  try {
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
-    exports = instance.exports as WasmExports;
-  } catch (cause) {
-    throw new KernelError('wasm', `${isa} does not start here`, { cause });
-  }
-  // (1 + 2^-30)^2 - (1 + 2^-29) is 2^-60 with one rounding and 0 with two.
-  if (isa === 'relaxed-simd' && !exports.isFused(1 + 2 ** -30, 1 + 2 ** -29)) {
-    throw new KernelError('wasm', 'the relaxed multiply-add of this machine is not fused');
-  }
-  return new WasmKernel(isa, exports, new WasmMemory(memory, exports.heapBase()));
 }

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { KernelError } from '../../src/base/errors.ts';
 import type { KernelOptions } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open.ts';
-import { instantiateWasmKernel } from '../../src/kernel/wasm.ts';
+import { instantiateWasmKernel } from '../../src/kernel/wasm-instance.ts';
 
 const native = vi.hoisted(() => ({ isMissing: false }));
 
