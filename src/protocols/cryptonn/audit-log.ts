@@ -3,12 +3,11 @@
  * the authority has. Whoever reads it can check the chain; whoever lacks the key cannot write a new one.
  * A crash may leave half a line at the end. Anything else that does not verify is tampering.
  */
-import { hmac } from '@noble/hashes/hmac.js';
-import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import * as z from 'zod';
 import { constantTimeEqual } from '../../base/constant-time.ts';
 import { DecodeError, type RefusalReason } from '../../base/errors.ts';
+import { sha256Digest, sha256Mac } from '../../base/sha256.ts';
 import { AXIS_NAMES, datasetSpecSchema } from './dataset-spec.ts';
 
 const REFUSALS = [
@@ -96,7 +95,7 @@ export class AuditLog {
   }
 
   advance(line: Uint8Array): void {
-    this.#head = { entries: this.#head.entries + 1, hash: bytesToHex(sha256(line)) };
+    this.#head = { entries: this.#head.entries + 1, hash: bytesToHex(sha256Digest(line)) };
   }
 }
 
@@ -140,9 +139,9 @@ function readLine(line: Uint8Array, number: number, previous: string, macKey: Ui
     !constantTimeEqual(macOf(macKey, number, previous, written.record), hexToBytes(parsed.mac))
   )
     throw bad('was not written by this authority');
-  return { record: parsed.record, hash: bytesToHex(sha256(line)) };
+  return { record: parsed.record, hash: bytesToHex(sha256Digest(line)) };
 }
 
 function macOf(key: Uint8Array, entry: number, previous: string, record: unknown): Uint8Array {
-  return hmac(sha256, key, utf8ToBytes(JSON.stringify([entry, previous, record])));
+  return sha256Mac(key, utf8ToBytes(JSON.stringify([entry, previous, record])));
 }

@@ -7,12 +7,11 @@ import type { Seed } from '../../base/brand.ts';
 import { DecodeError, KeyRefusedError, ProtocolError, type RefusalReason } from '../../base/errors.ts';
 import type { RandomSource } from '../../base/random.ts';
 import { sha256Digest } from '../../base/sha256.ts';
-import { PLAIN_RESIDUE_PRODUCTS, type ResidueProducts } from '../../kernel/residue-products.ts';
 import { AuditLog, type LogHead, type LogRecord, type ReplayedLog } from './audit-log.ts';
 import { AuthoritySecrets } from './authority-secrets.ts';
 import type { AuthorityStorage } from './authority-storage.ts';
 import { type AxisName, type DatasetSpec, datasetDigest, parseDatasetSpec } from './dataset-spec.ts';
-import { type AxisPolicy, axisPolicies } from './key-policy.ts';
+import { type AxisPolicy, axisPolicies, PLAIN_POLICY_KERNEL, type PolicyKernel } from './key-policy.ts';
 import { anchorBytes, assertNotBehind } from './log-head.ts';
 import { replayAnchored } from './log-verification.ts';
 
@@ -63,7 +62,7 @@ export class Authority<K> implements Disposable {
   readonly #storage: AuthorityStorage;
   readonly #random: RandomSource;
   readonly #derive: KeyDerivation<K>;
-  readonly #products: ResidueProducts;
+  readonly #kernel: PolicyKernel;
   readonly #log: AuditLog;
   readonly #heads: LogHead[];
   readonly #datasets = new Map<string, OpenDataset>();
@@ -75,29 +74,29 @@ export class Authority<K> implements Disposable {
     storage: AuthorityStorage,
     random: RandomSource,
     derive: KeyDerivation<K>,
-    products: ResidueProducts,
+    kernel: PolicyKernel,
     replayed: ReplayedLog,
   ) {
     this.#secrets = secrets;
     this.#storage = storage;
     this.#random = random;
     this.#derive = derive;
-    this.#products = products;
+    this.#kernel = kernel;
     this.#heads = [...replayed.heads];
     this.#log = new AuditLog(secrets.logKey(), this.#heads.at(-1));
     for (const record of replayed.records) this.#replay(record);
   }
 
   /**
-   * Starts or restarts: verifies the whole log, cuts off what a crash left of its last line, and rebuilds the ranks; with a kernel for
-   * `products` those take a fraction of the time.
+   * Starts or restarts: verifies the whole log, cuts off what a crash left of its last line, and rebuilds the ranks; with a kernel those
+   * take a fraction of the time.
    * @throws {DecodeError} when the log was changed. {@link RolledBackError} when it ends before the anchor.
    */
   static async open<K>(
     storage: AuthorityStorage,
     derive: KeyDerivation<K>,
     random: RandomSource,
-    products: ResidueProducts = PLAIN_RESIDUE_PRODUCTS,
+    kernel: PolicyKernel = PLAIN_POLICY_KERNEL,
   ): Promise<Authority<K>> {
     const stored = await AuthoritySecrets.load(storage);
     const secrets = stored ?? AuthoritySecrets.create(random);
@@ -109,7 +108,7 @@ export class Authority<K> implements Disposable {
     }
     const replayed = await replayAnchored(storage, bytes, secrets.logKey());
     if (replayed.wholeBytes < bytes.length) await storage.truncateLog(replayed.wholeBytes);
-    return new Authority(secrets, storage, random, derive, products, replayed);
+    return new Authority(secrets, storage, random, derive, kernel, replayed);
   }
 
   get head(): LogHead {
@@ -134,7 +133,7 @@ export class Authority<K> implements Disposable {
       if (known?.digest === digest && !known.closed) return known.spec;
       if (known !== undefined)
         throw new ProtocolError(`there is another data set "${spec.id}": choose a new name`);
-      const policies = axisPolicies(spec, this.#products);
+      const policies = axisPolicies(spec, this.#kernel);
       this.#secrets.open(digest, this.#random);
       await this.#secrets.save(this.#storage);
       await this.#record({ kind: 'created', requester, dataset: spec.id, spec });
@@ -271,7 +270,7 @@ export class Authority<K> implements Disposable {
       const spec = parseDatasetSpec(record.spec);
       const digest = datasetDigest(spec);
       const closed = !this.#secrets.has(digest);
-      this.#datasets.set(spec.id, { spec, digest, policies: axisPolicies(spec, this.#products), closed });
+      this.#datasets.set(spec.id, { spec, digest, policies: axisPolicies(spec, this.#kernel), closed });
     } else if (record.kind === 'issued') {
       const policy = this.#find(record.dataset).policies.get(record.axis);
       policy?.replay(unpackVectors(record.raised));

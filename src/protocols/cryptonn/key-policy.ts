@@ -2,7 +2,9 @@
 import { KeyRefusedError } from '../../base/errors.ts';
 import { indexBeyond } from '../../base/integer-bound.ts';
 import type { RandomSource } from '../../base/random.ts';
-import type { ResidueProducts } from '../../kernel/residue-products.ts';
+import { squaredNormsByLoops } from '../../kernel/fraction-products.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
+import { PLAIN_RESIDUE_PRODUCTS } from '../../kernel/residue-products.ts';
 import { axisSizes } from './axis-sizes.ts';
 import { batchAxes } from './batch-bytes.ts';
 import type { AxisName, DatasetSpec } from './dataset-spec.ts';
@@ -10,6 +12,16 @@ import { projectionSpan } from './projection.ts';
 import { projectionKeys } from './projection-noise.ts';
 import { RankEchelon } from './rank-echelon.ts';
 
+/** What decisions are computed with: spans are eliminated, and entries measured. */
+export type PolicyKernel = Pick<Kernel, 'subtractProduct' | 'squaredNorms'>;
+
+export const PLAIN_POLICY_KERNEL: PolicyKernel = {
+  ...PLAIN_RESIDUE_PRODUCTS,
+  squaredNorms: squaredNormsByLoops,
+};
+
+/** Up to here squared norms are exact. */
+const EXACT_NORM = 2 ** 53;
 /** A row with fewer nonzero entries isolates coordinates. */
 const LEAST_NONZERO = 8;
 /** A row whose largest entry is further above its median entry can carry coordinates as digits of a radix. */
@@ -23,18 +35,20 @@ export class AxisPolicy {
   readonly issued: RankEchelon;
   /** The only span that keys may come from; undefined in faithful mode, which has no limit. */
   readonly #allowed: RankEchelon | undefined;
+  readonly #kernel: PolicyKernel;
 
   constructor(
     axis: AxisName,
     length: number,
     weightBound: number,
-    products: ResidueProducts,
+    kernel: PolicyKernel,
     allowed?: RankEchelon,
   ) {
     this.axis = axis;
     this.length = length;
     this.weightBound = weightBound;
-    this.issued = new RankEchelon(length, products);
+    this.issued = new RankEchelon(length, kernel);
+    this.#kernel = kernel;
     this.#allowed = allowed;
   }
 
@@ -50,7 +64,7 @@ export class AxisPolicy {
         `key vectors of axis ${this.axis} have ${this.length} entries`,
       );
     }
-    const beyond = indexBeyond(weights, this.weightBound);
+    const beyond = this.#firstBeyond(weights);
     const bounded = beyond < 0 ? weights.length : beyond - (beyond % this.length);
     if (this.#allowed !== undefined) {
       for (let start = 0; start < bounded; start += this.length)
@@ -59,6 +73,15 @@ export class AxisPolicy {
     if (beyond < 0) return;
     const row = Math.floor(beyond / this.length);
     throw new KeyRefusedError('out-of-bound', `row ${row} has an entry above ${this.weightBound}`);
+  }
+
+  /** The index of the first entry over the bound, -1 when there is none. */
+  #firstBeyond(weights: Int32Array): number {
+    const { length, weightBound } = this;
+    const norms = new Float64Array(weights.length / length);
+    const isMeasured = length * weightBound ** 2 <= EXACT_NORM;
+    if (isMeasured && this.#kernel.squaredNorms(norms, weights, weightBound)) return -1;
+    return indexBeyond(weights, weightBound);
   }
 
   #checkRow(row: Int32Array, number: number, allowed: RankEchelon): void {
@@ -98,17 +121,17 @@ export class AxisPolicy {
   }
 }
 
-/** The axes of a data set with their rules; `products` is what spans are eliminated with. */
-export function axisPolicies(spec: DatasetSpec, products: ResidueProducts): Map<AxisName, AxisPolicy> {
+/** The axes of a data set with their rules. */
+export function axisPolicies(spec: DatasetSpec, kernel: PolicyKernel): Map<AxisName, AxisPolicy> {
   if (spec.projection !== undefined) {
     const { length, weightBound } = axisSizes(spec, 'projection');
-    const span = projectionSpan(projectionKeys(spec), spec.projection.rank, length, products);
-    return new Map([['projection', new AxisPolicy('projection', length, weightBound, products, span)]]);
+    const span = projectionSpan(projectionKeys(spec), spec.projection.rank, length, kernel);
+    return new Map([['projection', new AxisPolicy('projection', length, weightBound, kernel, span)]]);
   }
   return new Map(
     batchAxes(spec).map((axis) => {
       const { length, weightBound } = axisSizes(spec, axis);
-      return [axis, new AxisPolicy(axis, length, weightBound, products)];
+      return [axis, new AxisPolicy(axis, length, weightBound, kernel)];
     }),
   );
 }

@@ -3,6 +3,7 @@ import { shake256 } from '@noble/hashes/sha3.js';
 import { bytesToHex, concatBytes } from '@noble/hashes/utils.js';
 import type { Seed } from '../../base/brand.ts';
 import type { RandomSource } from '../../base/random.ts';
+import { sha256Digest } from '../../base/sha256.ts';
 import type { FunctionKeys, InnerProductScheme, MasterKeys } from '../../fe/inner-product-scheme.ts';
 import type { KeyDerivation } from './authority.ts';
 import type { AxisName, DatasetSpec } from './dataset-spec.ts';
@@ -40,7 +41,7 @@ export class MasterKeyring implements KeyDerivation<FunctionKeys>, Disposable {
 
   #masterKeys(seed: Seed, spec: DatasetSpec, axis: AxisName): MasterKeys {
     // The hash, since the map's names outlive the seed, which the caller wipes.
-    const name = bytesToHex(shake256(concatBytes(seed, Uint8Array.of(0xff, 0xff)), { dkLen: SEED_BYTES }));
+    const name = bytesToHex(sha256Digest(concatBytes(seed, Uint8Array.of(0xff, 0xff))));
     let keys = this.#keys.get(name);
     if (keys === undefined) {
       keys = this.#schemeFor(spec, axis).setup(seededRandom(seed));
