@@ -81,14 +81,18 @@ struct Plan {
   size_t* ends;
   bool narrow, add;
   int32_t* out;
+  // The rows that any term takes, in order.
+  uint32_t* used;
+  size_t usedCount;
 
   size_t start(size_t row) const { return row == 0 ? 0 : ends[row - 1]; }
 
-  // The part of a panel that is due when `row` is done, so that the whole is there after the last one: read in order, it comes at the
-  // memory's speed, while rows of few terms would wait for line after line.
-  void prefetch(size_t row, size_t count, const char* panel, size_t bytes) const {
-    const size_t end = (row + 1) * bytes / count;
-    for (size_t at = row * bytes / count / cacheLine * cacheLine; at < end; at += cacheLine) __builtin_prefetch(panel + at, 0, 2);
+  // The part of a panel that is due when `row` is done, so that all its rows in use are there after the last one: read in order, they come
+  // at the memory's speed, while rows of few terms would wait for line after line.
+  void prefetch(size_t row, size_t count, const char* panel, size_t rowBytes) const {
+    const size_t end = (row + 1) * usedCount / count;
+    for (size_t i = row * usedCount / count; i < end; i++)
+      for (size_t at = 0; at < rowBytes; at += cacheLine) __builtin_prefetch(panel + used[i] * rowBytes + at, 0, 2);
   }
 
   // The columns of one panel for the rows first .. end - 1.
@@ -96,10 +100,10 @@ struct Plan {
     const size_t first = panel * rows.count * panelColumns, size = rows.count * panelColumns;
     const char* next = rows.wide ? reinterpret_cast<const char*>(rows.wide + first + size)
                                  : reinterpret_cast<const char*>(rows.narrow + first + size);
-    const size_t bytes = size * (rows.wide ? sizeof(int32_t) : sizeof(int16_t));
+    const size_t rowBytes = panelColumns * (rows.wide ? sizeof(int32_t) : sizeof(int16_t));
     for (size_t row = firstRow; row < endRow; row++) {
       if (row + prefetchedRows < endRow) prefetchForWriting(out + (row + prefetchedRows) * rows.n + panel * panelColumns);
-      if (nextFollows) prefetch(row - firstRow, endRow - firstRow, next, bytes);
+      if (nextFollows) prefetch(row - firstRow, endRow - firstRow, next, rowBytes);
       const size_t count = ends[row] - start(row);
       if (add && count == 0) continue;
       int32_t* sums = out + row * rows.n + panel * panelColumns;
@@ -190,12 +194,21 @@ bool updateIntegerProduct(Isa isa, int32_t* out, const IntegerRows& rows, const 
   if (!terms) return false;
   for (size_t row = 0, end = 0; row < count; row++)
     ends[row] = end += before ? counts[row].changed : counts[row].nonzero;
-  Plan plan = {rows, pathFor(isa), terms, ends, true, before != nullptr, out};
+  uint32_t* used = static_cast<uint32_t*>(threadScratch(3, length * sizeof(uint32_t)));
+  if (!used) return false;
+  Plan plan = {rows, pathFor(isa), terms, ends, true, before != nullptr, out, used, 0};
   eachRow(count, manyWeights, [&](size_t row) {
     counts[row].narrow =
         collectTerms(terms + plan.start(row), weights + row * length, before ? before + row * length : nullptr, length);
   });
   for (size_t row = 0; row < count; row++) plan.narrow &= counts[row].narrow;
+  std::fill(used, used + length, 0);
+  for (size_t i = 0; i < total; i++) used[terms[i].row] = 1;
+  for (size_t row = 0; row < length; row++) {
+    const bool isUsed = used[row] != 0;
+    used[plan.usedCount] = static_cast<uint32_t>(row);
+    plan.usedCount += isUsed;
+  }
   eachPanel(rows.n / panelColumns, count, total * rows.n > parallelFrom,
             [&](size_t panel, size_t first, size_t end, bool nextFollows) { plan.multiply(panel, first, end, nextFollows); });
   return true;
