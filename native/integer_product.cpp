@@ -39,27 +39,26 @@ inline void prefetchForWriting(int32_t* row) {
   for (size_t c = 0; c < panelColumns; c += cacheLine / sizeof(int32_t)) __builtin_prefetch(row + c, 1);
 }
 
-// Of one row of weights: how many are not zero, how many differ from `before`; later whether the factors fit 16 bits.
+// Of one row of weights: how many are not zero, how many terms there are, and whether the factors of those fit 16 bits.
 struct Counts {
-  uint32_t nonzero, changed;
+  uint32_t nonzero, terms;
   bool narrow;
 };
 
-Counts countTerms(const int32_t* weights, const int32_t* before, size_t length) {
-  Counts counts = {0, 0, true};
-  for (size_t j = 0; j < length; j++) counts.nonzero += weights[j] != 0;
-  if (before)
-    for (size_t j = 0; j < length; j++) counts.changed += weights[j] != before[j];
-  return counts;
+uint32_t countNonzero(const int32_t* weights, size_t length) {
+  uint32_t nonzero = 0;
+  for (size_t j = 0; j < length; j++) nonzero += weights[j] != 0;
+  return nonzero;
 }
 
-// The terms of one row of weights, from `weights` or, where given, their differences from `before`. Returns whether all factors fit
-// 16 bits.
-bool collectTerms(IntegerTerm* to, const int32_t* weights, const int32_t* before, size_t length) {
-  uint32_t beyond = 0;
+// The terms of one row of weights, from `weights` or, where given, their differences from `before`.
+Counts collectTerms(IntegerTerm* to, const int32_t* weights, const int32_t* before, size_t length) {
+  IntegerTerm* const first = to;
+  uint32_t beyond = 0, nonzero = 0;
   for (size_t start = 0; start < length; start += blockWeights) {
     const size_t end = std::min(start + blockWeights, length);
     uint32_t factors[blockWeights] = {}, any = 0;
+    nonzero += countNonzero(weights + start, end - start);
     for (size_t j = start; j < end; j++)
       factors[j - start] = static_cast<uint32_t>(weights[j]) - (before ? static_cast<uint32_t>(before[j]) : 0u);
     for (uint32_t factor : factors) {
@@ -70,22 +69,20 @@ bool collectTerms(IntegerTerm* to, const int32_t* weights, const int32_t* before
     for (size_t j = start; j < end; j++)
       if (factors[j - start] != 0) *to++ = {static_cast<uint32_t>(j), static_cast<int32_t>(factors[j - start])};
   }
-  return beyond == 0;
+  return {nonzero, static_cast<uint32_t>(to - first), beyond == 0};
 }
 
-// What all tasks share: the terms of all rows of weights, and where those of each end.
+// What all tasks share: the terms of the rows of weights, room for `rows.count` each, and how many there are.
 struct Plan {
   const IntegerRows& rows;
   const IntegerProductPath& path;
-  IntegerTerm* terms;
-  size_t* ends;
+  const IntegerTerm* terms;
+  const Counts* counts;
   bool narrow, add;
   int32_t* out;
   // The rows that any term takes, in order.
   uint32_t* used;
   size_t usedCount;
-
-  size_t start(size_t row) const { return row == 0 ? 0 : ends[row - 1]; }
 
   // The part of a panel that is due when `row` is done, so that all its rows in use are there after the last one: read in order, they come
   // at the memory's speed, while rows of few terms would wait for line after line.
@@ -104,10 +101,10 @@ struct Plan {
     for (size_t row = firstRow; row < endRow; row++) {
       if (row + prefetchedRows < endRow) prefetchForWriting(out + (row + prefetchedRows) * rows.n + panel * panelColumns);
       if (nextFollows) prefetch(row - firstRow, endRow - firstRow, next, rowBytes);
-      const size_t count = ends[row] - start(row);
+      const size_t count = counts[row].terms;
       if (add && count == 0) continue;
       int32_t* sums = out + row * rows.n + panel * panelColumns;
-      const IntegerTerm* own = terms + start(row);
+      const IntegerTerm* own = terms + row * rows.count;
       if (rows.wide)
         path.wide(sums, rows.wide + first, own, count, add);
       else if (narrow)
@@ -174,36 +171,32 @@ bool updateIntegerProduct(Isa isa, int32_t* out, const IntegerRows& rows, const 
   if (count == 0) return true;
   const size_t length = rows.count;
   Counts* counts = static_cast<Counts*>(threadScratch(0, count * sizeof(Counts)));
-  size_t* ends = static_cast<size_t*>(threadScratch(1, count * sizeof(size_t)));
-  if (!counts || !ends) return false;
+  if (!counts) return false;
   const bool manyWeights = count * length > parallelWeights;
+  if (!before) {
+    eachRow(count, manyWeights, [&](size_t row) { counts[row].nonzero = countNonzero(weights + row * length, length); });
+    size_t nonzero = 0;
+    for (size_t row = 0; row < count; row++) nonzero += counts[row].nonzero;
+    const bool isDense = rows.narrow && static_cast<double>(nonzero) > denseShare * static_cast<double>(count * length);
+    if (isDense && denseProduct(pathFor(isa), out, rows, weights, count, manyWeights)) return true;
+  }
+  IntegerTerm* terms = static_cast<IntegerTerm*>(threadScratch(2, count * length * sizeof(IntegerTerm)));
+  uint32_t* used = static_cast<uint32_t*>(threadScratch(1, length * sizeof(uint32_t)));
+  if (!terms || !used) return false;
+  Plan plan = {rows, pathFor(isa), terms, counts, true, before != nullptr, out, used, 0};
+  size_t nonzero = 0, total = 0;
   eachRow(count, manyWeights, [&](size_t row) {
-    counts[row] = countTerms(weights + row * length, before ? before + row * length : nullptr, length);
+    counts[row] = collectTerms(terms + row * length, weights + row * length, before ? before + row * length : nullptr, length);
   });
-  size_t nonzero = 0, changed = 0;
+  std::fill(used, used + length, 0);
   for (size_t row = 0; row < count; row++) {
     nonzero += counts[row].nonzero;
-    changed += counts[row].changed;
+    total += counts[row].terms;
+    plan.narrow &= counts[row].narrow;
+    for (size_t i = 0; i < counts[row].terms; i++) used[terms[row * length + i].row] = 1;
   }
-  if (nonzero <= changed) before = nullptr;
-  const size_t total = before ? changed : nonzero;
-  const bool isDense =
-      !before && rows.narrow && static_cast<double>(nonzero) > denseShare * static_cast<double>(count * length);
-  if (isDense && denseProduct(pathFor(isa), out, rows, weights, count, manyWeights)) return true;
-  IntegerTerm* terms = static_cast<IntegerTerm*>(threadScratch(2, std::max<size_t>(total, 1) * sizeof(IntegerTerm)));
-  if (!terms) return false;
-  for (size_t row = 0, end = 0; row < count; row++)
-    ends[row] = end += before ? counts[row].changed : counts[row].nonzero;
-  uint32_t* used = static_cast<uint32_t*>(threadScratch(3, length * sizeof(uint32_t)));
-  if (!used) return false;
-  Plan plan = {rows, pathFor(isa), terms, ends, true, before != nullptr, out, used, 0};
-  eachRow(count, manyWeights, [&](size_t row) {
-    counts[row].narrow =
-        collectTerms(terms + plan.start(row), weights + row * length, before ? before + row * length : nullptr, length);
-  });
-  for (size_t row = 0; row < count; row++) plan.narrow &= counts[row].narrow;
-  std::fill(used, used + length, 0);
-  for (size_t i = 0; i < total; i++) used[terms[i].row] = 1;
+  // Where more changed than there is, all of it is less.
+  if (before && nonzero <= total) return updateIntegerProduct(isa, out, rows, weights, nullptr, count);
   for (size_t row = 0; row < length; row++) {
     const bool isUsed = used[row] != 0;
     used[plan.usedCount] = static_cast<uint32_t>(row);
