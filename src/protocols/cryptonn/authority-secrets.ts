@@ -14,6 +14,8 @@ const MOST_DATASETS = 4096;
 export class AuthoritySecrets implements Disposable {
   readonly #root: Uint8Array;
   readonly #salts: Map<string, Uint8Array>;
+  /** Master seeds that were asked for, by digest, then by axis: each request asks again. */
+  readonly #seeds = new Map<string, Map<AxisName, Seed>>();
 
   private constructor(root: Uint8Array, salts: Map<string, Uint8Array>) {
     this.#root = root;
@@ -80,20 +82,31 @@ export class AuthoritySecrets implements Disposable {
   }
 
   open(digest: string, random: RandomSource): void {
+    this.forget(digest);
     this.#salts.set(digest, random.seed());
   }
 
   forget(digest: string): void {
     this.#salts.get(digest)?.fill(0);
     this.#salts.delete(digest);
+    for (const seed of this.#seeds.get(digest)?.values() ?? []) seed.fill(0);
+    this.#seeds.delete(digest);
   }
 
   /** SHAKE256 of root, salt, digest of the specification and axis. The caller wipes it; undefined for a closed data set. */
   masterSeed(digest: string, axis: AxisName): Seed | undefined {
     const salt = this.#salts.get(digest);
     if (salt === undefined) return undefined;
-    const label = utf8ToBytes(`master key ${axis}`);
-    return shake256(concatBytes(this.#root, salt, hexToBytes(digest), label), { dkLen: KEY_BYTES }) as Seed;
+    const known = this.#seeds.get(digest) ?? new Map<AxisName, Seed>();
+    let seed = known.get(axis);
+    if (seed === undefined) {
+      const label = utf8ToBytes(`master key ${axis}`);
+      const secret = concatBytes(this.#root, salt, hexToBytes(digest), label);
+      seed = shake256(secret, { dkLen: KEY_BYTES }) as Seed;
+      secret.fill(0);
+      this.#seeds.set(digest, known.set(axis, seed));
+    }
+    return Uint8Array.from(seed) as Seed;
   }
 
   logKey(): Uint8Array {
@@ -102,6 +115,6 @@ export class AuthoritySecrets implements Disposable {
 
   [Symbol.dispose](): void {
     this.#root.fill(0);
-    for (const salt of this.#salts.values()) salt.fill(0);
+    for (const digest of [...this.#salts.keys()]) this.forget(digest);
   }
 }
