@@ -1,11 +1,10 @@
 /** Sums of fractions a_i / q_i modulo 1 from residues, and rows of fractions to integers. Arrays are byte addresses. */
+import { nearestInteger } from './nearest-integer';
 
 /** Sums have digits of 28 bits: products of two fit 56, and many of them 64. */
 const DIGIT_BITS: i32 = 28;
 /** Bits behind those that are kept: see Kernel.fractionSums. */
 const GUARD_BITS: i32 = 75;
-/** 1.5 * 2^52: adding and subtracting it rounds a double below 2^51 to the nearest integer. */
-const TO_INTEGER: f64 = 6755399441055744.0;
 const TO_FRACTION: f64 = 1.0 / 4294967296.0;
 
 /**
@@ -58,8 +57,7 @@ export function fractionSums(
 // @ts-ignore: decorator
 @inline
 export function fraction(x: v128): v128 {
-  const toInteger = f64x2.splat(TO_INTEGER);
-  return f64x2.sub(x, f64x2.sub(f64x2.add(x, toInteger), toInteger));
+  return f64x2.sub(x, nearestInteger(x));
 }
 
 /**

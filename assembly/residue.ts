@@ -1,7 +1,6 @@
 /** Rows of centred residues modulo a small prime, as doubles, minus multiples of others. Arrays are byte addresses. */
+import { nearestInteger } from './nearest-integer';
 
-/** 1.5 * 2^52: adding and subtracting it rounds a double below 2^51 to the nearest integer. */
-const TO_INTEGER: f64 = 6755399441055744.0;
 /** Bytes of a row that are worked on together: four vectors. */
 const BLOCK: usize = 64;
 
@@ -17,8 +16,7 @@ function minusProduct(x: v128, a: v128, b: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function centred(x: v128, p: v128, inverse: v128): v128 {
-  const toInteger = f64x2.splat(TO_INTEGER);
-  return minusProduct(x, f64x2.sub(f64x2.add(f64x2.mul(x, inverse), toInteger), toInteger), p);
+  return minusProduct(x, nearestInteger(f64x2.mul(x, inverse)), p);
 }
 
 /** Four vectors minus the sum of factor * row over the terms, reduced after every `most` of them. */

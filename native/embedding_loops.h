@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "embedding.h"
+#include "nearest_integer.h"
 
 namespace subrosa {
 namespace {
@@ -56,8 +57,7 @@ inline V roundTies(V x) {
 // x minus the nearest integer, for |x| below 2^51.
 template <typename V>
 inline V fraction(V x) {
-  constexpr double toInteger = 6755399441055744.0;  // 1.5 * 2^52
-  return x - (x + toInteger - toInteger);
+  return x - (x + withoutFraction - withoutFraction);
 }
 
 constexpr size_t reversedPair[4] = {0, 2, 1, 3};
@@ -448,20 +448,17 @@ inline void roundFractionsAll(const FractionRounding& how, double* out, double* 
 
 inline double squaredNormAll(const int32_t* values, size_t count, int32_t bound) {
   Four sums = {};
-  uint32_t beyond = 0;
   size_t i = 0;
-  const auto note = [&](int32_t value) {
-    // One of the two is negative when the value is beyond.
-    const uint32_t v = static_cast<uint32_t>(value), highest = static_cast<uint32_t>(bound);
-    beyond |= (highest - v) | (highest + v);
-  };
   for (; i + 4 <= count; i += 4) {
     const Four four = IntegerCoefficients{values}.four(i);
     sums = sums + four * four;
   }
   double sum = sums[0] + sums[1] + sums[2] + sums[3];
   for (; i < count; i++) sum += static_cast<double>(values[i]) * values[i];
-  for (i = 0; i < count; i++) note(values[i]);
+  const uint32_t highest = static_cast<uint32_t>(bound);
+  uint32_t beyond = 0;
+  // One of the two is negative when the value is beyond.
+  for (i = 0; i < count; i++) beyond |= (highest - static_cast<uint32_t>(values[i])) | (highest + static_cast<uint32_t>(values[i]));
   return beyond >> 31 ? -1.0 : sum;
 }
 

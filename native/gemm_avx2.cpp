@@ -2,6 +2,7 @@
 #include <immintrin.h>
 
 #include "gemm.h"
+#include "nearest_integer.h"
 
 namespace subrosa {
 namespace {
@@ -24,7 +25,7 @@ struct Prime {
       : q(_mm256_set1_pd(prime.value)),
         inverse(_mm256_set1_pd(prime.inverse)),
         half(_mm256_set1_pd((prime.value - 1) / 2)),
-        magic(_mm256_set1_pd(6755399441055744.0)) {}  // 1.5 * 2^52: adding it rounds to an integer.
+        magic(_mm256_set1_pd(withoutFraction)) {}
 
   // x - round(x / q) * q, exact for |x| <= 2^53; the result is at most q/2 + 1 in size.
   __m256d reduce(__m256d x) const {

@@ -1,6 +1,7 @@
 // The loop of residue_product.h on vectors V, for each instruction set to compile.
 #pragma once
 
+#include "nearest_integer.h"
 #include "residue_product.h"
 
 namespace subrosa {
@@ -9,8 +10,8 @@ namespace {
 // x minus the nearest multiple of p, for |x| < 2^53: at most p / 2 + 2 in size, and canonical for |x| <= 2 p.
 template <typename V>
 inline V centred(V x, V p, V inverse) {
-  const V toInteger = V::all(6755399441055744.0);  // 1.5 * 2^52
-  return minusProduct(x, x * inverse + toInteger - toInteger, p);
+  const V large = V::all(withoutFraction);
+  return minusProduct(x, x * inverse + large - large, p);
 }
 
 template <typename V>
