@@ -5,7 +5,14 @@
 import { InvalidParamsError, OutOfRangeError, ShapeError } from '../base/errors.ts';
 import type { CanonicalEmbedding } from './canonical-embedding.ts';
 import { inputSize, outputSize } from './integer-linear-map.ts';
-import type { FractionParts, IntegerLinearWeights, KeySwitchShape, RingTables, Words } from './kernel.ts';
+import type {
+  FractionParts,
+  IntegerLinearWeights,
+  Kernel,
+  KeySwitchShape,
+  RingTables,
+  Words,
+} from './kernel.ts';
 import { isPrime } from './primitive-root.ts';
 
 /** Every modulus is below this, so that products fit the floating-point and the 104-bit reductions alike. */
@@ -416,14 +423,11 @@ export function checkSumProducts(
 const RESIDUE_PRIME_BOUND = 2 ** 26;
 
 /** Rows of out, and rows that are subtracted, of {@link Kernel.subtractProduct}. */
-export function checkSubtractProduct(
-  prime: number,
-  out: Float64Array,
-  rows: Float64Array,
-  factors: Float64Array,
-  stride: number,
-  first: number,
-): { readonly targets: number; readonly sources: number } {
+export function checkSubtractProduct(...operands: Parameters<Kernel['subtractProduct']>): {
+  readonly targets: number;
+  readonly sources: number;
+} {
+  const [prime, out, rows, factors, stride, first] = operands;
   if (!(prime >= 5 && prime < RESIDUE_PRIME_BOUND && prime % 2 === 1))
     throw new OutOfRangeError('the prime of residues', 'an odd prime in [5, 2^26)', prime);
   if (!Number.isSafeInteger(stride) || stride < 1)

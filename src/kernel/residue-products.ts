@@ -16,15 +16,9 @@ export function centredResidue(x: number, p: number, inverse: number): number {
 }
 
 /** {@link Kernel.subtractProduct}. */
-export function subtractProductByLoops(
-  prime: number,
-  out: Float64Array,
-  rows: Float64Array,
-  factors: Float64Array,
-  stride: number,
-  first: number,
-): void {
-  const { targets, sources } = checkSubtractProduct(prime, out, rows, factors, stride, first);
+export function subtractProductByLoops(...operands: Parameters<Kernel['subtractProduct']>): void {
+  const [prime, out, rows, factors, stride, first] = operands;
+  const { targets, sources } = checkSubtractProduct(...operands);
   const needed = new NeededRows(sources);
   for (let t = 0; t < targets; t++) {
     needed.count = needed.largest = 0;

@@ -1,5 +1,6 @@
 /** {@link Kernel.subtractProduct} of the WebAssembly kernel, a block of rows at a time; see assembly/residue.ts. */
 import { KernelError } from '../base/errors.ts';
+import type { Kernel } from './kernel.ts';
 import { checkSubtractProduct } from './preconditions.ts';
 import { PRODUCTS_AT_ONCE, subtractProductByLoops } from './residue-products.ts';
 import type { WasmContext } from './wasm-switch.ts';
@@ -13,97 +14,58 @@ const TERM_BYTES = 16;
 /** Multiplications for each row that is copied; with fewer, plain loops are done sooner. */
 const LEAST_PRODUCTS = 512;
 
-export function subtractProductInWasm(
-  context: WasmContext,
-  prime: number,
-  out: Float64Array,
-  rows: Float64Array,
-  factors: Float64Array,
-  stride: number,
-  first: number,
-): void {
-  const { targets, sources } = checkSubtractProduct(prime, out, rows, factors, stride, first);
+type Operands = Parameters<Kernel['subtractProduct']>;
+
+export function subtractProductInWasm(context: WasmContext, ...operands: Operands): void {
+  const [, , , factors, stride, first] = operands;
+  const { targets, sources } = checkSubtractProduct(...operands);
   const copied = 2 * targets + sources;
-  const isWorthCopies = hasMoreNonzero(factors, (LEAST_PRODUCTS * copied) / (stride - first));
-  try {
-    if (isWorthCopies) {
-      new ResidueBlocks(context, prime, rows, factors, stride, first).subtractFrom(out);
+  if (hasMoreNonzero(factors, (LEAST_PRODUCTS * copied) / (stride - first))) {
+    try {
+      subtractBlocks(context, operands, targets, sources);
       return;
+    } catch (error) {
+      // Memory was asked for before anything was done.
+      if (!(error instanceof KernelError)) throw error;
     }
-  } catch (error) {
-    // Memory was asked for before anything was done.
-    if (!(error instanceof KernelError)) throw error;
   }
-  subtractProductByLoops(prime, out, rows, factors, stride, first);
+  subtractProductByLoops(...operands);
 }
 
-class ResidueBlocks {
-  readonly #context: WasmContext;
-  readonly #prime: number;
-  readonly #rows: Float64Array;
-  readonly #factors: Float64Array;
-  readonly #stride: number;
-  readonly #first: number;
-  readonly #sources: number;
-  readonly #rowBytes: number;
-
-  constructor(
-    context: WasmContext,
-    prime: number,
-    rows: Float64Array,
-    factors: Float64Array,
-    stride: number,
-    first: number,
-  ) {
-    this.#context = context;
-    this.#prime = prime;
-    this.#rows = rows;
-    this.#factors = factors;
-    this.#stride = stride;
-    this.#first = first;
-    this.#sources = rows.length / stride;
-    this.#rowBytes = 8 * COLUMNS * Math.ceil((stride - first) / COLUMNS);
-  }
-
-  subtractFrom(out: Float64Array): void {
-    const { memory } = this.#context;
-    const rowBytes = this.#rowBytes;
-    const targets = out.length / this.#stride;
-    const size = (TARGETS + SOURCES) * rowBytes + SOURCES * (8 * TARGETS + TERM_BYTES);
-    memory.borrow(size, (at) => {
-      for (let begin = 0; begin < targets; begin += TARGETS) {
-        const here = Math.min(TARGETS, targets - begin);
-        for (let t = 0; t < here; t++) memory.write(at + t * rowBytes, this.#row(out, begin + t));
-        for (let source = 0; source < this.#sources; source += SOURCES)
-          this.#subtractBlock(at, begin, here, source);
-        for (let t = 0; t < here; t++) memory.read(this.#row(out, begin + t), at + t * rowBytes);
-      }
-    });
-  }
-
-  #row(all: Float64Array, i: number): Float64Array {
-    return all.subarray(i * this.#stride + this.#first, (i + 1) * this.#stride);
-  }
-
-  /** Subtracts the rows from `source` on from `here` targets, those from `begin` on, which are in memory at `to`. */
-  #subtractBlock(to: number, begin: number, here: number, source: number): void {
-    const { exports, memory } = this.#context;
-    const [factors, sources, rowBytes] = [this.#factors, this.#sources, this.#rowBytes];
+function subtractBlocks(
+  { exports, memory }: WasmContext,
+  [prime, out, rows, factors, stride, first]: Operands,
+  targets: number,
+  sources: number,
+): void {
+  const rowBytes = 8 * COLUMNS * Math.ceil((stride - first) / COLUMNS);
+  const rowOf = (all: Float64Array, i: number) => all.subarray(i * stride + first, (i + 1) * stride);
+  const size = (TARGETS + SOURCES) * rowBytes + SOURCES * (8 * TARGETS + TERM_BYTES);
+  memory.borrow(size, (to) => {
     const from = to + TARGETS * rowBytes;
     const factorsAt = from + SOURCES * rowBytes;
     const terms = factorsAt + 8 * TARGETS * SOURCES;
-    const now = Math.min(SOURCES, sources - source);
-    for (let k = 0; k < now; k++) {
-      let t = 0;
-      while (t < here && factors[(begin + t) * sources + source + k] === 0) t++;
-      if (t < here) memory.write(from + k * rowBytes, this.#row(this.#rows, source + k));
+    /** Subtracts the rows from `source` on from the `here` targets in memory, those from `begin` on. */
+    const subtract = (begin: number, here: number, source: number) => {
+      const now = Math.min(SOURCES, sources - source);
+      for (let k = 0; k < now; k++) {
+        let t = 0;
+        while (t < here && factors[(begin + t) * sources + source + k] === 0) t++;
+        if (t < here) memory.write(from + k * rowBytes, rowOf(rows, source + k));
+      }
+      for (let t = 0; t < here; t++) {
+        const start = (begin + t) * sources + source;
+        memory.write(factorsAt + 8 * now * t, factors.subarray(start, start + now));
+      }
+      exports.subtractProduct(to, from, factorsAt, here, now, rowBytes, terms, prime, PRODUCTS_AT_ONCE);
+    };
+    for (let begin = 0; begin < targets; begin += TARGETS) {
+      const here = Math.min(TARGETS, targets - begin);
+      for (let t = 0; t < here; t++) memory.write(to + t * rowBytes, rowOf(out, begin + t));
+      for (let source = 0; source < sources; source += SOURCES) subtract(begin, here, source);
+      for (let t = 0; t < here; t++) memory.read(rowOf(out, begin + t), to + t * rowBytes);
     }
-    for (let t = 0; t < here; t++) {
-      const first = (begin + t) * sources + source;
-      memory.write(factorsAt + 8 * now * t, factors.subarray(first, first + now));
-    }
-    exports.subtractProduct(to, from, factorsAt, here, now, rowBytes, terms, this.#prime, PRODUCTS_AT_ONCE);
-  }
+  });
 }
 
 /** Whether more than `bound` values are not zero. */

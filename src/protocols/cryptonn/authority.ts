@@ -170,8 +170,7 @@ export class Authority<K> implements Disposable {
     const { policy, keys, raised } = decision;
     try {
       const decided = { keys: weights.length / policy.length, rank: policy.issued.rank };
-      // Within the bound of the axis, so that they fit.
-      const digest = vectorDigest(policy.weightBound < 2 ** 7 ? new Int8Array(weights) : weights);
+      const digest = vectorDigest(weights, policy.weightBound);
       await this.#record({ kind: 'issued', requester, dataset, axis, ...decided, digest, raised });
       return { keys, rank: decided.rank, head: this.head };
     } catch (error) {
@@ -297,8 +296,9 @@ function refusal(reason: RefusalReason, explanation: string): KeyRefusedError {
   return new KeyRefusedError(reason, explanation);
 }
 
-/** SHA-256 of the entries, one after another, lowest byte first. */
-function vectorDigest(entries: Int32Array | Int8Array): string {
+/** SHA-256 of the entries, one after another: of a byte each where all are known to be within a bound that fits, else of four, lowest first. */
+function vectorDigest(weights: Int32Array, bound = Number.POSITIVE_INFINITY): string {
+  const entries = bound < 2 ** 7 ? new Int8Array(weights) : weights;
   return bytesToHex(sha256Digest(new Uint8Array(entries.buffer, entries.byteOffset, entries.byteLength)));
 }
 

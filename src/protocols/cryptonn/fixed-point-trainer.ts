@@ -88,8 +88,8 @@ export class FixedPointTrainer {
   }
 
   /** The first layer as the authority sees it: one key vector per unit, of weights that are clipped to the bound. */
-  keyVectors(): Int32Array {
-    return this.first.keyVectors(this.integerWeights());
+  keyVectors(integers?: Int32Array): Int32Array {
+    return this.first.keyVectors(this.integerWeights(integers));
   }
 
   /** The trained weights as they enter: `[units, weightsPerUnit]`, times the weight scale, clipped to the bound; in `out`. */
@@ -106,8 +106,7 @@ export class FixedPointTrainer {
     const { samples, encryptedLabels } = batch;
     const asked = encryptedLabels?.keysAsked ?? 0;
     const labels = (await encryptedLabels?.open()) ?? batch.labels;
-    const keyVectors = this.first.keyVectors(this.integerWeights(this.#integers));
-    const z = this.#affine(await batch.forward(keyVectors), samples);
+    const z = this.#affine(await batch.forward(this.keyVectors(this.#integers)), samples);
     const logits = this.upper.forward(z, samples, true);
     const loss = await this.#lossOf(logits, labels, batch);
     const dz = this.upper.backward(this.#loss.gradient, samples, true);

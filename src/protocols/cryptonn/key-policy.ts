@@ -4,7 +4,7 @@ import { indexBeyond } from '../../base/integer-bound.ts';
 import type { RandomSource } from '../../base/random.ts';
 import { squaredNormsByLoops } from '../../kernel/fraction-products.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import { PLAIN_RESIDUE_PRODUCTS } from '../../kernel/residue-products.ts';
+import { subtractProductByLoops } from '../../kernel/residue-products.ts';
 import { axisSizes } from './axis-sizes.ts';
 import { batchAxes } from './batch-bytes.ts';
 import type { AxisName, DatasetSpec } from './dataset-spec.ts';
@@ -16,12 +16,10 @@ import { RankEchelon } from './rank-echelon.ts';
 export type PolicyKernel = Pick<Kernel, 'subtractProduct' | 'squaredNorms'>;
 
 export const PLAIN_POLICY_KERNEL: PolicyKernel = {
-  ...PLAIN_RESIDUE_PRODUCTS,
+  subtractProduct: subtractProductByLoops,
   squaredNorms: squaredNormsByLoops,
 };
 
-/** Up to here squared norms are exact. */
-const EXACT_NORM = 2 ** 53;
 /** A row with fewer nonzero entries isolates coordinates. */
 const LEAST_NONZERO = 8;
 /** A row whose largest entry is further above its median entry can carry coordinates as digits of a radix. */
@@ -77,11 +75,9 @@ export class AxisPolicy {
 
   /** The index of the first entry over the bound, -1 when there is none. */
   #firstBeyond(weights: Int32Array): number {
-    const { length, weightBound } = this;
-    const norms = new Float64Array(weights.length / length);
-    const isMeasured = length * weightBound ** 2 <= EXACT_NORM;
-    if (isMeasured && this.#kernel.squaredNorms(norms, weights, weightBound)) return -1;
-    return indexBeyond(weights, weightBound);
+    const norms = new Float64Array(weights.length / this.length);
+    const areWithin = this.#kernel.squaredNorms(norms, weights, this.weightBound);
+    return areWithin ? -1 : indexBeyond(weights, this.weightBound);
   }
 
   #checkRow(row: Int32Array, number: number, allowed: RankEchelon): void {
