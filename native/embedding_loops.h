@@ -3,6 +3,9 @@
 // h slots/4 + 4 m + k with h, k < 4, which the reversal maps to tiles again.
 #pragma once
 
+#ifdef __AVX__
+#include <immintrin.h>
+#endif
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +17,7 @@ namespace {
 
 typedef double Four __attribute__((vector_size(32)));
 typedef int64_t FourBits __attribute__((vector_size(32)));
+typedef int32_t FourIntegers __attribute__((vector_size(16)));
 
 inline Four loadFour(const double* x) {
   Four v;
@@ -22,6 +26,14 @@ inline Four loadFour(const double* x) {
 }
 inline void storeFour(double* out, Four v) { __builtin_memcpy(out, &v, sizeof v); }
 inline Four allFour(double x) { return Four{x, x, x, x}; }
+inline Four fourOf(FourIntegers x) {
+#ifdef __AVX__
+  // GCC converts halves.
+  return _mm256_cvtepi32_pd(reinterpret_cast<__m128i>(x));
+#else
+  return __builtin_convertvector(x, Four);
+#endif
+}
 
 // Rounding works on the bits of doubles: a compiler may make branches of `?:`, also of that on vectors where it lacks them.
 inline int64_t bitsOf(double x) {
@@ -147,7 +159,7 @@ inline void twoStages(const EmbeddingRoots& roots, const Arrays& x, size_t half,
   }
 }
 
-// Calls tile(m, reversed m) for each m < slots / 16.
+// Calls tile(m, reversed m) for each m < slots / 16. Coefficients, which may not be cached, are best read and written by m.
 template <typename Tile>
 inline void forEachTile(size_t slots, const Tile& tile) {
   const size_t tiles = slots / 16;
@@ -220,10 +232,21 @@ struct IntegerCoefficients {
 
   double one(size_t k) const { return in[k]; }
   Four four(size_t k) const {
-    typedef int32_t FourIntegers __attribute__((vector_size(16)));
     FourIntegers v;
     __builtin_memcpy(&v, in + k, sizeof v);
-    return __builtin_convertvector(v, Four);
+    return fourOf(v);
+  }
+};
+
+// Rows of n integers one after another, of which the next is fetched meanwhile: the order of reading hides it from the processor.
+struct IntegerRows {
+  IntegerCoefficients row;
+  size_t n;
+
+  double one(size_t k) const { return row.one(k); }
+  Four four(size_t k) const {
+    __builtin_prefetch(row.in + n + k);
+    return row.four(k);
   }
 };
 
@@ -285,14 +308,14 @@ inline void embedInto(const EmbeddingRoots& roots, double* re, double* im, Write
   for (; half >= 8; half /= 4) twoStages<false>(roots, x, half / 2, step);
   forEachTile(slots, [&](size_t m, size_t reversed) {
     Complex<Four> v[4];
-    for (size_t h = 0; h < 4; h++) v[h] = x.load(reversedPair[h] * slots / 4 + 4 * m);
+    for (size_t h = 0; h < 4; h++) v[h] = x.load(reversedPair[h] * slots / 4 + 4 * reversed);
     transposeTile(v);
     step(v[0], v[2], allFour(roots.cos[2]), allFour(roots.sin[2]));
     step(v[1], v[3], allFour(roots.cos[3]), allFour(roots.sin[3]));
     step(v[0], v[1], allFour(roots.cos[1]), allFour(roots.sin[1]));
     step(v[2], v[3], allFour(roots.cos[1]), allFour(roots.sin[1]));
     for (size_t k = 0; k < 4; k++) {
-      const size_t at = reversedPair[k] * slots / 4 + 4 * reversed;
+      const size_t at = reversedPair[k] * slots / 4 + 4 * m;
       to.write(at, v[k].re);
       to.write(slots + at, v[k].im);
     }
@@ -308,7 +331,7 @@ inline void unembedFrom(const EmbeddingRoots& roots, double* re, double* im, con
   forEachTile(slots, [&](size_t m, size_t reversed) {
     Complex<Four> v[4];
     for (size_t k = 0; k < 4; k++) {
-      const size_t at = reversedPair[k] * slots / 4 + 4 * reversed;
+      const size_t at = reversedPair[k] * slots / 4 + 4 * m;
       v[k] = {from.four(at), from.four(slots + at)};
     }
     step(v[0], v[1], allFour(roots.cos[1]), allFour(roots.sin[1]));
@@ -316,7 +339,7 @@ inline void unembedFrom(const EmbeddingRoots& roots, double* re, double* im, con
     step(v[0], v[2], allFour(roots.cos[2]), allFour(roots.sin[2]));
     step(v[1], v[3], allFour(roots.cos[3]), allFour(roots.sin[3]));
     transposeTile(v);
-    for (size_t h = 0; h < 4; h++) x.store(reversedPair[h] * slots / 4 + 4 * m, v[h]);
+    for (size_t h = 0; h < 4; h++) x.store(reversedPair[h] * slots / 4 + 4 * reversed, v[h]);
   });
   size_t half = 4;
   for (; 4 * half <= slots; half *= 4) twoStages<true>(roots, x, half, step);
@@ -407,7 +430,7 @@ inline void unembedAll(const EmbeddingRoots& roots, double* re, double* im, cons
 }
 
 inline void unembedIntegersAll(const EmbeddingRoots& roots, double* re, double* im, const int32_t* in) {
-  unembedFrom(roots, re, im, IntegerCoefficients{in});
+  unembedFrom(roots, re, im, IntegerRows{{in}, 2 * roots.slots});
 }
 
 inline void roundFractionsAll(const FractionRounding& how, double* out, double* distances, const int32_t* digits,
@@ -420,9 +443,8 @@ inline void roundFractionsAll(const FractionRounding& how, double* out, double* 
     FourWords high, low;
     __builtin_memcpy(&high, digits + j, sizeof high);
     __builtin_memcpy(&low, digits + n + j, sizeof low);
-    typedef int32_t FourIntegers __attribute__((vector_size(16)));
     const FourIntegers word = reinterpret_cast<FourIntegers>((high << 16) + low);
-    Four value = __builtin_convertvector(word, Four) * 0x1p-32 - loadFour(masks + j);
+    Four value = fourOf(word) * 0x1p-32 - loadFour(masks + j);
     double unit = 0x1p-32;
     for (size_t d = 0; d < how.lowDigits; d++) {
       unit *= how.digitUnit;
