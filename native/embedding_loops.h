@@ -1,4 +1,4 @@
-// The loops of embedding.h on vectors of four doubles, for each instruction set to compile. Two stages at a time go over
+// The loops of embedding.h on vectors of four doubles, for each instruction set to compile. Two or three stages at a time go over
 // the arrays; the stages with distances 2 and 1, the bit reversal and the rounding are one pass over 4 x 4 tiles: places
 // h slots/4 + 4 m + k with h, k < 4, which the reversal maps to tiles again.
 #pragma once
@@ -122,19 +122,6 @@ inline void transposeTile(Complex<Four>* v) {
   transposeFour(v[0].im, v[1].im, v[2].im, v[3].im);
 }
 
-// Calls step(a, b, c, s) on everything of the stage with the distance `half`, four places at a time.
-template <typename Step>
-inline void oneStage(const EmbeddingRoots& roots, const Arrays& x, size_t half, const Step& step) {
-  for (size_t start = 0; start < roots.slots; start += 2 * half) {
-    for (size_t j = 0; j < half; j += 4) {
-      Complex<Four> a = x.load(start + j), b = x.load(start + j + half);
-      step(a, b, loadFour(roots.cos + half + j), loadFour(roots.sin + half + j));
-      x.store(start + j, a);
-      x.store(start + j + half, b);
-    }
-  }
-}
-
 // The stages with the distances 2 half and half: in this order, or with `rising` the other way.
 template <bool rising, typename Step>
 inline void twoStages(const EmbeddingRoots& roots, const Arrays& x, size_t half, const Step& step) {
@@ -159,7 +146,43 @@ inline void twoStages(const EmbeddingRoots& roots, const Arrays& x, size_t half,
   }
 }
 
-// Calls tile(m, reversed m) for each m < slots / 16. Coefficients, which may not be cached, are best read and written by m.
+// Steps between neighbours of eight at the distance `apart`, whose roots lie `half` apart.
+template <size_t apart, typename Step>
+inline void eightSteps(Complex<Four>* v, const double* cos, const double* sin, size_t half, const Step& step) {
+#pragma GCC unroll 4
+  for (size_t k = 0; k < apart; k++) {
+    const Four c = loadFour(cos + (apart - 1 + k) * half), s = loadFour(sin + (apart - 1 + k) * half);
+#pragma GCC unroll 4
+    for (size_t i = k; i < 8; i += 2 * apart) step(v[i], v[i + apart], c, s);
+  }
+}
+
+// The stages with the distances 4 half, 2 half and half, or the other way: vectors in excess of the registers take less than a
+// stage of its own.
+template <bool rising, typename Step>
+inline void threeStages(const EmbeddingRoots& roots, const Arrays& x, size_t half, const Step& step) {
+  for (size_t start = 0; start < roots.slots; start += 8 * half) {
+    for (size_t j = 0; j < half; j += 4) {
+      const double *cos = roots.cos + half + j, *sin = roots.sin + half + j;
+      Complex<Four> v[8];
+#pragma GCC unroll 8
+      for (size_t k = 0; k < 8; k++) v[k] = x.load(start + j + k * half);
+      if (rising) {
+        eightSteps<1>(v, cos, sin, half, step);
+        eightSteps<2>(v, cos, sin, half, step);
+        eightSteps<4>(v, cos, sin, half, step);
+      } else {
+        eightSteps<4>(v, cos, sin, half, step);
+        eightSteps<2>(v, cos, sin, half, step);
+        eightSteps<1>(v, cos, sin, half, step);
+      }
+#pragma GCC unroll 8
+      for (size_t k = 0; k < 8; k++) x.store(start + j + k * half, v[k]);
+    }
+  }
+}
+
+// Calls tile(m, reversed m) for each m < slots / 16. What is read in order comes ahead of time, and writing in any order waits for nothing.
 template <typename Tile>
 inline void forEachTile(size_t slots, const Tile& tile) {
   const size_t tiles = slots / 16;
@@ -300,22 +323,19 @@ inline void embedInto(const EmbeddingRoots& roots, double* re, double* im, Write
   if (slots < 16) return embedFew(roots, re, im, to);
   const Arrays x = {re, im};
   const auto step = [](Complex<Four>& a, Complex<Four>& b, const Four& c, const Four& s) { embedStep(a, b, c, s); };
-  size_t half = slots / 2;
-  if (__builtin_ctzll(slots) % 2 == 1) {
-    oneStage(roots, x, half, step);
-    half /= 2;
-  }
-  for (; half >= 8; half /= 4) twoStages<false>(roots, x, half / 2, step);
+  const bool isOdd = __builtin_ctzll(slots) % 2 == 1;
+  for (size_t half = slots / 2; half > (isOdd ? 16 : 4); half /= 4) twoStages<false>(roots, x, half / 2, step);
+  if (isOdd) threeStages<false>(roots, x, 4, step);
   forEachTile(slots, [&](size_t m, size_t reversed) {
     Complex<Four> v[4];
-    for (size_t h = 0; h < 4; h++) v[h] = x.load(reversedPair[h] * slots / 4 + 4 * reversed);
+    for (size_t h = 0; h < 4; h++) v[h] = x.load(reversedPair[h] * slots / 4 + 4 * m);
     transposeTile(v);
     step(v[0], v[2], allFour(roots.cos[2]), allFour(roots.sin[2]));
     step(v[1], v[3], allFour(roots.cos[3]), allFour(roots.sin[3]));
     step(v[0], v[1], allFour(roots.cos[1]), allFour(roots.sin[1]));
     step(v[2], v[3], allFour(roots.cos[1]), allFour(roots.sin[1]));
     for (size_t k = 0; k < 4; k++) {
-      const size_t at = reversedPair[k] * slots / 4 + 4 * m;
+      const size_t at = reversedPair[k] * slots / 4 + 4 * reversed;
       to.write(at, v[k].re);
       to.write(slots + at, v[k].im);
     }
@@ -342,8 +362,11 @@ inline void unembedFrom(const EmbeddingRoots& roots, double* re, double* im, con
     for (size_t h = 0; h < 4; h++) x.store(reversedPair[h] * slots / 4 + 4 * reversed, v[h]);
   });
   size_t half = 4;
+  if (__builtin_ctzll(slots) % 2 == 1) {
+    threeStages<true>(roots, x, half, step);
+    half *= 8;
+  }
   for (; 4 * half <= slots; half *= 4) twoStages<true>(roots, x, half, step);
-  if (2 * half <= slots) oneStage(roots, x, half, step);
 }
 
 // How many slots stand side by side in the other operands of EmbeddingLoops::sumProducts.
