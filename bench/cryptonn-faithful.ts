@@ -1,7 +1,7 @@
 /**
  * Faithful training on encrypted digits beside the same trainer on the same integers in the clear, step by step; every
- * step compares all weights of the first layer. Batches are encrypted when they are needed, timed apart. With a checkpoint
- * directory a run that was cut continues: under new master keys, with the same weights.
+ * step compares all weights of the first layer. Owners encrypt some batches ahead, timed apart: what they leave in the caches is not
+ * the trainer's. With a checkpoint directory a run that was cut continues: under new master keys, with the same weights.
  */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,13 +9,14 @@ import type { CurvePoint } from '../src/apps/cryptonn/curve-picture.ts';
 import { replaceFile } from '../src/apps/keystore/atomic-file.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';
 import { datasetWindows } from '../src/protocols/cryptonn/axis-sizes.ts';
+import type { ClearBatch } from '../src/protocols/cryptonn/batch-products.ts';
 import { FixedPointTrainer } from '../src/protocols/cryptonn/fixed-point-trainer.ts';
 import { solvableUnknowns } from '../src/protocols/cryptonn/leak-budget.ts';
 import type { SchemeFor } from '../src/protocols/cryptonn/master-keyring.ts';
 import { imageRank } from '../src/protocols/cryptonn/window-rank.ts';
 import { digitRange, MNIST_PIXELS, type MnistDigits } from './cryptonn-data.ts';
 import type { FaithfulTask } from './cryptonn-tasks.ts';
-import { type CryptonnWorld, openCryptonnWorld } from './cryptonn-world.ts';
+import { type CryptonnWorld, type OpenedBatch, openCryptonnWorld } from './cryptonn-world.ts';
 import { type BenchClock, processorClock } from './in-turn.ts';
 import type { BenchRow } from './report.ts';
 
@@ -57,6 +58,8 @@ export interface FaithfulResult {
 const NOTHING_SINCE: Progress['since'] = { loss: 0, accuracy: 0, steps: 0 };
 const POINTS_PER_EPOCH = 20;
 const STEPS_PER_CHECKPOINT = 50;
+/** Batches that are encrypted and then trained on, one after another: those of LeNet-5 take about 10 MB each. */
+const STEPS_AHEAD = 16;
 /** Test images evaluated at once: bounds the memory for their windows. */
 const TEST_BLOCK = 1000;
 
@@ -80,9 +83,8 @@ export async function runFaithful(
       : FixedPointTrainer.fromBytes(readFileSync(files.weights(progress.step)), options);
   const [hidden, open] = [trainer(), trainer()];
   const every = Math.max(1, Math.floor(steps / POINTS_PER_EPOCH));
-  while (progress.step < epochs * steps) {
-    const part = digitRange(digits.train, (progress.step % steps) * batch, batch);
-    const report = await oneStep(world, hidden, open, part, progress, run.clock);
+  for (const prepared of preparedBatches(run, world, digits, progress.step)) {
+    const report = await oneStep(hidden, open, world, prepared, progress, run.clock);
     const { since } = progress;
     since.loss += report.loss;
     since.accuracy += report.accuracy;
@@ -104,36 +106,64 @@ export async function runFaithful(
   return { rows: await resultRows(run, world, hidden, open, progress, digits), curve: progress.curve };
 }
 
-async function oneStep(
+interface PreparedBatch {
+  readonly encrypted: OpenedBatch;
+  /** By the clock of the run. */
+  readonly encryptMs: number;
+  readonly clear: ClearBatch;
+}
+
+/** The batches of all steps from `first` on. */
+function* preparedBatches(
+  { task, samples, epochs, clock }: FaithfulRun,
   world: CryptonnWorld,
+  digits: MnistDigits,
+  first: number,
+): Generator<PreparedBatch> {
+  const { batch } = task.spec;
+  const perEpoch = Math.floor(samples / batch);
+  const end = epochs * perEpoch;
+  for (let start = first; start < end; start += STEPS_AHEAD) {
+    const group: PreparedBatch[] = [];
+    try {
+      for (let step = start; step < Math.min(end, start + STEPS_AHEAD); step++) {
+        const { pixels, labels } = digitRange(digits.train, (step % perEpoch) * batch, batch);
+        const started = clock();
+        const encrypted = world.encrypted(pixels, labels);
+        group.push({ encrypted, encryptMs: clock() - started, clear: world.clear(pixels, labels) });
+      }
+      yield* group;
+    } finally {
+      for (const { encrypted } of group) encrypted[Symbol.dispose]();
+    }
+  }
+}
+
+async function oneStep(
   hidden: FixedPointTrainer,
   open: FixedPointTrainer,
-  { pixels, labels }: { readonly pixels: Float32Array; readonly labels: Int32Array },
+  { issued }: CryptonnWorld,
+  { encrypted, encryptMs, clear }: PreparedBatch,
   progress: Progress,
   clock: BenchClock,
 ) {
-  const keySeconds = world.issued.seconds;
-  const keys = world.issued.keys;
+  const { seconds: keySeconds, keys } = issued;
   const times: (readonly [chosen: number, processor: number])[] = [];
   const note = () => times.push([clock(), processorClock()]);
   note();
-  using encrypted = world.encrypted(pixels, labels);
-  note();
   const report = await hidden.step(encrypted.batch);
-  note();
-  const clear = world.clear(pixels, labels);
   note();
   await open.step(clear);
   note();
   const between = (from: number, by: 0 | 1) =>
     ((times[from + 1]?.[by] as number) - (times[from]?.[by] as number)) / 1000;
-  progress.encryptSeconds += between(0, 0);
-  progress.seconds += between(1, 0);
-  progress.clearSeconds += between(3, 0);
-  progress.processorSeconds += between(1, 1);
-  progress.clearProcessorSeconds += between(3, 1);
-  progress.keySeconds += world.issued.seconds - keySeconds;
-  progress.keysIssued += world.issued.keys - keys;
+  progress.encryptSeconds += encryptMs / 1000;
+  progress.seconds += between(0, 0);
+  progress.clearSeconds += between(1, 0);
+  progress.processorSeconds += between(0, 1);
+  progress.clearProcessorSeconds += between(1, 1);
+  progress.keySeconds += issued.seconds - keySeconds;
+  progress.keysIssued += issued.keys - keys;
   progress.isEqual &&= hidden.weights.value.every((w, i) => w === open.weights.value[i]);
   progress.step++;
   return report;

@@ -33,7 +33,7 @@ function noStorage(): AuthorityStorage {
 export type CryptonnWorld = Awaited<ReturnType<typeof openCryptonnWorld>>;
 
 /** One batch as the trainer holds it. Disposing frees its ciphertexts. */
-interface OpenedBatch extends Disposable {
+export interface OpenedBatch extends Disposable {
   readonly batch: EncryptedBatch;
   readonly bytes: number;
 }
