@@ -182,7 +182,8 @@ inline void threeStages(const EmbeddingRoots& roots, const Arrays& x, size_t hal
   }
 }
 
-// Calls tile(m, reversed m) for each m < slots / 16. What is read in order comes ahead of time, and writing in any order waits for nothing.
+// Calls tile(m, reversed m) for each m < slots / 16. What is read in order comes ahead of time, and writing in any order waits for
+// nothing.
 template <typename Tile>
 inline void forEachTile(size_t slots, const Tile& tile) {
   const size_t tiles = slots / 16;
@@ -261,7 +262,8 @@ struct IntegerCoefficients {
   }
 };
 
-// Rows of n integers one after another, of which the next is fetched meanwhile: the order of reading hides it from the processor.
+// Rows of n integers one after another, of which the next is fetched meanwhile: the order of reading hides it from the processor. Behind
+// the last row that is a hint about addresses of nobody, which cannot fail.
 struct IntegerRows {
   IntegerCoefficients row;
   size_t n;
