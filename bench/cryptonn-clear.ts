@@ -2,21 +2,22 @@
 import type { Kernel } from '../src/kernel/kernel.ts';
 import { FixedPointTrainer } from '../src/protocols/cryptonn/fixed-point-trainer.ts';
 import { digitRange, type MnistDigits } from './cryptonn-data.ts';
-import { type FaithfulRun, testBlocks } from './cryptonn-faithful.ts';
+import { type FaithfulRun, stepsPerEpoch, testBlocks } from './cryptonn-faithful.ts';
 import { openCryptonnWorld } from './cryptonn-world.ts';
 import type { BenchRow } from './report.ts';
 
 export type ClearRun = Pick<FaithfulRun, 'task' | 'samples' | 'epochs' | 'clock'>;
 
 export async function runClear(
-  { task, samples, epochs, clock }: ClearRun,
+  run: ClearRun,
   kernel: Kernel,
   digits: MnistDigits,
   note: (line: string) => void,
 ): Promise<BenchRow> {
+  const { task, epochs, clock } = run;
   using world = await openCryptonnWorld(task.spec, kernel, clock);
   const { batch } = task.spec;
-  const steps = Math.floor(samples / batch);
+  const steps = stepsPerEpoch(run);
   const trainer = new FixedPointTrainer(task.options(kernel));
   let seconds = 0;
   for (let epoch = 1; epoch <= epochs; epoch++) {

@@ -63,6 +63,11 @@ const STEPS_AHEAD = 16;
 /** Test images evaluated at once: bounds the memory for their windows. */
 const TEST_BLOCK = 1000;
 
+/** Only whole batches are trained on. */
+export function stepsPerEpoch({ task, samples }: Pick<FaithfulRun, 'task' | 'samples'>): number {
+  return Math.floor(samples / task.spec.batch);
+}
+
 /** Trains to the end. @throws what the protocol throws. */
 export async function runFaithful(
   run: FaithfulRun,
@@ -73,7 +78,7 @@ export async function runFaithful(
   const { task, epochs } = run;
   using world = await openCryptonnWorld(task.spec, kernel, run.clock, run.schemeFor);
   const { batch } = task.spec;
-  const steps = Math.floor(run.samples / batch);
+  const steps = stepsPerEpoch(run);
   const options = task.options(kernel);
   const files = run.checkpoint === undefined ? undefined : checkpointFiles(run, run.checkpoint);
   const progress = readProgress(files?.progress);
@@ -115,14 +120,15 @@ interface PreparedBatch {
 
 /** The batches of all steps from `first` on. */
 function* preparedBatches(
-  { task, samples, epochs, clock }: FaithfulRun,
+  run: FaithfulRun,
   world: CryptonnWorld,
   digits: MnistDigits,
   first: number,
 ): Generator<PreparedBatch> {
-  const { batch } = task.spec;
-  const perEpoch = Math.floor(samples / batch);
-  const end = epochs * perEpoch;
+  const { clock } = run;
+  const { batch } = run.task.spec;
+  const perEpoch = stepsPerEpoch(run);
+  const end = run.epochs * perEpoch;
   for (let start = first; start < end; start += STEPS_AHEAD) {
     const group: PreparedBatch[] = [];
     try {
@@ -210,15 +216,15 @@ export function testBlocks(world: CryptonnWorld, digits: MnistDigits) {
 }
 
 async function resultRows(
-  { task, epochs, samples, schemeName }: FaithfulRun,
+  run: FaithfulRun,
   world: CryptonnWorld,
   hidden: FixedPointTrainer,
   open: FixedPointTrainer,
   progress: Progress,
   digits: MnistDigits,
 ): Promise<BenchRow[]> {
-  const { batch } = task.spec;
-  const trained = Math.floor(samples / batch) * batch;
+  const { task, epochs, schemeName } = run;
+  const trained = stepsPerEpoch(run) * task.spec.batch;
   const tests = testBlocks(world, digits);
   const common = { network: task.network, epochs, samples: trained };
   const { keysIssued, rankIssued, unknownsSolvable, clearSeconds, clearProcessorSeconds, isEqual } = progress;

@@ -122,6 +122,8 @@ inline void transposeTile(Complex<Four>* v) {
   transposeFour(v[0].im, v[1].im, v[2].im, v[3].im);
 }
 
+inline bool hasOddStages(size_t slots) { return __builtin_ctzll(slots) % 2 == 1; }
+
 // The stages with the distances 2 half and half: in this order, or with `rising` the other way.
 template <bool rising, typename Step>
 inline void twoStages(const EmbeddingRoots& roots, const Arrays& x, size_t half, const Step& step) {
@@ -325,7 +327,7 @@ inline void embedInto(const EmbeddingRoots& roots, double* re, double* im, Write
   if (slots < 16) return embedFew(roots, re, im, to);
   const Arrays x = {re, im};
   const auto step = [](Complex<Four>& a, Complex<Four>& b, const Four& c, const Four& s) { embedStep(a, b, c, s); };
-  const bool isOdd = __builtin_ctzll(slots) % 2 == 1;
+  const bool isOdd = hasOddStages(slots);
   for (size_t half = slots / 2; half > (isOdd ? 16 : 4); half /= 4) twoStages<false>(roots, x, half / 2, step);
   if (isOdd) threeStages<false>(roots, x, 4, step);
   forEachTile(slots, [&](size_t m, size_t reversed) {
@@ -364,7 +366,7 @@ inline void unembedFrom(const EmbeddingRoots& roots, double* re, double* im, con
     for (size_t h = 0; h < 4; h++) x.store(reversedPair[h] * slots / 4 + 4 * reversed, v[h]);
   });
   size_t half = 4;
-  if (__builtin_ctzll(slots) % 2 == 1) {
+  if (hasOddStages(slots)) {
     threeStages<true>(roots, x, half, step);
     half *= 8;
   }
