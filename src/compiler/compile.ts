@@ -2,9 +2,9 @@
  * Polynomial network -> Program: chooses parameters, scales, levels and keys, or says what cannot be done. Never sees a
  * key or an input. Deterministic: the same network and options give the same program id.
  */
-import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { InvalidParamsError, UnsupportedOpError } from '../base/errors.ts';
+import { sha256Digest } from '../base/sha256.ts';
 import type { PolynomialNetwork } from '../nn/polynomial-network.ts';
 import { expansionElements } from '../schemes/ckks/expand-interleaved.ts';
 import { CkksParams, type CkksSpec } from '../schemes/ckks/params.ts';
@@ -110,11 +110,11 @@ function assemble({ network, spec, params, plan, name, inputBound, wanted }: Cho
     params: params.id,
     plan,
     galois,
-    network: bytesToHex(sha256(network.toBytes())),
+    network: bytesToHex(sha256Digest(network.toBytes())),
   });
   const offer: Offer = {
     model: name,
-    programId: bytesToHex(sha256(utf8ToBytes(described))),
+    programId: bytesToHex(sha256Digest(utf8ToBytes(described))),
     params: spec,
     paramsId: params.id,
     galois,

@@ -4,7 +4,6 @@
  * Header, 44 bytes: magic 'SRFE', version u8, kind u8, zero u16, count u32, scheme id (32 bytes). The length of the body follows
  * from the scheme and the count, so that a parser knows it before it allocates.
  */
-import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
 import {
@@ -16,6 +15,7 @@ import {
 } from '../base/errors.ts';
 import { indexBeyond } from '../base/integer-bound.ts';
 import { readObjectStart, writeObjectStart } from '../base/object-start.ts';
+import { sha256Digest } from '../base/sha256.ts';
 import type { InnerProductSpec } from './inner-product-scheme.ts';
 
 export const FE_HEADER_BYTES = 44;
@@ -38,7 +38,7 @@ export type FeKind = (typeof FeKind)[keyof typeof FeKind];
 
 /** SHA-256 over the parts of a parameter set, in hex. */
 export function schemeIdOf(...parts: readonly (string | number)[]): string {
-  return bytesToHex(sha256(utf8ToBytes(`subrosa functional encryption v1|${parts.join('|')}`)));
+  return bytesToHex(sha256Digest(utf8ToBytes(`subrosa functional encryption v1|${parts.join('|')}`)));
 }
 
 /** Starts a message of exactly `bodyBytes` after the header. */

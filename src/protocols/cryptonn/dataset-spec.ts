@@ -2,10 +2,10 @@
  * What owners, trainer and authority agree on before anything is encrypted. The digest of the whole specification goes into the
  * derivation of the master keys, so changing any rule of a data set gives keys that open nothing of the old one.
  */
-import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import * as z from 'zod';
 import { DecodeError, InvalidParamsError } from '../../base/errors.ts';
+import { sha256Digest } from '../../base/sha256.ts';
 import { rankBudget } from './leak-budget.ts';
 
 /** Which vectors share a master key: features of a sample, samples of a batch, features under a projection. */
@@ -136,5 +136,5 @@ function checkConvolution(spec: DatasetSpec, convolution: NonNullable<DatasetSpe
 
 /** SHA-256 of the canonical JSON text, hex. */
 export function datasetDigest(spec: DatasetSpec): string {
-  return bytesToHex(sha256(utf8ToBytes(JSON.stringify(parseDatasetSpec(spec)))));
+  return bytesToHex(sha256Digest(utf8ToBytes(JSON.stringify(parseDatasetSpec(spec)))));
 }

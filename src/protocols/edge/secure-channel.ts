@@ -11,13 +11,12 @@
  * Each HMAC-SHA256 is over a label and everything that was said before it.
  */
 import { x25519 } from '@noble/curves/ed25519.js';
-import { hmac } from '@noble/hashes/hmac.js';
-import { sha256 } from '@noble/hashes/sha2.js';
 import { concatBytes } from '@noble/hashes/utils.js';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { constantTimeEqual } from '../../base/constant-time.ts';
 import { ProtocolError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
+import { sha256Digest, sha256Mac } from '../../base/sha256.ts';
 
 const HELLO = 0x31484553;
 const WELCOME = 0x31574553;
@@ -32,7 +31,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 function tagged(key: Uint8Array, label: string, ...said: readonly Uint8Array[]): Bytes {
   return Uint8Array.from(
-    hmac(sha256, key, concatBytes(utf8.encode(`subrosa edge ${label}|`), sha256(concatBytes(...said)))),
+    sha256Mac(key, concatBytes(utf8.encode(`subrosa edge ${label}|`), sha256Digest(concatBytes(...said)))),
   );
 }
 

@@ -2,9 +2,9 @@
  * The server's side of encrypted inference, synchronous: runs inside a thread of its own ({@link InferenceServer}) or directly in
  * tests. Holds programs and clients' evaluation keys; nothing here can decrypt.
  */
-import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { LimitError, MissingKeyError, ProtocolError } from '../../base/errors.ts';
+import { sha256Digest } from '../../base/sha256.ts';
 import { compile } from '../../compiler/compile.ts';
 import { type Offer, offeredKeyPlan, type Program } from '../../compiler/program.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
@@ -108,7 +108,7 @@ export class InferenceResponder implements Disposable {
     try {
       const plan = offeredKeyPlan(open.program.offer);
       const evaluationKeys = EvaluationKeys.fromBytes(open.context, parts.evaluationKeys, plan);
-      const keyId = bytesToHex(sha256(message)).slice(0, 32);
+      const keyId = bytesToHex(sha256Digest(message)).slice(0, 32);
       this.forget(model, tenant, keyId);
       open.clients.set(clientName(tenant, keyId), { publicKey, evaluationKeys });
       return keyId;

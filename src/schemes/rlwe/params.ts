@@ -2,11 +2,11 @@
  * Validated parameters of a ring-LWE scheme with hybrid key switching [HK20]: ring degree, the chain q_0 .. q_L, the special
  * primes p, the primes per digit. Symbols: Q = q_0 ... q_L, P = product of p.
  */
-import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Level, ParamsId } from '../../base/brand.ts';
 import { ByteWriter } from '../../base/bytes.ts';
 import { InvalidParamsError } from '../../base/errors.ts';
+import { sha256Digest } from '../../base/sha256.ts';
 import { primesBelow } from '../../ring/primes.ts';
 import type { Modulus } from '../../ring/ring.ts';
 import { modulusOf } from '../../ring/ring.ts';
@@ -64,7 +64,7 @@ export abstract class RlweParams {
     this.maxLevel = (spec.logQ.length - 1) as Level;
     this.isInsecure = spec.security === 'insecure-for-tests';
     if (!this.isInsecure) assertSecure(this.logN, this.primes);
-    const hash = bytesToHex(sha256(canonicalBytes(this, scheme, extra)));
+    const hash = bytesToHex(sha256Digest(canonicalBytes(this, scheme, extra)));
     if (isInsecureParamsId(hash as ParamsId)) {
       throw new InvalidParamsError('these parameters collide with the mark of insecure ones', {});
     }
