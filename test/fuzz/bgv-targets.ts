@@ -59,7 +59,7 @@ function singleTargets(context: BgvContext): FuzzTarget[] {
     {
       name: 'BGV parameters',
       corpus: [context.params.toBytes()],
-      parse: (bytes) => BgvParams.fromBytes(bytes),
+      parse: (bytes) => BgvParams.fromBytes(bytes, { allowInsecure: true }),
     },
   ];
 }
@@ -87,7 +87,7 @@ function crtTargets(context: BgvCrtContext): FuzzTarget[] {
     {
       name: 'BGV parameters of several moduli',
       corpus: [context.params.toBytes()],
-      parse: (mutant) => BgvCrtParams.fromBytes(mutant),
+      parse: (mutant) => BgvCrtParams.fromBytes(mutant, { allowInsecure: true }),
     },
   ];
 }

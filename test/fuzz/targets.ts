@@ -105,7 +105,7 @@ function ckksTargets(context: CkksContext): FuzzTarget[] {
     {
       name: 'parameters',
       corpus: [context.params.toBytes(), secure.toBytes()],
-      parse: (bytes) => CkksParams.fromBytes(bytes),
+      parse: (bytes) => CkksParams.fromBytes(bytes, { allowInsecure: true }),
     },
     {
       name: 'offer',

@@ -5,7 +5,7 @@
 import type { ParamsId } from '../../base/brand.ts';
 import { InvalidParamsError } from '../../base/errors.ts';
 import type { RlweSpec } from '../rlwe/params.ts';
-import { readParams, writeParams } from '../rlwe/params-wire.ts';
+import { type ReadParamsOptions, readParams, writeParams } from '../rlwe/params-wire.ts';
 import { type BgvCrtIntent, chooseBgvCrtSpec, MOST_PLAINTEXT_MODULI } from './intent.ts';
 import { BGV_PARAMS_FRAME, BgvParams } from './params.ts';
 
@@ -64,9 +64,9 @@ export class BgvCrtParams {
     return writeParams(BGV_PARAMS_FRAME, this.components[0]!, this.#spec, this.#spec.plaintextModuli);
   }
 
-  /** Insecure parameters come back marked as such. @throws {DecodeError} */
-  static fromBytes(bytes: Uint8Array): BgvCrtParams {
-    return readParams(BGV_PARAMS_FRAME, bytes, MOST_PLAINTEXT_MODULI, (spec, plaintextModuli) =>
+  /** @throws {DecodeError} also for a set marked insecure, unless `allowInsecure` is true. */
+  static fromBytes(bytes: Uint8Array, options: ReadParamsOptions = {}): BgvCrtParams {
+    return readParams(BGV_PARAMS_FRAME, bytes, MOST_PLAINTEXT_MODULI, options, (spec, plaintextModuli) =>
       BgvCrtParams.create({ ...spec, plaintextModuli }),
     );
   }

@@ -18,6 +18,7 @@ export { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
 export { KeyGenerator } from '../rlwe/key-generator.ts';
 export { conjugationElement, type KeyPlan, rotationElement } from '../rlwe/key-plan.ts';
 export { isInsecureParamsId, type RlweSpec } from '../rlwe/params.ts';
+export type { ReadParamsOptions } from '../rlwe/params-wire.ts';
 export { PublicKey } from '../rlwe/public-key.ts';
 export { SecretKey } from '../rlwe/secret-key.ts';
 export { logQPCeiling } from '../rlwe/security.ts';

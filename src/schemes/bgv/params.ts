@@ -6,7 +6,7 @@ import { isPrime, MODULUS_LIMIT } from '../../kernel/primitive-root.ts';
 import { primesBelow } from '../../ring/primes.ts';
 import type { RlweSpec } from '../rlwe/params.ts';
 import { RlweParams } from '../rlwe/params.ts';
-import { readParams, writeParams } from '../rlwe/params-wire.ts';
+import { type ReadParamsOptions, readParams, writeParams } from '../rlwe/params-wire.ts';
 import { type BgvIntent, chooseBgvSpec } from './intent.ts';
 
 /** What a person writes down. Unchecked, JSON-friendly. Exactly one of the two plaintext fields. */
@@ -79,9 +79,9 @@ export class BgvParams extends RlweParams {
     return writeParams(BGV_PARAMS_FRAME, this, this.#spec, [this.t]);
   }
 
-  /** Insecure parameters come back marked as such: the caller decides on `isInsecure`. @throws {DecodeError} */
-  static fromBytes(bytes: Uint8Array): BgvParams {
-    return readParams(BGV_PARAMS_FRAME, bytes, 1, (spec, [t]) =>
+  /** @throws {DecodeError} also for a set marked insecure, unless `allowInsecure` is true. */
+  static fromBytes(bytes: Uint8Array, options: ReadParamsOptions = {}): BgvParams {
+    return readParams(BGV_PARAMS_FRAME, bytes, 1, options, (spec, [t]) =>
       BgvParams.create({ ...spec, plaintextModulus: t! }),
     );
   }

@@ -37,6 +37,7 @@ export {
   weightedNoise,
 } from '../rlwe/noise.ts';
 export { isInsecureParamsId, type RlweSpec } from '../rlwe/params.ts';
+export type { ReadParamsOptions } from '../rlwe/params-wire.ts';
 export { PublicKey } from '../rlwe/public-key.ts';
 export { SecretKey } from '../rlwe/secret-key.ts';
 export { logQPCeiling } from '../rlwe/security.ts';

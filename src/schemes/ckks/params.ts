@@ -4,7 +4,7 @@ import { ByteWriter } from '../../base/bytes.ts';
 import { InvalidParamsError } from '../../base/errors.ts';
 import type { RlweSpec } from '../rlwe/params.ts';
 import { RlweParams } from '../rlwe/params.ts';
-import { readParams, writeParams } from '../rlwe/params-wire.ts';
+import { type ReadParamsOptions, readParams, writeParams } from '../rlwe/params-wire.ts';
 import { type CkksIntent, chooseCkksSpec } from './intent.ts';
 
 /** What a person writes down. Unchecked, JSON-friendly. */
@@ -51,9 +51,9 @@ export class CkksParams extends RlweParams {
     return writeParams(FRAME, this, this.#spec, [this.#spec.logScale]);
   }
 
-  /** Insecure parameters come back marked as such: the caller decides on `isInsecure`. @throws {DecodeError} */
-  static fromBytes(bytes: Uint8Array): CkksParams {
-    return readParams(FRAME, bytes, 1, (spec, [logScale]) =>
+  /** @throws {DecodeError} also for a set marked insecure, unless `allowInsecure` is true. */
+  static fromBytes(bytes: Uint8Array, options: ReadParamsOptions = {}): CkksParams {
+    return readParams(FRAME, bytes, 1, options, (spec, [logScale]) =>
       CkksParams.create({ ...spec, logScale: logScale! }),
     );
   }

@@ -9,6 +9,12 @@ import type { RlweParams, RlweSpec } from './params.ts';
 const VERSION = 1;
 const PREFIX_BYTES = 10;
 
+/** What a reader of parameters lets in. */
+export interface ReadParamsOptions {
+  /** Sets made with 'insecure-for-tests' are refused unless this is true: whoever sends parameters could send those. */
+  readonly allowInsecure?: boolean;
+}
+
 /** How a scheme marks its parameters. */
 export interface ParamsFrame {
   readonly what: string;
@@ -36,17 +42,25 @@ export function writeParams(
   return writer.finish();
 }
 
-/** With one to `mostOwn` numbers of the scheme. `create` validates; whatever it refuses is a {@link DecodeError}. @throws {DecodeError} */
+/**
+ * With one to `mostOwn` numbers of the scheme. `create` validates; whatever it refuses is a {@link DecodeError}.
+ *
+ * @throws {DecodeError} also for a set marked insecure, unless the options let it in.
+ */
 export function readParams<P>(
   frame: ParamsFrame,
   bytes: Uint8Array,
   mostOwn: number,
+  { allowInsecure = false }: ReadParamsOptions,
   create: (spec: Required<RlweSpec>, own: readonly number[]) => P,
 ): P {
   const reader = new ByteReader(frame.what, bytes);
   if (reader.u32() !== frame.magic || reader.u8() !== VERSION) throw reader.error('bad magic or version');
   const mark = reader.u8();
   if (mark > 1) throw reader.error('unknown security mark');
+  if (mark === 1 && !allowInsecure) {
+    throw reader.error('marked insecure, for tests alone: { allowInsecure: true } lets such a set in');
+  }
   const [logN, alpha, countQ, countP] = [reader.u8(), reader.u8(), reader.u8(), reader.u8()];
   const countOwn = reader.remaining / 8 - countQ - countP;
   if (!Number.isInteger(countOwn) || countOwn < 1 || countOwn > mostOwn) throw reader.error('wrong length');

@@ -1,8 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { DecodeError, InsecureParamsError, InvalidParamsError } from '../../../src/base/errors.ts';
 import { CkksParams, type CkksSpec } from '../../../src/schemes/ckks/params.ts';
+import { BgvCrtParams } from '../../../src/schemes/bgv/crt-params.ts';
+import { BgvParams } from '../../../src/schemes/bgv/params.ts';
 import { isInsecureParamsId } from '../../../src/schemes/rlwe/params.ts';
 import { logQPCeiling } from '../../../src/schemes/rlwe/security.ts';
+import { INSECURE_CRT, INSECURE_TINY_BGV } from '../bgv/insecure-params.ts';
+import { INSECURE_TINY } from '../ckks/insecure-params.ts';
 
 /** Security Guidelines for Implementing Homomorphic Encryption, ternary secret, 128 bits classical. */
 const TABLE = [26, 53, 106, 214, 430, 868, 1747, 3523];
@@ -40,7 +44,6 @@ describe('the ceiling', () => {
     expect(() => CkksParams.create(spec)).toThrow(InsecureParamsError);
     const params = CkksParams.create({ ...spec, security: 'insecure-for-tests' });
     expect(params.isInsecure && isInsecureParamsId(params.id)).toBe(true);
-    expect(CkksParams.fromBytes(params.toBytes()).isInsecure).toBe(true);
     const secure = CkksParams.create({ logN: 13, logQ: [44, 40], logP: [44], logScale: 40 });
     expect(isInsecureParamsId(secure.id)).toBe(false);
     const marked = CkksParams.create({
@@ -51,6 +54,21 @@ describe('the ceiling', () => {
       security: 'insecure-for-tests',
     });
     expect(marked.id.slice(8)).not.toBe(secure.id.slice(8));
+  });
+
+  test.each([
+    ['CKKS', CkksParams, CkksParams.create(INSECURE_TINY)],
+    ['BGV', BgvParams, BgvParams.create(INSECURE_TINY_BGV)],
+    ['BGV of several moduli', BgvCrtParams, BgvCrtParams.create(INSECURE_CRT)],
+  ] as const)('%s: bytes bring a marked set in only when asked', (_, Params, marked) => {
+    const bytes = marked.toBytes();
+    expect(() => Params.fromBytes(bytes)).toThrow(/marked insecure/);
+    expect(() => Params.fromBytes(bytes, { allowInsecure: false })).toThrow(DecodeError);
+    const read = Params.fromBytes(bytes, { allowInsecure: true });
+    expect([read.id, isInsecureParamsId(read.id)]).toEqual([marked.id, true]);
+    // Without its mark the same set is over the ceiling.
+    bytes[5] = 0;
+    expect(() => Params.fromBytes(bytes, { allowInsecure: true })).toThrow(/128-bit secure/);
   });
 });
 
