@@ -29,62 +29,87 @@ Napi::Value setThreads(const Napi::CallbackInfo& info) {
 
 constexpr napi_type_tag allocationTag = {0x3f8a6c21d07b4e95, 0xb25e91c4f3a7086d};
 
-// One allocation shared by an ArrayBuffer and a handle, each with a finalizer; the last one deletes it. `block` is null once
-// it was freed by hand. Only the JavaScript thread touches it.
+// One allocation shared by an ArrayBuffer, a handle and the call that makes them; the last one deletes it. `block` is null once
+// it was freed. Only the JavaScript thread touches it.
 struct Allocation {
   void* block;
   size_t bytes;
   int owners;
 };
 
-void forgetAllocation(Allocation* allocation) {
-  if (--allocation->owners == 0) delete allocation;
+struct Forget {
+  void operator()(Allocation* allocation) const {
+    if (--allocation->owners == 0) delete allocation;
+  }
+};
+using Share = std::unique_ptr<Allocation, Forget>;
+
+Share share(Allocation* allocation) {
+  allocation->owners++;
+  return Share(allocation);
+}
+
+void freeAllocation(void* data) {
+  Allocation* allocation = static_cast<Allocation*>(data);
+  freeBlock(allocation->block, allocation->bytes);
+  allocation->block = nullptr;
 }
 
 void finalizeBuffer(napi_env, void*, void* hint) {
-  Allocation* allocation = static_cast<Allocation*>(hint);
-  freeBlock(allocation->block, allocation->bytes);
-  allocation->block = nullptr;
-  forgetAllocation(allocation);
+  const Share dying(static_cast<Allocation*>(hint));
+  freeAllocation(hint);
+}
+
+// An ArrayBuffer over the block; null when Node makes none: it is too large, or the environment is ending. Node may have kept the
+// block all the same, and may or may not have called the finalizer. So the buffer's share is not taken back, and a block that
+// is still there stays until nobody can read it any more.
+napi_value makeBuffer(napi_env env, Allocation* allocation) {
+  napi_value buffer = nullptr;
+  Allocation* shared = share(allocation).release();
+  if (napi_create_external_arraybuffer(env, shared->block, shared->bytes, finalizeBuffer, shared, &buffer) == napi_ok)
+    return buffer;
+  if (allocation->block) napi_add_env_cleanup_hook(env, freeAllocation, share(allocation).release());
+  return nullptr;
 }
 
 // allocate(words) -> { buffer, handle }: zero-filled words in an ArrayBuffer outside the JavaScript heap.
 Napi::Value allocate(const Napi::CallbackInfo& info) {
   Arguments args(info);
+  const Napi::Env env = info.Env();
   const int64_t words = args.integer(0, "the number of words", 1, int64_t{1} << 36);
-  if (!args.ok()) return info.Env().Undefined();
+  if (!args.ok()) return env.Undefined();
   const size_t bytes = static_cast<size_t>(words) * 8;
-  Allocation* allocation = new Allocation{allocateBlock(bytes), bytes, 1};
-  napi_value buffer = nullptr;
-  if (!allocation->block ||
-      napi_create_external_arraybuffer(info.Env(), allocation->block, bytes, finalizeBuffer, allocation, &buffer) !=
-          napi_ok) {
-    finalizeBuffer(nullptr, nullptr, allocation);
+  const Share allocation = share(new Allocation{allocateBlock(bytes), bytes, 0});
+  const napi_value buffer = allocation->block ? makeBuffer(env, allocation.get()) : nullptr;
+  if (!buffer) {
+    // Node may have thrown an error of its own.
+    napi_value replaced = nullptr;
+    napi_get_and_clear_last_exception(env, &replaced);
     args.fail("kernel", "memory", "available", "exhausted");
-    return info.Env().Undefined();
+    return env.Undefined();
   }
-  Napi::Object result = Napi::Object::New(info.Env());
-  result.Set("buffer", Napi::Value(info.Env(), buffer));
-  allocation->owners++;
-  auto handle = Napi::External<Allocation>::New(info.Env(), allocation,
-                                                [](Napi::Env, Allocation* dead) { forgetAllocation(dead); });
-  napi_type_tag_object(info.Env(), handle, &allocationTag);
-  result.Set("handle", handle);
-  return result;
+  const napi_value handle = makeHandle(env, std::make_unique<Share>(share(allocation.get())), allocationTag);
+  napi_value result = nullptr;
+  if (napi_create_object(env, &result) == napi_ok && handle) {
+    napi_set_named_property(env, result, "buffer", buffer);
+    napi_set_named_property(env, result, "handle", handle);
+  }
+  return Napi::Value(env, result);
 }
 
 // release(buffer, handle): detaches every view, then frees at once instead of at some later collection.
 Napi::Value release(const Napi::CallbackInfo& info) {
   Arguments args(info);
-  Allocation* allocation = args.handle<Allocation>(1, "the memory's handle", allocationTag);
-  if (!allocation) return info.Env().Undefined();
+  const Share* handle = args.handle<Share>(1, "the memory's handle", allocationTag);
+  if (!handle) return info.Env().Undefined();
+  Allocation* allocation = handle->get();
   void* block = allocation->block;
   const bool belongs = info[0].IsArrayBuffer() && block && info[0].As<Napi::ArrayBuffer>().Data() == block;
   if (!args.require(belongs, "the buffer", "the live one of its handle", "another")) return info.Env().Undefined();
   const size_t bytes = allocation->bytes;
   // Detaching may run the buffer's finalizer: so take the block away from it first.
   allocation->block = nullptr;
-  info[0].As<Napi::ArrayBuffer>().Detach();
+  napi_detach_arraybuffer(info.Env(), info[0]);
   freeBlock(block, bytes);
   return info.Env().Undefined();
 }

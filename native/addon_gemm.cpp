@@ -38,6 +38,7 @@ constexpr napi_type_tag weightsTag = {0x6b1c0f5e7d3a4f21, 0x9a4e2d7c51b86f03};
 // What a handle points to: weights, or null once they were released.
 struct WeightsHandle {
   PackedWeights* weights;
+  ~WeightsHandle() { freeWeights(weights); }
 };
 
 bool rowNormsFit(const int32_t* weights, size_t rows, size_t cols) {
@@ -67,13 +68,7 @@ Napi::Value prepareGemm(const Napi::CallbackInfo& info) {
   if (!args.ok()) return info.Env().Undefined();
   PackedWeights* packed = packWeights(isa, weights.data, rows, cols);
   if (!args.require(packed != nullptr, "memory", "available", "exhausted", "kernel")) return info.Env().Undefined();
-  auto handle = Napi::External<WeightsHandle>::New(info.Env(), new WeightsHandle{packed},
-                                                   [](Napi::Env, WeightsHandle* finished) {
-                                                     freeWeights(finished->weights);
-                                                     delete finished;
-                                                   });
-  napi_type_tag_object(info.Env(), handle, &weightsTag);
-  return handle;
+  return makeHandle(info.Env(), std::unique_ptr<WeightsHandle>(new WeightsHandle{packed}), weightsTag);
 }
 
 // multiplyAdds(isa, turns) -> how many multiply-adds were made; see GemmPath

@@ -61,11 +61,9 @@ Napi::Value prepareIntegerLinear(const Napi::CallbackInfo& info) {
   if (!args.ok()) return info.Env().Undefined();
   IntegerWeights* packed = packIntegerWeights(isa, shape, weights.data);
   if (!args.require(packed != nullptr, "memory", "available", "exhausted", "kernel")) return info.Env().Undefined();
-  auto handle = Napi::External<IntegerHandle>::New(
-      info.Env(), new IntegerHandle{std::shared_ptr<IntegerWeights>(packed, freeIntegerWeights)},
-      [](Napi::Env, IntegerHandle* finished) { delete finished; });
-  napi_type_tag_object(info.Env(), handle, &integerTag);
-  return handle;
+  auto handle = std::make_unique<IntegerHandle>(
+      IntegerHandle{std::shared_ptr<IntegerWeights>(packed, freeIntegerWeights)});
+  return makeHandle(info.Env(), std::move(handle), integerTag);
 }
 
 // releaseIntegerLinear(handle)
@@ -125,6 +123,21 @@ struct IntegerWork {
   }
 };
 
+// A new Int32Array; `make` is false when none can be made, and JavaScript then has an exception to see.
+struct Int32s {
+  napi_value array = nullptr;
+  int32_t* data = nullptr;
+
+  bool make(napi_env env, size_t length) {
+    napi_value buffer = nullptr;
+    void* start = nullptr;
+    const bool made = napi_create_arraybuffer(env, length * sizeof(int32_t), &start, &buffer) == napi_ok &&
+                      napi_create_typedarray(env, napi_int32_array, length, buffer, 0, &array) == napi_ok;
+    data = static_cast<int32_t*>(start);
+    return made;
+  }
+};
+
 // integerLinearAsync(handle, x, batch) -> promise of the outputs, of undefined when memory is exhausted.
 Napi::Value integerLinearAsync(const Napi::CallbackInfo& info) {
   Arguments args(info);
@@ -136,20 +149,19 @@ Napi::Value integerLinearAsync(const Napi::CallbackInfo& info) {
   const IntegerShape& shape = handle->weights->shape;
   const Span<int32_t> x = args.int32s(1, "the inputs", batch * shape.inputs());
   if (!args.ok()) return env.Undefined();
-  Napi::Int32Array copy = Napi::Int32Array::New(env, x.length);
-  if (env.IsExceptionPending()) return env.Undefined();
-  Napi::Int32Array out = Napi::Int32Array::New(env, batch * shape.outputs());
-  if (env.IsExceptionPending()) return env.Undefined();
-  memcpy(copy.Data(), x.data, x.length * sizeof(int32_t));
+  Int32s copy, out;
+  if (!copy.make(env, x.length) || !out.make(env, batch * shape.outputs())) return env.Undefined();
+  memcpy(copy.data, x.data, x.length * sizeof(int32_t));
   auto work = std::make_unique<IntegerWork>(
-      IntegerWork{handle->weights, copy.Data(), out.Data(), batch, false, nullptr, nullptr, nullptr, nullptr});
-  napi_value promise = nullptr;
+      IntegerWork{handle->weights, copy.data, out.data, batch, false, nullptr, nullptr, nullptr, nullptr});
+  napi_value name = nullptr, promise = nullptr;
   const bool queued =
-      napi_create_reference(env, copy, 1, &work->keptX) == napi_ok &&
-      napi_create_reference(env, out, 1, &work->keptOut) == napi_ok &&
+      napi_create_reference(env, copy.array, 1, &work->keptX) == napi_ok &&
+      napi_create_reference(env, out.array, 1, &work->keptOut) == napi_ok &&
       napi_create_promise(env, &work->deferred, &promise) == napi_ok &&
-      napi_create_async_work(env, nullptr, Napi::String::New(env, "integerLinear"), IntegerWork::execute,
-                             IntegerWork::complete, work.get(), &work->handle) == napi_ok &&
+      napi_create_string_utf8(env, "integerLinear", NAPI_AUTO_LENGTH, &name) == napi_ok &&
+      napi_create_async_work(env, nullptr, name, IntegerWork::execute, IntegerWork::complete, work.get(),
+                             &work->handle) == napi_ok &&
       napi_queue_async_work(env, work->handle) == napi_ok;
   if (!args.require(queued, "the background work", "queued", "refused", "kernel")) return env.Undefined();
   work.release();

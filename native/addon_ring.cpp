@@ -37,10 +37,7 @@ Napi::Value openRing(const Napi::CallbackInfo& info) {
   std::unique_ptr<RingHandle> handle(new RingHandle{Ring::open(isa, n, q, psi)});
   if (!args.require(handle->ring != nullptr, "memory", "available", "exhausted", "kernel"))
     return info.Env().Undefined();
-  Napi::External<RingHandle> external = Napi::External<RingHandle>::New(
-      info.Env(), handle.release(), [](Napi::Env, RingHandle* dead) { delete dead; });
-  napi_type_tag_object(info.Env(), external, &ringTag);
-  return external;
+  return makeHandle(info.Env(), std::move(handle), ringTag);
 }
 
 Napi::Value releaseRing(const Napi::CallbackInfo& info) {

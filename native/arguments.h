@@ -1,10 +1,15 @@
 // Reads and checks the arguments of an addon function. The first violation becomes a JavaScript exception with the
 // properties code ('shape', 'range' or 'kernel'), what, needed, got; reads after it return zeros, so that a function reads
 // everything, then asks ok() once.
+//
+// A worker thread may be ended at any moment. From then on calls of Node-API that could run JavaScript fail and nothing can be
+// thrown; napi.h would abort the process over that. So whatever is made here for JavaScript is made with the C functions, and
+// a failure of theirs frees what it concerns and returns null, which no JavaScript will see.
 #pragma once
 
 #include <cstdint>
 #include <cstdio>
+#include <memory>
 #include <napi.h>
 
 #include "cpu.h"
@@ -138,12 +143,13 @@ class Arguments {
     ok_ = false;
     char message[256];
     snprintf(message, sizeof message, "%s must be %s but is %s", what, needed, got);
-    Napi::Error error = Napi::Error::New(env(), message);
-    error.Set("code", Napi::String::New(env(), code));
-    error.Set("what", Napi::String::New(env(), what));
-    error.Set("needed", Napi::String::New(env(), needed));
-    error.Set("got", Napi::String::New(env(), got));
-    error.ThrowAsJavaScriptException();
+    napi_value error = nullptr;
+    if (napi_create_error(env(), nullptr, text(message), &error) != napi_ok) return;
+    setText(error, "code", code);
+    setText(error, "what", what);
+    setText(error, "needed", needed);
+    setText(error, "got", got);
+    napi_throw(env(), error);
   }
 
  private:
@@ -152,12 +158,20 @@ class Arguments {
     Span<T> span;
     if (!ok_) return span;
     napi_typedarray_type type;
+    napi_value buffer = nullptr;
     void* data = nullptr;
     if (index >= info_.Length() ||
-        napi_get_typedarray_info(env(), info_[index], &type, &span.length, &data, nullptr, nullptr) != napi_ok ||
+        napi_get_typedarray_info(env(), info_[index], &type, &span.length, &data, &buffer, nullptr) != napi_ok ||
         type != wanted) {
       span.length = 0;
       fail("shape", what, name, "something else");
+      return span;
+    }
+    // Another thread could change shared memory between a check and the use of what was checked.
+    bool isOwn = false;
+    if (napi_is_arraybuffer(env(), buffer, &isOwn) != napi_ok || !isOwn) {
+      span.length = 0;
+      fail("shape", what, "an array over memory that is not shared", "over a SharedArrayBuffer");
       return span;
     }
     span.data = static_cast<T*>(data);
@@ -168,8 +182,29 @@ class Arguments {
     return span;
   }
 
+  napi_value text(const char* characters) {
+    napi_value value = nullptr;
+    napi_create_string_utf8(env(), characters, NAPI_AUTO_LENGTH, &value);
+    return value;
+  }
+  void setText(napi_value object, const char* name, const char* characters) {
+    napi_set_named_property(env(), object, name, text(characters));
+  }
+
   const Napi::CallbackInfo& info_;
   bool ok_ = true;
 };
+
+// A tagged handle that deletes `object` when it is collected or its environment ends; null, and the object deleted at once,
+// when no handle can be made.
+template <typename T>
+Napi::Value makeHandle(Napi::Env env, std::unique_ptr<T> object, const napi_type_tag& tag) {
+  napi_value handle = nullptr;
+  const auto finalize = [](napi_env, void* data, void*) { delete static_cast<T*>(data); };
+  if (napi_create_external(env, object.get(), finalize, nullptr, &handle) != napi_ok) return Napi::Value();
+  object.release();
+  napi_type_tag_object(env, handle, &tag);
+  return Napi::Value(env, handle);
+}
 
 }  // namespace subrosa

@@ -1,6 +1,7 @@
 // A program for valgrind, not part of the addon: runs the loops that see secrets on words marked as undefined, so that
 // memcheck reports every branch and every address that depends on one [Langley, ctgrind]. scripts/check-secrets.mjs builds and
 // runs it. Argument: the name of one case, or --list. Cases named control-* leak on purpose and must be reported.
+// Exit code 3: the instructions of this case are not there, or valgrind hides them.
 #include <valgrind/memcheck.h>
 
 #include <cstdio>
@@ -255,17 +256,21 @@ void leakByAddress() {
   sink = sum;
 }
 
+constexpr int cannotRun = 3;
+
 }  // namespace
 
 int main(int argc, char** argv) {
   setPoolThreads(1);
-  std::map<std::string, std::function<void()>> cases = {
+  std::map<std::string, std::function<void()>> available = {
       {"control-branch", leakByBranch},
       {"control-address", leakByAddress},
   };
+  // valgrind may hide instructions from the program that the processor has.
+  std::map<std::string, std::function<void()>> hidden;
   for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512Emulated, Isa::avx512Ifma}) {
-    if (!isaAvailable(isa)) continue;
     const std::string name = isaName(isa);
+    std::map<std::string, std::function<void()>>& cases = isaAvailable(isa) ? available : hidden;
     cases["loops-" + name] = [isa] { loops(isa); };
     cases["conversions-" + name] = [isa] { conversions(isa); };
     cases["switching-" + name] = [isa] { switching(isa); };
@@ -277,11 +282,12 @@ int main(int argc, char** argv) {
   }
   const std::string chosen = argc > 1 ? argv[1] : "--list";
   if (chosen == "--list") {
-    for (const auto& [name, run] : cases) printf("%s\n", name.c_str());
+    for (const auto& [name, run] : available) printf("%s\n", name.c_str());
     return 0;
   }
-  const auto found = cases.find(chosen);
-  if (found == cases.end()) return 2;
+  if (hidden.count(chosen)) return cannotRun;
+  const auto found = available.find(chosen);
+  if (found == available.end()) return 2;
   found->second();
   return 0;
 }

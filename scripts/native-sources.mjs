@@ -22,6 +22,8 @@ export const commonFlags = (x86) => [
   '-D_FORTIFY_SOURCE=2',
   '-DNAPI_DISABLE_CPP_EXCEPTIONS',
   '-DNAPI_VERSION=8',
+  // In an environment that is being ended nothing can be thrown; without this the attempt aborts the process.
+  '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
   '-DNODE_GYP_MODULE_NAME=subrosa',
   '-DBUILDING_NODE_EXTENSION',
   '-Wall',

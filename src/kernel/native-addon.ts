@@ -33,6 +33,14 @@ function translated(error: unknown): unknown {
   return error;
 }
 
+/** Shared memory is refused by the addon itself, which does not see that a buffer can shrink. */
+function assertFixedLength(arg: unknown): void {
+  if (!ArrayBuffer.isView(arg)) return;
+  const { resizable } = arg.buffer as ArrayBuffer & { readonly resizable?: boolean };
+  if (resizable === true)
+    throw new ShapeError('an array', 'over memory of fixed length', 'over a resizable buffer');
+}
+
 /**
  * The addon with every function wrapped.
  * @throws {KernelError} when it was not built or this system cannot load it.
@@ -50,6 +58,7 @@ export function loadNativeAddon(): NativeAddon {
   const wrapped: Record<string, (...args: unknown[]) => unknown> = {};
   for (const [name, call] of Object.entries(raw)) {
     wrapped[name] = (...args) => {
+      for (const arg of args) assertFixedLength(arg);
       try {
         return call(...args);
       } catch (error) {

@@ -1,6 +1,4 @@
 /** Maps of real layers' sizes, shares, threads: what the table of cases in cases.ts is too small for. */
-import { execFileSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { DisposedError, ShapeError } from '../../src/base/errors.ts';
 import {
@@ -111,12 +109,5 @@ describe.skipIf(native === undefined)('background work of the native kernel', ()
     native!.integerLinear(out, prepared, x, 2);
     expect(out).toEqual(expected);
     for (const result of await Promise.all(pending)) expect(result).toEqual(expected);
-  });
-
-  it('survives the end of a thread that waits for it', () => {
-    const [script, addon] = ['terminate-workers.mjs', '../../build/Release/subrosa.node'].map((file) =>
-      fileURLToPath(new URL(file, import.meta.url)),
-    );
-    expect(execFileSync(process.execPath, [script, addon], { encoding: 'utf8' })).toBe('survived');
   });
 });
