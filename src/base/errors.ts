@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'integrity'
   | 'transport'
   | 'key-file'
+  | 'file'
   | 'limit'
   | 'query-budget'
   | 'disposed'
@@ -190,6 +191,14 @@ export class KeyFileError extends SubrosaError<{ reason: string }> {
   readonly code = 'key-file';
   constructor(reason: string, options?: ErrorOptions) {
     super(reason, { reason }, options);
+  }
+}
+
+/** A file that the system did not write. `system` is its own code, for example ENOSPC for a full disk. */
+export class FileWriteError extends SubrosaError<{ path: string; system: string }> {
+  readonly code = 'file';
+  constructor(path: string, system: string, reason: string, options?: ErrorOptions) {
+    super(`cannot write ${path} (${system}): ${reason}`, { path, system }, options);
   }
 }
 

@@ -26,11 +26,16 @@ test.each([
     await replace(path, 'second');
     expect(readFileSync(path, 'utf8')).toBe('second');
     if (mode !== undefined) expect(statSync(path).mode & 0o777).toBe(mode);
-    await expect(replace(at(name, 'none', 'x'), '')).rejects.toMatchObject({ code: 'ENOENT' });
+    await expect(replace(at(name, 'none', 'x'), '')).rejects.toMatchObject({
+      code: 'file',
+      details: { system: 'ENOENT' },
+    });
     // What cannot be replaced by a file: found only when everything is written.
     mkdirSync(at(name, 'folder'));
     writeFileSync(at(name, 'folder', 'kept'), '');
-    await expect(replace(at(name, 'folder'), 'third')).rejects.toThrow(/EISDIR|ENOTEMPTY|EEXIST/);
+    await expect(replace(at(name, 'folder'), 'third')).rejects.toThrow(
+      /folder \((EISDIR|ENOTEMPTY|EEXIST)\)/,
+    );
     expect(readdirSync(at(name)).sort()).toEqual(['folder', 'x']);
     expect(readdirSync(at(name, 'folder'))).toEqual(['kept']);
   },

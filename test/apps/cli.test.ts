@@ -283,7 +283,7 @@ describe('the key file', () => {
     expect(await ask([])).toMatchObject({ code: 2, err: expect.stringMatching(/--passphrase-file/) });
     expect(await ask([], { SUBROSA_PASSPHRASE: 'short' })).toMatchObject({ code: 2 });
     const file = join(directory, 'passphrase');
-    writeFileSync(file, 'correct horse\n');
+    writeFileSync(file, 'correct horse\n', { mode: 0o600 });
     expect(await ask(['--passphrase-file', file])).toMatchObject({ code: 0 });
     expect(readdirSync(join(directory, 'keys'))).toHaveLength(1);
   });

@@ -8,6 +8,7 @@ import { LENET_FEATURES, LENET_KEY_SCALE, LENET_WINDOWS } from '../../protocols/
 import { projectionPrivacy } from '../../protocols/cryptonn/projection-noise.ts';
 import { whatNoisePromises } from '../cryptonn/leakage.ts';
 import { type PartyRole, readPolicy, tokenText, withParty, writePolicy } from '../cryptonn/policy-file.ts';
+import { writingFileSync } from '../keystore/file-errors.ts';
 import type { FirstLayerName } from '../cryptonn/training-plan.ts';
 import { fraction, wholeNumber } from './serve.ts';
 import type { Terminal } from './terminal.ts';
@@ -168,7 +169,7 @@ function faithfulRules({ network, encryptedLabels }: PolicyFlags) {
 async function invite(flags: InviteFlags, terminal: Terminal): Promise<void> {
   const token = systemRandom.seed();
   const policy = withParty(readPolicy(flags.policy), flags.name, flags.role, token);
-  writeFileSync(flags.out, tokenText(token), { flag: 'wx', mode: 0o600 });
+  writingFileSync(flags.out, () => writeFileSync(flags.out, tokenText(token), { flag: 'wx', mode: 0o600 }));
   await writePolicy(flags.policy, policy);
   terminal.out(`${flags.out}  token of ${flags.role} ${flags.name}\n`);
 }

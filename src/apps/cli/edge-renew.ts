@@ -1,8 +1,8 @@
 /** `subrosa edge renew`: new check vectors for one device; neither edge nor any other device notices. */
-import { readFile } from 'node:fs/promises';
 import { openKernel } from '../../kernel/open.ts';
 import { renewDevice } from '../edge/provisioning.ts';
 import { replaceFile } from '../keystore/atomic-file.ts';
+import { readPrivateFile } from '../keystore/private-file.ts';
 import { withSpinner } from './spinner.ts';
 import { formatBytes } from './table.ts';
 import type { Terminal } from './terminal.ts';
@@ -11,7 +11,7 @@ import type { Terminal } from './terminal.ts';
 export async function renewDeviceFile(path: string, terminal: Terminal): Promise<void> {
   const { bytes, generation } = await withSpinner(terminal, 'computing check vectors', async () => {
     using kernel = await openKernel();
-    return await renewDevice(await readFile(path), kernel);
+    return await renewDevice(readPrivateFile(path), kernel);
   });
   await replaceFile(path, bytes);
   terminal.out(

@@ -12,6 +12,7 @@ import type { SamplingGoal } from '../../protocols/edge/sampling-check.ts';
 import { counterFile } from '../edge/counter-file.ts';
 import { type DeviceIdentity, readDevice } from '../edge/provisioning.ts';
 import { retiredFile } from '../edge/retired-file.ts';
+import { readPrivateFile } from '../keystore/private-file.ts';
 import { connectEdge } from '../edge/websocket-link.ts';
 import { networkInputs } from './edge-network.ts';
 import { edgeReport, edgeReportJson } from './edge-report.ts';
@@ -53,7 +54,7 @@ export async function runWithEdges(
 ): Promise<void> {
   const retirement = retiredFile(flags.device);
   const { identity, inference } = await withSpinner(terminal, 'reading the network', async (spinner) => {
-    const identity = await readDevice(await readFile(flags.device));
+    const identity = await readDevice(readPrivateFile(flags.device));
     using _root = identity.root;
     const { generation } = identity;
     if (await retirement.isRetired(generation)) throw new KeyFileError(usedUp(flags.device));

@@ -8,6 +8,7 @@ import { longestMessage } from '../../protocols/edge/layer-plan.ts';
 import { listenEdge } from '../edge/edge-server.ts';
 import { type EdgeIdentity, readEdge } from '../edge/provisioning.ts';
 import { RelayLink } from '../edge/relay-link.ts';
+import { readPrivateFile } from '../keystore/private-file.ts';
 import { stopRequest, tlsOptions } from './serve.ts';
 import { withSpinner } from './spinner.ts';
 import { plural } from './table.ts';
@@ -37,7 +38,7 @@ export interface EdgeReady {
 
 export async function serveAsEdge(flags: EdgeServeFlags, terminal: Terminal): Promise<void> {
   const identity = await withSpinner(terminal, 'reading the layers', async () =>
-    readEdge(await readFile(flags.file)),
+    readEdge(readPrivateFile(flags.file)),
   );
   if (identity.role !== flags.role)
     throw new UsageError(`${flags.file} is for edge ${identity.role}, not for edge ${flags.role}`);

@@ -1,6 +1,6 @@
 /** The passphrase of the key file: from a file, from the environment, or typed without echo. */
-import { readFileSync } from 'node:fs';
 import { UsageError } from '../../base/errors.ts';
+import { readPrivateText } from '../keystore/private-file.ts';
 import type { Terminal } from './terminal.ts';
 
 const MIN_NEW_LENGTH = 8;
@@ -15,6 +15,7 @@ export interface PassphraseSource {
 /**
  * `isNew` when keys are about to be made: then a typed passphrase is asked twice, and a short one refused.
  * @throws {UsageError} when there is no source, the passphrase is empty or too short, or the two do not match.
+ *   {@link KeyFileError} when others can read the file.
  */
 export async function readPassphrase(source: PassphraseSource, isNew: boolean): Promise<string> {
   const passphrase = await fromSource(source, isNew);
@@ -26,7 +27,7 @@ export async function readPassphrase(source: PassphraseSource, isNew: boolean): 
 }
 
 async function fromSource({ file, env, ask }: PassphraseSource, isNew: boolean): Promise<string> {
-  if (file !== undefined) return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+  if (file !== undefined) return readPrivateText(file).replace(/\r?\n$/, '');
   if (env.SUBROSA_PASSPHRASE !== undefined) return env.SUBROSA_PASSPHRASE;
   if (ask === undefined) {
     throw new UsageError(

@@ -2,12 +2,13 @@
  * An authority's state in a directory: `root.key` (sealed by a passphrase), `audit.log`, `head.json` (where the log ends) and `lock`.
  * Each call is done when the disk has it; what a crash may leave is what `AuthorityStorage` allows.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError, KeyFileError, LimitError, UsageError } from '../../base/errors.ts';
 import type { AuthorityStorage } from '../../protocols/cryptonn/authority-storage.ts';
 import { type FileCalls, replaceFile } from '../keystore/atomic-file.ts';
+import { readPrivateFile } from '../keystore/private-file.ts';
 import { openSecret, PRODUCTION_COST, type ScryptCost, sealSecret } from '../keystore/sealed-box.ts';
 
 const LABEL = 'subrosa authority';
@@ -65,10 +66,11 @@ export class AuthorityFiles implements AuthorityStorage, AsyncDisposable {
     return new AuthorityFiles(directory, passphrase, options, undefined);
   }
 
-  /** @throws {KeyFileError} for a wrong passphrase or a damaged file. */
+  /** @throws {KeyFileError} for a wrong passphrase, a damaged file or one that others can read. */
   async readSecrets(): Promise<Uint8Array | null> {
-    const file = await readOrNull(join(this.directory, 'root.key'));
-    return file === null ? null : openSecret(file, LABEL, this.#passphrase, this.#cost);
+    const path = join(this.directory, 'root.key');
+    if (!existsSync(path)) return null;
+    return openSecret(readPrivateFile(path), LABEL, this.#passphrase, this.#cost);
   }
 
   /** @throws {KeyFileError} when the disk does not take it; an old file is then intact. */
@@ -76,8 +78,8 @@ export class AuthorityFiles implements AuthorityStorage, AsyncDisposable {
     this.#writable();
     const path = join(this.directory, 'root.key');
     const file = await sealSecret(bytes, LABEL, this.#passphrase, this.#cost);
-    await replaceFile(path, file, this.#calls).catch((cause: NodeJS.ErrnoException) => {
-      throw new KeyFileError(`cannot write ${path} (${cause.code ?? 'unknown error'})`, { cause });
+    await replaceFile(path, file, this.#calls).catch((cause: Error) => {
+      throw new KeyFileError(cause.message, { cause });
     });
   }
 

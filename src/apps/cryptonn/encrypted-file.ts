@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
-import { DataError, DecodeError } from '../../base/errors.ts';
+import { DataError, FileWriteError, DecodeError } from '../../base/errors.ts';
 import { type DatasetSpec, datasetDigest } from '../../protocols/cryptonn/dataset-spec.ts';
 import { type FileCalls, replaceFileByParts } from '../keystore/atomic-file.ts';
 
@@ -80,9 +80,8 @@ export async function writeEncryptedFile(
   try {
     await replaceFileByParts(path, parts(), calls);
   } catch (error) {
-    const { code, syscall } = error as NodeJS.ErrnoException;
-    if (syscall === undefined) throw error;
-    throw new DataError(`cannot write ${path} (${code ?? 'unknown error'}): nothing half written is left`);
+    if (error instanceof FileWriteError) throw new DataError(error.message);
+    throw error;
   }
 }
 

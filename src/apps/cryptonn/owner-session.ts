@@ -1,5 +1,5 @@
 /** A data owner at work: public keys from the authority, batches into a file. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { DataError, ShapeError, UsageError } from '../../base/errors.ts';
 import { seedFromBytes, systemRandom } from '../../base/random.ts';
 import type { LabelledImages } from '../../nn/index.ts';
@@ -9,6 +9,8 @@ import type { AxisName, DatasetSpec } from '../../protocols/cryptonn/dataset-spe
 import { LabelPermutation } from '../../protocols/cryptonn/label-permutation.ts';
 import type { SchemeFor } from '../../protocols/cryptonn/master-keyring.ts';
 import type { NoiseSampler } from '../../protocols/cryptonn/projection-noise.ts';
+import { fileWriteError } from '../keystore/file-errors.ts';
+import { readPrivateFile } from '../keystore/private-file.ts';
 import { writeEncryptedFile } from './encrypted-file.ts';
 import type { RemoteAuthority } from './remote-authority.ts';
 
@@ -17,14 +19,14 @@ export function labelKey(path: string, classes: number): LabelPermutation {
   try {
     writeFileSync(path, systemRandom.seed(), { flag: 'wx', mode: 0o600 });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw fileWriteError(path, error);
   }
   return readLabelKey(path, classes);
 }
 
-/** @throws {UsageError} when the file is no key of labels. */
+/** @throws {UsageError} when the file is no key of labels. {@link KeyFileError} when others can read it. */
 export function readLabelKey(path: string, classes: number): LabelPermutation {
-  const bytes = readFileSync(path);
+  const bytes = readPrivateFile(path);
   if (bytes.length !== 32)
     throw new UsageError(`${path} is no label key: it has ${bytes.length} bytes, not 32`);
   return new LabelPermutation(seedFromBytes(Uint8Array.from(bytes)), classes);

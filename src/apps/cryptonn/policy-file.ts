@@ -1,10 +1,10 @@
 /** The authority's policy: a JSON file with data sets and who may ask for what. It holds digests of tokens, no token. */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import * as z from 'zod';
 import { DataError, UsageError } from '../../base/errors.ts';
 import { type DatasetSpec, parseDatasetSpec } from '../../protocols/cryptonn/dataset-spec.ts';
 import { replaceFile } from '../keystore/atomic-file.ts';
+import { readPrivateText } from '../keystore/private-file.ts';
 
 export type PartyRole = 'trainer' | 'owner';
 
@@ -33,9 +33,9 @@ export interface AuthorityPolicy {
   readonly parties: readonly PolicyParty[];
 }
 
-/** @throws {DataError} naming what is wrong. {@link DecodeError} {@link InvalidParamsError} for a data set that cannot be. */
+/** @throws {KeyFileError} when others can read it. {@link DataError} naming what is wrong. {@link DecodeError} {@link InvalidParamsError} for a data set that cannot be. */
 export function readPolicy(path: string): AuthorityPolicy {
-  const text = readFileSync(path, 'utf8');
+  const text = readPrivateText(path);
   if (text.length > MOST_POLICY_BYTES) throw new DataError(`${path} is longer than a policy can be`);
   let value: unknown;
   try {
@@ -83,9 +83,9 @@ export function tokenText(token: Uint8Array): string {
   return `${Buffer.from(token).toString('base64url')}\n`;
 }
 
-/** @throws {UsageError} when the file holds no token. */
+/** @throws {UsageError} when the file holds no token. {@link KeyFileError} when others can read it. */
 export function readToken(path: string): Uint8Array {
-  const token = Buffer.from(readFileSync(path, 'utf8').trim(), 'base64url');
+  const token = Buffer.from(readPrivateText(path).trim(), 'base64url');
   if (token.length !== TOKEN_BYTES) throw new UsageError(`${path} holds no token of ${TOKEN_BYTES} bytes`);
   return new Uint8Array(token);
 }

@@ -7,8 +7,10 @@ import { lstat, mkdir, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
-import { DecodeError, KeyFileError } from '../../base/errors.ts';
+import { DecodeError, FileWriteError, KeyFileError } from '../../base/errors.ts';
 import { type FileCalls, replaceFile } from './atomic-file.ts';
+import { fileWriteError } from './file-errors.ts';
+import { refuseOpenMode } from './private-file.ts';
 import { openSecret, PRODUCTION_COST, type ScryptCost, sealSecret } from './sealed-box.ts';
 
 /** What a key file is for. */
@@ -75,7 +77,7 @@ export class KeyStore {
     if (info === null) return null;
     await this.#checkDirectory();
     if (!info.isFile() || info.size > MAX_FILE) throw new KeyFileError(`${path} is not a key file`);
-    checkMode(path, info.mode, 0o600);
+    refuseOpenMode(path, info.mode, 0o600);
     const opened = await openSecret(await readOwn(path), labelOf(subject), passphrase, this.#cost);
     try {
       return unpack(opened);
@@ -97,12 +99,9 @@ export class KeyStore {
         this.#calls,
       );
     } catch (error) {
-      if (error instanceof KeyFileError) throw error;
-      const { code = 'unknown error' } = error as NodeJS.ErrnoException;
-      throw new KeyFileError(
-        `cannot write ${path} (${code}): keys were not saved, an earlier file is unchanged`,
-        { cause: error },
-      );
+      const failure = fileWriteError(path, error);
+      if (!(failure instanceof FileWriteError)) throw failure;
+      throw new KeyFileError(`${failure.message}: keys were not saved`, { cause: error });
     } finally {
       packed.fill(0);
     }
@@ -111,21 +110,12 @@ export class KeyStore {
   async #checkDirectory(): Promise<void> {
     const info = await statOrNull(this.#directory);
     if (info === null || !info.isDirectory()) throw new KeyFileError(`${this.#directory} is not a directory`);
-    checkMode(this.#directory, info.mode, 0o700);
+    refuseOpenMode(this.#directory, info.mode, 0o700);
   }
 }
 
 function labelOf({ server, model, paramsId }: KeyFileSubject): string {
   return JSON.stringify(['subrosa client keys', server, model, paramsId]);
-}
-
-/** Windows has no such modes; there the user profile's access list does this work. */
-function checkMode(path: string, mode: number, wanted: number): void {
-  if (process.platform === 'win32' || (mode & 0o777 & ~wanted) === 0) return;
-  const octal = (value: number) => value.toString(8).padStart(4, '0');
-  throw new KeyFileError(
-    `${path} has mode ${octal(mode & 0o777)} and others may read it; needed is ${octal(wanted)}: chmod ${octal(wanted)} it if you trust its content`,
-  );
 }
 
 async function statOrNull(path: string) {

@@ -54,7 +54,13 @@ async function fillCache(
   for (const [i, { utterance: id }] of missing.entries()) {
     const samples = await decodeOpus(join(source, `${id}.opus`), decoder);
     const partial = join(cache, `${id}.${process.pid}.part`);
-    writeFileSync(partial, pcmFromSamples(samples));
+    try {
+      writeFileSync(partial, pcmFromSamples(samples));
+    } catch (error) {
+      throw new DataError(
+        `cannot write ${partial} (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`,
+      );
+    }
     renameSync(partial, join(cache, `${id}.pcm`));
     progress(i + 1, missing.length);
   }

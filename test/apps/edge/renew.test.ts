@@ -35,8 +35,8 @@ test('a device whose check failed is refused until it is renewed; then it works 
   const input = randomInt8(new SeededGenerator(9), network.inputs);
   const clear = [...evaluateIntegerNetwork(network, Int32Array.from(input), plainApply)];
   const parts = await provision(network, { operators: OPERATORS, devices: 2, pairs: true, kernel });
-  writeFileSync(at('device.bin'), parts.devices[0]!);
-  writeFileSync(at('other.bin'), parts.devices[1]!);
+  writeFileSync(at('device.bin'), parts.devices[0]!, { mode: 0o600 });
+  writeFileSync(at('other.bin'), parts.devices[1]!, { mode: 0o600 });
   writeFileSync(at('input.bin'), input);
   let lies = true;
   const applyB: ApplyLinear = (layer, map, x, batch) => {
