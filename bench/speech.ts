@@ -8,6 +8,7 @@ import { SpeechModel } from '../src/apps/speech/recogniser.ts';
 import { openKernel } from '../src/kernel/open.ts';
 import { type Bench, type BenchRow, reportFor } from './report.ts';
 import { codebookRows } from './speech-codebooks.ts';
+import { conditionRows } from './speech-conditions.ts';
 import { errorRows } from './speech-errors.ts';
 import { latencyRows, throughputRow } from './speech-latency.ts';
 
@@ -37,6 +38,9 @@ export const speech: Bench = async (options, note) => {
           note,
         })),
       );
+    }
+    if (task === 'digits' && (options.part === undefined || options.part === 'conditions')) {
+      rows.push(...conditionRows(model, data, kernel, note));
     }
     if (options.part === undefined || options.part === 'latency') {
       rows.push(...(await latencyRows(model, task, models, kernel, options.quick ? 2 : 7, note)));

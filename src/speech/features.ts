@@ -28,7 +28,7 @@ export interface LogMelOptions {
 }
 
 const FRAME_SECONDS = 0.025;
-const PRE_EMPHASIS = 0.97;
+export const PRE_EMPHASIS = 0.97;
 const LOWEST_HERTZ = 20;
 const HIGHEST_HERTZ = 7600;
 // The power of a 16-bit step is 1e-9; a floor just under it keeps digital silence finite.
@@ -92,6 +92,13 @@ export function logMelFeatures(
   rate: number,
   options: LogMelOptions = {},
 ): FeatureMatrix {
+  const features = logMels(samples, rate, options);
+  subtractMean(features);
+  return features;
+}
+
+/** The features of {@link logMelFeatures} before the mean is removed. @throws {AudioError} as it does. */
+export function logMels(samples: Float32Array, rate: number, options: LogMelOptions = {}): FeatureMatrix {
   if (!(rate >= MIN_SAMPLE_RATE))
     throw new AudioError(`sample rate is ${rate} Hz, at least ${MIN_SAMPLE_RATE} is needed`);
   const frames = frameCount(samples.length, rate);
@@ -103,9 +110,7 @@ export function logMelFeatures(
   }
   const data = melEnergies(samples, frames, analysisFor(rate), options);
   takeLogarithm(data, options.dynamicRangeDb ?? 70);
-  const features = { data, frames, dim: MEL_FILTERS };
-  subtractMean(features);
-  return features;
+  return { data, frames, dim: MEL_FILTERS };
 }
 
 function melEnergies(
@@ -154,11 +159,20 @@ function takeLogarithm(energies: Float32Array, dynamicRangeDb: number): void {
   for (let i = 0; i < energies.length; i++) energies[i] = Math.log(Math.max(energies[i], floor));
 }
 
-/** Removes the mean of every column, in place. */
-export function subtractMean(features: FeatureMatrix): void {
+/** Removes the mean of every column, in place: that of the frames for which `counts` is true, of all when there are none. */
+export function subtractMean(features: FeatureMatrix, counts: (frame: number) => boolean = () => true): void {
   const { data, frames, dim } = features;
   const mean = new Float64Array(dim);
-  for (let i = 0; i < data.length; i++) mean[i % dim] += data[i];
-  for (let d = 0; d < dim; d++) mean[d] /= frames;
+  let counted = 0;
+  for (let t = 0; t < frames; t++) {
+    if (!counts(t)) continue;
+    counted++;
+    for (let d = 0; d < dim; d++) mean[d] += data[t * dim + d];
+  }
+  if (counted === 0) {
+    subtractMean(features);
+    return;
+  }
+  for (let d = 0; d < dim; d++) mean[d] /= counted;
   for (let i = 0; i < data.length; i++) data[i] -= mean[i % dim];
 }

@@ -4,6 +4,8 @@
  * In the order in which a training pipeline meets them:
  * - audio: `readWav(bytes, { maxSeconds })` and `writeWav(clip)`; `resample(samples, from, to)`
  * - features: `logMelFeatures(samples, rate)` -> FeatureMatrix [frames, 40]; `frameCount`
+ * - speech alone: `spokenPart(samples, rate)` cuts long pauses; `spokenFeatures(samples, rate)` has the mean of the speech
+ *   removed; `timeInRecording(spans, at)`
  * - network input: `networkInput(features, { left, right, coefficients })` -> [frames, 40 * coefficients], order
  *   input[k * 40 + filter]; `ContextWindow.frameInto` for one frame at a time;
  *   `NormalizationStatistics.add/finish` -> InputNormalization, `normalizeInto`
@@ -31,6 +33,8 @@ export * from './ngram.ts';
 export * from './ngram-training.ts';
 export * from './normalization.ts';
 export * from './resample.ts';
+export * from './spoken-features.ts';
+export * from './spoken-part.ts';
 export * from './state-inventory.ts';
 export * from './viterbi.ts';
 export * from './wav.ts';

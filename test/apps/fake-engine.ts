@@ -41,11 +41,15 @@ function fakeRecogniser(task: string): Recogniser {
     inputs: WIDTH,
     outputs: WIDTH,
     frameRate: 100,
+    spokenPart: (audio) => ({ ...audio, spans: [{ from: 0, to: audio.samples.length }] }),
     inputsOf: ({ samples, rate }) => {
       const frames = Math.floor((samples.length / rate) * 100);
       return { data: new Float32Array(frames * WIDTH), frames };
     },
     decode: (values) => [`F${values.length / WIDTH}`],
+    decodeTimed: (values) => [{ word: `F${values.length / WIDTH}`, start: 0, end: values.length / WIDTH }],
+    unfamiliarInputs: () => [],
+    unfamiliarScores: () => [],
   };
 }
 
@@ -57,7 +61,7 @@ function fakeClient(offer: Offer, fill: number): EncryptingClient {
     query: (_inputs, samples) => {
       const bytes = fakeQuery(samples % 200);
       sent.set(bytes, samples);
-      return { bytes, clipped: 0 };
+      return { bytes };
     },
     open: ({ bytes }, reply) => {
       const samples = sent.get(bytes) ?? 0;

@@ -12,17 +12,23 @@ export const MAX_RECORDING_SECONDS = 7200;
 const WINDOW_SECONDS = 0.2;
 const STEP_SECONDS = 0.01;
 
+/** @throws {LimitError} when the recording is over two hours. */
+export function checkRecordingLength({ samples, rate }: AudioClip): void {
+  const seconds = samples.length / rate;
+  if (seconds > MAX_RECORDING_SECONDS) {
+    throw new LimitError('the recording', `${MAX_RECORDING_SECONDS} s`, `${seconds.toFixed(0)} s long`);
+  }
+}
+
 /**
  * Pieces of at most `maxSeconds`, in order, without overlap; each but the last at least half as long as that. One piece
  * when the recording is short enough; the samples are borrowed.
  *
  * @throws {LimitError} when the recording is over two hours.
  */
-export function audioPieces({ samples, rate }: AudioClip, maxSeconds: number): AudioClip[] {
-  const seconds = samples.length / rate;
-  if (seconds > MAX_RECORDING_SECONDS) {
-    throw new LimitError('the recording', `${MAX_RECORDING_SECONDS} s`, `${seconds.toFixed(0)} s long`);
-  }
+export function audioPieces(clip: AudioClip, maxSeconds: number): AudioClip[] {
+  checkRecordingLength(clip);
+  const { samples, rate } = clip;
   const most = Math.floor(maxSeconds * rate);
   const pieces: AudioClip[] = [];
   let start = 0;

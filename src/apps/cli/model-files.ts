@@ -3,8 +3,16 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError } from '../../base/errors.ts';
 import { type MatrixMultiply, type PolynomialNetwork, PolynomialRunner } from '../../nn/index.ts';
-import { FRAMES_PER_SECOND } from '../../speech/index.ts';
+import { FRAMES_PER_SECOND, MEL_FILTERS } from '../../speech/index.ts';
 import { readClientPart } from '../speech/client-part.ts';
+import {
+  INPUT_FACTS,
+  inputFacts,
+  LEAST_FRAMES,
+  SCORE_FACTS,
+  scoreFacts,
+  unfamiliar,
+} from '../speech/familiarity.ts';
 import { CLIENT_FILE, FLOAT_FILE, SpeechModel } from '../speech/recogniser.ts';
 import type { ClearInputs, ClearNetworks, Recogniser } from './recogniser.ts';
 
@@ -23,14 +31,24 @@ export async function loadRecogniser(directory: string): Promise<Recogniser> {
       `${directory} is not a speech model: it has no ${CLIENT_FILE}; subrosa doctor lists the models`,
     );
   }
-  const { task, frontEnd, decoder } = readClientPart(readFileSync(path));
+  const { task, frontEnd, decoder, familiar } = readClientPart(readFileSync(path));
   return {
     task,
     inputs: frontEnd.inputs,
     outputs: decoder.logPriors.length,
     frameRate: FRAMES_PER_SECOND,
-    inputsOf: (audio) => frontEnd.inputsOf(audio),
+    spokenPart: (audio) => frontEnd.spokenPart(audio),
+    inputsOf: (spoken) => frontEnd.inputsOfSpoken(spoken),
     decode: (scores) => decoder.decode(scores).words,
+    decodeTimed: (scores) => decoder.decode(scores).timing,
+    unfamiliarInputs: (inputs) =>
+      familiar === undefined || inputs.frames < LEAST_FRAMES
+        ? []
+        : unfamiliar(inputFacts(inputs, MEL_FILTERS), familiar.inputs, INPUT_FACTS),
+    unfamiliarScores: (scores) =>
+      familiar === undefined
+        ? []
+        : unfamiliar(scoreFacts(scores, decoder.logPriors.length), familiar.scores, SCORE_FACTS),
   };
 }
 

@@ -1,10 +1,15 @@
 /** What the commands need of a speech model: the client's part, and for comparison the networks in the clear. */
-import type { AudioClip } from '../../speech/index.ts';
+import type { AudioClip, DecodedWord, SampleSpan } from '../../speech/index.ts';
 
 export interface ClearInputs {
   /** [frames, inputs] */
   readonly data: Float32Array;
   readonly frames: number;
+}
+
+/** What is spoken of a recording, at the rate of the model, and where that lies in the recording at that rate. */
+export interface SpokenClip extends AudioClip {
+  readonly spans: readonly SampleSpan[];
 }
 
 /** All that a client has: features in front of the network, words behind it, no weight. */
@@ -14,10 +19,18 @@ export interface Recogniser {
   readonly outputs: number;
   /** Frames per second of audio. */
   readonly frameRate: number;
-  /** @throws {AudioError} on audio that cannot be used. */
-  inputsOf(audio: AudioClip): ClearInputs;
+  /** The recording without silence around it and long pauses. @throws {AudioError} on audio that cannot be used. */
+  spokenPart(audio: AudioClip): SpokenClip;
+  /** Inputs of a spoken part, or a piece of one. @throws {AudioError} on audio that cannot be used. */
+  inputsOf(spoken: AudioClip): ClearInputs;
   /** Words for scores [frames, outputs]. */
   decode(scores: Float32Array): readonly string[];
+  /** The same words with the frames in which they were said. */
+  decodeTimed(scores: Float32Array): readonly DecodedWord[];
+  /** What about the inputs is unlike anything in training; nothing for a model that does not know. */
+  unfamiliarInputs(inputs: ClearInputs): readonly string[];
+  /** The same of decrypted scores. */
+  unfamiliarScores(scores: Float32Array): readonly string[];
 }
 
 /** The network that runs under encryption, run in the clear. */

@@ -59,29 +59,43 @@ export function formatPhases(utterance: RecognisedUtterance, paint: Paint): stri
   return formatTable([head, ...rows, total], [{}, {}, { align: 'right' }, { align: 'right' }, {}]);
 }
 
+/** Shorter silence that was left out is not worth a line. */
+const LEAST_SILENCE_SECONDS = 1;
+
 /** What went on that a person should know, one line each. */
 export function utteranceNotes(utterance: RecognisedUtterance): string[] {
   const notes: string[] = [];
   if (utterance.pieces > 1) notes.push(`sent in ${utterance.pieces} pieces, cut where it is quiet`);
-  if (utterance.clipped > 0)
-    notes.push(`${utterance.clipped} input values lay outside the model's range and were clipped`);
+  const silent = utterance.audioSeconds - utterance.spokenSeconds;
+  if (silent >= LEAST_SILENCE_SECONDS)
+    notes.push(`${silent.toFixed(1)} s without speech were left out; the rest was sent`);
+  if (utterance.unfamiliar.length > 0) {
+    const what = utterance.unfamiliar.join(', ');
+    notes.push(`unlike anything the model was trained on (${what}): do not trust the transcript`);
+  }
   return notes;
 }
 
 /** The same facts for programs; never the scores, which a stranger must not have (see SECURITY.md). */
 export function utteranceJson(utterance: RecognisedUtterance) {
-  const { phases, totalMs, bytesUp, bytesDown, audioSeconds, frames, pieces, clipped, serverPeakBytes } =
-    utterance;
+  const { phases, totalMs, bytesUp, bytesDown, audioSeconds, spokenSeconds } = utterance;
+  const { frames, pieces, unfamiliar, serverPeakBytes, timing } = utterance;
   return {
     phases: phases.map(({ name, side, ms }) => ({ name, side, ms: Number(ms.toFixed(3)) })),
     totalMs: Number(totalMs.toFixed(3)),
     bytesUp,
     bytesDown,
     audioSeconds,
+    spokenSeconds,
     realTimeFactor: totalMs / 1000 / audioSeconds,
     frames,
     pieces,
-    clipped,
+    unfamiliar,
+    timing: timing.map(({ word, from, to }) => ({
+      word,
+      from: Number(from.toFixed(2)),
+      to: Number(to.toFixed(2)),
+    })),
     serverPeakBytes,
   };
 }

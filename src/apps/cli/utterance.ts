@@ -1,15 +1,21 @@
 /** One recording from samples to words, encrypted in between, with the time of every phase. */
 import { ProtocolError } from '../../base/errors.ts';
 import type { Offer } from '../../compiler/program.ts';
+import { timeInRecording } from '../../speech/index.ts';
 import type { AudioClip } from '../../speech/index.ts';
 import type { RemoteModel } from '../transport/remote-model.ts';
-import { audioPieces } from './audio-pieces.ts';
-import type { ClearInputs, Recogniser } from './recogniser.ts';
+import { audioPieces, checkRecordingLength } from './audio-pieces.ts';
+import type { ClearInputs, Recogniser, SpokenClip } from './recogniser.ts';
 
 export interface SentQuery {
   readonly bytes: Uint8Array;
-  /** Input values that were moved into the model's range before encryption. */
-  readonly clipped: number;
+}
+
+/** A word and when it was said, in seconds from the beginning of the recording. */
+export interface TimedWord {
+  readonly word: string;
+  readonly from: number;
+  readonly to: number;
 }
 
 /** The part of the inference client that recognition needs. */
@@ -31,15 +37,18 @@ export interface PhaseTime {
 
 export interface RecognisedUtterance {
   readonly words: readonly string[];
+  readonly timing: readonly TimedWord[];
   readonly phases: readonly PhaseTime[];
   readonly totalMs: number;
   readonly bytesUp: number;
   readonly bytesDown: number;
   readonly audioSeconds: number;
+  /** What was sent of them: silence around speech and long pauses are not. */
+  readonly spokenSeconds: number;
   readonly frames: number;
   readonly pieces: number;
-  /** Input values that were moved into the model's range before encryption. */
-  readonly clipped: number;
+  /** What about the inputs, and about the scores, is unlike anything that the model was trained on. */
+  readonly unfamiliar: readonly string[];
   readonly serverPeakBytes: number;
   /** Clear inputs of each piece, for comparisons with clear networks. */
   readonly inputs: readonly ClearInputs[];
@@ -73,7 +82,10 @@ class PhaseClock {
 /** A recording that the server has evaluated and nobody has opened yet. */
 export interface ExchangedUtterance {
   readonly clock: PhaseClock;
+  readonly spoken: SpokenClip;
   readonly pieces: readonly {
+    /** Where the piece begins, in samples of the spoken part. */
+    readonly start: number;
     readonly inputs: ClearInputs;
     readonly query: SentQuery;
     readonly reply: Uint8Array;
@@ -81,13 +93,12 @@ export interface ExchangedUtterance {
   readonly exchangeMs: number;
   readonly bytesUp: number;
   readonly bytesDown: number;
-  readonly clipped: number;
   readonly serverPeakBytes: number;
   readonly audioSeconds: number;
 }
 
 /**
- * Features, encryption and the exchange with the server, for one recording; a long one goes in pieces. Decrypts nothing:
+ * Features, encryption and the exchange with the server, for what is spoken of one recording; a long one goes in pieces. Decrypts nothing:
  * callers exchange all they have to send before they open any of it, so that neither what is sent nor when depends on
  * a decrypted value.
  *
@@ -102,10 +113,12 @@ export async function exchangeUtterance(
   checkFit(recogniser, client.offer);
   const started = performance.now();
   const clock = new PhaseClock();
-  const pieces: { inputs: ClearInputs; query: SentQuery; reply: Uint8Array }[] = [];
-  let [bytesUp, bytesDown, clipped, serverPeakBytes] = [0, 0, 0, 0];
+  const pieces: { start: number; inputs: ClearInputs; query: SentQuery; reply: Uint8Array }[] = [];
+  let [start, bytesUp, bytesDown, serverPeakBytes] = [0, 0, 0, 0];
+  checkRecordingLength(audio);
+  const spoken = clock.time('features', () => recogniser.spokenPart(audio));
   for (const piece of audioPieces(
-    audio,
+    spoken,
     Math.min(MAX_PIECE_SECONDS, client.maxSamples / recogniser.frameRate),
   )) {
     const inputs = clock.time('features', () => recogniser.inputsOf(piece));
@@ -118,18 +131,18 @@ export async function exchangeUtterance(
     clock.add('download', 'network', exchange.downloadMs);
     bytesUp += exchange.bytesUp;
     bytesDown += exchange.bytesDown;
-    clipped += query.clipped;
     serverPeakBytes = Math.max(serverPeakBytes, peakBytes);
-    pieces.push({ inputs, query, reply });
+    pieces.push({ start, inputs, query, reply });
+    start += piece.samples.length;
   }
   const audioSeconds = audio.samples.length / audio.rate;
   return {
     clock,
+    spoken,
     pieces,
     exchangeMs: performance.now() - started,
     bytesUp,
     bytesDown,
-    clipped,
     serverPeakBytes,
     audioSeconds,
   };
@@ -141,20 +154,33 @@ export function openUtterance(
   recogniser: Recogniser,
   client: EncryptingClient,
 ): RecognisedUtterance {
-  const { clock, pieces, exchangeMs, bytesUp, bytesDown, clipped, serverPeakBytes, audioSeconds } = exchanged;
+  const { clock, spoken, pieces, exchangeMs, bytesUp, bytesDown, serverPeakBytes, audioSeconds } = exchanged;
   const started = performance.now();
   const scores = pieces.map(({ query, reply }) => clock.time('decrypt', () => client.open(query, reply)));
-  const words = scores.flatMap((each) => clock.time('decode', () => recogniser.decode(each)));
+  const { rate, spans, samples } = spoken;
+  const timing = scores.flatMap((each, i) => {
+    const secondsAt = (frame: number): number =>
+      timeInRecording(spans, pieces[i].start + (frame / recogniser.frameRate) * rate) / rate;
+    return clock
+      .time('decode', () => recogniser.decodeTimed(each))
+      .map(({ word, start, end }) => ({ word, from: secondsAt(start), to: secondsAt(end) }));
+  });
+  const unfamiliar = new Set([
+    ...pieces.flatMap(({ inputs }) => recogniser.unfamiliarInputs(inputs)),
+    ...scores.flatMap((each) => recogniser.unfamiliarScores(each)),
+  ]);
   return {
-    words,
+    words: timing.map(({ word }) => word),
+    timing,
     phases: clock.phases(),
     totalMs: exchangeMs + performance.now() - started,
     bytesUp,
     bytesDown,
     audioSeconds,
+    spokenSeconds: samples.length / rate,
     frames: pieces.reduce((sum, { inputs }) => sum + inputs.frames, 0),
     pieces: pieces.length,
-    clipped,
+    unfamiliar: [...unfamiliar],
     serverPeakBytes,
     inputs: pieces.map(({ inputs }) => inputs),
     scores,

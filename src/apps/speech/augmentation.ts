@@ -2,6 +2,8 @@
 import { SeededGenerator } from '../../nn/index.ts';
 import { resample } from '../../speech/index.ts';
 import type { Utterance } from './corpus.ts';
+import { randomChannel } from './degradation.ts';
+import { evenRate } from './synthetic-voices.ts';
 
 /** The utterance `factor` times as fast; 0.9 and 1.1 are usual. */
 export function perturbSpeed(utterance: Utterance, factor: number, rate: number): Utterance {
@@ -10,6 +12,19 @@ export function perturbSpeed(utterance: Utterance, factor: number, rate: number)
     ...utterance,
     id: `${utterance.id}*${factor}`,
     samples: () => resample(utterance.samples(), Math.round(rate * factor), rate),
+  };
+}
+
+/** The utterance about `factor` times as fast through a random recording channel, which the seed decides. */
+export function throughChannel(utterance: Utterance, factor: number, rate: number, seed: number): Utterance {
+  return {
+    ...utterance,
+    id: `${utterance.id}~${seed}`,
+    samples: () => {
+      const generator = new SeededGenerator(seed);
+      const played = resample(utterance.samples(), evenRate(rate * factor), rate);
+      return randomChannel(generator)(played, rate, generator);
+    },
   };
 }
 

@@ -9,11 +9,16 @@ import { DecodingGraph, MEL_FILTERS } from '../../speech/index.ts';
 import { SPEECH_TASKS } from './corpus.ts';
 import type { SpeechTask } from './corpus.ts';
 import { FrontEnd } from './front-end.ts';
+import type { FeatureMethod } from './front-end.ts';
+import { INPUT_FACTS, SCORE_FACTS } from './familiarity.ts';
+import type { FamiliarRanges, Interval } from './familiarity.ts';
 import { DEFAULT_DECODER_SETTINGS, WordDecoder } from './word-decoder.ts';
 import type { DecoderSettings } from './word-decoder.ts';
 
 const MAGIC = 'SRSC';
-const VERSION = 1;
+/** Version 1 has neither a feature method, which was `utterance`, nor ranges. */
+const VERSION = 2;
+const METHODS: readonly FeatureMethod[] = ['utterance', 'speech'];
 const WHAT = 'speech model';
 const GRAPH_BUDGET = 1 << 27;
 const SETTING_NAMES = Object.keys(DEFAULT_DECODER_SETTINGS) as (keyof DecoderSettings)[];
@@ -22,11 +27,14 @@ export interface ClientPart {
   readonly task: SpeechTask;
   readonly frontEnd: FrontEnd;
   readonly decoder: WordDecoder;
+  /** What training data had; absent in files that were written without it. */
+  readonly familiar?: FamiliarRanges;
 }
 
-export function writeClientPart({ task, frontEnd, decoder }: ClientPart): Uint8Array {
+export function writeClientPart({ task, frontEnd, decoder, familiar }: ClientPart): Uint8Array {
   const writer = new ModelWriter(MAGIC, VERSION);
   writer.text(task);
+  writer.text(frontEnd.method);
   writer.u32(frontEnd.rate);
   writer.u32(frontEnd.context.left);
   writer.u32(frontEnd.context.right);
@@ -39,7 +47,22 @@ export function writeClientPart({ task, frontEnd, decoder }: ClientPart): Uint8A
   const graph = decoder.graph.toBytes();
   writer.u32(graph.length);
   writer.raw(graph);
+  for (const intervals of [familiar?.inputs ?? [], familiar?.scores ?? []]) writer.doubles(intervals.flat());
   return writer.finish();
+}
+
+function methodOf(reader: ModelReader): FeatureMethod | undefined {
+  const name = reader.text();
+  return METHODS.find((known) => known === name);
+}
+
+function readFamiliar(reader: ModelReader): FamiliarRanges | undefined {
+  const intervalsOf = (facts: readonly string[]): Interval[] => {
+    const ends = reader.announcedDoubles('ends of ranges', 2 * facts.length);
+    return Array.from({ length: ends.length / 2 }, (_, i) => [ends[2 * i], ends[2 * i + 1]]);
+  };
+  const [inputs, scores] = [intervalsOf(INPUT_FACTS), intervalsOf(SCORE_FACTS)];
+  return inputs.length === 0 || scores.length === 0 ? undefined : { inputs, scores };
 }
 
 /** @throws {DecodeError} on anything that is not such a file, whole and consistent. */
@@ -48,6 +71,8 @@ export function readClientPart(bytes: Uint8Array): ClientPart {
   const name = reader.text();
   const task = SPEECH_TASKS.find((known) => known === name);
   if (task === undefined) throw reader.error('the task is unknown');
+  const method = reader.version === 1 ? 'utterance' : methodOf(reader);
+  if (method === undefined) throw reader.error('the feature method is unknown');
   const rate = reader.count('the sample rate', 96_000);
   const context = {
     left: reader.count('the left context', 50),
@@ -62,12 +87,13 @@ export function readClientPart(bytes: Uint8Array): ClientPart {
   const states = reader.count('the number of states', 4096);
   const logPriors = reader.floats('priors', states);
   const graph = DecodingGraph.fromBytes(reader.bytes(), new ReadBudget(GRAPH_BUDGET));
+  const familiar = reader.version === 1 ? undefined : readFamiliar(reader);
   reader.finish();
   if (graph.inventory.stateCount !== states) throw reader.error('priors and decoding graph disagree');
   try {
-    const frontEnd = new FrontEnd(rate, context, { mean, inverseDeviation });
+    const frontEnd = new FrontEnd(rate, context, { mean, inverseDeviation }, method);
     const decoder = new WordDecoder(graph, logPriors, settings);
-    return { task, frontEnd, decoder };
+    return { task, frontEnd, decoder, ...(familiar === undefined ? {} : { familiar }) };
   } catch (error) {
     if (error instanceof SubrosaError) throw new DecodeError(WHAT, error.message);
     throw error;

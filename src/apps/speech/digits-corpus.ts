@@ -25,6 +25,8 @@ export const DIGITS_RATE = 8000;
 /** How many strings of each part are made. */
 export interface DigitStringCounts {
   readonly train: number;
+  /** Further training strings of one to three digits without pauses, not even at the ends. */
+  readonly tight?: number;
   readonly tuning: number;
   readonly test: number;
 }
@@ -55,16 +57,18 @@ function digitStrings(
   clips: DigitClips,
   count: number,
   seed: number,
+  isTight = false,
 ): Utterance[] {
   if (count === 0) return [];
   const own = recordings.filter((recording) => digitSplit(recording) === name);
   const generator = new SeededGenerator(seed);
   // Training also hears single digits; the reported strings are all of three to seven.
   const minDigits = name === 'train' ? 1 : 3;
-  return drawDigitStrings(own, count, () => generator.uniform(), { minDigits }).map((string, i) => {
+  const options = isTight ? { minDigits, maxDigits: 3, minPause: 0, maxPause: 0.03 } : { minDigits };
+  return drawDigitStrings(own, count, () => generator.uniform(), options).map((string, i) => {
     const noiseSeed = generator.word();
     return {
-      id: `${name}-${i}`,
+      id: `${name}-${isTight ? 'tight-' : ''}${i}`,
       speaker: string.speaker,
       words: string.recordings.map(({ digit }) => DIGIT_LEXICON.words[digit]),
       samples: () => {
@@ -76,21 +80,40 @@ function digitStrings(
   });
 }
 
+function readRecordings(directory: string): { recordings: DigitRecording[]; clips: DigitClips } {
+  const folder = join(directory, 'fsdd');
+  requireData('the digits task', folder);
+  const files = readdirSync(folder).filter((file) => file.endsWith('.wav'));
+  if (files.length === 0) throw new DataError(`${folder} holds no WAV files`);
+  return { recordings: files.sort().map(parseDigitFileName), clips: new DigitClips(folder) };
+}
+
+/** Every recording of a part as it is, one digit each. @throws {DataError} as {@link readDigitsCorpus}. */
+export function singleDigits(directory: string, name: Split): Utterance[] {
+  const { recordings, clips } = readRecordings(directory);
+  return recordings
+    .filter((recording) => digitSplit(recording) === name)
+    .map(({ file, speaker, digit }) => ({
+      id: file,
+      speaker,
+      words: [DIGIT_LEXICON.words[digit]],
+      samples: () => clips.samples(file),
+    }));
+}
+
 /**
  * Reads `DIR/fsdd` and joins recordings into strings; the same seed gives the same strings.
  * @throws {DataError} when the folder is missing or holds other files than recordings.
  */
 export function readDigitsCorpus(directory: string, counts: DigitStringCounts, seed: number): SpeechCorpus {
-  const folder = join(directory, 'fsdd');
-  requireData('the digits task', folder);
-  const files = readdirSync(folder).filter((file) => file.endsWith('.wav'));
-  if (files.length === 0) throw new DataError(`${folder} holds no WAV files`);
-  const recordings = files.sort().map(parseDigitFileName);
-  const clips = new DigitClips(folder);
+  const { recordings, clips } = readRecordings(directory);
   return {
     task: 'digits',
     rate: DIGITS_RATE,
-    train: digitStrings('train', recordings, clips, counts.train, seed),
+    train: [
+      ...digitStrings('train', recordings, clips, counts.train, seed),
+      ...digitStrings('train', recordings, clips, counts.tight ?? 0, seed + 3, true),
+    ],
     tuning: digitStrings('validation', recordings, clips, counts.tuning, seed + 1),
     test: digitStrings('test', recordings, clips, counts.test, seed + 2),
   };

@@ -122,7 +122,7 @@ export class SpeechModel {
     return new PolynomialRunner(this.polynomial(name), this.#multiply).run(inputs);
   }
 
-  /** [frames, inputs], normalised and clipped. @throws {AudioError} on audio that cannot be used. */
+  /** [frames, inputs] of what is spoken, normalised and bounded. @throws {AudioError} on audio that cannot be used. */
   features(audio: Audio): NetworkInputs {
     return this.client.frontEnd.inputsOf(audio);
   }

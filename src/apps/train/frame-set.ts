@@ -4,7 +4,8 @@ import { SeededGenerator } from '../../nn/index.ts';
 import type { Examples } from '../../nn/index.ts';
 import { ContextWindow } from '../../speech/index.ts';
 import type { ContextShape, FeatureMatrix, InputNormalization } from '../../speech/index.ts';
-import { CLIP } from '../speech/front-end.ts';
+import { boundInput } from '../speech/front-end.ts';
+import type { FeatureMethod } from '../speech/front-end.ts';
 import { InputPerturbation } from './input-perturbation.ts';
 import type { PerturbationRanges } from './input-perturbation.ts';
 
@@ -13,6 +14,7 @@ export class FrameSet {
   readonly features: readonly FeatureMatrix[];
   readonly window: ContextWindow;
   readonly #normalization: InputNormalization;
+  readonly #method: FeatureMethod;
   /** First frame number of every utterance, and the total at the end. */
   readonly #starts: Uint32Array;
   readonly #utterance: Uint32Array;
@@ -24,10 +26,12 @@ export class FrameSet {
     labels: readonly Uint16Array[],
     context: ContextShape,
     normalization: InputNormalization,
+    method: FeatureMethod,
   ) {
     this.features = features;
     this.window = new ContextWindow(context, features[0]?.dim ?? 1);
     this.#normalization = normalization;
+    this.#method = method;
     this.#starts = new Uint32Array(features.length + 1);
     for (const [u, { frames }] of features.entries()) {
       if (labels[u]?.length !== frames)
@@ -100,10 +104,7 @@ export class FrameSet {
     const { mean, inverseDeviation } = this.#normalization;
     for (let d = 0; d < width; d++) inputs[offset + d] = (inputs[offset + d] - mean[d]) * inverseDeviation[d];
     perturbation?.apply(inputs, offset, width);
-    for (let i = offset; i < offset + width; i++) {
-      const value = inputs[i];
-      inputs[i] = value > CLIP ? CLIP : value < -CLIP ? -CLIP : value;
-    }
+    for (let i = offset; i < offset + width; i++) inputs[i] = boundInput(inputs[i], this.#method);
     return this.#labels[frame];
   }
 }

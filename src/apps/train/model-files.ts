@@ -2,8 +2,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MatrixMultiply, PolynomialNetwork, Sequential } from '../../nn/index.ts';
+import { MEL_FILTERS } from '../../speech/index.ts';
 import { writeClientPart } from '../speech/client-part.ts';
+import { conditionRow, digitConditions } from '../speech/conditions.ts';
+import type { ConditionRow } from '../speech/conditions.ts';
 import { evaluateScorer, polynomialScorer, testUtterances } from '../speech/evaluation.ts';
+import { familiarIntervals, inputFacts, LEAST_FRAMES, scoreFacts } from '../speech/familiarity.ts';
+import type { FamiliarRanges } from '../speech/familiarity.ts';
 import type { Machine, Scorer, TestUtterance, WordErrorRow } from '../speech/evaluation.ts';
 import { CLIENT_FILE, FLOAT_FILE } from '../speech/recogniser.ts';
 import { dataOf, formatModelCard } from './model-card.ts';
@@ -41,12 +46,18 @@ export function writeModel(task: TrainedTask, options: WriteOptions): WordErrorR
     networks.set(`polynomial-${kind}-${bits}bit.bin`, task.family(kind).polynomial(bits));
   }
   const files: Record<string, Uint8Array> = {
-    [CLIENT_FILE]: writeClientPart({ task: plan.task, frontEnd, decoder }),
+    [CLIENT_FILE]: writeClientPart({
+      task: plan.task,
+      frontEnd,
+      decoder,
+      familiar: measureFamiliar(task, [...networks.values()], options.multiply),
+    }),
     [FLOAT_FILE]: float.toBytes(),
   };
   for (const [name, network] of networks) files[name] = network.toBytes();
   const written = writeModelFiles(directory, files);
   const results = measureAccuracy(task, options);
+  const conditions = plan.task === 'digits' ? measureConditions(task, float, networks, options) : [];
   const card: ModelCard = {
     task: plan.task,
     command: options.command,
@@ -61,11 +72,56 @@ export function writeModel(task: TrainedTask, options: WriteOptions): WordErrorR
     files: written,
     ranges: Object.fromEntries([...networks].map(([name, { ranges }]) => [name, ranges])),
     results,
+    conditions,
   };
   replaceFileSync(join(directory, 'results.json'), `${JSON.stringify(results, null, 1)}\n`);
   replaceFileSync(join(directory, 'card.json'), `${JSON.stringify(card, null, 1)}\n`);
   replaceFileSync(join(directory, 'card.md'), formatModelCard(card));
   return results;
+}
+
+/** Recordings over which the familiar ranges are measured, copies through bad channels among them. */
+const FAMILIAR_RECORDINGS = 3000;
+
+function measureFamiliar(
+  { features, frontEnd, decoder }: TrainedTask,
+  networks: readonly PolynomialNetwork[],
+  multiply: MatrixMultiply,
+): FamiliarRanges {
+  const scorers = networks.map((network) => polynomialScorer(network, multiply));
+  const step = Math.max(1, features.length / FAMILIAR_RECORDINGS);
+  const inputs: number[][] = [];
+  const scores: number[][] = [];
+  for (let at = 0; at < features.length; at += step) {
+    const matrix = features[Math.floor(at)];
+    if (matrix.frames < LEAST_FRAMES) continue;
+    const each = frontEnd.inputsOfFeatures(matrix);
+    inputs.push(inputFacts(each, MEL_FILTERS));
+    for (const scorer of scorers) scores.push(scoreFacts(scorer(each), decoder.logPriors.length));
+  }
+  return { inputs: familiarIntervals(inputs), scores: familiarIntervals(scores) };
+}
+
+/** Every network that ships, and the float one, under the conditions of the digits task. */
+function measureConditions(
+  { data, decoder, frontEnd }: TrainedTask,
+  float: Sequential,
+  networks: ReadonlyMap<string, PolynomialNetwork>,
+  { multiply, log }: WriteOptions,
+): ConditionRow[] {
+  const { conditions, missing } = digitConditions(data);
+  for (const line of missing) log.note(`not measured: ${line}`);
+  const scorers: [string, Scorer][] = [
+    ['float-dnn', floatScorer(float)],
+    ...[...networks].map(([name, network]): [string, Scorer] => [
+      name.replace(/\.bin$/, ''),
+      polynomialScorer(network, multiply),
+    ]),
+  ];
+  return conditions.map((condition, i) => {
+    log.progress('conditions', i / conditions.length);
+    return conditionRow(condition, frontEnd, decoder, scorers);
+  });
 }
 
 /** One row of the table; `network` is called only when the row is not known from an earlier run. */

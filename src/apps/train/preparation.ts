@@ -2,7 +2,6 @@
 import { SeededGenerator } from '../../nn/index.ts';
 import {
   DIGIT_LEXICON,
-  logMelFeatures,
   NormalizationStatistics,
   networkInput,
   parseLexicon,
@@ -10,11 +9,20 @@ import {
   trainAligner,
 } from '../../speech/index.ts';
 import type { FeatureMatrix, InputNormalization, Lexicon } from '../../speech/index.ts';
-import { addNoise, perturbSpeed } from '../speech/augmentation.ts';
+import { addNoise, perturbSpeed, throughChannel } from '../speech/augmentation.ts';
 import type { SpeechCorpus, Utterance } from '../speech/corpus.ts';
 import { readDigitsCorpus } from '../speech/digits-corpus.ts';
 import { readLexiconText, readSentencesCorpus } from '../speech/sentences-corpus.ts';
-import { canSynthesise, synthesiseUtterances } from '../speech/synthetic-voices.ts';
+import { featuresOfSamples } from '../speech/front-end.ts';
+import type { FeatureMethod } from '../speech/front-end.ts';
+import {
+  BASIC_VOICES,
+  canSynthesise,
+  evenRate,
+  synthesiseUtterances,
+  TRAINING_VOICES,
+} from '../speech/synthetic-voices.ts';
+import type { SyntheticVoice } from '../speech/synthetic-voices.ts';
 import type { TaskPlan } from './task-plan.ts';
 import type { TrainingLog } from './training-log.ts';
 
@@ -50,14 +58,11 @@ export function trainingUtterances(
 ): { plain: Utterance[]; perturbed: PerturbedUtterance[] } {
   const generator = new SeededGenerator(plan.seed + 100);
   const plain = [...corpus.train];
-  if (plan.synthetic > 0 && !canSynthesise()) {
-    log.note(
-      'espeak-ng is not installed: training without synthetic voices; synthesised demo recordings may suffer',
-    );
-  } else if (plan.synthetic > 0) {
-    log.note(`synthesising ${plan.synthetic} utterances with espeak-ng`);
+  const voices = plan.synthetic > 0 ? availableVoices(plan, log) : [];
+  if (voices.length > 0) {
+    log.note(`synthesising ${plan.synthetic} utterances`);
     const texts = Array.from({ length: plan.synthetic }, () => syntheticText(plan, corpus, generator));
-    plain.push(...synthesiseUtterances(texts, corpus.rate, plan.style, plan.seed + 200));
+    plain.push(...synthesiseUtterances(texts, corpus.rate, plan.style, plan.seed + 200, voices));
   }
   const perturbed: PerturbedUtterance[] = [];
   for (const [of, original] of plain.entries()) {
@@ -67,23 +72,41 @@ export function trainingUtterances(
     for (const factor of plan.speeds) {
       perturbed.push({ utterance: perturbSpeed(original, factor, corpus.rate), of, factor });
     }
+    for (let copy = 0; copy < plan.channels.copies; copy++) {
+      const factor =
+        evenRate(corpus.rate * (1 + plan.channels.speed * (2 * generator.uniform() - 1))) / corpus.rate;
+      const utterance = throughChannel(original, factor, corpus.rate, generator.word());
+      perturbed.push({ utterance, of, factor });
+    }
   }
   return { plain, perturbed };
 }
 
+/** The voices of the plan whose synthesisers are installed; says which are not. */
+function availableVoices(plan: TaskPlan, log: TrainingLog): SyntheticVoice[] {
+  const wanted = plan.voices === 'many' ? TRAINING_VOICES : BASIC_VOICES;
+  const missing = [...new Set(wanted.map(({ engine }) => engine))].filter((engine) => !canSynthesise(engine));
+  for (const engine of missing) {
+    log.note(`${engine} is not installed: training without its voices; synthesised recordings may suffer`);
+  }
+  return wanted.filter(({ engine }) => !missing.includes(engine));
+}
+
 function syntheticText(plan: TaskPlan, corpus: SpeechCorpus, generator: SeededGenerator): readonly string[] {
   if (plan.task === 'sentences') return corpus.train[generator.below(corpus.train.length)].words;
-  return Array.from({ length: 3 + generator.below(5) }, () => DIGIT_LEXICON.words[generator.below(10)]);
+  return Array.from({ length: 1 + generator.below(7) }, () => DIGIT_LEXICON.words[generator.below(10)]);
 }
 
 export function featuresOf(
   utterances: readonly Utterance[],
   rate: number,
+  method: FeatureMethod,
   log: TrainingLog,
 ): FeatureMatrix[] {
   return utterances.map((utterance, i) => {
     if (i % 20 === 0) log.progress('features', i / utterances.length);
-    return logMelFeatures(utterance.samples(), rate);
+    if (i % 1000 === 0) log.note(`features of ${i} of ${utterances.length} utterances`);
+    return featuresOfSamples(utterance.samples(), rate, method);
   });
 }
 

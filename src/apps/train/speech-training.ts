@@ -45,6 +45,10 @@ export interface TrainedTask {
   readonly decoder: WordDecoder;
   readonly trainingFrames: number;
   readonly trainingUtterances: number;
+  /** Where the data came from, for the measurements of the card. */
+  readonly data: string;
+  /** Log-mels of every training utterance and copy. */
+  readonly features: readonly FeatureMatrix[];
   family(kind: NetworkKind): NetworkFamily;
 }
 
@@ -79,7 +83,7 @@ export async function trainTask(settings: TrainingSettings): Promise<TrainedTask
   const material = gatherMaterial(plan, corpus, lexicon, log);
   const inventory = new StateInventory(lexicon, plan.units, plan.statesPerUnit);
   const normalization = measureNormalization(material.features, plan);
-  const frontEnd = new FrontEnd(corpus.rate, plan.context, normalization);
+  const frontEnd = new FrontEnd(corpus.rate, plan.context, normalization, plan.method);
 
   const first = storedAlignments(join(work, 'first.alignment'), material.features.length, () =>
     alignFirst(plan, inventory, material.features, material.words, log),
@@ -129,12 +133,15 @@ export async function trainTask(settings: TrainingSettings): Promise<TrainedTask
     family,
     trainingFrames: frames.frames,
     trainingUtterances: frames.features.length,
+    data: settings.data,
+    features: frames.features,
   };
 }
 
 function gatherMaterial(plan: TaskPlan, corpus: SpeechCorpus, lexicon: Lexicon, log: TrainingLog): Material {
   const { plain, perturbed } = trainingUtterances(plan, corpus, log);
-  const all = featuresOf([...plain, ...perturbed.map(({ utterance }) => utterance)], corpus.rate, log);
+  const utterances = [...plain, ...perturbed.map(({ utterance }) => utterance)];
+  const all = featuresOf(utterances, corpus.rate, plan.method, log);
   return {
     features: all.slice(0, plain.length),
     words: plain.map(({ words }) => lexicon.indicesOf(words)),
@@ -158,7 +165,7 @@ function frameSet(plan: TaskPlan, material: Material, alignments: Alignments, fr
     labels.push(stretchLabels(states, copy.factor, copy.features.frames));
   }
   if (features.length === 0) throw new DataError('no training utterance could be aligned with its words');
-  return new FrameSet(features, labels, plan.context, frontEnd.normalization);
+  return new FrameSet(features, labels, plan.context, frontEnd.normalization, frontEnd.method);
 }
 
 /** States by the trained network in place of the Gaussian mixtures; an utterance without a path is left out. */

@@ -4,6 +4,7 @@ import type { ContextShape, UnitKind } from '../../speech/index.ts';
 import { CORPUS_SEED, TEST_STRINGS } from '../speech/evaluation.ts';
 import type { DigitStringCounts } from '../speech/digits-corpus.ts';
 import type { SpeechTask } from '../speech/corpus.ts';
+import type { FeatureMethod } from '../speech/front-end.ts';
 import type { PerturbationRanges } from './input-perturbation.ts';
 import type { SyntheticStyle } from '../speech/synthetic-voices.ts';
 
@@ -37,13 +38,18 @@ export interface TaskPlan {
   readonly sizes: TopologySizes;
   /** Digit strings to make; unused for sentences. */
   readonly strings: DigitStringCounts;
-  /** Utterances by synthetic voices, and how these speak. */
+  /** How features become inputs. */
+  readonly method: FeatureMethod;
+  /** Utterances by synthetic voices, which of them, and how these speak. */
   readonly synthetic: number;
+  readonly voices: 'basic' | 'many';
   readonly style: SyntheticStyle;
   /** Speed factors of additional copies of the training set. */
   readonly speeds: readonly number[];
   /** Share of the training set that also comes as a noisy copy. */
   readonly noisy: number;
+  /** Copies of every utterance through random recording channels, and how far their speed varies. */
+  readonly channels: { readonly copies: number; readonly speed: number };
   /** Perturbation of inputs while training; none when absent. */
   readonly perturbation?: PerturbationRanges;
   /** Utterances that the Gaussian mixtures of the first alignment are trained on. */
@@ -70,17 +76,22 @@ const DIGITS: TaskPlan = {
   units: 'word',
   statesPerUnit: 3,
   sizes: { dense: [256, 256, 256], filters: 16, convDense: [256, 256] },
-  strings: { train: 1500, tuning: 150, test: TEST_STRINGS },
-  synthetic: 500,
-  style: { speed: [110, 180], gap: [0, 22] },
-  speeds: [0.9, 1.1],
-  noisy: 0.5,
-  alignerUtterances: 1000,
+  strings: { train: 1000, tight: 500, tuning: 150, test: TEST_STRINGS },
+  method: 'speech',
+  synthetic: 1200,
+  voices: 'many',
+  style: { speed: [105, 190], gap: [0, 22], playback: 0.15 },
+  speeds: [],
+  noisy: 0,
+  channels: { copies: 2, speed: 0.12 },
+  perturbation: { warp: 0.08, mask: 4, noise: 0.15 },
+  alignerUtterances: 600,
   silenceShare: 0.4,
   framesPerEpoch: 300_000,
   epochs: { dnn: DIGIT_EPOCHS, cnn: DIGIT_EPOCHS },
   fineTuningRate: { dnn: 3e-3, cnn: 3e-3 },
-  teacherShare: { dnn: 0, cnn: 0 },
+  // The labels of a noisy copy are those of its original; what the float network makes of it is the better target.
+  teacherShare: { dnn: 0.5, cnn: 0.5 },
 };
 
 const SENTENCES: TaskPlan = {
@@ -91,10 +102,13 @@ const SENTENCES: TaskPlan = {
   statesPerUnit: 3,
   sizes: { dense: [512, 512, 512], filters: 24, convDense: [384, 384] },
   strings: { train: 0, tuning: 0, test: 0 },
+  method: 'utterance',
   synthetic: 300,
+  voices: 'basic',
   style: { speed: [105, 150], gap: [0, 6] },
   speeds: [0.9, 1.1],
   noisy: 0.2,
+  channels: { copies: 0, speed: 0 },
   perturbation: { warp: 0.12, mask: 8, noise: 0.2 },
   alignerUtterances: 1200,
   silenceShare: 0.3,
@@ -123,6 +137,7 @@ export function planFor(task: SpeechTask, quick = false): TaskPlan {
     synthetic: 0,
     speeds: [],
     noisy: 0,
+    channels: { copies: 0, speed: 0 },
     alignerUtterances: 60,
     framesPerEpoch: 20_000,
     epochs: { dnn: QUICK_EPOCHS, cnn: QUICK_EPOCHS },
@@ -132,8 +147,8 @@ export function planFor(task: SpeechTask, quick = false): TaskPlan {
 
 const RELU: LayerSpec = { kind: 'relu' };
 
-/** The learned quadratic; inputs are normalised, so beyond six deviations something is wrong and is penalised. */
-const QUADRATIC: LayerSpec = { kind: 'quadratic', bound: 6, penalty: 0.01 };
+/** The learned quadratic; its inputs have unit variance, and beyond five deviations, where it grows fast, they are penalised. */
+const QUADRATIC: LayerSpec = { kind: 'quadratic', bound: 5, penalty: 0.02 };
 
 function layerSpecs(
   kind: NetworkKind,

@@ -68,7 +68,7 @@ describe('front end', () => {
   });
 
   it('resamples other rates to its own', () => {
-    const samples = new Float32Array(16_000).map((_, i) => Math.sin(i / 20));
+    const samples = new Float32Array(16_000).map((_, i) => Math.sin(i / 20) * Math.sin(i / 500) ** 2);
     expect(frontEnd.inputsOf({ samples, rate: 16_000 }).frames).toBe(98);
   });
 });
@@ -121,7 +121,10 @@ describe('speech model on disk', () => {
   it('computes features and decodes', async () => {
     writeFileSync(join(directory, `${DEFAULT_POLYNOMIAL}.bin`), toyNetwork(inventory.stateCount).toBytes());
     const model = await SpeechModel.load(directory, plainMatrixMultiply);
-    expect(model.features({ samples: noise(1, 2), rate: RATE }).frames).toBe(98);
+    const syllables = noise(1, 2).map((sample, i) => sample * Math.sin(i / 250) ** 2);
+    expect(model.features({ samples: syllables, rate: RATE }).frames).toBe(98);
+    // What has no speech in it is cut to half a second.
+    expect(model.features({ samples: noise(1, 2), rate: RATE }).frames).toBe(48);
     for (let word = 0; word < 10; word++) {
       const { logits, frames } = spoken(word, model.outputs);
       expect(model.decode(logits, frames).words).toEqual([DIGIT_LEXICON.words[word]]);

@@ -42,7 +42,7 @@ function toyFrames(): FrameSet {
     mean: new Float32Array(inputs),
     inverseDeviation: new Float32Array(inputs).fill(1),
   };
-  return new FrameSet(features, labels, context, normalization);
+  return new FrameSet(features, labels, context, normalization, 'utterance');
 }
 
 const frames = toyFrames();
