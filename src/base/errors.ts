@@ -11,6 +11,9 @@ export type ErrorCode =
   | 'level-exhausted'
   | 'noise-budget'
   | 'scale-mismatch'
+  | 'overflow'
+  | 'precision'
+  | 'type'
   | 'missing-key'
   | 'shape'
   | 'range'
@@ -91,14 +94,51 @@ export class NoiseBudgetError extends SubrosaError<{ op: string; level: number; 
 export class ScaleMismatchError extends SubrosaError<{ op: string; left: number; right: number }> {
   readonly code = 'scale-mismatch';
   constructor(op: string, left: number, right: number) {
+    const [a, b] = distinctDigits(Math.log2(left), Math.log2(right));
     super(
-      `${op} needs equal scales but got 2^${Math.log2(left).toFixed(3)} and 2^${Math.log2(right).toFixed(3)}`,
-      {
-        op,
-        left,
-        right,
-      },
+      `${op} needs equal scales but got 2^${a} and 2^${b}; evaluator.align(a, b) brings two ciphertexts to one level and scale, ` +
+        'a plaintext is encoded with { level, scale } of the ciphertext',
+      { op, left, right },
     );
+  }
+}
+
+/** Both with as many digits as it takes to tell them apart, three at least. */
+function distinctDigits(a: number, b: number): [string, string] {
+  let digits = 3;
+  while (digits < 12 && a.toFixed(digits) === b.toFixed(digits)) digits++;
+  return [a.toFixed(digits), b.toFixed(digits)];
+}
+
+/** Values up to the bound that the operands carry would wrap around the modulus; nothing wrong was computed. */
+export class MessageOverflowError extends SubrosaError<{ op: string; level: number; missingBits: number }> {
+  readonly code = 'overflow';
+  constructor(op: string, level: number, missingBits: number) {
+    super(
+      `the result of ${op} at level ${level} needs ${missingBits} more bit(s) of modulus than there are: rescale products before the ` +
+        'next one, work at a higher level or with smaller values, or declare what you know of the values (evaluator.declareMaxAbs)',
+      { op, level, missingBits },
+    );
+  }
+}
+
+/** The rounding of a rescaling would be larger than every value; nothing wrong was computed. */
+export class PrecisionLostError extends SubrosaError<{ op: string; scaleBits: number; neededBits: number }> {
+  readonly code = 'precision';
+  constructor(op: string, scaleBits: number, neededBits: number) {
+    super(
+      `${op} would leave a scale of 2^${scaleBits.toFixed(1)}, where its rounding is larger than the values; 2^${neededBits.toFixed(1)} ` +
+        'is the least: rescale once after each product, not more often',
+      { op, scaleBits, neededBits },
+    );
+  }
+}
+
+/** An argument of another kind than the method takes, a mistake that TypeScript would have found. */
+export class ArgumentTypeError extends SubrosaError<{ what: string; needed: string; got: string }> {
+  readonly code = 'type';
+  constructor(what: string, needed: string, got: string) {
+    super(`${what} must be ${needed} but is ${got}`, { what, needed, got });
   }
 }
 

@@ -150,7 +150,10 @@ export class EncryptedMachine implements Disposable {
     const mods = this.#context.qMods(level);
     const name = `layer ${linear.layer + 1}`;
     const count = prepared.outputs;
-    const out = allocateCiphertext(run.arena, input, { count, ...resultOf(linear, square) });
+    // What the plan keeps its margin to: no bound of the operations, which nothing trained would fit under.
+    const { trained } = this.program.report.bounds[linear.layer]!;
+    const maxAbs = square === undefined ? trained : trained ** 2;
+    const out = allocateCiphertext(run.arena, input, { count, ...resultOf(linear, square), maxAbs });
     const largest = Math.max(...prepared.tiles.map((tile) => tile.count));
     const scratch =
       square === undefined

@@ -117,6 +117,7 @@ describe.each(openUserKernels())('the $name kernel ($reason)', ({ kernel, reason
     const ct = secretly.encrypt(plain);
     const open = publicly.encrypt(plain);
     const low = context.evaluator(keys, held).dropTo(ct, 1);
+    const odd = secretly.encrypt(context.encoder(held).encode(values, { scale: 3 * ct.scale }));
     const batch = secretly.encryptBatch([plain, plain]);
     const three = context.evaluator(keys, held).mulLazy(ct, ct);
     using weights = faults.kernel.prepareGemm(Int32Array.of(1, -2), 1, 2);
@@ -141,7 +142,9 @@ describe.each(openUserKernels())('the $name kernel ($reason)', ({ kernel, reason
       mulConstant: (arena) => context.evaluator(keys, arena).mulConstant(ct, 3),
       mulMonomial: (arena) => context.evaluator(keys, arena).mulMonomial(ct, 5),
       relinearize: (arena) => context.evaluator(keys, arena).relinearize(three),
-      rescale: (arena) => context.evaluator(keys, arena).rescale(ct),
+      rescale: (arena) => context.evaluator(keys, arena).rescale(three),
+      align: (arena) => context.evaluator(keys, arena).align(ct, odd),
+      declareMaxAbs: (arena) => context.evaluator(keys, arena).declareMaxAbs(ct, 0.5),
       square: (arena) => context.evaluator(keys, arena).squareRelinearizeRescale(batch),
       'fused product': (arena) => context.evaluator(keys, arena).multiplyRelinearizeRescale(ct, low),
       rotate: (arena) => context.evaluator(keys, arena).rotate(batch, 1),

@@ -11,19 +11,25 @@ import { readRounded, writeRounded } from '../rlwe/rounded-wire.ts';
 import { RlweCiphertexts, type RlweFacts } from '../rlwe/ciphertext.ts';
 import type { CkksContext } from './context.ts';
 import { SCALE_CODEC } from './ciphertext-wire.ts';
+import { DEFAULT_MAX_ABS } from './message-bound.ts';
 
 /** What every ciphertext of a batch shares. */
 export interface CiphertextFacts extends RlweFacts<CkksContext> {
   readonly scale: number;
+  /** Of every slot, noise included: see message-bound.ts. Default {@link DEFAULT_MAX_ABS}. */
+  readonly maxAbs?: number;
 }
 
 export class CiphertextBatch extends RlweCiphertexts<CkksContext> {
   readonly scale: Scale;
+  /** No slot is above it, noise included. Not on the wire, where it would tell of the message. */
+  readonly maxAbs: number;
 
   /** Takes ownership of `words` (or borrows them, when they are a `sub` of another's). */
   constructor(words: Words, facts: CiphertextFacts) {
     super(words, facts);
     this.scale = facts.scale as Scale;
+    this.maxAbs = facts.maxAbs ?? DEFAULT_MAX_ABS;
   }
 
   /** Ciphertext `index` as a view: valid while the batch lives, owns nothing. @throws {OutOfRangeError} */
@@ -37,8 +43,8 @@ export class CiphertextBatch extends RlweCiphertexts<CkksContext> {
   }
 
   override get facts(): CiphertextFacts {
-    const { context, count, parts, level, scale } = this;
-    return { context, count, parts, level, scale };
+    const { context, count, parts, level, scale, maxAbs } = this;
+    return { context, count, parts, level, scale, maxAbs };
   }
 
   /** Header, facts, then the seed and the first parts when seeded, else all parts; residues packed to their primes. */

@@ -3,6 +3,7 @@ import { CanonicalEmbedding } from '../../kernel/canonical-embedding.ts';
 import type { Arena } from '../../ring/arena.ts';
 import { type ContextOptions, openContext, RlweContext } from '../rlwe/context.ts';
 import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
+import { type ModulusBits, modulusBits } from '../rlwe/noise-bound.ts';
 import { KeyGenerator } from '../rlwe/key-generator.ts';
 import type { PublicKey } from '../rlwe/public-key.ts';
 import type { SecretKey } from '../rlwe/secret-key.ts';
@@ -13,6 +14,8 @@ import { CkksEvaluator } from './evaluator.ts';
 import type { CkksParams } from './params.ts';
 
 export class CkksContext extends RlweContext<CkksParams> {
+  /** The parameters as the bounds need them. */
+  readonly modulusBits: ModulusBits = modulusBits(this.params);
   #embeddings = new Map<number, CanonicalEmbedding>();
 
   /** @throws {KernelError} when no kernel can be loaded. */

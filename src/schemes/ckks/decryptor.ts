@@ -23,7 +23,7 @@ export class CkksDecryptor extends RlweDecryptor<
   protected override decryptAt(batch: CiphertextBatch, index: number): CkksPlaintext {
     return this.arena.make(batch.polyWords, (m) => {
       innerProductInto(m, batch, index, this.key);
-      return new CkksPlaintext(this.context, m, batch.level, batch.scale);
+      return new CkksPlaintext(this.context, m, batch);
     });
   }
 }

@@ -3,6 +3,7 @@
  *
  * Noise of encoding: each coefficient is rounded to an integer, variance 1/12; in a slot, standard deviation sqrt(N/12) / Delta.
  */
+import { kindOf } from '../../base/arguments.ts';
 import { LimitError, OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import { roundTiesToEven } from '../../kernel/canonical-embedding.ts';
 import type { Words } from '../../kernel/kernel.ts';
@@ -10,6 +11,8 @@ import type { Arena } from '../../ring/arena.ts';
 import { giantSteps } from '../rlwe/giant-steps.ts';
 import type { CkksContext } from './context.ts';
 import { LinearTransform } from './linear-transform.ts';
+import { encodingBits } from '../rlwe/noise-bound.ts';
+import { boundOf } from './message-bound.ts';
 import { CkksPlaintext } from './plaintext.ts';
 
 export interface EncodeOptions {
@@ -107,8 +110,10 @@ export class CkksEncoder {
         this.#coefficients[i] = rounded;
         fits = fits && Math.abs(rounded) < target.bound;
       }
-      this.#assertFits(fits, target);
-      return this.#plaintext(target);
+      this.#assertFits(fits, target, [coefficients]);
+      let sum = 0;
+      for (let i = 0; i < n; i++) sum += Math.abs(this.#coefficients[i]!);
+      return this.#plaintext(target, sum / target.scale);
     } finally {
       this.#coefficients.fill(0);
     }
@@ -195,6 +200,7 @@ export class CkksEncoder {
     );
     const mods = [...context.qMods(target.level), ...context.pMods];
     const each = mods.length * n;
+    const rows = new Float64Array(slots);
     return this.#arena.make(values.size * each, (words) => {
       let at = 0;
       for (const { step: giant, babies } of giants) {
@@ -204,12 +210,17 @@ export class CkksEncoder {
             throw new ShapeError('a diagonal', `at most ${slots}`, diagonal.length);
           // The giant rotation moves the weights, too: they are moved back beforehand.
           const moved = new Float64Array(slots);
-          diagonal.forEach((value, j) => (moved[(j + giant) % slots] = value));
+          diagonal.forEach((value, j) => {
+            moved[(j + giant) % slots] = value;
+            rows[j] = rows[j]! + Math.abs(value);
+          });
           const to = words.sub(each * at++, each);
           this.#embedInto([moved], [], slots, target, () => this.#transformInto(to, mods));
         }
       }
-      return new LinearTransform(words, { context, level: target.level, scale: target.scale, giants });
+      const { level, scale } = target;
+      const rowNorm = largest(rows) + (values.size * 2 ** encodingBits(n)) / scale;
+      return new LinearTransform(words, { context, level, scale, rowNorm, giants });
     });
   }
 
@@ -235,7 +246,8 @@ export class CkksEncoder {
     ])
       if (length > slots) throw new ShapeError(what, `at most ${slots}`, length);
     const target = this.#target(options);
-    return this.#embedInto(vectors, imaginary, slots, target, () => this.#plaintext(target));
+    const bound = vectors.reduce((sum, values) => sum + largest(values), 0) + largest(imaginary);
+    return this.#embedInto(vectors, imaginary, slots, target, () => this.#plaintext(target, bound));
   }
 
   /** What `use` makes of the rounded coefficients, which are gone afterwards. */
@@ -257,7 +269,7 @@ export class CkksEncoder {
         const factor = target.scale / slots;
         fits = kernel.embed(embedding, re, im, this.#coefficients, i, factor, target.bound) && fits;
       });
-      this.#assertFits(fits, target);
+      this.#assertFits(fits, target, [...vectors, imaginary]);
       return use();
     } finally {
       for (const secret of [re, im, this.#coefficients]) secret.fill(0);
@@ -273,8 +285,9 @@ export class CkksEncoder {
     return { level, scale, bound: 2 ** Math.min(99, params.logQAt(level) - 1) };
   }
 
-  #assertFits(fits: boolean, { bound }: EncodingTarget): void {
+  #assertFits(fits: boolean, { bound }: EncodingTarget, given: readonly ArrayLike<number>[]): void {
     if (fits) return;
+    for (const values of given) assertFiniteValues(values);
     const needed = `below 2^${Math.log2(bound).toFixed(1)}`;
     throw new OutOfRangeError('every coefficient times scale', needed, 'larger');
   }
@@ -286,12 +299,26 @@ export class CkksEncoder {
   }
 
   /** The plaintext with the rounded coefficients at hand. */
-  #plaintext({ level, scale }: EncodingTarget): CkksPlaintext {
+  #plaintext({ level, scale }: EncodingTarget, largestSlot: number): CkksPlaintext {
     const context = this.#context;
     const mods = context.qMods(level);
+    const maxAbs = boundOf(largestSlot) + 2 ** encodingBits(context.params.n) / scale;
     return this.#arena.make(mods.length * context.params.n, (words) => {
       this.#transformInto(words, mods);
-      return new CkksPlaintext(context, words, level, scale);
+      return new CkksPlaintext(context, words, { level, scale, maxAbs });
     });
   }
+}
+
+/** The same work whatever the values. */
+function largest(values: ArrayLike<number>): number {
+  let max = 0;
+  for (let i = 0; i < values.length; i++) max = Math.max(max, Math.abs(values[i]!));
+  return max;
+}
+
+function assertFiniteValues(values: ArrayLike<number>): void {
+  for (let i = 0; i < values.length; i++)
+    if (!Number.isFinite(values[i]))
+      throw new OutOfRangeError(`value ${i}`, 'a finite number', kindOf(values[i]));
 }

@@ -3,6 +3,7 @@ import { InvalidParamsError, ShapeError } from '../../base/errors.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import type { Arena } from '../../ring/arena.ts';
 import { ciphertextWords } from '../rlwe/ciphertext.ts';
+import { publicKeyErrorBits } from '../rlwe/noise-bound.ts';
 import type { PublicKey } from '../rlwe/public-key.ts';
 import { SecretKey } from '../rlwe/secret-key.ts';
 import { ZeroEncryption } from '../rlwe/zero-encryption.ts';
@@ -50,7 +51,9 @@ export class CkksEncryptor implements Disposable {
     const context = this.#context;
     context.assertLevel(at.level);
     const mods = context.qMods(at.level);
-    const facts = { context, count, parts: 2, level: at.level, scale: at.scale };
+    // Nothing but noise. The flooding enters by its largest coefficient: what it is added to is returned, not computed with.
+    const maxAbs = (2 ** publicKeyErrorBits(context.params.n) + 2 ** (at.floodBits ?? -Infinity)) / at.scale;
+    const facts = { context, count, parts: 2, level: at.level, scale: at.scale, maxAbs };
     return this.#arena.make(ciphertextWords(facts), (words) => {
       this.#zeros.fill(words, mods);
       if (at.floodBits !== undefined) this.#zeros.flood(words, at.floodBits, mods);
@@ -75,7 +78,9 @@ export class CkksEncryptor implements Disposable {
     const mods = context.qMods(level);
     const poly = mods.length * context.params.n;
     const count = plaintexts.length;
-    const facts = { context, count, parts: 2, level, scale };
+    const noise = 2 ** publicKeyErrorBits(context.params.n) / scale;
+    const maxAbs = Math.max(...plaintexts.map((plaintext) => plaintext.maxAbs)) + noise;
+    const facts = { context, count, parts: 2, level, scale, maxAbs };
     const { kernel, ring } = context;
     return this.#arena.make(ciphertextWords(facts), (words) => {
       const seed = this.#zeros.fill(words, mods);

@@ -4,7 +4,8 @@
  *
  * Symbols: l level, Delta scale, N ring degree, h = 2N/3 the expected weight of the secret, V a noise variance per coefficient,
  * V_ks that of a key switch. The formulas are functions in ../rlwe/noise.ts. Operands at different levels meet at the lower
- * one, which is free of noise. Scales must agree to 2^-20.
+ * one, which is free of noise. Scales must agree to 2^-20. A result that could wrap around the modulus, by the bound of its values that
+ * message-bound.ts carries along, is not computed: {@link MessageOverflowError}.
  */
 import { LevelExhaustedError, OutOfRangeError, ScaleMismatchError, ShapeError } from '../../base/errors.ts';
 import type { GemmWeights } from '../../kernel/kernel.ts';
@@ -13,12 +14,14 @@ import { allocateCiphertext, ciphertextWords } from '../rlwe/ciphertext.ts';
 import { RlweEvaluator } from '../rlwe/evaluator.ts';
 import { conjugationElement } from '../rlwe/key-plan.ts';
 import { assertTwoParts } from '../rlwe/key-switching.ts';
+import { type Adjustment, planAlignment } from './alignment.ts';
 import { CiphertextBatch, type CiphertextFacts, type CkksCiphertext } from './ciphertext.ts';
 import { constantResidues } from './constant-residues.ts';
 import type { CkksContext } from './context.ts';
 import { linearTransformInto } from '../rlwe/double-hoisting.ts';
 import { expandInterleaved } from './expand-interleaved.ts';
 import type { LinearTransform } from './linear-transform.ts';
+import { assertHeld, assertPrecise, type BoundAt, keySwitchAbs, roundingAbs } from './message-bound.ts';
 import { CkksPlaintext } from './plaintext.ts';
 
 /** Largest relative difference of two scales that counts as rounding. */
@@ -30,7 +33,7 @@ export class CkksEvaluator extends RlweEvaluator<CkksContext, CiphertextBatch, C
    *
    * - level: the lower one. scale: a's (within 2^-20 of b's). noise: V_a + V_b, plus 1/12 for a number. cost: one pass
    *
-   * @throws {ScaleMismatchError} {@link ShapeError} when counts or parts differ. {@link ParamsMismatchError}
+   * @throws {ScaleMismatchError} {@link MessageOverflowError} {@link ShapeError} when counts or parts differ. {@link ParamsMismatchError}
    */
   add<T extends CiphertextBatch>(a: T, b: T | CkksPlaintext | number): T {
     return this.#combine('add', a, b);
@@ -49,22 +52,26 @@ export class CkksEvaluator extends RlweEvaluator<CkksContext, CiphertextBatch, C
    *   plaintext: V_a times the sum of squares of its coefficients
    * - cost: four products per limb and a key switch; two products per limb for a plaintext
    *
-   * @throws {MissingKeyError} {@link ShapeError} {@link ParamsMismatchError}
+   * @throws {MessageOverflowError} {@link MissingKeyError} {@link ShapeError} {@link ParamsMismatchError}
    */
   mul<T extends CiphertextBatch>(a: T, b: T | CkksPlaintext): T {
     if (b instanceof CkksPlaintext) return this.#mulPlaintext(a, b);
     this.keys.relinearizationKey(Math.min(a.level, b.level));
     const lazy = this.mulLazy(a, b);
-    const out = this.relinearize(lazy);
-    lazy[Symbol.dispose]();
-    return out;
+    try {
+      return this.relinearize(lazy);
+    } finally {
+      lazy[Symbol.dispose]();
+    }
   }
 
   /** As {@link mul} for two-part ciphertexts, without relinearisation: three parts, no key. */
   mulLazy<T extends CiphertextBatch>(a: T, b: T): T {
     const level = this.#assertFactors(a, b);
+    const facts = { level, parts: 3, scale: a.scale * b.scale, maxAbs: a.maxAbs * b.maxAbs };
+    this.#assertHeld('mul', facts);
     const [x, y] = [this.#lowered(a, level), this.#lowered(b, level)];
-    const out = allocateCiphertext(this.arena, x, { parts: 3, scale: a.scale * b.scale });
+    const out = allocateCiphertext(this.arena, x, facts);
     this.context.kernel.tensor(this.context.ring.tables, out.words, x.words, y.words, x.mods);
     this.release(x, a);
     this.release(y, b);
@@ -76,13 +83,16 @@ export class CkksEvaluator extends RlweEvaluator<CkksContext, CiphertextBatch, C
    *
    * - level: unchanged. noise: V times the square of the integer. cost: one product per limb and part
    *
-   * @throws {OutOfRangeError} when the weight is not an integer and no scale is given.
+   * @throws {OutOfRangeError} when the weight is not an integer and no scale is given. {@link MessageOverflowError}
    */
   mulConstant<T extends CiphertextBatch>(a: T, weight: number, scale = 1): T {
     this.assertOwn(a);
     if (scale === 1 && !Number.isInteger(weight)) throw new OutOfRangeError('weight', 'an integer', weight);
-    const out = allocateCiphertext(this.arena, a, { scale: a.scale * scale });
     const scalars = constantResidues(this.context.params, weight * scale, a.mods);
+    const maxAbs = (a.maxAbs * Math.abs(Math.round(weight * scale))) / scale;
+    const facts = { level: a.level, scale: a.scale * scale, maxAbs };
+    this.#assertHeld('mulConstant', facts);
+    const out = allocateCiphertext(this.arena, a, facts);
     this.context.kernel.mulScalar(this.context.ring.tables, out.words, a.words, scalars, a.mods);
     return out;
   }
@@ -106,14 +116,14 @@ export class CkksEvaluator extends RlweEvaluator<CkksContext, CiphertextBatch, C
    *
    * - level: l -> l - 1. scale: Delta / q_l. noise: V / q_l^2 + (1 + h)/12 for two parts. cost: one inverse and l forward NTTs per part
    *
-   * @throws {LevelExhaustedError} at level 0.
+   * @throws {LevelExhaustedError} at level 0. {@link PrecisionLostError} when the rounding would be larger than the values.
    */
   rescale<T extends CiphertextBatch>(a: T): T {
     this.assertOwn(a);
     if (a.level === 0) throw new LevelExhaustedError('rescale', 0, 1);
-    const { kernel, ring, params } = this.context;
-    const scale = a.scale / params.q[a.level]!.q;
-    const out = allocateCiphertext(this.arena, a, { level: a.level - 1, scale });
+    const { kernel, ring } = this.context;
+    const facts = this.#rescaled('rescale', a, a.scale, a.maxAbs);
+    const out = allocateCiphertext(this.arena, a, facts);
     kernel.rescale(ring.tables, out.words, a.words, a.mods);
     return out;
   }
@@ -129,11 +139,19 @@ export class CkksEvaluator extends RlweEvaluator<CkksContext, CiphertextBatch, C
   multiplyRelinearizeRescale<T extends CiphertextBatch>(a: T, b: T): T {
     const level = this.#assertFactors(a, b);
     if (level === 0) throw new LevelExhaustedError('multiplyRelinearizeRescale', 0, 1);
-    const { kernel, ring, params } = this.context;
+    const { kernel, ring } = this.context;
     const key = this.keys.relinearizationKey(level);
+    const product = { level, scale: a.scale * b.scale, maxAbs: a.maxAbs * b.maxAbs };
+    product.maxAbs += keySwitchAbs(this.context.modulusBits, product);
+    this.#assertHeld('multiplyRelinearizeRescale', product);
+    const facts = this.#rescaled(
+      'multiplyRelinearizeRescale',
+      { level, parts: 2 },
+      product.scale,
+      product.maxAbs,
+    );
     const [x, y] = [this.#lowered(a, level), this.#lowered(b, level)];
-    const scale = (a.scale * b.scale) / params.q[level]!.q;
-    const out = allocateCiphertext(this.arena, x, { level: level - 1, scale });
+    const out = allocateCiphertext(this.arena, x, facts);
     const shape = this.context.keySwitchShape(level, key.maxLevel);
     kernel.multiplyRelinearizeRescale(ring.tables, out.words, x.words, y.words, key.words(level), shape);
     this.release(x, a);
@@ -144,6 +162,39 @@ export class CkksEvaluator extends RlweEvaluator<CkksContext, CiphertextBatch, C
   /** {@link multiplyRelinearizeRescale} of `a` by itself, which is cheaper. @throws as that. */
   squareRelinearizeRescale<T extends CiphertextBatch>(a: T): T {
     return this.multiplyRelinearizeRescale(a, a);
+  }
+
+  /**
+   * Copies of two ciphertexts at one level and one scale, the same number, so that they can be added: x^2 + x is
+   * `add(...align(rescale(mul(x, x)), x))`. One of them is multiplied by a whole constant c and, unless the scales are far apart,
+   * rescaled; its values are then off by at most 1/(2c) of themselves, below 2^-20 (2^-40 for primes of 40 bits).
+   *
+   * - level: the lower one where the other is above it, one less where both are at the same; unchanged when the scales are equal
+   *   or their ratio is itself c. scale: that of one of them, as it is
+   * - noise: V c^2 / q^2 + (1 + h)/12 of the one that is rescaled. cost: a product per limb and a rescaling of it
+   *
+   * @throws {LevelExhaustedError} when there is no level to rescale into. {@link MessageOverflowError}
+   */
+  align<T extends CiphertextBatch>(a: T, b: T): [a: T, b: T] {
+    this.assertOwn(a, b);
+    const { level, scale, ...plan } = planAlignment(this.context.params, a, b);
+    return [this.#adjusted(a, plan.a, level, scale), this.#adjusted(b, plan.b, level, scale)];
+  }
+
+  /**
+   * A copy of `a` whose slots are promised to be at most `maxAbs` in absolute value: what is known of the values and not of the
+   * operations, as that a sum of many terms is a mean. A broken promise makes wrong values that nothing notices.
+   *
+   * @throws {OutOfRangeError} {@link MessageOverflowError}
+   */
+  declareMaxAbs<T extends CiphertextBatch>(a: T, maxAbs: number): T {
+    this.assertOwn(a);
+    if (!(maxAbs > 0 && maxAbs < Infinity))
+      throw new OutOfRangeError('maxAbs', 'positive and finite', maxAbs);
+    this.#assertHeld('declareMaxAbs', { level: a.level, scale: a.scale, maxAbs });
+    const out = allocateCiphertext(this.arena, a, { maxAbs });
+    copyWords(out.words, a.words);
+    return out;
   }
 
   /** Complex conjugate of the slots; as {@link RlweEvaluator.rotate}. */
@@ -165,9 +216,16 @@ export class CkksEvaluator extends RlweEvaluator<CkksContext, CiphertextBatch, C
     this.assertOwn(a, transform);
     assertTwoParts('a ciphertext to transform', a);
     if (a.level < transform.level) throw new LevelExhaustedError('linearTransform', a.level, transform.level);
-    const x = this.#lowered(a, transform.level);
-    const out = allocateCiphertext(this.arena, x, { scale: a.scale * transform.scale });
-    linearTransformInto(out, x, transform.giantSteps, this.keys);
+    const { level } = transform;
+    const giants = transform.giantSteps;
+    const bits = this.context.modulusBits;
+    const scale = a.scale * transform.scale;
+    const inner = a.maxAbs + keySwitchAbs(bits, { level, scale: a.scale });
+    const maxAbs = inner * transform.rowNorm + giants.length * keySwitchAbs(bits, { level, scale });
+    this.#assertHeld('linearTransform', { level, scale, maxAbs });
+    const x = this.#lowered(a, level);
+    const out = allocateCiphertext(this.arena, x, { scale, maxAbs });
+    linearTransformInto(out, x, giants, this.keys);
     this.release(x, a);
     return out;
   }
@@ -175,6 +233,7 @@ export class CkksEvaluator extends RlweEvaluator<CkksContext, CiphertextBatch, C
   /** Separates interleaved vectors: see {@link expandInterleaved}. */
   expandInterleaved(a: CiphertextBatch, k: number): CiphertextBatch {
     this.assertOwn(a);
+    this.#assertHeld('expandInterleaved', { level: a.level, scale: k * a.scale, maxAbs: a.maxAbs });
     return expandInterleaved(this.context, this.keys, this.arena, a, k);
   }
 
@@ -193,7 +252,10 @@ export class CkksEvaluator extends RlweEvaluator<CkksContext, CiphertextBatch, C
   ): CiphertextBatch {
     this.assertOwn(a);
     const { kernel, ring } = this.context;
-    const facts = { ...a.facts, count: weights.rows, scale: a.scale * (options.weightScale ?? 1) };
+    const weightScale = options.weightScale ?? 1;
+    const maxAbs = (a.maxAbs * weights.cols * weights.maxAbs) / weightScale;
+    const facts = { ...a.facts, count: weights.rows, scale: a.scale * weightScale, maxAbs };
+    this.#assertHeld('gemm', facts);
     const out = this.arena.make(ciphertextWords(facts), (words) => new CiphertextBatch(words, facts));
     kernel.gemm(ring.tables, out.words, weights, a.words, a.parts, a.mods, options.rowIndex);
     return out;
@@ -201,14 +263,20 @@ export class CkksEvaluator extends RlweEvaluator<CkksContext, CiphertextBatch, C
 
   #combine<T extends CiphertextBatch>(op: 'add' | 'sub', a: T, b: T | CkksPlaintext | number): T {
     this.assertOwn(a);
-    if (typeof b === 'number') return this.#addNumber(a, op === 'add' ? b : -b);
+    if (typeof b === 'number') return this.#addNumber(op, a, op === 'add' ? b : -b);
     this.assertOwn(b);
-    if (Math.abs(a.scale - b.scale) > SCALE_TOLERANCE * a.scale)
+    if (!(Math.abs(a.scale - b.scale) <= SCALE_TOLERANCE * a.scale))
       throw new ScaleMismatchError(op, a.scale, b.scale);
+    if (!(b instanceof CkksPlaintext)) {
+      if (a.count !== b.count) throw new ShapeError('the second batch', a.count, b.count);
+      if (a.parts !== b.parts) throw new ShapeError('parts of the second ciphertext', a.parts, b.parts);
+    }
     const { kernel, ring } = this.context;
     const level = Math.min(a.level, b.level);
+    const facts = { level, scale: a.scale, maxAbs: a.maxAbs + b.maxAbs * (1 + SCALE_TOLERANCE) };
+    this.#assertHeld(op, facts);
     const x = this.#lowered(a, level);
-    const out = allocateCiphertext(this.arena, x);
+    const out = allocateCiphertext(this.arena, x, facts);
     if (b instanceof CkksPlaintext) {
       const m = b.polynomial.words.sub(0, x.polyWords);
       copyWords(out.words, x.words);
@@ -217,8 +285,6 @@ export class CkksEvaluator extends RlweEvaluator<CkksContext, CiphertextBatch, C
         kernel[op](ring.tables, c0, c0, m, x.mods);
       }
     } else {
-      if (a.count !== b.count) throw new ShapeError('the second batch', a.count, b.count);
-      if (a.parts !== b.parts) throw new ShapeError('parts of the second ciphertext', a.parts, b.parts);
       const y = this.#lowered(b, level);
       kernel[op](ring.tables, out.words, x.words, y.words, x.mods);
       this.release(y, b);
@@ -227,10 +293,14 @@ export class CkksEvaluator extends RlweEvaluator<CkksContext, CiphertextBatch, C
     return out;
   }
 
-  #addNumber<T extends CiphertextBatch>(a: T, value: number): T {
+  #addNumber<T extends CiphertextBatch>(op: string, a: T, value: number): T {
     const { kernel, ring } = this.context;
-    const out = this.copyAt(a, a.level);
     const scalars = constantResidues(this.context.params, value * a.scale, a.mods);
+    const { level, scale } = a;
+    const facts = { level, scale, maxAbs: a.maxAbs + Math.abs(value) + 1 / scale };
+    this.#assertHeld(op, facts);
+    const out = allocateCiphertext(this.arena, a, facts);
+    copyWords(out.words, a.words);
     for (let i = 0; i < a.count; i++) {
       const c0 = out.part(i, 0).words;
       kernel.addScalar(ring.tables, c0, c0, scalars, a.mods);
@@ -241,8 +311,11 @@ export class CkksEvaluator extends RlweEvaluator<CkksContext, CiphertextBatch, C
   #mulPlaintext<T extends CiphertextBatch>(a: T, b: CkksPlaintext): T {
     this.assertOwn(a, b);
     const { kernel, ring } = this.context;
-    const x = this.#lowered(a, Math.min(a.level, b.level));
-    const out = allocateCiphertext(this.arena, x, { scale: a.scale * b.scale });
+    const level = Math.min(a.level, b.level);
+    const facts = { level, scale: a.scale * b.scale, maxAbs: a.maxAbs * b.maxAbs };
+    this.#assertHeld('mul', facts);
+    const x = this.#lowered(a, level);
+    const out = allocateCiphertext(this.arena, x, facts);
     kernel.mul(ring.tables, out.words, x.words, b.polynomial.words.sub(0, x.polyWords), x.mods);
     this.release(x, a);
     return out;
@@ -262,7 +335,62 @@ export class CkksEvaluator extends RlweEvaluator<CkksContext, CiphertextBatch, C
     return level === a.level ? a : this.copyAt(a, level);
   }
 
-  protected override switchedFacts(): Partial<CiphertextFacts> {
-    return {};
+  /** As {@link align} plans it: a copy of `a` at that level, whose scale is called `scale` from then on. */
+  #adjusted<T extends CiphertextBatch>(a: T, adjustment: Adjustment, level: number, scale: number): T {
+    const { multiplier, divisions } = adjustment;
+    if (multiplier === 1) return this.copyAt(a, level);
+    const { kernel, ring, params } = this.context;
+    const start = this.#lowered(a, level + divisions);
+    const maxAbs = a.maxAbs * (1 + 1 / multiplier);
+    const multiplied = { level: start.level, scale: divisions === 0 ? scale : a.scale * multiplier, maxAbs };
+    this.#assertHeld('align', multiplied);
+    let at = allocateCiphertext(this.arena, start, multiplied);
+    kernel.mulScalar(
+      ring.tables,
+      at.words,
+      start.words,
+      constantResidues(params, multiplier, at.mods),
+      at.mods,
+    );
+    this.release(start, a);
+    for (let left = divisions; left > 0; left--) {
+      const facts = this.#rescaled('align', at, at.scale, at.maxAbs);
+      const next = allocateCiphertext(this.arena, at, left === 1 ? { ...facts, scale } : facts);
+      kernel.rescale(ring.tables, next.words, at.words, at.mods);
+      at[Symbol.dispose]();
+      at = next;
+    }
+    return at;
+  }
+
+  /** The facts after a division by the prime of `from.level`. */
+  #rescaled(
+    op: string,
+    from: { readonly level: number; readonly parts: number },
+    scale: number,
+    maxAbs: number,
+  ): BoundAt {
+    const { params } = this.context;
+    const level = from.level - 1;
+    const after = { level, scale: scale / params.q[from.level]!.q, maxAbs };
+    assertPrecise(op, params, after);
+    const rounded = { ...after, maxAbs: maxAbs + roundingAbs(params.n, from.parts, after.scale) };
+    this.#assertHeld(op, rounded);
+    return rounded;
+  }
+
+  #assertHeld(op: string, result: BoundAt): void {
+    assertHeld(op, this.context.params, result);
+  }
+
+  protected override copyAt<T extends CiphertextBatch>(a: T, level: number): T {
+    this.#assertHeld('dropTo', { level, scale: a.scale, maxAbs: a.maxAbs });
+    return super.copyAt(a, level);
+  }
+
+  protected override switchedFacts(op: string, a: CiphertextBatch): Partial<CiphertextFacts> {
+    const maxAbs = a.maxAbs + keySwitchAbs(this.context.modulusBits, a);
+    this.#assertHeld(op, { level: a.level, scale: a.scale, maxAbs });
+    return { maxAbs };
   }
 }

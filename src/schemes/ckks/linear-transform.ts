@@ -14,6 +14,8 @@ interface LinearTransformFacts {
   readonly context: CkksContext;
   readonly level: number;
   readonly scale: number;
+  /** Largest sum of |weights| over the rows of the matrix, with what encoding adds. */
+  readonly rowNorm: number;
   /** One polynomial each in memory, in this order. */
   readonly giants: readonly GiantStep[];
 }
@@ -22,15 +24,17 @@ export class LinearTransform extends Owned {
   readonly context: CkksContext;
   readonly level: Level;
   readonly scale: Scale;
+  readonly rowNorm: number;
   readonly #giants: readonly GiantStep[];
   #words: Words;
 
   /** Takes ownership of `words`: per diagonal level + 1 limbs of q, then those of p. */
-  constructor(words: Words, { context, level, scale, giants }: LinearTransformFacts) {
+  constructor(words: Words, { context, level, scale, rowNorm, giants }: LinearTransformFacts) {
     super();
     this.context = context;
     this.level = level as Level;
     this.scale = scale as Scale;
+    this.rowNorm = rowNorm;
     this.#giants = giants;
     this.#words = words;
   }

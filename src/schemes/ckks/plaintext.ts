@@ -4,20 +4,24 @@ import type { Words } from '../../kernel/kernel.ts';
 import { Owned } from '../../ring/arena.ts';
 import type { Poly } from '../../ring/poly.ts';
 import type { CkksContext } from './context.ts';
+import type { BoundAt } from './message-bound.ts';
 
 export class CkksPlaintext extends Owned {
   readonly context: CkksContext;
   readonly level: Level;
   readonly scale: Scale;
+  /** No slot is above it: see message-bound.ts. */
+  readonly maxAbs: number;
   #words: Words;
 
   /** Takes ownership of `words`, (level + 1) * n of them. */
-  constructor(context: CkksContext, words: Words, level: number, scale: number) {
+  constructor(context: CkksContext, words: Words, { level, scale, maxAbs }: BoundAt) {
     super();
     this.context = context;
     this.#words = words;
     this.level = level as Level;
     this.scale = scale as Scale;
+    this.maxAbs = maxAbs;
   }
 
   get paramsId(): ParamsId {

@@ -1,0 +1,118 @@
+/**
+ * What public methods are given by programs that no compiler has checked. A class lists its methods with the kind of each argument;
+ * {@link guard} wraps them, so that a wrong one is named before anything is computed: "CkksEvaluator.mul: b must be ... but is ...".
+ * Messages say what an argument is, never its value: it may be a secret.
+ */
+import { ArgumentTypeError, DisposedError } from './errors.ts';
+
+/** What an argument may be. */
+export interface Kind {
+  /** Completes "must be". */
+  readonly needed: string;
+  readonly accepts: (value: unknown) => boolean;
+}
+
+/** The arguments of a method by name, in their order; those beyond are not looked at. */
+export type Signature = Readonly<Record<string, Kind>>;
+
+const VOWEL = /^[aeiou]/i;
+
+/** What a value is, not which: "NaN", "a number", "a CkksPlaintext". */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value === 'number') return Number.isFinite(value) ? 'a number' : String(value);
+  if (typeof value !== 'object')
+    return typeof value === 'function' ? 'a function or class' : `a ${typeof value}`;
+  const name: unknown = Array.isArray(value) ? 'array' : value.constructor?.name;
+  if (typeof name !== 'string' || name === '' || name === 'Object') return 'an object of another kind';
+  return `${VOWEL.test(name) ? 'an' : 'a'} ${name}`;
+}
+
+const kind = (needed: string, accepts: Kind['accepts']): Kind => ({ needed, accepts });
+
+export const finite = kind('a finite number', Number.isFinite);
+export const integer = kind('an integer', Number.isInteger);
+export const text = kind('a string', (value) => typeof value === 'string');
+export const flag = kind('true or false', (value) => typeof value === 'boolean');
+export const bytes = kind('a Uint8Array', (value) => value instanceof Uint8Array);
+export const options = kind(
+  'an object of options',
+  (value) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value),
+);
+export const callback = kind('a function', (value) => typeof value === 'function');
+
+/** What the elements are is found out where they are read. */
+export const numbers = kind(
+  'an array of numbers',
+  (value) =>
+    (Array.isArray(value) && value.every((element) => typeof element === 'number')) ||
+    (ArrayBuffer.isView(value) && 'length' in value && !isBigIntArray(value)),
+);
+
+function isBigIntArray(value: ArrayBufferView): boolean {
+  return value instanceof BigInt64Array || value instanceof BigUint64Array;
+}
+
+/** Objects of these classes. */
+export function instance(
+  needed: string,
+  ...classes: readonly (abstract new (
+    ...args: never[]
+  ) => unknown)[]
+): Kind {
+  return kind(needed, (value) => classes.some((Class) => value instanceof Class));
+}
+
+export function listOf(needed: string, element: Kind): Kind {
+  return kind(needed, (value) => Array.isArray(value) && value.every(element.accepts));
+}
+
+export function optional(wanted: Kind): Kind {
+  return kind(`${wanted.needed}, or left out`, (value) => value === undefined || wanted.accepts(value));
+}
+
+export function either(...kinds: readonly Kind[]): Kind {
+  return kind(kinds.map(({ needed }) => needed).join(' or '), (value) =>
+    kinds.some(({ accepts }) => accepts(value)),
+  );
+}
+
+/** @throws {ArgumentTypeError} {@link DisposedError} */
+export function checkArguments(where: string, args: readonly unknown[], signature: Signature): void {
+  Object.entries(signature).forEach(([name, { needed, accepts }], i) => {
+    const value = args[i];
+    if (!accepts(value)) throw new ArgumentTypeError(`${where}: ${name}`, needed, kindOf(value));
+    if (isDisposed(value)) throw new DisposedError(`${where}: ${name}, ${kindOf(value)},`);
+  });
+}
+
+function isDisposed(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'isDisposed' in value && value.isDisposed === true;
+}
+
+type MethodsOf<T> = { [M in keyof T]: T[M] extends (...args: never[]) => unknown ? M : never }[keyof T] &
+  string;
+
+/** Checks the arguments of methods of `owner`, a prototype or a class with static methods, inherited ones too. */
+export function guard<T extends object>(
+  name: string,
+  owner: T,
+  signatures: Partial<Record<MethodsOf<T>, Signature>>,
+): void {
+  for (const [method, signature] of Object.entries(signatures) as [string, Signature][]) {
+    const call = Reflect.get(owner, method) as (...args: unknown[]) => unknown;
+    const checked = {
+      [method](this: unknown, ...args: unknown[]): unknown {
+        checkArguments(`${name}.${method}`, args, signature);
+        return Reflect.apply(call, this, args);
+      },
+    }[method];
+    Object.defineProperty(owner, method, {
+      value: checked,
+      writable: true,
+      configurable: true,
+      enumerable: false,
+    });
+  }
+}
