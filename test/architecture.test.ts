@@ -40,7 +40,7 @@ const NEIGHBOURS: Readonly<Record<string, readonly string[]>> = {
   'apps/server': ['apps/transport'],
   'apps/train': ['apps/keystore', 'apps/speech'],
   'apps/cryptonn': ['apps/keystore', 'apps/server', 'apps/transport'],
-  'apps/edge': ['apps/keystore', 'apps/server'],
+  'apps/edge': ['apps/keystore', 'apps/server', 'apps/transport'],
   'apps/cli': [
     'apps/cryptonn',
     'apps/edge',

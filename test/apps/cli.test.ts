@@ -107,6 +107,34 @@ describe('doctor', () => {
 });
 
 describe('transcribe', () => {
+  test('a file whose exchange fails does not take the others along', async () => {
+    const service = new FakeInference(['digits']);
+    const answer = service.answer.bind(service);
+    let asked = 0;
+    service.answer = async (...query) => {
+      service.delayMs = ++asked === 2 ? 30_000 : 0;
+      return answer(...query);
+    };
+    const url = await serving(service);
+    const files = ['a.wav', 'b.wav', 'c.wav'].map((name, i) => wav(name, i + 1));
+    const ask = ['transcribe', '--server', url, ...SHORT, '--timeout', '1'];
+    const { code, out, err } = await run([...ask, ...files]);
+    expect(code).toBe(1);
+    expect(
+      out
+        .trim()
+        .split('\n')
+        .map((line) => line.split(':')[0]),
+    ).toEqual([files[0], files[2]]);
+    expect(err).toMatch(/^error .*b\.wav: no full answer .* within 1 s \(--timeout\)\n$/);
+    const missing = await run([...ask.slice(0, -2), join(directory, 'none.wav'), ...files.slice(0, 1)]);
+    expect(missing).toMatchObject({
+      code: 1,
+      out: expect.stringContaining('a.wav'),
+      err: expect.stringContaining('none.wav'),
+    });
+  }, 60_000);
+
   test('words on standard output, nothing else', async () => {
     const url = await serving();
     const { code, out, err } = await run([

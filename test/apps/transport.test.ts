@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ProtocolError, QueryBudgetError, TransportError, UsageError } from '../../src/base/errors.ts';
 import { type ListenOptions, listen, type RunningServer } from '../../src/apps/server/index.ts';
-import type { HttpOptions } from '../../src/apps/transport/exchange.ts';
+import { HttpExchange, type HttpOptions } from '../../src/apps/transport/exchange.ts';
 import { HttpTransport } from '../../src/apps/transport/http.ts';
+import { Patience, retryAfterMs } from '../../src/apps/transport/patience.ts';
 import { RemoteModel } from '../../src/apps/transport/remote-model.ts';
 import { formatTimings, parseTimings } from '../../src/apps/transport/wire.ts';
 import { FakeInference, fakeEnrolment, fakeQuery, QUERY_BYTES } from './fake-inference.ts';
@@ -168,6 +169,78 @@ describe('servers in trouble', () => {
     expect(calls).toBe(3);
   });
 
+  test.each([408, 502, 504])(
+    'HTTP %i says that the request did not get through: it is sent again',
+    async (status) => {
+      let calls = 0;
+      const url = await crooked((_request, response) => {
+        if (++calls < 3) response.writeHead(status).end('<html>');
+        else response.end('{"models":[]}');
+      });
+      expect(await client(url).models()).toEqual([]);
+      expect(calls).toBe(3);
+    },
+  );
+
+  test('the default outlasts an outage of more than 30 s; Retry-After and the spread lengthen waits', async () => {
+    let waits: number[] = [];
+    const told = { onRetry: (_reason: string, ms: number) => waits.push(ms) };
+    for (let i = 0; i < 20; i++) {
+      waits = [];
+      // A thousandth of everything but of the cap, which is scaled by hand.
+      const patient = new Patience({ ...told, backoffMs: 0.01 }).turn();
+      const error = new TransportError('gone', true);
+      await expect(
+        (async () => {
+          for (;;) await patient.waitAfter(error);
+        })(),
+      ).rejects.toBe(error);
+      expect(waits).toHaveLength(10);
+      const planned = waits.map((ms, k) => (ms / (0.01 * 2 ** k)) * Math.min(10_000, 200 * 2 ** k));
+      expect(planned.reduce((sum, ms) => sum + ms)).toBeGreaterThan(39_000);
+    }
+    expect(new Set(waits.map((ms, k) => ms / 2 ** k)).size).toBeGreaterThan(5);
+    waits = [];
+    await new Patience(told).turn().waitWhileBusy(250);
+    expect(waits[0]).toBeGreaterThanOrEqual(150);
+    const header = (value: string) => retryAfterMs(new Headers({ 'retry-after': value }));
+    expect([header('3'), header('999999'), header('soon')]).toEqual([3000, 120_000, 0]);
+    expect(header(new Date(Date.now() + 5000).toUTCString())).toBeGreaterThan(3000);
+  });
+
+  test('a server that is gone for good costs all waits twice, then one attempt a request', async () => {
+    let calls = 0;
+    const url = await crooked((request) => {
+      calls++;
+      request.socket.destroy();
+    });
+    const lost = client(url, { retries: 3 });
+    const counts: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      const before = calls;
+      await expect(lost.models()).rejects.toThrow(TransportError);
+      counts.push(calls - before);
+    }
+    expect(counts).toEqual([4, 4, 1, 1]);
+  });
+
+  test('64 clients that start at once all get their answers', async () => {
+    const service = new FakeInference();
+    service.delayMs = 2;
+    const server = await running(service, { limits: { maxPending: 4 } });
+    const answers = await Promise.all(
+      Array.from({ length: 64 }, async (_, i) => {
+        const model = new RemoteModel(
+          new HttpTransport(server.url, { token: randomBytes(32), backoffMs: 20 }),
+          'digits',
+          () => fakeEnrolment(i),
+        );
+        return (await model.ask(fakeQuery(i))).bytes[5];
+      }),
+    );
+    expect(answers).toEqual(Array.from({ length: 64 }, (_, i) => i + 1));
+  }, 60_000);
+
   test('a server that drops keys at once is not fed them for ever', async () => {
     const service = new FakeInference();
     service.hasKey = () => false;
@@ -196,7 +269,84 @@ describe('servers in trouble', () => {
   });
 });
 
+describe('slow links', () => {
+  /** Reads `bytesPerSecond`, nothing at all for 0; answers when all has come. */
+  async function slow(bytesPerSecond: number): Promise<{ url: string; received: () => number }> {
+    let received = 0;
+    const server = createTcpServer({ highWaterMark: 2048 }, (socket) => {
+      socket.on('error', () => undefined);
+      socket.pause();
+      let seen = Buffer.alloc(0);
+      const timer = setInterval(() => {
+        const piece = socket.read(Math.min(socket.readableLength, bytesPerSecond / 20)) as Buffer | null;
+        if (piece === null) return;
+        received += piece.length;
+        if (seen.length < 2000) seen = Buffer.concat([seen, piece]);
+        const head = seen.indexOf('\r\n\r\n');
+        const length = Number(/content-length: (\d+)/i.exec(seen.toString('latin1'))?.[1]);
+        if (head !== -1 && received >= head + 4 + length)
+          socket.end('HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}');
+      }, 50);
+      if (bytesPerSecond === 0) clearInterval(timer);
+      socket.on('readable', () => undefined);
+      socket.on('close', () => clearInterval(timer));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    open.push(server);
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, received: () => received };
+  }
+
+  test('an upload that takes many times the limit arrives, because it moves', async () => {
+    const { url, received } = await slow(200_000);
+    const transport = new HttpExchange(url, { token: randomBytes(32), timeoutMs: 150, retries: 0 });
+    const { status, exchange } = await transport.send('PUT', '/', new Uint8Array(600_000));
+    expect(status).toBe(200);
+    expect(received()).toBeGreaterThan(600_000);
+    expect(exchange.uploadMs).toBeGreaterThan(10 * 150);
+  }, 30_000);
+
+  test('one that stands still is cut', async () => {
+    const { url } = await slow(0);
+    const transport = new HttpExchange(url, { token: randomBytes(32), timeoutMs: 100, retries: 0 });
+    await expect(transport.send('PUT', '/', new Uint8Array(30_000))).rejects.toThrow(
+      /nothing moved within 0.1 s/,
+    );
+  }, 30_000);
+
+  test('a reply that comes a byte at a time is cut, one that comes slowly is not', async () => {
+    const url = await crooked((request, response) => {
+      response.writeHead(200);
+      const bytes = request.url === '/drip' ? 1 : 2000;
+      let left = 30;
+      const timer = setInterval(() => {
+        if (left-- > 0) response.write(Buffer.alloc(bytes));
+        else response.end();
+      }, 30);
+      response.on('close', () => clearInterval(timer));
+    });
+    const transport = new HttpExchange(url, { token: randomBytes(32), timeoutMs: 300, retries: 0 });
+    expect((await transport.send('GET', '/')).body.length).toBe(60_000);
+    await expect(transport.send('GET', '/drip')).rejects.toThrow(/nothing moved/);
+  });
+});
+
 describe('crooked servers', () => {
+  test('a body that a proxy finds too large: what it must allow', async () => {
+    const proxy = await crooked((request, response) => {
+      request.resume();
+      response.writeHead(413).end('<html>Request Entity Too Large</html>');
+    });
+    const sent = client(proxy).enrol('digits', new Uint8Array(5_400_000));
+    await expect(sent).rejects.toThrow(
+      /5400000 bytes \(HTTP 413\).*bodies of 6 MiB \(nginx: client_max_body_size\)/,
+    );
+    const own = await crooked((request, response) => {
+      request.resume();
+      response.writeHead(413).end('{"code":"limit","message":"x"}');
+    });
+    await expect(client(own).enrol('digits', new Uint8Array(10))).rejects.toThrow(/limit \(HTTP 413\)/);
+  });
+
   test('a refusal is final, is not repeated, and its text is not shown', async () => {
     let calls = 0;
     const url = await crooked((_request, response) => {

@@ -15,10 +15,11 @@ import { listenApp, ServerLog } from '../server/index.ts';
 import { addPolicyCommands } from './authority-policy.ts';
 import type { EngineParts } from './parts.ts';
 import { readPassphrase, terminalPrompt } from './passphrase.ts';
-import { stopRequest, tlsOptions, wholeNumber } from './serve.ts';
+import { stopRequest, wholeNumber } from './serve.ts';
 import { withSpinner } from './spinner.ts';
 import { formatTable, plural } from './table.ts';
 import type { Terminal } from './terminal.ts';
+import { tlsOptions } from './tls-files.ts';
 
 export const DEFAULT_AUTHORITY_PORT = 8415;
 

@@ -1,5 +1,4 @@
 /** `subrosa edge run`: a device. */
-import { readFile } from 'node:fs/promises';
 import { KeyFileError, UsageError } from '../../base/errors.ts';
 import { openKernel } from '../../kernel/open.ts';
 import type { IntegerLinearMap } from '../../kernel/integer-linear-map.ts';
@@ -18,6 +17,7 @@ import { networkInputs } from './edge-network.ts';
 import { edgeReport, edgeReportJson } from './edge-report.ts';
 import { withSpinner } from './spinner.ts';
 import { paintFor, type Terminal } from './terminal.ts';
+import { trustedCertificates } from './tls-files.ts';
 
 /** How a device talks to its edges. */
 export interface ProtocolFlags {
@@ -61,7 +61,7 @@ export async function runWithEdges(
     const input = networkInputs(paths, identity.network);
     spinner.say('asking both edges');
     const inference = await inferWithEdges(identity, input, flags, {
-      ...(flags.ca !== undefined && { ca: await readFile(flags.ca) }),
+      ...trustedCertificates(flags),
       counterPath: `${flags.device}.counter`,
       onRejection: async () => {
         await retirement.retire(generation);

@@ -1,5 +1,4 @@
 /** `subrosa edge serve`: one of the two edges, computing with the kernel off the event loop. */
-import { readFile } from 'node:fs/promises';
 import { UsageError } from '../../base/errors.ts';
 import { openKernel } from '../../kernel/open.ts';
 import { IntegerLinearRunner } from '../../nn/integer-runner.ts';
@@ -9,7 +8,8 @@ import { listenEdge } from '../edge/edge-server.ts';
 import { type EdgeIdentity, readEdge } from '../edge/provisioning.ts';
 import { RelayLink } from '../edge/relay-link.ts';
 import { readPrivateFile } from '../keystore/private-file.ts';
-import { stopRequest, tlsOptions } from './serve.ts';
+import { stopRequest } from './serve.ts';
+import { tlsOptions, trustedCertificates } from './tls-files.ts';
 import { withSpinner } from './spinner.ts';
 import { plural } from './table.ts';
 import { paintFor, type Terminal } from './terminal.ts';
@@ -47,7 +47,7 @@ export async function serveAsEdge(flags: EdgeServeFlags, terminal: Terminal): Pr
     identity.plan.layers.map(({ map }) => map),
     kernel,
   );
-  using relay = await relayLink(flags, identity);
+  using relay = relayLink(flags, identity);
   const service = new EdgeService({
     ...identity,
     apply: runner.applyAsync,
@@ -74,12 +74,12 @@ export async function serveAsEdge(flags: EdgeServeFlags, terminal: Terminal): Pr
   await server.close();
 }
 
-async function relayLink(flags: EdgeServeFlags, identity: EdgeIdentity): Promise<RelayLink | null> {
+function relayLink(flags: EdgeServeFlags, identity: EdgeIdentity): RelayLink | null {
   if (flags.relayTo === undefined) return null;
   if (flags.role !== 'b') throw new UsageError('only edge b relays: leave --relay-to out');
   const link = {
     maxMessageBytes: longestMessage(identity.plan, 1),
-    ...(flags.ca !== undefined && { ca: await readFile(flags.ca) }),
+    ...trustedCertificates(flags),
   };
   return new RelayLink({ url: flags.relayTo, identity, link });
 }

@@ -8,6 +8,7 @@ import { runWithEdges } from './edge-run.ts';
 import { serveAsEdge } from './edge-serve.ts';
 import { fraction, wholeNumber } from './serve.ts';
 import type { Terminal } from './terminal.ts';
+import { CA_FLAG } from './tls-files.ts';
 
 export const WHO_LEARNS_WHAT_AT_EDGES = `
 Who learns what:
@@ -110,7 +111,7 @@ function addRun(edge: Command, terminal: Terminal): void {
     .requiredOption('--a <url>', 'edge A: wss://..., or ws:// on this machine')
     .requiredOption('--b <url>', 'edge B');
   protocolOptions(run)
-    .option('--ca <file>', "certificates to trust instead of the system's, PEM")
+    .option(...CA_FLAG)
     .option('--allow-same-operator', 'go on although one operator runs both edges and can read everything')
     .option('--json', 'one JSON object on standard output, for programs')
     .addHelpText('after', WHO_LEARNS_WHAT_AT_EDGES)

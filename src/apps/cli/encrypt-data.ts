@@ -9,15 +9,17 @@ import { RemoteAuthority } from '../cryptonn/remote-authority.ts';
 import { type MnistSplit, readMnist } from '../train/mnist-corpus.ts';
 import { WHO_LEARNS_WHAT_IN_TRAINING } from './authority.ts';
 import type { EngineParts } from './parts.ts';
-import { ProgressBar } from './progress-bar.ts';
+import { ProgressBar, retryNote } from './progress-bar.ts';
 import { wholeNumber } from './serve.ts';
 import type { Terminal } from './terminal.ts';
+import { CA_FLAG, trustedCertificates } from './tls-files.ts';
 
 const MOST_SAMPLES = 10_000_000;
 
 interface EncryptFlags {
   readonly authority: string;
   readonly tokenFile: string;
+  readonly ca?: string;
   readonly dataset: string;
   readonly data: string;
   readonly split: MnistSplit;
@@ -36,6 +38,7 @@ export function addEncryptData(program: Command, terminal: Terminal, parts: Engi
     .description('encrypt training data for a trainer that may learn no more than the authority allows')
     .requiredOption('--authority <url>', 'https://..., or http:// on this machine')
     .requiredOption('--token-file <file>', "this owner's token, from authority invite")
+    .option(...CA_FLAG)
     .requiredOption('--dataset <name>', 'data set of the authority that the data becomes part of')
     .requiredOption('--data <dir>', 'where mnist/ is: images and labels as IDX files, gzipped')
     .addOption(new Option('--split <part>', 'which files').choices(['train', 'test']).default('train'))
@@ -64,10 +67,14 @@ export function addEncryptData(program: Command, terminal: Terminal, parts: Engi
 }
 
 async function encryptData(flags: EncryptFlags, terminal: Terminal, parts: EngineParts): Promise<void> {
-  const authority = new RemoteAuthority(flags.authority, { token: readToken(flags.tokenFile) });
+  using log = new ProgressBar(terminal);
+  const authority = new RemoteAuthority(flags.authority, {
+    token: readToken(flags.tokenFile),
+    ...trustedCertificates(flags),
+    onRetry: retryNote(log),
+  });
   const images = imageRange(readMnist(flags.data, flags.split), flags.skip, flags.samples);
   const spec = await authority.spec(flags.dataset);
-  using log = new ProgressBar(terminal);
   using kernel = await parts.openKernel((reason) => log.note(reason));
   using schemes = new DatasetSchemes(kernel);
   const samples = await encryptImages(

@@ -16,6 +16,7 @@ import type { EngineParts } from './parts.ts';
 import { DONE } from './report-error.ts';
 import { DEFAULT_PORT, SERVE_DEFAULTS, serve, wholeNumber } from './serve.ts';
 import type { Terminal } from './terminal.ts';
+import { CA_FLAG } from './tls-files.ts';
 import { addTrain } from './train.ts';
 import { transcribe } from './transcribe.ts';
 
@@ -162,12 +163,18 @@ function addTranscribe(
       'passphrase of the key file; otherwise SUBROSA_PASSPHRASE, or asked for',
     )
     .option('--no-key-file', 'keys for this run only, nothing on disk')
-    .addOption(new Option('--timeout <s>', 'per attempt').default(120).argParser(wholeNumber(1, 3600)))
     .addOption(
-      new Option('--retries <n>', 'after transport failures, with the same bytes')
-        .default(4)
-        .argParser(wholeNumber(0, 20)),
+      new Option('--timeout <s>', 'an attempt ends when nothing moves for so long')
+        .default(120)
+        .argParser(wholeNumber(1, 3600)),
     )
+    .addOption(
+      new Option(
+        '--retries <n>',
+        'with the same bytes; default: 10 while the server is absent, for ten minutes while it is busy',
+      ).argParser(wholeNumber(0, 20)),
+    )
+    .option(...CA_FLAG)
     .option('--insecure-connect', 'plain HTTP to another machine')
     .option('--table', 'show where the time went')
     .option(...JSON_FLAG)

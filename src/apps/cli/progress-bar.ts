@@ -37,3 +37,8 @@ export class ProgressBar implements TrainingLog, Disposable {
     if (this.#terminal.errIsTerminal) this.#terminal.err(CLEAR_LINE);
   }
 }
+
+/** For a client's `onRetry`: what is waited for is said, also where nobody watches. */
+export function retryNote(log: ProgressBar): (reason: string, waitMs: number) => void {
+  return (reason, waitMs) => log.note(`${reason}; trying again in ${(waitMs / 1000).toFixed(1)} s`);
+}

@@ -1,14 +1,13 @@
 /** `subrosa serve`: one process that answers encrypted questions about one or more models. */
-import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
-import { UsageError } from '../../base/errors.ts';
-import { type ListenOptions, listen, ServerLog, type TlsFiles } from '../server/index.ts';
+import { type ListenOptions, listen, ServerLog } from '../server/index.ts';
 import { installation } from './installation.ts';
 import type { EngineParts } from './parts.ts';
 import { withSpinner } from './spinner.ts';
 import { plural } from './table.ts';
 import { paintFor, type Terminal } from './terminal.ts';
+import { tlsOptions } from './tls-files.ts';
 
 export interface ServeFlags {
   readonly host: string;
@@ -74,14 +73,6 @@ export async function serve(
   const reason = await stopped;
   if (flags.json !== true) terminal.out(`stopping (${reason})\n`);
   await server.close();
-}
-
-/** @throws {UsageError} when one of the two files is missing. */
-export function tlsOptions({ tlsCert, tlsKey }: Pick<ServeFlags, 'tlsCert' | 'tlsKey'>): { tls?: TlsFiles } {
-  if (tlsCert === undefined && tlsKey === undefined) return {};
-  if (tlsCert === undefined || tlsKey === undefined)
-    throw new UsageError('--tls-cert and --tls-key go together');
-  return { tls: { cert: readFileSync(tlsCert), key: readFileSync(tlsKey) } };
 }
 
 /** Resolves once with why. A parent that holds our standard input and dies takes this process along. */

@@ -22,9 +22,10 @@ import {
 import { replaceFile } from '../keystore/atomic-file.ts';
 import { WHO_LEARNS_WHAT_IN_TRAINING } from './authority.ts';
 import type { EngineParts } from './parts.ts';
-import { ProgressBar } from './progress-bar.ts';
+import { ProgressBar, retryNote } from './progress-bar.ts';
 import { wholeNumber } from './serve.ts';
 import type { Terminal } from './terminal.ts';
+import { CA_FLAG, trustedCertificates } from './tls-files.ts';
 
 /** Requests whose products a transcript keeps: enough steps for every attack, not the whole training. */
 const TRANSCRIPT_STEPS = 32;
@@ -32,6 +33,7 @@ const TRANSCRIPT_STEPS = 32;
 export interface TrainCryptonnFlags {
   readonly authority: string;
   readonly tokenFile: string;
+  readonly ca?: string;
   readonly mode: 'projected' | 'faithful';
   readonly iUnderstandWhatLeaks?: boolean;
   readonly test?: string;
@@ -74,6 +76,7 @@ export function addTrainCryptonn(train: Command, terminal: Terminal, parts: Engi
     .description('a network on data that only its owners can read, up to what the authority allows')
     .requiredOption('--authority <url>', 'https://..., or http:// on this machine')
     .requiredOption('--token-file <file>', "the trainer's token, from authority invite")
+    .option(...CA_FLAG)
     .addOption(
       new Option('--mode <mode>', 'must be that of the data set')
         .choices(['projected', 'faithful'])
@@ -147,8 +150,12 @@ export async function trainCryptonn(
       'faithful training gives this computer every input after a few steps: add --i-understand-what-leaks, or use --mode projected',
     );
   }
-  const authority = new RemoteAuthority(flags.authority, { token: readToken(flags.tokenFile) });
   using log = new ProgressBar(terminal);
+  const authority = new RemoteAuthority(flags.authority, {
+    token: readToken(flags.tokenFile),
+    ...trustedCertificates(flags),
+    onRetry: retryNote(log),
+  });
   using kernel = await parts.openKernel((reason) => log.note(reason));
   using schemes = new DatasetSchemes(kernel);
   await using data = await TrainingData.open(files, authority, schemes.schemeFor);

@@ -8,7 +8,7 @@ import { DONE, errorLine, FAILED } from './report-error.ts';
 import { Spinner } from './spinner.ts';
 import { formatBytes, formatMs } from './table.ts';
 import { paintFor, printable, type Terminal } from './terminal.ts';
-import { TransportError } from '../../base/errors.ts';
+import { trustedCertificates } from './tls-files.ts';
 import {
   type ExchangedUtterance,
   exchangeUtterance,
@@ -25,7 +25,8 @@ export interface TranscribeFlags {
   /** False with --no-key-file: keys end with the process. */
   readonly keyFile: boolean;
   readonly timeout: number;
-  readonly retries: number;
+  readonly retries?: number;
+  readonly ca?: string;
   readonly insecureConnect?: boolean;
   readonly table?: boolean;
   readonly json?: boolean;
@@ -48,8 +49,11 @@ export async function transcribe(
   using spinner = new Spinner(terminal, `asking ${printable(flags.server)} what it offers`);
   const http = {
     timeoutMs: flags.timeout * 1000,
-    retries: flags.retries,
     insecure: flags.insecureConnect === true,
+    ...(flags.retries !== undefined && { retries: flags.retries }),
+    ...trustedCertificates(flags),
+    onRetry: (reason: string, waitMs: number) =>
+      spinner.say(`${reason}; trying again in ${(waitMs / 1000).toFixed(1)} s`),
   };
   const offer = chosenOffer(await serverOffers(parts, { server: flags.server, http }), flags.model);
   using kernel = await parts.openKernel((reason) => terminal.err(`note ${reason}\n`));
@@ -116,8 +120,8 @@ function keyFilePlan(flags: TranscribeFlags, terminal: Terminal, spinner: Spinne
 }
 
 /**
- * Sends everything before anything is opened. A file that cannot be read does not stop the others; a server that
- * cannot be reached after all retries does, because the next file would only wait for the same.
+ * Sends everything before anything is opened. A file that fails does not stop the others. Where the server is gone for good, the
+ * transport waits for it twice and then tries once for each file, so that a long list ends soon.
  */
 async function exchangeFiles(
   files: readonly string[],
@@ -125,12 +129,7 @@ async function exchangeFiles(
   spinner: Spinner,
 ): Promise<FileOutcome[]> {
   const outcomes: FileOutcome[] = [];
-  let gone: unknown;
   for (const [i, path] of files.entries()) {
-    if (gone !== undefined) {
-      outcomes.push({ path, error: gone });
-      continue;
-    }
     spinner.say(`${printable(path)} (${i + 1} of ${files.length})`);
     try {
       const audio = readRecording(path);
@@ -139,7 +138,6 @@ async function exchangeFiles(
         exchanged: await exchangeUtterance(audio, session.recogniser, session.client, session.remote),
       });
     } catch (error) {
-      if (error instanceof TransportError) gone = error;
       outcomes.push({ path, error });
     }
   }

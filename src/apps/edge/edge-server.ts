@@ -58,7 +58,7 @@ export async function listenEdge(
   const server =
     tls === undefined
       ? createPlainServer(http)
-      : createTlsServer({ ...http, ...tls, handshakeTimeout: handshakeMs });
+      : createTlsServer({ ...http, ...tls, minVersion: 'TLSv1.3', handshakeTimeout: handshakeMs });
   // With as many that have not got as far as the upgrade.
   server.maxConnections = maxConnections + 2 * maxStrangers;
   server.on('request', (_request, response) => response.writeHead(426).end());

@@ -3,6 +3,7 @@ import { WebSocket } from 'ws';
 import { TransportError, UsageError } from '../../base/errors.ts';
 import type { MessageLink } from '../../protocols/edge/edge-link.ts';
 import { isLoopback } from '../../base/loopback.ts';
+import { TLS_CLIENT, tlsFailure } from '../transport/tls-failure.ts';
 import { MessageInbox } from './message-inbox.ts';
 
 export interface WebSocketLinkOptions {
@@ -39,15 +40,20 @@ export async function connectEdge(address: string, options: WebSocketLinkOptions
     handshakeTimeout: timeoutMs,
     followRedirects: false,
     generateMask: noMask,
+    ...TLS_CLIENT,
     ...(ca !== undefined && { ca: Buffer.from(ca) }),
   });
   socket.binaryType = 'arraybuffer';
   const link = new WebSocketLink(socket, timeoutMs);
   await new Promise<void>((resolve, reject) => {
     socket.once('open', resolve);
-    socket.once('error', (error) =>
-      reject(new TransportError(`cannot connect to ${url.origin}`, true, { cause: error })),
-    );
+    socket.once('error', (error) => {
+      const ofTls = tlsFailure(error, url.host);
+      const { code = error.message } = error as NodeJS.ErrnoException;
+      const reason =
+        ofTls ?? `cannot connect to ${url.origin} (${code.slice(0, 80)}): does the edge run there?`;
+      reject(new TransportError(reason, ofTls === null, { cause: error }));
+    });
   });
   return link;
 }

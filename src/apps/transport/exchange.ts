@@ -1,5 +1,5 @@
 /**
- * The client's side of one HTTP connection: fetch with time limits, and retries that depend on the transport alone.
+ * The client's side of one HTTP connection: requests with time limits, and retries that depend on the transport alone.
  *
  * A retry sends the same bytes, a bounded number of times, and only when the server was absent, slow, busy or went
  * away. Nothing that was decrypted has a way in here, so a server learns nothing from watching what a client repeats.
@@ -7,21 +7,22 @@
  */
 import { ProtocolError, QueryBudgetError, TransportError, UsageError } from '../../base/errors.ts';
 import { isLoopback } from '../../base/loopback.ts';
+import { type AttemptReply, HttpConnections, StalledError } from './http-attempt.ts';
+import { Patience, type PatienceOptions, retryAfterMs } from './patience.ts';
+import { tlsFailure } from './tls-failure.ts';
 import { BINARY, parseTimings, TIMING_HEADER, WIRE_CODES, type WireCode } from './wire.ts';
 
-export interface HttpOptions {
+export interface HttpOptions extends PatienceOptions {
   /** 32 random bytes; whoever has them may use and delete the keys enrolled with them. */
   readonly token: Uint8Array;
-  /** Time limit of one attempt, from sending to the last byte of the reply. Default 120,000. */
+  /** An attempt ends when nothing has moved for so long, up or down, or no answer has begun. Default 120,000. */
   readonly timeoutMs?: number;
-  /** Attempts after the first. Default 4. */
-  readonly retries?: number;
-  /** Wait before the first retry; doubles each time, at most 10 s. Default 200. */
-  readonly backoffMs?: number;
   /** Default 128 MiB. */
   readonly maxReplyBytes?: number;
   /** Permits plain HTTP to another machine. */
   readonly insecure?: boolean;
+  /** Certificates to trust instead of the system's, PEM. */
+  readonly ca?: Uint8Array;
 }
 
 /** What one exchange cost, over its last attempt; `attempts` counts them all. */
@@ -43,13 +44,23 @@ export interface Received {
   readonly exchange: Exchange;
 }
 
-const MAX_BACKOFF_MS = 10_000;
 /** Failures that another attempt cannot mend. */
-const FINAL_CAUSES = /CERT|TLS|SELF_SIGNED|UNABLE_TO|INVALID_URL|ENOTFOUND|EPROTO/;
+const FINAL_CAUSES = /INVALID_URL|ENOTFOUND/;
+/** What a server or a proxy before it says when a request did not arrive, or when there is no server behind the proxy at the moment. */
+const AGAIN: Readonly<Record<number, string>> = {
+  408: 'the request did not arrive in the time that the server gives it (HTTP 408)',
+  502: 'a proxy cannot reach the server (HTTP 502)',
+  504: 'a proxy got no answer from the server (HTTP 504)',
+};
 
 export class HttpExchange {
   readonly #base: string;
-  readonly #options: Required<Omit<HttpOptions, 'insecure'>>;
+  readonly #host: string;
+  readonly #token: Uint8Array;
+  readonly #timeoutMs: number;
+  readonly #maxReplyBytes: number;
+  readonly #connections: HttpConnections;
+  readonly #patience: Patience;
 
   /** @throws {UsageError} for an address that is not http(s), or plain HTTP to another machine. */
   constructor(address: string, options: HttpOptions) {
@@ -59,20 +70,20 @@ export class HttpExchange {
         `the server address must be an http(s) URL, for example http://127.0.0.1:8414; got "${address}"`,
       );
     }
-    if (url.protocol === 'http:' && !isLoopback(url.hostname) && options.insecure !== true) {
+    const isTls = url.protocol === 'https:';
+    if (!isTls && !isLoopback(url.hostname) && options.insecure !== true) {
       throw new UsageError(
         `${url.hostname} is another machine: use https, or --insecure-connect to send without TLS`,
       );
     }
     if (options.token.length !== 32) throw new UsageError('the token must be 32 bytes');
     this.#base = url.origin + url.pathname.replace(/\/$/, '');
-    this.#options = {
-      token: options.token,
-      timeoutMs: options.timeoutMs ?? 120_000,
-      retries: options.retries ?? 4,
-      backoffMs: options.backoffMs ?? 200,
-      maxReplyBytes: options.maxReplyBytes ?? 128 * 2 ** 20,
-    };
+    this.#host = url.host;
+    this.#token = options.token;
+    this.#timeoutMs = options.timeoutMs ?? 120_000;
+    this.#maxReplyBytes = options.maxReplyBytes ?? 128 * 2 ** 20;
+    this.#connections = new HttpConnections(isTls, options.ca);
+    this.#patience = new Patience(options);
   }
 
   /** Attempts until the server has answered; statuses of `expected` codes are returned, other refusals thrown. */
@@ -83,27 +94,23 @@ export class HttpExchange {
     expected: readonly WireCode[] = [],
     signal?: AbortSignal,
   ): Promise<Received> {
-    const { retries, backoffMs } = this.#options;
-    for (let attempt = 0; ; attempt++) {
-      const last = attempt >= retries;
-      let waitMs = Math.min(MAX_BACKOFF_MS, backoffMs * 2 ** attempt);
+    const turn = this.#patience.turn(signal);
+    for (;;) {
       try {
-        const received = await this.#attempt(method, path, body, attempt + 1, signal);
-        if (received.status < 300) return received;
+        const received = await this.#attempt(method, path, body, turn.attempts + 1, signal);
+        if (received.status < 300) return turn.ends(received);
         const code = refusalCode(received);
-        if (code !== null && expected.includes(code)) return received;
+        if (code !== null && expected.includes(code)) return turn.ends(received);
         if (code === 'query-budget') throw new QueryBudgetError();
-        if (received.status !== 503 && received.status !== 429) throw refusal(received.status, code);
-        if (last)
-          throw new TransportError(
-            `the server stayed busy over ${attempt + 1} attempts: try again later`,
-            true,
-          );
-        waitMs = Math.max(waitMs, retryAfterMs(received.headers));
+        const again = AGAIN[received.status];
+        if (again !== undefined) throw new TransportError(again, true);
+        if (received.status !== 503 && received.status !== 429)
+          throw refusal(received.status, code, body?.length ?? 0);
+        await turn.waitWhileBusy(retryAfterMs(received.headers));
       } catch (error) {
-        if (!(error instanceof TransportError) || !error.details.retryable || last) throw error;
+        if (!(error instanceof TransportError) || !error.details.retryable) throw error;
+        await turn.waitAfter(error);
       }
-      await pause(waitMs, signal);
     }
   }
 
@@ -114,55 +121,49 @@ export class HttpExchange {
     attempts: number,
     signal: AbortSignal | undefined,
   ): Promise<Received> {
-    const { token, timeoutMs, maxReplyBytes } = this.#options;
-    const timeout = AbortSignal.timeout(timeoutMs);
     const headers: Record<string, string> = {
-      authorization: `Bearer ${Buffer.from(token).toString('base64url')}`,
+      authorization: `Bearer ${Buffer.from(this.#token).toString('base64url')}`,
     };
     if (body !== undefined) headers['content-type'] = BINARY;
-    const started = performance.now();
+    let reply: AttemptReply;
     try {
-      const response = await fetch(this.#base + path, {
-        method,
-        headers,
-        redirect: 'error',
-        signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
-        ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> }),
+      reply = await this.#connections.run({
+        ...{ method, headers, url: new URL(this.#base + path) },
+        ...{ timeoutMs: this.#timeoutMs, maxReplyBytes: this.#maxReplyBytes },
+        ...(body !== undefined && { body }),
+        ...(signal !== undefined && { signal }),
       });
-      const answered = performance.now();
-      const bytes = await readBounded(response, maxReplyBytes);
-      const serverMs = serverTime(response.headers);
-      const exchange: Exchange = {
-        attempts,
-        bytesUp: body?.length ?? 0,
-        bytesDown: bytes.length,
-        uploadMs: Math.max(0, answered - started - serverMs),
-        waitMs: serverMs,
-        downloadMs: performance.now() - answered,
-      };
-      return { status: response.status, headers: response.headers, body: bytes, exchange };
     } catch (error) {
-      throw this.#transportError(error, timeout, signal);
+      throw this.#transportError(error, signal);
     }
+    if (reply.status >= 300 && reply.status < 400)
+      throw new TransportError(`${this.#base} sends clients elsewhere (HTTP ${reply.status})`, false);
+    const serverMs = serverTime(reply.headers);
+    const exchange: Exchange = {
+      attempts,
+      bytesUp: body?.length ?? 0,
+      bytesDown: reply.body.length,
+      uploadMs: Math.max(0, reply.answerMs - serverMs),
+      waitMs: serverMs,
+      downloadMs: reply.downloadMs,
+    };
+    return { status: reply.status, headers: reply.headers, body: reply.body, exchange };
   }
 
-  #transportError(error: unknown, timeout: AbortSignal, signal: AbortSignal | undefined): unknown {
+  #transportError(error: unknown, signal: AbortSignal | undefined): unknown {
     if (error instanceof ProtocolError || signal?.aborted === true) return error;
-    if (timeout.aborted) {
-      const seconds = this.#options.timeoutMs / 1000;
-      return new TransportError(`no full answer from ${this.#base} within ${seconds} s (--timeout)`, true, {
-        cause: error,
-      });
+    const options = { cause: error };
+    if (error instanceof StalledError) {
+      const seconds = this.#timeoutMs / 1000;
+      const what = `no full answer from ${this.#base}: nothing moved within ${seconds} s (--timeout)`;
+      return new TransportError(what, true, options);
     }
-    const cause = (error as { cause?: { code?: unknown; message?: unknown } }).cause;
-    const code = String(cause?.code ?? cause?.message ?? 'connection lost').slice(0, 80);
-    return new TransportError(
-      `cannot talk to ${this.#base} (${code}): is the server running there?`,
-      !FINAL_CAUSES.test(code),
-      {
-        cause: error,
-      },
-    );
+    const ofTls = tlsFailure(error, this.#host);
+    if (ofTls !== null) return new TransportError(ofTls, false, options);
+    const { code: known, message } = error as NodeJS.ErrnoException;
+    const code = String(known ?? message ?? 'connection lost').slice(0, 80);
+    const what = `cannot talk to ${this.#base} (${code}): is the server running there?`;
+    return new TransportError(what, !FINAL_CAUSES.test(code), options);
   }
 }
 
@@ -172,21 +173,6 @@ function serverTime(headers: Headers): number {
     (sum, { name, ms }) => sum + (name === 'receive' ? 0 : ms),
     0,
   );
-}
-
-async function readBounded(response: Response, limit: number): Promise<Uint8Array> {
-  if (Number(response.headers.get('content-length') ?? 0) > limit) {
-    await response.body?.cancel();
-    throw new ProtocolError(`the server announced a reply of more than ${limit} bytes`);
-  }
-  const chunks: Uint8Array[] = [];
-  let total = 0;
-  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-    total += chunk.length;
-    if (total > limit) throw new ProtocolError(`the server sent a reply of more than ${limit} bytes`);
-    chunks.push(chunk);
-  }
-  return chunks.length === 1 ? (chunks[0] as Uint8Array) : new Uint8Array(Buffer.concat(chunks, total));
 }
 
 /** @throws {ProtocolError} when the answer is no JSON of at most 1 MiB. */
@@ -211,26 +197,15 @@ export function refusalCode({ body }: Received): WireCode | null {
   }
 }
 
-function refusal(status: number, code: WireCode | null): ProtocolError {
+function refusal(status: number, code: WireCode | null, bytes: number): ProtocolError {
+  if (status === 413 && code === null) {
+    return new ProtocolError(
+      `a proxy before the server refuses a body of ${bytes} bytes (HTTP 413): it must allow bodies of ${mebibytes(bytes)} (nginx: client_max_body_size)`,
+    );
+  }
   return new ProtocolError(`the server refused the request: ${code ?? 'no reason given'} (HTTP ${status})`);
 }
 
-function retryAfterMs(headers: Headers): number {
-  const seconds = Number(headers.get('retry-after') ?? 0);
-  return Number.isFinite(seconds) ? Math.min(30, Math.max(0, seconds)) * 1000 : 0;
-}
-
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const leave = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', leave);
-      resolve();
-    }, ms);
-    signal?.addEventListener('abort', leave, { once: true });
-    if (signal?.aborted === true) leave();
-  });
+function mebibytes(bytes: number): string {
+  return `${Math.ceil(bytes / 2 ** 20)} MiB`;
 }

@@ -1,0 +1,179 @@
+/**
+ * One HTTP request, once: whole body up, whole reply down. Time is counted from the last byte that moved, so that a slow link gets what its
+ * progress needs and one that stands still is cut.
+ */
+import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
+import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
+import { ProtocolError } from '../../base/errors.ts';
+import { TLS_CLIENT } from './tls-failure.ts';
+
+const CHUNK_BYTES = 16 * 1024;
+/**
+ * What left this process may still be in the system's send buffer, where nobody sees it move. So much fits there, the system takes more
+ * only when a third of it is free, and so slow a link (bytes per second) must be let empty it.
+ */
+const SEND_BUFFER_BYTES = 4 * 2 ** 20;
+const SLOWEST_LINK = 32 * 1024;
+/** A side that sends a byte now and then makes no progress: over a whole phase, this many bytes per second are asked for. */
+const SLOWEST_PROGRESS = 1024;
+
+/** Nothing moved for so long, or next to nothing. */
+export class StalledError extends Error {}
+
+export interface Attempt {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+  readonly timeoutMs: number;
+  readonly maxReplyBytes: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface AttemptReply {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Uint8Array;
+  /** From the start to the first byte of the answer, and from there to the last. */
+  readonly answerMs: number;
+  readonly downloadMs: number;
+}
+
+/** Connections of one client to one server, kept between requests. */
+export class HttpConnections {
+  readonly #agent: HttpAgent;
+  readonly #request: typeof requestHttp;
+
+  /** `ca` is trusted instead of the system's certificates, PEM. */
+  constructor(isTls: boolean, ca: Uint8Array | undefined) {
+    const kept = { keepAlive: true };
+    this.#agent = isTls
+      ? new HttpsAgent({ ...kept, ...TLS_CLIENT, ...(ca !== undefined && { ca: Buffer.from(ca) }) })
+      : new HttpAgent(kept);
+    this.#request = isTls ? requestHttps : requestHttp;
+  }
+
+  /** @throws {StalledError}, {@link ProtocolError} for a reply over the limit, the signal's reason, or the system's error. */
+  run(attempt: Attempt): Promise<AttemptReply> {
+    const { method, url, headers, body, signal } = attempt;
+    const started = performance.now();
+    return new Promise((resolve, reject) => {
+      const watch = new ProgressWatch(attempt.timeoutMs, () => fail(new StalledError()));
+      const length = body === undefined ? {} : { 'content-length': String(body.length) };
+      const request = this.#request(url, { method, headers: { ...headers, ...length }, agent: this.#agent });
+      const leave = () => fail(signal?.reason);
+      const settled = () => {
+        watch.stop();
+        signal?.removeEventListener('abort', leave);
+      };
+      const fail = (error: unknown) => {
+        settled();
+        reject(error);
+        request.destroy();
+      };
+      request.on('error', fail);
+      request.on('response', (response) => {
+        const answered = performance.now();
+        watch.begin();
+        readBounded(response, attempt.maxReplyBytes, (bytes) => watch.moved(bytes)).then((bytes) => {
+          settled();
+          // An answer before the end of the request: the rest of it would only be thrown away.
+          if (!request.writableFinished) request.destroy();
+          const { statusCode = 0, rawHeaders } = response;
+          const times = { answerMs: answered - started, downloadMs: performance.now() - answered };
+          resolve({ status: statusCode, headers: headersOf(rawHeaders), body: bytes, ...times });
+        }, fail);
+      });
+      signal?.addEventListener('abort', leave, { once: true });
+      if (signal?.aborted === true) return leave();
+      if (body === undefined) request.end();
+      else upload(request, body, watch);
+    });
+  }
+}
+
+/** Writes piece after piece; each counts as moved when the system has taken it. The caller watches errors. */
+function upload(request: ReturnType<typeof requestHttp>, body: Uint8Array, watch: ProgressWatch): void {
+  const bufferMs = (1000 * Math.min(SEND_BUFFER_BYTES, body.length)) / SLOWEST_LINK;
+  const send = (at: number) => {
+    const piece = body.subarray(at, at + CHUNK_BYTES);
+    if (piece.length === 0) {
+      watch.begin(bufferMs);
+      request.end();
+      return;
+    }
+    request.write(piece, (error) => {
+      if (error || request.destroyed) return;
+      watch.moved(piece.length);
+      send(at + piece.length);
+    });
+  };
+  watch.begin(bufferMs / 3);
+  send(0);
+}
+
+/** Calls `onStall` when a phase makes no progress for the given time, or too little over its whole length. */
+class ProgressWatch {
+  readonly #limitMs: number;
+  readonly #onStall: () => void;
+  #timer: NodeJS.Timeout | undefined;
+  #phaseMs = 0;
+  #began = 0;
+  #bytes = 0;
+  #stopped = false;
+
+  constructor(limitMs: number, onStall: () => void) {
+    this.#limitMs = limitMs;
+    this.#onStall = onStall;
+    this.begin();
+  }
+
+  /** A phase begins, in which nothing may be seen to move for `extraMs` longer than otherwise. */
+  begin(extraMs = 0): void {
+    this.#phaseMs = this.#limitMs + extraMs;
+    this.#began = performance.now();
+    this.#bytes = 0;
+    this.#restart();
+  }
+
+  moved(bytes: number): void {
+    this.#bytes += bytes;
+    const allowedMs = this.#phaseMs + (1000 * this.#bytes) / SLOWEST_PROGRESS;
+    if (performance.now() - this.#began > allowedMs) this.#onStall();
+    else this.#restart();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  #restart(): void {
+    clearTimeout(this.#timer);
+    if (!this.#stopped) this.#timer = setTimeout(this.#onStall, this.#phaseMs);
+  }
+}
+
+async function readBounded(
+  response: IncomingMessage,
+  limit: number,
+  moved: (bytes: number) => void,
+): Promise<Uint8Array> {
+  if (Number(response.headers['content-length'] ?? 0) > limit)
+    throw new ProtocolError(`the server announced a reply of more than ${limit} bytes`);
+  const chunks: Uint8Array[] = [];
+  let total = 0;
+  for await (const chunk of response as AsyncIterable<Uint8Array>) {
+    total += chunk.length;
+    if (total > limit) throw new ProtocolError(`the server sent a reply of more than ${limit} bytes`);
+    chunks.push(chunk);
+    moved(chunk.length);
+  }
+  return new Uint8Array(Buffer.concat(chunks, total));
+}
+
+function headersOf(raw: readonly string[]): Headers {
+  const headers = new Headers();
+  for (let i = 0; i + 1 < raw.length; i += 2) headers.append(raw[i] as string, raw[i + 1] as string);
+  return headers;
+}
