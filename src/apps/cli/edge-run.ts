@@ -57,7 +57,9 @@ export async function runWithEdges(
     const identity = await readDevice(readPrivateFile(flags.device));
     using _root = identity.root;
     const { generation } = identity;
-    if (await retirement.isRetired(generation)) throw new KeyFileError(usedUp(flags.device));
+    const reason = await retirement.reason(generation);
+    if (reason !== null)
+      throw new KeyFileError(reason === 'rejected' ? usedUp(flags.device) : inUse(flags.device));
     const input = networkInputs(paths, identity.network);
     spinner.say('asking both edges');
     const inference = await inferWithEdges(identity, input, flags, {
@@ -67,6 +69,7 @@ export async function runWithEdges(
         await retirement.retire(generation);
         terminal.err(`${usedUp(flags.device)}\n`);
       },
+      onChecking: () => retirement.checking(generation),
     });
     return { identity, inference };
   });
@@ -80,11 +83,16 @@ function usedUp(path: string): string {
   return `a check failed, so the check vectors in ${path} are used up: run \`subrosa edge renew\` on it, here or at the owner's`;
 }
 
+function inUse(path: string): string {
+  return `${path}.checking is there: another process checks answers with these vectors, or one ended before it knew what its checks said; if none runs, run \`subrosa edge renew\` on ${path}, here or at the owner's`;
+}
+
 /** What {@link inferWithEdges} needs of the machine it runs on. */
 export interface DevicePlace {
   readonly ca?: Uint8Array;
   readonly counterPath: string;
   readonly onRejection: () => Promise<void>;
+  readonly onChecking?: () => Promise<() => Promise<void>>;
 }
 
 /** Connects to both edges, for inferences of up to `batch` inputs. @throws {ProtocolError} {@link TransportError} {@link UsageError} */
@@ -92,7 +100,7 @@ export async function openDevice(
   identity: DeviceIdentity,
   batch: number,
   flags: Omit<EdgeRunFlags, 'device'>,
-  { ca, counterPath, onRejection }: DevicePlace,
+  { ca, counterPath, onRejection, onChecking }: DevicePlace,
 ): Promise<EdgeDevice> {
   const { projections, pairs: _pairs, ...known } = identity;
   const link = { maxMessageBytes: longestMessage(known.plan, batch), ...(ca !== undefined && { ca }) };
@@ -112,6 +120,7 @@ export async function openDevice(
     recompute: recomputeWithKernel,
     allowSameOperator: flags.allowSameOperator === true,
     onRejection,
+    ...(onChecking !== undefined && { onChecking }),
     now: () => performance.now(),
   });
 }

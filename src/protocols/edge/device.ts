@@ -12,7 +12,7 @@ import { EdgeLink, type EdgeOutput, type MessageLink } from './edge-link.ts';
 import { type LayerPlan, type PlannedLayer, planLayers } from './layer-plan.ts';
 import { littleEndian, type RootKey } from './mask-stream.ts';
 import { MOST_OPEN_REQUESTS } from './messages.ts';
-import type { ProjectionCheck } from './projection-check.ts';
+import { type ProjectionCheck, RETIRED } from './projection-check.ts';
 import type { RequestCounter } from './request-counter.ts';
 import { PARTY_ID_BYTES } from './secure-channel.ts';
 import { acceptsSamples, type SamplingGoal, samplesFor } from './sampling-check.ts';
@@ -40,8 +40,17 @@ export interface EdgeDeviceOptions {
   readonly recompute?: ApplyLinearAsync | null;
   /** Goes on although one operator runs both edges, who can then read everything. */
   readonly allowSameOperator?: boolean;
-  /** Called once when an answer failed and there are projections: their vectors must not be used again, also not after a restart. */
+  /**
+   * Called when an answer failed and there are projections, before the edges can notice and before anything is recomputed: their vectors
+   * must not be used again, also not after a restart. Resolves once that would survive a power cut.
+   */
   readonly onRejection?: () => Promise<void>;
+  /**
+   * Called when an inference begins and there are projections. Resolves once it would survive a power cut that their vectors are being
+   * used; no answer is checked before. The function that it resolves with is called when nothing was rejected. Should the process end before that, nobody
+   * knows what the checks said, and the vectors must not be used again.
+   */
+  readonly onChecking?: () => Promise<() => Promise<void>>;
   /** Milliseconds of a clock that only measures; without it the report has zeros. */
   readonly now?: () => number;
 }
@@ -86,9 +95,13 @@ export class EdgeDevice {
 
   /**
    * Authenticates both edges and itself to them.
-   * @throws {ProtocolError} when one does not know the device, or both have one operator; {@link TransportError}
+   * @throws {ProtocolError} when one does not know the device, both have one operator, or check vectors are used up; {@link TransportError}
    */
   static async connect(a: MessageLink, b: MessageLink, options: EdgeDeviceOptions): Promise<EdgeDevice> {
+    if (options.projections.some((check) => check.isRetired)) {
+      for (const link of [a, b]) link.close();
+      throw new ProtocolError(RETIRED);
+    }
     const plan = options.plan ?? (await planLayers(options.network));
     const open = async (name: string, link: MessageLink, purpose: 'edge a' | 'edge b') => {
       const key = options.root.derive(purpose, options.deviceId);
@@ -119,12 +132,14 @@ export class EdgeDevice {
     if (this.#running >= MOST_OPEN_REQUESTS)
       throw new ProtocolError(`${MOST_OPEN_REQUESTS} inferences are already running on these connections`);
     this.#running++;
+    let request: DeviceRequest | undefined;
     try {
       const begin = () =>
         DeviceRequest.begin(this.#options, this.#plan, this.#construction, this.#links, input);
       const beginning = this.#beginning.then(begin);
       this.#beginning = beginning.catch(() => undefined);
-      const request = await beginning;
+      request = await beginning;
+      const linear = request.linear.bind(request);
       const now = this.#options.now ?? (() => 0);
       const started = now();
       let linearMs = 0;
@@ -133,19 +148,20 @@ export class EdgeDevice {
         input,
         async (layer, _map, x, batch) => {
           const before = now();
-          const y = await request.linear(layer, x, batch);
+          const y = await linear(layer, x, batch);
           linearMs += now() - before;
           return y;
         },
       );
       const activationMs = now() - started - linearMs;
+      await request.settle();
       await request.end();
       return { outputs, layers: request.reports, activationMs };
     } catch (error) {
       this.#unusable = 'an earlier inference failed on these connections';
       this.close();
-      const { projections, onRejection } = this.#options;
-      if (error instanceof IntegrityError && projections.length > 0) await onRejection?.();
+      // Nothing was rejected, or the request has seen to it.
+      await request?.settle();
       throw error;
     } finally {
       this.#running--;
@@ -174,6 +190,9 @@ class DeviceRequest {
   readonly #number: number;
   readonly #nonce: Uint8Array;
   readonly #masks: RequestMasks;
+  /** Resolves with what ends the intent to check; null without one. */
+  readonly #checking: Promise<(() => Promise<void>) | null>;
+  #isRejected = false;
 
   private constructor(
     options: EdgeDeviceOptions,
@@ -182,6 +201,11 @@ class DeviceRequest {
     links: Links,
     { number, nonce, masks }: { number: number; nonce: Uint8Array; masks: RequestMasks },
   ) {
+    const { projections, onChecking } = options;
+    this.#checking =
+      projections.length > 0 && onChecking !== undefined ? onChecking() : Promise.resolve(null);
+    // Heard where the first answer is checked.
+    this.#checking.catch(() => undefined);
     this.#options = options;
     this.#plan = plan;
     this.#construction = construction;
@@ -252,18 +276,41 @@ class DeviceRequest {
     exchanged.catch(() => undefined);
     await Promise.all(this.#options.projections.map((check) => check.prepare(layer, planned.outputs)));
     const [given, sent] = await exchanged;
+    await this.#checking;
 
     started = now();
     const answers = given.map(({ shares: words }) => words);
     const y = await this.#masks.combine(layer, planned, batch, answers);
     const sound = this.#accepts(layer, planned, x, y);
     deviceMs += now() - started;
-    if (!sound) throw new IntegrityError(layer, await this.#liar(layer, batch, shares, given));
+    if (!sound) {
+      await this.#reject();
+      throw new IntegrityError(layer, await this.#liar(layer, batch, shares, given));
+    }
     const edgeMs = { a: given[0]!.work / 1000, b: (given[1]?.work ?? given[0]!.relayedWork) / 1000 };
     const bytesUp = sent.reduce((sum, bytes) => sum + bytes, 0);
     const bytesDown = given.reduce((sum, { bytes }) => sum + bytes, 0);
     this.reports.push({ layer, deviceMs, edgeMs, bytesUp, bytesDown });
     return y;
+  }
+
+  /** Every check accepted, or none was made of what failed. */
+  async settle(): Promise<void> {
+    if (this.#isRejected) return;
+    const passed = await this.#checking.catch(() => null);
+    await passed?.();
+  }
+
+  /**
+   * Accept or reject is a bit about the vectors, and the edges learn it from whatever the device does next. So first nothing in this
+   * process uses them any more, then nothing after a restart does, and only then the culprit is looked for and the connections end.
+   */
+  async #reject(): Promise<void> {
+    const { projections, onRejection } = this.#options;
+    if (projections.length === 0) return;
+    this.#isRejected = true;
+    for (const check of projections) check.retire();
+    await onRejection?.();
   }
 
   async end(): Promise<void> {
@@ -285,7 +332,9 @@ class DeviceRequest {
     const context = { modelId, device, nonce: this.#nonce, request: this.#number };
     const planned = layers[layer]!;
     const masks = this.#masks;
-    return await nameLiar({ layer, planned, batch, shares, masks, answers, context, relayKey }, recompute);
+    const failed = { layer, planned, batch, shares, masks, answers, context, relayKey };
+    // Recomputing may fail (no memory, no kernel): the answer is as wrong as before, and nobody is named.
+    return await nameLiar(failed, recompute).catch(() => null);
   }
 
   /** Runs every configured check, whatever the first one says. */

@@ -7,11 +7,14 @@
  * c comes from the owner; rho is expanded from the device's key. Accept or reject is one bit about rho, so after a rejection the
  * pair is retired. Everything here happens on the device and nothing of it is sent.
  */
+import { ProtocolError } from '../../base/errors.ts';
 import type { PlannedLayer } from './layer-plan.ts';
 import { MaskStream } from './mask-stream.ts';
 
 /** 2^31 - 1, a Mersenne prime. */
 export const PROJECTION_PRIME = 2 ** 31 - 1;
+/** What must be done about vectors that are used up. */
+export const RETIRED = 'the check vectors rejected an answer before and are used up: have new ones made';
 /** rho of one layer: 31-bit words; p itself counts as 0, which has probability 2^-31. */
 export async function projectionVector(
   stream: MaskStream,
@@ -58,6 +61,7 @@ export class ProjectionCheck {
   readonly #stream: MaskStream;
   readonly #images: readonly Uint32Array[];
   readonly #vectors = new Map<number, Uint32Array>();
+  #isRetired = false;
 
   private constructor(stream: MaskStream, images: readonly Uint32Array[]) {
     this.#stream = stream;
@@ -68,6 +72,16 @@ export class ProjectionCheck {
     return new ProjectionCheck(await MaskStream.open(seed), images);
   }
 
+  /** True once an answer was rejected: the edges may know a bit about the vectors. */
+  get isRetired(): boolean {
+    return this.#isRetired;
+  }
+
+  /** For good: nothing is accepted or rejected with these vectors any more. */
+  retire(): void {
+    this.#isRetired = true;
+  }
+
   /** Makes rho of a layer ready, which depends on nothing that an edge does. */
   async prepare(layer: number, outputs: number): Promise<void> {
     if (!this.#vectors.has(layer)) {
@@ -75,8 +89,12 @@ export class ProjectionCheck {
     }
   }
 
-  /** True when y, `[batch, outputs]` reconstructed integers, passes as W x for every row. Call after {@link prepare}. */
+  /**
+   * True when y, `[batch, outputs]` reconstructed integers, passes as W x for every row. Call after {@link prepare}.
+   * @throws {ProtocolError} after {@link retire}
+   */
   accepts(layer: number, planned: PlannedLayer, x: Int32Array, y: Int32Array): boolean {
+    if (this.#isRetired) throw new ProtocolError(RETIRED);
     const rho = this.#vectors.get(layer)!;
     const image = this.#images[layer]!;
     const { inputBound, outputBound } = planned;
