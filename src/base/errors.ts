@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'protocol'
   | 'refused'
   | 'rolled-back'
+  | 'release'
   | 'integrity'
   | 'transport'
   | 'key-file'
@@ -305,5 +306,31 @@ export class RolledBackError extends SubrosaError<{ entry: number }> {
   readonly code = 'rolled-back';
   constructor(entry: number) {
     super(`the log was rolled back or replaced: entry ${entry} was seen before and is not in it`, { entry });
+  }
+}
+
+/** Why a decrypted result is not published. */
+export type ReleaseRefusal =
+  | 'precision'
+  | 'modulus'
+  | 'budget'
+  | 'terms'
+  | 'foreign-input'
+  | 'not-the-circuit'
+  | 'unvouched';
+
+/**
+ * A result is not published: it would tell something about the secret key, or nothing about the result. Follows from public facts
+ * alone, but for an input of the owner's own that is larger than was declared.
+ */
+export class ReleaseRefusedError extends SubrosaError<{
+  reason: ReleaseRefusal;
+  /** Bits of precision that were asked for, and that are possible; 0 where the reason is another. */
+  neededBits: number;
+  possibleBits: number;
+}> {
+  readonly code = 'release';
+  constructor(reason: ReleaseRefusal, explanation: string, neededBits = 0, possibleBits = 0) {
+    super(explanation, { reason, neededBits, possibleBits });
   }
 }

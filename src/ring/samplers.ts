@@ -5,6 +5,16 @@
 import type { Seed } from '../base/brand.ts';
 import type { Words } from '../kernel/kernel.ts';
 import type { Ring } from './ring.ts';
+import { Scratch } from './scratch.ts';
+
+/** The standard deviation of {@link Kernel.wideGaussian} with multiplier 1. */
+export const UNIT_SIGMA = 1 / Math.sqrt(2 * Math.LN2);
+/** Bits of the widest multiplier of one draw. */
+const DRAW_BITS = 45;
+/** Bits by which the fine draw of {@link gaussianInto} is wider than the coarse one's steps. */
+const OVERLAP_BITS = 2;
+/** The widest that two draws reach; a multiplier is below 2^46. */
+export const WIDEST_GAUSSIAN_BITS = 2 * DRAW_BITS - OVERLAP_BITS - 1;
 
 /** Uniform polynomials from a public seed; polynomial i of the batch depends on the seed and i only. */
 export function uniformInto(ring: Ring, out: Words, seed: Seed, mods: readonly number[]): void {
@@ -39,6 +49,39 @@ export function floodInto(
     ring.kernel.transformDoubles(ring.tables, out, wide, mods);
   } finally {
     wide.fill(0);
+    key.fill(0);
+  }
+}
+
+/**
+ * Discrete Gaussians with a standard deviation of at least 2^sigmaBits, at most {@link WIDEST_GAUSSIAN_BITS}, on every coefficient.
+ * Beyond one draw: 2^k x_1 + x_2, where x_2 is 3.4 times as wide as the steps 2^k, so that by the convolution theorem of [MW17] the sum
+ * is within 2^-60 of a discrete Gaussian. Wipes `key`.
+ */
+export function gaussianInto(
+  ring: Ring,
+  out: Words,
+  sigmaBits: number,
+  key: Uint8Array,
+  mods: readonly number[],
+): void {
+  const { kernel, tables } = ring;
+  const bits = sigmaBits - Math.log2(UNIT_SIGMA);
+  const step = Math.max(0, Math.ceil(bits) - DRAW_BITS);
+  const values = new Float64Array(out.length / mods.length);
+  using scratch = new Scratch(kernel);
+  try {
+    kernel.wideGaussian(values, Math.max(1, Math.ceil(2 ** (bits - step))), key, 0);
+    for (let i = 0; i < values.length; i++) values[i]! *= 2 ** step;
+    kernel.transformDoubles(tables, out, values, mods);
+    if (step > 0) {
+      const fine = scratch.allocate(out.length);
+      kernel.wideGaussian(values, 2 ** (step + OVERLAP_BITS), key, 1);
+      kernel.transformDoubles(tables, fine, values, mods);
+      kernel.add(tables, out, out, fine, mods);
+    }
+  } finally {
+    values.fill(0);
     key.fill(0);
   }
 }

@@ -12,6 +12,7 @@
  */
 import { InsecureParamsError, InvalidParamsError } from '../../base/errors.ts';
 import { primesBelow } from '../../ring/primes.ts';
+import { UNIT_SIGMA } from '../../ring/samplers.ts';
 import type { InnerProductSpec } from '../inner-product-scheme.ts';
 import { checkInnerProductSpec, schemeIdOf } from '../object-header.ts';
 import { LatticePrecision, ROUNDING_SHARE } from './precision.ts';
@@ -23,8 +24,6 @@ export interface LatticeSpec extends InnerProductSpec {
   readonly dimension?: number;
 }
 
-/** The standard deviation of a sampler with multiplier 1. */
-const UNIT_SIGMA = 1 / Math.sqrt(2 * Math.LN2);
 const KAPPA = 128;
 /** A Gaussian exceeds this many standard deviations with probability below 2^-128, over 2^15 coefficients. */
 const TAIL = 13.88;

@@ -14,6 +14,7 @@ import { BgvEncryptor } from './encryptor.ts';
 import { BgvEvaluator } from './evaluator.ts';
 import { type BgvModulusBits, bgvModulusBits } from './noise-bound.ts';
 import type { BgvParams } from './params.ts';
+import { type BgvCircuit, BgvRelease } from './release.ts';
 
 export class BgvContext extends RlweContext<BgvParams> {
   /** Z_t[X]/(X^N + 1), whose transform makes the slots. */
@@ -68,6 +69,11 @@ export class BgvContext extends RlweContext<BgvParams> {
   /** @throws {ParamsMismatchError} */
   decryptor(key: SecretKey, arena: Arena): BgvDecryptor {
     return new BgvDecryptor(this, key, arena);
+  }
+
+  /** The one way to publish results: see {@link BgvRelease}. @throws {ParamsMismatchError} */
+  release(key: SecretKey, circuit: BgvCircuit): BgvRelease {
+    return new BgvRelease(this, key, circuit);
   }
 
   /** @throws {ParamsMismatchError} */

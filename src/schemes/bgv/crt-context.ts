@@ -6,10 +6,12 @@ import type { KeyGenerator } from '../rlwe/key-generator.ts';
 import type { PublicKey } from '../rlwe/public-key.ts';
 import type { SecretKey } from '../rlwe/secret-key.ts';
 import { BgvContext } from './context.ts';
+import type { BgvCrtCiphertext } from './crt-ciphertext.ts';
 import { BgvCrtDecryptor, BgvCrtEncryptor } from './crt-encryptor.ts';
 import { BgvCrtEncoder } from './crt-encoder.ts';
 import { BgvCrtEvaluator } from './crt-evaluator.ts';
 import type { BgvCrtParams } from './crt-params.ts';
+import { type BgvCircuit, BgvCrtRelease } from './release.ts';
 
 export class BgvCrtContext implements Disposable {
   readonly params: BgvCrtParams;
@@ -50,6 +52,11 @@ export class BgvCrtContext implements Disposable {
   /** @throws {ParamsMismatchError} */
   decryptor(key: SecretKey, arena: Arena): BgvCrtDecryptor {
     return new BgvCrtDecryptor(this, key, arena);
+  }
+
+  /** The one way to publish results: see {@link BgvCrtRelease}. @throws {ParamsMismatchError} */
+  release(key: SecretKey, circuit: BgvCircuit<BgvCrtCiphertext, BgvCrtEvaluator>): BgvCrtRelease {
+    return new BgvCrtRelease(this, key, circuit);
   }
 
   /** @throws {ParamsMismatchError} */

@@ -4,6 +4,7 @@ import type { Words } from '../../kernel/kernel.ts';
 import type { Arena } from '../../ring/arena.ts';
 import { Scratch } from '../../ring/scratch.ts';
 import { ciphertextWords } from '../rlwe/ciphertext.ts';
+import { recordEncryption } from '../rlwe/own-encryptions.ts';
 import type { PublicKey } from '../rlwe/public-key.ts';
 import { SecretKey } from '../rlwe/secret-key.ts';
 import { ZeroEncryption } from '../rlwe/zero-encryption.ts';
@@ -32,7 +33,8 @@ export class BgvEncryptor implements Disposable {
    * @throws {ParamsMismatchError} {@link OutOfRangeError} {@link DisposedError}
    */
   encrypt(plaintext: BgvPlaintext, options: { readonly level?: number } = {}): BgvCiphertext {
-    return this.#encryptAll([plaintext], options.level, BgvCiphertext);
+    const key = this.#zeros.key instanceof SecretKey ? 'secret' : 'public';
+    return recordEncryption(this.#encryptAll([plaintext], options.level, BgvCiphertext), key);
   }
 
   /** One batch; under the secret key it has one seed. @throws {ShapeError} when empty, and as {@link encrypt}. */

@@ -7,6 +7,7 @@
  *   BgvEncoder, BgvPlaintext               N slots in two rows, or raw coefficients
  *   BgvEncryptor, BgvDecryptor
  *   BgvCiphertext, BgvCiphertextBatch      one, or many in one run of memory; each with its noise bound
+ *   BgvRelease, BgvCircuit, BgvCrtRelease  the one way to publish a result
  *   BgvEvaluator                           add, mul, modSwitch, modSwitchAuto, rotate, swapRows, ...
  *   BgvCrtParams, BgvCrtContext, ...       the same over several plaintext moduli, for integers larger than one
  *   Arena                                  owns what is computed
@@ -19,6 +20,7 @@ export { KeyGenerator } from '../rlwe/key-generator.ts';
 export { conjugationElement, type KeyPlan, rotationElement } from '../rlwe/key-plan.ts';
 export { isInsecureParamsId, type RlweSpec } from '../rlwe/params.ts';
 export type { ReadParamsOptions } from '../rlwe/params-wire.ts';
+export type { EvaluatorStatement, RecomputeOptions } from '../rlwe/release.ts';
 export { PublicKey } from '../rlwe/public-key.ts';
 export { SecretKey } from '../rlwe/secret-key.ts';
 export { logQPCeiling } from '../rlwe/security.ts';
@@ -38,3 +40,4 @@ export { BgvCrtParams, type BgvCrtSpec } from './crt-params.ts';
 export type { BgvCrtIntent, BgvIntent } from './intent.ts';
 export { BgvParams, type BgvSpec } from './params.ts';
 export { BgvPlaintext } from './plaintext.ts';
+export { type BgvCircuit, BgvCrtRelease, BgvRelease } from './release.ts';

@@ -7,11 +7,13 @@ import { type ModulusBits, modulusBits } from '../rlwe/noise-bound.ts';
 import { KeyGenerator } from '../rlwe/key-generator.ts';
 import type { PublicKey } from '../rlwe/public-key.ts';
 import type { SecretKey } from '../rlwe/secret-key.ts';
+import type { CkksCircuit } from './circuit.ts';
 import { CkksDecryptor } from './decryptor.ts';
 import { CkksEncoder } from './encoder.ts';
 import { CkksEncryptor } from './encryptor.ts';
 import { CkksEvaluator } from './evaluator.ts';
 import type { CkksParams } from './params.ts';
+import { CkksRelease, type CkksReleaseTerms } from './release.ts';
 
 export class CkksContext extends RlweContext<CkksParams> {
   /** The parameters as the bounds need them. */
@@ -49,6 +51,11 @@ export class CkksContext extends RlweContext<CkksParams> {
   /** @throws {ParamsMismatchError} */
   decryptor(key: SecretKey, arena: Arena): CkksDecryptor {
     return new CkksDecryptor(this, key, arena);
+  }
+
+  /** The one way to publish results: see {@link CkksRelease}. @throws as its constructor. */
+  release(key: SecretKey, circuit: CkksCircuit, terms: CkksReleaseTerms): CkksRelease {
+    return new CkksRelease(this, key, circuit, terms);
   }
 
   /** @throws {ParamsMismatchError} */

@@ -1,8 +1,8 @@
 /**
  * Decryption: c_0 + c_1 s (+ c_2 s^2). Fixed shape: the same work whatever the values.
  *
- * Decrypted CKKS values carry the noise, and with it information on the secret key [LM21]: they must not be shown to others
- * except through {@link CkksEncoder.decodePublic}, nor may the client's behaviour towards a server depend on them.
+ * Decrypted CKKS values carry the noise, and with it information on the secret key [LM21]: they are for the owner of the key alone.
+ * {@link CkksRelease} is the way to publish a result; the client's behaviour towards a server may not depend on one.
  */
 import { RlweDecryptor } from '../rlwe/decryptor.ts';
 import { innerProductInto } from '../rlwe/key-switching.ts';

@@ -4,7 +4,7 @@
  * Noise of encoding: each coefficient is rounded to an integer, variance 1/12; in a slot, standard deviation sqrt(N/12) / Delta.
  */
 import { kindOf } from '../../base/arguments.ts';
-import { LimitError, OutOfRangeError, ShapeError } from '../../base/errors.ts';
+import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import { roundTiesToEven } from '../../kernel/canonical-embedding.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import type { Arena } from '../../ring/arena.ts';
@@ -67,7 +67,12 @@ export class CkksEncoder {
     return this.#embed([values], options.imaginary ?? [], this.#slots(options.slots), options);
   }
 
-  /** Real parts of `slots` slots (default N/2); fewer slots average over the repetitions. @throws {ParamsMismatchError} */
+  /**
+   * Real parts of `slots` slots (default N/2); fewer slots average over the repetitions. What was decrypted is for the owner of the key
+   * alone: {@link CkksRelease} is the way to publish.
+   *
+   * @throws {ParamsMismatchError}
+   */
   decode(plaintext: CkksPlaintext, options: { readonly slots?: number } = {}): Float64Array {
     return this.decodeComplex(plaintext, options).re;
   }
@@ -78,24 +83,6 @@ export class CkksEncoder {
     options: { readonly slots?: number } = {},
   ): { re: Float64Array; im: Float64Array } {
     return this.#decodeInto(plaintext, this.#slots(options.slots), 1)[0]!;
-  }
-
-  /**
-   * Rounded to multiples of 2^-precisionBits, so that a result may be shown to others: the rounding must be coarser than the
-   * noise, or the low digits reveal the secret key [LM21].
-   *
-   * @throws {OutOfRangeError} unless precisionBits is an integer in [0, 40]. {@link LimitError} when 2^-precisionBits is below
-   * eight standard deviations of a fresh ciphertext's noise in a slot.
-   */
-  decodePublic(plaintext: CkksPlaintext, precisionBits: number): Float64Array {
-    if (!Number.isInteger(precisionBits) || precisionBits < 0 || precisionBits > 40) {
-      throw new OutOfRangeError('precisionBits', 'an integer from 0 to 40', precisionBits);
-    }
-    const noise = Math.sqrt(10.5 * this.#context.params.n) / plaintext.scale;
-    const limit = Math.floor(-Math.log2(8 * noise));
-    if (precisionBits > limit) throw new LimitError('precisionBits', limit, precisionBits);
-    const step = 2 ** precisionBits;
-    return this.decode(plaintext).map((value) => Math.round(value * step) / step);
   }
 
   /** N real coefficients times scale, rounded. @throws {ShapeError} {@link OutOfRangeError} */

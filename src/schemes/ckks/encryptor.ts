@@ -4,6 +4,7 @@ import type { Words } from '../../kernel/kernel.ts';
 import type { Arena } from '../../ring/arena.ts';
 import { ciphertextWords } from '../rlwe/ciphertext.ts';
 import { publicKeyErrorBits } from '../rlwe/noise-bound.ts';
+import { recordEncryption } from '../rlwe/own-encryptions.ts';
 import type { PublicKey } from '../rlwe/public-key.ts';
 import { SecretKey } from '../rlwe/secret-key.ts';
 import { ZeroEncryption } from '../rlwe/zero-encryption.ts';
@@ -30,7 +31,8 @@ export class CkksEncryptor implements Disposable {
    * @throws {ParamsMismatchError} {@link DisposedError}
    */
   encrypt(plaintext: CkksPlaintext): CkksCiphertext {
-    return this.#encryptAll([plaintext], CkksCiphertext);
+    const key = this.#zeros.key instanceof SecretKey ? 'secret' : 'public';
+    return recordEncryption(this.#encryptAll([plaintext], CkksCiphertext), key);
   }
 
   /** One batch of plaintexts at one level and scale; under the secret key it has one seed. @throws {ShapeError} as well. */

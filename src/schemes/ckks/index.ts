@@ -7,6 +7,7 @@
  *   CkksEncoder, CkksPlaintext             slots, sparse slots, raw coefficients, interleaved vectors
  *   CkksEncryptor, CkksDecryptor
  *   CkksCiphertext, CiphertextBatch        one, or many in one run of memory
+ *   CkksRelease, CkksCircuit, ReleaseBudget   the one way to publish a result
  *   CkksEvaluator                          add, mul, rescale, rotate, linearTransform, expandInterleaved, gemm, ...
  *   LinearTransform, linearTransformRotations   a matrix by its diagonals, and the rotations that it needs keys for
  *   Arena                                  owns what is computed
@@ -38,11 +39,15 @@ export {
 } from '../rlwe/noise.ts';
 export { isInsecureParamsId, type RlweSpec } from '../rlwe/params.ts';
 export type { ReadParamsOptions } from '../rlwe/params-wire.ts';
+export type { EvaluatorStatement, RecomputeOptions } from '../rlwe/release.ts';
+export { ReleaseBudget, type ReleaseTerms } from '../rlwe/release-budget.ts';
 export { PublicKey } from '../rlwe/public-key.ts';
 export { SecretKey } from '../rlwe/secret-key.ts';
 export { logQPCeiling } from '../rlwe/security.ts';
 export { peekParamsId, WireKind } from '../rlwe/wire.ts';
 export { CiphertextBatch, CkksCiphertext } from './ciphertext.ts';
+export type { CkksCircuit, CkksCircuitInput, CkksOperations } from './circuit.ts';
+export { type CkksBound, CkksBounds } from './circuit-bounds.ts';
 export { CkksContext } from './context.ts';
 export { CkksDecryptor } from './decryptor.ts';
 export { CkksEncoder, type EncodeOptions, type LinearTransformOptions } from './encoder.ts';
@@ -53,3 +58,4 @@ export type { CkksIntent } from './intent.ts';
 export { LinearTransform } from './linear-transform.ts';
 export { CkksParams, type CkksSpec } from './params.ts';
 export { CkksPlaintext } from './plaintext.ts';
+export { CkksRelease, type CkksReleaseTerms } from './release.ts';
