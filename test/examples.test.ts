@@ -22,6 +22,7 @@ const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/go
 const COMPILED = join(root, 'build/examples');
 const EXAMPLES = [
   ['ckks-square', '1.00 4.00 9.00'],
+  ['ckks-release', '1.00 4.00 9.00'],
   ['bgv-product', '7 -16 270000'],
   ['bgv-crt', '121932631137021071359549253925 -7'],
 ] as const;

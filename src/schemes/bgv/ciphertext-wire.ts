@@ -12,8 +12,8 @@ const FACTOR_BYTES = 8;
 const NOISE_BYTES = 8 + FACTOR_BYTES;
 
 /**
- * The bound is the sender's word: a lie makes its owner's own decryptions wrong, nothing else. It is never below a fresh
- * ciphertext's, nor above what its level holds.
+ * The bound is the sender's word, as the whole ciphertext is: what it decrypts to may be the secret key, which is why results are
+ * published by releases alone (see release.ts). It is never below a fresh ciphertext's, nor above what its level holds.
  */
 export const NOISE_CODEC: FactsCodec<{ readonly noiseBits: number; readonly factor: number }, BgvContext> = {
   bytes: NOISE_BYTES,

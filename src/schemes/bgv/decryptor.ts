@@ -1,4 +1,9 @@
-/** Decryption: exact as long as the noise bound holds, which the evaluator sees to. Fixed shape: the same work whatever the values. */
+/**
+ * Decryption: exact as long as the noise bound holds, which the evaluator sees to. Fixed shape: the same work whatever the values.
+ *
+ * The values are for the owner of the key alone: of a ciphertext that somebody else sent they may be the key itself. {@link BgvRelease}
+ * is the way to publish a result.
+ */
 import { Scratch } from '../../ring/scratch.ts';
 import { RlweDecryptor } from '../rlwe/decryptor.ts';
 import { innerProductInto } from '../rlwe/key-switching.ts';

@@ -18,18 +18,23 @@ export interface CiphertextFacts extends RlweFacts<CkksContext> {
   readonly scale: number;
   /** Of every slot, noise included: see message-bound.ts. Default {@link DEFAULT_MAX_ABS}. */
   readonly maxAbs?: number;
+  /** What the bytes it was read from did not carry, or one that it was computed from: noise that a circuit does not know of. */
+  readonly dropped?: DroppedBits;
 }
 
 export class CiphertextBatch extends RlweCiphertexts<CkksContext> {
   readonly scale: Scale;
   /** No slot is above it, noise included. Not on the wire, where it would tell of the message. */
   readonly maxAbs: number;
+  /** Low bits that its bytes did not carry: see {@link CiphertextFacts}. */
+  readonly dropped: DroppedBits | undefined;
 
   /** Takes ownership of `words` (or borrows them, when they are a `sub` of another's). */
   constructor(words: Words, facts: CiphertextFacts) {
     super(words, facts);
     this.scale = facts.scale as Scale;
     this.maxAbs = facts.maxAbs ?? DEFAULT_MAX_ABS;
+    this.dropped = facts.dropped;
   }
 
   /** Ciphertext `index` as a view: valid while the batch lives, owns nothing. @throws {OutOfRangeError} */
@@ -43,8 +48,9 @@ export class CiphertextBatch extends RlweCiphertexts<CkksContext> {
   }
 
   override get facts(): CiphertextFacts {
-    const { context, count, parts, level, scale, maxAbs } = this;
-    return { context, count, parts, level, scale, maxAbs };
+    const { context, count, parts, level, scale, maxAbs, dropped } = this;
+    const facts = { context, count, parts, level, scale, maxAbs };
+    return dropped === undefined ? facts : { ...facts, dropped };
   }
 
   /** Header, facts, then the seed and the first parts when seeded, else all parts; residues packed to their primes. */
@@ -81,8 +87,8 @@ export class CiphertextBatch extends RlweCiphertexts<CkksContext> {
     arena: Arena,
     maxCount: number,
   ): CiphertextBatch {
-    const { words, facts } = readRounded(context, bytes, SCALE_CODEC, maxCount);
-    return arena.adopt(new CiphertextBatch(words, facts));
+    const { words, facts, dropped } = readRounded(context, bytes, SCALE_CODEC, maxCount);
+    return arena.adopt(new CiphertextBatch(words, { ...facts, dropped }));
   }
 }
 

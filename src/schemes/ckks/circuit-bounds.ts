@@ -7,17 +7,23 @@
  * by 1/2 per coefficient and so by N/2 in that norm, with no assumption. Fresh errors, key switching and division by primes enter with
  * the tail bounds given there: exceeded with probability 2^-128 each.
  */
-import { LevelExhaustedError, NoiseBudgetError, ScaleMismatchError, ShapeError } from '../../base/errors.ts';
+import {
+  LevelExhaustedError,
+  MessageOverflowError,
+  ScaleMismatchError,
+  ShapeError,
+} from '../../base/errors.ts';
+import { droppedBound } from '../rlwe/dropped-bits.ts';
 import {
   addBits,
   errorBits,
   keySwitchBits,
   type ModulusBits,
-  modulusBits,
   publicKeyErrorBits,
   roundingBits,
   sourceBits,
 } from '../rlwe/noise-bound.ts';
+import { type Adjustment, type Alignment, planAlignment } from './alignment.ts';
 import type { CkksCircuit, CkksCircuitInput, CkksOperations } from './circuit.ts';
 import type { CkksContext } from './context.ts';
 import { CkksEncoder } from './encoder.ts';
@@ -49,20 +55,22 @@ export class CkksBounds implements CkksOperations<CkksBound> {
 
   constructor(context: CkksContext) {
     this.#context = context;
-    this.#bits = modulusBits(context.params);
+    this.#bits = context.modulusBits;
     this.#encoder = new CkksEncoder(context, context.arena());
   }
 
   /**
    * The output of `circuit` at worst.
    *
-   * @throws {NoiseBudgetError} where a value with its errors could be beyond half the modulus. As the operations of the evaluator.
+   * @throws {MessageOverflowError} where a value with its errors could be beyond half the modulus. As the operations of the evaluator.
    */
   outputOf(circuit: CkksCircuit): CkksBound {
-    return circuit.run(
-      this,
-      circuit.inputs.map((input) => this.fresh(input)),
-    );
+    const inputs = circuit.inputs.map((input) => this.fresh(input));
+    const output = circuit.run<CkksBound>(this, inputs);
+    if (circuit.dropped === undefined) return output;
+    const { n } = this.#bits;
+    const droppedBits = Math.log2(n * droppedBound(n, circuit.dropped));
+    return this.#checked('toRoundedBytes', { ...output, noiseBits: plus(output.noiseBits, droppedBits) });
   }
 
   /** A ciphertext as the encryptor makes it. */
@@ -143,6 +151,16 @@ export class CkksBounds implements CkksOperations<CkksBound> {
     return this.multiplyRelinearizeRescale(a, a);
   }
 
+  align(a: CkksBound, b: CkksBound): [a: CkksBound, b: CkksBound] {
+    const plan = planAlignment(this.#context.params, a, b);
+    return [this.#aligned(a, plan.a, plan), this.#aligned(b, plan.b, plan)];
+  }
+
+  /** The owner's word, as for an input. */
+  declareMaxAbs(a: CkksBound, maxAbs: number): CkksBound {
+    return { ...a, valueBits: Math.min(a.valueBits, Math.log2(maxAbs)) };
+  }
+
   dropTo(a: CkksBound, level: number): CkksBound {
     this.#context.assertLevel(level);
     if (level > a.level) throw new LevelExhaustedError('dropTo', a.level, level);
@@ -168,7 +186,9 @@ export class CkksBounds implements CkksOperations<CkksBound> {
     const weights = steps.flatMap(({ babies }) =>
       babies.map(({ weight }) => {
         const words = weight.sub(0, (level + 1) * this.#bits.n);
-        return this.#largestSlotBits(new CkksPlaintext(this.#context, words, level, scale));
+        return this.#largestSlotBits(
+          new CkksPlaintext(this.#context, words, { level, scale, maxAbs: transform.rowNorm }),
+        );
       }),
     );
     // Sums of slots, and the same of the scaled polynomials.
@@ -182,6 +202,19 @@ export class CkksBounds implements CkksOperations<CkksBound> {
       valueBits: a.valueBits + plus(sum, rounded - Math.log2(scale)),
       encodingBits: plus(a.encodingBits + scaled, messageBits(a) + rounded),
       noiseBits: plus(scaled + plus(a.noiseBits, keySwitch), keySwitch + Math.log2(steps.length + 1)),
+    });
+  }
+
+  /** Calling the scale another changes the value, as {@link CkksEvaluator.align} says. */
+  #aligned(a: CkksBound, { multiplier, divisions }: Adjustment, to: Alignment): CkksBound {
+    if (multiplier === 1) return { ...a, level: to.level };
+    let at = this.mulConstant({ ...a, level: to.level + divisions }, 1, multiplier);
+    for (let left = divisions; left > 0; left--) at = this.rescale(at);
+    const mismatch = Math.log2(Math.abs(at.scale - to.scale)) + at.valueBits;
+    return this.#checked('align', {
+      ...at,
+      scale: to.scale,
+      encodingBits: plus(at.encodingBits, mismatch),
     });
   }
 
@@ -249,10 +282,10 @@ export class CkksBounds implements CkksOperations<CkksBound> {
     return Math.log2(this.#bits.n / 2);
   }
 
-  /** @throws {NoiseBudgetError} unless everything fits in half the modulus. */
+  /** @throws {MessageOverflowError} unless everything fits in half the modulus. */
   #checked(op: string, bound: CkksBound): CkksBound {
     const missing = plus(encodedBits(bound), bound.noiseBits) + 1 - this.#context.params.logQAt(bound.level);
-    if (missing > 0) throw new NoiseBudgetError(op, bound.level, Math.ceil(missing));
+    if (missing > 0) throw new MessageOverflowError(op, bound.level, Math.ceil(missing));
     return bound;
   }
 }

@@ -2,6 +2,7 @@
  * A computation as a value, written once and run on ciphertexts by a {@link CkksEvaluator} or on bounds by {@link CkksBounds}: what the
  * owner of a key declares before it publishes a result.
  */
+import type { DroppedBits } from '../rlwe/dropped-bits.ts';
 import type { EncryptionKey } from '../rlwe/own-encryptions.ts';
 import type { LinearTransform } from './linear-transform.ts';
 import type { CkksPlaintext } from './plaintext.ts';
@@ -19,6 +20,8 @@ export interface CkksOperations<C> {
   rescale(a: C): C;
   multiplyRelinearizeRescale(a: C, b: C): C;
   squareRelinearizeRescale(a: C): C;
+  align(a: C, b: C): [a: C, b: C];
+  declareMaxAbs(a: C, maxAbs: number): C;
   dropTo(a: C, level: number): C;
   rotate(a: C, by: number): C;
   conjugate(a: C): C;
@@ -38,6 +41,8 @@ export interface CkksCircuitInput {
 
 export interface CkksCircuit {
   readonly inputs: readonly CkksCircuitInput[];
+  /** Low bits that the result may lack when it arrives: of {@link CiphertextBatch.toRoundedBytes}. Default none. */
+  readonly dropped?: DroppedBits;
   /** May use nothing of its inputs but `on`: it is given ciphertexts or bounds. Plaintexts and constants are its own. */
   run<C>(on: CkksOperations<C>, inputs: readonly C[]): C;
 }

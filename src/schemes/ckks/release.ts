@@ -22,6 +22,8 @@ import { type CkksBound, CkksBounds } from './circuit-bounds.ts';
 import type { CkksContext } from './context.ts';
 import type { CkksEvaluator } from './evaluator.ts';
 
+const NOTHING_DROPPED = { first: 0, second: 0 };
+
 export interface CkksReleaseTerms extends ReleaseTerms {
   /** Every released slot is within 2^-precisionBits of the exact value, except with probability near 2^-128. */
   readonly precisionBits: number;
@@ -46,7 +48,7 @@ export class CkksRelease extends RlweRelease<CkksCiphertext, CkksEvaluator, Floa
    * All that can be refused for want of precision is refused here, before anything is encrypted.
    *
    * @throws {ReleaseRefusedError} when fewer bits would be left than `precisionBits`, or the key has a budget on other terms.
-   * {@link OutOfRangeError} {@link NoiseBudgetError} {@link ParamsMismatchError}
+   * {@link OutOfRangeError} {@link MessageOverflowError} {@link ParamsMismatchError}
    */
   constructor(context: CkksContext, key: SecretKey, circuit: CkksCircuit, terms: CkksReleaseTerms) {
     super();
@@ -137,6 +139,14 @@ export class CkksRelease extends RlweRelease<CkksCiphertext, CkksEvaluator, Floa
   protected override assertOutput(result: CkksCiphertext): void {
     this.#context.assertOwn('a result', result);
     this.#assertFacts('the result', result, this.output);
+    const { first, second } = result.dropped ?? NOTHING_DROPPED;
+    const declared = this.#circuit.dropped ?? NOTHING_DROPPED;
+    if (first > declared.first || second > declared.second) {
+      throw new ReleaseRefusedError(
+        'not-the-circuit',
+        `the result was sent without ${first} and ${second} low bits, which is noise that was not declared: set \`dropped\` in the circuit, or have whole bytes sent`,
+      );
+    }
   }
 
   #assertFacts(what: string, { level, scale, parts, count }: CkksCiphertext, bound: CkksBound): void {

@@ -17,7 +17,7 @@ export interface EvaluatorStatement {
 
 /** How {@link RlweRelease.recompute} treats inputs and answers. */
 export interface RecomputeOptions<S> {
-  /** What an evaluator returned: it must be the same, word for word, or nothing is released. */
+  /** What an evaluator returned, in whole bytes: it must be the same, word for word, or nothing is released. */
   readonly claimed?: S;
   /** For inputs that this process did not encrypt: the owner vouches for them, as {@link EvaluatorStatement} does for a result. */
   readonly inputs?: 'honestly-encrypted';

@@ -75,7 +75,7 @@ export function readRounded<S, C extends RlweContext>(
   bytes: Uint8Array,
   codec: FactsCodec<S, C>,
   maxCount: number,
-): { words: Words; facts: RlweFacts<C> & S } {
+): { words: Words; facts: RlweFacts<C> & S; dropped: DroppedBits } {
   const { kernel, ring, params } = context;
   const modulus = params.q[0]!;
   const reader = readHeader('rounded ciphertexts', bytes, WireKind.roundedBatch, params.id);
@@ -100,7 +100,7 @@ export function readRounded<S, C extends RlweContext>(
     kernel.nttForward(ring.tables, fresh, LOWEST);
     return fresh;
   });
-  return { words, facts: { ...own, context, count, parts: 2, level: 0 } };
+  return { words, facts: { ...own, context, count, parts: 2, level: 0 }, dropped };
 }
 
 /** To the middle of the numbers that begin so, modulo q. These are below 2q, as q has all its bits. */

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   LevelExhaustedError,
-  NoiseBudgetError,
+  MessageOverflowError,
   ScaleMismatchError,
   ShapeError,
 } from '../../../src/base/errors.ts';
@@ -22,7 +22,7 @@ const INSECURE_NOISY = {
   logScale: 32,
   security: 'insecure-for-tests',
 } as const;
-const KEYS = 12;
+const KEYS = 6;
 
 interface Slots {
   readonly re: Float64Array;
@@ -112,6 +112,14 @@ class ClearOperations implements CkksOperations<Slots> {
     return this.mul(a, a);
   }
 
+  align(a: Slots, b: Slots): [Slots, Slots] {
+    return [a, b];
+  }
+
+  declareMaxAbs(a: Slots): Slots {
+    return a;
+  }
+
   dropTo(a: Slots): Slots {
     return a;
   }
@@ -168,6 +176,9 @@ function casesFor({ plaintext, transform, giantSteps }: Constants): readonly Cas
     ['rotations', true, (on, [x]) => on.conjugate(on.rotate(on.rotate(x!, 1), 2))],
     ['a monomial', true, (on, [x]) => on.mulMonomial(x!, 5)],
     ['a lower level', true, (on, [x, y]) => on.mul(on.dropTo(x!, 1), y!)],
+    ['scales brought together', false, (on, [x, y]) => on.add(...on.align(on.rescale(on.mul(x!, y!)), x!))],
+    ['scales far apart', false, (on, [x, y]) => on.sub(...on.align(y!, on.mul(x!, x!)))],
+    ['a promise', true, (on, [x, y]) => on.mul(on.declareMaxAbs(on.add(x!, x!), 40), y!)],
     ['a map', false, (on, [x]) => on.linearTransform(x!, transform)],
     ['a map with giant steps', false, (on, [x]) => on.rescale(on.linearTransform(x!, giantSteps))],
   ];
@@ -238,9 +249,9 @@ describe('refuses', () => {
     [
       'values beyond the modulus',
       (on, [x]) => on.mul(on.mul(x!, x!), on.mul(x!, on.mul(x!, x!))),
-      NoiseBudgetError,
+      MessageOverflowError,
     ],
-    ['a level that is too low', (on, [x]) => on.mulConstant(on.dropTo(x!, 0), 2 ** 14), NoiseBudgetError],
+    ['a level that is too low', (on, [x]) => on.mulConstant(on.dropTo(x!, 0), 2 ** 14), MessageOverflowError],
     ['a rescaling too many', (on, [x]) => on.rescale(on.dropTo(x!, 0)), LevelExhaustedError],
     ['going up', (on, [x]) => on.dropTo(on.dropTo(x!, 0), 1), LevelExhaustedError],
     ['scales that differ', (on, [x]) => on.add(x!, on.mul(x!, x!)), ScaleMismatchError],
@@ -256,6 +267,8 @@ describe('refuses', () => {
     using context = await openTestContext(INSECURE_NOISY, 'refusals');
     const run: CkksCircuit['run'] = (_, [x]) => x!;
     const bounds = new CkksBounds(context);
-    expect(() => bounds.outputOf({ inputs: [{ maxAbs: 2 ** 12, level: 0 }], run })).toThrow(NoiseBudgetError);
+    expect(() => bounds.outputOf({ inputs: [{ maxAbs: 2 ** 12, level: 0 }], run })).toThrow(
+      MessageOverflowError,
+    );
   });
 });

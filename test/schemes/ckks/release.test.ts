@@ -281,6 +281,33 @@ describe('a release', () => {
     expect(release.budget.released).toBe(2);
   });
 
+  test('of a rounded reply needs the dropped bits in the declaration, for they are noise that depends on the key', () => {
+    using world = openWorld(context);
+    const { encoder, encryptor, evaluator, arena } = world;
+    const low: CkksCircuit = {
+      inputs: [{ maxAbs: 0.25, level: 0, scale: 2 ** 49 }],
+      run: (_, [x]) => x!,
+    };
+    const dropped = { first: 6, second: 0 };
+    const x = encryptor.encrypt(encoder.encode([0.125], { level: 0, scale: 2 ** 49 }));
+    const [whole, rounded] = [{}, { dropped }].map((more) =>
+      context.release(world.secret, { ...low, ...more }, { releases: 8, precisionBits: 1 }),
+    );
+    expect(rounded!.output.noiseBits).toBeGreaterThan(whole!.output.noiseBits);
+    expect(rounded!.precisionBits).toBeLessThan(whole!.precisionBits);
+    const reply = CkksCiphertext.fromRoundedBytes(context, x.toRoundedBytes(dropped), arena, 1).at(0);
+    expect(rounded!.open(reply, STATEMENT)[0]).toBeCloseTo(0.125, 1);
+    expect(refusal(() => whole!.open(reply, STATEMENT))).toBe('not-the-circuit');
+    expect(refusal(() => whole!.open(evaluator.negate(reply), STATEMENT))).toBe('not-the-circuit');
+    const coarser = CkksCiphertext.fromRoundedBytes(
+      context,
+      x.toRoundedBytes({ first: 7, second: 0 }),
+      arena,
+      1,
+    );
+    expect(refusal(() => rounded!.open(coarser.at(0), STATEMENT))).toBe('not-the-circuit');
+  });
+
   test('of a forged result is refused by recomputing; the statement, where it is false, gives the key away', () => {
     using world = openWorld(context);
     const { encoder, encryptor, evaluator, publicly } = world;
