@@ -277,7 +277,7 @@ describe('a release', () => {
     const silent = undefined as unknown as typeof STATEMENT;
     expect(refusal(() => release.open(answer, silent))).toBe('unvouched');
     expect(refusal(() => release.open(x, STATEMENT))).toBe('not-the-circuit');
-    expect(refusal(() => release.open(evaluator.dropTo(answer, 0), STATEMENT))).toBe('not-the-circuit');
+    expect(refusal(() => release.open(evaluator.rescale(answer), STATEMENT))).toBe('not-the-circuit');
     expect(release.budget.released).toBe(2);
   });
 
