@@ -13,7 +13,7 @@ import {
   trainNgram,
 } from '../../speech/index.ts';
 import type { FeatureMatrix, Lexicon } from '../../speech/index.ts';
-import { addNoise } from '../speech/augmentation.ts';
+import { digitConditions } from '../speech/conditions.ts';
 import type { SpeechCorpus, SpeechTask, Utterance } from '../speech/corpus.ts';
 import { testUtterances } from '../speech/evaluation.ts';
 import { FrontEnd } from '../speech/front-end.ts';
@@ -36,6 +36,9 @@ import {
 } from './preparation.ts';
 import type { NetworkKind, TaskPlan } from './task-plan.ts';
 import type { TrainingLog } from './training-log.ts';
+
+/** Of every condition, for the choice of decoder settings. */
+const UTTERANCES_PER_CONDITION = 40;
 
 /** Everything that training made of one task, in memory. */
 export interface TrainedTask {
@@ -191,8 +194,8 @@ function languageModel(plan: TaskPlan, utterances: readonly Utterance[], lexicon
 }
 
 /**
- * Settings with the fewest errors of the float network on tuning utterances, every one also in a noisy copy: clean ones alone
- * hardly leave an error to choose by in the digits task.
+ * Settings with the fewest errors of the float network on tuning utterances; for digits, under every condition that is also
+ * reported: clean strings alone hardly leave an error to choose by.
  */
 function chooseDecoder(
   settings: TrainingSettings,
@@ -206,8 +209,7 @@ function chooseDecoder(
   const path = join(work, 'decoder.json');
   if (!existsSync(path)) {
     const network = family.float();
-    const noisy = corpus.tuning.map((utterance, i) => addNoise(utterance, plan.seed + i));
-    const all = plan.task === 'digits' ? [...corpus.tuning, ...noisy] : corpus.tuning;
+    const all = plan.task === 'digits' ? tuningConditions(settings) : corpus.tuning;
     const scored: ScoredUtterance[] = testUtterances(all, frontEnd).map(({ inputs, words }) => ({
       logits: network.infer(inputs.data),
       words,
@@ -222,6 +224,19 @@ function chooseDecoder(
     replaceFileSync(path, JSON.stringify(best));
   }
   return JSON.parse(readFileSync(path, 'utf8')) as DecoderSettings;
+}
+
+/** Utterances of every condition on the tuning part, an even spread of each. */
+function tuningConditions({ data, log, plan }: TrainingSettings): Utterance[] {
+  const { conditions, missing } = digitConditions(data, 'validation');
+  for (const line of missing) log.note(`decoder settings are chosen without ${line}`);
+  const each = plan.limit === undefined ? UTTERANCES_PER_CONDITION : 5;
+  return conditions.flatMap(({ utterances }) =>
+    utterances.filter(
+      (_, i) =>
+        Math.floor((i * each) / utterances.length) !== Math.floor(((i - 1) * each) / utterances.length),
+    ),
+  );
 }
 
 /** The task of a command-line word. */
