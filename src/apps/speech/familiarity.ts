@@ -89,15 +89,17 @@ export function scoreFacts(scores: ArrayLike<number>, outputs: number): number[]
 
 /** Room on either side of what training had, in widths of it: other clean speech is not an alarm. */
 const ROOM = 0.1;
-/** The share of training recordings that an interval may leave out on either side: freaks do not widen it. */
-const FREAKS = 0.002;
 
-/** The intervals of many recordings' facts. @throws {ShapeError} when there is none. */
-export function familiarIntervals(facts: readonly (readonly number[])[]): Interval[] {
+/**
+ * The intervals of many recordings' facts. `freaks` is the share that an interval may leave out on either side: single odd
+ * recordings do not widen it.
+ * @throws {ShapeError} when there is no recording.
+ */
+export function familiarIntervals(facts: readonly (readonly number[])[], freaks: number): Interval[] {
   if (facts.length === 0) throw new ShapeError('recordings to learn ranges from', 'at least 1', 0);
   return facts[0].map((_, i) => {
     const sorted = Float64Array.from(facts, (each) => each[i]).sort();
-    const [low, high] = [quantile(sorted, FREAKS), quantile(sorted, 1 - FREAKS)];
+    const [low, high] = [quantile(sorted, freaks), quantile(sorted, 1 - freaks)];
     return [low - ROOM * (high - low), high + ROOM * (high - low)];
   });
 }

@@ -80,11 +80,13 @@ export function writeModel(task: TrainedTask, options: WriteOptions): WordErrorR
   return results;
 }
 
-/** Recordings over which the familiar ranges are measured, copies through bad channels among them. */
+/** Recordings over which the familiar ranges are measured. */
 const FAMILIAR_RECORDINGS = 3000;
+/** What the ranges may leave out: of inputs, copies through bad channels among them, and of scores, originals alone. */
+const FREAKS = { inputs: 0.002, scores: 0.01 };
 
 function measureFamiliar(
-  { features, frontEnd, decoder }: TrainedTask,
+  { features, originals, frontEnd, decoder }: TrainedTask,
   networks: readonly PolynomialNetwork[],
   multiply: MatrixMultiply,
 ): FamiliarRanges {
@@ -93,13 +95,19 @@ function measureFamiliar(
   const inputs: number[][] = [];
   const scores: number[][] = [];
   for (let at = 0; at < features.length; at += step) {
-    const matrix = features[Math.floor(at)];
+    const index = Math.floor(at);
+    const matrix = features[index];
     if (matrix.frames < LEAST_FRAMES) continue;
     const each = frontEnd.inputsOfFeatures(matrix);
     inputs.push(inputFacts(each, MEL_FILTERS));
+    // A network that is unsure of a bad copy was trained to be; it is no example of what to trust.
+    if (index >= originals) continue;
     for (const scorer of scorers) scores.push(scoreFacts(scorer(each), decoder.logPriors.length));
   }
-  return { inputs: familiarIntervals(inputs), scores: familiarIntervals(scores) };
+  return {
+    inputs: familiarIntervals(inputs, FREAKS.inputs),
+    scores: familiarIntervals(scores, FREAKS.scores),
+  };
 }
 
 /** Every network that ships, and the float one, under the conditions of the digits task. */

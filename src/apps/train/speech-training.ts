@@ -50,8 +50,9 @@ export interface TrainedTask {
   readonly trainingUtterances: number;
   /** Where the data came from, for the measurements of the card. */
   readonly data: string;
-  /** Log-mels of every training utterance and copy. */
+  /** Log-mels of every training utterance, the first `originals` of them, and of the copies. */
   readonly features: readonly FeatureMatrix[];
+  readonly originals: number;
   family(kind: NetworkKind): NetworkFamily;
 }
 
@@ -138,6 +139,7 @@ export async function trainTask(settings: TrainingSettings): Promise<TrainedTask
     trainingUtterances: frames.features.length,
     data: settings.data,
     features: frames.features,
+    originals: usable.length,
   };
 }
 

@@ -88,7 +88,7 @@ const DIGITS: TaskPlan = {
   alignerUtterances: 600,
   silenceShare: 0.4,
   framesPerEpoch: 300_000,
-  epochs: { dnn: DIGIT_EPOCHS, cnn: DIGIT_EPOCHS },
+  epochs: { dnn: { ...DIGIT_EPOCHS, float: 8, polynomial: 6, quantised: 4 }, cnn: DIGIT_EPOCHS },
   fineTuningRate: { dnn: 3e-3, cnn: 3e-3 },
   // The labels of a noisy copy are those of its original; what the float network makes of it is the better target.
   teacherShare: { dnn: 0.5, cnn: 0.5 },

@@ -34,7 +34,7 @@ describe('familiar intervals', () => {
   const many = Array.from({ length: 1000 }, (_, i) => [i, -i, 1, 2, 3]);
 
   it('hold what training had and name what it had not', () => {
-    const intervals = familiarIntervals(many);
+    const intervals = familiarIntervals(many, 0.002);
     expect(unfamiliar([500, -500, 1, 2, 3], intervals, INPUT_FACTS)).toEqual([]);
     expect(unfamiliar([5000, -500, 1, 2, 3], intervals, INPUT_FACTS)).toEqual([INPUT_FACTS[0]]);
     expect(unfamiliar([500, 500, 1, 2, 4], intervals, INPUT_FACTS)).toEqual([INPUT_FACTS[1], INPUT_FACTS[4]]);
@@ -43,6 +43,6 @@ describe('familiar intervals', () => {
 
   it('are not widened by one freak in a thousand', () => {
     const freak = [...many.slice(1), [1e9, 0, 1, 2, 3]];
-    expect(familiarIntervals(freak)[0][1]).toBeLessThan(1200);
+    expect(familiarIntervals(freak, 0.002)[0][1]).toBeLessThan(1200);
   });
 });
