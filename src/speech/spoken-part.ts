@@ -26,7 +26,7 @@ export interface SpokenPart {
   readonly samples: Float32Array;
   /** Where the samples come from, in order; the whole recording when nothing was cut. */
   readonly spans: readonly SampleSpan[];
-  /** False when nothing rises above the background. */
+  /** False for digital silence. */
   readonly hasSpeech: boolean;
 }
 
@@ -41,11 +41,11 @@ const DEEPEST_BACKGROUND_DB = 50;
 /** Speech begins at a quarter of the way from the background to the level, within these distances (dB). */
 const RISE_SHARE = 0.25;
 const RISE_DB = [3, 12] as const;
-/** Below this rise of the level over the background (dB), nothing tells speech from noise. */
+/** Below this rise of the level over the background (dB), nothing tells speech from noise: all of it may be speech. */
 const LEAST_CONTRAST_DB = 6;
 /** Kept on either side of speech; a pause of twice this length stays as it is. */
 const MARGIN_SECONDS = 0.3;
-/** Of a recording without speech, what is kept: enough to be answered with no words. */
+/** Of digital silence, what is kept: enough to be answered with no words. */
 const UNSPOKEN_SECONDS = 0.5;
 
 /** Mean energy per sample of every whole block, after pre-emphasis. */
@@ -81,7 +81,7 @@ function smoothed(energies: Float64Array): Float64Array {
 const decibels = (ratio: number): number => 10 * Math.log10(ratio);
 const ratioOf = (db: number): number => 10 ** (db / 10);
 
-/** The blocks with speech. Samples at `rate` Hz; a clip of one steady level has none. @throws {AudioError} when a sample is not finite. */
+/** The blocks that may hold speech, at `rate` Hz: all where loud and quiet hardly differ, none of digital silence. @throws {AudioError} when a sample is not finite. */
 export function findSpeech(samples: Float32Array, rate: number): SpeechActivity {
   const energies = blockEnergies(samples, Math.round(rate / FRAMES_PER_SECOND));
   const blocks = new Uint8Array(energies.length);
@@ -95,7 +95,7 @@ export function findSpeech(samples: Float32Array, rate: number): SpeechActivity 
   for (let b = 0; b < loud.length; b++) if (even[b] > level / ratioOf(LOUD_DB)) loud[b] = 1;
   const background = Math.max(sorted[Math.floor(sorted.length / 10)], level / ratioOf(DEEPEST_BACKGROUND_DB));
   const contrast = decibels(level / background);
-  if (contrast < LEAST_CONTRAST_DB) return { level, blocks, loud };
+  if (contrast < LEAST_CONTRAST_DB) return { level, blocks: blocks.fill(1), loud };
   const threshold = background * ratioOf(Math.min(RISE_DB[1], Math.max(RISE_DB[0], RISE_SHARE * contrast)));
   // Smoothed energies decide, so that a click reaches over five blocks at most and a gap in a word does not count.
   for (let b = 0; b < blocks.length; b++) if (even[b] > threshold) blocks[b] = 1;
@@ -104,7 +104,7 @@ export function findSpeech(samples: Float32Array, rate: number): SpeechActivity 
 
 /**
  * What is spoken of a recording, with 0.3 s around it: silence before and after is cut to that, pauses to twice that.
- * Without any speech, the first half second stays. Cuts lie on whole blocks of 10 ms; nothing is copied when nothing
+ * Of digital silence, the first half second stays; where speech cannot be told from steady noise, everything does. Cuts lie on whole blocks of 10 ms; nothing is copied when nothing
  * is cut.
  */
 export function spokenPart(samples: Float32Array, rate: number): SpokenPart {

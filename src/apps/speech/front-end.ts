@@ -33,7 +33,7 @@ export interface Audio {
 /** What is spoken of a recording, at the rate of the model, and where that lies in the resampled recording. */
 export interface SpokenAudio extends Audio {
   readonly spans: readonly SampleSpan[];
-  /** False when nothing rises above the background. */
+  /** False for digital silence. */
   readonly hasSpeech: boolean;
 }
 
