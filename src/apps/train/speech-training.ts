@@ -15,7 +15,8 @@ import {
 import type { FeatureMatrix, Lexicon } from '../../speech/index.ts';
 import { digitConditions } from '../speech/conditions.ts';
 import type { SpeechCorpus, SpeechTask, Utterance } from '../speech/corpus.ts';
-import { testUtterances } from '../speech/evaluation.ts';
+import { polynomialScorer, testUtterances } from '../speech/evaluation.ts';
+import type { Scorer } from '../speech/evaluation.ts';
 import { FrontEnd } from '../speech/front-end.ts';
 import { WordDecoder } from '../speech/word-decoder.ts';
 import type { DecoderSettings, ScoredUtterance } from '../speech/word-decoder.ts';
@@ -36,6 +37,9 @@ import {
 } from './preparation.ts';
 import type { NetworkKind, TaskPlan } from './task-plan.ts';
 import type { TrainingLog } from './training-log.ts';
+
+/** Weight bits of the polynomial network that decoder settings are chosen for. */
+const SHIPPED_BITS = 4;
 
 /** Of every condition, for the choice of decoder settings. */
 const UTTERANCES_PER_CONDITION = 40;
@@ -196,8 +200,8 @@ function languageModel(plan: TaskPlan, utterances: readonly Utterance[], lexicon
 }
 
 /**
- * Settings with the fewest errors of the float network on tuning utterances; for digits, under every condition that is also
- * reported: clean strings alone hardly leave an error to choose by.
+ * Settings with the fewest errors on tuning utterances: of the float network for sentences; for digits of the float and the
+ * polynomial one, under every condition that is also reported, as clean strings alone hardly leave an error to choose by.
  */
 function chooseDecoder(
   settings: TrainingSettings,
@@ -210,12 +214,14 @@ function chooseDecoder(
   const { plan, work, log } = settings;
   const path = join(work, 'decoder.json');
   if (!existsSync(path)) {
-    const network = family.float();
+    const float = family.float();
     const all = plan.task === 'digits' ? tuningConditions(settings) : corpus.tuning;
-    const scored: ScoredUtterance[] = testUtterances(all, frontEnd).map(({ inputs, words }) => ({
-      logits: network.infer(inputs.data),
-      words,
-    }));
+    const scorers: Scorer[] = [({ data }) => float.infer(data)];
+    if (plan.task === 'digits')
+      scorers.push(polynomialScorer(family.polynomial(SHIPPED_BITS), settings.multiply));
+    const scored: ScoredUtterance[] = testUtterances(all, frontEnd).flatMap(({ inputs, words }) =>
+      scorers.map((scorer) => ({ logits: Float32Array.from(scorer(inputs)), words })),
+    );
     let tried = 0;
     const best = tuneDecoder(graph, logPriors, scored, DECODER_SEARCHES[plan.task], (tuned, errors) => {
       log.progress('decoder settings', Math.min(1, ++tried / 30));
