@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { addNoise, perturbSpeed } from '../../../src/apps/speech/augmentation.ts';
 import { readClientPart, writeClientPart } from '../../../src/apps/speech/client-part.ts';
 import { readDigitsCorpus } from '../../../src/apps/speech/digits-corpus.ts';
+import { INPUT_FACTS, SCORE_FACTS } from '../../../src/apps/speech/familiarity.ts';
 import { CLIP, FrontEnd } from '../../../src/apps/speech/front-end.ts';
 import { CLIENT_FILE, DEFAULT_POLYNOMIAL, SpeechModel } from '../../../src/apps/speech/recogniser.ts';
 import { readSentencesCorpus } from '../../../src/apps/speech/sentences-corpus.ts';
@@ -82,6 +83,26 @@ describe('client part', () => {
     expect(read.frontEnd).toEqual(frontEnd);
     expect(read.decoder.settings).toEqual(DEFAULT_DECODER_SETTINGS);
     expect(writeClientPart(read)).toEqual(bytes);
+  });
+
+  it('keeps the feature method and the familiar ranges', () => {
+    const other = new FrontEnd(RATE, { left: 2, right: 2, coefficients: 2 }, normalization, 'speech');
+    const familiar = {
+      inputs: INPUT_FACTS.map(() => [0, 1] as const),
+      scores: SCORE_FACTS.map(() => [-1, 2] as const),
+    };
+    const read = readClientPart(writeClientPart({ task: 'digits', frontEnd: other, decoder, familiar }));
+    expect(read.frontEnd.method).toBe('speech');
+    expect(read.familiar).toEqual(familiar);
+  });
+
+  it('of the first format version is read with the features that its network was trained on', () => {
+    const file = join(import.meta.dirname, '..', '..', '..', 'models', 'sentences', 'client.bin');
+    const old = readFileSync(file);
+    expect(old.readUInt32LE(4)).toBe(1);
+    const read = readClientPart(old);
+    expect(read.frontEnd.method).toBe('utterance');
+    expect(read.familiar).toBeUndefined();
   });
 
   it('refuses every damaged or truncated copy', () => {
