@@ -6,6 +6,7 @@ import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { InvalidParamsError, UnsupportedOpError } from '../base/errors.ts';
 import { sha256Digest } from '../base/sha256.ts';
 import type { PolynomialNetwork } from '../nn/polynomial-network.ts';
+import { fitsAnyVector } from '../schemes/ckks/encoder.ts';
 import { expansionElements } from '../schemes/ckks/expand-interleaved.ts';
 import { CkksParams, type CkksSpec } from '../schemes/ckks/params.ts';
 import { droppableBits } from '../schemes/rlwe/dropped-bits.ts';
@@ -54,7 +55,9 @@ export function compile(network: PolynomialNetwork, options: CompileOptions): Pr
     const spec = parametersFor(logN, squares);
     if (spec === undefined) continue;
     const params = CkksParams.create(spec);
-    const plan = planScales(facts, primesOf(params), params.n);
+    const plan = planScales(facts, primesOf(params), params.n, (scale) =>
+      fitsAnyVector(params, params.maxLevel, inputBound, scale),
+    );
     // Six standard deviations of the scheme's own noise leave half of the error budget to flooding.
     if (plan !== undefined && 12 * plan.schemeError <= wanted)
       return assemble({ network, spec, params, plan, name: options.name, inputBound, wanted });

@@ -97,15 +97,19 @@ function fits(plan: ScalePlan): boolean {
   );
 }
 
-/** The plan with the largest input scale (in quarter bits) that keeps the margins, or undefined when none does. */
+/**
+ * The plan with the largest input scale (in quarter bits) that keeps the margins, or undefined when none does. `isEncodable` says
+ * whether inputs within their bound fit the modulus at a scale, which clients insist on.
+ */
 export function planScales(
   layers: readonly LayerFacts[],
   primes: readonly number[],
   n: number,
+  isEncodable: (inputScale: number) => boolean,
 ): ScalePlan | undefined {
   for (let quarterBits = 48 * 4; quarterBits >= 10 * 4; quarterBits--) {
     const plan = followScales(layers, primes, n, 2 ** (quarterBits / 4));
-    if (fits(plan)) return plan;
+    if (fits(plan) && isEncodable(plan.inputScale)) return plan;
   }
   return undefined;
 }

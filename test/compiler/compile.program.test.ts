@@ -83,10 +83,13 @@ describe('compile', () => {
     const program = compile(network, { name: 'net' });
     const primes = program.params.q.map((modulus) => modulus.q);
     const facts = networkFacts(network, 8);
-    const plan = planScales(facts, primes, program.params.n)!;
+    const plan = planScales(facts, primes, program.params.n, () => true)!;
     expect(plan.inputScale).toBe(program.offer.inputScale);
     const bolder = followScales(facts, primes, program.params.n, plan.inputScale * 2 ** 0.25);
     const fits = bolder.bounds.every((bound, i) => bound.capacity >= bound.trained * (i === 3 ? 4 : 8));
     expect(fits).toBe(false);
+    const { inputScale } = plan;
+    const smaller = planScales(facts, primes, program.params.n, (scale) => scale < inputScale)!;
+    expect(Math.log2(smaller.inputScale)).toBeCloseTo(Math.log2(inputScale) - 0.25);
   });
 });

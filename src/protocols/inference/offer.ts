@@ -1,15 +1,31 @@
-/** An offer read from the network: closed schema, bounded numbers, and nothing that weakens the client. */
+/**
+ * An offer read from the network: closed schema, bounded numbers, nothing that weakens the client, and nothing that lets the server
+ * choose when the client fails.
+ *
+ * Rule: whatever a server writes here, a client that accepts it sends the same number of bytes for every input of one length. So
+ * every number that the client's work on its data meets is proved here, before there is data: inputs fit the modulus at the stated
+ * scale, buckets are the whole ladder of powers of two, keys and queries have sizes that a client can make.
+ */
 import * as z from 'zod';
-import { DecodeError, InvalidParamsError, ParamsMismatchError } from '../../base/errors.ts';
-import type { Offer } from '../../compiler/program.ts';
+import { DecodeError, InvalidParamsError, LimitError, ParamsMismatchError } from '../../base/errors.ts';
+import { type Bucket, type Offer, offeredKeyPlan } from '../../compiler/program.ts';
+import { ciphertextBytes } from '../../schemes/ckks/ciphertext-wire.ts';
+import { fitsAnyVector } from '../../schemes/ckks/encoder.ts';
 import { CkksParams } from '../../schemes/ckks/params.ts';
+import { EvaluationKeys } from '../../schemes/rlwe/evaluation-keys.ts';
+import { resolveKeyPlan } from '../../schemes/rlwe/key-plan.ts';
 
 const bits = z.array(z.number().gt(10).lte(50)).min(1).max(24);
 const hex = z.string().regex(/^[0-9a-f]{64}$/);
 const features = z.int().min(1).max(65_536);
+/** Wide enough for every network, narrow enough that products and quotients of a few stay ordinary doubles. */
 const positive = z
   .number()
-  .positive()
+  .gt(2 ** -90)
+  .lt(2 ** 90);
+const score = z
+  .number()
+  .gt(-(2 ** 90))
   .lt(2 ** 90);
 
 const schema: z.ZodType<Offer> = z.strictObject({
@@ -33,13 +49,25 @@ const schema: z.ZodType<Offer> = z.strictObject({
   inputBound: positive,
   outputScale: positive,
   outputError: positive,
-  outputRange: z.tuple([z.number(), z.number()]),
+  outputRange: z.tuple([score, score]),
 });
+
+/** Of the evaluation keys, and of the longest query. Those of the shipped models have 5 and 135 MB. */
+const MOST_KEY_BYTES = 256 * 2 ** 20;
+const MOST_QUERY_BYTES = 512 * 2 ** 20;
+
+/** Shorter blocks would show the number of samples more finely than SECURITY.md says. */
+const SMALLEST_BLOCK = 128;
+
+/** The largest score, times its scale, is at most this share of the last prime: the compiler's margin, and what garbage exceeds. */
+export const SCORE_SHARE = 1 / 8;
 
 /**
  * The schema has no room for the mark of insecure parameters, so a server cannot talk a client into them.
  *
  * @throws {DecodeError} when the value is not an offer. {@link InsecureParamsError} {@link ParamsMismatchError}
+ * {@link InvalidParamsError} when inputs within the bound would not fit the modulus in some bucket, or the offer contradicts itself.
+ * {@link LimitError} when keys or queries would be larger than any model needs.
  */
 export function parseOffer(value: unknown): Offer {
   const parsed = schema.safeParse(value);
@@ -50,9 +78,70 @@ export function parseOffer(value: unknown): Offer {
   const offer = parsed.data;
   const params = CkksParams.create(offer.params);
   if (params.id !== offer.paramsId) throw new ParamsMismatchError('an offer', params.id, offer.paramsId);
-  for (const { block, interleave } of offer.buckets) {
-    if (block * interleave !== params.slots)
-      throw new InvalidParamsError('a bucket does not fill the slots', { block });
-  }
+  checkBuckets(offer, params);
+  checkInputs(offer, params);
+  checkScores(offer, params);
+  checkSizes(offer, params);
   return offer;
+}
+
+/** A bucket depends on the length alone, and its blocks double: a server cannot place a threshold where it likes. */
+function checkBuckets({ buckets }: Offer, { slots }: CkksParams): void {
+  buckets.forEach(({ block, interleave }, i) => {
+    if (block * interleave !== slots)
+      throw new InvalidParamsError('a bucket does not fill the slots', { block });
+    if (block < SMALLEST_BLOCK)
+      throw new InvalidParamsError(`a bucket is smaller than ${SMALLEST_BLOCK} samples`, { block });
+    if (i > 0 && block !== 2 * (buckets[i - 1] as Bucket).block)
+      throw new InvalidParamsError('the buckets do not double from one to the next', { block });
+  });
+  if (buckets.at(-1)?.interleave !== 1)
+    throw new InvalidParamsError('the largest bucket does not have one feature per ciphertext', {});
+}
+
+/**
+ * A coefficient of an encoded vector is a mean of its slots times roots of unity, so at most the largest slot: inputBound times the
+ * scale in use, which is inputScale / interleave. Interleaved vectors have coefficients of their own.
+ */
+function checkInputs({ buckets, inputBound, inputScale }: Offer, params: CkksParams): void {
+  for (const { block, interleave } of buckets) {
+    const scale = inputScale / interleave;
+    if (scale >= 1 && fitsAnyVector(params, params.maxLevel, inputBound, scale)) continue;
+    throw new InvalidParamsError(
+      `inputs up to ${inputBound} at scale 2^${Math.log2(scale).toFixed(1)} do not fit the modulus of the offer in the bucket of ${block} samples: whether a query could be encrypted would depend on its content`,
+      { block, inputBound, inputScale },
+    );
+  }
+}
+
+function checkScores(
+  { outputRange: [low, high], outputScale, outputError }: Offer,
+  params: CkksParams,
+): void {
+  const largest = Math.max(Math.abs(low), Math.abs(high));
+  const last = (params.q[0] as { readonly q: number }).q;
+  if (low < high && outputError < high - low && largest * outputScale <= SCORE_SHARE * last * (1 + 1e-9))
+    return;
+  throw new InvalidParamsError(
+    'the interval of the scores is empty, or does not fit the modulus of a reply',
+    {
+      low,
+      high,
+    },
+  );
+}
+
+function checkSizes(offer: Offer, params: CkksParams): void {
+  const { inputs, outputs, buckets, galois } = offer;
+  const plan = offeredKeyPlan(offer);
+  // Also refuses elements that no key can be made for, and names the element.
+  if (resolveKeyPlan(params, plan).galois.length !== galois.length)
+    throw new InvalidParamsError('a Galois element is there twice', {});
+  const keyBytes = EvaluationKeys.byteLength(params, plan);
+  if (keyBytes > MOST_KEY_BYTES) throw new LimitError('evaluation keys', MOST_KEY_BYTES, keyBytes);
+  for (const { interleave } of buckets) {
+    const count = Math.ceil(Math.max(inputs, outputs) / interleave);
+    const bytes = ciphertextBytes(params, { parts: 2, level: params.maxLevel, isSeeded: true, count });
+    if (bytes > MOST_QUERY_BYTES) throw new LimitError('a query', MOST_QUERY_BYTES, bytes);
+  }
 }

@@ -13,6 +13,7 @@ import type { CkksContext } from './context.ts';
 import { LinearTransform } from './linear-transform.ts';
 import { encodingBits } from '../rlwe/noise-bound.ts';
 import { boundOf } from './message-bound.ts';
+import type { CkksParams } from './params.ts';
 import { CkksPlaintext } from './plaintext.ts';
 
 export interface EncodeOptions {
@@ -29,6 +30,19 @@ export interface EncodeOptions {
 export interface LinearTransformOptions extends Pick<EncodeOptions, 'level' | 'scale'> {
   /** Rotations between giant steps: about the root of the number of diagonals needs fewest keys. Default N/2: no giant steps. */
   readonly babySteps?: number;
+}
+
+/** What every coefficient times scale must be below at `level`, to be encoded and to decode to itself. */
+function encodingBound(params: CkksParams, level: number): number {
+  return 2 ** Math.min(99, params.logQAt(level) - 1);
+}
+
+/**
+ * Whether vectors of real values up to `largest` can be encoded at `scale` whatever they are: a coefficient is a mean of slots times
+ * roots of unity, so at most the largest slot; a factor of two covers the rounding of the transform.
+ */
+export function fitsAnyVector(params: CkksParams, level: number, largest: number, scale: number): boolean {
+  return 2 * (largest * scale + 1) <= encodingBound(params, level);
 }
 
 interface EncodingTarget {
@@ -269,7 +283,7 @@ export class CkksEncoder {
     const scale = options.scale ?? params.defaultScale;
     this.#context.assertLevel(level);
     if (!(scale > 0 && scale < 2 ** 99)) throw new OutOfRangeError('scale', 'positive and below 2^99', scale);
-    return { level, scale, bound: 2 ** Math.min(99, params.logQAt(level) - 1) };
+    return { level, scale, bound: encodingBound(params, level) };
   }
 
   #assertFits(fits: boolean, { bound }: EncodingTarget, given: readonly ArrayLike<number>[]): void {
