@@ -9,6 +9,9 @@ import type { InferenceService } from '../../src/apps/server/index.ts';
 
 export const KEY_BYTES = 1000;
 export const QUERY_BYTES = 500;
+/** A query is this many samples. */
+export const SAMPLES = 128;
+const BUCKETS = [{ block: SAMPLES, interleave: 1 }];
 const KEY_MARK = 0x4b;
 const QUERY_MARK = 0x51;
 
@@ -28,6 +31,7 @@ export class FakeInference implements InferenceService {
   readonly keys = new Map<string, Uint8Array>();
   answered = 0;
   aborted = 0;
+  ready = true;
   /** Milliseconds that an evaluation takes. */
   delayMs = 0;
   readonly models: readonly string[];
@@ -38,8 +42,17 @@ export class FakeInference implements InferenceService {
 
   offers(): readonly Offer[] {
     return this.models.map(
-      (model) => ({ model, programId: 'f'.repeat(64), inputs: 4, outputs: 4 }) as unknown as Offer,
+      (model) =>
+        ({ model, programId: 'f'.repeat(64), inputs: 4, outputs: 4, buckets: BUCKETS }) as unknown as Offer,
     );
+  }
+
+  isReady(): boolean {
+    return this.ready;
+  }
+
+  querySamples(): number {
+    return SAMPLES;
   }
 
   keyLimit(): number {

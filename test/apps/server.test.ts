@@ -13,7 +13,14 @@ import {
   ServerLog,
 } from '../../src/apps/server/index.ts';
 import { parseTimings, routes } from '../../src/apps/transport/wire.ts';
-import { FakeInference, fakeEnrolment, fakeQuery, KEY_BYTES, QUERY_BYTES } from './fake-inference.ts';
+import {
+  FakeInference,
+  fakeEnrolment,
+  fakeQuery,
+  KEY_BYTES,
+  QUERY_BYTES,
+  SAMPLES,
+} from './fake-inference.ts';
 
 const open: { close(): unknown }[] = [];
 afterEach(async () => {
@@ -212,17 +219,26 @@ describe('hostile requests', () => {
     expect(reply).toContain('"code":"limit"');
   });
 
-  test('a chunked body without a length is refused', async () => {
+  const chunked = (parts: readonly Uint8Array[]) =>
+    ({
+      method: 'PUT',
+      headers: { ...bearer(), ...octets },
+      body: new ReadableStream({
+        start: (controller) => {
+          for (const part of parts) controller.enqueue(part);
+          controller.close();
+        },
+      }),
+      duplex: 'half',
+    }) as RequestInit;
+
+  test('a chunked body without a length is taken, up to the limit of the model', async () => {
     const server = await running(new FakeInference());
-    const body = new ReadableStream({
-      start: (controller) => {
-        controller.enqueue(fakeEnrolment(1));
-        controller.close();
-      },
-    });
-    const init = { method: 'PUT', headers: { ...bearer(), ...octets }, body, duplex: 'half' };
-    const reply = await fetch(server.url + routes.keys('digits'), init as RequestInit);
-    expect(reply.status).toBe(411);
+    const whole = fakeEnrolment(1);
+    const url = server.url + routes.keys('digits');
+    expect((await fetch(url, chunked([whole.slice(0, 300), whole.slice(300)]))).status).toBe(201);
+    const larger = await fetch(url, chunked([whole, whole]));
+    expect([larger.status, ((await larger.json()) as { code: string }).code]).toEqual([413, 'limit']);
   });
 
   test('an unexpected failure shows nothing of itself', async () => {
@@ -269,7 +285,9 @@ describe('bounded work', () => {
 
   test('the least recently used keys make room', async () => {
     const service = new FakeInference();
-    const on = app(service, { limits: { keyCapacityBytes: 2 * KEY_MEMORY_FACTOR * KEY_BYTES } });
+    const on = app(service, {
+      limits: { keyCapacityBytes: 2 * KEY_MEMORY_FACTOR * KEY_BYTES, keyIdleMs: 0, principalShare: 1 },
+    });
     const [a, b, c] = [bearer(), bearer(), bearer()];
     const keyA = await enrol(on, a, 1);
     const keyB = await enrol(on, b, 2);
@@ -301,9 +319,9 @@ describe('bounded work', () => {
     expect([mine.statusCode, theirs.statusCode]).toEqual([200, 503]);
   });
 
-  test('a set of keys asks as often as its budget says, also after it was dropped and enrolled again', async () => {
+  test('a principal has as many samples evaluated as its budget says, with whatever keys', async () => {
     const service = new FakeInference();
-    const on = app(service, { limits: { queriesPerKeySet: 2, maxPendingPerTenant: 4 } });
+    const on = app(service, { limits: { samplesPerPrincipal: 2 * SAMPLES, maxPendingPerTenant: 4 } });
     const [me, other] = [bearer(), bearer()];
     const keyId = await enrol(on, me);
     const malformed = await post(on, me, keyId.slice(0, 8));
@@ -314,7 +332,12 @@ describe('bounded work', () => {
     await on.inject({ method: 'DELETE', url: routes.key('digits', keyId), headers: me });
     expect(await enrol(on, me)).toBe(keyId);
     expect((await post(on, me, keyId)).statusCode).toBe(429);
-    expect((await post(on, other, await enrol(on, other))).statusCode).toBe(200);
+    // New keys and a new token are the same principal; the other model has a count of its own.
+    expect((await post(on, other, await enrol(on, other, 2))).statusCode).toBe(429);
+    const sentences = await enrol(on, other, 3, 'sentences');
+    const elsewhere = { method: 'POST', url: routes.queries('sentences', sentences) } as const;
+    const asked = { ...elsewhere, headers: { ...other, ...octets }, payload: Buffer.from(fakeQuery(7)) };
+    expect((await on.inject(asked)).statusCode).toBe(200);
     expect(service.answered).toBe(3);
   });
 

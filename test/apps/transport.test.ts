@@ -106,7 +106,7 @@ describe('the good case', () => {
 
 describe('servers in trouble', () => {
   test('a used up query budget is said at once, not waited for', async () => {
-    const server = await running(new FakeInference(), { limits: { queriesPerKeySet: 1 } });
+    const server = await running(new FakeInference(), { limits: { samplesPerPrincipal: 128 } });
     const model = new RemoteModel(client(server.url), 'digits', () => fakeEnrolment(1));
     expect((await model.ask(fakeQuery(1))).exchange.attempts).toBe(1);
     await expect(model.ask(fakeQuery(1))).rejects.toThrow(QueryBudgetError);

@@ -129,8 +129,21 @@ function addServe(program: Command, terminal: Terminal, parts: EngineParts): voi
     .addOption(
       new Option(
         '--query-budget <n>',
-        'queries that one set of keys may ask; without it any number',
+        'samples of each model that a principal may have evaluated, a query counting as many as its bucket has; without it any number',
       ).argParser(wholeNumber(1, 999_999_999)),
+    )
+    .option('--budget-file <file>', 'keeps what was spent of the query budget over restarts')
+    .option(
+      '--principal <rule>',
+      'whom budgets and quotas count against: address, header:NAME as a proxy sets it, or token:FILE of enrolled tokens',
+      'address',
+    )
+    .option('--cors-origin <origin...>', 'pages of these origins may ask; none without it')
+    .addOption(
+      new Option(
+        '--metrics-port <n>',
+        'Prometheus metrics at this port of 127.0.0.1; 0 takes any free one',
+      ).argParser(wholeNumber(0, 65_535)),
     )
     .addOption(
       new Option('--log-level <level>', 'log on standard error')
@@ -139,7 +152,7 @@ function addServe(program: Command, terminal: Terminal, parts: EngineParts): voi
     )
     .option(...MODELS_FLAG)
     .option(...NETWORK_FLAG)
-    .option('--json', 'one JSON object on standard output when ready')
+    .option('--json', 'JSON lines on standard output: when ready, when stopping, when stopped')
     .addOption(new Option('--while-stdin-open', 'end when standard input closes').hideHelp())
     .addHelpText('after', WHO_LEARNS_WHAT)
     .action((names, flags) => serve(names, flags, terminal, parts));

@@ -1,7 +1,16 @@
 /** `subrosa serve`: one process that answers encrypted questions about one or more models. */
+import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
-import { type ListenOptions, listen, ServerLog } from '../server/index.ts';
+import { UsageError } from '../../base/errors.ts';
+import {
+  checkOrigin,
+  type ListenOptions,
+  listen,
+  parsePrincipalRule,
+  ServerLog,
+} from '../server/index.ts';
+import { openBudgetFile } from './budget-file.ts';
 import { installation } from './installation.ts';
 import type { EngineParts } from './parts.ts';
 import { withSpinner } from './spinner.ts';
@@ -20,6 +29,10 @@ export interface ServeFlags {
   readonly keyMemory: number;
   readonly maxPending: number;
   readonly queryBudget?: number;
+  readonly budgetFile?: string;
+  readonly principal: string;
+  readonly corsOrigin?: readonly string[];
+  readonly metricsPort?: number;
   readonly logLevel: 'info' | 'warn' | 'silent';
   readonly json?: boolean;
   readonly whileStdinOpen?: boolean;
@@ -40,10 +53,14 @@ export async function serve(
     port: flags.port,
     insecureListen: flags.insecureListen === true,
     log: new ServerLog(flags.logLevel),
+    principal: parsePrincipalRule(flags.principal, (path) => readFileSync(path, 'utf8')),
+    corsOrigins: (flags.corsOrigin ?? []).map(checkOrigin),
+    ...(flags.metricsPort === undefined ? {} : { metricsPort: flags.metricsPort }),
+    ...keptBudget(flags),
     limits: {
       keyCapacityBytes: flags.keyMemory * 2 ** 20,
       maxPending: flags.maxPending,
-      queriesPerKeySet: flags.queryBudget ?? Number.POSITIVE_INFINITY,
+      samplesPerPrincipal: flags.queryBudget ?? Number.POSITIVE_INFINITY,
     },
     ...tlsOptions(flags),
   };
@@ -61,7 +78,7 @@ export async function serve(
   const models = service.offers().map((offer) => offer.model);
   if (flags.json === true) {
     terminal.out(
-      `${JSON.stringify({ ready: true, url: server.url, models, kernel: service.kernel, pid: process.pid })}\n`,
+      `${JSON.stringify({ ready: true, url: server.url, metrics: server.metricsUrl, models, kernel: service.kernel, pid: process.pid })}\n`,
     );
   } else {
     const paint = paintFor(terminal.outIsTerminal, terminal.env);
@@ -69,10 +86,30 @@ export async function serve(
     terminal.out(
       `${paint.green('ready')} ${paint.bold(server.url)}  ${models.join(', ')}  ${paint.dim(`${name} ${isa}, ${plural(threads, 'thread')}`)}\n`,
     );
+    if (server.metricsUrl !== undefined) terminal.out(`${paint.dim('metrics')} ${server.metricsUrl}\n`);
   }
+  await closeWhen(stopped, server, flags.json === true, terminal);
+}
+
+/** Waits for the reason to stop, then drains; says both, for a person or as JSON lines. */
+export async function closeWhen(
+  stopped: Promise<string>,
+  server: { close(): Promise<void> },
+  isJson: boolean,
+  terminal: Terminal,
+): Promise<void> {
   const reason = await stopped;
-  if (flags.json !== true) terminal.out(`stopping (${reason})\n`);
+  terminal.out(isJson ? `${JSON.stringify({ stopping: true, reason })}\n` : `stopping (${reason})\n`);
   await server.close();
+  if (isJson) terminal.out(`${JSON.stringify({ stopped: true })}\n`);
+}
+
+/** @throws {UsageError} for a file without a budget. */
+function keptBudget({ budgetFile, queryBudget }: ServeFlags): Pick<ListenOptions, 'kept'> {
+  if (budgetFile === undefined) return {};
+  if (queryBudget === undefined)
+    throw new UsageError('--budget-file keeps what --query-budget counts: give both');
+  return { kept: openBudgetFile(budgetFile) };
 }
 
 /** Resolves once with why. A parent that holds our standard input and dies takes this process along. */
@@ -101,4 +138,4 @@ export function fraction(text: string): number {
   throw new InvalidArgumentError('a number above 0 and at most 1 is needed.');
 }
 
-export const SERVE_DEFAULTS = { models: installation.models, keyMemory: 1024, maxPending: 16 };
+export const SERVE_DEFAULTS = { models: installation.models, keyMemory: 2048, maxPending: 64 };

@@ -17,12 +17,15 @@ import {
   TIMING_HEADER,
   type WireCode,
 } from '../transport/wire.ts';
-import { refuse, wireCode } from './errors.ts';
 import { createFastify, type TlsFiles } from './binary-fastify.ts';
+import { allowOrigins } from './cors.ts';
+import { refuse, wireCode } from './errors.ts';
 import { EvaluationQueue } from './evaluation-queue.ts';
 import { KeyLedger } from './key-ledger.ts';
 import { DEFAULT_LIMITS, KEY_MEMORY_FACTOR, type ServerLimits } from './limits.ts';
 import { ServerLog } from './log.ts';
+import { ServerMetrics } from './metrics.ts';
+import { type PrincipalRule, principalOf } from './principal.ts';
 import { QueryBudget } from './query-budget.ts';
 import type { InferenceService } from './service.ts';
 import { tenantOf } from './tenant.ts';
@@ -31,47 +34,80 @@ export interface AppOptions {
   readonly limits?: Partial<ServerLimits>;
   readonly log?: ServerLog;
   readonly tls?: TlsFiles;
+  readonly metrics?: ServerMetrics;
+  /** Whom quotas and the budget count against; the address by default. */
+  readonly principal?: PrincipalRule;
+  /** Origins whose pages may ask; none by default. */
+  readonly corsOrigins?: readonly string[];
+  /** What principals have spent, over restarts. An answer goes out after what it cost was kept. */
+  readonly kept?: KeptBudget;
+}
+
+export interface KeptBudget {
+  readonly spent: readonly (readonly [string, number])[];
+  keep(spent: readonly (readonly [string, number])[]): Promise<void>;
 }
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Set before any handler of a route that needs an owner runs. */
     tenant: string;
-    /** Bytes of this body that count against the receiving limit. */
-    reserved: number;
     arrivedAt: number;
   }
 }
 
 interface AppState {
+  readonly app: FastifyInstance;
   readonly service: InferenceService;
   readonly limits: ServerLimits;
   readonly log: ServerLog;
+  readonly metrics: ServerMetrics;
+  readonly principal: PrincipalRule;
   readonly ledger: KeyLedger;
   readonly queue: EvaluationQueue;
   readonly budget: QueryBudget;
-  receivingBytes: number;
+  readonly kept: KeptBudget | undefined;
+  isClosing: boolean;
 }
 
 type KeyRequest = FastifyRequest<{ Params: { id: string } }>;
 
-/** @throws {UsageError} when a model has a name that cannot stand in a path. */
+/** nginx's number for a client that closed the connection; it is never sent. */
+const CLIENT_LEFT = 499;
+
+/** @throws {UsageError} when a model has a name that cannot stand in a path, or an origin is none. */
 export function buildApp(service: InferenceService, options: AppOptions = {}): FastifyInstance {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const state: AppState = {
-    service,
-    limits,
-    log: options.log ?? new ServerLog('silent'),
-    ledger: new KeyLedger(limits.keyCapacityBytes, limits.maxKeysPerTenant, (tenant, keyId) =>
-      service.forget(tenant, keyId),
-    ),
-    queue: new EvaluationQueue(limits.maxPending, limits.maxPendingPerTenant),
-    budget: new QueryBudget(limits.queriesPerKeySet),
-    receivingBytes: 0,
-  };
   const app = createFastify(limits, options.tls);
-  addHooks(app, state);
+  const metrics = options.metrics ?? new ServerMetrics();
+  const state: AppState = {
+    ...{ app, service, limits, metrics },
+    log: options.log ?? new ServerLog('silent'),
+    principal: options.principal ?? { kind: 'address' },
+    ledger: new KeyLedger({
+      capacityBytes: limits.keyCapacityBytes,
+      maxPerTenant: limits.maxKeysPerTenant,
+      principalShare: limits.principalShare,
+      idleMs: limits.keyIdleMs,
+      drop: (tenant, keyId) => {
+        metrics.count('subrosa_keys_dropped_total');
+        service.forget(tenant, keyId);
+      },
+      now: () => performance.now(),
+    }),
+    queue: new EvaluationQueue(limits.maxPending, limits.maxPendingPerTenant),
+    budget: new QueryBudget(limits.samplesPerPrincipal, options.kept?.spent),
+    kept: options.kept,
+    isClosing: false,
+  };
+  addGauges(state);
+  addHooks(state);
+  allowOrigins(app, options.corsOrigins ?? []);
   app.get(routes.health, () => ({ status: 'ok', models: service.offers().map((offer) => offer.model) }));
+  app.get(routes.ready, (_request, reply) => {
+    if (state.isClosing) return refuse(reply, 'closing');
+    return service.isReady() ? { status: 'ready' } : refuse(reply, 'starting');
+  });
   app.get(routes.models, () => ({
     models: service.offers().map((offer) => ({
       offer,
@@ -82,43 +118,77 @@ export function buildApp(service: InferenceService, options: AppOptions = {}): F
   for (const { model } of service.offers()) {
     if (!MODEL_NAME.test(model))
       throw new UsageError(`model names match ${MODEL_NAME.source}; got "${model}"`);
-    addModel(app, state, model);
+    addModel(state, model);
   }
   return app;
 }
 
-function addHooks(app: FastifyInstance, state: AppState): void {
+function addGauges({ app, metrics, queue, ledger, service }: AppState): void {
+  const { receiveBudget, connectionGuard } = app;
+  metrics.gauge('subrosa_pending_evaluations', 'Evaluations that wait or run.', () => queue.pending);
+  metrics.gauge('subrosa_receiving_bytes', 'Bodies in memory.', () => receiveBudget.bytes);
+  metrics.gauge('subrosa_keys', 'Key sets held.', () => ledger.size);
+  metrics.gauge('subrosa_key_bytes', 'Memory of these, estimated.', () => ledger.bytes);
+  metrics.gauge('subrosa_connections', 'Open connections.', () => connectionGuard.size);
+  metrics.gauge(
+    'subrosa_connections_closed',
+    'Closed to let others in, so far.',
+    () => connectionGuard.closed,
+  );
+  metrics.gauge('subrosa_ready', '1 when it takes work.', () => (service.isReady() ? 1 : 0));
+  metrics.gauge('process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss());
+  const startedAt = Date.now() / 1000 - process.uptime();
+  metrics.gauge('process_start_time_seconds', 'Since the epoch.', () => startedAt);
+}
+
+function addHooks(state: AppState): void {
+  const { app, log, metrics } = state;
   app.decorateRequest('tenant', '');
-  app.decorateRequest('reserved', 0);
   app.decorateRequest('arrivedAt', 0);
-  app.addHook('onRequest', async (request) => {
+  app.addHook('preClose', async () => {
+    state.isClosing = true;
+  });
+  app.addHook('onRequest', async (request, reply) => {
     request.arrivedAt = performance.now();
+    // 'close' comes for every request, also for those whose client leaves.
+    reply.raw.once('close', () => concluded(state, request, reply));
   });
-  app.addHook('onResponse', async (request, reply) => {
-    release(state, request);
-    state.log.info('request', {
-      requestId: request.id,
-      method: request.method,
-      route: request.routeOptions.url ?? 'unknown',
-      status: reply.statusCode,
-      ms: Math.round(performance.now() - request.arrivedAt),
-      bytesIn: Number(request.headers['content-length'] ?? 0),
-      pending: state.queue.pending,
-      ...(request.tenant === '' ? {} : { tenant: request.tenant }),
-    });
-  });
-  app.addHook('onRequestAbort', async (request) => release(state, request));
   app.setNotFoundHandler((_request, reply) => refuse(reply, 'not-found'));
   app.setErrorHandler((error, request, reply) => {
+    if (hasLeft(request)) {
+      const { tenant } = request;
+      const where = request.raw.complete ? 'before its answer' : 'within its body';
+      const owner = tenant === '' ? {} : { tenant };
+      log.info('client left', { requestId: request.id, reason: where, ...owner });
+      return refuse(reply, 'bad-request');
+    }
     const code = wireCode(error);
-    state.log.warn('refused', { requestId: request.id, code, ...localReason(error) });
-    return refuse(reply, code);
+    metrics.count('subrosa_refusals_total', { code });
+    log.warn('refused', { requestId: request.id, code, ...localReason(error) });
+    // A body that was cut is still on its way.
+    if (!request.raw.complete) reply.header('connection', 'close');
+    return refuse(reply, code, state.queue.retryAfterSeconds());
   });
 }
 
-function release(state: AppState, request: FastifyRequest): void {
-  state.receivingBytes -= request.reserved;
-  request.reserved = 0;
+/** The connection is gone, so that nobody waits for the answer. */
+function hasLeft(request: FastifyRequest): boolean {
+  return request.raw.socket.destroyed;
+}
+
+function concluded({ log, metrics, queue }: AppState, request: FastifyRequest, reply: FastifyReply): void {
+  const seconds = (performance.now() - request.arrivedAt) / 1000;
+  const route = request.routeOptions.url ?? 'unknown';
+  const status = reply.raw.writableFinished ? reply.statusCode : CLIENT_LEFT;
+  const { method } = request;
+  metrics.count('subrosa_requests_total', { route, method, status: String(status) });
+  metrics.observe('subrosa_request_seconds', { route }, seconds);
+  log.info('request', {
+    ...{ requestId: request.id, method, route, status, ms: Math.round(1000 * seconds) },
+    bytesIn: Number(request.headers['content-length'] ?? 0),
+    pending: queue.pending,
+    ...(request.tenant === '' ? {} : { tenant: request.tenant }),
+  });
 }
 
 /** For the local log: typed errors hold no secret by contract, others are named only. */
@@ -131,14 +201,15 @@ function localReason(error: unknown): { errorName: string; reason: string } {
   return { errorName: name, reason: `${code} ${message}`.trim() };
 }
 
-function addModel(app: FastifyInstance, state: AppState, model: string): void {
+function addModel(state: AppState, model: string): void {
+  const { app } = state;
   const keyLimit = state.service.keyLimit(model);
   const queryLimit = state.service.queryLimit(model);
-  const owner = ownerHook();
+  const owner = ownerHook(state);
   const keyPath = routes.key(model, ':id');
   app.put(
     routes.keys(model),
-    { bodyLimit: keyLimit, onRequest: [owner, roomHook(state, keyLimit), keyRoomHook(state)] },
+    { bodyLimit: keyLimit, onRequest: [owner, roomHook(state, keyLimit), keyRoomHook(state, keyLimit)] },
     enrolHandler(state, model),
   );
   app.get<{ Params: { id: string } }>(keyPath, { onRequest: owner }, (request, reply) =>
@@ -168,34 +239,32 @@ function addModel(app: FastifyInstance, state: AppState, model: string): void {
 /** Hooks below answer before the body is read; a hook that has answered returns the reply, which ends the request. */
 type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined>;
 
-function ownerHook(): Hook {
+function ownerHook(state: AppState): Hook {
   return async (request, reply) => {
     const tenant = tenantOf(request.headers.authorization);
     if (tenant === null) return refuse(reply, 'unauthorized');
+    const principal = principalOf(state.principal, request);
+    if (principal === null) return refuse(reply, 'forbidden');
     request.tenant = tenant;
+    request.principal = principal;
     return undefined;
   };
 }
 
-/** Checks the declared length against the model's limit and the bytes that are on their way already. */
-function roomHook(state: AppState, limit: number): Hook {
+/** Checks the declared length, where there is one, against the model's limit and the memory for bodies. Takes nothing yet. */
+function roomHook({ app }: AppState, limit: number): Hook {
   return async (request, reply) => {
     const declared = request.headers['content-length'];
-    if (declared === undefined || !/^\d{1,15}$/.test(declared)) return refuse(reply, 'length-required');
-    const bytes = Number(declared);
-    if (bytes > limit) return refuse(reply, 'limit');
-    if (state.receivingBytes + bytes > state.limits.maxReceivingBytes) return refuse(reply, 'busy');
-    request.reserved = bytes;
-    state.receivingBytes += bytes;
-    return undefined;
+    const bytes = declared === undefined ? 0 : Number(declared);
+    if (!(bytes <= limit)) return refuse(reply, 'limit');
+    return app.receiveBudget.hasRoom(request.principal, bytes) ? undefined : refuse(reply, 'busy', 5);
   };
 }
 
-function keyRoomHook(state: AppState): Hook {
+/** Refuses keys for which there would be no room; makes none, which the arrival of the keys does. */
+function keyRoomHook(state: AppState, keyBytes: number): Hook {
   return async (request, reply) =>
-    state.ledger.makeRoom(request.tenant, KEY_MEMORY_FACTOR * request.reserved)
-      ? undefined
-      : refuse(reply, 'busy', 10);
+    state.ledger.hasRoom(request, KEY_MEMORY_FACTOR * keyBytes) ? undefined : refuse(reply, 'busy', 10);
 }
 
 function knownKeyHook(state: AppState, model: string): Hook {
@@ -204,8 +273,10 @@ function knownKeyHook(state: AppState, model: string): Hook {
 }
 
 function budgetHook(state: AppState, model: string): Hook {
+  const offer = state.service.offers().find((each) => each.model === model);
+  const least = Math.min(...(offer?.buckets ?? []).map(({ block }) => block));
   return async (request) => {
-    state.budget.check(request.tenant, model, (request as KeyRequest).params.id);
+    state.budget.check(request.principal, model, least);
     return undefined;
   };
 }
@@ -234,9 +305,14 @@ function enrolHandler(state: AppState, model: string) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const body = binaryBody(request);
     if (typeof body === 'string') return refuse(reply, body);
-    const { tenant } = request;
+    const { tenant, principal } = request;
+    state.metrics.count('subrosa_received_bytes_total', {}, body.length);
     const keyId = await state.service.enrol(tenant, model, body);
-    state.ledger.add(tenant, model, keyId, KEY_MEMORY_FACTOR * body.length);
+    // Only keys that are whole and fit the model take the place of others.
+    if (!state.ledger.add({ tenant, principal }, model, keyId, KEY_MEMORY_FACTOR * body.length)) {
+      state.service.forget(tenant, keyId);
+      return refuse(reply, 'busy', 10);
+    }
     state.log.info('enrolled', { requestId: request.id, tenant, key: keyId, model, bytesIn: body.length });
     return reply.code(201).send({ keyId });
   };
@@ -247,17 +323,20 @@ function queryHandler(state: AppState, model: string) {
     const body = binaryBody(request);
     if (typeof body === 'string') return refuse(reply, body);
     const receivedAt = performance.now();
-    const { tenant } = request;
+    const { tenant, principal } = request;
     const keyId = request.params.id;
+    const samples = state.service.querySamples(model, body);
+    state.budget.check(principal, model, samples);
     const gone = new AbortController();
     // The socket closing before the answer went out is the client leaving; its evaluation is of no use to anyone.
     reply.raw.once('close', () => {
       if (!reply.raw.writableEnded) gone.abort();
     });
     const run = await state.ledger.using(tenant, model, keyId, () =>
-      state.queue.run(tenant, gone.signal, () => {
-        state.budget.spend(tenant, model, keyId);
-        return state.service.answer(tenant, model, keyId, body, gone.signal);
+      state.queue.run(tenant, gone.signal, async () => {
+        state.budget.spend(principal, model, samples);
+        await state.kept?.keep(state.budget.entries());
+        return await state.service.answer(tenant, model, keyId, body, gone.signal);
       }),
     );
     if (run === undefined) {
@@ -265,6 +344,8 @@ function queryHandler(state: AppState, model: string) {
       return refuse(reply, known ? 'busy' : 'unknown-key', state.queue.retryAfterSeconds());
     }
     const { bytes, steps, peakBytes } = run.result;
+    const evaluatedMs = performance.now() - receivedAt - run.waitedMs;
+    countAnswer(state, model, { samples, bytesIn: body.length, bytesOut: bytes.length, evaluatedMs, ...run });
     const transport = [
       { name: 'receive', ms: receivedAt - request.arrivedAt },
       { name: 'queue', ms: run.waitedMs },
@@ -275,4 +356,20 @@ function queryHandler(state: AppState, model: string) {
     reply.header(PEAK_HEADER, String(Math.round(peakBytes)));
     return reply.type(BINARY).send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   };
+}
+
+interface AnswerFacts {
+  readonly samples: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly waitedMs: number;
+  readonly evaluatedMs: number;
+}
+
+function countAnswer({ metrics }: AppState, model: string, facts: AnswerFacts): void {
+  metrics.count('subrosa_received_bytes_total', {}, facts.bytesIn);
+  metrics.count('subrosa_sent_bytes_total', {}, facts.bytesOut);
+  metrics.count('subrosa_samples_total', { model }, facts.samples);
+  metrics.observe('subrosa_queue_seconds', { model }, facts.waitedMs / 1000);
+  metrics.observe('subrosa_evaluation_seconds', { model }, facts.evaluatedMs / 1000);
 }

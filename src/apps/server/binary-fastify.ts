@@ -1,17 +1,39 @@
 /** A Fastify that takes binary bodies only, with the time and size limits of this project, over HTTP or TLS 1.3. */
-import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { BINARY } from '../transport/wire.ts';
+import { ConnectionGuard } from './connection-guard.ts';
 import type { ServerLimits } from './limits.ts';
+import { addressClass } from './principal.ts';
+import { receiveBody } from './receive-body.ts';
+import { ReceiveBudget } from './receive-budget.ts';
 
 export interface TlsFiles {
   readonly key: string | Buffer;
   readonly cert: string | Buffer;
 }
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Whom limits count against: the address, unless a hook knows better. */
+    principal: string;
+    /** Bytes of this body in the budget for bodies; they are given back when the request is over, however it ends. */
+    reserved: number;
+  }
+  interface FastifyInstance {
+    readonly receiveBudget: ReceiveBudget;
+    /** After the server has been made. */
+    readonly connectionGuard: ConnectionGuard;
+  }
+}
+
+/** What a client that was refused may still send before its connection is closed. */
+const LINGER_MS = 2000;
+
 export function createFastify(limits: ServerLimits, tls: TlsFiles | undefined): FastifyInstance {
   const node = { maxHeaderSize: limits.maxHeaderBytes, connectionsCheckingInterval: 1000 };
+  let guard: ConnectionGuard | undefined;
   const app = Fastify({
     logger: false,
     forceCloseConnections: 'idle',
@@ -22,17 +44,38 @@ export function createFastify(limits: ServerLimits, tls: TlsFiles | undefined): 
       const server =
         tls === undefined
           ? createHttpServer(node, handler)
-          : createHttpsServer({ ...node, ...tls, minVersion: 'TLSv1.3' }, handler);
+          : createHttpsServer(
+              { ...node, ...tls, minVersion: 'TLSv1.3', handshakeTimeout: limits.headersTimeoutMs },
+              handler,
+            );
       server.headersTimeout = limits.headersTimeoutMs;
       server.requestTimeout = limits.requestTimeoutMs;
       server.keepAliveTimeout = limits.keepAliveTimeoutMs;
-      server.maxConnections = limits.maxConnections;
+      guard = new ConnectionGuard(server as HttpServer, limits.maxConnections);
       return server as HttpServer;
     },
   });
   // Only binary bodies: without the built-in parsers a JSON or form body is refused unread.
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser(BINARY, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  const budget = new ReceiveBudget(limits.maxReceivingBytes, limits.principalShare);
+  app.decorate('receiveBudget', budget);
+  app.decorate('connectionGuard', guard as ConnectionGuard);
+  app.decorateRequest('principal', '');
+  app.decorateRequest('reserved', 0);
+  app.addHook('onRequest', async (request, reply) => {
+    request.principal = addressClass(request.raw.socket.remoteAddress ?? 'unknown');
+    // 'close' comes for every request, answered or cut off in any way.
+    reply.raw.once('close', () => {
+      budget.give(request.principal, request.reserved);
+      request.reserved = 0;
+      // Complete by then is a body that was refused and came nevertheless; its connection may serve another request.
+      const linger = () => request.raw.complete || request.raw.destroy();
+      if (!request.raw.complete) setTimeout(linger, LINGER_MS).unref();
+    });
+  });
+  app.addContentTypeParser(BINARY, (request: FastifyRequest, payload: IncomingMessage) =>
+    receiveBody(request, payload, { ...limits, budget, limit: request.routeOptions.bodyLimit }),
+  );
   return app;
 }
 

@@ -4,6 +4,7 @@
  */
 import type { FastifyReply } from 'fastify';
 import { type ErrorCode, SubrosaError } from '../../base/errors.ts';
+import { ReceiveError } from './receive-body.ts';
 import type { WireCode, WireError } from '../transport/wire.ts';
 
 const PUBLIC: Readonly<Record<WireCode, { status: number; message: string }>> = {
@@ -16,11 +17,22 @@ const PUBLIC: Readonly<Record<WireCode, { status: number; message: string }>> = 
     message: 'No such evaluation keys for this token and model; enrol them first.',
   },
   method: { status: 405, message: 'This address does not take this method.' },
+  timeout: {
+    status: 408,
+    message: 'The body stalled, or came more slowly than this server waits for; send it again.',
+  },
   'length-required': { status: 411, message: 'The request must state its Content-Length.' },
-  limit: { status: 413, message: 'The message is larger than this model allows.' },
+  limit: {
+    status: 413,
+    message:
+      'The body is larger than any message for this model; GET /v1/models has the sizes. A 413 without this text is from a proxy: see docs/operating.md.',
+  },
   'media-type': { status: 415, message: 'The body must be application/octet-stream.' },
   'params-mismatch': { status: 409, message: 'The message belongs to other parameters than those in use.' },
-  'query-budget': { status: 429, message: 'These keys have used up the queries that this server answers.' },
+  'query-budget': {
+    status: 429,
+    message: 'The samples that this server evaluates for you are used up; new keys do not change that.',
+  },
   refused: {
     status: 403,
     message: 'The policy of this data set forbids these keys; the request is in the log.',
@@ -28,6 +40,7 @@ const PUBLIC: Readonly<Record<WireCode, { status: number; message: string }>> = 
   'rolled-back': { status: 409, message: 'The log of this authority lacks an entry that was seen before.' },
   busy: { status: 503, message: 'The server has as much work as it accepts; try again later.' },
   closing: { status: 503, message: 'The server is shutting down.' },
+  starting: { status: 503, message: 'The server is not ready yet.' },
   internal: { status: 500, message: 'The server failed; its operator finds the reason in the log.' },
 };
 
@@ -58,6 +71,8 @@ const BY_FASTIFY: Readonly<Record<string, WireCode>> = {
 export function wireCode(error: unknown): WireCode {
   if (error instanceof SubrosaError) return BY_ERROR[error.code] ?? 'internal';
   if (error === null || typeof error !== 'object') return 'internal';
+  // Nobody reads the answer to a client that left.
+  if (error instanceof ReceiveError) return error.wire === 'client-left' ? 'bad-request' : error.wire;
   const { code, statusCode } = error as { code?: unknown; statusCode?: unknown };
   const known = typeof code === 'string' ? BY_FASTIFY[code] : undefined;
   if (known !== undefined) return known;

@@ -6,6 +6,8 @@ interface Waiting {
   readonly start: () => void;
 }
 
+const MOST_RETRY_MS = 30_000;
+
 /** What a finished run tells besides its result. */
 export interface QueuedRun<T> {
   readonly result: T;
@@ -21,6 +23,8 @@ export class EvaluationQueue {
   #pending = 0;
   /** Exponential mean of the time of one evaluation; only for the advice in Retry-After. */
   #meanMs = 1000;
+  /** When the client that was refused last was told to come back. */
+  #lastReturn = 0;
 
   constructor(maxPending: number, maxPerTenant: number) {
     this.#maxPending = maxPending;
@@ -35,9 +39,15 @@ export class EvaluationQueue {
     return this.#pending < this.#maxPending && (this.#perTenant.get(tenant) ?? 0) < this.#maxPerTenant;
   }
 
-  /** Seconds after which a refused client should find room, at most 30. */
+  /**
+   * Seconds after which a refused client should find room, at most 30. One place gets free per evaluation, so that each refused
+   * client is told a later time than the one before: those who came at once do not come back at once.
+   */
   retryAfterSeconds(): number {
-    return Math.min(30, Math.max(1, Math.ceil((this.#pending * this.#meanMs) / 1000 / 2)));
+    const now = performance.now();
+    const next = Math.max(now, this.#lastReturn) + this.#meanMs;
+    this.#lastReturn = Math.min(next, now + MOST_RETRY_MS);
+    return Math.max(1, Math.ceil((this.#lastReturn - now) / 1000));
   }
 
   /** Runs `task` in turn. Undefined when the queue is full. Rejects with the signal's reason when aborted while waiting. */

@@ -1,5 +1,6 @@
-export { type AppOptions, buildApp } from './app.ts';
+export { type AppOptions, buildApp, type KeptBudget } from './app.ts';
 export { createFastify, type TlsFiles } from './binary-fastify.ts';
+export { checkOrigin } from './cors.ts';
 export { refuse, wireCode } from './errors.ts';
 export { DEFAULT_LIMITS, KEY_MEMORY_FACTOR, type ServerLimits } from './limits.ts';
 export { isLoopback } from '../../base/loopback.ts';
@@ -11,5 +12,7 @@ export {
   type RunningServer,
 } from './listen.ts';
 export { ServerLog } from './log.ts';
+export { ServerMetrics } from './metrics.ts';
+export { addressClass, type PrincipalRule, parsePrincipalRule, tokenHash } from './principal.ts';
 export type { InferenceService } from './service.ts';
 export { sameTenant, tenantOf } from './tenant.ts';

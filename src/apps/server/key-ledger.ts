@@ -1,65 +1,114 @@
 /**
  * Which evaluation keys the server holds, for whom, and which go first when memory runs out (least recently used).
  * The keys themselves are in the inference service; this is the bookkeeping.
+ *
+ * Nobody loses keys to an announcement: room is made for keys that are there. And nobody fills the memory alone: above its share of
+ * it, a principal replaces its own keys, below it the oldest of all, and never keys that are in use or were a moment ago.
  */
 import { sameTenant } from './tenant.ts';
 
 interface LedgerEntry {
+  readonly principal: string;
   readonly tenant: string;
   readonly model: string;
   readonly keyId: string;
   readonly bytes: number;
   /** Requests that use the keys now; such keys are never dropped. */
   users: number;
+  /** When they were sent, or the last of these ended. */
+  idleSince: number;
+}
+
+/** Keys that a client has sent, or may send. */
+export interface KeyOwner {
+  readonly principal: string;
+  readonly tenant: string;
+}
+
+export interface KeyLedgerRules {
+  readonly capacityBytes: number;
+  readonly maxPerTenant: number;
+  /** Of the capacity, for one principal. */
+  readonly principalShare: number;
+  /** Keys are kept for others this long after their last use. */
+  readonly idleMs: number;
+  /** Is told which keys to forget. */
+  readonly drop: (tenant: string, keyId: string) => void;
+  /** Milliseconds of a monotonic clock. */
+  readonly now: () => number;
 }
 
 export class KeyLedger {
-  readonly #capacityBytes: number;
-  readonly #maxPerTenant: number;
-  readonly #drop: (tenant: string, keyId: string) => void;
+  readonly #rules: KeyLedgerRules;
   /** Oldest use first. */
   readonly #entries: LedgerEntry[] = [];
 
-  /** `drop` is told which keys to forget. */
-  constructor(capacityBytes: number, maxPerTenant: number, drop: (tenant: string, keyId: string) => void) {
-    this.#capacityBytes = capacityBytes;
-    this.#maxPerTenant = maxPerTenant;
-    this.#drop = drop;
+  constructor(rules: KeyLedgerRules) {
+    this.#rules = rules;
   }
 
   get bytes(): number {
-    return this.#entries.reduce((sum, entry) => sum + entry.bytes, 0);
+    return sumOf(this.#entries);
+  }
+
+  get size(): number {
+    return this.#entries.length;
+  }
+
+  /** Whether keys of `bytes` would be taken now. Changes nothing. */
+  hasRoom(owner: KeyOwner, bytes: number): boolean {
+    return this.#victims(owner, bytes) !== null;
   }
 
   /**
-   * Makes room for `bytes` more by dropping idle keys, the tenant's own first when it has its full number.
-   * False when that is not enough; then nothing was dropped.
+   * Notes keys that the service has, as the most recently used, and drops what has to go for them. Enrolling the same keys twice
+   * changes nothing else. False, and nothing changed, when there is no room: the caller drops the new keys.
    */
-  makeRoom(tenant: string, bytes: number): boolean {
-    const own = this.#entries.filter((entry) => sameTenant(entry.tenant, tenant));
-    const victims: LedgerEntry[] = [];
-    if (own.length >= this.#maxPerTenant) {
-      const oldest = own.find((entry) => entry.users === 0);
-      if (oldest === undefined) return false;
-      victims.push(oldest);
+  add(owner: KeyOwner, model: string, keyId: string, bytes: number): boolean {
+    const known = this.#find(owner.tenant, model, keyId);
+    if (known !== undefined) {
+      this.#touch(known);
+      return true;
     }
-    let free = this.#capacityBytes - this.bytes + victims.reduce((sum, entry) => sum + entry.bytes, 0);
-    for (const entry of this.#entries) {
-      if (free >= bytes) break;
-      if (entry.users > 0 || victims.includes(entry)) continue;
-      victims.push(entry);
-      free += entry.bytes;
-    }
-    if (free < bytes) return false;
+    const victims = this.#victims(owner, bytes);
+    if (victims === null) return false;
     for (const victim of victims) this.#remove(victim);
+    this.#entries.push({ ...owner, model, keyId, bytes, users: 0, idleSince: this.#rules.now() });
     return true;
   }
 
-  /** Notes enrolled keys as the most recently used. Enrolling the same keys twice changes nothing else. */
-  add(tenant: string, model: string, keyId: string, bytes: number): void {
-    const known = this.#find(tenant, model, keyId);
-    if (known === undefined) this.#entries.push({ tenant, model, keyId, bytes, users: 0 });
-    else this.#touch(known);
+  /** What has to go for `bytes` more; null when that is not enough. */
+  #victims({ principal, tenant }: KeyOwner, bytes: number): readonly LedgerEntry[] | null {
+    const { capacityBytes, maxPerTenant, principalShare, idleMs } = this.#rules;
+    const before = this.#rules.now() - idleMs;
+    const victims = new Set<LedgerEntry>();
+    /** Takes entries that nobody uses, oldest use first, until `isEnough`. */
+    const take = (
+      from: readonly LedgerEntry[],
+      isFree: (entry: LedgerEntry) => boolean,
+      isEnough: () => boolean,
+    ) => {
+      for (const entry of from) {
+        if (isEnough()) break;
+        if (entry.users === 0 && isFree(entry)) victims.add(entry);
+      }
+      return isEnough();
+    };
+    const left = (entries: readonly LedgerEntry[]) => entries.filter((entry) => !victims.has(entry));
+    const isIdle = ({ idleSince }: LedgerEntry) => idleSince <= before;
+    const own = this.#entries.filter((entry) => sameTenant(entry.tenant, tenant));
+    const kin = this.#entries.filter((entry) => entry.principal === principal);
+    /** One set of keys is within every share. */
+    const share = Math.max(bytes, principalShare * capacityBytes);
+    const isRoom =
+      take(
+        own,
+        () => true,
+        () => left(own).length < maxPerTenant,
+      ) &&
+      take(kin, isIdle, () => sumOf(left(kin)) + bytes <= share) &&
+      take(this.#entries, isIdle, () => sumOf(left(this.#entries)) + bytes <= capacityBytes);
+    return isRoom ? [...victims] : null;
   }
 
   has(tenant: string, model: string, keyId: string): boolean {
@@ -81,6 +130,7 @@ export class KeyLedger {
       return await use();
     } finally {
       entry.users--;
+      entry.idleSince = this.#rules.now();
     }
   }
 
@@ -110,6 +160,10 @@ export class KeyLedger {
     const index = this.#entries.indexOf(entry);
     if (index < 0) return;
     this.#entries.splice(index, 1);
-    this.#drop(entry.tenant, entry.keyId);
+    this.#rules.drop(entry.tenant, entry.keyId);
   }
+}
+
+function sumOf(entries: readonly LedgerEntry[]): number {
+  return entries.reduce((sum, { bytes }) => sum + bytes, 0);
 }

@@ -1,10 +1,12 @@
 /** Opens the listening socket under the rule that ciphertexts and tokens never cross a network in plaintext HTTP. */
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { UsageError } from '../../base/errors.ts';
 import { isLoopback } from '../../base/loopback.ts';
 import { type AppOptions, buildApp } from './app.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
+import { ServerMetrics } from './metrics.ts';
 import type { InferenceService } from './service.ts';
 
 /** Where a server listens. */
@@ -17,10 +19,15 @@ export interface ListenAddress {
   readonly insecureListen?: boolean;
 }
 
-export type ListenOptions = ListenAddress & AppOptions;
+export interface ListenOptions extends ListenAddress, AppOptions {
+  /** Serves the metrics at this port of 127.0.0.1 (0: any free one), apart from clients: they show what others do. */
+  readonly metricsPort?: number;
+}
 
 export interface RunningServer {
   readonly url: string;
+  /** Where the metrics are, with `metricsPort`. */
+  readonly metricsUrl?: string;
   /** Takes no new connections, lets running evaluations finish within the grace period, then ends. */
   close(): Promise<void>;
 }
@@ -28,7 +35,49 @@ export interface RunningServer {
 /** @throws {UsageError} for a plaintext listener off loopback, or when the address cannot be bound. */
 export async function listen(service: InferenceService, options: ListenOptions = {}): Promise<RunningServer> {
   const graceMs = options.limits?.graceMs ?? DEFAULT_LIMITS.graceMs;
-  return listenApp(buildApp(service, options), options, graceMs);
+  const { metricsPort, metrics = new ServerMetrics() } = options;
+  const server = await listenApp(buildApp(service, { ...options, metrics }), options, graceMs);
+  if (metricsPort === undefined) return server;
+  try {
+    const page = await listenMetrics(metrics, metricsPort);
+    return {
+      ...server,
+      metricsUrl: page.url,
+      close: async () => {
+        await server.close();
+        await page.close();
+      },
+    };
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+}
+
+/** @throws {UsageError} when the port cannot be bound. */
+async function listenMetrics(metrics: ServerMetrics, port: number): Promise<RunningServer> {
+  const server = createServer((request, response) => {
+    const isPage = request.method === 'GET' && request.url === '/metrics';
+    response.writeHead(isPage ? 200 : 404, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+    response.end(isPage ? metrics.text() : 'the metrics are at /metrics\n');
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', ({ code }: NodeJS.ErrnoException) => reject(cannotListen('127.0.0.1', port, code)));
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  const { port: bound } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${bound}/metrics`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function cannotListen(host: string, port: number, code = 'unknown error'): UsageError {
+  return new UsageError(`cannot listen on ${host}:${port} (${code}): choose another --host or port`);
 }
 
 function assertPrivate({ host = '127.0.0.1', tls, insecureListen = false }: ListenOptions): void {
@@ -53,10 +102,7 @@ export async function listenApp(
   try {
     await app.listen({ host, port });
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UsageError(
-      `cannot listen on ${host}:${port} (${code ?? 'unknown error'}): choose another --host or --port`,
-    );
+    throw cannotListen(host, port, (error as NodeJS.ErrnoException).code);
   }
   const { port: bound } = app.server.address() as AddressInfo;
   const name = host.includes(':') ? `[${host}]` : host;

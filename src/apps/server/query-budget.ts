@@ -1,38 +1,48 @@
 /**
- * How many queries one set of keys may ask: what slows the extraction of a model by its answers. There are no accounts, so
- * whoever enrols new keys starts again; a budget sets a price (making and sending keys), not a wall.
+ * How many samples a principal may have evaluated per model: what slows the copying of a model by its answers. A query is as many
+ * evaluations as its bucket has samples, whether the client fills it or not, since the server cannot see that.
  */
 import { QueryBudgetError } from '../../base/errors.ts';
 
-/** Sets of keys that are remembered, also after they were dropped; the longest unused are forgotten first. */
-const REMEMBERED = 100_000;
+/** Principals that are remembered; the longest inactive are forgotten first. */
+const REMEMBERED = 1_000_000;
 
 export class QueryBudget {
   readonly #limit: number;
-  readonly #spent = new Map<string, number>();
+  readonly #spent: Map<string, number>;
 
-  /** `limit` may be infinite, which is no budget. */
-  constructor(limit: number) {
+  /** `limit` may be infinite, which is no budget; `spent` is what {@link entries} gave earlier. */
+  constructor(limit: number, spent: Iterable<readonly [string, number]> = []) {
     this.#limit = limit;
+    this.#spent = new Map(spent);
   }
 
-  /** @throws {QueryBudgetError} when nothing is left. */
-  check(tenant: string, model: string, keyId: string): void {
-    if ((this.#spent.get(nameOf(tenant, model, keyId)) ?? 0) >= this.#limit) throw new QueryBudgetError();
+  /** @throws {QueryBudgetError} when not even `samples` more are left. */
+  check(principal: string, model: string, samples: number): void {
+    if (this.#of(principal, model) + samples > this.#limit) throw new QueryBudgetError();
   }
 
-  /** Counts one query. @throws {QueryBudgetError} when nothing is left. */
-  spend(tenant: string, model: string, keyId: string): void {
+  /** Counts samples. @throws {QueryBudgetError} when they are not left; then none are counted. */
+  spend(principal: string, model: string, samples: number): void {
     if (this.#limit === Number.POSITIVE_INFINITY) return;
-    this.check(tenant, model, keyId);
-    const name = nameOf(tenant, model, keyId);
-    const spent = this.#spent.get(name) ?? 0;
+    this.check(principal, model, samples);
+    const name = nameOf(principal, model);
+    const spent = this.#of(principal, model) + samples;
     this.#spent.delete(name);
-    this.#spent.set(name, spent + 1);
+    this.#spent.set(name, spent);
     if (this.#spent.size > REMEMBERED) this.#spent.delete(this.#spent.keys().next().value as string);
+  }
+
+  /** All counts, for keeping. */
+  entries(): [string, number][] {
+    return [...this.#spent];
+  }
+
+  #of(principal: string, model: string): number {
+    return this.#spent.get(nameOf(principal, model)) ?? 0;
   }
 }
 
-function nameOf(tenant: string, model: string, keyId: string): string {
-  return `${tenant}:${model}:${keyId}`;
+function nameOf(principal: string, model: string): string {
+  return `${model} ${principal}`;
 }

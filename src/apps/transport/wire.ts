@@ -24,6 +24,7 @@ export const WIRE_CODES = [
   'not-found',
   'unknown-key',
   'method',
+  'timeout',
   'length-required',
   'limit',
   'media-type',
@@ -33,6 +34,7 @@ export const WIRE_CODES = [
   'rolled-back',
   'busy',
   'closing',
+  'starting',
   'internal',
 ] as const;
 export type WireCode = (typeof WIRE_CODES)[number];
@@ -51,7 +53,10 @@ export interface TimedStep {
 }
 
 export const routes = {
+  /** The process runs. */
   health: '/v1/health',
+  /** It takes work. */
+  ready: '/v1/ready',
   models: '/v1/models',
   keys: (model: string) => `/v1/models/${model}/keys`,
   key: (model: string, keyId: string) => `/v1/models/${model}/keys/${keyId}`,

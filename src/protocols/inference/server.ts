@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { type ErrorCode, KernelError, ProtocolError, SubrosaError } from '../../base/errors.ts';
 import type { Offer } from '../../compiler/program.ts';
 import type { KernelOptions } from '../../kernel/kernel.ts';
+import { readQuery } from './messages.ts';
 import type { InferenceAnswer, ServedModel } from './responder.ts';
 import {
   CANCEL,
@@ -79,6 +80,21 @@ export class InferenceServer implements AsyncDisposable {
   /** Length of the longest legal query. @throws {ProtocolError} for an unknown model. */
   queryLimit(model: string): number {
     return this.#find(model).queryBytes;
+  }
+
+  /** How many samples a query is at most, by its bucket. @throws {DecodeError} {@link ProtocolError} */
+  querySamples(model: string, query: Uint8Array): number {
+    const bucket = this.#find(model).offer.buckets[readQuery(query).bucket];
+    if (bucket === undefined) throw new ProtocolError('no such bucket');
+    return bucket.block;
+  }
+
+  /** False while there is no evaluation thread; asking starts one. */
+  isReady(): boolean {
+    if (this.#isClosed) return false;
+    // A start that fails is reported to the next call.
+    if (this.#worker === undefined) this.#restart().catch(() => undefined);
+    return this.#worker !== undefined;
   }
 
   /** Keeps a client's keys; returns their id. @throws {EvaluationError} with the code of what was wrong. */
