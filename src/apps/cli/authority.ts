@@ -15,7 +15,7 @@ import { listenApp, ServerLog } from '../server/index.ts';
 import { addPolicyCommands } from './authority-policy.ts';
 import type { EngineParts } from './parts.ts';
 import { readPassphrase, terminalPrompt } from './passphrase.ts';
-import { stopRequest, wholeNumber } from './serve.ts';
+import { closeWhen, stopRequest, wholeNumber } from './serve.ts';
 import { withSpinner } from './spinner.ts';
 import { formatTable, plural } from './table.ts';
 import type { Terminal } from './terminal.ts';
@@ -153,8 +153,7 @@ async function serveAuthority(
   terminal.out(
     flags.json === true ? `${JSON.stringify(ready)}\n` : `ready ${server.url}  ${datasets.join(', ')}\n`,
   );
-  await stopped;
-  await server.close();
+  await closeWhen(stopped, server, flags.json === true, terminal);
 }
 
 async function verifyLog(flags: VerifyFlags, terminal: Terminal): Promise<void> {

@@ -8,7 +8,7 @@ import { listenEdge } from '../edge/edge-server.ts';
 import { type EdgeIdentity, readEdge } from '../edge/provisioning.ts';
 import { RelayLink } from '../edge/relay-link.ts';
 import { readPrivateFile } from '../keystore/private-file.ts';
-import { stopRequest } from './serve.ts';
+import { closeWhen, stopRequest } from './serve.ts';
 import { tlsOptions, trustedCertificates } from './tls-files.ts';
 import { withSpinner } from './spinner.ts';
 import { plural } from './table.ts';
@@ -70,8 +70,7 @@ export async function serveAsEdge(flags: EdgeServeFlags, terminal: Terminal): Pr
     const facts = paint.dim(`${name} ${isa}, ${plural(threads, 'thread')}`);
     terminal.out(`${paint.green('ready')} ${paint.bold(server.url)}  edge ${flags.role}  ${facts}\n`);
   }
-  await stopped;
-  await server.close();
+  await closeWhen(stopped, server, flags.json === true, terminal);
 }
 
 function relayLink(flags: EdgeServeFlags, identity: EdgeIdentity): RelayLink | null {
