@@ -1,6 +1,7 @@
 /** `npm run -s bench -- NAME [--json | --markdown | --svg] [--quick] [--processor-time] [--data DIR] [--task T] [--part P] [--samples N] [--epochs N] [--checkpoint DIR]` */
 import { parseArgs } from 'node:util';
 import { UsageError } from '../src/base/errors.ts';
+import { copying } from './copying.ts';
 import { cryptonn } from './cryptonn.ts';
 import { edge } from './edge.ts';
 import { engine } from './engine.ts';
@@ -12,6 +13,7 @@ import { sizes } from './sizes.ts';
 import { speech } from './speech.ts';
 
 const BENCHES: Readonly<Record<string, Bench>> = {
+  copying,
   cryptonn,
   edge,
   engine,

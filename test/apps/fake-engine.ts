@@ -123,6 +123,7 @@ export class FakeEngine implements EngineParts {
       model,
       paramsId: 'ab'.repeat(32),
       buckets,
+      outputRange: [-1, 1],
       params: { logN: 13 } as Offer['params'],
     };
   }

@@ -198,14 +198,14 @@ async function holdKeys(
 }
 
 /**
- * A server that sends replies made to open or not, and learns which did, gains at most a bit of the secret per reply. So few
- * bits say nothing; keys are not used for longer than that.
+ * A server that sends replies made to decrypt to sense or not, depending on the key, and learns which did, gains at most a bit of it
+ * per reply. So few bits say nothing; keys are not used for longer than that. Retiring them shows once, about keys that are gone.
  */
 const MAX_ANOMALIES = 32;
 
 function refuseWornKeys(anomalies: number, path: string): void {
   if (anomalies < MAX_ANOMALIES) return;
   throw new KeyFileError(
-    `${anomalies} replies did not open with the keys in ${path}: remove the file to make new keys, if you still trust this server`,
+    `${anomalies} replies did not open to possible scores with the keys in ${path}: remove the file to make new keys, if you still trust this server`,
   );
 }

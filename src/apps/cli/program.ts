@@ -1,5 +1,6 @@
 /** The command line: names, options and help. What the commands do is in their own files. */
 import { Command, Option } from 'commander';
+import { UsageError } from '../../base/errors.ts';
 import { bench } from './bench.ts';
 import { cryptonnDemo } from './cryptonn-demo.ts';
 import { demo } from './demo.ts';
@@ -35,6 +36,24 @@ const DEMO_MODES = {
   cryptonn: cryptonnDemo,
 } as const;
 type DemoMode = keyof typeof DEMO_MODES;
+
+/** Options that a mode knows besides --mode and --json; others are refused, not overlooked. */
+const DEMO_OPTIONS: Readonly<Record<DemoMode, readonly string[]>> = {
+  speech: ['task', 'wav', 'models'],
+  edge: [],
+  cryptonn: ['data'],
+};
+
+/** @throws {UsageError} naming the first option that was given and means nothing in this mode. */
+function checkDemoOptions(mode: DemoMode, command: Command): void {
+  const known = ['mode', 'json', ...DEMO_OPTIONS[mode]];
+  const stray = command.options.find(
+    (option) =>
+      !known.includes(option.attributeName()) &&
+      command.getOptionValueSource(option.attributeName()) === 'cli',
+  );
+  if (stray !== undefined) throw new UsageError(`demo --mode ${mode} has no option ${stray.long}`);
+}
 
 /** Builds the program. `setExit` hears the exit code of commands that end without an error but not with 0. */
 export function buildProgram(
@@ -99,7 +118,10 @@ function addDemo(program: Command, terminal: Terminal, parts: EngineParts): void
     .addHelpText('after', WHO_LEARNS_WHAT)
     .addHelpText('after', `Mode edge (\`subrosa edge demo\` takes options):${WHO_LEARNS_WHAT_AT_EDGES}`)
     .addHelpText('after', `Mode cryptonn:${WHO_LEARNS_WHAT_IN_TRAINING}`)
-    .action((flags) => DEMO_MODES[flags.mode as DemoMode](flags, terminal, parts));
+    .action((flags, command) => {
+      checkDemoOptions(flags.mode as DemoMode, command);
+      return DEMO_MODES[flags.mode as DemoMode](flags, terminal, parts);
+    });
 }
 
 function addServe(program: Command, terminal: Terminal, parts: EngineParts): void {

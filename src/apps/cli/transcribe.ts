@@ -1,4 +1,5 @@
 /** `subrosa transcribe`: recordings in, words out, by a server elsewhere that cannot hear them. */
+import { isPlausible } from '../../protocols/inference/plausibility.ts';
 import { ClientSession, chosenOffer, type KeyFilePlan, serverOffers } from './client-session.ts';
 import type { EngineParts } from './parts.ts';
 import { KeyStore, keyDirectory } from '../keystore/key-store.ts';
@@ -80,7 +81,7 @@ export async function transcribe(
 interface OpenedOutcome {
   /** For --json. */
   readonly row: object;
-  /** The server replied, and the reply did not open. */
+  /** The server replied, and the reply did not open, or to nothing that the model can give. */
   readonly isAnomaly: boolean;
 }
 
@@ -96,7 +97,8 @@ function openOutcome(
     const utterance = openUtterance(exchanged, session.recogniser, session.client);
     if (flags.json !== true) printTranscript(path, utterance, flags, terminal);
     const row = { file: path, text: utterance.words.join(' '), ...utteranceJson(utterance) };
-    return { row, isAnomaly: false };
+    const isAnomaly = !utterance.scores.every((scores) => isPlausible(scores, session.client.offer));
+    return { row, isAnomaly };
   } catch (failure) {
     const paint = paintFor(terminal.errIsTerminal, terminal.env);
     terminal.err(`${paint.red('error')} ${printable(path)}: ${errorLine(failure)}\n`);
