@@ -3,13 +3,7 @@ import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { UsageError } from '../../base/errors.ts';
-import {
-  checkOrigin,
-  type ListenOptions,
-  listen,
-  parsePrincipalRule,
-  ServerLog,
-} from '../server/index.ts';
+import { checkOrigin, type ListenOptions, listen, parsePrincipalRule, ServerLog } from '../server/index.ts';
 import { openBudgetFile } from './budget-file.ts';
 import { installation } from './installation.ts';
 import type { EngineParts } from './parts.ts';

@@ -63,9 +63,11 @@ export class QuadraticCopy {
 }
 
 /** Root mean square of the differences. @throws {ShapeError} */
-export function rmsDifference(a: Float32Array, b: Float32Array): number {
+export function rmsDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) throw new ShapeError('the second vector', a.length, b.length);
-  return Math.sqrt(a.reduce((sum, value, i) => sum + (value - b[i]!) ** 2, 0) / a.length);
+  let squares = 0;
+  for (let i = 0; i < a.length; i++) squares += (a[i]! - b[i]!) ** 2;
+  return Math.sqrt(squares / a.length);
 }
 
 function monomialsOf(x: Float32Array): Float64Array {
