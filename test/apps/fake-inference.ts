@@ -31,6 +31,8 @@ export class FakeInference implements InferenceService {
   readonly keys = new Map<string, Uint8Array>();
   answered = 0;
   aborted = 0;
+  /** Evaluations that have begun and not ended. */
+  waiting = 0;
   ready = true;
   /** Milliseconds that an evaluation takes. */
   delayMs = 0;
@@ -91,13 +93,14 @@ export class FakeInference implements InferenceService {
   }
 
   #wait(signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
+    this.waiting++;
+    return new Promise<void>((resolve, reject) => {
       const timer = setTimeout(resolve, this.delayMs);
       signal?.addEventListener('abort', () => {
         clearTimeout(timer);
         this.aborted++;
         reject(signal.reason);
       });
-    });
+    }).finally(() => this.waiting--);
   }
 }

@@ -23,7 +23,7 @@ let service: InferenceServer;
 beforeAll(async () => {
   kernel = await openKernel();
   service = await InferenceServer.start([{ name: 'net', network }]);
-});
+}, 120_000);
 afterAll(async () => {
   await service[Symbol.asyncDispose]();
   kernel[Symbol.dispose]();

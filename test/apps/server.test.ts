@@ -357,9 +357,10 @@ describe('bounded work', () => {
       body: Buffer.from(fakeQuery(1)),
       signal: leaving.signal,
     });
-    setTimeout(() => leaving.abort(), 50);
+    await expect.poll(() => service.waiting, { timeout: 60_000 }).toBe(1);
+    leaving.abort();
     await expect(sent).rejects.toThrow();
-    await expect.poll(() => service.aborted).toBe(1);
+    await expect.poll(() => service.aborted, { timeout: 60_000 }).toBe(1);
     service.delayMs = 0;
     expect(service.answered).toBe(0);
   });
