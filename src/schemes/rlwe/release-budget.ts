@@ -17,7 +17,7 @@ import { sha256Digest } from '../../base/sha256.ts';
 import type { SecretKey } from './secret-key.ts';
 
 /** Below this a release hides too little to be called one. */
-export const LEAST_SECURITY_BITS = 40;
+const LEAST_SECURITY_BITS = 40;
 /** The sampler is within 2^-55 of its distribution for each coefficient, which bounds what can be promised. */
 const MOST_SECURITY_BITS = 80;
 const MOST_RELEASES = 2 ** 30;
@@ -25,7 +25,7 @@ const MOST_RELEASES = 2 ** 30;
 export interface ReleaseTerms {
   /** Results that will ever be published under the key, in this process and others. */
   readonly releases: number;
-  /** s, from {@link LEAST_SECURITY_BITS} to 80; default 40. */
+  /** s, from 40 to 80; default 40. */
   readonly securityBits?: number;
   /** How many were published before this process began: kept beside the key by whoever keeps the key. Default 0. */
   readonly alreadyReleased?: number;
@@ -39,11 +39,9 @@ export class ReleaseBudget {
   readonly releases: number;
   /** s. */
   readonly securityBits: number;
-  readonly #keyName: string;
   #released: number;
 
-  private constructor(keyName: string, releases: number, securityBits: number, released: number) {
-    this.#keyName = keyName;
+  private constructor(releases: number, securityBits: number, released: number) {
     this.releases = releases;
     this.securityBits = securityBits;
     this.#released = released;
@@ -67,7 +65,7 @@ export class ReleaseBudget {
     const name = nameOf(key);
     const known = budgets.get(name);
     if (known === undefined) {
-      const budget = new ReleaseBudget(name, releases, securityBits, alreadyReleased);
+      const budget = new ReleaseBudget(releases, securityBits, alreadyReleased);
       budgets.set(name, budget);
       return budget;
     }
@@ -89,11 +87,6 @@ export class ReleaseBudget {
   /** The standard deviation of the noise for a result whose own noise has at most the Euclidean norm 2^noiseBits, in bits. */
   floodBits(noiseBits: number): number {
     return noiseBits + this.securityBits / 2 + 0.5 * Math.log2(12 * this.releases);
-  }
-
-  /** Whether `key` is the one that this budget belongs to. */
-  belongsTo(key: SecretKey): boolean {
-    return nameOf(key) === this.#keyName;
   }
 
   /** Takes one release, before anything is decrypted: a release that fails afterwards is spent as well. @throws {ReleaseRefusedError} */
