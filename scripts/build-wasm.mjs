@@ -1,5 +1,6 @@
-// Compiles assembly/ to build/wasm/relaxed.wasm (fused multiply-add from relaxed SIMD) and build/wasm/simd128.wasm.
-import { mkdirSync } from 'node:fs';
+// Compiles assembly/ to build/wasm/relaxed.wasm (fused multiply-add from relaxed SIMD) and build/wasm/simd128.wasm,
+// each also as text in a JavaScript module of the same name, for bundles.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { main } from 'assemblyscript/asc';
@@ -24,4 +25,10 @@ for (const [name, flags] of Object.entries(variants)) {
     process.stderr.write(`${stderr.toString()}\n${error.message}\n`);
     process.exit(1);
   }
+  const text = readFileSync(join('build', 'wasm', `${name}.wasm`)).toString('base64');
+  writeFileSync(join('build', 'wasm', `${name}.js`), `export default '${text}';\n`);
+  writeFileSync(
+    join('build', 'wasm', `${name}.d.ts`),
+    'declare const base64: string;\nexport default base64;\n',
+  );
 }

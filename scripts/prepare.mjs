@@ -82,7 +82,7 @@ function buildWebAssembly() {
     name: 'wasm',
     message: 'compiling the WebAssembly kernel',
     sources: ['assembly', script, 'package-lock.json'],
-    outputs: ['build/wasm/relaxed.wasm', 'build/wasm/simd128.wasm'],
+    outputs: ['relaxed', 'simd128'].flatMap((name) => [`build/wasm/${name}.wasm`, `build/wasm/${name}.js`]),
     run: () => node(script),
   });
 }

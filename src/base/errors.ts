@@ -36,22 +36,25 @@ export type ErrorCode =
   | 'usage';
 
 export abstract class SubrosaError<D extends object = object> extends Error {
+  /** The class's own name, written out: minifiers rename classes. */
+  abstract override readonly name: string;
   abstract readonly code: ErrorCode;
   readonly details: Readonly<D>;
   constructor(message: string, details: D, options?: ErrorOptions) {
     super(message, options);
-    this.name = new.target.name;
     this.details = Object.freeze(details);
   }
 }
 
 /** A parameter set that cannot work: not about security, about arithmetic. */
 export class InvalidParamsError extends SubrosaError<object> {
+  override readonly name = 'InvalidParamsError';
   readonly code = 'invalid-params';
 }
 
 /** A parameter set below 128 bits. */
 export class InsecureParamsError extends SubrosaError<{ logN: number; logQP: number; ceiling: number }> {
+  override readonly name = 'InsecureParamsError';
   readonly code = 'insecure-params';
   constructor(logN: number, logQP: number, ceiling: number) {
     super(
@@ -63,6 +66,7 @@ export class InsecureParamsError extends SubrosaError<{ logN: number; logQP: num
 
 /** Two objects that belong to different parameter sets met. */
 export class ParamsMismatchError extends SubrosaError<{ needed: string; got: string }> {
+  override readonly name = 'ParamsMismatchError';
   readonly code = 'params-mismatch';
   constructor(what: string, needed: string, got: string) {
     super(`${what} belongs to parameters ${got.slice(0, 12)}, but ${needed.slice(0, 12)} are in use`, {
@@ -74,6 +78,7 @@ export class ParamsMismatchError extends SubrosaError<{ needed: string; got: str
 
 /** A ciphertext has fewer levels left than the operation consumes. */
 export class LevelExhaustedError extends SubrosaError<{ op: string; level: number; needed: number }> {
+  override readonly name = 'LevelExhaustedError';
   readonly code = 'level-exhausted';
   constructor(op: string, level: number, needed: number) {
     super(`${op} needs ${needed} level(s) but the ciphertext has ${level}`, { op, level, needed });
@@ -82,6 +87,7 @@ export class LevelExhaustedError extends SubrosaError<{ op: string; level: numbe
 
 /** The noise bound of a result would leave no room for an exact decryption; nothing wrong was computed. */
 export class NoiseBudgetError extends SubrosaError<{ op: string; level: number; missingBits: number }> {
+  override readonly name = 'NoiseBudgetError';
   readonly code = 'noise-budget';
   constructor(op: string, level: number, missingBits: number) {
     super(
@@ -93,6 +99,7 @@ export class NoiseBudgetError extends SubrosaError<{ op: string; level: number; 
 
 /** Two operands whose scales differ by more than rounding. */
 export class ScaleMismatchError extends SubrosaError<{ op: string; left: number; right: number }> {
+  override readonly name = 'ScaleMismatchError';
   readonly code = 'scale-mismatch';
   constructor(op: string, left: number, right: number) {
     const [a, b] = distinctDigits(Math.log2(left), Math.log2(right));
@@ -145,6 +152,7 @@ export class ArgumentTypeError extends SubrosaError<{ what: string; needed: stri
 
 /** The evaluation keys at hand do not contain the one that the operation needs. */
 export class MissingKeyError extends SubrosaError<{ key: string }> {
+  override readonly name = 'MissingKeyError';
   readonly code = 'missing-key';
   constructor(key: string) {
     super(`the evaluation keys lack ${key}`, { key });
@@ -153,6 +161,7 @@ export class MissingKeyError extends SubrosaError<{ key: string }> {
 
 /** A tensor, polynomial or buffer of the wrong shape. */
 export class ShapeError extends SubrosaError<{ what: string; needed: string; got: string }> {
+  override readonly name = 'ShapeError';
   readonly code = 'shape';
   constructor(what: string, needed: string | number, got: string | number) {
     super(`${what} must be ${needed} but is ${got}`, { what, needed: String(needed), got: String(got) });
@@ -161,6 +170,7 @@ export class ShapeError extends SubrosaError<{ what: string; needed: string; got
 
 /** A number outside the interval it must lie in. */
 export class OutOfRangeError extends SubrosaError<{ what: string; needed: string; got: string }> {
+  override readonly name = 'OutOfRangeError';
   readonly code = 'range';
   constructor(what: string, needed: string, got: string | number) {
     super(`${what} must be ${needed} but is ${got}`, { what, needed, got: String(got) });
@@ -169,6 +179,7 @@ export class OutOfRangeError extends SubrosaError<{ what: string; needed: string
 
 /** A model with operations that cannot be compiled; names all of them. */
 export class UnsupportedOpError extends SubrosaError<{ ops: readonly string[] }> {
+  override readonly name = 'UnsupportedOpError';
   readonly code = 'unsupported-op';
   constructor(ops: readonly string[]) {
     super(`cannot compile: ${ops.join('; ')}`, { ops });
@@ -177,6 +188,7 @@ export class UnsupportedOpError extends SubrosaError<{ ops: readonly string[] }>
 
 /** Bytes that are not what they should be. `what` names the wire type, `reason` the first rule that failed. */
 export class DecodeError extends SubrosaError<{ what: string; reason: string }> {
+  override readonly name = 'DecodeError';
   readonly code = 'decode';
   constructor(what: string, reason: string) {
     super(`${what}: ${reason}`, { what, reason });
@@ -185,6 +197,7 @@ export class DecodeError extends SubrosaError<{ what: string; reason: string }> 
 
 /** An audio file that cannot be used. */
 export class AudioError extends SubrosaError<{ reason: string }> {
+  override readonly name = 'AudioError';
   readonly code = 'audio';
   constructor(reason: string) {
     super(reason, { reason });
@@ -193,6 +206,7 @@ export class AudioError extends SubrosaError<{ reason: string }> {
 
 /** A data set on disk that is missing or not laid out as documented. */
 export class DataError extends SubrosaError<{ reason: string }> {
+  override readonly name = 'DataError';
   readonly code = 'data';
   constructor(reason: string) {
     super(reason, { reason });
@@ -201,6 +215,7 @@ export class DataError extends SubrosaError<{ reason: string }> {
 
 /** A message that the protocol does not allow here. */
 export class ProtocolError extends SubrosaError<{ reason: string }> {
+  override readonly name = 'ProtocolError';
   readonly code = 'protocol';
   constructor(reason: string) {
     super(reason, { reason });
@@ -212,6 +227,7 @@ export type LyingEdge = 'a' | 'b' | 'both' | null;
 
 /** An outsourced layer came back wrong. Says nothing about which element, by how much, or which check noticed. */
 export class IntegrityError extends SubrosaError<{ layer: number; edge: LyingEdge }> {
+  override readonly name = 'IntegrityError';
   readonly code = 'integrity';
   constructor(layer: number, edge: LyingEdge) {
     const who = edge === null ? 'one of the edges' : edge === 'both' ? 'both edges' : `edge ${edge}`;
@@ -221,6 +237,7 @@ export class IntegrityError extends SubrosaError<{ layer: number; edge: LyingEdg
 
 /** The other side is absent, slow or went away. `retryable` speaks of the transport alone, never of a content. */
 export class TransportError extends SubrosaError<{ reason: string; retryable: boolean }> {
+  override readonly name = 'TransportError';
   readonly code = 'transport';
   constructor(reason: string, retryable: boolean, options?: ErrorOptions) {
     super(reason, { reason, retryable }, options);
@@ -229,6 +246,7 @@ export class TransportError extends SubrosaError<{ reason: string; retryable: bo
 
 /** The key file cannot be read, opened or written. */
 export class KeyFileError extends SubrosaError<{ reason: string }> {
+  override readonly name = 'KeyFileError';
   readonly code = 'key-file';
   constructor(reason: string, options?: ErrorOptions) {
     super(reason, { reason }, options);
@@ -237,6 +255,7 @@ export class KeyFileError extends SubrosaError<{ reason: string }> {
 
 /** A file that the system did not write. `system` is its own code, for example ENOSPC for a full disk. */
 export class FileWriteError extends SubrosaError<{ path: string; system: string }> {
+  override readonly name = 'FileWriteError';
   readonly code = 'file';
   constructor(path: string, system: string, reason: string, options?: ErrorOptions) {
     super(`cannot write ${path} (${system}): ${reason}`, { path, system }, options);
@@ -245,6 +264,7 @@ export class FileWriteError extends SubrosaError<{ path: string; system: string 
 
 /** Something is larger than the limit that was set for it. */
 export class LimitError extends SubrosaError<{ what: string; limit: string; got: string }> {
+  override readonly name = 'LimitError';
   readonly code = 'limit';
   constructor(what: string, limit: string | number, got: string | number) {
     super(`${what} is ${got}, over the limit of ${limit}`, { what, limit: String(limit), got: String(got) });
@@ -253,6 +273,7 @@ export class LimitError extends SubrosaError<{ what: string; limit: string; got:
 
 /** A set of keys has had all the answers that the server gives to one. */
 export class QueryBudgetError extends SubrosaError<object> {
+  override readonly name = 'QueryBudgetError';
   readonly code = 'query-budget';
   constructor() {
     super('these keys have used up the number of queries that the server answers', {});
@@ -261,6 +282,7 @@ export class QueryBudgetError extends SubrosaError<object> {
 
 /** Use after dispose. */
 export class DisposedError extends SubrosaError<{ what: string }> {
+  override readonly name = 'DisposedError';
   readonly code = 'disposed';
   constructor(what: string) {
     super(`${what} was used after it was disposed`, { what });
@@ -269,6 +291,7 @@ export class DisposedError extends SubrosaError<{ what: string }> {
 
 /** The kernel cannot be loaded, failed its self-test, or could not allocate. */
 export class KernelError extends SubrosaError<{ kernel: string; reason: string }> {
+  override readonly name = 'KernelError';
   readonly code = 'kernel';
   constructor(kernel: string, reason: string, options?: ErrorOptions) {
     super(`${kernel} kernel: ${reason}`, { kernel, reason }, options);
@@ -277,6 +300,7 @@ export class KernelError extends SubrosaError<{ kernel: string; reason: string }
 
 /** A command line that makes no sense. */
 export class UsageError extends SubrosaError<{ reason: string }> {
+  override readonly name = 'UsageError';
   readonly code = 'usage';
   constructor(reason: string) {
     super(reason, { reason });
@@ -295,6 +319,7 @@ export type RefusalReason =
 
 /** The authority's policy forbids what was asked for. The request was logged. */
 export class KeyRefusedError extends SubrosaError<{ reason: RefusalReason; explanation: string }> {
+  override readonly name = 'KeyRefusedError';
   readonly code = 'refused';
   constructor(reason: RefusalReason, explanation: string) {
     super(`the authority refuses: ${explanation}`, { reason, explanation });
@@ -303,6 +328,7 @@ export class KeyRefusedError extends SubrosaError<{ reason: RefusalReason; expla
 
 /** A log ends before an entry that somebody has seen: its state was rolled back, or replaced. */
 export class RolledBackError extends SubrosaError<{ entry: number }> {
+  override readonly name = 'RolledBackError';
   readonly code = 'rolled-back';
   constructor(entry: number) {
     super(`the log was rolled back or replaced: entry ${entry} was seen before and is not in it`, { entry });

@@ -8,7 +8,11 @@
  *   encryptMatrix, deriveMatrixKeys, decryptProduct   an encrypted matrix times a clear one, with either scheme
  *   DdhBasicOperations             + - * / of encrypted numbers with public ones, a key per entry
  *   scalarColumns, scalarWeights   + - * with a number for whole ciphertexts, as inner products of length 2
+ *   openKernel, systemRandom, seedFromBytes   what the schemes compute with, and where their secrets come from
  */
+export type { Seed } from '../base/brand.ts';
+export { type RandomSource, seedFromBytes, systemRandom } from '../base/random.ts';
+export { openKernel, type OpenKernelOptions } from '../kernel/open.ts';
 export {
   BasicCiphertext,
   BasicCommitments,

@@ -1,9 +1,6 @@
 /** Finds, loads and wraps the C++ addon: its exceptions become the package's typed errors. */
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { KernelError, OutOfRangeError, ShapeError, SubrosaError } from '../base/errors.ts';
+import { fileAbove, nodeBuiltins } from './node-builtins.ts';
 
 /** Something that only the addon can look into. */
 export type NativeHandle = object & { readonly native?: never };
@@ -12,17 +9,6 @@ export type NativeHandle = object & { readonly native?: never };
 export type NativeAddon = Readonly<Record<string, (...args: never[]) => unknown>>;
 
 const addonPath = 'build/Release/subrosa.node';
-
-/** The directory of the nearest package.json: the sources run from src/, the build from dist/src/. */
-function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) {
-    const parent = dirname(folder);
-    if (parent === folder) throw new KernelError('native', 'no package.json above the kernel');
-    folder = parent;
-  }
-  return folder;
-}
 
 function translated(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof SubrosaError || !('code' in error)) return error;
@@ -46,12 +32,15 @@ function assertFixedLength(arg: unknown): void {
  * @throws {KernelError} when it was not built or this system cannot load it.
  */
 export function loadNativeAddon(): NativeAddon {
-  const path = join(packageRoot(), addonPath);
-  if (!existsSync(path))
-    throw new KernelError('native', `${addonPath} is missing; node scripts/prepare.mjs builds it`);
+  const path = fileAbove(addonPath);
+  if (path === undefined)
+    throw new KernelError(
+      'native',
+      `${addonPath} is missing; npm run build in a clone of the project builds it`,
+    );
   let raw: Record<string, (...args: unknown[]) => unknown>;
   try {
-    raw = createRequire(import.meta.url)(path);
+    raw = nodeBuiltins().module.createRequire(path)(path);
   } catch (cause) {
     throw new KernelError('native', `${addonPath} does not load here`, { cause });
   }

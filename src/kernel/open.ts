@@ -5,8 +5,13 @@ import { WASM_ISAS, type WasmIsa } from './wasm-instance.ts';
 import type { WebKernelOptions } from './wasm-web.ts';
 
 export interface OpenKernelOptions extends KernelOptions {
-  /** Hears, in one sentence, why WebAssembly does the work instead of the addon. Default: a process warning. */
+  /**
+   * Called with one sentence when WebAssembly does the work instead of the addon, or a WebAssembly module was not where it
+   * should be and its copy inside the JavaScript does. Default: a process warning in Node; nothing elsewhere.
+   */
   readonly onFallback?: (reason: string) => void;
+  /** Outside Node: the folder of the WebAssembly modules, see {@link WebKernelOptions.folder}. */
+  readonly folder?: string | URL;
 }
 
 const NAMES = ['native', 'wasm', 'reference'] as const;
@@ -26,20 +31,24 @@ function forcedKernel(options: KernelOptions): KernelOptions['kernel'] {
   return name;
 }
 
-function webOptions({ isa }: KernelOptions): WebKernelOptions {
-  if (isa === undefined) return {};
+function webOptions({ isa, folder, onFallback }: OpenKernelOptions): WebKernelOptions {
+  const options = {
+    ...(folder !== undefined && { folder }),
+    ...(onFallback !== undefined && { onFallback }),
+  };
+  if (isa === undefined) return options;
   if (!(isa in WASM_ISAS)) {
     throw new KernelError(
       'wasm',
       `no instruction set ${isa}; there are ${Object.keys(WASM_ISAS).join(', ')}`,
     );
   }
-  return { isa: isa as WasmIsa };
+  return { ...options, isa: isa as WasmIsa };
 }
 
 async function openNamed(
   name: NonNullable<KernelOptions['kernel']>,
-  options: KernelOptions,
+  options: OpenKernelOptions,
 ): Promise<Kernel> {
   switch (name) {
     case 'native':
@@ -47,7 +56,7 @@ async function openNamed(
       return (await import('./native.ts')).loadNativeKernel(options);
     case 'wasm':
       if (!isNode) return (await import('./wasm-web.ts')).openWebKernel(webOptions(options));
-      return (await import('./wasm-node.ts')).loadWasmKernel(options);
+      return (await import('./wasm-node.ts')).openWasmKernel(options);
     case 'reference':
       return (await import('./reference.ts')).loadReferenceKernel();
   }
@@ -55,7 +64,7 @@ async function openNamed(
 
 /**
  * Opens the kernel named by the options or by SUBROSA_KERNEL; otherwise native, or WebAssembly when the addon does not
- * load, which `onFallback` hears. An instruction set without a kernel name means the native kernel's. Outside Node it is always
+ * load, which `onFallback` is told. An instruction set without a kernel name means the native kernel's. Outside Node it is always
  * WebAssembly, see {@link openWebKernel}.
  * @throws {KernelError} when the kernel or the instruction set asked for is not to be had, or none is.
  */

@@ -14,6 +14,7 @@ export type WasmIsa = keyof typeof WASM_ISAS;
  * @throws {KernelError} when this engine cannot run it, or its fused multiply-add rounds twice.
  */
 export function instantiateWasmKernel(isa: WasmIsa, bytes: Uint8Array<ArrayBuffer>): Kernel {
+  requireWebAssembly();
   const memory = new WebAssembly.Memory({ initial: 2, maximum: 65536 });
   let exports: WasmExports;
   try {
@@ -27,4 +28,18 @@ export function instantiateWasmKernel(isa: WasmIsa, bytes: Uint8Array<ArrayBuffe
     throw new KernelError('wasm', 'the relaxed multiply-add of this machine is not fused');
   }
   return new WasmKernel(isa, exports, new WasmMemory(memory, exports.heapBase()));
+}
+
+/** An empty module: its eight bytes are a head and a version. */
+const EMPTY = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+
+/** Tells a page that forbids WebAssembly from a module that does not start. */
+function requireWebAssembly(): void {
+  if (globalThis.WebAssembly === undefined) throw new KernelError('wasm', 'there is no WebAssembly here');
+  try {
+    new WebAssembly.Module(EMPTY);
+  } catch (cause) {
+    const remedy = `add 'wasm-unsafe-eval' to the script-src of its Content-Security-Policy`;
+    throw new KernelError('wasm', `the page does not allow WebAssembly: ${remedy}`, { cause });
+  }
 }

@@ -14,6 +14,7 @@
  * - `activationTable()` lists polynomial replacements of ReLU and sigmoid with interval, largest error and depth.
  */
 export * from '../kernel/integer-linear-map.ts';
+export { openKernel, type OpenKernelOptions } from '../kernel/open.ts';
 export * from './activations.ts';
 export * from './balance.ts';
 export * from './batch-norm.ts';

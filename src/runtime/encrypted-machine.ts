@@ -5,7 +5,6 @@
  *
  * Memory for the 3 x 512 speech network at N = 2^13: 84 MB inputs + 201 MB activations twice + a tile of 67 MB.
  */
-import { performance } from 'node:perf_hooks';
 import { ShapeError } from '../base/errors.ts';
 import type { Bucket, LinearStep, PackStep, Program, SquareStep } from '../compiler/program.ts';
 import { Arena } from '../ring/arena.ts';

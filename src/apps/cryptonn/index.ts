@@ -13,6 +13,7 @@
  *   projectionPrivacy, rankBudget      what is given away
  */
 export { type RandomSource, systemRandom } from '../../base/random.ts';
+export { openKernel, type OpenKernelOptions } from '../../kernel/open.ts';
 export type { LogHead, LogRecord } from '../../protocols/cryptonn/audit-log.ts';
 export {
   Authority,

@@ -6,8 +6,10 @@
  *   sharing, paired                          the two constructions
  *   provision, renewDevice, readDevice, readEdge   the owner, and its files
  *   RequestCounter, CounterStorage           request numbers that never repeat; the application keeps the storage
+ *   openKernel                                     what `provision` computes with
  *   connectEdgeInBrowser                     a connection to an edge
  */
+export { openKernel, type OpenKernelOptions } from '../../kernel/open.ts';
 export { type Construction, paired, sharing } from '../../protocols/edge/construction.ts';
 export {
   EdgeDevice,

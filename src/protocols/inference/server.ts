@@ -18,6 +18,7 @@ import {
 
 /** An error of the evaluation thread, with the code it had there. */
 export class EvaluationError extends SubrosaError<object> {
+  override readonly name = 'EvaluationError';
   readonly code: ErrorCode;
   constructor(code: ErrorCode, message: string) {
     super(message, {});

@@ -11,8 +11,10 @@
  *   BgvEvaluator                           add, mul, modSwitch, modSwitchAuto, rotate, swapRows, ...
  *   BgvCrtParams, BgvCrtContext, ...       the same over several plaintext moduli, for integers larger than one
  *   Arena                                  owns what is computed
+ *   openKernel                             the kernel by name, for `open`'s options; without one the best there is
  *   openWebKernel                          the WebAssembly kernel from another place than the package's, in a browser
  */
+export { openKernel, type OpenKernelOptions } from '../../kernel/open.ts';
 export { openWebKernel, type WebKernelOptions } from '../../kernel/wasm-web.ts';
 export { Arena } from '../../ring/arena.ts';
 export { EvaluationKeys } from '../rlwe/evaluation-keys.ts';

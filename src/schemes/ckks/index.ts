@@ -13,8 +13,10 @@
  *   Arena                                  owns what is computed
  *   isInsecureParamsId, peekParamsId       for servers that choose or refuse parameters
  *   freshNoise, keySwitchNoise, ...        variances, see ../rlwe/noise.ts
+ *   openKernel                             the kernel by name, for `open`'s options; without one the best there is
  *   openWebKernel                          the WebAssembly kernel from another place than the package's, in a browser
  */
+export { openKernel, type OpenKernelOptions } from '../../kernel/open.ts';
 export { openWebKernel, type WebKernelOptions } from '../../kernel/wasm-web.ts';
 export { Arena } from '../../ring/arena.ts';
 export { type DroppedBits, droppableBits, droppedBound, droppedNoise } from '../rlwe/dropped-bits.ts';
