@@ -107,8 +107,20 @@ describe('train mnist', () => {
     expect(() => train('straight', SILENT_LOG, { ...plan, seed: 2 })).toThrow(DataError);
   });
 
+  it('replaces no model unless told, and says so before it trains', async () => {
+    const path = join(folder, 'models', 'mnist', 'lenet5-float.bin');
+    const before = readFileSync(path);
+    await expect(trainMnist({ ...flags, network: 'lenet5' }, quiet)).rejects.toThrow(
+      /already holds a model \(lenet5-.*--force replaces it, --out names another folder/,
+    );
+    expect(readFileSync(path)).toEqual(before);
+  });
+
   it('says which file is missing', async () => {
-    const missing = trainMnist({ ...flags, data: join(folder, 'none'), network: 'lenet5' }, quiet);
+    const missing = trainMnist(
+      { ...flags, data: join(folder, 'none'), network: 'lenet5', force: true },
+      quiet,
+    );
     await expect(missing).rejects.toThrow(DataError);
   });
 });

@@ -7,11 +7,14 @@ import { writeImageModel } from '../train/image-model.ts';
 import { IMAGE_NETWORKS, imagePlanFor } from '../train/image-plan.ts';
 import type { ImageNetworkKind } from '../train/image-plan.ts';
 import { trainImageNetwork } from '../train/image-training.ts';
+import { requireNoModel } from '../train/model-directory.ts';
 import { readMnist } from '../train/mnist-corpus.ts';
-import { installation } from './installation.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { wholeNumber } from './serve.ts';
 import type { Terminal } from './terminal.ts';
+
+/** Where trained models go by default: never among those of the package. */
+export const TRAINED = 'trained';
 
 export interface TrainMnistFlags {
   readonly network: ImageNetworkKind;
@@ -20,10 +23,16 @@ export interface TrainMnistFlags {
   readonly out: string;
   readonly epochs?: number;
   readonly quick?: boolean;
+  readonly force?: boolean;
 }
 
-/** @throws {DataError} when data is missing or the work directory belongs to another run. */
+/**
+ * @throws {DataError} when data is missing or the work directory belongs to another run
+ * @throws {UsageError} when there is a model already where this one should go.
+ */
 export async function trainMnist(flags: TrainMnistFlags, terminal: Terminal): Promise<void> {
+  const directory = join(flags.out, 'mnist');
+  if (!flags.force) requireNoModel(directory, flags.network);
   using log = new ProgressBar(terminal);
   using kernel = await openKernel({ onFallback: (reason) => log.note(reason) });
   const base = imagePlanFor(flags.network, flags.quick);
@@ -34,7 +43,7 @@ export async function trainMnist(flags: TrainMnistFlags, terminal: Terminal): Pr
   const rows = writeImageModel(network, plan, {
     training,
     test: readMnist(flags.data, 'test'),
-    directory: join(flags.out, 'mnist'),
+    directory,
     command: commandOf(flags),
     kernel,
     log,
@@ -58,7 +67,8 @@ export function addTrainMnist(train: Command, terminal: Terminal): void {
     .addOption(new Option('--network <kind>', 'which network').choices(IMAGE_NETWORKS).makeOptionMandatory())
     .requiredOption('--data <dir>', 'where mnist/ is')
     .option('--work <dir>', 'checkpoints; a stopped run continues from them', '.cache/train')
-    .option('--out <dir>', 'the model goes into <dir>/mnist', installation.models)
+    .option('--out <dir>', 'the model goes into <dir>/mnist', TRAINED)
+    .option('--force', 'replace a model that is there already')
     .addOption(new Option('--epochs <n>', 'passes over the images').argParser(wholeNumber(1, 1000)))
     .option('--quick', 'a minute, to see that it works; the model is poor')
     .addHelpText('after', '\nWho learns what: nobody; training talks to no one.')

@@ -4,17 +4,17 @@ import { Command, Option } from 'commander';
 import { openKernel } from '../../kernel/open.ts';
 import { SPEECH_TASKS } from '../speech/corpus.ts';
 import type { SpeechTask } from '../speech/corpus.ts';
+import { requireNoModel } from '../train/model-directory.ts';
 import { writeModel } from '../train/model-files.ts';
 import { trainTask } from '../train/speech-training.ts';
 import { planFor } from '../train/task-plan.ts';
 import type { NetworkKind, StageEpochs, TaskPlan } from '../train/task-plan.ts';
-import { installation } from './installation.ts';
 import type { EngineParts } from './parts.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { wholeNumber } from './serve.ts';
 import type { Terminal } from './terminal.ts';
 import { addTrainCryptonn } from './train-cryptonn.ts';
-import { addTrainMnist } from './train-mnist.ts';
+import { addTrainMnist, TRAINED } from './train-mnist.ts';
 
 export interface TrainFlags {
   readonly task: SpeechTask;
@@ -25,10 +25,16 @@ export interface TrainFlags {
   readonly epochs?: number;
   readonly tables?: boolean;
   readonly quick?: boolean;
+  readonly force?: boolean;
 }
 
-/** @throws {DataError} when data is missing or the work directory belongs to another run. */
+/**
+ * @throws {DataError} when data is missing or the work directory belongs to another run
+ * @throws {UsageError} when there is a model already where this one should go.
+ */
 export async function trainSpeech(flags: TrainFlags, terminal: Terminal): Promise<void> {
+  const directory = join(flags.out, flags.task);
+  if (!flags.force) requireNoModel(directory);
   using log = new ProgressBar(terminal);
   using kernel = await openKernel({ onFallback: (reason) => log.note(reason) });
   const base = planFor(flags.task, flags.quick);
@@ -37,7 +43,7 @@ export async function trainSpeech(flags: TrainFlags, terminal: Terminal): Promis
   const task = await trainTask({ plan, data: flags.data, work: flags.work, multiply: kernel, log });
   const kinds: NetworkKind[] = flags.network === 'both' ? ['dnn', 'cnn'] : [flags.network];
   const rows = writeModel(task, {
-    directory: join(flags.out, flags.task),
+    directory,
     command: commandOf(flags),
     multiply: kernel,
     log,
@@ -84,7 +90,8 @@ export function addTrain(program: Command, terminal: Terminal, parts: EnginePart
     .addOption(new Option('--task <task>', 'which model').choices(SPEECH_TASKS).makeOptionMandatory())
     .requiredOption('--data <dir>', 'where fsdd/ and speechocean762/ are')
     .option('--work <dir>', 'checkpoints; a stopped run continues from them', '.cache/train')
-    .option('--out <dir>', 'the model goes into <dir>/<task>', installation.models)
+    .option('--out <dir>', 'the model goes into <dir>/<task>', TRAINED)
+    .option('--force', 'replace a model that is there already')
     .addOption(
       new Option('--network <kind>', 'what to ship: dnn, the small cnn, or both')
         .choices(['dnn', 'cnn', 'both'])
