@@ -7,7 +7,14 @@ import { solvableUnknowns } from '../src/protocols/cryptonn/leak-budget.ts';
 import { projectedInputs, standardisationOf } from '../src/protocols/cryptonn/projected-inputs.ts';
 import { projectionKeys, projectionPrivacy } from '../src/protocols/cryptonn/projection-noise.ts';
 import { projectionMatrix } from '../src/protocols/cryptonn/projection.ts';
-import { digitRange, digitsSpec, MNIST_CLASSES, MNIST_PIXELS, type MnistDigits } from './cryptonn-data.ts';
+import {
+  approvedForBench,
+  digitRange,
+  digitsSpec,
+  MNIST_CLASSES,
+  MNIST_PIXELS,
+  type MnistDigits,
+} from './cryptonn-data.ts';
 import { type CryptonnWorld, openCryptonnWorld } from './cryptonn-world.ts';
 import type { BenchClock } from './in-turn.ts';
 import type { BenchRow } from './report.ts';
@@ -49,13 +56,13 @@ export async function runProjected(
   note: (line: string) => void,
 ): Promise<ProjectedResult> {
   const batch = Math.min(samples, OWNER_BATCH);
-  const spec: DatasetSpec = {
+  const spec = approvedForBench({
     ...{ ...digitsSpec, id: `projected-${rank}`, mode: 'projected', batch },
     projection: {
-      ...{ rank, seed: PROJECTION_SEED, budgetShare: 0.9, approvedBy: ['first', 'second'] },
+      ...{ rank, seed: PROJECTION_SEED, budgetShare: 0.9, approvedBy: [] },
       ...(noise === undefined ? {} : { noise }),
     },
-  };
+  });
   using world = await openCryptonnWorld(spec, kernel, clock);
   const P = projectionMatrix(PROJECTION_SEED, rank, MNIST_PIXELS);
   const opened = await openProjection(world, digits, samples, clock, note);

@@ -12,6 +12,7 @@ import { EncryptedLabels } from '../src/protocols/cryptonn/encrypted-labels.ts';
 import { LabelPermutation } from '../src/protocols/cryptonn/label-permutation.ts';
 import { LatticeSchemes } from '../src/protocols/cryptonn/lattice-schemes.ts';
 import { MasterKeyring, type SchemeFor } from '../src/protocols/cryptonn/master-keyring.ts';
+import { benchApprovers } from './cryptonn-data.ts';
 import type { BenchClock } from './in-turn.ts';
 
 /** The same names in every run: a run that continues another must not meet other classes. Nothing here is a secret. */
@@ -25,6 +26,9 @@ function noStorage(): AuthorityStorage {
     readLog: async () => new Uint8Array(0),
     appendLog: async () => {},
     truncateLog: async () => {},
+    rotateLog: async () => {},
+    archivedLogs: async () => [],
+    readArchivedLog: async () => new Uint8Array(0),
     readAnchor: async () => null,
     writeAnchor: async () => {},
   };
@@ -48,7 +52,9 @@ export async function openCryptonnWorld(
   const schemes = new LatticeSchemes(kernel);
   const schemeFor = otherScheme ?? schemes.schemeFor;
   const keyring = new MasterKeyring(schemeFor);
-  const authority = await Authority.open(noStorage(), keyring, systemRandom, kernel);
+  const authority = await Authority.open(noStorage(), keyring, systemRandom, kernel, {
+    approvers: benchApprovers,
+  });
   await authority.createDataset('owner', spec);
   const publicKeys: Disposable[] = [];
   const axes = Object.fromEntries(

@@ -12,7 +12,7 @@ import { denseTask, lenetTask } from './cryptonn-tasks.ts';
 import type { BenchRow } from './report.ts';
 
 const NOISE = { sigma: 600, delta: 1e-6 } as const;
-const PROJECTION = { rank: 128, seed: '5b'.repeat(32), budgetShare: 0.9, approvedBy: ['first', 'second'] };
+const PROJECTION = { rank: 128, seed: '5b'.repeat(32), budgetShare: 0.9, approvedBy: [] };
 
 const projectedSpec: DatasetSpec = {
   ...{ ...digitsSpec, id: 'projected', mode: 'projected', batch: denseTask.spec.batch },

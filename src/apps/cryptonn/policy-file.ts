@@ -2,7 +2,12 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { DataError, UsageError } from '../../base/errors.ts';
-import { type DatasetSpec, parseDatasetSpec } from '../../protocols/cryptonn/dataset-spec.ts';
+import { type Approval, type Approver, approverSchema } from '../../protocols/cryptonn/dataset-approvals.ts';
+import {
+  type DatasetSpec,
+  parseDatasetSpec,
+  parseUnapprovedSpec,
+} from '../../protocols/cryptonn/dataset-spec.ts';
 import { replaceFile } from '../keystore/atomic-file.ts';
 import { readPrivateText } from '../keystore/private-file.ts';
 
@@ -24,6 +29,8 @@ const policySchema = z.strictObject({
       }),
     )
     .max(1024),
+  /** Whose signatures approve a data set over the default share. */
+  approvers: z.array(approverSchema).max(64).optional(),
 });
 
 export type PolicyParty = z.infer<typeof policySchema>['parties'][number];
@@ -31,10 +38,23 @@ export type PolicyParty = z.infer<typeof policySchema>['parties'][number];
 export interface AuthorityPolicy {
   readonly datasets: readonly DatasetSpec[];
   readonly parties: readonly PolicyParty[];
+  readonly approvers?: readonly Approver[];
 }
 
-/** @throws {KeyFileError} when others can read it. {@link DataError} naming what is wrong. {@link DecodeError} {@link InvalidParamsError} for a data set that cannot be. */
-export function readPolicy(path: string): AuthorityPolicy {
+/**
+ * A policy to serve by: every data set has the approvals it needs.
+ * @throws {KeyFileError} when others can read it. {@link DataError} naming what is wrong. {@link DecodeError} {@link InvalidParamsError} for a data set that cannot be.
+ */
+export function readPolicy(path: string): AuthorityPolicy & { readonly approvers: readonly Approver[] } {
+  return policyFrom(path, parseDatasetSpec);
+}
+
+/** A policy to work on: approvals may be missing. @throws {DataError} {@link DecodeError} {@link InvalidParamsError} */
+export function readUnapprovedPolicy(path: string): ReturnType<typeof readPolicy> {
+  return policyFrom(path, parseUnapprovedSpec);
+}
+
+function policyFrom(path: string, parseSpec: (value: unknown) => DatasetSpec): ReturnType<typeof readPolicy> {
   const text = readPrivateText(path);
   if (text.length > MOST_POLICY_BYTES) throw new DataError(`${path} is longer than a policy can be`);
   let value: unknown;
@@ -48,16 +68,22 @@ export function readPolicy(path: string): AuthorityPolicy {
     const issue = parsed.error.issues[0];
     throw new DataError(`${path}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'no policy'}`);
   }
-  const datasets = parsed.data.datasets.map(parseDatasetSpec);
+  const datasets = parsed.data.datasets.map(parseSpec);
   const names = new Set(datasets.map(({ id }) => id));
   if (names.size !== datasets.length) throw new DataError(`${path} names a data set twice`);
-  const { parties } = parsed.data;
+  const { parties, approvers = [] } = parsed.data;
+  if (
+    ['name', 'key'].some(
+      (field) => new Set(approvers.map((each) => each[field as 'name' | 'key'])).size !== approvers.length,
+    )
+  )
+    throw new DataError(`${path} enrols a name or a key of an approver twice`);
   if (new Set(parties.map(({ name }) => name)).size !== parties.length)
     throw new DataError(`${path} names a party twice`);
   const unknown = parties.flatMap((party) => party.datasets).find((id) => !names.has(id));
   if (unknown !== undefined)
     throw new DataError(`${path}: a party is for the data set "${unknown}", which is not there`);
-  return { datasets, parties };
+  return { datasets, parties, approvers };
 }
 
 export function writePolicy(path: string, policy: AuthorityPolicy): Promise<void> {
@@ -76,6 +102,27 @@ export function withParty(
   const digest = createHash('sha256').update(token).digest('hex');
   const party = { name, role, token: digest, datasets: policy.datasets.map(({ id }) => id) };
   return { ...policy, parties: [...policy.parties, party] };
+}
+
+/** @throws {UsageError} when the name or the key is enrolled already. */
+export function withApprover(policy: AuthorityPolicy, approver: Approver): AuthorityPolicy {
+  const { approvers = [] } = policy;
+  const known = approvers.find(({ name, key }) => name === approver.name || key === approver.key);
+  if (known !== undefined)
+    throw new UsageError(`the policy has an approver "${known.name}" with that name or key`);
+  return { ...policy, approvers: [...approvers, approver] };
+}
+
+/** Puts an approval to its data set; an earlier one of the same name is replaced. */
+export function withApproval(policy: AuthorityPolicy, dataset: string, approval: Approval): AuthorityPolicy {
+  const datasets = policy.datasets.map((spec) => {
+    if (spec.id !== dataset || spec.projection === undefined) return spec;
+    const others = spec.projection.approvedBy.filter(
+      (each) => typeof each !== 'string' && each.name !== approval.name,
+    );
+    return { ...spec, projection: { ...spec.projection, approvedBy: [...others, approval] } };
+  });
+  return { ...policy, datasets };
 }
 
 /** The text of a token file: base64url and a newline. */

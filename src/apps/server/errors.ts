@@ -39,6 +39,10 @@ const PUBLIC: Readonly<Record<WireCode, { status: number; message: string }>> = 
   },
   'rolled-back': { status: 409, message: 'The log of this authority lacks an entry that was seen before.' },
   busy: { status: 503, message: 'The server has as much work as it accepts; try again later.' },
+  storage: {
+    status: 503,
+    message: 'The disk of this server is full or fails: it goes on by itself once it can write again.',
+  },
   closing: { status: 503, message: 'The server is shutting down.' },
   starting: { status: 503, message: 'The server is not ready yet.' },
   internal: { status: 500, message: 'The server failed; its operator finds the reason in the log.' },
@@ -58,6 +62,7 @@ const BY_ERROR: Readonly<Partial<Record<ErrorCode, WireCode>>> = {
   'query-budget': 'query-budget',
   refused: 'refused',
   'rolled-back': 'rolled-back',
+  file: 'storage',
   disposed: 'closing',
 };
 

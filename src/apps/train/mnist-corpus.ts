@@ -1,29 +1,23 @@
-/** MNIST on disk: four gzip files in `<data>/mnist`. */
-import { existsSync, readFileSync } from 'node:fs';
+/** MNIST on disk: four IDX files in `<data>/mnist` or in `<data>` itself, gzipped as they are published, or unpacked. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
-import { DataError } from '../../base/errors.ts';
-import { readLabelledImages } from '../../nn/index.ts';
 import type { LabelledImages } from '../../nn/index.ts';
-
-/** The larger file holds 60,000 images of 784 bytes and a header. */
-const MOST_UNPACKED_BYTES = 2 ** 26;
+import { readIdxImages } from './idx-files.ts';
 
 export type MnistSplit = 'train' | 'test';
 
 /** @throws {DataError} when a file is missing or is not what it should be. */
 export function readMnist(data: string, split: MnistSplit): LabelledImages {
   const name = split === 'train' ? 'train' : 't10k';
-  const images = unpacked(join(data, 'mnist', `${name}-images-idx3-ubyte.gz`));
-  const labels = unpacked(join(data, 'mnist', `${name}-labels-idx1-ubyte.gz`));
-  return readLabelledImages(images, labels);
+  return readIdxImages(
+    placeOf(data, `${name}-images-idx3-ubyte`),
+    placeOf(data, `${name}-labels-idx1-ubyte`),
+  );
 }
 
-function unpacked(path: string): Uint8Array {
-  if (!existsSync(path)) throw new DataError(`${path} is missing; docs/data.md says where it comes from`);
-  try {
-    return gunzipSync(readFileSync(path), { maxOutputLength: MOST_UNPACKED_BYTES });
-  } catch {
-    throw new DataError(`${path} is not a gzip file of at most ${MOST_UNPACKED_BYTES} bytes`);
-  }
+/** The first place where the file is; where it is nowhere, the one that the documentation names. */
+function placeOf(data: string, name: string): string {
+  const folders = [join(data, 'mnist'), data];
+  const places = folders.flatMap((folder) => [join(folder, `${name}.gz`), join(folder, name)]);
+  return places.find((place) => existsSync(place)) ?? (places[0] as string);
 }

@@ -102,7 +102,7 @@ export class HttpExchange {
         const code = refusalCode(received);
         if (code !== null && expected.includes(code)) return turn.ends(received);
         if (code === 'query-budget') throw new QueryBudgetError();
-        const again = AGAIN[received.status];
+        const again = code === 'storage' ? 'the server could not write to its disk' : AGAIN[received.status];
         if (again !== undefined) throw new TransportError(again, true);
         if (received.status !== 503 && received.status !== 429)
           throw refusal(received.status, code, body?.length ?? 0);

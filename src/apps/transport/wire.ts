@@ -33,6 +33,7 @@ export const WIRE_CODES = [
   'refused',
   'rolled-back',
   'busy',
+  'storage',
   'closing',
   'starting',
   'internal',

@@ -2,6 +2,9 @@
  * The authority's log: one JSON line per decision, each holding the SHA-256 of the line before it and a MAC under a key that only
  * the authority has. Whoever reads it can check the chain; whoever lacks the key cannot write a new one.
  * A crash may leave half a line at the end. Anything else that does not verify is tampering.
+ *
+ * A log that has grown is put aside in parts. A part after the first begins with `carried` records: all that the authority needs of
+ * the parts before, so that a start reads one part. Numbers and hashes go on from part to part.
  */
 import { bytesToHex, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import * as z from 'zod';
@@ -24,22 +27,38 @@ const decision = { requester: z.string(), dataset: z.string() };
 const axis = z.enum(AXIS_NAMES);
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
+/** Vectors that raised a rank: 16-bit little-endian, hex. */
+const vectors = z.string().regex(/^([0-9a-f]{4})*$/);
+const total = z.int().min(0);
+
 const recordSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('created'), ...decision, spec: datasetSpecSchema }),
   z.strictObject({
     ...{ kind: z.literal('issued'), ...decision, axis },
     /** Keys in this answer, SHA-256 of their vectors, and the rank of everything issued on this axis afterwards. */
     ...{ keys: z.int().min(1), digest, rank: z.int().min(0) },
-    /** The vectors that raised the rank: 16-bit little-endian, hex. */
-    raised: z.string().regex(/^([0-9a-f]{4})*$/),
+    raised: vectors,
   }),
   z.strictObject({
     ...{ kind: z.literal('refused'), ...decision },
     /** As it was asked for, which may be none that exists: a request must not make the log unreadable. */
     axis: z.string(),
     ...{ reason: z.enum(REFUSALS), digest },
+    /** Refusals of this kind so far: after the first few, most are counted without a line of their own. */
+    times: z.int().min(1).optional(),
   }),
   z.strictObject({ kind: z.literal('closed'), ...decision }),
+  z.strictObject({
+    ...{ kind: z.literal('carried'), ...decision },
+    spec: datasetSpecSchema,
+    isClosed: z.boolean(),
+    /** A full rank carries no vectors. */
+    axes: z.array(z.strictObject({ axis, requests: total, keys: total, rank: total, raised: vectors })),
+  }),
+  z.strictObject({
+    ...{ kind: z.literal('carried-refusals'), ...decision, axis: z.string() },
+    ...{ reason: z.enum(REFUSALS), times: z.int().min(1) },
+  }),
 ]);
 
 export type LogRecord = z.infer<typeof recordSchema>;
@@ -66,8 +85,8 @@ const lineSchema = z.strictObject({
 
 export interface ReplayedLog {
   readonly records: readonly LogRecord[];
-  /** Heads after each record; `heads[0]` is {@link EMPTY_LOG}. */
-  readonly heads: readonly LogHead[];
+  /** Heads after each record; `heads[0]` is where the part before ended, {@link EMPTY_LOG} for the first part. */
+  readonly heads: readonly [LogHead, ...LogHead[]];
   /** Bytes that belong to whole lines; what follows is half a line from a crash. */
   readonly wholeBytes: number;
 }
@@ -100,27 +119,30 @@ export class AuditLog {
 }
 
 /**
- * Reads a whole log. With `macKey` the author is verified, too; without it the chain alone.
+ * Reads one part of a log. With `macKey` the author is verified, too; without it the chain alone.
  * @throws {DecodeError} naming the first entry that does not verify.
  */
 export function replayLog(bytes: Uint8Array, macKey?: Uint8Array): ReplayedLog {
   const records: LogRecord[] = [];
-  const heads = [EMPTY_LOG];
+  let head: LogHead | undefined;
+  let heads: [LogHead, ...LogHead[]] = [EMPTY_LOG];
   let start = 0;
   for (;;) {
     const end = bytes.indexOf(NEWLINE, start);
     if (end < 0) break;
-    const number = records.length + 1;
-    const line = bytes.subarray(start, end + 1);
-    const { record, hash } = readLine(line, number, (heads.at(-1) as LogHead).hash, macKey);
-    records.push(record);
-    heads.push({ entries: number, hash });
+    const read = readLine(bytes.subarray(start, end + 1), head, macKey);
+    if (head === undefined) heads = [read.before];
+    head = read.head;
+    records.push(read.record);
+    heads.push(head);
     start = end + 1;
   }
   return { records, heads, wholeBytes: start };
 }
 
-function readLine(line: Uint8Array, number: number, previous: string, macKey: Uint8Array | undefined) {
+/** `before` is undefined for the first line of a part, which says itself what it follows if it carries the parts before. */
+function readLine(line: Uint8Array, before: LogHead | undefined, macKey: Uint8Array | undefined) {
+  let number = (before ?? EMPTY_LOG).entries + 1;
   const bad = (reason: string) => new DecodeError('the log', `entry ${number} ${reason}`);
   if (line.length > MOST_LINE_BYTES) throw bad('is too long');
   let written: { readonly record: unknown };
@@ -131,6 +153,11 @@ function readLine(line: Uint8Array, number: number, previous: string, macKey: Ui
   } catch {
     throw bad('is not a log entry');
   }
+  let { hash: previous } = before ?? EMPTY_LOG;
+  if (before === undefined && isCarried(parsed.record)) {
+    number = parsed.entry;
+    previous = parsed.previous;
+  }
   if (parsed.entry !== number) throw bad(`says it is number ${parsed.entry}`);
   if (parsed.previous !== previous) throw bad('does not follow the one before it');
   // Over the record as it was written: the schema returns its fields in an order of its own.
@@ -139,7 +166,16 @@ function readLine(line: Uint8Array, number: number, previous: string, macKey: Ui
     !constantTimeEqual(macOf(macKey, number, previous, written.record), hexToBytes(parsed.mac))
   )
     throw bad('was not written by this authority');
-  return { record: parsed.record, hash: bytesToHex(sha256Digest(line)) };
+  return {
+    record: parsed.record,
+    before: { entries: number - 1, hash: previous },
+    head: { entries: number, hash: bytesToHex(sha256Digest(line)) },
+  };
+}
+
+/** Whether a record repeats what earlier parts said. */
+export function isCarried({ kind }: LogRecord): boolean {
+  return kind === 'carried' || kind === 'carried-refusals';
 }
 
 function macOf(key: Uint8Array, entry: number, previous: string, record: unknown): Uint8Array {

@@ -2,18 +2,34 @@
  * The authority: holds master secrets, derives function keys under the policy of each data set, and writes every decision to its log
  * before the key leaves. It never sees a ciphertext. It could open all of them: authority and trainer must not be one party.
  */
-import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
+import { bytesToHex, concatBytes } from '@noble/hashes/utils.js';
 import type { Seed } from '../../base/brand.ts';
-import { DecodeError, KeyRefusedError, ProtocolError, type RefusalReason } from '../../base/errors.ts';
+import { InvalidParamsError, KeyRefusedError, ProtocolError, type RefusalReason } from '../../base/errors.ts';
 import type { RandomSource } from '../../base/random.ts';
 import { sha256Digest } from '../../base/sha256.ts';
 import { AuditLog, type LogHead, type LogRecord, type ReplayedLog } from './audit-log.ts';
 import { AuthoritySecrets } from './authority-secrets.ts';
 import type { AuthorityStorage } from './authority-storage.ts';
-import { type AxisName, type DatasetSpec, datasetDigest, parseDatasetSpec } from './dataset-spec.ts';
-import { type AxisPolicy, axisPolicies, PLAIN_POLICY_KERNEL, type PolicyKernel } from './key-policy.ts';
+import { APPROVALS_NEEDED, type Approver, enrolledApprovals } from './dataset-approvals.ts';
+import {
+  type AxisName,
+  type DatasetSpec,
+  datasetApprovals,
+  datasetDigest,
+  needsApproval,
+  parseDatasetSpec,
+  parseUnapprovedSpec,
+} from './dataset-spec.ts';
+import { type AxisPolicy, PLAIN_POLICY_KERNEL, type PolicyKernel } from './key-policy.ts';
 import { anchorBytes, assertNotBehind } from './log-head.ts';
-import { replayAnchored } from './log-verification.ts';
+import { assertInLog, replayAnchored } from './log-verification.ts';
+import { OpenDataset } from './open-dataset.ts';
+import { RefusalCounts } from './refusal-counts.ts';
+
+/** A part of the log of this size is put aside. */
+const LOG_PART_BYTES = 64 * 2 ** 20;
+/** Parts grow at least to this multiple of what they carry from the parts before. */
+const LEAST_GROWTH = 2;
 
 /** The scheme as the authority uses it: the same seed always gives the same master keys. */
 export interface KeyDerivation<K> {
@@ -22,6 +38,15 @@ export interface KeyDerivation<K> {
   publicKey(seed: Seed, spec: DatasetSpec, axis: AxisName): Uint8Array;
   /** Wipes keys that were derived and did not leave. */
   discardKeys(keys: K): void;
+  /** Wipes everything that was kept of this seed: its data set is closed. Needed where something is kept. */
+  forget?(seed: Seed): void;
+}
+
+export interface AuthorityOptions {
+  /** Whose signatures approve a data set over the default share. */
+  readonly approvers?: readonly Approver[];
+  /** A part of the log of about this size is put aside. Default 64 MiB. */
+  readonly logPartBytes?: number;
 }
 
 export interface KeyRequest {
@@ -44,17 +69,11 @@ export interface KeyAnswer<K> {
 
 /** What is ready to be recorded. */
 interface Decision<K> {
+  readonly known: OpenDataset;
   readonly policy: AxisPolicy;
   readonly keys: K;
-  /** The vectors that raised the rank, packed. */
+  /** The vectors that raised the rank since the last record, packed. */
   readonly raised: string;
-}
-
-interface OpenDataset {
-  readonly spec: DatasetSpec;
-  readonly digest: string;
-  readonly policies: ReadonlyMap<AxisName, AxisPolicy>;
-  closed: boolean;
 }
 
 export class Authority<K> implements Disposable {
@@ -63,11 +82,22 @@ export class Authority<K> implements Disposable {
   readonly #random: RandomSource;
   readonly #derive: KeyDerivation<K>;
   readonly #kernel: PolicyKernel;
-  readonly #log: AuditLog;
-  readonly #heads: LogHead[];
+  readonly #approvers: readonly Approver[];
+  readonly #logPartBytes: number;
+  readonly #refusals = new RefusalCounts();
   readonly #datasets = new Map<string, OpenDataset>();
+  /** Closed for ever, by a record. */
+  readonly #closedInLog = new Set<string>();
+  #log: AuditLog;
+  /** Of the current part of the log. */
+  #heads: [LogHead, ...LogHead[]];
+  /** Bytes of the current part that are known to be whole lines. */
+  #logBytes: number;
+  /** What the current part began with. */
+  #carriedBytes = 0;
+  /** An append failed: what is behind `#logBytes` has to be cut off first. */
+  #isTorn = false;
   #turn: Promise<unknown> = Promise.resolve();
-  #broken: unknown;
 
   private constructor(
     secrets: AuthoritySecrets,
@@ -76,20 +106,24 @@ export class Authority<K> implements Disposable {
     derive: KeyDerivation<K>,
     kernel: PolicyKernel,
     replayed: ReplayedLog,
+    { approvers = [], logPartBytes = LOG_PART_BYTES }: AuthorityOptions,
   ) {
     this.#secrets = secrets;
     this.#storage = storage;
     this.#random = random;
     this.#derive = derive;
     this.#kernel = kernel;
+    this.#approvers = approvers;
+    this.#logPartBytes = logPartBytes;
     this.#heads = [...replayed.heads];
+    this.#logBytes = replayed.wholeBytes;
     this.#log = new AuditLog(secrets.logKey(), this.#heads.at(-1));
     for (const record of replayed.records) this.#replay(record);
   }
 
   /**
-   * Starts or restarts: verifies the whole log, cuts off what a crash left of its last line, and rebuilds the ranks; with a kernel those
-   * take a fraction of the time.
+   * Starts or restarts: verifies the current part of the log, cuts off what a crash left of its last line, and rebuilds the ranks;
+   * with a kernel those take a fraction of the time.
    * @throws {DecodeError} when the log was changed. {@link RolledBackError} when it ends before the anchor.
    */
   static async open<K>(
@@ -97,6 +131,7 @@ export class Authority<K> implements Disposable {
     derive: KeyDerivation<K>,
     random: RandomSource,
     kernel: PolicyKernel = PLAIN_POLICY_KERNEL,
+    options: AuthorityOptions = {},
   ): Promise<Authority<K>> {
     const stored = await AuthoritySecrets.load(storage);
     const secrets = stored ?? AuthoritySecrets.create(random);
@@ -108,7 +143,9 @@ export class Authority<K> implements Disposable {
     }
     const replayed = await replayAnchored(storage, bytes, secrets.logKey());
     if (replayed.wholeBytes < bytes.length) await storage.truncateLog(replayed.wholeBytes);
-    return new Authority(secrets, storage, random, derive, kernel, replayed);
+    const authority = new Authority(secrets, storage, random, derive, kernel, replayed, options);
+    await authority.#forgetClosed();
+    return authority;
   }
 
   get head(): LogHead {
@@ -117,8 +154,18 @@ export class Authority<K> implements Disposable {
 
   /** Rank issued so far, by axis. @throws {KeyRefusedError} */
   issuedRanks(dataset: string): Readonly<Partial<Record<AxisName, number>>> {
-    const { policies } = this.#find(dataset);
-    return Object.fromEntries([...policies].map(([axis, policy]) => [axis, policy.issued.rank]));
+    const known = this.#find(dataset);
+    return Object.fromEntries(known.axes.map((axis) => [axis, known.policy(axis)?.issued.rank]));
+  }
+
+  /** Whether the data set was closed, or is not approved by the keys that are enrolled now. @throws {KeyRefusedError} */
+  isClosed(dataset: string): boolean {
+    return this.#find(dataset).isClosed;
+  }
+
+  /** The names of all data sets that the log knows, closed ones included. */
+  get datasets(): string[] {
+    return [...this.#datasets.keys()];
   }
 
   /**
@@ -128,18 +175,34 @@ export class Authority<K> implements Disposable {
   createDataset(requester: string, value: unknown): Promise<DatasetSpec> {
     return this.#inTurn(async () => {
       const spec = parseDatasetSpec(value);
-      const digest = datasetDigest(spec);
+      this.#assertApproved(spec);
       const known = this.#datasets.get(spec.id);
-      if (known?.digest === digest && !known.closed) return known.spec;
+      if (known?.digest === datasetDigest(spec) && !known.isClosed) return known.spec;
       if (known !== undefined)
-        throw new ProtocolError(`there is another data set "${spec.id}": choose a new name`);
-      const policies = axisPolicies(spec, this.#kernel);
-      this.#secrets.open(digest, this.#random);
+        throw new ProtocolError(
+          known.isClosed
+            ? `the data set "${spec.id}" is closed: choose a new name`
+            : `there is another data set "${spec.id}": choose a new name`,
+        );
+      const opened = new OpenDataset(spec, this.#kernel);
+      this.#secrets.open(opened.digest, this.#random);
       await this.#secrets.save(this.#storage);
       await this.#record({ kind: 'created', requester, dataset: spec.id, spec });
-      this.#datasets.set(spec.id, { spec, digest, policies, closed: false });
+      this.#datasets.set(spec.id, opened);
       return spec;
     });
+  }
+
+  #assertApproved(spec: DatasetSpec): void {
+    if (!needsApproval(spec) || this.#isApproved(spec)) return;
+    throw new InvalidParamsError(
+      `"${spec.id}" needs ${APPROVALS_NEEDED} approvals by keys that are enrolled with this authority`,
+      {},
+    );
+  }
+
+  #isApproved(spec: DatasetSpec): boolean {
+    return enrolledApprovals(datasetApprovals(spec), this.#approvers).length >= APPROVALS_NEEDED;
   }
 
   /**
@@ -150,35 +213,43 @@ export class Authority<K> implements Disposable {
     return this.#inTurn(() => this.#issue(request));
   }
 
-  /** Whatever reads the weights does so before the first wait: nobody can change them in between. */
-  async #issue(request: KeyRequest): Promise<KeyAnswer<K>> {
+  /** Whatever reads the weights does so before the first wait, or reads a copy: nobody can change them in between. */
+  async #issue(asked: KeyRequest): Promise<KeyAnswer<K>> {
+    const { seen } = asked;
+    let request = asked;
+    if (seen !== undefined && seen.entries < this.#heads[0].entries) {
+      request = { ...asked, weights: asked.weights.slice() };
+      await assertInLog(this.#storage, this.#heads, seen, this.#secrets.logKey());
+    } else if (seen !== undefined) {
+      assertNotBehind(this.#heads, seen);
+    }
     const { requester, dataset, axis, weights } = request;
-    if (request.seen !== undefined) assertNotBehind(this.#heads, request.seen);
     const decision = this.#decide(request);
     if (decision instanceof KeyRefusedError) {
-      const { reason } = decision.details;
-      await this.#record({
-        kind: 'refused',
-        requester,
-        dataset,
-        axis,
-        reason,
-        digest: vectorDigest(weights),
-      });
+      await this.#noteRefusal(request, decision.details.reason);
       throw decision;
     }
-    const { policy, keys, raised } = decision;
+    const { known, policy, keys, raised } = decision;
     try {
       const decided = { keys: weights.length / policy.length, rank: policy.issued.rank };
       const digest = vectorDigest(weights, policy.weightBound);
-      await this.#record({ kind: 'issued', requester, dataset, axis, ...decided, digest, raised });
+      await this.#append({ kind: 'issued', requester, dataset, axis, ...decided, digest, raised });
+      known.recorded(axis, decided.keys);
+      await this.#writeAnchor();
       return { keys, rank: decided.rank, head: this.head };
     } catch (error) {
-      // The ranks are ahead of the log.
-      this.#broken = error;
+      // Vectors without a record stay with the data set: the next record on the axis has them.
       this.#derive.discardKeys(keys);
       throw error;
     }
+  }
+
+  async #noteRefusal(
+    { requester, dataset, axis, weights }: KeyRequest,
+    reason: RefusalReason,
+  ): Promise<void> {
+    const noted = this.#refusals.add({ requester, dataset, axis, reason }, this.#datasets.has(dataset));
+    if (noted !== undefined) await this.#record({ kind: 'refused', ...noted, digest: vectorDigest(weights) });
   }
 
   /** Keys that must not leave before they are recorded, with the vectors that raised the rank; or why there are none. */
@@ -191,11 +262,12 @@ export class Authority<K> implements Disposable {
       if (error instanceof KeyRefusedError) return error;
       throw error;
     }
+    const known = this.#find(dataset);
     const seed = this.#masterSeed(dataset, axis);
     try {
       // Derived first: should that fail, nothing was issued, and the ranks stay what the log says.
-      const keys = this.#derive.deriveKeys(seed, this.#find(dataset).spec, axis, weights);
-      return { policy, keys, raised: packVectors(policy.note(weights, this.#random)) };
+      const keys = this.#derive.deriveKeys(seed, known.spec, axis, weights);
+      return { known, policy, keys, raised: known.raise(axis, policy.note(weights, this.#random)) };
     } finally {
       seed.fill(0);
     }
@@ -213,21 +285,44 @@ export class Authority<K> implements Disposable {
   }
 
   #masterSeed(dataset: string, axis: AxisName): Seed {
-    const { digest, policies } = this.#find(dataset);
-    const seed = policies.has(axis) ? this.#secrets.masterSeed(digest, axis) : undefined;
+    const { digest, axes, isClosed } = this.#find(dataset);
+    const seed = !isClosed && axes.includes(axis) ? this.#secrets.masterSeed(digest, axis) : undefined;
     if (seed === undefined) throw refusal('closed', `"${dataset}" has no master key on axis ${axis}`);
     return seed;
   }
 
-  /** Destroys the master keys of a data set: its ciphertexts stay closed for ever. */
+  /**
+   * Destroys the master keys of a data set, in memory and in the stored state: this authority opens nothing of it any more. A copy of
+   * the stored state that somebody made before still can.
+   */
   closeDataset(requester: string, dataset: string): Promise<void> {
     return this.#inTurn(async () => {
       const known = this.#find(dataset);
-      await this.#record({ kind: 'closed', requester, dataset });
-      known.closed = true;
-      this.#secrets.forget(known.digest);
+      if (!known.isClosed) await this.#record({ kind: 'closed', requester, dataset });
+      known.isClosed = true;
+      this.#forget(known);
       await this.#secrets.save(this.#storage);
     });
+  }
+
+  #forget({ axes, digest }: OpenDataset): void {
+    for (const axis of axes) {
+      const seed = this.#secrets.masterSeed(digest, axis);
+      if (seed === undefined) continue;
+      this.#derive.forget?.(seed);
+      seed.fill(0);
+    }
+    this.#secrets.forget(digest);
+  }
+
+  /** What a closing left that ended between its record and its effect. */
+  async #forgetClosed(): Promise<void> {
+    const left = [...this.#datasets.values()].filter(
+      ({ isClosed, spec, digest }) => isClosed && this.#closedInLog.has(spec.id) && this.#secrets.has(digest),
+    );
+    if (left.length === 0) return;
+    for (const known of left) this.#forget(known);
+    await this.#secrets.save(this.#storage);
   }
 
   [Symbol.dispose](): void {
@@ -235,9 +330,9 @@ export class Authority<K> implements Disposable {
   }
 
   #allow({ dataset, axis, weights }: KeyRequest): AxisPolicy {
-    const { policies, closed } = this.#find(dataset);
-    if (closed) throw refusal('closed', `the data set "${dataset}" is closed`);
-    const policy = policies.get(axis);
+    const known = this.#find(dataset);
+    if (known.isClosed) throw refusal('closed', `the data set "${dataset}" is closed`);
+    const policy = known.policy(axis);
     if (policy === undefined) throw refusal('outside-span', `"${dataset}" issues no keys on axis ${axis}`);
     policy.check(weights);
     return policy;
@@ -251,42 +346,82 @@ export class Authority<K> implements Disposable {
 
   /** Durable first in the log, then in the anchor; only then may the decision have an effect outside. */
   async #record(record: LogRecord): Promise<void> {
+    await this.#append(record);
+    await this.#writeAnchor();
+  }
+
+  /** When it rejects, the log is as it was, or will be before the next record: a full disk is recovered from by itself. */
+  async #append(record: LogRecord): Promise<void> {
+    if (this.#isTorn) await this.#storage.truncateLog(this.#logBytes);
+    this.#isTorn = false;
+    const { length } = this.#log.line(record);
+    const isGrown = this.#logBytes >= LEAST_GROWTH * this.#carriedBytes && this.#logBytes > 0;
+    if (isGrown && this.#logBytes + length > this.#logPartBytes) await this.#rotate();
     const line = this.#log.line(record);
     try {
       await this.#storage.appendLog(line);
-      this.#log.advance(line);
-      this.#heads.push(this.#log.head);
-      await this.#storage.writeAnchor(anchorBytes(this.#log.head));
     } catch (error) {
-      // What is on disk is unknown now; only a restart, which reads it, may go on.
-      this.#broken = error;
+      this.#isTorn = true;
       throw error;
     }
+    this.#logBytes += line.length;
+    this.#log.advance(line);
+    this.#heads.push(this.#log.head);
+  }
+
+  #writeAnchor(): Promise<void> {
+    return this.#storage.writeAnchor(anchorBytes(this.#log.head));
+  }
+
+  /** Puts the current part aside; the new one begins with what a start needs of it. */
+  async #rotate(): Promise<void> {
+    const last = this.head;
+    const next = new AuditLog(this.#secrets.logKey(), last);
+    const heads: [LogHead, ...LogHead[]] = [last];
+    const refusals = this.#refusals.totals();
+    const lines = [
+      ...[...this.#datasets.values()].map((known) => known.carried()),
+      ...refusals.map((total) => ({ kind: 'carried-refusals' as const, ...total })),
+    ].map((record) => {
+      const line = next.line(record);
+      next.advance(line);
+      heads.push(next.head);
+      return line;
+    });
+    const first = concatBytes(...lines);
+    await this.#storage.rotateLog(first, last.entries);
+    this.#log = next;
+    this.#heads = heads;
+    this.#logBytes = first.length;
+    this.#carriedBytes = first.length;
   }
 
   #replay(record: LogRecord): void {
-    if (record.kind === 'created') {
-      const spec = parseDatasetSpec(record.spec);
-      const digest = datasetDigest(spec);
-      const closed = !this.#secrets.has(digest);
-      this.#datasets.set(spec.id, { spec, digest, policies: axisPolicies(spec, this.#kernel), closed });
+    if (record.kind === 'created' || record.kind === 'carried') {
+      const spec = parseUnapprovedSpec(record.spec);
+      // What was approved by names alone, or by keys that are enrolled no more, gets no more keys.
+      const isApproved = !needsApproval(spec) || this.#isApproved(spec);
+      const known = new OpenDataset(spec, this.#kernel, !isApproved);
+      if (record.kind === 'carried') {
+        if (record.isClosed) this.#closedInLog.add(spec.id);
+        known.replayCarried(record);
+      }
+      if (!this.#secrets.has(known.digest) || this.#closedInLog.has(spec.id)) known.isClosed = true;
+      this.#datasets.set(spec.id, known);
     } else if (record.kind === 'issued') {
-      const policy = this.#find(record.dataset).policies.get(record.axis);
-      policy?.replay(unpackVectors(record.raised));
-      if (policy?.issued.rank !== record.rank)
-        throw new DecodeError('the log', 'the ranks do not follow from the vectors');
+      this.#find(record.dataset).replay(record);
     } else if (record.kind === 'closed') {
-      this.#find(record.dataset).closed = true;
+      this.#closedInLog.add(record.dataset);
+      this.#find(record.dataset).isClosed = true;
+    } else {
+      const { dataset, times } = record;
+      this.#refusals.replay(record, times, this.#datasets.has(dataset));
     }
   }
 
   /** One request after another: a decision sees the effect of all before it. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(() => {
-      if (this.#broken !== undefined)
-        throw new ProtocolError('the authority could not write its log and must be restarted');
-      return work();
-    });
+    const result = this.#turn.then(work);
     this.#turn = result.catch(() => undefined);
     return result;
   }
@@ -300,15 +435,4 @@ function refusal(reason: RefusalReason, explanation: string): KeyRefusedError {
 function vectorDigest(weights: Int32Array, bound = Number.POSITIVE_INFINITY): string {
   const entries = bound < 2 ** 7 ? new Int8Array(weights) : weights;
   return bytesToHex(sha256Digest(new Uint8Array(entries.buffer, entries.byteOffset, entries.byteLength)));
-}
-
-/** Entries are policy-bounded far below 2^15. */
-function packVectors(rows: readonly Int32Array[]): string {
-  let hex = '';
-  for (const row of rows) hex += bytesToHex(new Uint8Array(Int16Array.from(row).buffer));
-  return hex;
-}
-
-function unpackVectors(text: string): Int32Array {
-  return Int32Array.from(new Int16Array(hexToBytes(text).slice().buffer));
 }

@@ -6,6 +6,7 @@ import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import * as z from 'zod';
 import { DecodeError, InvalidParamsError } from '../../base/errors.ts';
 import { sha256Digest } from '../../base/sha256.ts';
+import { APPROVALS_NEEDED, type Approval, approvalSchema, validApprovals } from './dataset-approvals.ts';
 import { rankBudget } from './leak-budget.ts';
 
 /** Which vectors share a master key: features of a sample, samples of a batch, features under a projection. */
@@ -49,9 +50,10 @@ export const datasetSpecSchema = z.strictObject({
     .strictObject({
       rank: count(4096),
       seed: z.string().regex(/^[0-9a-f]{64}$/),
-      /** Share of the unique-solution rank that the authority may issue; above 0.25 two approvers are named. */
+      /** Share of the unique-solution rank that the authority may issue; above 0.25 two approvers signed. */
       budgetShare: z.number().gt(0).lte(1),
-      approvedBy: z.array(z.string().min(1).max(64)).max(8),
+      /** Names alone, without a signature, are in logs of earlier versions; they approve nothing. */
+      approvedBy: z.array(z.union([approvalSchema, z.string().min(1).max(64)])).max(8),
       /** Discrete Gaussian noise that owners put into every product, in the units of P x. */
       noise: z
         .strictObject({
@@ -78,15 +80,31 @@ export const datasetSpecSchema = z.strictObject({
 
 export type DatasetSpec = z.infer<typeof datasetSpecSchema>;
 
-/** Without two named approvers a projection spends at most this share of the unique-solution rank. */
+/** Without the signatures of two approvers a projection spends at most this share of the unique-solution rank. */
 export const DEFAULT_BUDGET_SHARE = 0.25;
-const APPROVERS_NEEDED = 2;
 
 /** Entries of the projection are -1, 0 and 1. */
 export const PROJECTION_BOUND = 1;
 
-/** @throws {DecodeError} when the value is not a specification. {@link InvalidParamsError} when it contradicts itself or its budget. */
+/**
+ * A specification, with the approvals that its share of the budget needs; whether their keys are enrolled, the authority decides.
+ * @throws {DecodeError} when the value is not a specification. {@link InvalidParamsError} when it contradicts itself or its budget.
+ */
 export function parseDatasetSpec(value: unknown): DatasetSpec {
+  const spec = parseUnapprovedSpec(value);
+  const missing = approvalsMissing(spec);
+  if (missing === 0) return spec;
+  throw new InvalidParamsError(
+    `a budget share of ${spec.projection?.budgetShare}, over ${DEFAULT_BUDGET_SHARE}, needs ${missing} more approvals signed by different keys under different names`,
+    { missing },
+  );
+}
+
+/**
+ * The same without a look at approvals: to be approved, or as a log of an earlier version has it.
+ * @throws {DecodeError} {@link InvalidParamsError}
+ */
+export function parseUnapprovedSpec(value: unknown): DatasetSpec {
   const parsed = datasetSpecSchema.safeParse(value);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
@@ -106,17 +124,11 @@ export function parseDatasetSpec(value: unknown): DatasetSpec {
 }
 
 function checkProjection(spec: DatasetSpec, projection: NonNullable<DatasetSpec['projection']>): void {
-  const { rank, budgetShare, approvedBy } = projection;
-  if (budgetShare > DEFAULT_BUDGET_SHARE && new Set(approvedBy).size < APPROVERS_NEEDED) {
-    throw new InvalidParamsError(
-      `a budget share of ${budgetShare}, over ${DEFAULT_BUDGET_SHARE}, needs ${APPROVERS_NEEDED} different approvers`,
-      { budgetShare },
-    );
-  }
+  const { rank, budgetShare } = projection;
   const budget = rankBudget(spec.features, spec.inputBound, PROJECTION_BOUND, budgetShare);
   if (rank > budget) {
     throw new InvalidParamsError(
-      `a projection of rank ${rank} is over the budget of ${budget} for ${spec.features} values up to ${spec.inputBound}: lower the rank or have two people approve a larger share`,
+      `a projection of rank ${rank} is over the budget of ${budget} for ${spec.features} values up to ${spec.inputBound}: lower the rank or have two approvers sign a larger share`,
       { rank, budget },
     );
   }
@@ -134,7 +146,35 @@ function checkConvolution(spec: DatasetSpec, convolution: NonNullable<DatasetSpe
     throw new InvalidParamsError(`a batch of ${spec.batch} does not divide into ${gradientSamples}`, {});
 }
 
+/** Whether the rules of the data set need approvals at all. */
+export function needsApproval({ projection }: DatasetSpec): boolean {
+  return projection !== undefined && projection.budgetShare > DEFAULT_BUDGET_SHARE;
+}
+
+/** The valid approvals of a data set by different keys and names. */
+export function datasetApprovals(spec: DatasetSpec): Approval[] {
+  const signed = (spec.projection?.approvedBy ?? []).filter((approval) => typeof approval !== 'string');
+  return validApprovals(approvalText(spec), signed);
+}
+
+function approvalsMissing(spec: DatasetSpec): number {
+  return needsApproval(spec) ? Math.max(0, APPROVALS_NEEDED - datasetApprovals(spec).length) : 0;
+}
+
+/** What approvers sign: the canonical JSON text without approvals. */
+export function approvalText(spec: DatasetSpec): string {
+  const { projection } = spec;
+  return specText(
+    projection === undefined ? spec : { ...spec, projection: { ...projection, approvedBy: [] } },
+  );
+}
+
+/** Fields in the order of the schema. */
+function specText(spec: DatasetSpec): string {
+  return JSON.stringify(parseUnapprovedSpec(spec));
+}
+
 /** SHA-256 of the canonical JSON text, hex. */
 export function datasetDigest(spec: DatasetSpec): string {
-  return bytesToHex(sha256Digest(utf8ToBytes(JSON.stringify(parseDatasetSpec(spec)))));
+  return bytesToHex(sha256Digest(utf8ToBytes(specText(spec))));
 }

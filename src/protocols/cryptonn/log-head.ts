@@ -38,6 +38,6 @@ export function parseAnchor(bytes: Uint8Array): LogHead {
 }
 
 /** `heads` as {@link replayLog} returns them. @throws {RolledBackError} when `seen` is not among them. */
-export function assertNotBehind(heads: readonly LogHead[], seen: LogHead): void {
-  if (heads[seen.entries]?.hash !== seen.hash) throw new RolledBackError(seen.entries);
+export function assertNotBehind(heads: readonly [LogHead, ...LogHead[]], seen: LogHead): void {
+  if (heads[seen.entries - heads[0].entries]?.hash !== seen.hash) throw new RolledBackError(seen.entries);
 }

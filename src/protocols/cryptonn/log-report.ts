@@ -28,11 +28,13 @@ export function logReport(records: readonly LogRecord[]): DatasetReport[] {
   const names = [...new Set(records.map(({ dataset }) => dataset))];
   return names.map((dataset) => {
     const own = records.filter((record) => record.dataset === dataset);
-    const created = own.find((record) => record.kind === 'created');
+    const known = own.find(({ kind }) => kind === 'created' || kind === 'carried');
     return {
       dataset,
-      mode: created?.spec.mode ?? 'unknown',
-      isClosed: own.some(({ kind }) => kind === 'closed'),
+      mode: known?.kind === 'created' || known?.kind === 'carried' ? known.spec.mode : 'unknown',
+      isClosed: own.some(
+        (record) => record.kind === 'closed' || (record.kind === 'carried' && record.isClosed),
+      ),
       axes: issuedByAxis(own),
       refused: refusals(own),
     };
@@ -42,6 +44,11 @@ export function logReport(records: readonly LogRecord[]): DatasetReport[] {
 function issuedByAxis(records: readonly LogRecord[]): IssuedOnAxis[] {
   const axes = new Map<AxisName, IssuedOnAxis>();
   for (const record of records) {
+    if (record.kind === 'carried') {
+      // Totals of all parts before: the same as what was counted of them, where they are there.
+      for (const { axis, requests, keys, rank } of record.axes)
+        if (requests > 0) axes.set(axis, { axis, requests, keys, rank });
+    }
     if (record.kind !== 'issued') continue;
     const { axis, keys, rank } = record;
     const before = axes.get(axis) ?? { axis, requests: 0, keys: 0, rank: 0 };
@@ -50,13 +57,19 @@ function issuedByAxis(records: readonly LogRecord[]): IssuedOnAxis[] {
   return [...axes.values()];
 }
 
+/** Counts by requester and reason, from the latest total of each axis. */
 function refusals(records: readonly LogRecord[]): DatasetReport['refused'][number][] {
-  const counts = new Map<string, DatasetReport['refused'][number]>();
+  const totals = new Map<string, DatasetReport['refused'][number]>();
   for (const record of records) {
-    if (record.kind !== 'refused') continue;
-    const { requester, reason } = record;
-    const key = `${requester} ${reason}`;
-    counts.set(key, { requester, reason, count: (counts.get(key)?.count ?? 0) + 1 });
+    if (record.kind !== 'refused' && record.kind !== 'carried-refusals') continue;
+    const { requester, reason, axis, times } = record;
+    const key = JSON.stringify([requester, reason, axis]);
+    totals.set(key, { requester, reason, count: times ?? (totals.get(key)?.count ?? 0) + 1 });
+  }
+  const counts = new Map<string, DatasetReport['refused'][number]>();
+  for (const { requester, reason, count } of totals.values()) {
+    const key = JSON.stringify([requester, reason]);
+    counts.set(key, { requester, reason, count: (counts.get(key)?.count ?? 0) + count });
   }
   return [...counts.values()];
 }

@@ -19,6 +19,11 @@ function seededRandom(seed: Seed): RandomSource {
   return { seed: () => shake256(concatBytes(seed, Uint8Array.of(count++)), { dkLen: SEED_BYTES }) as Seed };
 }
 
+/** A hash, since the map's names outlive the seed, which the caller wipes. */
+function nameOf(seed: Seed): string {
+  return bytesToHex(sha256Digest(concatBytes(seed, Uint8Array.of(0xff, 0xff))));
+}
+
 export class MasterKeyring implements KeyDerivation<FunctionKeys>, Disposable {
   readonly #schemeFor: SchemeFor;
   readonly #keys = new Map<string, MasterKeys>();
@@ -39,9 +44,16 @@ export class MasterKeyring implements KeyDerivation<FunctionKeys>, Disposable {
     keys[Symbol.dispose]();
   }
 
+  forget(seed: Seed): void {
+    const name = nameOf(seed);
+    const keys = this.#keys.get(name);
+    keys?.publicKey[Symbol.dispose]();
+    keys?.secretKey[Symbol.dispose]();
+    this.#keys.delete(name);
+  }
+
   #masterKeys(seed: Seed, spec: DatasetSpec, axis: AxisName): MasterKeys {
-    // The hash, since the map's names outlive the seed, which the caller wipes.
-    const name = bytesToHex(sha256Digest(concatBytes(seed, Uint8Array.of(0xff, 0xff))));
+    const name = nameOf(seed);
     let keys = this.#keys.get(name);
     if (keys === undefined) {
       keys = this.#schemeFor(spec, axis).setup(seededRandom(seed));

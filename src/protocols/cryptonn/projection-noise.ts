@@ -88,14 +88,15 @@ export function noisySamples(
   const out = new Int32Array(count * length);
   for (let s = 0; s < count; s++) {
     const sample = integers.subarray(s * features, (s + 1) * features);
-    out.set(withinNorm(sample, noise.largestNorm), s * length);
+    out.set(scaledToNorm(sample, noise.largestNorm), s * length);
     out.set(fresh.subarray(s * rank, (s + 1) * rank), s * length + features);
   }
   fresh.fill(0);
   return out;
 }
 
-function withinNorm(sample: Int32Array, largest: number | undefined): Int32Array {
+/** The sample, scaled down to a Euclidean norm where it exceeds that, rounded towards zero. */
+export function scaledToNorm(sample: Int32Array, largest: number | undefined): Int32Array {
   if (largest === undefined) return sample;
   const norm = Math.hypot(...sample);
   return norm <= largest ? sample : sample.map((value) => Math.trunc((value * largest) / norm));

@@ -7,6 +7,7 @@ import { AuthorityFiles } from '../../../src/apps/cryptonn/authority-files.ts';
 import { authorityRoutes } from '../../../src/apps/cryptonn/authority-wire.ts';
 import { RemoteAuthority } from '../../../src/apps/cryptonn/remote-authority.ts';
 import {
+  FileWriteError,
   KeyFileError,
   KeyRefusedError,
   ProtocolError,
@@ -109,6 +110,40 @@ describe('over HTTP', () => {
     expect(await send(many)).toEqual([400, 'bad-request']);
     expect(await send(new Uint8Array(2 ** 22 + 1000))).toEqual([413, 'limit']);
     expect(world.authority.issuedRanks('projected')).toEqual({ projection: 0 });
+  });
+
+  test('a full disk is 503 with its reason, and over as soon as there is room', async () => {
+    const storage = new MemoryStorage();
+    await using world = await openAuthorityWorld(storage);
+    const scheme = insecureSchemeFor(PROJECTED, 'projection');
+    const tom = world.as('tom');
+    using before = await tom.issue(PROJECTED, 'projection', P.slice(0, FEATURES), scheme);
+    const append = storage.appendLog.bind(storage);
+    // Half of a line is what a full disk takes.
+    storage.appendLog = async (bytes) => {
+      await append(bytes.subarray(0, bytes.length / 2));
+      throw new FileWriteError('/state/audit.log', 'ENOSPC', 'the disk is full');
+    };
+    const reply = await fetch(world.server.url + authorityRoutes.keys('projected', 'projection'), {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${Buffer.from(TOKENS.tom).toString('base64url')}`,
+        'content-type': 'application/octet-stream',
+      },
+      body: new Uint8Array(writeKeyRequest({ weights: P.slice(FEATURES) }, FEATURES)),
+    });
+    expect([reply.status, reply.headers.has('retry-after')]).toEqual([503, true]);
+    expect(((await reply.json()) as { code: string }).code).toBe('storage');
+    await expect(tom.issue(PROJECTED, 'projection', P, scheme)).rejects.toThrow(
+      /could not write to its disk/,
+    );
+    storage.appendLog = append;
+    using after = await tom.issue(PROJECTED, 'projection', P, scheme);
+    expect([before.count, after.count, tom.rank('projection')]).toEqual([1, RANK, RANK]);
+    // What was asked for while the disk was full is in the log, once, so that a restart finds the same ranks.
+    expect(replayLog(storage.log).records.filter(({ kind }) => kind === 'issued')).toHaveLength(2);
+    await using restarted = await openAuthorityWorld(storage);
+    expect(restarted.authority.issuedRanks('projected')).toEqual({ projection: RANK });
   });
 
   test('a trainer notices an authority that was rolled back, and one that is not there', async () => {

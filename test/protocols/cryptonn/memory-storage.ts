@@ -49,6 +49,24 @@ export class MemoryStorage implements AuthorityStorage {
     this.#step();
   }
 
+  /** Parts that were put aside, by their last entry. */
+  readonly archived = new Map<number, Uint8Array>();
+
+  async rotateLog(first: Uint8Array, lastEntry: number): Promise<void> {
+    this.#step();
+    this.archived.set(lastEntry, this.log);
+    this.log = first.slice();
+    this.#step();
+  }
+
+  async archivedLogs(): Promise<number[]> {
+    return [...this.archived.keys()].sort((a, b) => a - b);
+  }
+
+  async readArchivedLog(lastEntry: number): Promise<Uint8Array> {
+    return this.archived.get(lastEntry) ?? new Uint8Array(0);
+  }
+
   async readAnchor(): Promise<Uint8Array | null> {
     return this.anchor?.slice() ?? null;
   }
