@@ -1,4 +1,4 @@
-/** `subrosa attack cryptonn`: computes the training images from what a faithful trainer holds, and shows them. */
+/** `subrosa attack cryptonn`: the training images from what a trainer holds, computed or estimated, and shown. */
 import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { DataError } from '../../base/errors.ts';
@@ -7,10 +7,14 @@ import { recoverBounded } from '../../protocols/cryptonn/lattice-attack.ts';
 import { uniqueSolutionRank } from '../../protocols/cryptonn/leak-budget.ts';
 import { parseTranscript, type TrainingTranscript } from '../../protocols/cryptonn/training-transcript.ts';
 import { attackTranscript, type TranscriptAttack } from '../../protocols/cryptonn/transcript-attack.ts';
+import { drawnSource } from '../cryptonn/measured-leak.ts';
 import { type GreyPicture, pictureLines, pictureSvg } from '../cryptonn/picture.ts';
 import { replaceFile } from '../keystore/atomic-file.ts';
 import { type MnistSplit, readMnist } from '../train/mnist-corpus.ts';
+import { attackProjected } from './attack-projected.ts';
 import { WHO_LEARNS_WHAT_IN_TRAINING } from './authority.ts';
+import { lookAlikeSource } from './look-alike.ts';
+import type { EngineParts } from './parts.ts';
 import { wholeNumber } from './serve.ts';
 import { paintFor, type Terminal } from './terminal.ts';
 
@@ -23,16 +27,21 @@ interface AttackFlags {
   readonly out?: string;
   readonly originals?: string;
   readonly split: MnistSplit;
+  readonly lookAlike?: string;
+  readonly lookAlikeLabels?: string;
+  readonly labelKey?: string;
   readonly json?: boolean;
 }
 
-export function addAttack(program: Command, terminal: Terminal): void {
+export function addAttack(program: Command, terminal: Terminal, parts: EngineParts): void {
   program
     .command('attack')
     .description('what training on encrypted data gives away')
     .command('cryptonn')
-    .argument('<transcript>', 'from train cryptonn --mode faithful --transcript FILE')
-    .description('compute the training images of faithful mode from what its trainer holds')
+    .argument('<transcript>', 'from train cryptonn --transcript FILE')
+    .description(
+      'faithful mode: compute the training images exactly; projected mode: estimate them, and name the classes',
+    )
     .addOption(new Option('--show <n>', 'images on the terminal').default(3).argParser(wholeNumber(0, 64)))
     .addOption(
       new Option('--batches <n>', 'to recover; windows of LeNet-5 take seconds each')
@@ -42,13 +51,30 @@ export function addAttack(program: Command, terminal: Terminal): void {
     .option('--out <file>', 'the images as SVG, beside the originals if those are given')
     .option('--originals <dir>', 'where mnist/ is: count which images are exactly in it')
     .addOption(new Option('--split <part>', 'of the originals').choices(['train', 'test']).default('train'))
+    .option('--look-alike <file>', 'projected: images like the data, IDX, or "drawn" (the default)')
+    .option(
+      '--look-alike-labels <file>',
+      'their labels, IDX; default: beside the images, by the names of MNIST',
+    )
+    .option('--label-key <file>', 'projected: the key of the owners, to count which names were guessed right')
     .option('--json', 'one JSON object on standard output, for programs')
     .addHelpText('after', WHO_LEARNS_WHAT_IN_TRAINING)
-    .action((path, flags) => attackCryptonn(path, flags, terminal));
+    .action((path, flags) => attackCryptonn(path, flags, terminal, parts));
 }
 
-async function attackCryptonn(path: string, flags: AttackFlags, terminal: Terminal): Promise<void> {
+async function attackCryptonn(
+  path: string,
+  flags: AttackFlags,
+  terminal: Terminal,
+  parts: EngineParts,
+): Promise<void> {
   const transcript = parseTranscript(await readFile(path));
+  if (transcript.projected !== undefined) {
+    using kernel = await parts.openKernel((reason) => terminal.err(`${reason}\n`));
+    const source = lookAlikeSource(flags.lookAlike, flags.lookAlikeLabels) ?? drawnSource();
+    await attackProjected(transcript.projected, source, flags, kernel, terminal);
+    return;
+  }
   const attack = attackTranscript(transcript, flags.batches);
   const images = attack.batches.flatMap(({ inputs }) => rowsOf(inputs, transcript.features));
   const originals =

@@ -75,7 +75,7 @@ export function buildProgram(
   addEdge(program, terminal);
   addAuthority(program, terminal, parts);
   addEncryptData(program, terminal, parts);
-  addAttack(program, terminal);
+  addAttack(program, terminal, parts);
   program
     .command('inspect')
     .argument('<model>', 'name in the models directory, or a path')

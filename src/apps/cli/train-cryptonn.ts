@@ -1,13 +1,23 @@
 /** `subrosa train cryptonn`: the trainer's part of training on data that it cannot read. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UsageError } from '../../base/errors.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
 import { DatasetSchemes } from '../../protocols/cryptonn/dataset-schemes.ts';
 import type { DatasetSpec } from '../../protocols/cryptonn/dataset-spec.ts';
+import { LENET_FEATURES } from '../../protocols/cryptonn/lenet.ts';
+import type { MeasuredLeak } from '../../protocols/cryptonn/prior-attack.ts';
 import { TranscriptRecorder, transcriptBytes } from '../../protocols/cryptonn/training-transcript.ts';
 import { trainFaithful } from '../cryptonn/faithful-training.ts';
 import { curveSvg } from '../cryptonn/curve-picture.ts';
 import type { LearningCurve } from '../cryptonn/learning-curve.ts';
 import { leakageOf, whatLeaked } from '../cryptonn/leakage.ts';
+import {
+  drawnSource,
+  leakFigures,
+  leakLines,
+  measureLookAlike,
+  notMeasured,
+} from '../cryptonn/measured-leak.ts';
 import { readToken } from '../cryptonn/policy-file.ts';
 import { trainProjected } from '../cryptonn/projected-training.ts';
 import { RemoteAuthority } from '../cryptonn/remote-authority.ts';
@@ -21,6 +31,7 @@ import {
 } from '../cryptonn/training-plan.ts';
 import { replaceFile } from '../keystore/atomic-file.ts';
 import { WHO_LEARNS_WHAT_IN_TRAINING } from './authority.ts';
+import { lookAlikeSource } from './look-alike.ts';
 import type { EngineParts } from './parts.ts';
 import { ProgressBar, retryNote } from './progress-bar.ts';
 import { wholeNumber } from './serve.ts';
@@ -49,6 +60,8 @@ export interface TrainCryptonnFlags {
   readonly stopAfter?: number;
   readonly transcript?: string;
   readonly curve?: string;
+  readonly lookAlike?: string;
+  readonly lookAlikeLabels?: string;
   readonly json?: boolean;
 }
 
@@ -115,7 +128,15 @@ export function addTrainCryptonn(train: Command, terminal: Terminal, parts: Engi
     .addOption(
       new Option('--stop-after <n>', 'end after so many steps').argParser(wholeNumber(1, 1e8)).hideHelp(),
     )
-    .option('--transcript <file>', 'faithful: keep what a curious trainer would, for subrosa attack')
+    .option('--transcript <file>', 'keep what a curious trainer would, for subrosa attack')
+    .option(
+      '--look-alike <file>',
+      'images like the data, to measure what leaks with; default for 28 x 28: digits drawn by code',
+    )
+    .option(
+      '--look-alike-labels <file>',
+      'their labels, IDX; default: beside the images, by the names of MNIST',
+    )
     .option('--curve <file>', 'loss and accuracy of the training as SVG')
     .option('--json', 'one JSON object on standard output, for programs')
     .addHelpText('after', WHO_LEARNS_WHAT_IN_TRAINING)
@@ -166,10 +187,13 @@ export async function trainCryptonn(
   const { spec } = data;
   if (spec.mode !== flags.mode)
     throw new UsageError(`the data set "${spec.id}" is ${spec.mode}: use --mode ${spec.mode}`);
+  if (test !== undefined) data.checkLabelsWith(test);
+  const leak = measuredLeakOf(spec, flags, kernel);
   const recorder = new TranscriptRecorder(spec, flags.transcript === undefined ? 0 : TRANSCRIPT_STEPS);
   const started = performance.now();
   const watch: TrainingWatch = {
     products: recorder.note,
+    projected: recorder.noteProjected,
     progress: ({ done, epoch, loss, accuracy, imageRank }) => {
       const { keysIssued, unknowns, unknownsSolvable } = leakageOf(authority, data, imageRank);
       const learning = Number.isNaN(loss)
@@ -190,7 +214,22 @@ export async function trainCryptonn(
     await replaceFile(flags.transcript, transcriptBytes(recorder.transcript));
   if (flags.curve !== undefined) await writeCurve(flags.curve, result.curve, spec, log);
   log[Symbol.dispose]();
-  report(result, { flags, plan, data, authority, seconds }, terminal);
+  report(result, { flags, plan, data, authority, seconds, leak }, terminal);
+}
+
+/** What policy and owners were shown, again; undefined in faithful mode, and where nothing looks like the data. */
+function measuredLeakOf(spec: DatasetSpec, flags: TrainCryptonnFlags, kernel: Kernel): NamedLeak | undefined {
+  if (spec.projection === undefined) return undefined;
+  const given = lookAlikeSource(flags.lookAlike, flags.lookAlikeLabels);
+  const source = given ?? (spec.features === LENET_FEATURES ? drawnSource() : undefined);
+  return source === undefined
+    ? undefined
+    : { leak: measureLookAlike(spec, source, kernel), source: source.name };
+}
+
+interface NamedLeak {
+  readonly leak: MeasuredLeak;
+  readonly source: string;
 }
 
 async function writeCurve(
@@ -213,11 +252,12 @@ interface Ran {
   readonly data: TrainingData;
   readonly authority: RemoteAuthority;
   readonly seconds: number;
+  readonly leak: NamedLeak | undefined;
 }
 
 function report(
   result: TrainingResult,
-  { flags, plan, data, authority, seconds }: Ran,
+  { flags, plan, data, authority, seconds, leak }: Ran,
   terminal: Terminal,
 ): void {
   const leakage = leakageOf(authority, data, result.imageRank);
@@ -233,7 +273,7 @@ function report(
       samples: data.samples,
     };
     terminal.out(
-      `${JSON.stringify({ ...row, accuracy: testAccuracy ?? accuracy, trainingAccuracy: accuracy, loss, steps, isComplete, seconds, ...leakage, out })}\n`,
+      `${JSON.stringify({ ...row, accuracy: testAccuracy ?? accuracy, trainingAccuracy: accuracy, loss, steps, isComplete, seconds, ...leakage, ...(leak === undefined ? {} : { measuredLeak: leakFigures(leak.leak, leak.source) }), out })}\n`,
     );
     return;
   }
@@ -243,6 +283,11 @@ function report(
       `${flags.out}  ${steps} steps${isComplete ? '' : ' (not complete: the same command continues)'} in ${seconds.toFixed(1)} s`,
       `loss ${loss.toFixed(3)}, ${(100 * accuracy).toFixed(2)} % right in training${tested}`,
       whatLeaked(data, leakage),
+      ...(data.spec.projection === undefined
+        ? []
+        : leak === undefined
+          ? [notMeasured(data.spec)]
+          : leakLines(leak.leak, leak.source)),
       '',
     ].join('\n'),
   );

@@ -2,7 +2,7 @@
  * What an owner gives to the trainer: encrypted batches in one file.
  *
  *   'SRED', u8 version, digest of the data set's specification (32), name of the data set and of the owner (u8 length, UTF-8 each),
- *   input scale u32, batches u32, per batch: length u32, SHA-256 (32), bytes
+ *   input scale u32, batches u32, identity of the label key (32; not in version 1), per batch: length u32, SHA-256 (32), bytes
  *
  * The hashes find damage, not malice: an owner can write what it likes.
  */
@@ -15,10 +15,12 @@ import { type DatasetSpec, datasetDigest } from '../../protocols/cryptonn/datase
 import { type FileCalls, replaceFileByParts } from '../keystore/atomic-file.ts';
 
 const MAGIC = 0x44455253;
-const VERSION = 1;
+const VERSION = 2;
+/** Still read: nothing tells whether its owner renamed the classes as others did. */
+const VERSION_WITHOUT_LABEL_KEY = 1;
 const HASH_BYTES = 32;
 const RECORD_HEADER_BYTES = 4 + HASH_BYTES;
-const MOST_HEADER_BYTES = 4 + 1 + HASH_BYTES + 2 * 256 + 8;
+const MOST_HEADER_BYTES = 4 + 1 + HASH_BYTES + 2 * 256 + 8 + HASH_BYTES;
 const MOST_BATCHES = 2 ** 20;
 const MOST_BATCH_BYTES = 2 ** 30;
 
@@ -29,14 +31,17 @@ export interface EncryptedFileHeader {
   readonly owner: string;
   readonly inputScale: number;
   readonly batches: number;
+  /** {@link LabelPermutation.identity} of the owner; undefined in files of an earlier version. */
+  readonly labelKey: string | undefined;
 }
 
-function headerBytes({ dataset, digest, owner, inputScale, batches }: EncryptedFileHeader): Uint8Array {
+function headerBytes(header: EncryptedFileHeader): Uint8Array {
+  const { dataset, digest, owner, inputScale, batches, labelKey } = header;
   const names = [dataset, owner].map((name) => new TextEncoder().encode(name));
   const length = names.reduce((sum, name) => sum + 1 + name.length, 0);
-  const writer = new ByteWriter(4 + 1 + HASH_BYTES + length + 8);
+  const writer = new ByteWriter(4 + 1 + HASH_BYTES + length + 8 + (labelKey === undefined ? 0 : HASH_BYTES));
   writer.u32(MAGIC);
-  writer.u8(VERSION);
+  writer.u8(labelKey === undefined ? VERSION_WITHOUT_LABEL_KEY : VERSION);
   writer.bytes(hexToBytes(digest));
   for (const name of names) {
     writer.u8(name.length);
@@ -44,11 +49,13 @@ function headerBytes({ dataset, digest, owner, inputScale, batches }: EncryptedF
   }
   writer.u32(inputScale);
   writer.u32(batches);
+  if (labelKey !== undefined) writer.bytes(hexToBytes(labelKey));
   return writer.finish();
 }
 
 /**
  * Writes a whole file or none: `batch(i)` makes the bytes of batch i when its turn comes.
+ * Without `labelKey` the file is of the earlier version, which does not tell owners apart who renamed the classes differently.
  * @throws {DataError} when the disk does not take it, and what `batch` throws.
  */
 export async function writeEncryptedFile(
@@ -58,6 +65,7 @@ export async function writeEncryptedFile(
   batches: number,
   batch: (index: number) => Uint8Array | Promise<Uint8Array>,
   calls?: FileCalls,
+  labelKey?: string,
 ): Promise<void> {
   const header = {
     dataset: spec.id,
@@ -65,6 +73,7 @@ export async function writeEncryptedFile(
     owner,
     inputScale: spec.inputScale,
     batches,
+    labelKey,
   };
   async function* parts(): AsyncGenerator<Uint8Array> {
     yield headerBytes(header);
@@ -161,13 +170,18 @@ function short(path: string, batch: number, batches: number): DecodeError {
 function readHeader(bytes: Uint8Array): { header: EncryptedFileHeader; length: number } {
   const reader = new ByteReader('an encrypted file', bytes);
   if (reader.u32() !== MAGIC) throw reader.error('bad magic');
-  if (reader.u8() !== VERSION) throw reader.error('unknown version');
+  const version = reader.u8();
+  if (version !== VERSION && version !== VERSION_WITHOUT_LABEL_KEY) throw reader.error('unknown version');
   const digest = bytesToHex(reader.bytes(HASH_BYTES));
   const name = () => new TextDecoder().decode(reader.bytes(reader.u8()));
   const [dataset, owner] = [name(), name()];
   const [inputScale, batches] = [reader.u32(), reader.u32()];
   if (batches < 1 || batches > MOST_BATCHES) throw reader.error('the number of batches is out of range');
-  return { header: { dataset, digest, owner, inputScale, batches }, length: bytes.length - reader.remaining };
+  const labelKey = version === VERSION ? bytesToHex(reader.bytes(HASH_BYTES)) : undefined;
+  return {
+    header: { dataset, digest, owner, inputScale, batches, labelKey },
+    length: bytes.length - reader.remaining,
+  };
 }
 
 /** @throws {DecodeError} when the file ends before. */

@@ -8,6 +8,7 @@ import { DataOwner, fixedPoint, type OwnerAxis } from '../../protocols/cryptonn/
 import type { AxisName, DatasetSpec } from '../../protocols/cryptonn/dataset-spec.ts';
 import { LabelPermutation } from '../../protocols/cryptonn/label-permutation.ts';
 import type { SchemeFor } from '../../protocols/cryptonn/master-keyring.ts';
+import { assertConsent, type OwnerConsent } from '../../protocols/cryptonn/owner-consent.ts';
 import type { NoiseSampler } from '../../protocols/cryptonn/projection-noise.ts';
 import { fileWriteError } from '../keystore/file-errors.ts';
 import { readPrivateFile } from '../keystore/private-file.ts';
@@ -34,7 +35,10 @@ export function readLabelKey(path: string, classes: number): LabelPermutation {
 
 /** Images as reals, `[count, features]`; a pixel of `white` is 1. */
 export function scaledPixels({ pixels }: LabelledImages, white: number): Float32Array {
-  return Float32Array.from(pixels, (value) => value / white);
+  // A loop: TypedArray.from with a function makes a list of numbers first, which takes minutes for a data set.
+  const out = new Float32Array(pixels.length);
+  for (let i = 0; i < out.length; i++) out[i] = (pixels[i] as number) / white;
+  return out;
 }
 
 export interface OwnerTask {
@@ -47,6 +51,8 @@ export interface OwnerTask {
   /** Draws the noise, where the data set has some. */
   readonly sampler: NoiseSampler;
   readonly out: string;
+  /** What the owner said yes to; see {@link risksOf}. Whoever keeps a ledger notes all samples in it before. */
+  readonly consent?: OwnerConsent;
   progress(done: number): void;
 }
 
@@ -61,6 +67,7 @@ export async function encryptImages(
 ): Promise<number> {
   const { spec, images, permutation } = task;
   const { features, batch, inputScale, inputBound } = spec;
+  assertConsent(spec, task.consent ?? {});
   if (images.height * images.width !== features)
     throw new ShapeError('the images', `${features} pixels large`, images.height * images.width);
   const batches = Math.floor(images.count / batch);
@@ -74,8 +81,16 @@ export async function encryptImages(
       const scheme = schemeFor(spec, axis);
       axes[axis] = { scheme, publicKey: await authority.publicKey(spec, axis, scheme) };
     }
-    const owner = new DataOwner(task.owner, spec, axes, permutation, systemRandom, task.sampler);
-    await writeEncryptedFile(task.out, spec, task.owner, batches, (i) => {
+    const owner = new DataOwner(
+      task.owner,
+      spec,
+      axes,
+      permutation,
+      systemRandom,
+      task.sampler,
+      task.consent,
+    );
+    const encrypted = (i: number) => {
       const owned = owner.encrypt(
         inputs.subarray(i * batch * features, (i + 1) * batch * features),
         images.labels.subarray(i * batch, (i + 1) * batch),
@@ -85,7 +100,8 @@ export async function encryptImages(
         ciphertext[Symbol.dispose]();
       task.progress((i + 1) / batches);
       return bytes;
-    });
+    };
+    await writeEncryptedFile(task.out, spec, task.owner, batches, encrypted, undefined, permutation.identity);
   } finally {
     for (const { publicKey } of Object.values(axes)) publicKey[Symbol.dispose]();
   }

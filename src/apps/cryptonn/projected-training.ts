@@ -51,6 +51,7 @@ export async function trainProjected(
   const open = (done: number) =>
     watch.progress({ done: OPENING_SHARE * done, epoch: 0, loss: Number.NaN, accuracy: Number.NaN });
   const opened = await openProducts(data, keys, rank, open);
+  watch.projected?.(opened.products, opened.labels);
   const standard = standardisationOf(opened.products, rank);
   const examples = examplesOf(opened, standard);
   const trainer = projectedTrainer(plan, data, rank, before, multiply);

@@ -10,7 +10,7 @@ import { type AxisName, type DatasetSpec, datasetDigest } from '../../protocols/
 import { EncryptedLabels } from '../../protocols/cryptonn/encrypted-labels.ts';
 import type { SchemeFor } from '../../protocols/cryptonn/master-keyring.ts';
 import { type ProjectionPrivacy, projectionPrivacy } from '../../protocols/cryptonn/projection-noise.ts';
-import { EncryptedFile } from './encrypted-file.ts';
+import { EncryptedFile, type EncryptedFileHeader } from './encrypted-file.ts';
 import type { RemoteAuthority } from './remote-authority.ts';
 
 /** A batch whose ciphertexts are in memory until it is disposed of. */
@@ -50,7 +50,7 @@ export class TrainingData implements AsyncDisposable {
 
   /**
    * @throws {ParamsMismatchError} for a file that was encrypted under another specification. {@link InvalidParamsError} for owners
-   *   who declare different scales. {@link DecodeError} {@link TransportError} {@link UsageError} for different data sets.
+   *   who declare different scales or renamed the classes differently. {@link DecodeError} {@link TransportError} {@link UsageError} for different data sets.
    */
   static async open(
     paths: readonly string[],
@@ -76,11 +76,17 @@ export class TrainingData implements AsyncDisposable {
             {},
           );
       }
+      checkLabelKeys(files.map(({ header }) => header));
       return new TrainingData(spec, files, authority, schemeFor);
     } catch (error) {
       for (const file of files) await file[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** @throws {InvalidParamsError} when the other files' owners renamed the classes differently. */
+  checkLabelsWith(other: TrainingData): void {
+    checkLabelKeys([...this.#files, ...other.#files].map(({ header }) => header));
   }
 
   get samples(): number {
@@ -159,4 +165,16 @@ export class TrainingData implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const file of this.#files) await file[Symbol.asyncDispose]();
   }
+}
+
+/** Files of an earlier version do not say. @throws {InvalidParamsError} naming two owners with different label keys. */
+function checkLabelKeys(headers: readonly EncryptedFileHeader[]): void {
+  const known = headers.filter(({ labelKey }) => labelKey !== undefined);
+  const [first] = known;
+  const other = known.find(({ labelKey }) => labelKey !== first?.labelKey);
+  if (first === undefined || other === undefined) return;
+  throw new InvalidParamsError(
+    `the owners "${first.owner}" and "${other.owner}" encrypted under different label keys, so that their classes do not match: one of them encrypts again with the other's --label-key`,
+    {},
+  );
 }

@@ -54,6 +54,8 @@ export interface TrainingWatch {
     weights: Int32Array,
     values: Float32Array | Float64Array,
   ): void;
+  /** The same in projected mode: P x of all samples, `[rank, samples]`, and their renamed labels. */
+  projected?(products: Float32Array, labels: Int32Array): void;
 }
 
 export interface TrainingResult {

@@ -12,6 +12,8 @@ import type { AxisName, DatasetSpec } from './dataset-spec.ts';
 import { oneHotColumns } from './encrypted-labels.ts';
 import { windowVectors } from './first-layer.ts';
 import type { LabelPermutation } from './label-permutation.ts';
+import { assertConsent, type OwnerConsent } from './owner-consent.ts';
+import type { LedgerReview } from './owner-ledger.ts';
 import { noiseCoordinates, type NoiseSampler, noisySamples } from './projection-noise.ts';
 
 /** What leaves the owner for one batch. */
@@ -57,8 +59,12 @@ export class DataOwner {
   readonly #permutation: LabelPermutation;
   readonly #random: RandomSource;
   readonly #sampler: NoiseSampler | undefined;
+  readonly #consent: OwnerConsent;
 
-  /** `sampler` is needed where the data set has noise. @throws {InvalidParamsError} */
+  /**
+   * `sampler` is needed where the data set has noise; `consent` where it gives away more than the default, see {@link risksOf}.
+   * @throws {InvalidParamsError}
+   */
   constructor(
     name: string,
     spec: DatasetSpec,
@@ -66,7 +72,9 @@ export class DataOwner {
     permutation: LabelPermutation,
     random: RandomSource,
     sampler?: NoiseSampler,
+    consent: OwnerConsent = {},
   ) {
+    assertConsent(spec, consent);
     if (permutation.classes !== spec.classes)
       throw new InvalidParamsError('the permutation has another number of classes than the data set', {});
     if (noiseCoordinates(spec) > 0 && sampler === undefined)
@@ -77,11 +85,19 @@ export class DataOwner {
     this.#permutation = permutation;
     this.#random = random;
     this.#sampler = sampler;
+    this.#consent = consent;
+  }
+
+  /** What encrypting these samples makes known, with everything that the ledger has of them; undefined without a ledger. */
+  review(inputs: Float32Array): LedgerReview | undefined {
+    const { inputScale, inputBound } = this.spec;
+    return this.#consent.ledger?.review(this.spec, fixedPoint(inputs, inputScale, inputBound));
   }
 
   /**
    * `inputs` `[samples, features]` of real values, one full batch.
    * @throws {OutOfRangeError} before anything is encrypted, naming the index. {@link ShapeError}
+   * @throws {InvalidParamsError} when the ledger has no budget left for these samples.
    */
   encrypt(inputs: Float32Array, labels: ArrayLike<number>): OwnedBatch {
     const { features, batch, inputScale, inputBound, mode } = this.spec;
@@ -93,6 +109,7 @@ export class DataOwner {
     const isFaithful = mode === 'faithful';
     const isHidden = this.spec.faithful?.labels !== undefined;
     const forward = isFaithful ? 'forward' : 'projection';
+    this.#consent.ledger?.approve(this.spec, integers, this.#consent.understandsWhatLeaks);
     const vectors = this.#withNoise(encryptedVectors(this.spec, integers));
     const { length, vectors: count } = axisSizes(this.spec, forward);
     const made: InnerProductCiphertext[] = [];

@@ -1,9 +1,9 @@
 /**
- * The secret renaming of classes under which labels leave their owners: the trainer learns which samples share a class, and never
- * which class that is. Owners of one training share the seed.
+ * The renaming of classes under which labels leave their owners. The trainer learns which samples share a class; which class that is,
+ * is not said, and no secret: whoever knows what such data looks like finds out (prior-attack.ts). Owners of one training share the seed.
  */
 import { shake256 } from '@noble/hashes/sha3.js';
-import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
+import { bytesToHex, concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import type { Seed } from '../../base/brand.ts';
 import { OutOfRangeError } from '../../base/errors.ts';
 
@@ -12,11 +12,15 @@ const DRAW_BYTES = 6;
 
 export class LabelPermutation {
   readonly classes: number;
+  /** The same for owners with the same seed, and nothing else about it: hex. */
+  readonly identity: string;
   readonly #renamed: Int32Array;
   readonly #original: Int32Array;
 
   constructor(seed: Seed, classes: number) {
     this.classes = classes;
+    const label = utf8ToBytes('label permutation identity');
+    this.identity = bytesToHex(shake256(concatBytes(seed, label), { dkLen: 32 }));
     this.#renamed = Int32Array.from({ length: classes }, (_, i) => i);
     const stream = shake256(concatBytes(seed, utf8ToBytes('label permutation')), {
       dkLen: DRAW_BYTES * classes,
