@@ -66,7 +66,9 @@ export async function openCryptonnWorld(
     }),
   );
   const permutation = new LabelPermutation(seedFromBytes(LABEL_SEED), spec.classes);
-  const owner = new DataOwner('owner', spec, axes, permutation, systemRandom, kernel);
+  const owner = new DataOwner('owner', spec, axes, permutation, systemRandom, kernel, {
+    understandsWhatLeaks: true,
+  });
   const issued = { keys: 0, seconds: 0 };
   const keys: KeySource = async (axis, weights) => {
     const started = clock();

@@ -4,13 +4,16 @@
  *   DatasetSpec, parseDatasetSpec      what all agree on before anything is encrypted
  *   Authority, MasterKeyring           holds master keys, decides which inner products may be known, keeps a log
  *   AuthorityFiles, buildAuthorityApp  its state on a disk, and its HTTP face for `listenApp` of subrosa/server
- *   DataOwner, LabelPermutation        encrypts batches under secret names of the classes
+ *   DataOwner, LabelPermutation        encrypts batches under secret names of the classes, with its owner's consent
+ *   OwnerLedger                        what was ever encrypted of an owner's data: give it to DataOwner, keep it on a disk
+ *   measureLeak, PriorAttack           what a trainer that knows such data makes of P x
+ *   signApproval, approverKey          approvals of a share over the default
  *   EncryptedBatch, FixedPointTrainer  what a trainer holds, and faithful training on it
  *   projectionKeys, projectedInputs    projected training: P x, and the inputs of an ordinary network
  *   RemoteAuthority                    the authority as owners and trainers see it over HTTP
  *   DatasetSchemes                     the encryption that a data set names, the same for everybody
  *   writeKeyRequest ... readBatch      the messages, for channels of one's own
- *   projectionPrivacy, rankBudget      what is given away
+ *   projectionPrivacy, rankBudget      what noise promises, and how much rank may be spent
  */
 export { type RandomSource, systemRandom } from '../../base/random.ts';
 export { openKernel, type OpenKernelOptions } from '../../kernel/open.ts';
@@ -21,6 +24,12 @@ export {
   type KeyDerivation,
   type KeyRequest,
 } from '../../protocols/cryptonn/authority.ts';
+export {
+  type Approval,
+  type Approver,
+  approverKey,
+  signApproval,
+} from '../../protocols/cryptonn/dataset-approvals.ts';
 export type { AuthorityStorage } from '../../protocols/cryptonn/authority-storage.ts';
 export { batchAxes, type BatchContent, readBatch, writeBatch } from '../../protocols/cryptonn/batch-bytes.ts';
 export {
@@ -39,10 +48,12 @@ export {
 } from '../../protocols/cryptonn/data-owner.ts';
 export { DatasetSchemes } from '../../protocols/cryptonn/dataset-schemes.ts';
 export {
+  approvalText,
   type AxisName,
   type DatasetSpec,
   datasetDigest,
   parseDatasetSpec,
+  parseUnapprovedSpec,
 } from '../../protocols/cryptonn/dataset-spec.ts';
 export { EncryptedLabels } from '../../protocols/cryptonn/encrypted-labels.ts';
 export { denseFirstLayer, type FirstLayer, pooledConvolution } from '../../protocols/cryptonn/first-layer.ts';
@@ -67,6 +78,9 @@ export {
   type Standardisation,
   standardisationOf,
 } from '../../protocols/cryptonn/projected-inputs.ts';
+export { type OwnerConsent, risksOf } from '../../protocols/cryptonn/owner-consent.ts';
+export { type LedgerReview, OwnerLedger } from '../../protocols/cryptonn/owner-ledger.ts';
+export { type MeasuredLeak, measureLeak, PriorAttack } from '../../protocols/cryptonn/prior-attack.ts';
 export { projectionKeys, projectionPrivacy } from '../../protocols/cryptonn/projection-noise.ts';
 export { projectionMatrix } from '../../protocols/cryptonn/projection.ts';
 export { attackTranscript } from '../../protocols/cryptonn/transcript-attack.ts';

@@ -1,13 +1,14 @@
 /** An owner's ledger on a disk: one file in a directory of its own, replaced whole, for one process at a time, closed to others. */
-import { readFile, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { KeyFileError, StorageError, UsageError } from '../../base/errors.ts';
+import { UsageError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
 import { OwnerLedger } from '../../protocols/cryptonn/owner-ledger.ts';
 import { replaceFile } from '../keystore/atomic-file.ts';
 import { DirectoryLock } from '../keystore/directory-lock.ts';
 import { keyDirectory } from '../keystore/key-store.ts';
+import { readPrivateFile } from '../keystore/private-file.ts';
 
 const NAME = 'owner-ledger.json';
 /** Another encryption on the same machine has the ledger for about a second. */
@@ -20,28 +21,20 @@ export function ledgerDirectory(env: NodeJS.ProcessEnv): string {
 
 /**
  * Calls `work` with the ledger of a directory, a new one where there is none, and keeps what became of it before this resolves.
- * @throws {KeyFileError} when others may read the file. {@link DecodeError} {@link StorageError} {@link UsageError}
+ * @throws {KeyFileError} when others may read the file. {@link DecodeError} {@link FileWriteError} {@link UsageError}
  */
 export async function withLedger<T>(directory: string, work: (ledger: OwnerLedger) => T): Promise<T> {
   using _lock = await patientLock(directory);
   const path = join(directory, NAME);
-  const ledger = await loadLedger(path);
+  const ledger = loadLedger(path);
   const result = work(ledger);
-  await replaceFile(path, ledger.toBytes()).catch((error: unknown) => {
-    throw new StorageError(path, error);
-  });
+  await replaceFile(path, ledger.toBytes());
   return result;
 }
 
-async function loadLedger(path: string): Promise<OwnerLedger> {
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
-    throw error;
-  });
-  if (found === null) return OwnerLedger.create(systemRandom);
-  if (process.platform !== 'win32' && (found.mode & 0o077) !== 0)
-    throw new KeyFileError(`others may read ${path}: chmod 600 it`);
-  return OwnerLedger.fromBytes(await readFile(path));
+function loadLedger(path: string): OwnerLedger {
+  if (!existsSync(path)) return OwnerLedger.create(systemRandom);
+  return OwnerLedger.fromBytes(readPrivateFile(path));
 }
 
 async function patientLock(directory: string): Promise<DirectoryLock> {

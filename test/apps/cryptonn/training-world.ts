@@ -20,7 +20,8 @@ afterAll(() => {
   rmSync(directory, { recursive: true });
 });
 
-const PASSPHRASE = { SUBROSA_PASSPHRASE: 'correct horse' };
+/** Ledgers of owners stay in the test's folder. */
+const PASSPHRASE = { SUBROSA_PASSPHRASE: 'correct horse', SUBROSA_HOME: at('home') };
 
 export async function run(...args: string[]) {
   const terminal = new RecordingTerminal(PASSPHRASE);
@@ -129,6 +130,7 @@ export async function opened(name: string, ...policy: string[]) {
     expect(statSync(out).mode & 0o777).toBe(0o600);
   }
   const { url, child } = await startAuthority(name);
+  const consent = policy.filter((flag) => flag === '--i-understand-what-leaks');
   const encrypt = (owner: string, out: string, ...more: string[]) => [
     ...['encrypt-data', '--authority', url, '--token-file', at(`${name}-${owner}.token`), '--dataset', name],
     ...[
@@ -140,6 +142,7 @@ export async function opened(name: string, ...policy: string[]) {
       at('data'),
       '--out',
       at(out),
+      ...consent,
       ...more,
     ],
   ];

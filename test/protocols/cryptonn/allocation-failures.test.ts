@@ -90,7 +90,9 @@ describe.each(openUserKernels())('the $name kernel ($reason)', ({ name, kernel, 
     const random = seededRandom('owner');
     const permutation = new LabelPermutation(random.seed(), CLASSES);
     return {
-      owner: new DataOwner('owner', SPEC, axes, permutation, random),
+      owner: new DataOwner('owner', SPEC, axes, permutation, random, undefined, {
+        understandsWhatLeaks: true,
+      }),
       [Symbol.dispose]() {
         for (const { publicKey } of Object.values(axes)) publicKey[Symbol.dispose]();
       },

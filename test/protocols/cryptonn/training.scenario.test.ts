@@ -117,7 +117,8 @@ async function world(spec: DatasetSpec, random = testRandom(1)) {
       ];
     }),
   );
-  const owner = (name: string) => new DataOwner(name, spec, axes, permutation, systemRandom);
+  const owner = (name: string) =>
+    new DataOwner(name, spec, axes, permutation, systemRandom, undefined, { understandsWhatLeaks: true });
   const keys: KeySource = async (axis, weights) =>
     (await authority.issue({ requester: 'trainer', dataset: spec.id, axis, weights })).keys as FunctionKeys;
   return { authority, owner, keys };
