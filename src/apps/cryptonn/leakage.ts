@@ -49,7 +49,7 @@ export function whatLeaked({ spec }: TrainingData, leakage: TrainingLeakage): st
       ? 'P x of every sample, as if it were published'
       : `P x of every sample with noise of deviation ${privacy.sigma}, as if that were published`;
   const promise = privacy === undefined ? '' : `\n${whatNoisePromises(privacy)}`;
-  return `What leaked: ${what} (${share}), and which samples share a class.${promise}`;
+  return `What leaked: ${what} (${share}), and which samples share a class; look-alike data tell which class.${promise}`;
 }
 
 /** For people: the guarantee, or that there is none. */

@@ -1,5 +1,4 @@
 /** An authority at the other end of HTTP, as owners and trainers see it. */
-import { randomInt } from 'node:crypto';
 import { KeyRefusedError, ProtocolError, type RefusalReason, RolledBackError } from '../../base/errors.ts';
 import type { FunctionKeys, InnerProductScheme, MasterPublicKey } from '../../fe/inner-product-scheme.ts';
 import type { LogHead } from '../../protocols/cryptonn/audit-log.ts';
@@ -11,13 +10,6 @@ import { authorityRoutes } from './authority-wire.ts';
 
 /** A master public key of 784 values has 38 MB. */
 const MOST_REPLY_BYTES = 512 * 2 ** 20;
-
-/**
- * Attempts of owners and trainers outlast a restart of the authority: waits of 150 to 300 ms, doubled up to ten seconds, are 40 s or more
- * together. Where each client begins is random, so that they do not all come back at once.
- */
-const RETRIES = 9;
-const LEAST_BACKOFF_MS = 150;
 
 /** What the trainer says about each rule; texts of the authority are not shown. */
 const SENTENCES: Readonly<Record<RefusalReason, string>> = {
@@ -39,11 +31,7 @@ export class RemoteAuthority {
 
   /** `seen` is what an earlier session ended with. @throws {UsageError} */
   constructor(address: string, options: HttpOptions, seen?: LogHead) {
-    const backoffMs = LEAST_BACKOFF_MS + randomInt(LEAST_BACKOFF_MS);
-    this.#exchange = new HttpExchange(address, {
-      ...{ maxReplyBytes: MOST_REPLY_BYTES, retries: RETRIES, backoffMs },
-      ...options,
-    });
+    this.#exchange = new HttpExchange(address, { maxReplyBytes: MOST_REPLY_BYTES, ...options });
     this.#seen = seen;
   }
 
