@@ -106,6 +106,8 @@ const EXEMPT: Readonly<Record<string, string>> = {
   readPassphrase: 'a line that the user types',
   readPolicy: `${ON_OWN_DISK}: JSON against a schema`,
   readUnapprovedPolicy: `${ON_OWN_DISK}: JSON against a schema`,
+  readPrivateFile: ON_OWN_DISK,
+  readPrivateText: ON_OWN_DISK,
   readRecording: ON_OWN_DISK,
   readResults: ON_OWN_DISK,
   readSentencesCorpus: ON_OWN_DISK,
