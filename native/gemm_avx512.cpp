@@ -203,9 +203,10 @@ size_t multiplyAdds(size_t turns) {
   constexpr size_t chains = 24;
   volatile long long opaque = 3;
   const __m512i x = _mm512_set1_epi64(opaque);
+  // Each chain starts from a value of its own: equal ones are computed once.
   __m512i sum[chains];
 #pragma GCC unroll 24
-  for (size_t i = 0; i < chains; i++) sum[i] = x;
+  for (size_t i = 0; i < chains; i++) sum[i] = _mm512_set1_epi64(opaque + static_cast<long long>(i));
   for (size_t turn = 0; turn < turns; turn++)
 #pragma GCC unroll 24
     for (size_t i = 0; i < chains; i++) sum[i] = _mm512_madd52lo_epu64(sum[i], x, x);

@@ -1,4 +1,4 @@
-// Operations on 52-bit words with AVX-512 IFMA. "Centred" is an int64, "lazy" a word in [0, 4q).
+// Operations on 52-bit words with AVX-512 IFMA. "Centred" is an int64, "lazy" a word below 2^52.
 #include "ntt_avx512.h"
 #include "sampler.h"
 #include "word_avx512.h"
@@ -103,7 +103,13 @@ void differenceCentred(const Prime& p, uint64_t* out, const uint64_t* u, const u
 
 void canonical(const Prime& p, uint64_t* out, const uint64_t* lazy) {
   const Modulus m(p);
-  for (size_t i = 0; i < p.n; i += 8) store(out + i, canonicalWord(load(lazy + i), m));
+  const Reducer reducer(p);
+  for (size_t i = 0; i < p.n; i += 8) store(out + i, reduceOnce(reducer.lazy(load(lazy + i), m), m.q));
+}
+
+// a - lazy modulo q, in (0, 3q).
+inline Vector differenceOf(Vector a, Vector lazy, const Reducer& reducer, const Modulus& m) {
+  return _mm512_sub_epi64(_mm512_add_epi64(a, m.twice), reducer.lazy(lazy, m));
 }
 
 template <bool adds>
@@ -111,11 +117,9 @@ void subtractScaleLoop(const Prime& p, uint64_t* out, const uint64_t* a, const u
                        const uint64_t* b, const Factor& v) {
   const Modulus m(p);
   const Multiplier factor(w), other(v);
+  const Reducer one(p);
   for (size_t i = 0; i < p.n; i += 8) {
-    // a + 2q - (lazy mod 2q) lies in (0, 3q).
-    const Vector difference =
-        _mm512_sub_epi64(_mm512_add_epi64(load(a + i), m.twice), reduceOnce(load(lazy + i), m.twice));
-    Vector sum = factor.lazy(difference, m);
+    Vector sum = factor.lazy(differenceOf(load(a + i), load(lazy + i), one, m), m);
     if (adds) sum = _mm512_add_epi64(sum, other.lazy(load(b + i), m));
     store(out + i, canonicalWord(sum, m));
   }
@@ -134,9 +138,9 @@ void subtractScaleProduct(const Prime& p, uint64_t* out, const uint64_t* a, cons
   const Modulus m(p);
   const Multiplier factor(w), other(v);
   const ProductReducer reducer(p);
+  const Reducer one(p);
   for (size_t i = 0; i < p.n; i += 8) {
-    const Vector difference =
-        _mm512_sub_epi64(_mm512_add_epi64(load(a + i), m.twice), reduceOnce(load(lazy + i), m.twice));
+    const Vector difference = differenceOf(load(a + i), load(lazy + i), one, m);
     const Vector product = other.lazy(reducer.product(load(b + i), load(c + i), m), m);
     store(out + i, canonicalWord(_mm512_add_epi64(factor.lazy(difference, m), product), m));
   }
@@ -152,7 +156,7 @@ void addScaledProduct(const Prime& p, uint64_t* out, const uint64_t* b, const ui
   }
 }
 
-// Sums of 52-bit halves: 64 terms of x < 4q < 2^52 and key < q keep both below 2^58.
+// Sums of 52-bit halves: 64 terms of x < 2^52 and key < q keep both below 2^58.
 struct WideSum {
   Vector high, low;
 

@@ -31,9 +31,17 @@ inline Vector loadLanes(const uint32_t* index) {
 inline Vector reduceOnce(Vector x, Vector m) { return _mm512_min_epu64(x, _mm512_sub_epi64(x, m)); }
 
 struct Modulus {
-  Vector q, twice, mask, zero;
+  Vector q, negative, twice, mask, zero;
   explicit Modulus(const Prime& p)
-      : q(all(p.q)), twice(all(2 * p.q)), mask(all((uint64_t{1} << 52) - 1)), zero(_mm512_setzero_si512()) {}
+      : q(all(p.q)),
+        negative(all((uint64_t{1} << 52) - p.q)),
+        twice(all(2 * p.q)),
+        mask(all((uint64_t{1} << 52) - 1)),
+        zero(_mm512_setzero_si512()) {}
+  // x - quotient q modulo 2^52: the product with 2^52 - q needs no subtraction.
+  Vector without(Vector x, Vector quotient) const {
+    return _mm512_and_si512(_mm512_madd52lo_epu64(x, quotient, negative), mask);
+  }
 };
 
 // [0, 4q) to [0, q).
@@ -41,9 +49,7 @@ inline Vector canonicalWord(Vector x, const Modulus& m) { return reduceOnce(redu
 
 // x w mod q in [0, 2q) for any x < 2^52, with wq = floor(w 2^52 / q).
 inline Vector multiplyLazy(Vector x, Vector w, Vector wq, const Modulus& m) {
-  const Vector quotient = _mm512_madd52hi_epu64(m.zero, x, wq);
-  const Vector product = _mm512_madd52lo_epu64(m.zero, x, w);
-  return _mm512_and_si512(_mm512_sub_epi64(product, _mm512_madd52lo_epu64(m.zero, quotient, m.q)), m.mask);
+  return m.without(_mm512_madd52lo_epu64(m.zero, x, w), _mm512_madd52hi_epu64(m.zero, x, wq));
 }
 
 // A constant factor in all lanes.
@@ -58,8 +64,7 @@ struct Reducer {
   Vector ratio;
   explicit Reducer(const Prime& p) : ratio(all(p.ratio52)) {}
   Vector lazy(Vector x, const Modulus& m) const {
-    const Vector quotient = _mm512_madd52hi_epu64(m.zero, x, ratio);
-    return _mm512_and_si512(_mm512_sub_epi64(x, _mm512_madd52lo_epu64(m.zero, quotient, m.q)), m.mask);
+    return m.without(x, _mm512_madd52hi_epu64(m.zero, x, ratio));
   }
 };
 
@@ -70,8 +75,7 @@ struct ProductReducer {
   explicit ProductReducer(const Prime& p) : right(all(p.shift)), left(all(52 - p.shift)), ratio(all(p.ratioShifted)) {}
   Vector lazy(Vector high, Vector low, const Modulus& m) const {
     const Vector top = _mm512_or_si512(_mm512_sllv_epi64(high, left), _mm512_srlv_epi64(low, right));
-    const Vector quotient = _mm512_madd52hi_epu64(m.zero, top, ratio);
-    return _mm512_and_si512(_mm512_sub_epi64(low, _mm512_madd52lo_epu64(m.zero, quotient, m.q)), m.mask);
+    return m.without(low, _mm512_madd52hi_epu64(m.zero, top, ratio));
   }
   Vector product(Vector a, Vector b, const Modulus& m) const {
     return lazy(_mm512_madd52hi_epu64(m.zero, a, b), _mm512_madd52lo_epu64(m.zero, a, b), m);

@@ -6,6 +6,7 @@
 //               with AddressSanitizer and UndefinedBehaviorSanitizer
 //   addon       the addon under both sanitizers, its functions called NUMBER times each with random arguments, while workers
 //               that use it are ended, then with all cases of the differential test
+//   registers   the loops of the AVX-512 transforms and ring operations keep their vectors in registers, by disassembly
 //   portable    every source compiles for a processor that is not x86-64: for aarch64 where such a compiler is installed
 //
 // Exit codes: 0 passed, 1 failed, 3 cannot be done here (the reason is printed).
@@ -13,6 +14,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { commonFlags, compiler, nativeUnits, root } from './native-sources.mjs';
+import { vectorLoopsOf } from './stack-vectors.mjs';
 
 const x86 = process.arch === 'x64';
 const SANITIZE = ['-O1', '-g1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
@@ -146,6 +148,26 @@ function checkAddon(calls) {
   run(process.execPath, ['--import', 'tsx', cases, addon], { env, cwd: root });
 }
 
+function checkRegisters() {
+  if (!x86) throw new Impossible('needs an x86-64 compiler');
+  const cxx = need('g++', 'g++');
+  need('objdump', 'objdump');
+  const units = nativeUnits(x86).filter(({ stem }) => ['ntt_avx512', 'ring_avx512'].includes(stem));
+  let wrong = 0;
+  compile(cxx, units, 'registers', []).forEach((object, i) => {
+    const loops = vectorLoopsOf(object);
+    if (loops.length === 0) throw new Error(`found no loop in ${units[i].stem}`);
+    const spilled = loops.filter(({ onStack }) => onStack.length > 0);
+    wrong += spilled.length;
+    process.stdout.write(
+      `${units[i].stem}: ${loops.length} loops, ${spilled.length} with vectors on the stack\n`,
+    );
+    for (const { name, onStack } of spilled)
+      process.stdout.write(`  ${onStack.length} in ${name}\n    ${onStack[0].name} ${onStack[0].operands}\n`);
+  });
+  if (wrong > 0) throw new Error(`${wrong} loops keep vectors on the stack`);
+}
+
 function checkPortable() {
   const cross = 'aarch64-linux-gnu-g++';
   const cxx = runs(cross) ? cross : need(compiler() ?? 'g++', 'a C++ compiler');
@@ -158,6 +180,7 @@ const CHECKS = {
   secrets: () => checkSecrets(),
   bytes: (number) => checkBytes(number ?? 10),
   addon: (number) => checkAddon(number ?? 100),
+  registers: () => checkRegisters(),
   portable: () => checkPortable(),
 };
 
