@@ -1,4 +1,4 @@
-/** Images of 8-bit pixels: the portable grey and colour maps of Netpbm (P5, P6), and what fits them to a network's input. */
+/** Images of 8-bit pixels: the portable bit, grey and colour maps of Netpbm (P1 to P6), and what fits them to a network's input. */
 import { DecodeError, LimitError } from '../base/errors.ts';
 import type { ImageShape } from '../kernel/integer-linear-map.ts';
 
@@ -13,35 +13,79 @@ export interface PixelImage extends ImageShape {
 const refuse = (reason: string): DecodeError => new DecodeError('a portable map', reason);
 
 export function isPortableMap(bytes: Uint8Array): boolean {
-  return bytes[0] === 0x50 && (bytes[1] === 0x35 || bytes[1] === 0x36);
+  const kind = bytes[1] ?? 0;
+  return bytes[0] === 0x50 && kind >= 0x31 && kind <= 0x36 && (isSpace(bytes[2]) || bytes[2] === 0x23);
 }
 
 /**
- * Binary maps with up to 255 levels, scaled to 0 .. 255. [Netpbm, pgm(5) and ppm(5)]
+ * Maps with up to 65,535 levels, as text (P1 to P3) or binary (P4 to P6), scaled to 0 .. 255. A set bit of a bitmap is black.
+ * [Netpbm, pbm(5), pgm(5) and ppm(5)]
  * @throws {DecodeError} unless the bytes are exactly one such map. @throws {LimitError} when it is too large.
  */
 export function readPortableMap(bytes: Uint8Array): PixelImage {
-  if (!isPortableMap(bytes)) throw refuse('it does not start with P5 or P6');
-  const channels = bytes[1] === 0x35 ? 1 : 3;
+  if (!isPortableMap(bytes)) throw refuse('it does not start with P1 to P6');
+  const kind = bytes[1]! - 0x30;
+  const isText = kind <= 3;
+  const isBitmap = kind % 3 === 1;
+  const channels = kind % 3 === 0 ? 3 : 1;
   const header = new HeaderReader(bytes, 2);
-  const [width, height, most] = [header.number(), header.number(), header.number()];
+  const [width, height] = [header.number(), header.number()];
+  const most = isBitmap ? 1 : header.number();
   if (width < 1 || height < 1) throw refuse('it has no pixels');
   if (channels * width * height > MOST_VALUES)
     throw new LimitError('the values of an image', MOST_VALUES, channels * width * height);
-  if (most < 1 || most > 255) throw refuse(`${most} levels, 1 to 255 are understood`);
-  const start = header.end();
+  if (most < 1 || most > 65_535) throw refuse(`${most} levels, 1 to 65,535 are understood`);
   const plane = width * height;
-  if (bytes.length - start !== channels * plane)
-    throw refuse(`${bytes.length - start} bytes of pixels, its size says ${channels * plane}`);
+  const next = isText
+    ? textValues(header, isBitmap)
+    : binaryValues(bytes.subarray(header.end()), { width, height, isBitmap, most, channels });
   const pixels = new Uint8Array(channels * plane);
-  for (let i = 0, at = start; i < plane; i++) {
+  for (let i = 0; i < plane; i++) {
     for (let channel = 0; channel < channels; channel++) {
-      const value = bytes[at++];
+      const value = next();
       if (value > most) throw refuse('a pixel above its largest value');
-      pixels[channel * plane + i] = Math.round((value * 255) / most);
+      const level = Math.round((value * 255) / most);
+      pixels[channel * plane + i] = isBitmap ? 255 - level : level;
     }
   }
+  if (isText) header.mustEnd();
   return { channels, height, width, pixels };
+}
+
+/** Bits of a bitmap may stand without white space between them. */
+function textValues(header: HeaderReader, isBitmap: boolean): () => number {
+  return isBitmap ? () => header.bit() : () => header.number();
+}
+
+interface BinaryLayout {
+  readonly width: number;
+  readonly height: number;
+  readonly channels: number;
+  readonly most: number;
+  readonly isBitmap: boolean;
+}
+
+/** Rows of bits begin on whole bytes; more than 255 levels take two bytes, the high one first. */
+function binaryValues(
+  data: Uint8Array,
+  { width, height, channels, most, isBitmap }: BinaryLayout,
+): () => number {
+  const size = most > 255 ? 2 : 1;
+  const rowBytes = isBitmap ? Math.ceil(width / 8) : channels * width * size;
+  if (data.length !== rowBytes * height)
+    throw refuse(`${data.length} bytes of pixels, its size says ${rowBytes * height}`);
+  let at = 0;
+  if (isBitmap) {
+    return () => {
+      const [row, column] = [Math.floor(at / width), at++ % width];
+      return (data[row * rowBytes + (column >> 3)]! >> (7 - (column & 7))) & 1;
+    };
+  }
+  if (size === 1) return () => data[at++]!;
+  return () => {
+    at += 2;
+    return 256 * data[at - 2]! + data[at - 1]!;
+  };
 }
 
 /** Decimal numbers between white space and comments. */
@@ -64,6 +108,20 @@ class HeaderReader {
     }
     if (this.#at === start) throw refuse('the header lacks a number');
     return value;
+  }
+
+  /** One digit of a bitmap. */
+  bit(): number {
+    this.#skipSpace();
+    const byte = this.#bytes[this.#at++];
+    if (byte !== 0x30 && byte !== 0x31) throw refuse('a pixel that is neither 0 nor 1, or too few of them');
+    return byte - 0x30;
+  }
+
+  /** Behind the last number of a text. */
+  mustEnd(): void {
+    this.#skipSpace();
+    if (this.#at < this.#bytes.length) throw refuse('more pixels than its size says');
   }
 
   /** Where the pixels start: after one character of white space. */

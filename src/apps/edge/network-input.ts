@@ -1,15 +1,18 @@
-/** The inputs of an integer network from files: portable maps, images of IDX arrays, raw elements. */
+/** The inputs of an integer network from files: PNG, JPEG, portable maps, images of IDX arrays, raw elements. */
 import { readFileSync, statSync } from 'node:fs';
+import { extname } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { DataError, DecodeError, LimitError } from '../../base/errors.ts';
 import { fitImage, imageAt, imageOf, isPortableMap, readIdx, readPortableMap } from '../../nn/index.ts';
 import type { IntegerNetwork, PixelImage } from '../../nn/index.ts';
+import { isJpeg, isPng, readJpeg, readPng } from './picture-files.ts';
 
 const MOST_FILE_BYTES = 2 ** 28;
+const RAW_ENDINGS = new Set(['', '.bin', '.raw']);
 
 /**
- * `FILE` is a portable grey or colour map (P5, P6), or raw elements, one byte each, of one or more inputs; `FILE#n` is image n of an
- * IDX array. Arrays may be compressed with gzip. Images are cropped and resized to the network's input; a pixel value from 0 to 255
+ * `FILE` is a PNG, a JPEG or a portable map (P1 to P6), or, named `.bin` or `.raw` or without an ending, raw elements, one byte
+ * each, of one or more inputs; `FILE#n` is image n of an IDX array. Everything else is refused: a file that merely has the right length is not taken for pixels. Arrays may be compressed with gzip. Images are cropped and resized to the network's input; a pixel value from 0 to 255
  * is the integer itself, less 128 for a network with signed inputs.
  * @throws {DataError} when there is no such file. @throws {DecodeError} when it is nothing of the kind. @throws {LimitError} above 256 MiB.
  */
@@ -20,7 +23,37 @@ export function readNetworkInput(source: string, network: IntegerNetwork): Int32
     const { shape, data } = readIdx(bytes);
     return imageInput(imageAt(shape, data, Number(number)), network);
   }
-  return isPortableMap(bytes) ? imageInput(readPortableMap(bytes), network) : rawInput(bytes, network);
+  if (isPng(bytes)) return imageInput(readPng(bytes), network);
+  if (isJpeg(bytes)) return imageInput(readJpeg(bytes), network);
+  if (isPortableMap(bytes)) return imageInput(readPortableMap(bytes), network);
+  refuseUnknown(path, bytes);
+  return rawInput(bytes, network);
+}
+
+/** Beginnings of formats that are not read here. */
+const OTHER_FORMATS: readonly (readonly [string, RegExp])[] = [
+  ['a GIF image', /^GIF8[79]a/],
+  ['a BMP image', /^BM[^]{4}\0\0\0\0/],
+  ['a WebP image', /^RIFF[^]{4}WEBP/],
+  ['a RIFF file', /^RIFF/],
+  ['a TIFF image', /^(?:II\*\0|MM\0\*)/],
+  ['an AVIF or HEIC image', /^[^]{4}ftyp/],
+  ['a PDF document', /^%PDF/],
+  ['a ZIP archive', /^PK[\x03\x05]/],
+  ['a NumPy array', /^\x93NUMPY/],
+  ['an IDX array: say which image with FILE#n', /^\0\0[\x08-\x0e][\x01-\x04]\0/],
+  ['a portable map of a newer kind', /^P[7Ff]\s/],
+  ['an SVG or HTML text', /^\s*<(?:\?xml|svg|!doctype|html)/i],
+];
+
+function refuseUnknown(path: string, bytes: Uint8Array): void {
+  const start = Buffer.from(bytes.subarray(0, 64)).toString('latin1');
+  const known = OTHER_FORMATS.find(([, pattern]) => pattern.test(start));
+  const wanted =
+    'PNG, JPEG, P1 to P6, FILE#n of an IDX array and raw elements in a .bin or .raw file are understood';
+  if (known !== undefined) throw new DecodeError('the input', `${path} is ${known[0]}; ${wanted}`);
+  if (!RAW_ENDINGS.has(extname(path.replace(/\.gz$/, '')).toLowerCase()))
+    throw new DecodeError('the input', `${path} is of no kind that is known; ${wanted}`);
 }
 
 function contents(path: string): Uint8Array {
