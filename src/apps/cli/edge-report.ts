@@ -22,9 +22,15 @@ export function edgeReportJson(network: IntegerNetwork, inference: TimedInferenc
   };
 }
 
-export function edgeReport(network: IntegerNetwork, inference: TimedInference, paint: Paint): string {
+/** `labels` names the classes in their order; without it a class is its number. */
+export function edgeReport(
+  network: IntegerNetwork,
+  inference: TimedInference,
+  paint: Paint,
+  labels: readonly string[] = [],
+): string {
   return [
-    formatResults(network, inference.outputs, paint),
+    formatResults(network, inference.outputs, paint, labels),
     formatLayers(network, inference, paint),
     knowledge(network, inference),
   ].join('\n');
@@ -33,8 +39,14 @@ export function edgeReport(network: IntegerNetwork, inference: TimedInference, p
 const MOST_CLASSES = 5;
 const MOST_ROWS = 20;
 
-/** The likeliest classes of every input, or the first numbers of a network without classes. */
-function formatResults(network: IntegerNetwork, outputs: Int32Array, paint: Paint): string {
+/** The likeliest classes of every input; of a network without probabilities the highest output, then the first ones. */
+function formatResults(
+  network: IntegerNetwork,
+  outputs: Int32Array,
+  paint: Paint,
+  labels: readonly string[],
+): string {
+  const named = (index: number) => (labels[index] === undefined ? `${index}` : `${index} ${labels[index]}`);
   const rows = rowsOf(realOutput(network, outputs), network.outputs);
   const shown = rows.slice(0, MOST_ROWS).map((row, i) => {
     const best = row
@@ -42,8 +54,11 @@ function formatResults(network: IntegerNetwork, outputs: Int32Array, paint: Pain
       .sort((first, second) => second.value - first.value)
       .slice(0, MOST_CLASSES);
     const cells = network.output.softmax
-      ? best.map(({ value, index }) => `${index} ${paint.dim(`${(100 * value).toFixed(1)} %`)}`)
-      : row.slice(0, MOST_CLASSES).map((value) => value.toPrecision(4));
+      ? best.map(({ value, index }) => `${named(index)} ${paint.dim(`${(100 * value).toFixed(1)} %`)}`)
+      : [
+          `highest ${paint.bold(named(best[0].index))}`,
+          ...row.slice(0, MOST_CLASSES - 1).map((value) => value.toPrecision(4)),
+        ];
     return [paint.bold(`input ${i + 1}`), network.output.softmax ? 'class' : 'numbers', ...cells];
   });
   const columns = Array.from({ length: 2 + MOST_CLASSES }, () => ({}));

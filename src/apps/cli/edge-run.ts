@@ -1,10 +1,12 @@
 /** `subrosa edge run`: a device. */
+import { readFileSync } from 'node:fs';
 import { KeyFileError, UsageError } from '../../base/errors.ts';
 import { openKernel } from '../../kernel/open.ts';
 import type { IntegerLinearMap } from '../../kernel/integer-linear-map.ts';
 import { IntegerLinearRunner } from '../../nn/integer-runner.ts';
 import { type Construction, paired, sharing } from '../../protocols/edge/construction.ts';
 import { EdgeDevice, type EdgeInference } from '../../protocols/edge/device.ts';
+import { MAX_BATCH } from '../../protocols/edge/edge-service.ts';
 import { longestMessage } from '../../protocols/edge/layer-plan.ts';
 import { RequestCounter } from '../../protocols/edge/request-counter.ts';
 import type { SamplingGoal } from '../../protocols/edge/sampling-check.ts';
@@ -16,7 +18,7 @@ import { connectEdge } from '../edge/websocket-link.ts';
 import { networkInputs } from './edge-network.ts';
 import { edgeReport, edgeReportJson } from './edge-report.ts';
 import { withSpinner } from './spinner.ts';
-import { paintFor, type Terminal } from './terminal.ts';
+import { paintFor, printable, type Terminal } from './terminal.ts';
 import { trustedCertificates } from './tls-files.ts';
 
 /** How a device talks to its edges. */
@@ -36,6 +38,7 @@ export interface EdgeRunFlags extends ProtocolFlags {
   readonly ca?: string;
   readonly allowSameOperator?: boolean;
   readonly json?: boolean;
+  readonly labels?: string;
 }
 
 /** A sampling check notices a layer with one output in a hundred wrong with probability 99 %. */
@@ -52,6 +55,7 @@ export async function runWithEdges(
   flags: EdgeRunFlags,
   terminal: Terminal,
 ): Promise<void> {
+  const labels = flags.labels === undefined ? [] : readLabels(flags.labels);
   const retirement = retiredFile(flags.device);
   const { identity, inference } = await withSpinner(terminal, 'reading the network', async (spinner) => {
     const identity = await readDevice(readPrivateFile(flags.device));
@@ -75,12 +79,17 @@ export async function runWithEdges(
   });
   const { network } = identity;
   if (flags.json === true) terminal.out(`${JSON.stringify(edgeReportJson(network, inference))}\n`);
-  else terminal.out(edgeReport(network, inference, paintFor(terminal.outIsTerminal, terminal.env)));
+  else terminal.out(edgeReport(network, inference, paintFor(terminal.outIsTerminal, terminal.env), labels));
 }
 
 /** What to do about it, too: a rejection tells the edges a bit about the vectors. */
 function usedUp(path: string): string {
   return `a check failed, so the check vectors in ${path} are used up: run \`subrosa edge renew\` on it, here or at the owner's`;
+}
+
+/** One name a line. */
+function readLabels(path: string): string[] {
+  return readFileSync(path, 'utf8').trimEnd().split(/\r?\n/).map(printable);
 }
 
 function inUse(path: string): string {
@@ -144,19 +153,41 @@ async function recomputeWithKernel(
   return await runner.applyAsync(0, map, x, batch);
 }
 
-/** Connects, runs one batch, disconnects. @throws {IntegrityError} {@link ProtocolError} {@link TransportError} */
+/** Batches one after another as one: outputs in a row, costs added up. */
+function joined(parts: readonly EdgeInference[]): EdgeInference {
+  const sum = (of: (part: EdgeInference) => number) => parts.reduce((total, part) => total + of(part), 0);
+  const outputs = new Int32Array(sum((part) => part.outputs.length));
+  let at = 0;
+  for (const part of parts) {
+    outputs.set(part.outputs, at);
+    at += part.outputs.length;
+  }
+  const layers = parts[0].layers.map(({ layer }, i) => ({
+    layer,
+    deviceMs: sum((part) => part.layers[i].deviceMs),
+    edgeMs: { a: sum((part) => part.layers[i].edgeMs.a), b: sum((part) => part.layers[i].edgeMs.b) },
+    bytesUp: sum((part) => part.layers[i].bytesUp),
+    bytesDown: sum((part) => part.layers[i].bytesDown),
+  }));
+  return { outputs, layers, activationMs: sum((part) => part.activationMs) };
+}
+
+/** Connects, runs all inputs in batches that an edge takes, disconnects. @throws {IntegrityError} {@link ProtocolError} {@link TransportError} */
 export async function inferWithEdges(
   identity: DeviceIdentity,
   input: Int32Array,
   flags: Omit<EdgeRunFlags, 'device'>,
   place: DevicePlace,
 ): Promise<TimedInference> {
-  const batch = Math.max(1, input.length / identity.network.inputs);
+  const { inputs } = identity.network;
+  const batch = Math.min(MAX_BATCH, Math.max(1, input.length / inputs));
   const device = await openDevice(identity, batch, flags, place);
   try {
     const started = performance.now();
-    const inference = await device.infer(input);
-    return { ...inference, ms: performance.now() - started, traffic: device.traffic };
+    const parts: EdgeInference[] = [];
+    for (let at = 0; at === 0 || at < input.length; at += batch * inputs)
+      parts.push(await device.infer(input.subarray(at, at + batch * inputs)));
+    return { ...joined(parts), ms: performance.now() - started, traffic: device.traffic };
   } finally {
     device.close();
   }

@@ -112,6 +112,7 @@ function addRun(edge: Command, terminal: Terminal): void {
     .requiredOption('--b <url>', 'edge B');
   protocolOptions(run)
     .option(...CA_FLAG)
+    .option('--labels <file>', 'names of the classes for the report, one a line')
     .option('--allow-same-operator', 'go on although one operator runs both edges and can read everything')
     .option('--json', 'one JSON object on standard output, for programs')
     .addHelpText('after', WHO_LEARNS_WHAT_AT_EDGES)

@@ -34,7 +34,9 @@ export interface EdgeServiceOptions {
   readonly now?: () => number;
 }
 
-const MAX_BATCH = 64;
+export const MAX_BATCH = 64;
+/** Of one device, or of edge B at edge A: one more ends the oldest, which is most likely one that the other side has given up. */
+const MOST_SESSIONS = 4;
 
 type Send = (message: Uint8Array) => Promise<void>;
 
@@ -42,6 +44,8 @@ export class EdgeService {
   readonly options: EdgeServiceOptions;
   readonly relayed = new RelayBox();
   readonly maxBatch: number;
+  /** Of every party that has authenticated itself, the oldest first. */
+  readonly #sessions = new Map<string, EdgeSession[]>();
   /** Bytes of the largest message that anybody may send: the application refuses longer ones before it reads them. */
   readonly maxMessageBytes: number;
 
@@ -51,9 +55,43 @@ export class EdgeService {
     this.maxMessageBytes = longestMessage(options.plan, this.maxBatch);
   }
 
-  /** A new connection; `send` resolves once the message has left, which is what bounds the memory of a session. */
-  accept(send: Send): EdgeSession {
-    return new EdgeSession(this, send);
+  /**
+   * A new connection; `send` resolves once the message has left, which is what bounds the memory of a session. `onEnd` is told why when
+   * the service ends the session by itself.
+   */
+  accept(send: Send, onEnd?: (reason: Error) => void): EdgeSession {
+    return new EdgeSession(this, send, onEnd);
+  }
+
+  /** A party has authenticated itself: its sessions count together, whichever connections they are on. */
+  enter(party: string, session: EdgeSession): void {
+    const sessions = this.#sessions.get(party) ?? [];
+    this.#sessions.set(party, sessions);
+    sessions.push(session);
+    if (sessions.length > MOST_SESSIONS)
+      sessions[0]!.end(new LimitError('the sessions of a device', MOST_SESSIONS, sessions.length));
+  }
+
+  leave(party: string, session: EdgeSession): void {
+    const sessions = (this.#sessions.get(party) ?? []).filter((each) => each !== session);
+    if (sessions.length > 0) this.#sessions.set(party, sessions);
+    else this.#sessions.delete(party);
+  }
+
+  /**
+   * Makes room for one more request of this party. Requests of its other sessions count, too: the oldest of those sessions with any ends,
+   * so that a device that lost its connection need not wait until the edge notices. @throws {LimitError} when the session itself has as many.
+   */
+  makeRoom(party: string, session: EdgeSession): void {
+    for (;;) {
+      const sessions = this.#sessions.get(party) ?? [];
+      const open = sessions.reduce((sum, { load }) => sum + load, 0);
+      if (open < MOST_OPEN_REQUESTS) return;
+      const reason = new LimitError('the open requests of a device', MOST_OPEN_REQUESTS, open + 1);
+      const oldest = sessions.find((each) => each !== session && each.load > 0);
+      if (oldest === undefined) throw reason;
+      oldest.end(reason);
+    }
   }
 
   keyOf(partyId: Uint8Array): { key: Uint8Array; isPeer: boolean } {
@@ -68,6 +106,7 @@ export class EdgeService {
 export class EdgeSession {
   readonly #service: EdgeService;
   readonly #send: Send;
+  readonly #onEnd: ((reason: Error) => void) | undefined;
   #state: 'hello' | 'proof' | 'open' | 'closed' = 'hello';
   #handshake: HandshakeResponder | undefined;
   #channel: SecureChannel | undefined;
@@ -81,9 +120,26 @@ export class EdgeSession {
   /** Rejects when work in the background fails. */
   #background: Promise<unknown> = Promise.resolve();
 
-  constructor(service: EdgeService, send: Send) {
+  constructor(service: EdgeService, send: Send, onEnd?: (reason: Error) => void) {
     this.#service = service;
     this.#send = send;
+    this.#onEnd = onEnd;
+  }
+
+  /** Requests that have not ended. */
+  get load(): number {
+    return this.#requests.size;
+  }
+
+  /** The id of whoever has authenticated itself, hex; null before. */
+  get party(): string | null {
+    return this.#channel === undefined ? null : bytesToHex(this.#party);
+  }
+
+  /** Ended by the service, not by the other side. */
+  end(reason: Error): void {
+    this.close();
+    this.#onEnd?.(reason);
   }
 
   /** True once the other side has shown that it holds its key. */
@@ -114,6 +170,7 @@ export class EdgeSession {
       case 'proof':
         this.#channel = await this.#handshake!.finish(bytes);
         this.#state = 'open';
+        this.#service.enter(bytesToHex(this.#party), this);
         return;
       case 'open':
         return await this.#take(readEdgeMessage(await this.#channel!.open(bytes)));
@@ -125,6 +182,7 @@ export class EdgeSession {
   /** Forgets everything about the device's requests. */
   close(): void {
     this.#state = 'closed';
+    if (this.party !== null) this.#service.leave(this.party, this);
     for (const request of this.#requests.values()) request.cancel();
     this.#requests.clear();
   }
@@ -159,8 +217,7 @@ export class EdgeSession {
     if (message.batch < 1 || message.batch > maxBatch)
       throw new LimitError('the batch', maxBatch, message.batch);
     if (message.request <= this.#lastRequest) throw new ProtocolError('the request number was used before');
-    if (this.#requests.size >= MOST_OPEN_REQUESTS)
-      throw new LimitError('the open requests of a device', MOST_OPEN_REQUESTS, this.#requests.size + 1);
+    this.#service.makeRoom(bytesToHex(this.#party), this);
     this.#lastRequest = message.request;
     // Those that have ended still compute their last layer.
     while (this.#answering.size >= MOST_OPEN_REQUESTS) await Promise.race(this.#answering);

@@ -75,6 +75,16 @@ test('owner, two server processes and a device compute what clear inference comp
   }
   expect((await run(...device, '--construction', 'paired', '--relay')).code).toBe(2);
   expect((await run(...device, '--check', 'sampling', '--detection', '2')).code).toBe(2);
+  // More inputs than an edge takes at once.
+  const many = await run(...device, ...Array.from({ length: 33 }, () => at('input.bin')), '--json');
+  expect(JSON.parse(many.out).outputs).toHaveLength(68);
+  expect(JSON.parse(many.out).outputs.slice(-2).flat()).toEqual([...clear]);
+  const best = [...clear.slice(0, network.outputs)].reduce(
+    (high, value, i, all) => (value > all[high]! ? i : high),
+    0,
+  );
+  writeFileSync(at('labels'), Array.from({ length: network.outputs }, (_, i) => `name-${i}`).join('\n'));
+  expect((await run(...device, '--labels', at('labels'))).out).toContain(`highest ${best} name-${best}`);
   const report = await run(...device);
   expect(report.out).toMatch(/input 2 +numbers/);
   expect(report.out).toContain('4 dense');

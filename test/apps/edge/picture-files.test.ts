@@ -211,7 +211,9 @@ describe('files', () => {
   };
 
   test('a picture that has as many bytes as the network has inputs is still a picture', () => {
-    const rows = Array.from({ length: 28 }, (_, y) => Array.from({ length: 28 }, (_, x) => (9 * y + x) & 255));
+    const rows = Array.from({ length: 28 }, (_, y) =>
+      Array.from({ length: 28 }, (_, x) => (9 * y + x) & 255),
+    );
     const bare = png({ width: 28, height: 28, depth: 8, type: 0, rows });
     const padding = chunk('tEXt', Buffer.alloc(Math.max(0, 784 - bare.length - 12)));
     const picture = png({ width: 28, height: 28, depth: 8, type: 0, rows, more: [padding] });

@@ -125,6 +125,32 @@ test('a rejection that cannot be written down leaves the intent: still refused a
   expect(await retiredFile(path).reason(0)).toBe('checking');
 });
 
+test('an identity has its limits over all its sessions: the newest connection works, the oldest ends', async () => {
+  const identity = await readDevice(parts.devices[0]!);
+  const a = new EdgeService({ ...(await readEdge(parts.edgeA)), apply: plainApply });
+  const b = new EdgeService({ ...(await readEdge(parts.edgeB)), apply: plainApply });
+  let number = 0;
+  const connect = async () => {
+    const counter = await RequestCounter.open({
+      load: async () => (number += 5000),
+      save: async () => undefined,
+    });
+    return await EdgeDevice.connect(memoryLink(a), memoryLink(b, undefined, 300), { ...identity, counter });
+  };
+  const devices: EdgeDevice[] = [];
+  for (let i = 0; i < 6; i++) devices.push(await connect());
+  const clear = await devices[5]!.infer(input);
+  const outcomes = await Promise.allSettled(devices.slice(0, 5).map((device) => device.infer(input)));
+  expect(outcomes.slice(0, 2).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  // Two requests at once over all of them: whoever began last is answered, and nobody gets a wrong result.
+  const answered = outcomes.flatMap((outcome) =>
+    outcome.status === 'fulfilled' ? [outcome.value.outputs] : [],
+  );
+  expect(answered.length).toBeGreaterThan(0);
+  for (const outputs of answered) expect(outputs).toEqual(clear.outputs);
+  expect((await (await connect()).infer(input)).outputs).toEqual(clear.outputs);
+});
+
 test('an inference that fails for want of an edge uses nothing up', async () => {
   const path = join(directory, 'lost.bin');
   const kept = retiredFile(path);
