@@ -1,4 +1,5 @@
-import * as tf from '@tensorflow/tfjs';
+import '@tensorflow/tfjs-backend-cpu';
+import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { OutOfRangeError, ShapeError } from '../../src/base/errors.ts';
 import { SoftmaxCrossEntropy } from '../../src/nn/cross-entropy.ts';

@@ -1,7 +1,8 @@
 /** A Fastify that takes binary bodies only, with the time and size limits of this project, over HTTP or TLS 1.3. */
 import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { loadOptionalPackage } from '../../base/optional-package.ts';
 import { BINARY } from '../transport/wire.ts';
 import { ConnectionGuard } from './connection-guard.ts';
 import type { ServerLimits } from './limits.ts';
@@ -34,7 +35,8 @@ const LINGER_MS = 2000;
 export function createFastify(limits: ServerLimits, tls: TlsFiles | undefined): FastifyInstance {
   const node = { maxHeaderSize: limits.maxHeaderBytes, connectionsCheckingInterval: 1000 };
   let guard: ConnectionGuard | undefined;
-  const app = Fastify({
+  const { fastify } = loadOptionalPackage<typeof import('fastify')>('fastify', 'a server');
+  const app = fastify({
     logger: false,
     forceCloseConnections: 'idle',
     exposeHeadRoutes: true,

@@ -3,7 +3,8 @@
  * and key ids appear only as a hash with a salt that changes daily and lives in memory alone.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { type DestinationStream, pino } from 'pino';
+import type { DestinationStream, Logger } from 'pino';
+import { loadOptionalPackage } from '../../base/optional-package.ts';
 
 export interface LogFields {
   readonly requestId?: string;
@@ -47,12 +48,15 @@ const HASHED: ReadonlySet<keyof LogFields> = new Set<keyof LogFields>(['tenant',
 const DAY_MS = 86_400_000;
 
 export class ServerLog {
-  readonly #pino: pino.Logger;
+  readonly #pino: Logger;
   #salt = randomBytes(16);
   #saltDay = -1;
 
-  constructor(level: 'info' | 'warn' | 'silent', destination: DestinationStream = pino.destination(2)) {
-    this.#pino = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+  /** Without a destination: standard error. */
+  constructor(level: 'info' | 'warn' | 'silent', destination?: DestinationStream) {
+    const { pino } = loadOptionalPackage<typeof import('pino')>('pino', "a server's log");
+    const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+    this.#pino = pino(options, destination ?? pino.destination(2));
   }
 
   info(event: string, fields: LogFields = {}): void {

@@ -6,7 +6,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { OggOpusDecoder } from 'ogg-opus-decoder';
+import type { OggOpusDecoder } from 'ogg-opus-decoder';
 import { DataError } from '../../base/errors.ts';
 import { parseSentenceTable, resample, sentenceValidationSpeakers } from '../../speech/index.ts';
 import type { SentenceRecording } from '../../speech/index.ts';
@@ -26,6 +26,16 @@ export function readLexiconText(directory: string): string {
   const path = join(directory, 'speechocean762', 'lexicon.txt');
   requireData('the sentences task', path);
   return readFileSync(path, 'utf8');
+}
+
+/** Only training reads Opus, so the package is an optional peer dependency. */
+async function openDecoder(): Promise<OggOpusDecoder> {
+  const { OggOpusDecoder } = await import('ogg-opus-decoder').catch(() => {
+    throw new DataError(
+      'the sentences corpus needs the package ogg-opus-decoder: npm install ogg-opus-decoder@1',
+    );
+  });
+  return new OggOpusDecoder();
 }
 
 async function decodeOpus(path: string, decoder: OggOpusDecoder): Promise<Float32Array> {
@@ -49,7 +59,7 @@ async function fillCache(
   mkdirSync(cache, { recursive: true });
   const missing = listings.filter(({ utterance: id }) => !existsSync(join(cache, `${id}.pcm`)));
   if (missing.length === 0) return;
-  const decoder = new OggOpusDecoder();
+  const decoder = await openDecoder();
   await decoder.ready;
   for (const [i, { utterance: id }] of missing.entries()) {
     const samples = await decodeOpus(join(source, `${id}.opus`), decoder);
