@@ -38,9 +38,19 @@ function run(command, args) {
   });
 }
 
+/** One line that counts up on a terminal; elsewhere a line for every quarter. */
+function progress(done, all) {
+  if (process.argv.includes('--quiet')) return;
+  const text = `native kernel: ${done} of ${all} files`;
+  if (process.stderr.isTTY) process.stderr.write(`\r${text}${done === all ? '\n' : ''}`);
+  else if (Math.floor((4 * done) / all) > Math.floor((4 * (done - 1)) / all))
+    process.stderr.write(`${text}\n`);
+}
+
 async function compileAll(cxx, stale) {
   const queue = [...stale];
   let failed = 0;
+  let done = 0;
   const work = async () => {
     for (let unit = queue.shift(); unit; unit = queue.shift()) {
       const part = `${unit.object}.part`;
@@ -48,6 +58,7 @@ async function compileAll(cxx, stale) {
       if ((await run(cxx, [...args, '-MT', unit.object, '-c', unit.source, '-o', part])) === 0)
         renameSync(part, unit.object);
       else failed++;
+      progress(++done, stale.length);
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, work));

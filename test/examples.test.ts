@@ -28,9 +28,12 @@ const EXAMPLES = [
 ] as const;
 /** P x of the four images of a batch, row by row of P: computed with plain integers. */
 const PRODUCTS = '20 -90 -130 -100 -70 -120 -100 -220';
-/** With sockets or files. */
+/** With sockets or files, or of entries that the page's import map does not name. */
 const NODE_EXAMPLES = [
   ['two-edges', '28 -102'],
+  ['inner-product', '11 39'],
+  ['exclusive-or', '100 % right'],
+  ['features', '98 frames of 40 numbers'],
   ['encrypted-training', `${PRODUCTS}\n${PRODUCTS}\nisolates-coordinates`],
 ] as const;
 /** The first program of these documents; its last line says in a comment what comes out. */
@@ -57,7 +60,7 @@ const TYPES: Readonly<Record<string, string>> = {
 
 function compile(name: string, source: string): void {
   const published = source
-    .replace(/'\.\.\/src\/(?:schemes\/|apps\/)?(ckks|bgv|cryptonn|edge|nn)\/index\.ts'/g, "'subrosa/$1'")
+    .replace(/'\.\.\/src\/(?:schemes\/|apps\/)?(ckks|bgv|cryptonn|edge|fe|nn|speech)\/index\.ts'/g, "'subrosa/$1'")
     .replace("'../src/index.ts'", "'subrosa'");
   const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext };
   writeFileSync(join(COMPILED, `${name}.mjs`), ts.transpileModule(published, { compilerOptions }).outputText);

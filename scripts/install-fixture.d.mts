@@ -1,0 +1,1 @@
+export function installFixture(name: string): string;
