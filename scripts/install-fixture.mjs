@@ -1,4 +1,4 @@
-// Installs what a test needs and development does not, from test/packaging/fixtures/NAME/package.json into node_modules/.cache,
+// Installs what a test needs and development does not, from test/packaging/fixtures/NAME/package.json into .cache,
 // once per content. As a program it prints the folder: node scripts/install-fixture.mjs NAME
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -12,7 +12,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 export function installFixture(name) {
   const text = readFileSync(join(root, 'test', 'packaging', 'fixtures', name, 'package.json'), 'utf8');
   const key = createHash('sha256').update(text).digest('hex').slice(0, 12);
-  const folder = join(root, 'node_modules', '.cache', 'packaging', `${name}-${key}`);
+  const folder = join(root, '.cache', 'packaging', `${name}-${key}`);
   const stamp = join(folder, 'installed');
   if (existsSync(stamp)) return folder;
   mkdirSync(folder, { recursive: true });

@@ -120,6 +120,7 @@ function distinctDigits(a: number, b: number): [string, string] {
 
 /** Values up to the bound that the operands carry would wrap around the modulus; nothing wrong was computed. */
 export class MessageOverflowError extends SubrosaError<{ op: string; level: number; missingBits: number }> {
+  override readonly name = 'MessageOverflowError';
   readonly code = 'overflow';
   constructor(op: string, level: number, missingBits: number) {
     super(
@@ -132,6 +133,7 @@ export class MessageOverflowError extends SubrosaError<{ op: string; level: numb
 
 /** The rounding of a rescaling would be larger than every value; nothing wrong was computed. */
 export class PrecisionLostError extends SubrosaError<{ op: string; scaleBits: number; neededBits: number }> {
+  override readonly name = 'PrecisionLostError';
   readonly code = 'precision';
   constructor(op: string, scaleBits: number, neededBits: number) {
     super(
@@ -144,6 +146,7 @@ export class PrecisionLostError extends SubrosaError<{ op: string; scaleBits: nu
 
 /** An argument of another kind than the method takes, a mistake that TypeScript would have found. */
 export class ArgumentTypeError extends SubrosaError<{ what: string; needed: string; got: string }> {
+  override readonly name = 'ArgumentTypeError';
   readonly code = 'type';
   constructor(what: string, needed: string, got: string) {
     super(`${what} must be ${needed} but is ${got}`, { what, needed, got });

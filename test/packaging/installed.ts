@@ -1,6 +1,6 @@
 /**
- * What the packaging tests install or need: packages that are no part of this package's own development, in
- * node_modules/.cache, and a Chromium. Without a registry or a browser a test is skipped with the reason; never in CI.
+ * What the packaging tests install or need: packages that are no part of the development of this one, in
+ * .cache, and a Chromium. Without a registry or a browser a test is skipped with the reason; never in CI.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
@@ -30,7 +30,9 @@ export function fixture(name: string): Installed {
   try {
     return { folder: installFixture(name) };
   } catch (error) {
-    return unlessCi(`the ${name} of this test cannot be installed: ${(error as Error).message.slice(0, 200)}`);
+    return unlessCi(
+      `the ${name} of this test cannot be installed: ${(error as Error).message.slice(0, 200)}`,
+    );
   }
 }
 
