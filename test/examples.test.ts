@@ -60,7 +60,10 @@ const TYPES: Readonly<Record<string, string>> = {
 
 function compile(name: string, source: string): void {
   const published = source
-    .replace(/'\.\.\/src\/(?:schemes\/|apps\/)?(ckks|bgv|cryptonn|edge|fe|nn|speech)\/index\.ts'/g, "'subrosa/$1'")
+    .replace(
+      /'\.\.\/src\/(?:schemes\/|apps\/)?(ckks|bgv|cryptonn|edge|fe|nn|speech)\/index\.ts'/g,
+      "'subrosa/$1'",
+    )
     .replace("'../src/index.ts'", "'subrosa'");
   const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext };
   writeFileSync(join(COMPILED, `${name}.mjs`), ts.transpileModule(published, { compilerOptions }).outputText);

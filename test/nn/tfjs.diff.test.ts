@@ -1,3 +1,4 @@
+// oxlint-disable-next-line import/no-unassigned-import -- importing it registers it.
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
