@@ -358,6 +358,7 @@ export class ReleaseRefusedError extends SubrosaError<{
   neededBits: number;
   possibleBits: number;
 }> {
+  override readonly name = 'ReleaseRefusedError';
   readonly code = 'release';
   constructor(reason: ReleaseRefusal, explanation: string, neededBits = 0, possibleBits = 0) {
     super(explanation, { reason, neededBits, possibleBits });

@@ -36,7 +36,7 @@ async function edgeLayers(kernel) {
   );
   const files = await provision(network, { operators: { a: 'one', b: 'two' }, devices: 1, kernel });
   const device = await readDevice(files.devices[0]);
-  return device.plan.layers?.length ?? 0;
+  return device.plan.layers.length;
 }
 
 function failure(run) {
