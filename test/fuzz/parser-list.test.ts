@@ -91,6 +91,7 @@ const ON_OWN_DISK = 'reads a path that the user of the command names; the bytes 
 const EXEMPT: Readonly<Record<string, string>> = {
   parseDigitFileName: 'a file name against one regular expression',
   'OwnerLedger.fromBytes': `${ON_OWN_DISK}: JSON against a schema, written by the owner alone`,
+  parsePrincipalRule: 'an option of the operator, and lines of his own file against one regular expression',
   parseTimings: 'at most 16 KiB against one regular expression, unknown text is skipped',
   readKeyStream: 'reads no bytes: squeezes a key stream',
   readCorpus: ON_OWN_DISK,
