@@ -8,6 +8,7 @@ import { listenEdge } from '../edge/edge-server.ts';
 import { type EdgeIdentity, readEdge } from '../edge/provisioning.ts';
 import { RelayLink } from '../edge/relay-link.ts';
 import { readPrivateFile } from '../keystore/private-file.ts';
+import { ServerLog } from '../server/index.ts';
 import { closeWhen, stopRequest } from './serve.ts';
 import { tlsOptions, trustedCertificates } from './tls-files.ts';
 import { withSpinner } from './spinner.ts';
@@ -55,7 +56,11 @@ export async function serveAsEdge(flags: EdgeServeFlags, terminal: Terminal): Pr
     ...(relay !== null && { relay: relay.relay }),
   });
   const stopped = stopRequest(flags.whileStdinOpen === true);
-  const server = await listenEdge(service, { host: flags.host, port: flags.port, ...tlsOptions(flags) });
+  const log = new ServerLog('warn');
+  const server = await listenEdge(service, {
+    ...{ host: flags.host, port: flags.port, ...tlsOptions(flags) },
+    onClose: (reason, party) => log.warn('closed', { reason, ...(party !== null && { tenant: party }) }),
+  });
   const { name, isa, threads } = kernel;
   const ready: EdgeReady = {
     ready: true,

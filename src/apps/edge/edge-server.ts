@@ -1,9 +1,9 @@
-/** An edge as a WebSocket server: one session per connection, bounded in messages, connections and time. It keeps no log. */
+/** An edge as a WebSocket server: one session per connection, bounded in messages, connections and time. What it closes and why is told to `onClose`. */
 import { createServer as createPlainServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { ProtocolError, UsageError } from '../../base/errors.ts';
+import { ProtocolError, SubrosaError, UsageError } from '../../base/errors.ts';
 import { isLoopback } from '../../base/loopback.ts';
 import type { EdgeService } from '../../protocols/edge/edge-service.ts';
 import { Admission, type Stranger } from './admission.ts';
@@ -23,6 +23,8 @@ export interface EdgeListenOptions {
   readonly handshakeMs?: number;
   /** A connection on which nothing moves for so long is ended. */
   readonly idleMs?: number;
+  /** Told why a connection was ended by this side; `party` is who had authenticated itself, hex. */
+  readonly onClose?: (reason: string, party: string | null) => void;
 }
 
 const MAX_CONNECTIONS = 256;
@@ -81,7 +83,8 @@ export async function listenEdge(
     socket.on('error', () => undefined);
     if (!admission.hasRoom) return socket.close(CLOSE.tryLater);
     const stranger = admission.enter(request.socket, () => socket.terminate());
-    serveSocket(service, socket, { admission, stranger, idleMs });
+    const onClose = options.onClose ?? (() => undefined);
+    serveSocket(service, socket, { admission, stranger, idleMs, onClose });
   });
   const { port: bound } = server.address() as AddressInfo;
   const name = host.includes(':') ? `[${host}]` : host;
@@ -102,10 +105,23 @@ export async function listenEdge(
 function serveSocket(
   service: EdgeService,
   socket: WebSocket,
-  { admission, stranger, idleMs }: { admission: Admission; stranger: Stranger; idleMs: number },
+  {
+    admission,
+    stranger,
+    idleMs,
+    onClose,
+  }: {
+    admission: Admission;
+    stranger: Stranger;
+    idleMs: number;
+    onClose: (reason: string, party: string | null) => void;
+  },
 ): void {
   socket.binaryType = 'arraybuffer';
-  const timer = setTimeout(() => socket.terminate(), idleMs);
+  const timer = setTimeout(() => {
+    onClose(`nothing moved for ${idleMs / 1000} s`, session.party);
+    socket.terminate();
+  }, idleMs);
   const session = service.accept(
     (message) =>
       new Promise((resolve, reject) => {
@@ -115,11 +131,14 @@ function serveSocket(
           else reject(error);
         });
       }),
+    (reason) => fail(reason),
   );
   let failed = false;
   // What went wrong is not told: it could say something about other devices or keys.
-  const fail = () => close(CLOSE.violation);
-  const close = (code: number) => {
+  const fail = (error: unknown) =>
+    close(CLOSE.violation, error instanceof SubrosaError ? error.message : 'an internal error');
+  const close = (code: number, reason: string) => {
+    if (!failed) onClose(reason, session.party);
     failed = true;
     stranger.refuse();
     socket.close(code);
@@ -129,13 +148,14 @@ function serveSocket(
   const admit = () => {
     if (!session.isAuthenticated || stranger.isKnown) return;
     if (admission.hasRoom) stranger.becomesKnown();
-    else close(CLOSE.tryLater);
+    else close(CLOSE.tryLater, 'as many parties are connected as may be');
   };
   let tail = Promise.resolve();
   socket.on('message', (data, isBinary) => {
     if (failed) return;
     const bytes = data as ArrayBuffer;
-    if (!stranger.hears(bytes.byteLength)) return fail();
+    if (!stranger.hears(bytes.byteLength))
+      return fail(new ProtocolError('a message of the handshake is too long'));
     timer.refresh();
     socket.pause();
     const receive = async (): Promise<void> => {
