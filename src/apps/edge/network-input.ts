@@ -33,21 +33,24 @@ export function readNetworkInput(source: string, network: IntegerNetwork): Int32
 /** Beginnings of formats that are not read here. */
 const OTHER_FORMATS: readonly (readonly [string, RegExp])[] = [
   ['a GIF image', /^GIF8[79]a/],
-  ['a BMP image', /^BM[^]{4}\0\0\0\0/],
+  ['a BMP image', /^BM[^]{4}\u2400\u2400\u2400\u2400/],
   ['a WebP image', /^RIFF[^]{4}WEBP/],
   ['a RIFF file', /^RIFF/],
-  ['a TIFF image', /^(?:II\*\0|MM\0\*)/],
+  ['a TIFF image', /^(?:II\*\u2400|MM\u2400\*)/],
   ['an AVIF or HEIC image', /^[^]{4}ftyp/],
   ['a PDF document', /^%PDF/],
-  ['a ZIP archive', /^PK[\x03\x05]/],
-  ['a NumPy array', /^\x93NUMPY/],
-  ['an IDX array: say which image with FILE#n', /^\0\0[\x08-\x0e][\x01-\x04]\0/],
-  ['a portable map of a newer kind', /^P[7Ff]\s/],
-  ['an SVG or HTML text', /^\s*<(?:\?xml|svg|!doctype|html)/i],
+  ['a ZIP archive', /^PK[\u2403\u2405]/],
+  ['a NumPy array', /^\u0093NUMPY/],
+  ['an IDX array: say which image with FILE#n', /^\u2400\u2400[\u2408-\u240e][\u2401-\u2404]\u2400/],
+  ['a portable map of a newer kind', /^P[7Ff][ \u240a]/],
+  ['an SVG or HTML text', /^[\s\u2409\u240a\u240d]*<(?:\?xml|svg|!doctype|html)/i],
 ];
 
 function refuseUnknown(path: string, bytes: Uint8Array): void {
-  const start = Buffer.from(bytes.subarray(0, 64)).toString('latin1');
+  // Control characters as their pictures (U+2400 and on), so that patterns can name them.
+  const start = Array.from(bytes.subarray(0, 64), (byte) =>
+    String.fromCharCode(byte < 32 ? 0x2400 + byte : byte),
+  ).join('');
   const known = OTHER_FORMATS.find(([, pattern]) => pattern.test(start));
   const wanted =
     'PNG, JPEG, P1 to P6, FILE#n of an IDX array and raw elements in a .bin or .raw file are understood';
