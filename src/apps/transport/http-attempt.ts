@@ -75,14 +75,16 @@ export class HttpConnections {
       request.on('response', (response) => {
         const answered = performance.now();
         watch.begin();
-        readBounded(response, attempt.maxReplyBytes, (bytes) => watch.moved(bytes)).then((bytes) => {
+        const receive = async () => {
+          const bytes = await readBounded(response, attempt.maxReplyBytes, (count) => watch.moved(count));
           settled();
           // An answer before the end of the request: the rest of it would only be thrown away.
           if (!request.writableFinished) request.destroy();
           const { statusCode = 0, rawHeaders } = response;
           const times = { answerMs: answered - started, downloadMs: performance.now() - answered };
           resolve({ status: statusCode, headers: headersOf(rawHeaders), body: bytes, ...times });
-        }, fail);
+        };
+        receive().catch(fail);
       });
       signal?.addEventListener('abort', leave, { once: true });
       if (signal?.aborted === true) return leave();
