@@ -1,7 +1,8 @@
 /** One utterance through a real server process, phase by phase; and a request whose slots are full. */
+import { readFileSync } from 'node:fs';
 import { ClientSession, chosenOffer, serverOffers } from '../src/apps/cli/client-session.ts';
 import { engineParts } from '../src/apps/cli/parts.ts';
-import { readRecording, shippedRecordings } from '../src/apps/cli/recordings.ts';
+import { shippedRecordings } from '../src/apps/cli/recordings.ts';
 import { exchangeUtterance, openUtterance, type RecognisedUtterance } from '../src/apps/cli/utterance.ts';
 import type { SpeechTask } from '../src/apps/speech/corpus.ts';
 import type { SpeechModel } from '../src/apps/speech/recogniser.ts';
@@ -9,14 +10,14 @@ import type { Kernel } from '../src/kernel/kernel.ts';
 import { PolynomialRunner } from '../src/nn/index.ts';
 import { InferenceClient } from '../src/protocols/inference/client.ts';
 import { InferenceResponder } from '../src/protocols/inference/responder.ts';
-import type { AudioClip } from '../src/speech/index.ts';
+import { type AudioClip, readWav } from '../src/speech/index.ts';
 import { type BenchRow, timeMedian } from './report.ts';
 
 const SECONDS = 4;
 
 /** The task's shipped recordings in a row, cut to exactly four seconds. */
 function fourSeconds(task: SpeechTask): AudioClip {
-  const clips = shippedRecordings([task]).map((recording) => readRecording(recording.path));
+  const clips = shippedRecordings([task]).map(({ path }) => readWav(readFileSync(path)));
   const rate = clips[0]!.rate;
   const samples = new Float32Array(SECONDS * rate);
   let at = 0;

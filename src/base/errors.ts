@@ -199,11 +199,12 @@ export class DecodeError extends SubrosaError<{ what: string; reason: string }> 
 }
 
 /** An audio file that cannot be used. */
-export class AudioError extends SubrosaError<{ reason: string }> {
+export class AudioError extends SubrosaError<{ reason: string; convertible: boolean }> {
   override readonly name = 'AudioError';
   readonly code = 'audio';
-  constructor(reason: string) {
-    super(reason, { reason });
+  /** `convertible`: it is audio, of a kind that is not read here but that a converter makes WAV of. */
+  constructor(reason: string, convertible = false) {
+    super(reason, { reason, convertible });
   }
 }
 

@@ -8,7 +8,7 @@ import FFT from 'fft.js';
 import { AudioError } from '../base/errors.ts';
 import type { MelFilter } from './mel.ts';
 import { melFilterBank } from './mel.ts';
-import { MIN_SAMPLE_RATE } from './wav.ts';
+import { MIN_SAMPLE_RATE } from './sample-rates.ts';
 
 /** A row-major [frames, dim] matrix of features, 100 frames a second. */
 export interface FeatureMatrix {

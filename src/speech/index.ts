@@ -2,7 +2,8 @@
  * Speech: from samples to network inputs, and from network scores to words. Knows nothing of networks or encryption.
  *
  * In the order in which a training pipeline meets them:
- * - audio: `readWav(bytes, { maxSeconds })` and `writeWav(clip)`; `resample(samples, from, to)`
+ * - audio: `readAudio(bytes, { maxSeconds })` of any kind and `readWav`, with warnings; `writeWav(clip)`;
+ *   `resample(samples, from, to)`
  * - features: `logMelFeatures(samples, rate)` -> FeatureMatrix [frames, 40]; `frameCount`
  * - speech alone: `spokenPart(samples, rate)` cuts long pauses; `spokenFeatures(samples, rate)` has the mean of the speech
  *   removed; `timeInRecording(spans, at)`
@@ -22,6 +23,8 @@
  */
 export * from './acoustic-scores.ts';
 export * from './align.ts';
+export * from './audio-file.ts';
+export * from './audio-kind.ts';
 export * from './connected-digits.ts';
 export * from './context-window.ts';
 export * from './corpora.ts';
@@ -29,13 +32,16 @@ export * from './decoder.ts';
 export * from './decoding-graph.ts';
 export * from './features.ts';
 export * from './lexicon.ts';
-export * from './ngram.ts';
 export * from './ngram-training.ts';
+export * from './ngram.ts';
 export * from './normalization.ts';
 export * from './resample.ts';
+export * from './sample-rates.ts';
 export * from './spoken-features.ts';
 export * from './spoken-part.ts';
 export * from './state-inventory.ts';
 export * from './viterbi.ts';
+export * from './wav-format.ts';
+export * from './wav-writer.ts';
 export * from './wav.ts';
 export * from './word-errors.ts';

@@ -1,10 +1,12 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { installation } from '../../src/apps/cli/installation.ts';
 import { runCommand } from '../../src/apps/cli/run.ts';
 import { displayWidth } from '../../src/apps/cli/table.ts';
+import type { Terminal } from '../../src/apps/cli/terminal.ts';
 import { listen, type RunningServer } from '../../src/apps/server/index.ts';
 import { writeWav } from '../../src/speech/index.ts';
 import { FakeEngine, RecordingTerminal } from './fake-engine.ts';
@@ -23,8 +25,8 @@ afterEach(async () => {
   server = undefined;
 });
 
-async function run(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  const terminal = new RecordingTerminal({ SUBROSA_HOME: directory, ...env });
+async function run(args: readonly string[], env: NodeJS.ProcessEnv = {}, input?: Terminal['input']) {
+  const terminal = new RecordingTerminal({ SUBROSA_HOME: directory, ...env }, input);
   const code = await runCommand(args, terminal, engine);
   return { code, out: terminal.output, err: terminal.errors };
 }
@@ -195,16 +197,57 @@ describe('transcribe', () => {
     expect(err).toMatch(/absent\.wav: no such file/);
   });
 
-  test('silence, and audio cut short', async () => {
+  test('silence is refused; audio cut short is recognised as far as it goes, with a warning', async () => {
     const url = await serving();
     const silent = join(directory, 'silent.wav');
     writeFileSync(silent, writeWav({ samples: new Float32Array(8000), rate: 8000 }));
     const cut = join(directory, 'cut.wav');
-    writeFileSync(cut, readFileSync(wav('a.wav', 1)).subarray(0, 3000));
-    const { code, err } = await run(['transcribe', '--server', url, ...SHORT, silent, cut]);
+    writeFileSync(cut, readFileSync(wav('a.wav', 1)).subarray(0, 8044));
+    const { code, out, err } = await run(['transcribe', '--server', url, ...SHORT, silent, cut]);
     expect(code).toBe(1);
     expect(err).toMatch(/silent\.wav: .*nothing but zeros/);
-    expect(err).toMatch(/cut\.wav: .*truncated/);
+    expect(err).toMatch(/warning .*cut\.wav: the file is cut short: .* 16000 bytes of audio, 8000 are there/);
+    expect(out).toMatch(/cut\.wav: F50\n/);
+    const json = await run(['transcribe', '--server', url, ...SHORT, '--json', cut]);
+    expect(json.err).toMatch(/cut short/);
+    const warned = { file: cut, text: 'F50', audioWarnings: [expect.stringMatching(/cut short/)] };
+    expect(JSON.parse(json.out).files).toMatchObject([warned]);
+  });
+
+  test('standard input is -, once, and not a terminal', async () => {
+    const url = await serving();
+    const args = ['transcribe', '--server', url, ...SHORT];
+    const recording = readFileSync(wav('a.wav', 1));
+    // As a pipe gives it: in parts, and from a program that did not know the length.
+    const piped = Buffer.concat([recording.subarray(0, 40), Buffer.alloc(4, 0xff), recording.subarray(44)]);
+    const parts = [piped.subarray(0, 10), piped.subarray(10, 5000), piped.subarray(5000)];
+    const { code, out, err } = await run([...args, '-'], {}, Readable.from(parts));
+    expect(out).toMatch(/-: F100\n/);
+    expect(err).toMatch(/warning -: the header does not say how long the audio is/);
+    expect(code).toBe(0);
+    expect(await run([...args, '-', '-'], {}, Readable.from(parts))).toMatchObject({ code: 2, out: '' });
+    const typed = await run([...args, '-'], {}, Object.assign(Readable.from([]), { isTTY: true }));
+    expect(typed.err).toMatch(/that is a terminal: pipe a recording into it/);
+    expect((await run([...args, '-'], {}, Readable.from([]))).err).toMatch(/-: the file is empty/);
+    const endless = Array(1025).fill(Buffer.alloc(2 ** 20));
+    expect((await run([...args, '-'], {}, Readable.from(endless))).err).toMatch(/bytes of a recording/);
+  });
+
+  test('audio that is not read here comes with the command that converts it', async () => {
+    const url = await serving();
+    const named = (name: string): string => {
+      const path = join(directory, name);
+      writeFileSync(path, Buffer.from('FORM\0\0\x10\0AIFFCOMM', 'latin1'));
+      return path;
+    };
+    const files = [named('a.aiff'), named("mother's voice.wav")];
+    const { code, err } = await run(['transcribe', '--server', url, ...SHORT, ...files]);
+    expect(code).toBe(1);
+    expect(err).toContain(
+      `this is AIFF, which is not read here. To convert it: ffmpeg -i ${files[0]} -ar 16000 -ac 1 ${directory}/a.wav\n`,
+    );
+    const quoted = `'${directory}/mother'\\''s voice`;
+    expect(err).toContain(`ffmpeg -i ${quoted}.wav' -ar 16000 -ac 1 ${quoted}-16k.wav'\n`);
   });
 
   test('a long recording goes in pieces, over two hours is refused by name of the limit', async () => {

@@ -21,9 +21,11 @@ export class RecordingTerminal implements Terminal {
   readonly outIsTerminal = false;
   readonly errIsTerminal = false;
   readonly env: NodeJS.ProcessEnv;
+  readonly input: Terminal['input'];
 
-  constructor(env: NodeJS.ProcessEnv = {}) {
+  constructor(env: NodeJS.ProcessEnv = {}, input?: Terminal['input']) {
     this.env = env;
+    this.input = input;
   }
 
   out(text: string): void {

@@ -55,6 +55,34 @@ export function wavBytes(samples: number): Uint8Array {
   return bytes;
 }
 
+/** Plain, from a pipe behind tags, companded, RF64 with its sizes, and Wave64. */
+function wavCorpus(): Uint8Array[] {
+  const plain = wavBytes(400);
+  const piped = plain.slice().fill(0xff, 40, 44);
+  const tags = Uint8Array.of(0x49, 0x44, 0x33, 4, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0);
+  const companded = plain.slice();
+  companded.set([7, 0], 20);
+  companded.set([1, 0, 8, 0], 32);
+  const sizes = new Uint8Array(36);
+  const view = new DataView(sizes.buffer);
+  sizes.set(utf8('ds64'));
+  view.setUint32(4, 28, true);
+  view.setBigUint64(16, 800n, true);
+  const rf64 = joined(utf8('RF64'), piped.subarray(4, 12), sizes, piped.subarray(12));
+  const tail = Uint8Array.of(0xf3, 0xac, 0xd3, 0x11, 0x8c, 0xd1, 0, 0xc0, 0x4f, 0x8e, 0xdb, 0x8a);
+  const chunk = (id: string, body: Uint8Array): Uint8Array => {
+    const size = new Uint8Array(8);
+    new DataView(size.buffer).setBigUint64(0, BigInt(24 + body.length), true);
+    return joined(utf8(id), tail, size, body);
+  };
+  const riff = Uint8Array.of(0x2e, 0x91, 0xcf, 0x11, 0xa5, 0xd6, 0x28, 0xdb, 0x04, 0xc1, 0, 0);
+  const head = joined(utf8('riff'), riff, new Uint8Array(8), utf8('wave'), tail);
+  const wave64 = joined(head, chunk('fmt ', plain.subarray(20, 36)), chunk('data', plain.subarray(44)));
+  return [plain, joined(tags, piped), companded, rf64, wave64];
+}
+
+const joined = (...parts: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts));
+
 /** The checksum at the end of a model is made right, or no mutant would get past it. */
 function sealed(name: string, corpus: Uint8Array[], parse: (bytes: Uint8Array) => unknown): FuzzTarget {
   return {
@@ -156,7 +184,7 @@ function speechTargets(): FuzzTarget[] {
     { name: 'decoding graph', corpus: [graph.toBytes()], parse: (bytes) => DecodingGraph.fromBytes(bytes) },
     { name: 'lexicon', corpus: [LEXICON], parse: (bytes) => parseLexicon(textOf(bytes)) },
     { name: 'table of sentences', corpus: [SENTENCES], parse: (bytes) => parseSentenceTable(textOf(bytes)) },
-    { name: 'WAV', corpus: [wavBytes(400)], parse: (bytes) => readWav(bytes) },
+    { name: 'WAV', corpus: wavCorpus(), parse: (bytes) => readWav(bytes) },
   ];
 }
 

@@ -66,6 +66,7 @@ const FUZZED: Readonly<Record<string, string>> = {
   readQuery: 'readQuery',
   readReply: 'readReply',
   readWav: 'WAV',
+  readWavFormat: 'WAV',
   readWeightManifest: 'weight manifest',
   readWeightShards: 'weight shards',
   // Parts of messages, reached through what contains them.
@@ -94,6 +95,8 @@ const EXEMPT: Readonly<Record<string, string>> = {
   parsePrincipalRule: 'an option of the operator, and lines of his own file against one regular expression',
   parseTimings: 'at most 16 KiB against one regular expression, unknown text is skipped',
   readKeyStream: 'reads no bytes: squeezes a key stream',
+  readAudio:
+    'chooses between readWav and decoders of libraries; damaged files go through all of them in audio-file.test.ts',
   readCorpus: ON_OWN_DISK,
   readDigitsCorpus: ON_OWN_DISK,
   readFaceNetwork: ON_OWN_DISK,

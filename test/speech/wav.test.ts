@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AudioError } from '../../src/base/errors.ts';
-import { readWav, writeWav } from '../../src/speech/wav.ts';
+import { readWav } from '../../src/speech/wav.ts';
+import { writeWav } from '../../src/speech/wav-writer.ts';
 
 interface WavParts {
   tag?: number;
@@ -60,6 +61,7 @@ function makeWav(
     u16(bits);
     u32(0);
     u16(tag);
+    bytes.set([0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71], at);
     at += 14;
   }
   text('data');
@@ -153,20 +155,16 @@ describe('what is not usable audio is refused with a reason', () => {
     ['nothing', new Uint8Array(0), /0 bytes/],
     ['text', new TextEncoder().encode('this is not audio at all'), /starts with 'this'/],
     ['another RIFF', makeWav({}, 1, put16).map((b, i) => (i === 8 ? 65 : b)), /kind 'AAVE'/],
-    [
-      'half a file',
-      good.subarray(0, good.length - 4),
-      /truncated: chunk 'data' claims 12 bytes, 8 are there/,
-    ],
     ['a header alone', good.subarray(0, 36), /no 'data' chunk/],
-    ['a forged length', makeWav({ dataLength: 0xffffffff }, wave.length, put16), /claims 4294967295 bytes/],
     ['no samples', makeWav({}, 0, put16), /no samples/],
-    ['half a sample', makeWav({ dataLength: 11 }, wave.length, put16), /within a sample/],
     ['zero channels', good.map((b, i) => (i === 22 ? 0 : b)), /zero channels/],
-    ['12 bits', good.map((b, i) => (i === 34 ? 12 : b)), /12 bits/],
-    ['mu-law', makeWav({ tag: 7 }, wave.length, put16), /encoding 7/],
+    ['33 bits', good.map((b, i) => (i === 34 ? 33 : b)), /33 bits/],
+    ['24-bit floats', makeWav({ tag: 3, bits: 24 }, 1, () => undefined), /float samples of 24 bits/],
+    ['16-bit mu-law', makeWav({ tag: 7 }, wave.length, put16), /mu-law samples of 16 bits/],
+    ['IMA ADPCM', makeWav({ tag: 17 }, wave.length, put16), /holds IMA ADPCM; PCM/],
+    ['MP3 in WAV', makeWav({ tag: 0x55 }, wave.length, put16), /holds MP3/],
+    ['nobody knows', makeWav({ tag: 0x7abc }, wave.length, put16), /encoding 0x7abc/],
     ['a rate of 0', makeWav({ rate: 0 }, wave.length, put16), /sample rate is 0 Hz/],
-    ['a wrong block size', good.map((b, i) => (i === 32 ? 3 : b)), /block size is 3/],
     [
       'not a number',
       makeWav({ tag: 3, bits: 32 }, 1, (view, at) => view.setFloat32(at, Number.NaN, true)),
@@ -186,12 +184,6 @@ describe('what is not usable audio is refused with a reason', () => {
     const long = makeWav({}, 4000, (view, at) => view.setInt16(at, 1, true));
     expect(readWav(long, { maxSeconds: 0.5 }).samples).toHaveLength(4000);
     expect(problem(long, 0.49)).toMatch(/0\.5 s long, over the limit of 0\.49 s/);
-  });
-
-  test('data before the format', () => {
-    const swapped = good.slice();
-    swapped.set(good.subarray(36, 44), 12);
-    expect(problem(swapped)).toMatch(/before any 'fmt '/);
   });
 });
 

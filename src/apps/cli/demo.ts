@@ -4,12 +4,19 @@ import { join } from 'node:path';
 import { DataError } from '../../base/errors.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { Offer } from '../../compiler/program.ts';
+import type { ReadAudio } from '../../speech/index.ts';
 import { ClientSession, chosenOffer, serverOffers } from './client-session.ts';
 import { serverKnowledge } from './disclosure.ts';
 import { installation } from './installation.ts';
 import type { EngineParts } from './parts.ts';
 import type { ClearNetworks } from './recogniser.ts';
-import { ownRecording, type Recording, readRecording, shippedRecordings } from './recordings.ts';
+import {
+  checkRecordingPaths,
+  ownRecording,
+  type Recording,
+  readRecording,
+  shippedRecordings,
+} from './recordings.ts';
 import type { ServerReady } from './server-process.ts';
 import { Spinner } from './spinner.ts';
 import { formatBytes, formatMs, plural } from './table.ts';
@@ -42,12 +49,15 @@ interface DemoResult {
   readonly utterance: RecognisedUtterance;
   /** Layers whose values left the interval of the training data, seen in the clear run. */
   readonly leaves: readonly number[];
+  /** What was wrong with the file. */
+  readonly audioWarnings: readonly string[];
 }
 
 interface Sent {
   readonly recording: Recording;
   readonly session: ClientSession;
   readonly exchanged: ExchangedUtterance;
+  readonly audioWarnings: readonly string[];
 }
 
 const TASKS = ['digits', 'sentences'];
@@ -66,7 +76,9 @@ function plannedRecordings({ task, wav, models }: DemoFlags): { tasks: string[];
 
 export async function demo(flags: DemoFlags, terminal: Terminal, parts: EngineParts): Promise<void> {
   const { tasks, recordings } = plannedRecordings(flags);
-  const audio = recordings.map((recording) => readRecording(recording.path));
+  checkRecordingPaths(recordings.map(({ path }) => path));
+  const audio: ReadAudio[] = [];
+  for (const { path } of recordings) audio.push(await readRecording(path, terminal));
   const paint = paintFor(terminal.outIsTerminal, terminal.env);
   const print = (text: string) => {
     if (flags.json !== true) terminal.out(text);
@@ -90,7 +102,7 @@ export async function demo(flags: DemoFlags, terminal: Terminal, parts: EnginePa
     const clip = audio[i];
     if (clip === undefined) throw new Error('a recording without audio');
     const exchanged = await exchangeUtterance(clip, session.recogniser, session.client, session.remote);
-    sent.push({ recording, session, exchanged });
+    sent.push({ recording, session, exchanged, audioWarnings: clip.warnings });
   }
   const clear = new Map<string, ClearNetworks>();
   for (const task of tasks) clear.set(task, await parts.loadClearNetworks(join(flags.models, task), kernel));
@@ -141,7 +153,10 @@ class SessionGroup implements Disposable {
 }
 
 /** Decrypts, and runs the clear networks on the same features. */
-function openResult({ recording, session, exchanged }: Sent, clear: ClearNetworks | undefined): DemoResult {
+function openResult(
+  { recording, session, exchanged, audioWarnings }: Sent,
+  clear: ClearNetworks | undefined,
+): DemoResult {
   if (clear === undefined) throw new Error(`no clear networks for ${recording.task}`);
   const { recogniser, client } = session;
   const utterance = openUtterance(exchanged, recogniser, client);
@@ -155,7 +170,7 @@ function openResult({ recording, session, exchanged }: Sent, clear: ClearNetwork
     ...(clear.float === undefined ? {} : { float: textOf(utterance.inputs.map(clear.float)) }),
   };
   const leaves = [...new Set(polynomial.flatMap((run) => run.leaves))].sort();
-  return { recording, transcripts, utterance, leaves };
+  return { recording, transcripts, utterance, leaves, audioWarnings };
 }
 
 function opening(
@@ -180,13 +195,14 @@ function opening(
   return `${lines.join('\n')}\n`;
 }
 
-function formatResult({ recording, transcripts, utterance, leaves }: DemoResult, paint: Paint): string {
+function formatResult(result: DemoResult, paint: Paint): string {
+  const { recording, transcripts, utterance, leaves, audioWarnings } = result;
   const facts = `${utterance.audioSeconds.toFixed(2)} s of audio, ${utterance.frames} frames, model "${recording.task}"`;
   const outside =
     leaves.length === 0
       ? []
       : [`values of layer ${leaves.join(', ')} left the interval of the training data`];
-  const notes = [...utteranceNotes(utterance), ...outside].map(
+  const notes = [...audioWarnings, ...utteranceNotes(utterance), ...outside].map(
     (note) => `  ${paint.yellow('note')} ${note}\n`,
   );
   return [
@@ -223,11 +239,12 @@ function demoJson(ready: ServerReady, sessions: readonly ClientSession[], result
   return {
     kernel: ready.kernel,
     keys: sessions.map(({ offer, keys }) => ({ model: offer.model, paramsId: offer.paramsId, ...keys })),
-    recordings: results.map(({ recording, transcripts, utterance, leaves }) => ({
+    recordings: results.map(({ recording, transcripts, utterance, leaves, audioWarnings }) => ({
       name: recording.name,
       task: recording.task,
       transcripts,
       layersOutOfRange: leaves,
+      audioWarnings,
       ...utteranceJson(utterance),
     })),
   };

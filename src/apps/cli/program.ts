@@ -111,7 +111,7 @@ function addDemo(program: Command, terminal: Terminal, parts: EngineParts): void
     .addOption(
       new Option('--task <task>', 'which model').choices(['digits', 'sentences', 'both']).default('both'),
     )
-    .option('--wav <file...>', 'your own recordings instead')
+    .option('--wav <file...>', 'your own recordings instead; - is standard input')
     .option('--data <dir>', 'mode cryptonn: where mnist/ is; without it drawn digits do')
     .option(...MODELS_FLAG)
     .option(...JSON_FLAG)
@@ -188,7 +188,7 @@ function addTranscribe(
 ): void {
   program
     .command('transcribe')
-    .argument('<file...>', 'WAV recordings, up to two hours each')
+    .argument('<file...>', 'recordings, up to two hours each: WAV, MP3, FLAC, Ogg; - is standard input')
     .description('recognise recordings with a server that cannot hear them')
     .requiredOption('--server <url>', 'https://..., or http:// on this machine')
     .option('--model <name>', 'which of the models that the server offers')

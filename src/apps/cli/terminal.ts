@@ -8,6 +8,8 @@ export interface Terminal {
   readonly outIsTerminal: boolean;
   readonly errIsTerminal: boolean;
   readonly env: NodeJS.ProcessEnv;
+  /** Standard input; absent where a command is run without one. */
+  readonly input?: (AsyncIterable<Uint8Array> & { readonly isTTY?: boolean }) | undefined;
 }
 
 export type Paint = ReturnType<typeof pc.createColors>;
@@ -23,6 +25,10 @@ export const processTerminal: Terminal = {
   outIsTerminal: process.stdout.isTTY === true,
   errIsTerminal: process.stderr.isTTY === true,
   env: process.env,
+  // Opened when it is asked for: a command that does not read it does not wait for it.
+  get input() {
+    return process.stdin;
+  },
 };
 
 /** Characters that a file name or a server could use to play with the terminal become '?'. */

@@ -4,7 +4,7 @@ import { ClientSession, chosenOffer, type KeyFilePlan, serverOffers } from './cl
 import type { EngineParts } from './parts.ts';
 import { KeyStore, keyDirectory } from '../keystore/key-store.ts';
 import { readPassphrase, terminalPrompt } from './passphrase.ts';
-import { readRecording } from './recordings.ts';
+import { checkRecordingPaths, readRecording } from './recordings.ts';
 import { DONE, errorLine, FAILED } from './report-error.ts';
 import { Spinner } from './spinner.ts';
 import { formatBytes, formatMs } from './table.ts';
@@ -37,6 +37,8 @@ export interface TranscribeFlags {
 interface FileOutcome {
   readonly path: string;
   readonly exchanged?: ExchangedUtterance;
+  /** What was wrong with the file, although it could be read. */
+  readonly audioWarnings: readonly string[];
   readonly error?: unknown;
 }
 
@@ -47,6 +49,7 @@ export async function transcribe(
   terminal: Terminal,
   parts: EngineParts,
 ): Promise<number> {
+  checkRecordingPaths(files);
   using spinner = new Spinner(terminal, `asking ${printable(flags.server)} what it offers`);
   const http = {
     timeoutMs: flags.timeout * 1000,
@@ -65,7 +68,7 @@ export async function transcribe(
     modelsDirectory: flags.models,
     ...(flags.keyFile ? { keyFile: keyFilePlan(flags, terminal, spinner) } : {}),
   });
-  const outcomes = await exchangeFiles(files, session, spinner);
+  const outcomes = await exchangeFiles(files, session, spinner, terminal);
   spinner[Symbol.dispose]();
   if (flags.json !== true && session.keys.keyBytes > 0) reportKeys(session, terminal);
   const rows = outcomes.map((outcome) => openOutcome(outcome, session, flags, terminal));
@@ -87,22 +90,27 @@ interface OpenedOutcome {
 
 /** Decrypts one recording and prints its words, or what was wrong with it. */
 function openOutcome(
-  { path, exchanged, error }: FileOutcome,
+  { path, exchanged, error, audioWarnings }: FileOutcome,
   session: ClientSession,
   flags: TranscribeFlags,
   terminal: Terminal,
 ): OpenedOutcome {
+  for (const warning of audioWarnings) terminal.err(`warning ${printable(path)}: ${printable(warning)}\n`);
   try {
     if (exchanged === undefined) throw error;
     const utterance = openUtterance(exchanged, session.recogniser, session.client);
     if (flags.json !== true) printTranscript(path, utterance, flags, terminal);
-    const row = { file: path, text: utterance.words.join(' '), ...utteranceJson(utterance) };
+    const text = utterance.words.join(' ');
+    const row = { file: path, text, audioWarnings, ...utteranceJson(utterance) };
     const isAnomaly = !utterance.scores.every((scores) => isPlausible(scores, session.client.offer));
     return { row, isAnomaly };
   } catch (failure) {
     const paint = paintFor(terminal.errIsTerminal, terminal.env);
     terminal.err(`${paint.red('error')} ${printable(path)}: ${errorLine(failure)}\n`);
-    return { row: { file: path, error: errorLine(failure) }, isAnomaly: exchanged !== undefined };
+    return {
+      row: { file: path, error: errorLine(failure), audioWarnings },
+      isAnomaly: exchanged !== undefined,
+    };
   }
 }
 
@@ -129,18 +137,19 @@ async function exchangeFiles(
   files: readonly string[],
   session: ClientSession,
   spinner: Spinner,
+  terminal: Terminal,
 ): Promise<FileOutcome[]> {
   const outcomes: FileOutcome[] = [];
   for (const [i, path] of files.entries()) {
     spinner.say(`${printable(path)} (${i + 1} of ${files.length})`);
+    let audioWarnings: readonly string[] = [];
     try {
-      const audio = readRecording(path);
-      outcomes.push({
-        path,
-        exchanged: await exchangeUtterance(audio, session.recogniser, session.client, session.remote),
-      });
+      const audio = await readRecording(path, terminal);
+      audioWarnings = audio.warnings;
+      const exchanged = await exchangeUtterance(audio, session.recogniser, session.client, session.remote);
+      outcomes.push({ path, exchanged, audioWarnings });
     } catch (error) {
-      outcomes.push({ path, error });
+      outcomes.push({ path, error, audioWarnings });
     }
   }
   return outcomes;
