@@ -8,6 +8,7 @@ import { engine } from './engine.ts';
 import { fe } from './function-encryption.ts';
 import { integer } from './integer.ts';
 import { layers } from './layers.ts';
+import { mnist } from './mnist.ts';
 import { type Bench, formatReport } from './report.ts';
 import { sizes } from './sizes.ts';
 import { speech } from './speech.ts';
@@ -20,6 +21,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   fe,
   integer,
   layers,
+  mnist,
   sizes,
   speech,
 };

@@ -22,6 +22,7 @@ export * from './conv2d.ts';
 export * from './convert.ts';
 export * from './cross-entropy.ts';
 export * from './dense.ts';
+export * from './drawing-normalisation.ts';
 export * from './elementwise.ts';
 export * from './face-embedding.ts';
 export * from './fine-tuning.ts';

@@ -2,13 +2,16 @@
 import { SubrosaError } from '../base/errors.ts';
 import { MOST_INTEGER_ELEMENTS, weightRows } from '../kernel/integer-linear-map.ts';
 import type { ImageShape, IntegerLinearMap } from '../kernel/integer-linear-map.ts';
-import type { IntegerInput, IntegerNetwork, IntegerOutput } from './integer-network.ts';
+import type { InputNormalisation, IntegerInput, IntegerNetwork, IntegerOutput } from './integer-network.ts';
 import { HIGHEST_INT8, LOWEST_INT8 } from './integer-step.ts';
 import type { IntegerStep } from './integer-step.ts';
 import { ModelReader, ModelWriter } from './model-bytes.ts';
 
 const MAGIC = 'SRIN';
-const VERSION = 1;
+/** 2 has the normalisation of the input; a network without one is written as 1. */
+const VERSION = 2;
+/** The order is the format; 0 is none. */
+const NORMALISATIONS = ['drawing'] as const satisfies readonly InputNormalisation[];
 const MOST_STEPS = 4096;
 const MOST_EXTENTS = 4;
 const MOST_MULTIPLIERS = 2 ** 20;
@@ -29,10 +32,12 @@ const KINDS = [
 type Pair = readonly [number, number];
 
 export function writeIntegerNetwork({ input, steps, output }: IntegerNetwork): Uint8Array {
-  const writer = new ModelWriter(MAGIC, VERSION);
+  const { normalisation } = input;
+  const writer = new ModelWriter(MAGIC, normalisation === undefined ? 1 : VERSION);
   writer.words(Uint32Array.from(input.shape));
   writer.doubles([input.scale, input.offset, input.low, input.high, output.scale]);
   writer.u32(output.softmax ? 1 : 0);
+  if (normalisation !== undefined) writer.u32(NORMALISATIONS.indexOf(normalisation) + 1);
   writer.u32(steps.length);
   steps.forEach((step, i) => {
     writer.u32(KINDS.indexOf(step.kind));
@@ -102,6 +107,10 @@ export function readIntegerNetwork(
   const shape = Array.from({ length: extents }, () => reader.count('an extent', MOST_INTEGER_ELEMENTS));
   const [scale, offset, low, high, outputScale] = reader.doubles('the scales', 5);
   const softmax = reader.count('the softmax flag', 1) === 1;
+  const normalisation =
+    reader.version < 2
+      ? undefined
+      : NORMALISATIONS[reader.count('the normalisation', NORMALISATIONS.length) - 1];
   const steps: IntegerStep[] = [];
   for (let left = reader.count('the steps', MOST_STEPS); left > 0; left--) {
     const kind = KINDS[reader.count('a kind', KINDS.length - 1)];
@@ -110,7 +119,8 @@ export function readIntegerNetwork(
   }
   reader.finish();
   try {
-    return build({ shape, scale, offset, low, high }, steps, { scale: outputScale, softmax });
+    const input = { shape, scale, offset, low, high, ...(normalisation !== undefined && { normalisation }) };
+    return build(input, steps, { scale: outputScale, softmax });
   } catch (error) {
     if (error instanceof SubrosaError) throw reader.error(error.message);
     throw error;

@@ -2,9 +2,10 @@
  * Networks over integers: int8 weights and activations, int32 sums, every rounding defined. Clear inference and a device that
  * outsources the linear steps run the same code (integer-evaluate.ts) and get the same bits.
  */
-import { LimitError, OutOfRangeError, ShapeError } from '../base/errors.ts';
+import { DataError, LimitError, OutOfRangeError, ShapeError } from '../base/errors.ts';
 import { MOST_INTEGER_ELEMENTS } from '../kernel/integer-linear-map.ts';
 import type { IntegerLinearMap } from '../kernel/integer-linear-map.ts';
+import { normaliseDrawing } from './drawing-normalisation.ts';
 import { readIntegerNetwork, writeIntegerNetwork } from './integer-bytes.ts';
 import { stepFacts } from './integer-shapes.ts';
 import type { IntegerTensorFacts } from './integer-shapes.ts';
@@ -22,7 +23,12 @@ export interface IntegerInput {
   /** -128 to 127 unless the network was made for another interval. */
   readonly low: number;
   readonly high: number;
+  /** What the owner of the input does to it first, see {@link normaliseInput}; nothing by default. */
+  readonly normalisation?: InputNormalisation;
 }
+
+/** `drawing`: {@link normaliseDrawing} of grey pixels. */
+export type InputNormalisation = 'drawing';
 
 /** How real numbers leave: each output is `scale` units; then perhaps the softmax. */
 export interface IntegerOutput {
@@ -105,13 +111,42 @@ function requireFewElements(shape: SampleShape): void {
     throw new LimitError('the elements of an integer tensor', MOST_INTEGER_ELEMENTS, sizeOf(shape));
 }
 
-function checkInput({ shape, scale, offset, low, high }: IntegerInput): void {
+function checkInput({ shape, scale, offset, low, high, normalisation }: IntegerInput): void {
   checkShape('the input of an integer network', shape);
   requireFewElements(shape);
   if (!(scale > 0 && Number.isFinite(scale))) throw new OutOfRangeError('the input scale', 'positive', scale);
   if (!Number.isFinite(offset)) throw new OutOfRangeError('the input offset', 'finite', offset);
   if (!Number.isInteger(low) || !Number.isInteger(high) || !(low <= high) || Math.max(-low, high) >= 2 ** 31)
     throw new OutOfRangeError('the input interval', 'integers low <= high', `${low} to ${high}`);
+  if (normalisation === undefined) return;
+  const isGrey = shape.length === 3 && shape[0] === 1 && shape[1] >= 3 && shape[2] >= 3;
+  if (!isGrey)
+    throw new ShapeError('the input of a network for drawings', '[1, >= 3, >= 3]', shape.join('x'));
+  if (low !== 0 || high !== 255)
+    throw new OutOfRangeError('the input of a network for drawings', '0 to 255', `${low} to ${high}`);
+}
+
+/**
+ * Integer inputs `[batch, inputs]` as the network was trained on them: a network for drawings gets every picture through
+ * {@link normaliseDrawing}; others are left alone. Done by the owner of the inputs, before they are masked or encrypted.
+ * @throws {DataError} for a picture with nothing in it. @throws {OutOfRangeError} for a value that is no pixel.
+ */
+export function normaliseInput({ input, inputs }: IntegerNetwork, x: Int32Array): Int32Array {
+  if (input.normalisation === undefined) return x;
+  const [channels, height, width] = input.shape;
+  const wrong = x.find((value) => value < 0 || value > 255);
+  if (wrong !== undefined) throw new OutOfRangeError('a pixel', '0 to 255', wrong);
+  const out = new Int32Array(x.length);
+  for (let at = 0; at < x.length; at += inputs) {
+    const picture = { channels, height, width, pixels: Uint8Array.from(x.subarray(at, at + inputs)) };
+    const { pixels, empty } = normaliseDrawing(picture);
+    if (empty)
+      throw new DataError(
+        `input ${at / inputs + 1} is one even surface: there is no drawing in it to recognise`,
+      );
+    out.set(pixels, at);
+  }
+  return out;
 }
 
 /** Real inputs to integers, element by element. */

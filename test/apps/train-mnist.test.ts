@@ -6,12 +6,13 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { trainMnist } from '../../src/apps/cli/train-mnist.ts';
 import type { ImageCard } from '../../src/apps/train/image-card.ts';
+import { IMAGE_CONDITIONS } from '../../src/apps/train/image-conditions.ts';
 import { imagePlanFor } from '../../src/apps/train/image-plan.ts';
 import { imageAccuracy, trainImageNetwork } from '../../src/apps/train/image-training.ts';
 import { readMnist } from '../../src/apps/train/mnist-corpus.ts';
-import { shiftedImages } from '../../src/apps/train/shifted-images.ts';
 import { SILENT_LOG } from '../../src/apps/train/training-log.ts';
 import type { TrainingLog } from '../../src/apps/train/training-log.ts';
+import { variedImages } from '../../src/apps/train/varied-images.ts';
 import { DataError } from '../../src/base/errors.ts';
 import { openKernel } from '../../src/kernel/open.ts';
 import {
@@ -25,7 +26,7 @@ import {
 const folder = mkdtempSync(join(tmpdir(), 'subrosa-mnist-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Class c is a bright square whose place says which; the rest is noise. */
+/** Class c is a bright bar over four legs, of which those are long whose bits are set in c; the rest is noise. */
 function writeDigits(split: 'train' | 't10k', count: number, seed: number): void {
   const generator = new SeededGenerator(seed);
   const images = Buffer.alloc(16 + count * 784);
@@ -37,10 +38,10 @@ function writeDigits(split: 'train' | 't10k', count: number, seed: number): void
   for (let i = 0; i < count; i++) {
     const label = generator.below(10);
     labels[8 + i] = label;
-    const [top, left] = [4 + 12 * Math.floor(label / 5), 2 + 5 * (label % 5)];
     for (let pixel = 0; pixel < 784; pixel++) {
       const [y, x] = [Math.floor(pixel / 28), pixel % 28];
-      const inside = y >= top && y < top + 8 && x >= left && x < left + 4;
+      const leg = (x - 6) >> 2;
+      const inside = x >= 6 && x < 22 && y >= 8 && y < ((label >> leg) & 1 ? 20 : 11);
       images[16 + 784 * i + pixel] = inside ? 200 + generator.below(56) : generator.below(60);
     }
   }
@@ -69,22 +70,31 @@ describe('train mnist', () => {
     const card = JSON.parse(read('card.json').toString()) as ImageCard;
     expect(Object.keys(card.networks)).toEqual(['lenet5', 'cryptonets']);
     const results = Object.values(card.networks).flatMap((entry) => entry.results);
-    expect(results.map(({ network, form }) => `${network} ${form}`)).toEqual([
+    const clean = results.filter(({ condition }) => condition === 'as they are');
+    expect(clean.map(({ network, form }) => `${network} ${form}`)).toEqual([
       'lenet5 float',
       'lenet5 int8',
+      'lenet5 float, not normalised',
       'cryptonets float',
       'cryptonets int8',
       'cryptonets polynomial, 8-bit weights',
+      'cryptonets float, not normalised',
     ]);
-    for (const { images, accuracy } of results) {
+    expect(results.length).toBe(clean.length * IMAGE_CONDITIONS.length);
+    for (const { images, accuracy, form } of clean) {
       expect(images).toBe(100);
-      expect(accuracy).toBeGreaterThan(0.4);
+      if (!form.endsWith('not normalised')) expect(accuracy).toBeGreaterThan(0.4);
     }
     expect(JSON.parse(read('results.json').toString())).toEqual(results);
-    expect(read('card.md').toString()).toContain('| cryptonets | int8 | 100 |');
+    const text = read('card.md').toString();
+    expect(text).toContain('| accuracy, % | lenet5 float | lenet5 int8 | lenet5 float, not normalised |');
+    expect(text).toMatch(/\| dark on light( \| \d+\.\d\d){7} \|/);
     for (const kind of ['lenet5', 'cryptonets']) {
       expect(Sequential.fromBytes(read(`${kind}-float.bin`), plainMatrixMultiply).outputs).toBe(10);
-      expect(IntegerNetwork.fromBytes(read(`${kind}-int8.bin`)).inputs).toBe(784);
+      expect(IntegerNetwork.fromBytes(read(`${kind}-int8.bin`)).input).toMatchObject({
+        shape: [1, 28, 28],
+        normalisation: 'drawing',
+      });
     }
     expect(PolynomialNetwork.fromBytes(read('cryptonets-polynomial-8bit.bin')).outputs).toBe(10);
   });
@@ -125,29 +135,41 @@ describe('train mnist', () => {
   });
 });
 
-describe('shifted images', () => {
-  it('move whole images by no more than the limit, the same way for the same seed', () => {
-    const images = {
-      count: 1,
-      height: 3,
-      width: 3,
-      pixels: Uint8Array.of(0, 0, 0, 0, 255, 0, 0, 0, 0),
-      labels: Uint8Array.of(7),
-    };
-    const draw = (shift: number): number[] => {
-      const examples = shiftedImages(images, shift, 5, 100);
-      expect(examples.count).toBe(1);
-      return Array.from({ length: 60 }, () => {
-        const [inputs, labels] = [new Float32Array(9), new Int32Array(1)];
-        examples.read(Uint32Array.of(0), 0, inputs, labels);
-        expect(labels[0]).toBe(7);
-        expect(inputs.reduce((a, b) => a + b)).toBe(1);
-        return inputs.indexOf(1);
-      });
-    };
-    expect(new Set(draw(0))).toEqual(new Set([4]));
-    expect(new Set(draw(1)).size).toBe(9);
-    expect(draw(1)).toEqual(draw(1));
+describe('varied images', () => {
+  /** A bar of 2 x 8 in the middle of 16 x 16. */
+  const bar = new Uint8Array(256);
+  for (let y = 4; y < 12; y++) bar.fill(255, 16 * y + 7, 16 * y + 9);
+  const images = { count: 1, height: 16, width: 16, pixels: bar, labels: Uint8Array.of(7) };
+  const { variation } = imagePlanFor('cryptonets');
+  const draw = (changes: Partial<typeof variation>, count = 60): Float32Array[] => {
+    const examples = variedImages(images, { ...variation, ...changes }, 5, 100);
+    expect(examples.count).toBe(1);
+    return Array.from({ length: count }, () => {
+      const [inputs, labels] = [new Float32Array(256), new Int32Array(1)];
+      examples.read(Uint32Array.of(0), 0, inputs, labels);
+      expect(labels[0]).toBe(7);
+      return inputs;
+    });
+  };
+
+  it('an untouched image moves by no more than the limit, the same way for the same seed', () => {
+    const firsts = draw({ untouched: 1 }).map((inputs) => {
+      expect(inputs.reduce((a, b) => a + b)).toBe(16);
+      return inputs.indexOf(1);
+    });
+    expect(new Set(firsts)).toEqual(
+      new Set([-1, 0, 1].flatMap((y) => [-1, 0, 1].map((x) => 88 + 16 * y + x))),
+    );
+    expect(new Set(draw({ untouched: 1, shift: 0 }).map((inputs) => inputs.indexOf(1)))).toEqual(
+      new Set([88]),
+    );
+    expect(draw({})).toEqual(draw({}));
+  });
+
+  it('the others change, and stay pictures', () => {
+    const drawn = draw({ untouched: 0, shift: 0 });
+    expect(new Set(drawn.map((inputs) => inputs.join())).size).toBeGreaterThan(30);
+    for (const inputs of drawn) expect(Math.max(...inputs)).toBeGreaterThan(0.9);
   });
 
   it('the accuracy counts the largest score, first of equals', () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DataError, UsageError } from '../../base/errors.ts';
 import { openKernel } from '../../kernel/open.ts';
 import { readIntegerNetwork } from '../../nn/integer-bytes.ts';
-import { IntegerNetwork } from '../../nn/integer-network.ts';
+import { IntegerNetwork, normaliseInput } from '../../nn/integer-network.ts';
 import { alexNet, faceNetNn1 } from '../../nn/integer-topologies.ts';
 import { quantisedFaceNetwork, readFaceNetwork } from '../edge/face-network.ts';
 import { readNetworkInput } from '../edge/network-input.ts';
@@ -50,9 +50,9 @@ export async function integerNetwork(name: string, weights?: string): Promise<In
   );
 }
 
-/** `[batch, inputs]` integers of all sources, one after another. @throws {DataError} {@link DecodeError} {@link LimitError} */
+/** `[batch, inputs]` integers of all sources, one after another, normalised as the network wants it. @throws {DataError} {@link DecodeError} {@link LimitError} */
 export function networkInputs(sources: readonly string[], network: IntegerNetwork): Int32Array {
-  const parts = sources.map((source) => readNetworkInput(source, network));
+  const parts = sources.map((source) => normaliseInput(network, readNetworkInput(source, network)));
   const all = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {

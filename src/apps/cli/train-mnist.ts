@@ -49,8 +49,10 @@ export async function trainMnist(flags: TrainMnistFlags, terminal: Terminal): Pr
     log,
   });
   log[Symbol.dispose]();
-  for (const { form, images, accuracy } of rows)
-    terminal.out(`${flags.network}  ${form}  ${(100 * accuracy).toFixed(2)} % of ${images} test images\n`);
+  for (const { form, condition, images, accuracy } of rows)
+    terminal.out(
+      `${flags.network}  ${form}  ${condition}  ${(100 * accuracy).toFixed(2)} % of ${images} test images\n`,
+    );
 }
 
 /** The command as a card shows it, without the directories of one machine. */

@@ -1,16 +1,12 @@
 /** The card of the MNIST networks. For people and for programs. */
 import type { LayerSpec } from '../../nn/index.ts';
+import type { ConditionRow } from './image-conditions.ts';
 import type { ImagePlan } from './image-plan.ts';
 import { formatFileRows } from './model-directory.ts';
 import type { FileFacts } from './model-directory.ts';
 
-export interface ImageResultRow {
+export interface ImageResultRow extends ConditionRow {
   readonly network: string;
-  /** What of the network was tested. */
-  readonly form: string;
-  readonly images: number;
-  /** Share of images whose best class is the label. */
-  readonly accuracy: number;
 }
 
 export interface ImageCard {
@@ -43,23 +39,45 @@ function layerText(spec: LayerSpec): string {
   }
 }
 
+function variationText({ untouched, shift }: ImagePlan['variation']): string {
+  const moved = `moved by up to ${shift} pixel either way`;
+  if (untouched === 1) return moved;
+  const share = `${Math.round(100 * (1 - untouched))} % of them`;
+  return `${share} turned, resized, thickened, thinned, blurred, dimmed or made noisy at random, all normalised and ${moved}`;
+}
+
+/** Conditions by networks, in per cent. */
+export function formatImageConditions(rows: readonly ImageResultRow[]): string {
+  const column = ({ network, form }: ImageResultRow): string => `${network} ${form}`;
+  const columns = [...new Set(rows.map(column))];
+  const conditions = [...new Set(rows.map(({ condition }) => condition))];
+  const lines = conditions.map((condition) => {
+    const cells = columns.map((name) => {
+      const row = rows.find((each) => each.condition === condition && column(each) === name);
+      return row === undefined ? '' : (100 * row.accuracy).toFixed(2);
+    });
+    return `| ${[condition, ...cells].join(' | ')} |`;
+  });
+  return [`| accuracy, % | ${columns.join(' | ')} |`, `|---|${'---|'.repeat(columns.length)}`, ...lines].join(
+    '\n',
+  );
+}
+
 /** The card as Markdown. */
 export function formatImageCard({ networks }: ImageCard): string {
   const entries = Object.values(networks);
   const made = entries.map(
     ({ command, plan, trainingImages }) =>
-      `- ${plan.network}: \`${command}\`, seed ${plan.seed}, ${plan.epochs} epochs of ${trainingImages} images, each moved by up to ` +
-      `${plan.shift} pixel. Layers: ${plan.layers.map(layerText).join(', ')}.`,
+      `- ${plan.network}: \`${command}\`, seed ${plan.seed}, ${plan.epochs} epochs of ${trainingImages} images, ` +
+      `${variationText(plan.variation)}. Layers: ${plan.layers.map(layerText).join(', ')}.`,
   );
-  const rows = entries
-    .flatMap(({ results }) => results)
-    .map(
-      ({ network, form, images, accuracy }) =>
-        `| ${network} | ${form} | ${images} | ${(100 * accuracy).toFixed(2)} % |`,
-    );
+  const results = entries.flatMap((entry) => entry.results);
   return `# Image models: MNIST
 
 Handwritten digits of 28 x 28 grey pixels, 0 to 255 as real numbers from 0 to 1, to ten scores.
+
+The client normalises every image first (\`normaliseDrawing\`: light strokes on dark, full contrast, less noise, the centre of mass
+in the middle). \`*-int8.bin\` say so, and \`edge run\` does it; whoever uses the other forms has to.
 
 - Data: MNIST (LeCun, Cortes, Burges): 60,000 images for training, 10,000 for the test.
 ${made.join('\n')}
@@ -70,9 +88,10 @@ ${made.join('\n')}
 
 ## Accuracy on the test images
 
-| network | form | images | accuracy |
-|---|---|---|---|
-${rows.join('\n')}
+${formatImageConditions(results)}
+
+Images as they are: the first row. The others are the same ${results[0]?.images ?? 0} images, changed at random from a fixed seed.
+\`npm run -s bench -- mnist\` prints this table.
 
 ## Files
 

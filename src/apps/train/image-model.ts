@@ -9,25 +9,26 @@ import {
   graphOf,
   quantiseInput,
   quantiseToIntegers,
-  unitPixels,
 } from '../../nn/index.ts';
-import type {
-  IntegerNetwork,
-  LabelledImages,
-  MatrixMultiply,
-  PolynomialNetwork,
-  Sequential,
-} from '../../nn/index.ts';
+import type { IntegerNetwork, LabelledImages, PolynomialNetwork, Sequential } from '../../nn/index.ts';
 import { formatImageCard } from './image-card.ts';
 import type { ImageCard, ImageResultRow } from './image-card.ts';
 import type { ImagePlan } from './image-plan.ts';
-import { calibrationImages, imageAccuracy } from './image-training.ts';
+import { measureConditions } from './image-conditions.ts';
+import type { TestedForm } from './image-conditions.ts';
+import { calibrationImages } from './image-training.ts';
 import { writeModelFiles } from './model-directory.ts';
 import { replaceFileSync } from '../keystore/atomic-file.ts';
 import type { TrainingLog } from './training-log.ts';
 
-/** A pixel is an integer from 0 to 255 as it is. */
-export const PIXEL_INPUT = { scale: 1 / 255, offset: 0, low: 0, high: 255 } as const;
+/** A pixel is an integer from 0 to 255, of a normalised drawing. */
+export const PIXEL_INPUT = {
+  scale: 1 / 255,
+  offset: 0,
+  low: 0,
+  high: 255,
+  normalisation: 'drawing',
+} as const;
 
 const POLYNOMIAL_BITS = 8;
 const TEST_BLOCK = 500;
@@ -48,7 +49,7 @@ export function writeImageModel(
   options: ImageModelOptions,
 ): ImageResultRow[] {
   const { training, test, directory, kernel, log } = options;
-  const calibration = calibrationImages(training);
+  const calibration = calibrationImages(training, plan);
   const integers = quantiseToIntegers(graphOf(network, kernel), calibration, PIXEL_INPUT, kernel);
   const polynomial =
     plan.network === 'cryptonets'
@@ -61,22 +62,13 @@ export function writeImageModel(
       ? {}
       : { [`${plan.network}-polynomial-${POLYNOMIAL_BITS}bit.bin`]: polynomial.toBytes() }),
   });
-  const results: ImageResultRow[] = [];
-  const measure = (form: string, scores: ArrayLike<number>): void => {
-    const row = {
-      network: plan.network,
-      form,
-      images: test.count,
-      accuracy: imageAccuracy(scores, test.labels),
-    };
-    log.note(`${row.network} ${form}: ${(100 * row.accuracy).toFixed(2)} % of ${row.images} test images`);
-    results.push(row);
-  };
-  const inputs = unitPixels(test.pixels);
-  measure('float', network.infer(inputs));
-  measure('int8', integerScores(integers, inputs, kernel, log));
-  if (polynomial !== undefined)
-    measure(`polynomial, ${POLYNOMIAL_BITS}-bit weights`, polynomialScores(polynomial, inputs, kernel));
+  const forms = imageForms(network, integers, polynomial, kernel);
+  const rows = measureConditions(test, forms, (share) =>
+    log.progress('conditions of the test images', share),
+  );
+  const results = rows.map((row) => ({ network: plan.network, ...row }));
+  for (const { network: name, form, condition, accuracy, images } of results)
+    log.note(`${name} ${form}, ${condition}: ${(100 * accuracy).toFixed(2)} % of ${images} test images`);
   const entry = {
     command: options.command,
     plan,
@@ -88,29 +80,39 @@ export function writeImageModel(
   return results;
 }
 
-function integerScores(
-  network: IntegerNetwork,
-  inputs: Float32Array,
+/** The forms of one network as {@link measureConditions} takes them; the last is the float one without its normalisation. */
+export function imageForms(
+  network: Sequential,
+  integers: IntegerNetwork,
+  polynomial: PolynomialNetwork | undefined,
   kernel: Kernel,
-  log: TrainingLog,
-): Int32Array {
+): TestedForm[] {
+  const float = (inputs: Float32Array): Float32Array => network.infer(inputs);
+  return [
+    { form: 'float', isNormalised: true, scores: float },
+    { form: 'int8', isNormalised: true, scores: (inputs) => integerScores(integers, inputs, kernel) },
+    ...(polynomial === undefined
+      ? []
+      : [
+          {
+            form: `polynomial, ${polynomial.bits}-bit weights`,
+            isNormalised: true,
+            scores: (inputs: Float32Array) => new PolynomialRunner(polynomial, kernel).run(inputs),
+          },
+        ]),
+    { form: 'float, not normalised', isNormalised: false, scores: float },
+  ];
+}
+
+function integerScores(network: IntegerNetwork, inputs: Float32Array, kernel: Kernel): Int32Array {
   using runner = new IntegerRunner(network, kernel);
   const images = inputs.length / network.inputs;
   const scores = new Int32Array(images * network.outputs);
   for (let start = 0; start < images; start += TEST_BLOCK) {
-    log.progress('int8 on the test images', start / images);
     const block = inputs.subarray(start * network.inputs, (start + TEST_BLOCK) * network.inputs);
     scores.set(runner.run(quantiseInput(network, block)), start * network.outputs);
   }
   return scores;
-}
-
-function polynomialScores(
-  network: PolynomialNetwork,
-  inputs: Float32Array,
-  multiply: MatrixMultiply,
-): ArrayLike<number> {
-  return new PolynomialRunner(network, multiply).run(inputs);
 }
 
 function writeCard(directory: string, plan: ImagePlan, entry: ImageCard['networks'][string]): void {

@@ -1,10 +1,10 @@
 /** `train mnist`: from the images to a trained float network, through checkpoints in a work directory. */
-import { refreshStatistics, unitPixels } from '../../nn/index.ts';
+import { refreshStatistics } from '../../nn/index.ts';
 import type { LabelledImages, MatrixMultiply, Sequential } from '../../nn/index.ts';
 import type { ImagePlan } from './image-plan.ts';
 import { claimWorkDirectory, freshNetwork, trainNetwork } from './network-training.ts';
-import { shiftedImages } from './shifted-images.ts';
 import type { TrainingLog } from './training-log.ts';
+import { variedImages } from './varied-images.ts';
 
 /** Images over which the means and variances of batch norms are averaged at the end, and quantisation is calibrated. */
 const CALIBRATION_IMAGES = 4096;
@@ -21,7 +21,7 @@ export function trainImageNetwork(
   log: TrainingLog,
 ): Sequential {
   claimWorkDirectory(work, plan);
-  const { seed, shift, limit = images.count } = plan;
+  const { seed, variation, limit = images.count } = plan;
   const run = {
     name: 'float',
     epochs: plan.epochs,
@@ -32,15 +32,19 @@ export function trainImageNetwork(
     seed,
     start: () => freshNetwork(plan.inputShape, plan.layers, multiply, seed),
   };
-  const examplesOf = (epoch: number) => shiftedImages(images, shift, seed + 1000 * (epoch + 1), limit);
+  const examplesOf = (epoch: number) => variedImages(images, variation, seed + 1000 * (epoch + 1), limit);
   const network = trainNetwork(run, examplesOf, multiply, work, log);
-  refreshStatistics(network, calibrationImages(images));
+  refreshStatistics(network, calibrationImages(images, plan));
   return network;
 }
 
-/** The first training images as the network sees them. */
-export function calibrationImages({ pixels, height, width }: LabelledImages): Float32Array {
-  return unitPixels(pixels.subarray(0, CALIBRATION_IMAGES * height * width));
+/** The first training images as the network sees them in training: varied and normalised. */
+export function calibrationImages(images: LabelledImages, { seed, variation }: ImagePlan): Float32Array {
+  const count = Math.min(CALIBRATION_IMAGES, images.count);
+  const inputs = new Float32Array(count * images.height * images.width);
+  const order = Uint32Array.from({ length: count }, (_, i) => i);
+  variedImages(images, variation, seed, count).read(order, 0, inputs, new Int32Array(count));
+  return inputs;
 }
 
 /** The share of images whose largest of ten scores is at their label. @throws {ShapeError} */
