@@ -54,14 +54,13 @@ function isBigIntArray(value: ArrayBufferView): boolean {
   return value instanceof BigInt64Array || value instanceof BigUint64Array;
 }
 
-/** Objects of these classes. */
-export function instance(
-  needed: string,
-  ...classes: readonly (abstract new (
-    ...args: never[]
-  ) => unknown)[]
-): Kind {
-  return kind(needed, (value) => classes.some((Class) => value instanceof Class));
+/** Objects of these classes, whose constructors may be private. */
+export function instance(needed: string, ...classes: readonly { readonly prototype: object }[]): Kind {
+  return kind(needed, (value) => classes.some(({ prototype }) => isMadeFrom(prototype, value)));
+}
+
+function isMadeFrom(prototype: object, value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.prototype.isPrototypeOf.call(prototype, value);
 }
 
 export function listOf(needed: string, element: Kind): Kind {

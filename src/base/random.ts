@@ -17,12 +17,13 @@ export const SEED_BYTES = 32;
 
 /** Where fresh seeds come from: the operating system, or in tests a deterministic list. */
 export interface RandomSource {
-  seed(): Seed;
+  /** 32 bytes; other lengths are refused where they are used. */
+  seed(): Uint8Array;
 }
 
-export const systemRandom: RandomSource = {
-  seed: () => globalThis.crypto.getRandomValues(new Uint8Array(SEED_BYTES)) as Seed,
-};
+export const systemRandom = {
+  seed: (): Seed => globalThis.crypto.getRandomValues(new Uint8Array(SEED_BYTES)) as Seed,
+} satisfies RandomSource;
 
 /** Words of the operating system in turn, 32 uniform bits each, fetched many at a time. */
 export function systemWords(): () => number {
@@ -57,7 +58,7 @@ export class Drbg implements Disposable {
   #next = new Map<StreamLabel, number>();
   #disposed = false;
 
-  constructor(seed: Seed) {
+  constructor(seed: Uint8Array) {
     this.#seed = seedFromBytes(seed);
   }
 

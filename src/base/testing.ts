@@ -5,7 +5,7 @@ import type { RandomSource } from './random.ts';
 import { watchStreamKeys } from './random.ts';
 
 /** The same `name` gives the same sequence of seeds in every process. Insecure by design. */
-export function seededRandom(name: string): RandomSource {
+export function seededRandom(name: string): RandomSource & { seed(): Seed } {
   let count = 0;
   return {
     seed: () => {

@@ -86,13 +86,25 @@ export async function fuzzParser(
         });
       }
     }
-    const ms = performance.now() - start;
+    let ms = performance.now() - start;
+    const limit = LIMIT_MS * Math.max(1, bytes.length / 102_400);
+    // The processor may have been somebody else's meanwhile: what hangs does so again.
+    for (let again = 0; ms > limit && again < 3; again++) ms = Math.min(ms, await timeOf(target, bytes));
     slowestMs = Math.max(slowestMs, ms);
-    if (ms > LIMIT_MS * Math.max(1, bytes.length / 102_400))
-      throw new Error(`${target.name}, case ${made}: hangs`);
+    if (ms > limit) throw new Error(`${target.name}, case ${made}: hangs`);
     if (meter?.kernel.liveWords !== live) throw new Error(`${target.name}, case ${made}: words left behind`);
   }
   return { cases, refused, accepted: cases - refused, late, peakBytes, slowestMs };
+}
+
+async function timeOf(target: FuzzTarget, bytes: Uint8Array): Promise<number> {
+  const start = performance.now();
+  try {
+    await target.parse(bytes);
+  } catch (error) {
+    if (!(error instanceof SubrosaError)) throw error;
+  }
+  return performance.now() - start;
 }
 
 /** Fuzzes target after target, after a look that the first message of each is a valid one. */

@@ -1,4 +1,5 @@
 /** Keys and ciphertexts of the basic operations: lists of group elements, entry by entry. */
+import { printOnOneLine } from '../../base/inspect.ts';
 import { DisposedError } from '../../base/errors.ts';
 import { FE_HEADER_BYTES, FeKind, writeFeHeader } from '../object-header.ts';
 import { ELEMENT_BYTES, encodeElement, encodeScalar, type GroupElement, SCALAR_BYTES } from './group.ts';
@@ -112,3 +113,5 @@ export class BasicSecretKey implements Disposable {
     this.#scalar = undefined;
   }
 }
+
+printOnOneLine(ElementLists, BasicSecretKey);

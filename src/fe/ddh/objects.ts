@@ -1,4 +1,5 @@
 /** Keys and ciphertexts of the DDH schemes: lists of group elements or of scalars. */
+import { printOnOneLine } from '../../base/inspect.ts';
 import { DisposedError } from '../../base/errors.ts';
 import type {
   FunctionKeys,
@@ -134,3 +135,5 @@ export class DdhFunctionKeys implements FunctionKeys {
 
   [Symbol.dispose](): void {}
 }
+
+printOnOneLine(DdhPublicKey, DdhSecretKey, DdhCiphertext, DdhFunctionKeys);

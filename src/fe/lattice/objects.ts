@@ -1,4 +1,5 @@
 /** Keys and ciphertexts of the lattice scheme: words of one kernel, and how they are packed into bytes. */
+import { printOnOneLine } from '../../base/inspect.ts';
 import type { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { DisposedError } from '../../base/errors.ts';
 import type { Kernel, RingTables, Words } from '../../kernel/kernel.ts';
@@ -254,3 +255,5 @@ export class LatticeFunctionKeys extends LatticeObject implements FunctionKeys {
     else this.#takeBack(this.coefficients);
   }
 }
+
+printOnOneLine(LatticeObject);

@@ -8,7 +8,7 @@
  * Both are the simplest attacks of their kind. What they recover is a lower bound of what leaks: a trained decoder recovers more.
  */
 import { InvalidParamsError, ShapeError } from '../../base/errors.ts';
-import type { RandomSource } from '../../base/random.ts';
+import { type RandomSource, seedFromBytes } from '../../base/random.ts';
 import type { MatrixMultiply } from '../../nn/matrix-multiply.ts';
 import type { DatasetSpec } from './dataset-spec.ts';
 import { LabelPermutation } from './label-permutation.ts';
@@ -214,7 +214,7 @@ export function measureLeak(
     const fresh = gaussianNoise(noise.sigma, products.length, sampler, random);
     for (let i = 0; i < products.length; i++) products[i] += fresh[i] as number;
   }
-  const permutation = new LabelPermutation(random.seed(), classes);
+  const permutation = new LabelPermutation(seedFromBytes(random.seed()), classes);
   const names = attack.names(products, permutation.rename(hidden.labels));
   const truth = permutation.restore(Int32Array.from({ length: classes }, (_, i) => i));
   const count = hidden.labels.length;

@@ -16,6 +16,8 @@
  *   openKernel                             the kernel by name, for `open`'s options; without one the best there is
  *   openWebKernel                          the WebAssembly kernel from another place than the package's, in a browser
  */
+import './signatures.ts';
+
 export { openKernel, type OpenKernelOptions } from '../../kernel/open.ts';
 export { openWebKernel, type WebKernelOptions } from '../../kernel/wasm-web.ts';
 export { Arena } from '../../ring/arena.ts';

@@ -3,7 +3,7 @@ import type { GaloisElement, ParamsId } from '../../base/brand.ts';
 import { MissingKeyError } from '../../base/errors.ts';
 import type { RlweContext } from './context.ts';
 import type { KeyPlan, ResolvedKeyPlan } from './key-plan.ts';
-import { resolveKeyPlan } from './key-plan.ts';
+import { conjugationElement, resolveKeyPlan, rotationSteps } from './key-plan.ts';
 import type { RlweParams } from './params.ts';
 import { SwitchingKey } from './switching-key.ts';
 import { HEADER_BYTES, readHeader, WireKind, writeHeader } from './wire.ts';
@@ -11,9 +11,12 @@ import { HEADER_BYTES, readHeader, WireKind, writeHeader } from './wire.ts';
 /** The relinearisation key switches from s^2 and is stored under the name 0, which no automorphism has. */
 const RELINEARIZE = 0;
 
+const MOST_STEPS_SHOWN = 16;
+
 export class EvaluationKeys implements Disposable {
   readonly paramsId: ParamsId;
   #keys: ReadonlyMap<number, SwitchingKey>;
+  #n: number;
 
   /** Takes ownership of the keys. Made by the key generator. */
   constructor(
@@ -22,6 +25,7 @@ export class EvaluationKeys implements Disposable {
     galois: Iterable<[GaloisElement, SwitchingKey]>,
   ) {
     this.paramsId = context.params.id;
+    this.#n = context.params.n;
     const keys = new Map<number, SwitchingKey>(galois);
     if (relinearize !== null) keys.set(RELINEARIZE, relinearize);
     this.#keys = keys;
@@ -42,18 +46,43 @@ export class EvaluationKeys implements Disposable {
 
   /** The key from s(X^element) to s, fit for `level`. @throws {MissingKeyError} */
   galoisKey(element: GaloisElement, level: number): SwitchingKey {
-    return this.#find(element, level, `the Galois key for element ${element} at level ${level}`);
+    return this.#find(element, level);
   }
 
   /** The key from s^2 to s, fit for `level`. @throws {MissingKeyError} */
   relinearizationKey(level: number): SwitchingKey {
-    return this.#find(RELINEARIZE, level, `the relinearization key at level ${level}`);
+    return this.#find(RELINEARIZE, level);
   }
 
-  #find(name: number, level: number, what: string): SwitchingKey {
+  #find(name: number, level: number): SwitchingKey {
     const key = this.#keys.get(name);
-    if (key === undefined || key.maxLevel < level) throw new MissingKeyError(what);
+    if (key === undefined || key.maxLevel < level) throw this.#missing(name, level, key);
     return key;
+  }
+
+  /** Names the key as a key plan does, and those that are there. */
+  #missing(name: number, level: number, lower: SwitchingKey | undefined): MissingKeyError {
+    const steps = rotationSteps(this.#n);
+    const entry = (element: number): { what: string; plan: string } => {
+      if (element === RELINEARIZE) return { what: 'the relinearization key', plan: 'relinearize: true' };
+      if (element === conjugationElement(this.#n))
+        return { what: 'the key of the conjugation', plan: 'conjugate: true' };
+      const step = steps.get(element);
+      return step === undefined
+        ? { what: `the Galois key for element ${element}`, plan: `galois: [${element}]` }
+        : { what: `the key for rotations by ${step}`, plan: `rotations: [${step}]` };
+    };
+    const { what, plan } = entry(name);
+    const present = [...this.#keys.keys()]
+      .flatMap((element) => steps.get(element) ?? [])
+      .sort((a, b) => a - b);
+    const shown =
+      present.slice(0, MOST_STEPS_SHOWN).join(', ') + (present.length > MOST_STEPS_SHOWN ? ', ...' : '');
+    const rotations = present.length === 0 ? 'no rotation' : `rotations by ${shown}`;
+    const limit = lower === undefined ? '' : `, theirs serves up to level ${lower.maxLevel}`;
+    return new MissingKeyError(
+      `${what} at level ${level}${limit}; they have ${rotations}; keyGenerator.evaluationKeys(secret, { ${plan} }) makes it`,
+    );
   }
 
   /** Bytes on the wire of the keys for `plan`. */

@@ -30,6 +30,15 @@ export function rotationElement(n: number, step: number): GaloisElement {
   return element as GaloisElement;
 }
 
+/** The step of each element that rotates, from -N/4 + 1 to N/4. */
+export function rotationSteps(n: number): Map<number, number> {
+  const slots = n / 2;
+  const steps = new Map<number, number>();
+  for (let step = 0, element = 1; step < slots; step++, element = (element * 5) % (2 * n))
+    steps.set(element, step > slots / 2 ? step - slots : step);
+  return steps;
+}
+
 /** 2N - 1: complex conjugation of the slots. */
 export function conjugationElement(n: number): GaloisElement {
   return (2 * n - 1) as GaloisElement;

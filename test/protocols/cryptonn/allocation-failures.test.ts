@@ -1,5 +1,6 @@
 /** Owner, authority and trainer of training on encrypted data with each of their allocations failing in turn. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { seedFromBytes } from '../../../src/base/random.ts';
 import { seededRandom } from '../../../src/base/testing.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';
 import { loadNativeKernel } from '../../../src/kernel/native.ts';
@@ -88,7 +89,7 @@ describe.each(openUserKernels())('the $name kernel ($reason)', ({ name, kernel, 
       axes[axis] = { scheme, publicKey: scheme.publicKeyFromBytes(publicKeys[axis]) };
     }
     const random = seededRandom('owner');
-    const permutation = new LabelPermutation(random.seed(), CLASSES);
+    const permutation = new LabelPermutation(seedFromBytes(random.seed()), CLASSES);
     return {
       owner: new DataOwner('owner', SPEC, axes, permutation, random, undefined, {
         understandsWhatLeaks: true,
