@@ -37,7 +37,7 @@ const EMPTY = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 function requireWebAssembly(): void {
   if (globalThis.WebAssembly === undefined) throw new KernelError('wasm', 'there is no WebAssembly here');
   try {
-    new WebAssembly.Module(EMPTY);
+    void new WebAssembly.Module(EMPTY);
   } catch (cause) {
     const remedy = `add 'wasm-unsafe-eval' to the script-src of its Content-Security-Policy`;
     throw new KernelError('wasm', `the page does not allow WebAssembly: ${remedy}`, { cause });

@@ -63,6 +63,8 @@ const FUZZED: Readonly<Record<string, string>> = {
   readLabelledImages: 'labelled images',
   readPlan: 'linear layers',
   readPortableMap: 'portable map',
+  readJpeg: 'JPEG',
+  readPng: 'PNG',
   readQuery: 'readQuery',
   readReply: 'readReply',
   readWav: 'WAV',

@@ -1,6 +1,8 @@
 /** One of every wire type, made from fixed seeds, and how each is read and written again. */
 import { openSecret, type ScryptCost, sealSecret } from '../../src/apps/keystore/sealed-box.ts';
 import { seededRandom } from '../../src/base/testing.ts';
+import { INPUT_FACTS, type Interval, SCORE_FACTS } from '../../src/apps/speech/familiarity.ts';
+import { FrontEnd } from '../../src/apps/speech/front-end.ts';
 import { readClientPart, writeClientPart } from '../../src/apps/speech/client-part.ts';
 import { DdhInnerProduct } from '../../src/fe/ddh/scheme.ts';
 import { LatticeInnerProduct } from '../../src/fe/lattice/scheme.ts';
@@ -35,6 +37,8 @@ export interface FrozenObject {
   readonly name: string;
   readonly make: () => Uint8Array | Promise<Uint8Array>;
   readonly roundTrip: (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
+  /** The file of today's format that one of a former version is written to once it was read. */
+  readonly writtenAs?: string;
 }
 
 const LABEL = 'golden';
@@ -83,6 +87,11 @@ export function frozenObjects({ ckks, bgv, crt, lattice, ddh }: FrozenContexts):
 
 function speechObjects(): FrozenObject[] {
   const { graph, clientPart } = toyClientPart('digits');
+  const { rate, context, normalization } = clientPart.frontEnd;
+  const former = new FrontEnd(rate, context, normalization, 'utterance');
+  const interval = (_: string, i: number): Interval => [i, i + 1];
+  const familiar = { inputs: INPUT_FACTS.map(interval), scores: SCORE_FACTS.map(interval) };
+  const rewritten = (bytes: Uint8Array) => writeClientPart(readClientPart(bytes));
   return [
     {
       name: 'decoding-graph.v1',
@@ -91,8 +100,19 @@ function speechObjects(): FrozenObject[] {
     },
     {
       name: 'speech-client-part.v1',
-      make: () => writeClientPart(clientPart),
-      roundTrip: (bytes) => writeClientPart(readClientPart(bytes)),
+      make: () => Promise.reject(new Error('a former version is read and not written')),
+      roundTrip: rewritten,
+      writtenAs: 'speech-client-part-of-v1.v2',
+    },
+    {
+      name: 'speech-client-part-of-v1.v2',
+      make: () => writeClientPart({ ...clientPart, frontEnd: former }),
+      roundTrip: rewritten,
+    },
+    {
+      name: 'speech-client-part.v2',
+      make: () => writeClientPart({ ...clientPart, familiar }),
+      roundTrip: rewritten,
     },
   ];
 }

@@ -53,10 +53,10 @@ test('there is a file for every object, an object for every file, and little of 
   expect(bytes).toBeLessThan(MOST_BYTES);
 });
 
-test('every file loads and is written again to the same bytes', async () => {
-  for (const { name, roundTrip } of objects) {
-    const bytes = read(name);
-    expect({ name, isSame: Buffer.compare(await roundTrip(bytes), bytes) === 0 }).toEqual({
+test('every file loads and is written again to the same bytes, or those of the newer version', async () => {
+  for (const { name, roundTrip, writtenAs } of objects) {
+    const isSame = Buffer.compare(await roundTrip(read(name)), read(writtenAs ?? name)) === 0;
+    expect({ name, isSame }).toEqual({
       name,
       isSame: true,
     });
