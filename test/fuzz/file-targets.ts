@@ -12,9 +12,8 @@ import { IntegerNetwork } from '../../src/nn/integer-network.ts';
 import { plainMatrixMultiply as multiply } from '../../src/nn/matrix-multiply.ts';
 import { crc32 } from '../../src/nn/model-bytes.ts';
 import { readPortableMap } from '../../src/nn/pixel-image.ts';
-import { readJpeg, readPng } from '../../src/apps/edge/picture-files.ts';
+import { readPng } from '../../src/apps/edge/picture-files.ts';
 import { encode as encodePng } from 'fast-png';
-import { encode as encodeJpeg } from 'jpeg-js';
 import { PolynomialNetwork } from '../../src/nn/polynomial-network.ts';
 import { Sequential } from '../../src/nn/sequential.ts';
 import { Trainer, type TrainerOptions } from '../../src/nn/trainer.ts';
@@ -199,7 +198,6 @@ const PNG = encodePng({
   data: Uint8Array.from({ length: 16 }, (_, i) => 16 * i),
   channels: 1,
 });
-const JPEG = Uint8Array.from(encodeJpeg({ width: 8, height: 8, data: new Uint8Array(256).fill(99) }).data);
 const MAP = Uint8Array.from([...utf8('P6 # drawn\n2 2\n255\n'), ...new Uint8Array(12).fill(99)]);
 
 function imageTargets(): FuzzTarget[] {
@@ -208,7 +206,6 @@ function imageTargets(): FuzzTarget[] {
     { name: 'labelled images', corpus: [IDX], parse: (bytes) => readLabelledImages(bytes, IDX_LABELS) },
     { name: 'portable map', corpus: [MAP], parse: readPortableMap },
     { name: 'PNG', corpus: [PNG], parse: readPng },
-    { name: 'JPEG', corpus: [JPEG], parse: readJpeg },
   ];
 }
 

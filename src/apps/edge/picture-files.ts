@@ -10,6 +10,8 @@ import type { PixelImage } from '../../nn/index.ts';
 
 const MOST_PIXELS = 2 ** 24;
 const JPEG_MEMORY_MB = 1024;
+/** A block of 8 x 8 pixels takes at least one bit of its scan, so that no true image has more pixels for a byte. */
+const JPEG_PIXELS_PER_BYTE = 512;
 const PNG_SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 /** Chunks that say what a pixel is; all others (texts, colour profiles, times) are left out unread. */
 const PNG_CHUNKS = new Set(['IHDR', 'PLTE', 'tRNS', 'IDAT', 'IEND']);
@@ -113,6 +115,7 @@ export function readJpeg(bytes: Uint8Array): PixelImage {
   if (width < 1 || height < 1) throw jpeg('it has no pixels');
   if (width * height > MOST_PIXELS)
     throw new LimitError('the pixels of an image', MOST_PIXELS, width * height);
+  if (width * height > JPEG_PIXELS_PER_BYTE * bytes.length) throw jpeg('it is too short for its size');
   try {
     const limits = { maxResolutionInMP: MOST_PIXELS / 1e6, maxMemoryUsageInMB: JPEG_MEMORY_MB };
     const { data } = decodeJpeg(bytes, {

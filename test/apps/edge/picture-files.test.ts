@@ -7,8 +7,9 @@ import { encode as encodeJpeg } from 'jpeg-js';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readNetworkInput } from '../../../src/apps/edge/network-input.ts';
 import { readJpeg, readPng } from '../../../src/apps/edge/picture-files.ts';
-import { DecodeError, LimitError } from '../../../src/base/errors.ts';
+import { DecodeError, LimitError, SubrosaError } from '../../../src/base/errors.ts';
 import { IntegerNetwork, readPortableMap } from '../../../src/nn/index.ts';
+import { mutants } from '../../fuzz/mutations.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'subrosa-pictures-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -171,8 +172,28 @@ test('JPEG: close to what was drawn; claims and damage are refused', () => {
   huge.writeUInt16BE(65_535, frame + 5);
   huge.writeUInt16BE(65_535, frame + 7);
   expect(() => readJpeg(huge)).toThrow(LimitError);
+  const empty = Buffer.from(bytes);
+  empty.writeUInt16BE(4000, frame + 5);
+  empty.writeUInt16BE(4000, frame + 7);
+  expect(() => readJpeg(empty)).toThrow(/too short for its size/);
   for (const length of [4, 20, frame, frame + 5])
     expect(() => readJpeg(bytes.subarray(0, length))).toThrow(DecodeError);
+});
+
+test('JPEG: whatever bytes change, there is a picture or a typed error', () => {
+  const whole = encodeJpeg({ width: 8, height: 8, data: Buffer.alloc(256, 99) }, 90).data;
+  let [read, refused, made] = [0, 0, 0];
+  for (const bytes of mutants([whole], 1)) {
+    if (made++ === 1000) break;
+    try {
+      readJpeg(bytes);
+      read++;
+    } catch (error) {
+      expect(error).toBeInstanceOf(SubrosaError);
+      refused++;
+    }
+  }
+  expect(Math.min(read, refused)).toBeGreaterThan(10);
 });
 
 test('portable maps: bits, greys and colours, as text and binary, one and two bytes a value', () => {
