@@ -182,18 +182,17 @@ test('JPEG: close to what was drawn; claims and damage are refused', () => {
 
 test('JPEG: whatever bytes change, there is a picture or a typed error', () => {
   const whole = encodeJpeg({ width: 8, height: 8, data: Buffer.alloc(256, 99) }, 90).data;
-  let [read, refused, made] = [0, 0, 0];
+  let [refused, made] = [0, 0];
   for (const bytes of mutants([whole], 1)) {
     if (made++ === 1000) break;
     try {
       readJpeg(bytes);
-      read++;
     } catch (error) {
       expect(error).toBeInstanceOf(SubrosaError);
       refused++;
     }
   }
-  expect(Math.min(read, refused)).toBeGreaterThan(10);
+  expect(refused).toBeGreaterThan(100);
 });
 
 test('portable maps: bits, greys and colours, as text and binary, one and two bytes a value', () => {
