@@ -8,5 +8,8 @@ export default defineConfig({
     testTimeout: 60_000,
     pool: 'forks',
     maxWorkers: 2,
+    // Its gradients are only in modules that Node cannot resolve; all of it from there, so that it is there once.
+    server: { deps: { inline: [/@tensorflow/] } },
+    alias: [{ find: /^@tensorflow\/tfjs-core$/, replacement: '@tensorflow/tfjs-core/dist/index.js' }],
   },
 });

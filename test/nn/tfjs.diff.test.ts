@@ -1,6 +1,3 @@
-// oxlint-disable-next-line import/no-unassigned-import -- importing it registers it.
-import '@tensorflow/tfjs-backend-cpu';
-import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { OutOfRangeError, ShapeError } from '../../src/base/errors.ts';
 import { SoftmaxCrossEntropy } from '../../src/nn/cross-entropy.ts';
@@ -9,6 +6,7 @@ import type { Layer, LayerSpec } from '../../src/nn/layer.ts';
 import { buildLayer } from '../../src/nn/layer-factory.ts';
 import { plainMatrixMultiply } from '../../src/nn/matrix-multiply.ts';
 import { sizeOf } from '../../src/nn/tensor.ts';
+import * as tf from './tensorflow.ts';
 
 // The cpu backend: the wasm one routes gradients of negative max-pool windows to the wrong element.
 beforeAll(async () => {

@@ -20,6 +20,7 @@ import {
 } from '../../../src/nn/index.ts';
 import type { ApplyLinear } from '../../../src/nn/index.ts';
 import { cosine } from '../../nn/cosine.ts';
+import * as tf from '../../nn/tensorflow.ts';
 
 const require = createRequire(import.meta.url);
 const directory = join(dirname(require.resolve('@vladmandic/face-api/package.json')), 'model');
@@ -28,11 +29,6 @@ const PIXELS = SIZE * SIZE;
 const EMBEDDING = 128;
 
 interface FacePackage {
-  readonly tf: {
-    setBackend(name: string): Promise<boolean>;
-    readonly io: { decodeWeights(bytes: ArrayBuffer, specs: unknown): object };
-    tensor3d(values: Float32Array, shape: number[]): object;
-  };
   readonly nets: {
     readonly faceRecognitionNet: {
       loadFromWeightMap(weights: object): void;
@@ -41,12 +37,14 @@ interface FacePackage {
   };
 }
 
-/** The package's build for Node asks for a WebAssembly backend, which the CPU backend does without. */
+/** The package's build for Node, on the TensorFlow.js of this test; its WebAssembly backend is not needed. */
 function loadPackage(): FacePackage {
   const loader = Module as unknown as { _load(name: string, ...rest: unknown[]): unknown };
   const original = loader._load;
-  loader._load = (name, ...rest) =>
-    name === '@tensorflow/tfjs-backend-wasm' ? {} : original.call(Module, name, ...rest);
+  loader._load = (name, ...rest) => {
+    if (name === '@tensorflow/tfjs') return tf;
+    return name === '@tensorflow/tfjs-backend-wasm' ? {} : original.call(Module, name, ...rest);
+  };
   try {
     return require('@vladmandic/face-api/dist/face-api.node-wasm.js') as FacePackage;
   } finally {
@@ -55,10 +53,12 @@ function loadPackage(): FacePackage {
 }
 
 async function packageEmbedding(image: Float32Array): Promise<Float32Array> {
-  const { tf, nets } = loadPackage();
+  const { nets } = loadPackage();
   await tf.setBackend('cpu');
   const read = (name: string): Buffer => readFileSync(join(directory, `face_recognition_model${name}`));
-  const [{ weights }] = JSON.parse(read('-weights_manifest.json').toString()) as [{ weights: unknown }];
+  const [{ weights }] = JSON.parse(read('-weights_manifest.json').toString()) as [
+    { weights: tf.io.WeightsManifestEntry[] },
+  ];
   const bytes = Uint8Array.from(read('.bin')).buffer;
   nets.faceRecognitionNet.loadFromWeightMap(tf.io.decodeWeights(bytes, weights));
   const interleaved = Float32Array.from(image, (_, i) => image[(i % 3) * PIXELS + Math.floor(i / 3)]);
