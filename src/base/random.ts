@@ -5,6 +5,10 @@
  * ChaCha20 under such a key (kernel samplers); the label 'a' yields the public seeds that SHAKE128 expands into the
  * uniform halves. SHAKE256 is one-way, so publishing an 'a' seed says nothing about the others. There is no fallback:
  * when the operating system has no entropy, the call throws.
+ *
+ * Two copies of one virtual machine would draw the same bytes from any generator that lives in the process, Node's own included: it asks
+ * the operating system only now and then. Two messages masked by the same bytes give away their difference. So every seed is drawn from
+ * the kernel as well, which a platform can tell of a copy, and generators that live long take fresh seeds in: {@link Drbg.refresh}.
  */
 import { shake256 } from '@noble/hashes/sha3.js';
 import type { Seed } from './brand.ts';
@@ -21,8 +25,34 @@ export interface RandomSource {
   seed(): Uint8Array;
 }
 
+/** Undefined in a browser. */
+const files = globalThis.process?.getBuiltinModule?.('node:fs');
+const KERNEL_SOURCE = '/dev/urandom';
+
+/** XORs what the kernel's own generator gives into `out`, where there is one that can be read: `out` is random already. */
+function addKernelRandomness(out: Uint8Array): void {
+  if (files === undefined) return;
+  const bytes = new Uint8Array(out.length);
+  try {
+    const file = files.openSync(KERNEL_SOURCE, 'r');
+    try {
+      files.readSync(file, bytes);
+    } finally {
+      files.closeSync(file);
+    }
+  } catch {
+    // Windows, a jail without devices, too many open files: the first source stands alone.
+  }
+  for (let i = 0; i < out.length; i++) out[i]! ^= bytes[i]!;
+  bytes.fill(0);
+}
+
 export const systemRandom = {
-  seed: (): Seed => globalThis.crypto.getRandomValues(new Uint8Array(SEED_BYTES)) as Seed,
+  seed: (): Seed => {
+    const seed = globalThis.crypto.getRandomValues(new Uint8Array(SEED_BYTES));
+    addKernelRandomness(seed);
+    return seed as Seed;
+  },
 } satisfies RandomSource;
 
 /** Words of the operating system in turn, 32 uniform bits each, fetched many at a time. */
@@ -70,6 +100,22 @@ export class Drbg implements Disposable {
     const key = deriveStreamKey(this.#seed, label, index);
     watcher?.(key);
     return key;
+  }
+
+  /**
+   * Takes 32 fresh bytes in, seed = SHAKE256(seed || 0 || fresh), and wipes them: what follows is random when either is. For generators
+   * that live longer than one operation, before each.
+   *
+   * @throws {DisposedError} {@link ShapeError}
+   */
+  refresh(fresh: Uint8Array): void {
+    if (this.#disposed) throw new DisposedError('a random generator');
+    const message = new Uint8Array(2 * SEED_BYTES + 1);
+    message.set(this.#seed);
+    message.set(seedFromBytes(fresh), SEED_BYTES + 1);
+    fresh.fill(0);
+    this.#seed.set(shake256(message, { dkLen: SEED_BYTES }));
+    message.fill(0);
   }
 
   /** A seed that may be published: the next one under label 'a'. */

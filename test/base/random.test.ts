@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { DisposedError, ShapeError } from '../../src/base/errors.ts';
 import { Drbg, seedFromBytes, systemRandom } from '../../src/base/random.ts';
 import { auditStreamKeys, seededRandom } from '../../src/base/testing.ts';
@@ -49,4 +49,32 @@ test('the system source never repeats; the test source does, by name', () => {
   expect(a.seed()).toEqual(b.seed());
   expect(a.seed()).not.toEqual(seededRandom('x').seed());
   expect(seededRandom('y').seed()).not.toEqual(seededRandom('x').seed());
+});
+
+test('a refreshed generator forgets what it was: copies of it go apart, also at equal fresh bytes after different ones', () => {
+  using one = new Drbg(zeros);
+  using two = new Drbg(zeros);
+  const fresh = Uint8Array.from({ length: 32 }, (_, i) => i);
+  const message = Buffer.concat([zeros, Buffer.from([0]), fresh]);
+  const seed = createHash('shake256', { outputLength: 32 }).update(message).digest();
+  one.refresh(fresh);
+  expect(fresh.every((byte) => byte === 0)).toBe(true);
+  two.refresh(new Uint8Array(32).fill(1));
+  using expected = new Drbg(seed);
+  const key = one.nextKey('e');
+  expect(key).toEqual(expected.nextKey('e'));
+  expect(key).not.toEqual(two.nextKey('e'));
+  one.refresh(new Uint8Array(32).fill(2));
+  two.refresh(new Uint8Array(32).fill(2));
+  expect(one.nextKey('a')).not.toEqual(two.nextKey('a'));
+});
+
+test('seeds differ where the generator of the process repeats itself, as in two copies of a virtual machine', () => {
+  vi.spyOn(globalThis.crypto, 'getRandomValues').mockImplementation((array) => array);
+  try {
+    const [first, second] = [systemRandom.seed(), systemRandom.seed()];
+    expect(first.join() === second.join()).toBe(process.platform === 'win32');
+  } finally {
+    vi.restoreAllMocks();
+  }
 });

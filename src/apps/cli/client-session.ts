@@ -1,7 +1,7 @@
 /** A client with keys for one model of one server: made new, or taken from the key file. */
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { KeyFileError, ProtocolError, UsageError } from '../../base/errors.ts';
+import { systemRandom } from '../../base/random.ts';
 import type { Offer } from '../../compiler/program.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { KeyFileSubject, KeyStore } from '../keystore/key-store.ts';
@@ -41,7 +41,7 @@ export async function serverOffers(
   parts: EngineParts,
   { server, http }: Pick<SessionOptions, 'server' | 'http'>,
 ): Promise<readonly Offer[]> {
-  const transport = new HttpTransport(server, { ...http, token: randomBytes(32) });
+  const transport = new HttpTransport(server, { ...http, token: systemRandom.seed() });
   return (await transport.models()).map((offer) => parts.parseOffer(offer));
 }
 
@@ -158,7 +158,7 @@ async function holdKeys(
   if (plan === undefined) {
     const client = await parts.createClient(offer, kernel);
     const fresh = { keyId: null, source: 'made', savingMs: 0, anomalies: 0 } as const;
-    return { client, token: randomBytes(32), ...fresh, save: async () => {} };
+    return { client, token: systemRandom.seed(), ...fresh, save: async () => {} };
   }
   const { store } = plan;
   const isNew = !(await store.has(subject));
@@ -189,7 +189,7 @@ async function holdKeys(
     }
   }
   const client = await parts.createClient(offer, kernel);
-  const token = randomBytes(32);
+  const token = systemRandom.seed();
   const save = saver(client, token);
   const started = performance.now();
   await save(null, 0);

@@ -4,9 +4,10 @@
  * Layout, little-endian: magic "SRKF", version u8, log2(N) u8, r u8, p u8, salt 16, nonce 12, label length u16,
  * label (UTF-8, what the secret is for), ciphertext length u32, ciphertext, tag 16.
  */
-import { createCipheriv, createDecipheriv, randomBytes, type ScryptOptions, scrypt } from 'node:crypto';
+import { createCipheriv, createDecipheriv, type ScryptOptions, scrypt } from 'node:crypto';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { DecodeError, KeyFileError } from '../../base/errors.ts';
+import { systemRandom } from '../../base/random.ts';
 
 /** The price of one guess at the passphrase: memory is 128 * 2^logN * r bytes. */
 export interface ScryptCost {
@@ -35,8 +36,8 @@ export async function sealSecret(
   cost: ScryptCost = PRODUCTION_COST,
 ): Promise<Uint8Array> {
   const name = Buffer.from(label, 'utf8');
-  const salt = randomBytes(SALT);
-  const nonce = randomBytes(NONCE);
+  const salt = systemRandom.seed().subarray(0, SALT);
+  const nonce = systemRandom.seed().subarray(0, NONCE);
   const writer = new ByteWriter(HEADER + name.length + 4 + secret.length + TAG);
   writer.u32(MAGIC);
   for (const value of [VERSION, cost.logN, cost.r, cost.p]) writer.u8(value);

@@ -27,6 +27,7 @@ export class KeyGenerator implements Disposable {
 
   /** Ternary, uniform over {-1, 0, 1}^N: h = 2N/3 non-zero coefficients expected. */
   secretKey(): SecretKey {
+    this.#refresh();
     const streamKey = this.#drbg.nextKey('s');
     try {
       return new SecretKey(this.#context, streamKey);
@@ -41,6 +42,7 @@ export class KeyGenerator implements Disposable {
     context.assertOwn('a secret key', secret);
     const mods = context.qMods(context.params.maxLevel);
     const poly = mods.length * context.params.n;
+    this.#refresh();
     const seed = this.#drbg.nextPublicSeed();
     return handOver(context.kernel.allocate(2 * poly), (words) => {
       this.#maskedErrors(words.sub(0, poly), seed, secretWords(secret).sub(0, poly), mods);
@@ -54,6 +56,7 @@ export class KeyGenerator implements Disposable {
     context.assertOwn('a secret key', secret);
     const { ring, kernel } = context;
     const { relinearizeLevel, galois } = resolveKeyPlan(context.params, plan);
+    this.#refresh();
     const s = secretWords(secret);
     const all = ring.moduli.map((_, i) => i);
     using scratch = new Scratch(kernel);
@@ -75,6 +78,11 @@ export class KeyGenerator implements Disposable {
       throw error;
     }
     return new EvaluationKeys(context, relinearize, keys);
+  }
+
+  /** Also where a copy of the machine was made since the last key. */
+  #refresh(): void {
+    this.#drbg.refresh(this.#context.random.seed());
   }
 
   /** From the key `from` to `s`, both over all limbs of the ring. */

@@ -30,6 +30,7 @@ export class ZeroEncryption implements Disposable {
    * coefficient: see `freshNoise` and `publicKeyNoise`.
    */
   fill(out: Words, mods: readonly number[]): Seed | undefined {
+    this.#drbg.refresh(this.#context.random.seed());
     if (!(this.key instanceof SecretKey)) {
       this.#underPublicKey(out, this.key, mods);
       return undefined;
@@ -45,6 +46,7 @@ export class ZeroEncryption implements Disposable {
     const poly = mods.length * params.n;
     using scratch = new Scratch(kernel);
     const noise = scratch.allocate(out.length / 2);
+    this.#drbg.refresh(this.#context.random.seed());
     floodInto(ring, noise, bits, this.#drbg.nextKey('flood'), mods);
     for (let i = 0; 2 * i * poly < out.length; i++) {
       const first = out.sub(2 * i * poly, poly);

@@ -1,9 +1,11 @@
 import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
-import { auditStreamKeys } from '../../../src/base/testing.ts';
+import type { RandomSource } from '../../../src/base/random.ts';
+import { auditStreamKeys, seededRandom } from '../../../src/base/testing.ts';
 import { DisposedError, OutOfRangeError } from '../../../src/base/errors.ts';
 import { resolveKeyPlan, rotationElement } from '../../../src/schemes/rlwe/key-plan.ts';
 import { SecretKey, secretWords } from '../../../src/schemes/rlwe/secret-key.ts';
+import { CkksContext } from '../../../src/schemes/ckks/context.ts';
 import { CkksParams } from '../../../src/schemes/ckks/params.ts';
 import { logQPCeiling } from '../../../src/schemes/rlwe/security.ts';
 import { INSECURE_TINY, openTestContext } from '../ckks/insecure-params.ts';
@@ -88,4 +90,40 @@ test('a plan resolves to sorted elements, the larger level for duplicates', () =
   expect(() => resolveKeyPlan(params, { galois: [2 * params.n + 1] })).toThrow(OutOfRangeError);
   expect(() => resolveKeyPlan(params, { rotations: [0.5] })).toThrow(OutOfRangeError);
   expect(() => resolveKeyPlan(params, { relinearize: { maxLevel: 9 } })).toThrow(OutOfRangeError);
+});
+
+test('two copies of a running machine encrypt under different masks, and make different keys', async () => {
+  using first = await openTestContext(INSECURE_TINY, 'kernel');
+  /** What both copies drew before the copy is equal; afterwards each draws its own. */
+  const copies = ['one', 'two'].map((name) => {
+    const [before, after] = [seededRandom('before the copy'), seededRandom(name)];
+    const source = { random: before as RandomSource };
+    const random = { seed: () => source.random.seed() };
+    return { random, copy: () => (source.random = after) };
+  });
+  const bytes: string[][] = [];
+  for (const { random, copy } of copies) {
+    const options = { kernel: first.kernel, random };
+    using context = await CkksContext.open(CkksParams.create(INSECURE_TINY), options);
+    using arena = context.arena();
+    using generator = context.keyGenerator();
+    using secret = generator.secretKey();
+    using publicKey = generator.publicKey(secret);
+    using underSecret = context.encryptor(secret, arena);
+    using underPublic = context.encryptor(publicKey, arena);
+    const plaintext = context.encoder(arena).encode([1]);
+    const control = underSecret.encrypt(plaintext).toBytes();
+    copy();
+    using another = generator.secretKey();
+    using anotherPublic = generator.publicKey(secret);
+    const results = [
+      control,
+      underSecret.encrypt(plaintext).toBytes(),
+      underPublic.encrypt(plaintext).toBytes(),
+      anotherPublic.toBytes(),
+      another.exportSecretBytes(),
+    ];
+    bytes.push(results.map((each) => each.join()));
+  }
+  expect(bytes[0]!.map((each, i) => each === bytes[1]![i])).toEqual([true, false, false, false, false]);
 });
