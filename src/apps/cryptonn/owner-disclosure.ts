@@ -3,7 +3,7 @@ import { InvalidParamsError, UsageError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { LabelledImages } from '../../nn/index.ts';
-import { fixedPoint } from '../../protocols/cryptonn/data-owner.ts';
+import { countBeyond, fixedPoint } from '../../protocols/cryptonn/data-owner.ts';
 import { type DatasetSpec, datasetApprovals, datasetDigest } from '../../protocols/cryptonn/dataset-spec.ts';
 import { budgetOf, type LedgerReview } from '../../protocols/cryptonn/owner-ledger.ts';
 import { type MeasuredLeak, measureLeak } from '../../protocols/cryptonn/prior-attack.ts';
@@ -19,6 +19,8 @@ export interface OwnerDisclosure {
   readonly budget: number;
   /** Half of the owner's own samples against the other half; undefined in faithful mode, or where they are too few. */
   readonly leak: MeasuredLeak | undefined;
+  /** Values beyond the bound, which are encrypted as the bound. */
+  readonly clipped: number;
 }
 
 export interface DisclosureFlags {
@@ -39,8 +41,15 @@ export async function disclose(
   kernel: Kernel,
 ): Promise<OwnerDisclosure> {
   const { ledger: directory = ledgerDirectory(env), iUnderstandWhatLeaks: isUnderstood = false } = flags;
-  const inputs = fixedPoint(scaledPixels(images, flags.white), spec.inputScale, spec.inputBound);
-  const leak = ownLeak(spec, inputs, images.labels, kernel);
+  const { inputScale, inputBound } = spec;
+  // The same for all data: no authority can ask about them by a bound.
+  if (inputScale > inputBound)
+    throw new UsageError(
+      `"${spec.id}" gives 1.0 the integer ${inputScale}, which is over its bound of ${inputBound}: nothing was encrypted`,
+    );
+  const pixels = scaledPixels(images, flags.white);
+  const leak = ownLeak(spec, fixedPoint(pixels, inputScale, inputBound), images.labels, kernel);
+  const inputs = fixedPoint(pixels, inputScale);
   const review = await withLedger(directory, (ledger) => {
     if (ledger.review(spec, inputs, kernel).losesNoise && !isUnderstood)
       throw new UsageError(
@@ -54,7 +63,8 @@ export async function disclose(
       throw error;
     }
   });
-  return { review, leak, budget: budgetOf(spec, isUnderstood) };
+  const clipped = countBeyond(pixels, inputScale, inputBound);
+  return { review, leak, clipped, budget: budgetOf(spec, isUnderstood) };
 }
 
 function ownLeak(
@@ -75,7 +85,10 @@ function ownLeak(
 
 const OWN = 'your own samples';
 
-export function disclosureLines(spec: DatasetSpec, { review, leak, budget }: OwnerDisclosure): string[] {
+export function disclosureLines(
+  spec: DatasetSpec,
+  { review, leak, clipped, budget }: OwnerDisclosure,
+): string[] {
   const { rank, rankBefore, features, encryptions, datasets, sigma } = review;
   const before =
     encryptions === 0
@@ -87,6 +100,11 @@ export function disclosureLines(spec: DatasetSpec, { review, leak, budget }: Own
     `${spec.id}  ${spec.mode} mode, digest ${datasetDigest(spec)}`,
     ...(approvals.length > 0 ? [`approved by the keys of ${approvals.join(' and ')}`] : []),
     `known outside afterwards: rank ${rank} of ${features}, budget ${budget} (${before})`,
+    ...(clipped > 0
+      ? [
+          `${clipped} values are over ${spec.inputBound / spec.inputScale} and were cut to it: is --white right?`,
+        ]
+      : []),
     ...(privacy === undefined ? ['noise: none'] : [whatNoisePromises(privacy)]),
     ...(privacy !== undefined && encryptions > 0
       ? [
@@ -102,10 +120,11 @@ export function disclosureLines(spec: DatasetSpec, { review, leak, budget }: Own
 }
 
 /** For programs. */
-export function disclosureFigures(spec: DatasetSpec, { review, leak, budget }: OwnerDisclosure) {
+export function disclosureFigures(spec: DatasetSpec, { review, leak, clipped, budget }: OwnerDisclosure) {
   const { rank, rankBefore, encryptions } = review;
   return {
     ...{ mode: spec.mode, digest: datasetDigest(spec), rankKnown: rank, rankBefore, budget, encryptions },
+    clipped,
     noise: spec.projection?.noise?.sigma ?? 0,
     ...(leak === undefined ? {} : { measuredLeak: leakFigures(leak, OWN) }),
   };

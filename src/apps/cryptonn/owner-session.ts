@@ -4,7 +4,7 @@ import { DataError, ShapeError, UsageError } from '../../base/errors.ts';
 import { seedFromBytes, systemRandom } from '../../base/random.ts';
 import type { LabelledImages } from '../../nn/index.ts';
 import { batchAxes, writeBatch } from '../../protocols/cryptonn/batch-bytes.ts';
-import { DataOwner, fixedPoint, type OwnerAxis } from '../../protocols/cryptonn/data-owner.ts';
+import { DataOwner, type OwnerAxis } from '../../protocols/cryptonn/data-owner.ts';
 import type { AxisName, DatasetSpec } from '../../protocols/cryptonn/dataset-spec.ts';
 import { LabelPermutation } from '../../protocols/cryptonn/label-permutation.ts';
 import type { SchemeFor } from '../../protocols/cryptonn/master-keyring.ts';
@@ -57,8 +57,8 @@ export interface OwnerTask {
 }
 
 /**
- * Encrypts whole batches into `out`; returns how many samples that are. All values are checked before the first is encrypted.
- * @throws {OutOfRangeError} naming the index. {@link ShapeError} {@link DataError} {@link TransportError} {@link ProtocolError}
+ * Encrypts whole batches into `out`; returns how many samples that are. Pixels over the bound of the data set are cut to it.
+ * @throws {OutOfRangeError} naming a label. {@link ShapeError} {@link DataError} {@link TransportError} {@link ProtocolError}
  */
 export async function encryptImages(
   task: OwnerTask,
@@ -66,14 +66,13 @@ export async function encryptImages(
   schemeFor: SchemeFor,
 ): Promise<number> {
   const { spec, images, permutation } = task;
-  const { features, batch, inputScale, inputBound } = spec;
+  const { features, batch } = spec;
   assertConsent(spec, task.consent ?? {});
   if (images.height * images.width !== features)
     throw new ShapeError('the images', `${features} pixels large`, images.height * images.width);
   const batches = Math.floor(images.count / batch);
   if (batches < 1) throw new DataError(`one batch has ${batch} samples, there are ${images.count}`);
   const inputs = scaledPixels(images, task.white);
-  fixedPoint(inputs, inputScale, inputBound);
   permutation.rename(images.labels);
   const axes: Partial<Record<AxisName, OwnerAxis>> = {};
   try {

@@ -29,16 +29,30 @@ export interface OwnedBatch {
   readonly features: readonly InnerProductCiphertext[];
 }
 
-/** round(scale * x). @throws {OutOfRangeError} naming the first index whose integer is over the bound; the value stays out of it. */
-export function fixedPoint(values: Float32Array, scale: number, bound: number): Int32Array {
+/** Integers as they are before an authority's bound, for a ledger that must know samples again under any of them. */
+const NO_BOUND = 2 ** 31 - 1;
+
+/**
+ * round(scale * x), where it is beyond the bound the bound itself. Scale and bound are the authority's choice: were values refused by them,
+ * it could ask about data by seeing who goes on.
+ * @throws {OutOfRangeError} for what is no number, naming the first index.
+ */
+export function fixedPoint(values: Float32Array, scale: number, bound: number = NO_BOUND): Int32Array {
   const out = new Int32Array(values.length);
   for (let i = 0; i < out.length; i++) {
-    const integer = Math.round(scale * (values[i] as number));
-    if (!(Math.abs(integer) <= bound))
-      throw new OutOfRangeError(`input ${i}`, `up to ${bound / scale}`, 'larger');
-    out[i] = integer;
+    const value = values[i] as number;
+    if (Number.isNaN(value)) throw new OutOfRangeError(`input ${i}`, 'a number', 'NaN');
+    out[i] = Math.max(-bound, Math.min(bound, Math.round(scale * value)));
   }
   return out;
+}
+
+/** How many values {@link fixedPoint} changes to the bound: for the owner alone. */
+export function countBeyond(values: Float32Array, scale: number, bound: number): number {
+  let count = 0;
+  for (let i = 0; i < values.length; i++)
+    if (Math.abs(Math.round(scale * (values[i] as number))) > bound) count++;
+  return count;
 }
 
 /** The vectors of a batch, `[vectors, length]`: its samples, or the windows of its images, from `[samples, features]`. */
@@ -90,13 +104,12 @@ export class DataOwner {
 
   /** What encrypting these samples makes known, with everything that the ledger has of them; undefined without a ledger. */
   review(inputs: Float32Array): LedgerReview | undefined {
-    const { inputScale, inputBound } = this.spec;
-    return this.#consent.ledger?.review(this.spec, fixedPoint(inputs, inputScale, inputBound));
+    return this.#consent.ledger?.review(this.spec, fixedPoint(inputs, this.spec.inputScale));
   }
 
   /**
-   * `inputs` `[samples, features]` of real values, one full batch.
-   * @throws {OutOfRangeError} before anything is encrypted, naming the index. {@link ShapeError}
+   * `inputs` `[samples, features]` of real values, one full batch; those beyond the bound are clipped, see {@link countBeyond}.
+   * @throws {OutOfRangeError} before anything is encrypted, naming the index of a NaN or a label. {@link ShapeError}
    * @throws {InvalidParamsError} when the ledger has no budget left for these samples.
    */
   encrypt(inputs: Float32Array, labels: ArrayLike<number>): OwnedBatch {
@@ -109,7 +122,8 @@ export class DataOwner {
     const isFaithful = mode === 'faithful';
     const isHidden = this.spec.faithful?.labels !== undefined;
     const forward = isFaithful ? 'forward' : 'projection';
-    this.#consent.ledger?.approve(this.spec, integers, this.#consent.understandsWhatLeaks);
+    const { ledger, understandsWhatLeaks } = this.#consent;
+    ledger?.approve(this.spec, fixedPoint(inputs, inputScale), understandsWhatLeaks);
     const vectors = this.#withNoise(encryptedVectors(this.spec, integers));
     const { length, vectors: count } = axisSizes(this.spec, forward);
     const made: InnerProductCiphertext[] = [];

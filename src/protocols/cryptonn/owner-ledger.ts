@@ -3,10 +3,11 @@
  * eight of them gives eight projections, which a trainer puts together. So the owner keeps a ledger: per source of data, everything
  * that was ever encrypted of it, and refuses what would exceed the budget.
  *
- * A source is known by its samples, not by names of files: of each sample the ledger has a keyed fingerprint, of which values are above
- * half of the largest. Renamed files, subsets, other orders and other scales have the same fingerprints, and small noise leaves those of
- * many samples; one in common makes two sources one, whole. Where samples have few values, different data may have equal fingerprints
- * and count as one source. Not recognised: shifted, cropped or resized images, and values in another order.
+ * A source is known by its samples, not by names of files: of each sample the ledger has a keyed fingerprint, of which values lie on which
+ * side of the middle between its smallest and its largest. Renamed files, subsets, other orders of samples, other scales and offsets and
+ * negatives have the same fingerprints, and small noise leaves those of many samples; one in common makes two sources one, whole. Where
+ * samples have few values, different data may have equal fingerprints and count as one source. Not recognised: shifted, cropped or resized
+ * images, values in another order, columns left out, added or split over data sets.
  */
 import { bytesToHex, concatBytes, hexToBytes } from '@noble/hashes/utils.js';
 import * as z from 'zod';
@@ -190,20 +191,29 @@ export class OwnerLedger {
     const width = new Uint8Array(new Uint32Array([features]).buffer);
     for (let start = 0; start + features <= inputs.length; start += features) {
       const bits = new Uint8Array(Math.ceil(features / 8));
-      let largest = 0;
-      for (let j = 0; j < features; j++) largest = Math.max(largest, Math.abs(inputs[start + j] as number));
-      let set = 0;
+      let [low, high] = [Infinity, -Infinity];
       for (let j = 0; j < features; j++) {
-        if (2 * (inputs[start + j] as number) <= largest) continue;
-        bits[j >> 3] |= 1 << (j & 7);
-        set++;
+        const value = inputs[start + j] as number;
+        low = Math.min(low, value);
+        high = Math.max(high, value);
       }
-      if (set === 0 || set === features) continue;
+      if (low === high) continue;
+      // Of an image and its negative the same half.
+      const first = Math.sign(2 * firstOffMiddle(inputs, start, low + high) - low - high);
+      for (let j = 0; j < features; j++)
+        if (first * (2 * (inputs[start + j] as number) - low - high) < 0) bits[j >> 3] |= 1 << (j & 7);
       const mac = sha256Mac(this.#key, concatBytes(width, bits));
       out.add(bytesToHex(mac.subarray(0, FINGERPRINT_BYTES)));
     }
     return [...out];
   }
+}
+
+/** The first value of a sample that is not exactly between its smallest and its largest, whose sum is `sum`. */
+function firstOffMiddle(inputs: Int32Array, start: number, sum: number): number {
+  let at = start;
+  while (2 * (inputs[at] as number) === sum) at++;
+  return inputs[at] as number;
 }
 
 function grantOf(spec: DatasetSpec): Grant {

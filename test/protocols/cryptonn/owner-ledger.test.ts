@@ -75,6 +75,8 @@ describe('the ledger', () => {
     ['a subset', rows(data, 7)],
     ['another order', rows(data, 5, 3, 1, 30)],
     ['another scale', rows(data, 2, 3).map((value) => Math.round(value * 0.6))],
+    ['the negative', rows(data, 8).map((value) => 100 - value)],
+    ['another sign and offset', rows(data, 9).map((value) => 7 - value)],
     ['some of it among other data', Int32Array.from([...samples(9, 20), ...rows(data, 11)])],
   ])('%s is the same source', (_name, inputs) => {
     const ledger = OwnerLedger.create(systemRandom);

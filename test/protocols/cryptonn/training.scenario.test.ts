@@ -1,6 +1,7 @@
 import { shake256 } from '@noble/hashes/sha3.js';
 import { describe, expect, test } from 'vitest';
 import type { Seed } from '../../../src/base/brand.ts';
+import { writeBatch } from '../../../src/protocols/cryptonn/batch-bytes.ts';
 import {
   DecodeError,
   InvalidParamsError,
@@ -22,6 +23,7 @@ import {
 import {
   checkOwnerScales,
   DataOwner,
+  countBeyond,
   fixedPoint,
   type OwnedBatch,
 } from '../../../src/protocols/cryptonn/data-owner.ts';
@@ -197,12 +199,17 @@ describe('faithful training', () => {
 });
 
 describe('owners', () => {
-  test('refuse values out of range before encryption, naming the index and not the value', async () => {
+  test('cut values to the bound, which an authority chose, and refuse what is no number or has another shape', async () => {
     const { owner } = await world(faithful);
     const { inputs, labels } = pictures(1, BATCH);
     inputs[77] = 1.2345;
-    expect(() => owner('ann').encrypt(inputs, labels)).toThrow(/input 77 /);
-    expect(() => owner('ann').encrypt(inputs, labels)).not.toThrow(/1\.23/);
+    const beyond = writeBatch(owner('ann').encrypt(inputs, labels));
+    expect(countBeyond(inputs, faithful.inputScale, faithful.inputBound)).toBe(1);
+    expect(fixedPoint(inputs, faithful.inputScale, faithful.inputBound)[77]).toBe(faithful.inputBound);
+    inputs[77] = -Infinity;
+    expect(fixedPoint(inputs, faithful.inputScale, faithful.inputBound)[77]).toBe(-faithful.inputBound);
+    inputs[77] = 0;
+    expect(writeBatch(owner('ann').encrypt(inputs, labels))).toHaveLength(beyond.length);
     inputs[77] = Number.NaN;
     expect(() => owner('ann').encrypt(inputs, labels)).toThrow(OutOfRangeError);
     inputs[77] = 0;
