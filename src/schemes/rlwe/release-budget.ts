@@ -31,7 +31,7 @@ export interface ReleaseTerms {
   readonly alreadyReleased?: number;
 }
 
-/** One for each secret key in a process, whatever object holds the key: found by a hash of it. */
+/** One for each secret key in a thread of a process, whatever object holds the key: found by a hash of it. */
 const budgets = new Map<string, ReleaseBudget>();
 
 export class ReleaseBudget {
