@@ -47,6 +47,25 @@ function wav(name: string, seconds: number, rate = 8000): string {
 const SHORT = ['--retries', '0', '--no-key-file'];
 
 describe('usage', () => {
+  test('a training on encrypted data replaces no file unless asked, but goes on from its checkpoint', async () => {
+    const [out, other] = [join(directory, 'model.srnn'), join(directory, 'curve.svg')];
+    // Without a token file the command goes no further than this.
+    const train = ['train', 'cryptonn', '--authority', 'http://127.0.0.1:9', '--token-file', `${out}.token`];
+    const refusal = /is there already: choose another file, or replace it with --force/;
+    const at = async (...more: string[]) => run([...train, '--out', ...more, 'batches']);
+    writeFileSync(other, 'a picture');
+    for (const more of [[other], [out, '--curve', other], [out, '--transcript', other]]) {
+      const { code, err } = await at(...more);
+      expect(code).toBe(2);
+      expect(err).toMatch(refusal);
+      expect((await at(...more, '--force')).err).not.toMatch(refusal);
+      writeFileSync(`${more[0]}.checkpoint`, '');
+      expect((await at(...more)).err).not.toMatch(refusal);
+      rmSync(`${more[0]}.checkpoint`);
+    }
+    expect(readFileSync(other, 'utf8')).toBe('a picture');
+  });
+
   test('exit codes: 0 for help and version, 2 for what makes no sense', async () => {
     expect(await run(['--version'])).toMatchObject({ code: 0, out: `${installation.version}\n` });
     expect((await run(['--help'])).code).toBe(0);

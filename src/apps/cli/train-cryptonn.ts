@@ -1,4 +1,5 @@
 /** `subrosa train cryptonn`: the trainer's part of training on data that it cannot read. */
+import { existsSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UsageError } from '../../base/errors.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
@@ -62,6 +63,7 @@ export interface TrainCryptonnFlags {
   readonly curve?: string;
   readonly lookAlike?: string;
   readonly lookAlikeLabels?: string;
+  readonly force?: boolean;
   readonly json?: boolean;
 }
 
@@ -138,9 +140,14 @@ export function addTrainCryptonn(train: Command, terminal: Terminal, parts: Engi
       'their labels, IDX; default: beside the images, by the names of MNIST',
     )
     .option('--curve <file>', 'loss and accuracy of the training as SVG')
+    .option('--force', 'replace files of another training that are there already')
     .option('--json', 'one JSON object on standard output, for programs')
     .addHelpText('after', WHO_LEARNS_WHAT_IN_TRAINING)
     .action((files, flags) => trainCryptonn(files, flags, terminal, parts));
+}
+
+function checkpointOf({ checkpoint, out }: TrainCryptonnFlags): string {
+  return checkpoint ?? `${out}.checkpoint`;
 }
 
 function planOf(flags: TrainCryptonnFlags): TrainingPlan {
@@ -152,10 +159,18 @@ function planOf(flags: TrainCryptonnFlags): TrainingPlan {
   return {
     ...base,
     digest: planDigest(flags.mode, base),
-    checkpoint: flags.checkpoint ?? `${flags.out}.checkpoint`,
+    checkpoint: checkpointOf(flags),
     checkpointEvery,
     ...(stopAfter === undefined ? {} : { stopAfter }),
   };
+}
+
+/** A training that goes on from its checkpoint replaces what it wrote itself; nothing else is replaced unless asked. */
+function requireNothingToLose(flags: TrainCryptonnFlags): void {
+  if (flags.force === true || existsSync(checkpointOf(flags))) return;
+  for (const path of [flags.out, flags.transcript, flags.curve])
+    if (path !== undefined && existsSync(path))
+      throw new UsageError(`${path} is there already: choose another file, or replace it with --force`);
 }
 
 export async function trainCryptonn(
@@ -171,6 +186,7 @@ export async function trainCryptonn(
       'faithful training gives this computer every input after a few steps: add --i-understand-what-leaks, or use --mode projected',
     );
   }
+  requireNothingToLose(flags);
   using log = new ProgressBar(terminal);
   const authority = new RemoteAuthority(flags.authority, {
     token: readToken(flags.tokenFile),
