@@ -2,12 +2,12 @@
 import { type CiphertextShape, ciphertextWireBytes, type FactsCodec } from '../rlwe/ciphertext-wire.ts';
 import type { DroppedBits } from '../rlwe/dropped-bits.ts';
 import { roundedWireBytes } from '../rlwe/rounded-wire.ts';
-import type { CkksContext } from './context.ts';
+import type { CkksContextBase } from './context-base.ts';
 import type { CkksParams } from './params.ts';
 
 const SCALE_BYTES = 8;
 
-export const SCALE_CODEC: FactsCodec<{ readonly scale: number }, CkksContext> = {
+export const SCALE_CODEC: FactsCodec<{ readonly scale: number }, CkksContextBase> = {
   bytes: SCALE_BYTES,
   write: (writer, { scale }) => writer.f64(scale),
   read: (reader, context, level) => {

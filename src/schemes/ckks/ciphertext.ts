@@ -9,12 +9,12 @@ import { readRlweCiphertexts, writeRlweCiphertexts } from '../rlwe/ciphertext-wi
 import type { DroppedBits } from '../rlwe/dropped-bits.ts';
 import { readRounded, writeRounded } from '../rlwe/rounded-wire.ts';
 import { RlweCiphertexts, type RlweFacts } from '../rlwe/ciphertext.ts';
-import type { CkksContext } from './context.ts';
+import type { CkksContextBase } from './context-base.ts';
 import { SCALE_CODEC } from './ciphertext-wire.ts';
 import { DEFAULT_MAX_ABS } from './message-bound.ts';
 
 /** What every ciphertext of a batch shares. */
-export interface CiphertextFacts extends RlweFacts<CkksContext> {
+export interface CiphertextFacts extends RlweFacts<CkksContextBase> {
   readonly scale: number;
   /** Of every slot, noise included: see message-bound.ts. Default {@link DEFAULT_MAX_ABS}. */
   readonly maxAbs?: number;
@@ -22,7 +22,7 @@ export interface CiphertextFacts extends RlweFacts<CkksContext> {
   readonly dropped?: DroppedBits;
 }
 
-export class CiphertextBatch extends RlweCiphertexts<CkksContext> {
+export class CiphertextBatch extends RlweCiphertexts<CkksContextBase> {
   readonly scale: Scale;
   /** No slot is above it, noise included. Not on the wire, where it would tell of the message. */
   readonly maxAbs: number;
@@ -63,7 +63,12 @@ export class CiphertextBatch extends RlweCiphertexts<CkksContext> {
    *
    * @throws {DecodeError} {@link ParamsMismatchError}
    */
-  static fromBytes(context: CkksContext, bytes: Uint8Array, arena: Arena, maxCount: number): CiphertextBatch {
+  static fromBytes(
+    context: CkksContextBase,
+    bytes: Uint8Array,
+    arena: Arena,
+    maxCount: number,
+  ): CiphertextBatch {
     const { words, facts } = readRlweCiphertexts(context, bytes, SCALE_CODEC, { single: false, maxCount });
     return arena.adopt(new CiphertextBatch(words, facts));
   }
@@ -82,7 +87,7 @@ export class CiphertextBatch extends RlweCiphertexts<CkksContext> {
 
   /** As {@link CiphertextBatch.fromBytes}, of what {@link toRoundedBytes} wrote. @throws {DecodeError} {@link ParamsMismatchError} */
   static fromRoundedBytes(
-    context: CkksContext,
+    context: CkksContextBase,
     bytes: Uint8Array,
     arena: Arena,
     maxCount: number,
@@ -99,7 +104,7 @@ export class CkksCiphertext extends CiphertextBatch {
   }
 
   /** @throws {DecodeError} {@link ParamsMismatchError} */
-  static override fromBytes(context: CkksContext, bytes: Uint8Array, arena: Arena): CkksCiphertext {
+  static override fromBytes(context: CkksContextBase, bytes: Uint8Array, arena: Arena): CkksCiphertext {
     const { words, facts } = readRlweCiphertexts(context, bytes, SCALE_CODEC, { single: true, maxCount: 1 });
     return arena.adopt(new CkksCiphertext(words, facts));
   }

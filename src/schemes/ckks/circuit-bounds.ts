@@ -25,7 +25,7 @@ import {
 } from '../rlwe/noise-bound.ts';
 import { type Adjustment, type Alignment, planAlignment } from './alignment.ts';
 import type { CkksCircuit, CkksCircuitInput, CkksOperations } from './circuit.ts';
-import type { CkksContext } from './context.ts';
+import type { CkksContextBase } from './context-base.ts';
 import { CkksEncoder } from './encoder.ts';
 import type { LinearTransform } from './linear-transform.ts';
 import { CkksPlaintext } from './plaintext.ts';
@@ -49,11 +49,11 @@ const SCALE_TOLERANCE = 2 ** -20;
 const DECODING_SLACK_BITS = 2 ** -20;
 
 export class CkksBounds implements CkksOperations<CkksBound> {
-  #context: CkksContext;
+  #context: CkksContextBase;
   #bits: ModulusBits;
   #encoder: CkksEncoder;
 
-  constructor(context: CkksContext) {
+  constructor(context: CkksContextBase) {
     this.#context = context;
     this.#bits = context.modulusBits;
     this.#encoder = new CkksEncoder(context, context.arena());

@@ -1,13 +1,12 @@
-/** CKKS parameters made ready to compute; hands out the roles. Knows no key. */
-import { CanonicalEmbedding } from '../../kernel/canonical-embedding.ts';
+/** CKKS parameters made ready to compute; hands out the roles, which know its base alone. Knows no key. */
 import type { Arena } from '../../ring/arena.ts';
-import { type ContextOptions, openContext, RlweContext } from '../rlwe/context.ts';
+import { type ContextOptions, openContext } from '../rlwe/context.ts';
 import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
-import { type ModulusBits, modulusBits } from '../rlwe/noise-bound.ts';
 import { KeyGenerator } from '../rlwe/key-generator.ts';
 import type { PublicKey } from '../rlwe/public-key.ts';
 import type { SecretKey } from '../rlwe/secret-key.ts';
 import type { CkksCircuit } from './circuit.ts';
+import { CkksContextBase } from './context-base.ts';
 import { CkksDecryptor } from './decryptor.ts';
 import { CkksEncoder } from './encoder.ts';
 import { CkksEncryptor } from './encryptor.ts';
@@ -15,24 +14,10 @@ import { CkksEvaluator } from './evaluator.ts';
 import type { CkksParams } from './params.ts';
 import { CkksRelease, type CkksReleaseTerms } from './release.ts';
 
-export class CkksContext extends RlweContext<CkksParams> {
-  /** The parameters as the bounds need them. */
-  readonly modulusBits: ModulusBits = modulusBits(this.params);
-  #embeddings = new Map<number, CanonicalEmbedding>();
-
+export class CkksContext extends CkksContextBase {
   /** @throws {KernelError} when no kernel can be loaded. */
   static open(params: CkksParams, options: ContextOptions = {}): Promise<CkksContext> {
     return openContext(options, (resources) => new CkksContext(params, resources));
-  }
-
-  /** The embedding of the subring with `slots` slots, a power of two; its tables are made once. */
-  embedding(slots: number): CanonicalEmbedding {
-    let embedding = this.#embeddings.get(slots);
-    if (embedding === undefined) {
-      embedding = new CanonicalEmbedding(slots);
-      this.#embeddings.set(slots, embedding);
-    }
-    return embedding;
   }
 
   keyGenerator(): KeyGenerator {

@@ -7,11 +7,11 @@
 import { RlweDecryptor } from '../rlwe/decryptor.ts';
 import { innerProductInto } from '../rlwe/key-switching.ts';
 import type { CiphertextBatch, CkksCiphertext } from './ciphertext.ts';
-import type { CkksContext } from './context.ts';
+import type { CkksContextBase } from './context-base.ts';
 import { CkksPlaintext } from './plaintext.ts';
 
 export class CkksDecryptor extends RlweDecryptor<
-  CkksContext,
+  CkksContextBase,
   CiphertextBatch,
   CkksCiphertext,
   CkksPlaintext

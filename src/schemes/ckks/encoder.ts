@@ -9,7 +9,7 @@ import { roundTiesToEven } from '../../kernel/canonical-embedding.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import type { Arena } from '../../ring/arena.ts';
 import { giantSteps } from '../rlwe/giant-steps.ts';
-import type { CkksContext } from './context.ts';
+import type { CkksContextBase } from './context-base.ts';
 import { LinearTransform } from './linear-transform.ts';
 import { encodingBits } from '../rlwe/noise-bound.ts';
 import { boundOf } from './message-bound.ts';
@@ -53,14 +53,14 @@ interface EncodingTarget {
 }
 
 export class CkksEncoder {
-  #context: CkksContext;
+  #context: CkksContextBase;
   #arena: Arena;
   /** Space for one plaintext, zero between calls. */
   #coefficients: Float64Array;
   #re: Float64Array;
   #im: Float64Array;
 
-  constructor(context: CkksContext, arena: Arena) {
+  constructor(context: CkksContextBase, arena: Arena) {
     this.#context = context;
     this.#arena = arena;
     this.#coefficients = new Float64Array(context.params.n);

@@ -9,15 +9,15 @@ import type { PublicKey } from '../rlwe/public-key.ts';
 import { SecretKey } from '../rlwe/secret-key.ts';
 import { ZeroEncryption } from '../rlwe/zero-encryption.ts';
 import { CiphertextBatch, type CiphertextFacts, CkksCiphertext } from './ciphertext.ts';
-import type { CkksContext } from './context.ts';
+import type { CkksContextBase } from './context-base.ts';
 import type { CkksPlaintext } from './plaintext.ts';
 
 export class CkksEncryptor implements Disposable {
-  #context: CkksContext;
+  #context: CkksContextBase;
   #arena: Arena;
   #zeros: ZeroEncryption;
 
-  constructor(context: CkksContext, key: PublicKey | SecretKey, arena: Arena) {
+  constructor(context: CkksContextBase, key: PublicKey | SecretKey, arena: Arena) {
     this.#context = context;
     this.#arena = arena;
     this.#zeros = new ZeroEncryption(context, key);

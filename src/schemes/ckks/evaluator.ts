@@ -17,7 +17,7 @@ import { assertTwoParts } from '../rlwe/key-switching.ts';
 import { type Adjustment, planAlignment } from './alignment.ts';
 import { CiphertextBatch, type CiphertextFacts, type CkksCiphertext } from './ciphertext.ts';
 import { constantResidues } from './constant-residues.ts';
-import type { CkksContext } from './context.ts';
+import type { CkksContextBase } from './context-base.ts';
 import { linearTransformInto } from '../rlwe/double-hoisting.ts';
 import { expandInterleaved } from './expand-interleaved.ts';
 import type { LinearTransform } from './linear-transform.ts';
@@ -27,7 +27,7 @@ import { CkksPlaintext } from './plaintext.ts';
 /** Largest relative difference of two scales that counts as rounding. */
 const SCALE_TOLERANCE = 2 ** -20;
 
-export class CkksEvaluator extends RlweEvaluator<CkksContext, CiphertextBatch, CkksCiphertext> {
+export class CkksEvaluator extends RlweEvaluator<CkksContextBase, CiphertextBatch, CkksCiphertext> {
   /**
    * a + b; a plaintext or a number is added to every slot vector of the batch.
    *

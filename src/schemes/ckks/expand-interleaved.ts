@@ -11,7 +11,7 @@ import { copyWords } from '../../ring/poly.ts';
 import { ciphertextWords } from '../rlwe/ciphertext.ts';
 import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
 import { CiphertextBatch } from './ciphertext.ts';
-import type { CkksContext } from './context.ts';
+import type { CkksContextBase } from './context-base.ts';
 
 /** The Galois elements that an expansion by `k` uses: for the key plan. @throws {OutOfRangeError} */
 export function expansionElements(n: number, k: number): GaloisElement[] {
@@ -34,7 +34,7 @@ export function expansionElements(n: number, k: number): GaloisElement[] {
  * @throws {OutOfRangeError} {@link MissingKeyError} before any work. {@link ShapeError} for three parts.
  */
 export function expandInterleaved(
-  context: CkksContext,
+  context: CkksContextBase,
   keys: EvaluationKeys,
   arena: Arena,
   a: CiphertextBatch,

@@ -53,6 +53,7 @@ export { CiphertextBatch, CkksCiphertext } from './ciphertext.ts';
 export type { CkksCircuit, CkksCircuitInput, CkksOperations } from './circuit.ts';
 export { type CkksBound, CkksBounds } from './circuit-bounds.ts';
 export { CkksContext } from './context.ts';
+export type { CkksContextBase } from './context-base.ts';
 export { CkksDecryptor } from './decryptor.ts';
 export { CkksEncoder, type EncodeOptions, type LinearTransformOptions } from './encoder.ts';
 export { CkksEncryptor } from './encryptor.ts';

@@ -7,11 +7,11 @@ import type { Words } from '../../kernel/kernel.ts';
 import { Owned } from '../../ring/arena.ts';
 import type { WeightedGiantStep } from '../rlwe/double-hoisting.ts';
 import type { GiantStep } from '../rlwe/giant-steps.ts';
-import type { CkksContext } from './context.ts';
+import type { CkksContextBase } from './context-base.ts';
 
 /** What is known of a transform besides its values. */
 interface LinearTransformFacts {
-  readonly context: CkksContext;
+  readonly context: CkksContextBase;
   readonly level: number;
   readonly scale: number;
   /** Largest sum of |weights| over the rows of the matrix, with what encoding adds. */
@@ -21,7 +21,7 @@ interface LinearTransformFacts {
 }
 
 export class LinearTransform extends Owned {
-  readonly context: CkksContext;
+  readonly context: CkksContextBase;
   readonly level: Level;
   readonly scale: Scale;
   readonly rowNorm: number;

@@ -3,11 +3,11 @@ import type { Level, ParamsId, Scale } from '../../base/brand.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import { Owned } from '../../ring/arena.ts';
 import type { Poly } from '../../ring/poly.ts';
-import type { CkksContext } from './context.ts';
+import type { CkksContextBase } from './context-base.ts';
 import type { BoundAt } from './message-bound.ts';
 
 export class CkksPlaintext extends Owned {
-  readonly context: CkksContext;
+  readonly context: CkksContextBase;
   readonly level: Level;
   readonly scale: Scale;
   /** No slot is above it: see message-bound.ts. */
@@ -15,7 +15,7 @@ export class CkksPlaintext extends Owned {
   #words: Words;
 
   /** Takes ownership of `words`, (level + 1) * n of them. */
-  constructor(context: CkksContext, words: Words, { level, scale, maxAbs }: BoundAt) {
+  constructor(context: CkksContextBase, words: Words, { level, scale, maxAbs }: BoundAt) {
     super();
     this.context = context;
     this.#words = words;

@@ -19,7 +19,9 @@ import { sameCiphertexts } from '../rlwe/same-ciphertexts.ts';
 import type { CkksCiphertext } from './ciphertext.ts';
 import type { CkksCircuit } from './circuit.ts';
 import { type CkksBound, CkksBounds } from './circuit-bounds.ts';
-import type { CkksContext } from './context.ts';
+import type { CkksContextBase } from './context-base.ts';
+import { CkksDecryptor } from './decryptor.ts';
+import { CkksEncoder } from './encoder.ts';
 import type { CkksEvaluator } from './evaluator.ts';
 
 const NOTHING_DROPPED = { first: 0, second: 0 };
@@ -37,7 +39,7 @@ export class CkksRelease extends RlweRelease<CkksCiphertext, CkksEvaluator, Floa
   readonly precisionBits: number;
   /** What the declared circuit's result is at worst. */
   readonly output: CkksBound;
-  #context: CkksContext;
+  #context: CkksContextBase;
   #key: SecretKey;
   #circuit: CkksCircuit;
   #inputs: readonly CkksBound[];
@@ -50,7 +52,7 @@ export class CkksRelease extends RlweRelease<CkksCiphertext, CkksEvaluator, Floa
    * @throws {ReleaseRefusedError} when fewer bits would be left than `precisionBits`, or the key has a budget on other terms.
    * {@link OutOfRangeError} {@link MessageOverflowError} {@link ParamsMismatchError}
    */
-  constructor(context: CkksContext, key: SecretKey, circuit: CkksCircuit, terms: CkksReleaseTerms) {
+  constructor(context: CkksContextBase, key: SecretKey, circuit: CkksCircuit, terms: CkksReleaseTerms) {
     super();
     context.assertOwn('a secret key', key);
     const bounds = new CkksBounds(context);
@@ -121,8 +123,8 @@ export class CkksRelease extends RlweRelease<CkksCiphertext, CkksEvaluator, Floa
   /** The bounds hold for inputs that keep what was declared: of one's own that can be checked. */
   #assertValues(input: CkksCiphertext, index: number): void {
     using arena = this.#context.arena();
-    const plaintext = this.#context.decryptor(this.#key, arena).decrypt(input);
-    const { re, im } = this.#context.encoder(arena).decodeComplex(plaintext);
+    const plaintext = new CkksDecryptor(this.#context, this.#key, arena).decrypt(input);
+    const { re, im } = new CkksEncoder(this.#context, arena).decodeComplex(plaintext);
     const { maxAbs } = this.#circuit.inputs[index]!;
     const { noiseBits, encodingBits } = this.#inputs[index]!;
     const allowed = maxAbs + 2 ** addBits(noiseBits, encodingBits) / input.scale;
@@ -170,7 +172,7 @@ export class CkksRelease extends RlweRelease<CkksCiphertext, CkksEvaluator, Floa
     const { kernel, ring } = context;
     using arena = context.arena();
     using scratch = new Scratch(kernel);
-    const plaintext = context.decryptor(this.#key, arena).decrypt(result);
+    const plaintext = new CkksDecryptor(context, this.#key, arena).decrypt(result);
     const { words, mods } = plaintext.polynomial;
     const flood = scratch.allocate(words.length);
     const seed = context.random.seed();
@@ -178,7 +180,7 @@ export class CkksRelease extends RlweRelease<CkksCiphertext, CkksEvaluator, Floa
     seed.fill(0);
     gaussianInto(ring, flood, this.#sigmaBits, drbg.nextKey('flood'), mods);
     kernel.add(ring.tables, words, words, flood, mods);
-    return context.encoder(arena).decode(plaintext, { slots: this.#slots });
+    return new CkksEncoder(context, arena).decode(plaintext, { slots: this.#slots });
   }
 }
 
