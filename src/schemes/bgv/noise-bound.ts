@@ -11,14 +11,14 @@ import {
   publicKeyErrorBits,
 } from '../rlwe/noise-bound.ts';
 import type { DroppedBits } from '../rlwe/dropped-bits.ts';
-import type { BgvParams } from './params.ts';
+import type { RlweParams } from '../rlwe/params.ts';
 
 /** What the bounds of BGV ciphertexts follow from. */
 export interface BgvModulusBits extends ModulusBits {
   readonly logT: number;
 }
 
-export function bgvModulusBits(params: BgvParams): BgvModulusBits {
+export function bgvModulusBits(params: RlweParams & { readonly t: number }): BgvModulusBits {
   return { ...modulusBits(params), logT: Math.log2(params.t) };
 }
 
