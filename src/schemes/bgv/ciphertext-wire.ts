@@ -1,7 +1,7 @@
 /** BGV ciphertext bytes: see ../rlwe/ciphertext-wire.ts; the scheme adds the noise bound, f64, and the correction factor, u64. */
 import { type CiphertextShape, ciphertextWireBytes, type FactsCodec } from '../rlwe/ciphertext-wire.ts';
 import type { ByteReader } from '../../base/bytes.ts';
-import type { BgvContext } from './context.ts';
+import type { BgvContextBase } from './context-base.ts';
 import type { DroppedBits } from '../rlwe/dropped-bits.ts';
 import { roundedWireBytes } from '../rlwe/rounded-wire.ts';
 import { roundingBits } from '../rlwe/noise-bound.ts';
@@ -15,7 +15,10 @@ const NOISE_BYTES = 8 + FACTOR_BYTES;
  * The bound is the sender's word, as the whole ciphertext is: what it decrypts to may be the secret key, which is why results are
  * published by releases alone (see release.ts). It is never below a fresh ciphertext's, nor above what its level holds.
  */
-export const NOISE_CODEC: FactsCodec<{ readonly noiseBits: number; readonly factor: number }, BgvContext> = {
+export const NOISE_CODEC: FactsCodec<
+  { readonly noiseBits: number; readonly factor: number },
+  BgvContextBase
+> = {
   bytes: NOISE_BYTES,
   write: (writer, { noiseBits, factor }) => {
     writer.f64(noiseBits);
@@ -41,7 +44,7 @@ export const ROUNDED_CODEC: typeof NOISE_CODEC = {
   }),
 };
 
-function readFactor(reader: ByteReader, { params }: BgvContext): number {
+function readFactor(reader: ByteReader, { params }: BgvContextBase): number {
   const factor = reader.u64();
   if (factor < 1 || factor >= params.t) throw reader.error('the factor is no unit modulo t');
   return factor;

@@ -12,17 +12,17 @@ import { readRlweCiphertexts, writeRlweCiphertexts } from '../rlwe/ciphertext-wi
 import { RlweCiphertexts, type RlweFacts } from '../rlwe/ciphertext.ts';
 import { readRounded, writeRounded } from '../rlwe/rounded-wire.ts';
 import { NOISE_CODEC, ROUNDED_CODEC } from './ciphertext-wire.ts';
-import type { BgvContext } from './context.ts';
+import type { BgvContextBase } from './context-base.ts';
 import { droppableExactly, noiseRoom } from './noise-bound.ts';
 
-export interface BgvFacts extends RlweFacts<BgvContext> {
+export interface BgvFacts extends RlweFacts<BgvContextBase> {
   /** log2 of a bound on the canonical norm of v / t: see noise-bound.ts. */
   readonly noiseBits: number;
   /** Residue modulo t, not 0. */
   readonly factor: number;
 }
 
-export class BgvCiphertextBatch extends RlweCiphertexts<BgvContext> {
+export class BgvCiphertextBatch extends RlweCiphertexts<BgvContextBase> {
   readonly noiseBits: number;
   readonly factor: number;
 
@@ -64,7 +64,7 @@ export class BgvCiphertextBatch extends RlweCiphertexts<BgvContext> {
    * @throws {DecodeError} {@link ParamsMismatchError}
    */
   static fromBytes(
-    context: BgvContext,
+    context: BgvContextBase,
     bytes: Uint8Array,
     arena: Arena,
     maxCount: number,
@@ -90,7 +90,7 @@ export class BgvCiphertextBatch extends RlweCiphertexts<BgvContext> {
    * @throws {DecodeError} {@link ParamsMismatchError}
    */
   static fromRoundedBytes(
-    context: BgvContext,
+    context: BgvContextBase,
     bytes: Uint8Array,
     arena: Arena,
     maxCount: number,
@@ -107,13 +107,13 @@ export class BgvCiphertext extends BgvCiphertextBatch {
   }
 
   /** @throws {DecodeError} {@link ParamsMismatchError} */
-  static override fromBytes(context: BgvContext, bytes: Uint8Array, arena: Arena): BgvCiphertext {
+  static override fromBytes(context: BgvContextBase, bytes: Uint8Array, arena: Arena): BgvCiphertext {
     const { words, facts } = readRlweCiphertexts(context, bytes, NOISE_CODEC, { single: true, maxCount: 1 });
     return arena.adopt(new BgvCiphertext(words, facts));
   }
 
   /** @throws {DecodeError} {@link ParamsMismatchError} */
-  static override fromRoundedBytes(context: BgvContext, bytes: Uint8Array, arena: Arena): BgvCiphertext {
+  static override fromRoundedBytes(context: BgvContextBase, bytes: Uint8Array, arena: Arena): BgvCiphertext {
     const { words, facts } = readRounded(context, bytes, ROUNDED_CODEC, 1);
     return arena.adopt(new BgvCiphertext(words, facts));
   }

@@ -1,36 +1,21 @@
-/** BGV parameters made ready to compute; hands out the roles. Knows no key. */
-import type { ParamsId } from '../../base/brand.ts';
-import { ParamsMismatchError } from '../../base/errors.ts';
+/** BGV parameters made ready to compute; hands out the roles, which know its base alone. Knows no key. */
 import type { Arena } from '../../ring/arena.ts';
-import { modulusOf, Ring } from '../../ring/ring.ts';
-import { type ContextOptions, type ContextResources, openContext, RlweContext } from '../rlwe/context.ts';
+import { type ContextOptions, type ContextResources, openContext } from '../rlwe/context.ts';
 import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
 import { KeyGenerator } from '../rlwe/key-generator.ts';
 import type { PublicKey } from '../rlwe/public-key.ts';
 import type { SecretKey } from '../rlwe/secret-key.ts';
+import { BgvContextBase } from './context-base.ts';
 import { BgvDecryptor } from './decryptor.ts';
 import { BgvEncoder } from './encoder.ts';
 import { BgvEncryptor } from './encryptor.ts';
 import { BgvEvaluator } from './evaluator.ts';
-import { type BgvModulusBits, bgvModulusBits } from './noise-bound.ts';
 import type { BgvParams } from './params.ts';
 import { type BgvCircuit, BgvRelease } from './release.ts';
 
-export class BgvContext extends RlweContext<BgvParams> {
-  /** Z_t[X]/(X^N + 1), whose transform makes the slots. */
-  readonly plainRing: Ring;
-  /** The parameters as the noise bounds need them. */
-  readonly modulusBits: BgvModulusBits;
-
+export class BgvContext extends BgvContextBase {
   private constructor(params: BgvParams, resources: ContextResources) {
     super(params, resources);
-    this.modulusBits = bgvModulusBits(params);
-    try {
-      this.plainRing = new Ring(this.kernel, params.n, [modulusOf(params.t)]);
-    } catch (error) {
-      this.disposeRing();
-      throw error;
-    }
   }
 
   /** @throws {KernelError} when no kernel can be loaded. */
@@ -79,19 +64,5 @@ export class BgvContext extends RlweContext<BgvParams> {
   /** @throws {ParamsMismatchError} */
   evaluator(keys: EvaluationKeys, arena: Arena): BgvEvaluator {
     return new BgvEvaluator(this, keys, arena);
-  }
-
-  /** Moduli of one family share the identifier, for their keys; what is encoded under one is not the other's. */
-  override assertOwn(what: string, object: { readonly paramsId: ParamsId; readonly context?: object }): void {
-    super.assertOwn(what, object);
-    const { context } = object;
-    if (context instanceof BgvContext && context.params.t !== this.params.t) {
-      throw new ParamsMismatchError(what, `t = ${this.params.t}`, `t = ${context.params.t}`);
-    }
-  }
-
-  override [Symbol.dispose](): void {
-    this.plainRing[Symbol.dispose]();
-    super[Symbol.dispose]();
   }
 }

@@ -3,8 +3,8 @@ import type { ParamsId } from '../../base/brand.ts';
 import { type Arena, Owned } from '../../ring/arena.ts';
 import { HEADER_BYTES, readHeader, WireKind, writeHeader } from '../rlwe/wire.ts';
 import { BgvCiphertext } from './ciphertext.ts';
-import type { BgvContext } from './context.ts';
-import type { BgvCrtContext } from './crt-context.ts';
+import type { BgvContextBase } from './context-base.ts';
+import type { BgvCrtContextBase } from './crt-context-base.ts';
 
 export class BgvCrtCiphertext extends Owned {
   readonly paramsId: ParamsId;
@@ -45,12 +45,12 @@ export class BgvCrtCiphertext extends Owned {
   }
 
   /** @throws {DecodeError} {@link ParamsMismatchError} */
-  static fromBytes(context: BgvCrtContext, bytes: Uint8Array, arena: Arena): BgvCrtCiphertext {
+  static fromBytes(context: BgvCrtContextBase, bytes: Uint8Array, arena: Arena): BgvCrtCiphertext {
     return readComponents(context, bytes, arena, WireKind.bgvCrtCiphertext, BgvCiphertext.fromBytes);
   }
 
   /** @throws {DecodeError} {@link ParamsMismatchError} */
-  static fromRoundedBytes(context: BgvCrtContext, bytes: Uint8Array, arena: Arena): BgvCrtCiphertext {
+  static fromRoundedBytes(context: BgvCrtContextBase, bytes: Uint8Array, arena: Arena): BgvCrtCiphertext {
     return readComponents(context, bytes, arena, WireKind.bgvCrtRounded, BgvCiphertext.fromRoundedBytes);
   }
 
@@ -60,11 +60,11 @@ export class BgvCrtCiphertext extends Owned {
 }
 
 function readComponents(
-  context: BgvCrtContext,
+  context: BgvCrtContextBase,
   bytes: Uint8Array,
   arena: Arena,
   kind: WireKind,
-  read: (context: BgvContext, bytes: Uint8Array, arena: Arena) => BgvCiphertext,
+  read: (context: BgvContextBase, bytes: Uint8Array, arena: Arena) => BgvCiphertext,
 ): BgvCrtCiphertext {
   const reader = readHeader('a CRT ciphertext', bytes, kind, context.params.id);
   return assemble(arena, context, (own, i) => {
@@ -79,8 +79,8 @@ function readComponents(
 /** One component per modulus, made in order in `arena`; what was made is freed when `make` throws. */
 export function assemble(
   arena: Arena,
-  context: BgvCrtContext,
-  make: (component: BgvCrtContext['components'][number], index: number) => BgvCiphertext,
+  context: BgvCrtContextBase,
+  make: (component: BgvCrtContextBase['components'][number], index: number) => BgvCiphertext,
 ): BgvCrtCiphertext {
   const made: BgvCiphertext[] = [];
   try {

@@ -2,7 +2,7 @@
 import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import { centred, inverseMod, residue } from '../../kernel/modular.ts';
 import { type Arena, Owned } from '../../ring/arena.ts';
-import type { BgvCrtContext } from './crt-context.ts';
+import type { BgvCrtContextBase } from './crt-context-base.ts';
 import type { BgvEncoder } from './encoder.ts';
 import type { BgvPlaintext } from './plaintext.ts';
 
@@ -27,13 +27,13 @@ export class BgvCrtPlaintext extends Owned {
 }
 
 export class BgvCrtEncoder {
-  #context: BgvCrtContext;
+  #context: BgvCrtContextBase;
   #arena: Arena;
   #encoders: readonly BgvEncoder[];
   /** 1 modulo one t and 0 modulo the others. */
   #idempotents: readonly bigint[];
 
-  constructor(context: BgvCrtContext, arena: Arena) {
+  constructor(context: BgvCrtContextBase, arena: Arena) {
     this.#context = context;
     this.#arena = arena;
     this.#encoders = context.components.map((component) => component.encoder(arena));

@@ -3,17 +3,17 @@ import type { Arena } from '../../ring/arena.ts';
 import type { PublicKey } from '../rlwe/public-key.ts';
 import type { SecretKey } from '../rlwe/secret-key.ts';
 import { assemble, type BgvCrtCiphertext } from './crt-ciphertext.ts';
-import type { BgvCrtContext } from './crt-context.ts';
+import type { BgvCrtContextBase } from './crt-context-base.ts';
 import { BgvCrtPlaintext } from './crt-encoder.ts';
 import type { BgvDecryptor } from './decryptor.ts';
 import type { BgvEncryptor } from './encryptor.ts';
 
 export class BgvCrtEncryptor implements Disposable {
-  #context: BgvCrtContext;
+  #context: BgvCrtContextBase;
   #arena: Arena;
   #encryptors: readonly BgvEncryptor[];
 
-  constructor(context: BgvCrtContext, key: PublicKey | SecretKey, arena: Arena) {
+  constructor(context: BgvCrtContextBase, key: PublicKey | SecretKey, arena: Arena) {
     this.#context = context;
     this.#arena = arena;
     this.#encryptors = context.components.map((component) => component.encryptor(key, arena));
@@ -36,7 +36,7 @@ export class BgvCrtDecryptor {
   #arena: Arena;
   #decryptors: readonly BgvDecryptor[];
 
-  constructor(context: BgvCrtContext, key: SecretKey, arena: Arena) {
+  constructor(context: BgvCrtContextBase, key: SecretKey, arena: Arena) {
     this.#arena = arena;
     this.#decryptors = context.components.map((component) => component.decryptor(key, arena));
   }

@@ -9,17 +9,17 @@ import type { Arena } from '../../ring/arena.ts';
 import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
 import type { BgvCiphertext } from './ciphertext.ts';
 import { assemble, type BgvCrtCiphertext } from './crt-ciphertext.ts';
-import type { BgvCrtContext } from './crt-context.ts';
+import type { BgvCrtContextBase } from './crt-context-base.ts';
 import { BgvCrtPlaintext } from './crt-encoder.ts';
 import type { BgvEvaluator } from './evaluator.ts';
 
 export class BgvCrtEvaluator {
-  #context: BgvCrtContext;
+  #context: BgvCrtContextBase;
   #arena: Arena;
   #evaluators: readonly BgvEvaluator[];
 
   /** @throws {ParamsMismatchError} */
-  constructor(context: BgvCrtContext, keys: EvaluationKeys, arena: Arena) {
+  constructor(context: BgvCrtContextBase, keys: EvaluationKeys, arena: Arena) {
     this.#context = context;
     this.#arena = arena;
     this.#evaluators = context.components.map((component) => component.evaluator(keys, arena));

@@ -8,13 +8,18 @@ import { Scratch } from '../../ring/scratch.ts';
 import { RlweDecryptor } from '../rlwe/decryptor.ts';
 import { innerProductInto } from '../rlwe/key-switching.ts';
 import type { BgvCiphertext, BgvCiphertextBatch } from './ciphertext.ts';
-import type { BgvContext } from './context.ts';
+import type { BgvContextBase } from './context-base.ts';
 import { BgvPlaintext, PLAIN_LIMB } from './plaintext.ts';
 
 /** q_0 alone. */
 const LOWEST: readonly number[] = [0];
 
-export class BgvDecryptor extends RlweDecryptor<BgvContext, BgvCiphertextBatch, BgvCiphertext, BgvPlaintext> {
+export class BgvDecryptor extends RlweDecryptor<
+  BgvContextBase,
+  BgvCiphertextBatch,
+  BgvCiphertext,
+  BgvPlaintext
+> {
   /**
    * c(s) = v / t is switched down to q_0 as one polynomial, where v is exact in a double, then reduced modulo t.
    *

@@ -4,16 +4,16 @@
  */
 import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import type { Arena } from '../../ring/arena.ts';
-import type { BgvContext } from './context.ts';
+import type { BgvContextBase } from './context-base.ts';
 import { BgvPlaintext, PLAIN_LIMB } from './plaintext.ts';
 
 export class BgvEncoder {
-  #context: BgvContext;
+  #context: BgvContextBase;
   #arena: Arena;
   /** Position in the transform of each slot. */
   #places: Uint32Array;
 
-  constructor(context: BgvContext, arena: Arena) {
+  constructor(context: BgvContextBase, arena: Arena) {
     this.#context = context;
     this.#arena = arena;
     this.#places = slotPlaces(context.params.n, context.params.logN);

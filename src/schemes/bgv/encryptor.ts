@@ -9,16 +9,16 @@ import type { PublicKey } from '../rlwe/public-key.ts';
 import { SecretKey } from '../rlwe/secret-key.ts';
 import { ZeroEncryption } from '../rlwe/zero-encryption.ts';
 import { BgvCiphertext, BgvCiphertextBatch, type BgvFacts } from './ciphertext.ts';
-import type { BgvContext } from './context.ts';
+import type { BgvContextBase } from './context-base.ts';
 import { freshBits, publicKeyBits } from './noise-bound.ts';
 import type { BgvPlaintext } from './plaintext.ts';
 
 export class BgvEncryptor implements Disposable {
-  #context: BgvContext;
+  #context: BgvContextBase;
   #arena: Arena;
   #zeros: ZeroEncryption;
 
-  constructor(context: BgvContext, key: PublicKey | SecretKey, arena: Arena) {
+  constructor(context: BgvContextBase, key: PublicKey | SecretKey, arena: Arena) {
     this.#context = context;
     this.#arena = arena;
     this.#zeros = new ZeroEncryption(context, key);

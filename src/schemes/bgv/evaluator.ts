@@ -14,13 +14,13 @@ import { RlweEvaluator } from '../rlwe/evaluator.ts';
 import { conjugationElement } from '../rlwe/key-plan.ts';
 import { assertTwoParts } from '../rlwe/key-switching.ts';
 import type { BgvCiphertext, BgvCiphertextBatch, BgvFacts } from './ciphertext.ts';
-import type { BgvContext } from './context.ts';
+import type { BgvContextBase } from './context-base.ts';
 import { balancedPair } from './correction-factor.ts';
 import { addBits, dividedBits, keySwitchBits, roundingBits } from '../rlwe/noise-bound.ts';
 import { bestForProduct, noiseRoom, switchedDown } from './noise-bound.ts';
 import { BgvPlaintext } from './plaintext.ts';
 
-export class BgvEvaluator extends RlweEvaluator<BgvContext, BgvCiphertextBatch, BgvCiphertext> {
+export class BgvEvaluator extends RlweEvaluator<BgvContextBase, BgvCiphertextBatch, BgvCiphertext> {
   /**
    * a + b; a plaintext is added to every ciphertext of the batch.
    *

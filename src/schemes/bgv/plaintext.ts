@@ -3,17 +3,17 @@ import type { ParamsId } from '../../base/brand.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import { copyWords } from '../../ring/poly.ts';
 import { Owned } from '../../ring/arena.ts';
-import type { BgvContext } from './context.ts';
+import type { BgvContextBase } from './context-base.ts';
 
 /** The only limb of the plaintext ring. */
 export const PLAIN_LIMB: readonly number[] = [0];
 
 export class BgvPlaintext extends Owned {
-  readonly context: BgvContext;
+  readonly context: BgvContextBase;
   #words: Words;
 
   /** Takes ownership of `words`, the N coefficients modulo t. */
-  constructor(context: BgvContext, words: Words) {
+  constructor(context: BgvContextBase, words: Words) {
     super();
     this.context = context;
     this.#words = words;

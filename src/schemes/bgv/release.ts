@@ -9,10 +9,9 @@ import { RlweRelease } from '../rlwe/release.ts';
 import { sameCiphertexts } from '../rlwe/same-ciphertexts.ts';
 import type { SecretKey } from '../rlwe/secret-key.ts';
 import type { BgvCiphertext } from './ciphertext.ts';
-import type { BgvContext } from './context.ts';
-import type { BgvCrtCiphertext } from './crt-ciphertext.ts';
-import type { BgvCrtContext } from './crt-context.ts';
-import type { BgvCrtEvaluator } from './crt-evaluator.ts';
+import type { BgvContextBase } from './context-base.ts';
+import { BgvDecryptor } from './decryptor.ts';
+import { BgvEncoder } from './encoder.ts';
 import type { BgvEvaluator } from './evaluator.ts';
 
 /** What an owner declares: `S` the ciphertexts, `E` the evaluator. */
@@ -22,7 +21,8 @@ export interface BgvCircuit<S = BgvCiphertext, E = BgvEvaluator> {
   run(on: E, inputs: readonly S[]): S;
 }
 
-abstract class BgvReleaseOf<S extends object, E, R> extends RlweRelease<S, E, R> {
+/** A release over any number of plaintext moduli. */
+export abstract class BgvReleaseOf<S extends object, E, R> extends RlweRelease<S, E, R> {
   readonly #circuit: BgvCircuit<S, E>;
 
   constructor(circuit: BgvCircuit<S, E>) {
@@ -41,7 +41,7 @@ abstract class BgvReleaseOf<S extends object, E, R> extends RlweRelease<S, E, R>
   /** The parts of a ciphertext, one for each plaintext modulus. */
   protected abstract components(ciphertext: S): readonly BgvCiphertext[];
 
-  protected abstract get contexts(): readonly BgvContext[];
+  protected abstract get contexts(): readonly BgvContextBase[];
 
   protected override assertInput(input: S, index: number, isVouchedFor: boolean): void {
     this.assertOutput(input);
@@ -70,11 +70,11 @@ abstract class BgvReleaseOf<S extends object, E, R> extends RlweRelease<S, E, R>
 }
 
 export class BgvRelease extends BgvReleaseOf<BgvCiphertext, BgvEvaluator, Float64Array> {
-  readonly #context: BgvContext;
+  readonly #context: BgvContextBase;
   readonly #key: SecretKey;
 
   /** @throws {ParamsMismatchError} */
-  constructor(context: BgvContext, key: SecretKey, circuit: BgvCircuit) {
+  constructor(context: BgvContextBase, key: SecretKey, circuit: BgvCircuit) {
     super(circuit);
     context.assertOwn('a secret key', key);
     this.#context = context;
@@ -85,45 +85,13 @@ export class BgvRelease extends BgvReleaseOf<BgvCiphertext, BgvEvaluator, Float6
     return [ciphertext];
   }
 
-  protected override get contexts(): readonly BgvContext[] {
+  protected override get contexts(): readonly BgvContextBase[] {
     return [this.#context];
   }
 
   protected override disclose(result: BgvCiphertext): Float64Array {
     using arena = this.#context.arena();
-    const plaintext = this.#context.decryptor(this.#key, arena).decrypt(result);
-    return this.#context.encoder(arena).decode(plaintext);
-  }
-}
-
-/** {@link BgvRelease} for several plaintext moduli. */
-export class BgvCrtRelease extends BgvReleaseOf<BgvCrtCiphertext, BgvCrtEvaluator, bigint[]> {
-  readonly #context: BgvCrtContext;
-  readonly #key: SecretKey;
-
-  /** @throws {ParamsMismatchError} */
-  constructor(
-    context: BgvCrtContext,
-    key: SecretKey,
-    circuit: BgvCircuit<BgvCrtCiphertext, BgvCrtEvaluator>,
-  ) {
-    super(circuit);
-    context.components[0]!.assertOwn('a secret key', key);
-    this.#context = context;
-    this.#key = key;
-  }
-
-  protected override components(ciphertext: BgvCrtCiphertext): readonly BgvCiphertext[] {
-    return ciphertext.components;
-  }
-
-  protected override get contexts(): readonly BgvContext[] {
-    return this.#context.components;
-  }
-
-  protected override disclose(result: BgvCrtCiphertext): bigint[] {
-    using arena = this.#context.arena();
-    const plaintext = this.#context.decryptor(this.#key, arena).decrypt(result);
-    return this.#context.encoder(arena).decode(plaintext);
+    const plaintext = new BgvDecryptor(this.#context, this.#key, arena).decrypt(result);
+    return new BgvEncoder(this.#context, arena).decode(plaintext);
   }
 }
