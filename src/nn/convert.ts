@@ -1,7 +1,7 @@
 /** From stages with real weights to the canonical integer network. */
 import type { WindowGeometry } from './im2col.ts';
 import { PolynomialNetwork } from './polynomial-network.ts';
-import type { ActivationRange, PolynomialLayer } from './polynomial-network.ts';
+import type { ActivationRange, PolynomialLayer } from './polynomial-layer.ts';
 import { integerWeights, largestLevel, searchStep } from './quantise.ts';
 import type { SquareStage } from './square-form.ts';
 import { sizeOf } from './tensor.ts';

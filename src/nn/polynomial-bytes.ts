@@ -1,7 +1,7 @@
 /** The file of a polynomial network, magic word SRPN. */
 import { SubrosaError } from '../base/errors.ts';
 import { ModelReader, ModelWriter } from './model-bytes.ts';
-import type { ActivationRange, PolynomialLayer, PolynomialNetwork } from './polynomial-network.ts';
+import type { ActivationRange, PolynomialLayer } from './polynomial-layer.ts';
 
 const MAGIC = 'SRPN';
 const VERSION = 1;
@@ -12,7 +12,16 @@ const MOST_POSITIONS = 2 ** 20;
 const SQUARE = 1;
 const GATHER = 2;
 
-export function writePolynomialNetwork(network: PolynomialNetwork): Uint8Array {
+/** What the file holds of a network. */
+export interface PolynomialNetworkContent {
+  readonly layers: readonly PolynomialLayer[];
+  readonly inputs: number;
+  readonly bits: number;
+  /** One per layer. */
+  readonly ranges: readonly ActivationRange[];
+}
+
+export function writePolynomialNetwork(network: PolynomialNetworkContent): Uint8Array {
   const writer = new ModelWriter(MAGIC, VERSION);
   writer.u32(network.bits);
   writer.u32(network.inputs);
@@ -52,15 +61,10 @@ function readLayer(reader: ModelReader, bits: number): { layer: PolynomialLayer;
 }
 
 /** `build` makes the network and checks how the layers fit together. @throws {DecodeError} */
-export function readPolynomialNetwork(
+export function readPolynomialNetwork<N>(
   bytes: Uint8Array,
-  build: (
-    layers: PolynomialLayer[],
-    inputs: number,
-    bits: number,
-    ranges: ActivationRange[],
-  ) => PolynomialNetwork,
-): PolynomialNetwork {
+  build: (content: PolynomialNetworkContent) => N,
+): N {
   const reader = new ModelReader('polynomial network', bytes, MAGIC, VERSION);
   const bits = reader.count('the bits', 16);
   if (bits < 2) throw reader.error(`the bits are ${bits}, at least 2 are needed`);
@@ -72,7 +76,7 @@ export function readPolynomialNetwork(
   const layers = parts.map((part) => part.layer);
   const ranges = parts.map((part) => part.range);
   try {
-    return build(layers, inputs, bits, ranges);
+    return build({ layers, inputs, bits, ranges });
   } catch (error) {
     if (error instanceof SubrosaError) throw reader.error(error.message);
     throw error;

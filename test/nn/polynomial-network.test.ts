@@ -6,7 +6,7 @@ import { SeededGenerator } from '../../src/nn/generator.ts';
 import { plainMatrixMultiply } from '../../src/nn/matrix-multiply.ts';
 import { crc32 } from '../../src/nn/model-bytes.ts';
 import { PolynomialNetwork, PolynomialRunner } from '../../src/nn/polynomial-network.ts';
-import type { PolynomialLayer } from '../../src/nn/polynomial-network.ts';
+import type { PolynomialLayer } from '../../src/nn/polynomial-layer.ts';
 import { largestLevel } from '../../src/nn/quantise.ts';
 
 const generator = new SeededGenerator(11);

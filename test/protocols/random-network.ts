@@ -1,4 +1,5 @@
-import { PolynomialNetwork, type PolynomialLayer } from '../../src/nn/polynomial-network.ts';
+import { PolynomialNetwork } from '../../src/nn/polynomial-network.ts';
+import type { PolynomialLayer } from '../../src/nn/polynomial-layer.ts';
 import { SeededGenerator } from '../../src/nn/generator.ts';
 
 /** Standard normal inputs, row-major [samples, features]. */
