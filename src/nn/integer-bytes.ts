@@ -2,7 +2,7 @@
 import { SubrosaError } from '../base/errors.ts';
 import { MOST_INTEGER_ELEMENTS, weightRows } from '../kernel/integer-linear-map.ts';
 import type { ImageShape, IntegerLinearMap } from '../kernel/integer-linear-map.ts';
-import type { InputNormalisation, IntegerInput, IntegerNetwork, IntegerOutput } from './integer-network.ts';
+import type { InputNormalisation, IntegerInput, IntegerOutput } from './integer-input-output.ts';
 import { HIGHEST_INT8, LOWEST_INT8 } from './integer-step.ts';
 import type { IntegerStep } from './integer-step.ts';
 import { ModelReader, ModelWriter } from './model-bytes.ts';
@@ -31,7 +31,14 @@ const KINDS = [
 
 type Pair = readonly [number, number];
 
-export function writeIntegerNetwork({ input, steps, output }: IntegerNetwork): Uint8Array {
+/** What the file holds of a network. */
+export interface IntegerNetworkContent {
+  readonly input: IntegerInput;
+  readonly steps: readonly IntegerStep[];
+  readonly output: IntegerOutput;
+}
+
+export function writeIntegerNetwork({ input, steps, output }: IntegerNetworkContent): Uint8Array {
   const { normalisation } = input;
   const writer = new ModelWriter(MAGIC, normalisation === undefined ? 1 : VERSION);
   writer.words(Uint32Array.from(input.shape));
@@ -98,10 +105,10 @@ function writeImage(writer: ModelWriter, { channels, height, width }: ImageShape
 }
 
 /** `build` makes the network and checks how the steps fit together. @throws {DecodeError} */
-export function readIntegerNetwork(
+export function readIntegerNetwork<N>(
   bytes: Uint8Array,
-  build: (input: IntegerInput, steps: IntegerStep[], output: IntegerOutput) => IntegerNetwork,
-): IntegerNetwork {
+  build: (input: IntegerInput, steps: IntegerStep[], output: IntegerOutput) => N,
+): N {
   const reader = new ModelReader('integer network', bytes, MAGIC, VERSION);
   const extents = reader.count('the input extents', MOST_EXTENTS);
   const shape = Array.from({ length: extents }, () => reader.count('an extent', MOST_INTEGER_ELEMENTS));

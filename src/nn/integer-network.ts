@@ -7,34 +7,13 @@ import { MOST_INTEGER_ELEMENTS } from '../kernel/integer-linear-map.ts';
 import type { IntegerLinearMap } from '../kernel/integer-linear-map.ts';
 import { normaliseDrawing } from './drawing-normalisation.ts';
 import { readIntegerNetwork, writeIntegerNetwork } from './integer-bytes.ts';
+import type { IntegerInput, IntegerOutput } from './integer-input-output.ts';
 import { stepFacts } from './integer-shapes.ts';
 import type { IntegerTensorFacts } from './integer-shapes.ts';
 import { HIGHEST_INT8, LOWEST_INT8 } from './integer-step.ts';
 import type { IntegerStep } from './integer-step.ts';
 import { checkShape, sizeOf } from './tensor.ts';
 import type { SampleShape } from './tensor.ts';
-
-/** How real numbers enter: round half up of (x - offset) / scale, clamped to [low, high]. */
-export interface IntegerInput {
-  readonly shape: SampleShape;
-  /** The real value of one unit. */
-  readonly scale: number;
-  readonly offset: number;
-  /** -128 to 127 unless the network was made for another interval. */
-  readonly low: number;
-  readonly high: number;
-  /** What the owner of the input does to it first, see {@link normaliseInput}; nothing by default. */
-  readonly normalisation?: InputNormalisation;
-}
-
-/** `drawing`: {@link normaliseDrawing} of grey pixels. */
-export type InputNormalisation = 'drawing';
-
-/** How real numbers leave: each output is `scale` units; then perhaps the softmax. */
-export interface IntegerOutput {
-  readonly scale: number;
-  readonly softmax: boolean;
-}
 
 /** A linear step as an outsourced worker sees it: no bias, and the bound that the device guarantees. */
 export interface OutsourcedLinear {

@@ -11,7 +11,7 @@ import { Conv2d } from './conv2d.ts';
 import { Dense } from './dense.ts';
 import { fixedPointFactors } from './fixed-point.ts';
 import { IntegerNetwork } from './integer-network.ts';
-import type { IntegerInput } from './integer-network.ts';
+import type { IntegerInput } from './integer-input-output.ts';
 import { imageOf, stepFacts } from './integer-shapes.ts';
 import type { IntegerTensorFacts } from './integer-shapes.ts';
 import { HIGHEST_INT8 } from './integer-step.ts';
