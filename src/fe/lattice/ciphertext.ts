@@ -8,7 +8,8 @@ import type { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { PANEL_COLUMNS } from '../../kernel/integer-panels.ts';
 import type { InnerProductCiphertext } from '../inner-product-scheme.ts';
 import { FeKind } from '../object-header.ts';
-import { type LatticeContext, LatticeObject } from './objects.ts';
+import { LatticeObject } from './objects.ts';
+import type { LatticeContext } from './context.ts';
 import type { LatticeParams } from './params.ts';
 import { KEY_DIGIT_BITS } from './precision.ts';
 

@@ -7,7 +7,8 @@ import { CanonicalEmbedding } from '../../kernel/canonical-embedding.ts';
 import type { FractionParts } from '../../kernel/kernel.ts';
 import { resultArray, resultOutOfRange } from '../object-header.ts';
 import type { LatticeCiphertext } from './ciphertext.ts';
-import type { LatticeContext, LatticeFunctionKeys } from './objects.ts';
+import type { LatticeFunctionKeys } from './objects.ts';
+import type { LatticeContext } from './context.ts';
 import { KEY_DIGIT_BITS, PRODUCT_ERROR } from './precision.ts';
 import { checkWeights } from './weights.ts';
 

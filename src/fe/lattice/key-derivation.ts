@@ -6,7 +6,7 @@
  */
 import { integerPanels } from '../../kernel/integer-panels.ts';
 import type { Words } from '../../kernel/kernel.ts';
-import type { LatticeContext } from './objects.ts';
+import type { LatticeContext } from './context.ts';
 
 /** Keys of more coefficients are not remembered. */
 const MOST_COEFFICIENTS = 2 ** 21;

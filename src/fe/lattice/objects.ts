@@ -6,19 +6,8 @@ import type { Kernel, RingTables, Words } from '../../kernel/kernel.ts';
 import { handOver } from '../../ring/arena.ts';
 import type { FunctionKeys, MasterPublicKey, MasterSecretKey } from '../inner-product-scheme.ts';
 import { FE_HEADER_BYTES, FeKind, writeFeHeader } from '../object-header.ts';
+import type { LatticeContext } from './context.ts';
 import { LatticeKeyDerivation } from './key-derivation.ts';
-import type { LatticeParams } from './params.ts';
-
-/** What the objects of one scheme share. */
-export interface LatticeContext {
-  readonly params: LatticeParams;
-  readonly kernel: Kernel;
-  /** Z_q[X]/(X^d + 1) over all primes of q. */
-  readonly ring: RingTables;
-  /** One prime, n words: integers of function keys. */
-  readonly keyRing: RingTables;
-  readonly mods: readonly number[];
-}
 
 export const SEED_BYTES = 32;
 

@@ -28,7 +28,6 @@ import { checkBound, FeKind, ownObject, readFeHeader, rowsOf } from '../object-h
 import { ciphertextBodyBytes, LatticeCiphertext, readCiphertext, roundedBody } from './ciphertext.ts';
 import { LatticeDecryption } from './decryption.ts';
 import {
-  type LatticeContext,
   LatticeFunctionKeys,
   LatticePublicKey,
   LatticeSecretKey,
@@ -36,6 +35,7 @@ import {
   readPolynomials,
   SEED_BYTES,
 } from './objects.ts';
+import type { LatticeContext } from './context.ts';
 import { LatticeParams, type LatticeSpec } from './params.ts';
 import { checkWeights } from './weights.ts';
 
