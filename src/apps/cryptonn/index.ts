@@ -32,13 +32,8 @@ export {
 } from '../../protocols/cryptonn/dataset-approvals.ts';
 export type { AuthorityStorage } from '../../protocols/cryptonn/authority-storage.ts';
 export { batchAxes, type BatchContent, readBatch, writeBatch } from '../../protocols/cryptonn/batch-bytes.ts';
-export {
-  type AxisCiphertexts,
-  type BatchProducts,
-  ClearBatch,
-  EncryptedBatch,
-  type KeySource,
-} from '../../protocols/cryptonn/batch-products.ts';
+export { type AxisCiphertexts, type KeySource } from '../../protocols/cryptonn/axis-ciphertexts.ts';
+export { type BatchProducts, ClearBatch, EncryptedBatch } from '../../protocols/cryptonn/batch-products.ts';
 export { faithfulNetwork, foldProjection } from '../../protocols/cryptonn/clear-network.ts';
 export {
   checkOwnerScales,

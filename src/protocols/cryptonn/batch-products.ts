@@ -3,15 +3,10 @@
  * encryption they are decrypted with function keys; training above cannot tell the difference.
  */
 import { InvalidParamsError, ShapeError } from '../../base/errors.ts';
-import type {
-  FunctionKeys,
-  InnerProductCiphertext,
-  InnerProductScheme,
-} from '../../fe/inner-product-scheme.ts';
 import { resultArray } from '../../fe/object-header.ts';
 import type { MatrixMultiply } from '../../nn/matrix-multiply.ts';
+import { type AxisCiphertexts, decryptBlocks, type KeySource } from './axis-ciphertexts.ts';
 import { columnRange } from './column-range.ts';
-import type { AxisName } from './dataset-spec.ts';
 import type { EncryptedLabels } from './encrypted-labels.ts';
 import { mostKeysPerRequest } from './key-messages.ts';
 
@@ -98,15 +93,6 @@ export class ClearBatch implements BatchProducts {
   }
 }
 
-/** Asks the authority for the keys of the rows of `weights`. */
-export type KeySource = (axis: AxisName, weights: Int32Array) => Promise<FunctionKeys>;
-
-export interface AxisCiphertexts {
-  readonly scheme: InnerProductScheme;
-  /** Vectors in order, up to `packing` in each. */
-  readonly ciphertexts: readonly InnerProductCiphertext[];
-}
-
 /** One encrypted batch in the trainer's hands. The gradient axis is present in faithful mode alone. */
 export class EncryptedBatch implements BatchProducts {
   readonly samples: number;
@@ -184,28 +170,5 @@ function partRows(weights: Int32Array, rows: number, length: number, first: numb
   const out = new Int32Array((end - first) * rows * length);
   for (let part = first; part < end; part++)
     out.set(columnRange(weights, rows, part * length, length), (part - first) * rows * length);
-  return out;
-}
-
-/** `[keys, vectors]` over ciphertexts that share their keys; in `into` where it is given. */
-export function decryptBlocks(
-  scheme: InnerProductScheme,
-  ciphertexts: readonly InnerProductCiphertext[],
-  keys: FunctionKeys,
-  weights: Int32Array,
-  into?: Float64Array,
-): Float64Array {
-  if (ciphertexts.length === 1)
-    return scheme.decrypt(ciphertexts[0] as InnerProductCiphertext, keys, weights, into);
-  const vectors = ciphertexts.reduce((sum, { count }) => sum + count, 0);
-  const out = resultArray(into, keys.count * vectors);
-  let at = 0;
-  for (const ciphertext of ciphertexts) {
-    const part = scheme.decrypt(ciphertext, keys, weights);
-    for (let row = 0; row < keys.count; row++) {
-      out.set(part.subarray(row * ciphertext.count, (row + 1) * ciphertext.count), row * vectors + at);
-    }
-    at += ciphertext.count;
-  }
   return out;
 }

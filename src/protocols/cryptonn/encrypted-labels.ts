@@ -5,7 +5,7 @@
  */
 import { ProtocolError } from '../../base/errors.ts';
 import { LOG_BOUND } from './axis-sizes.ts';
-import { type AxisCiphertexts, decryptBlocks, type KeySource } from './batch-products.ts';
+import { type AxisCiphertexts, decryptBlocks, type KeySource } from './axis-ciphertexts.ts';
 
 /** Two decimals of the natural logarithm. */
 const LOG_SCALE = 100;

@@ -15,11 +15,8 @@ import type { FunctionKeys } from '../../../src/fe/inner-product-scheme.ts';
 import { SeededGenerator } from '../../../src/nn/generator.ts';
 import { plainMatrixMultiply } from '../../../src/nn/matrix-multiply.ts';
 import { Authority } from '../../../src/protocols/cryptonn/authority.ts';
-import {
-  ClearBatch,
-  EncryptedBatch,
-  type KeySource,
-} from '../../../src/protocols/cryptonn/batch-products.ts';
+import { ClearBatch, EncryptedBatch } from '../../../src/protocols/cryptonn/batch-products.ts';
+import type { KeySource } from '../../../src/protocols/cryptonn/axis-ciphertexts.ts';
 import {
   checkOwnerScales,
   DataOwner,
