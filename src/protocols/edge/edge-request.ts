@@ -1,10 +1,10 @@
 /** One request of one device at an edge: shares in, output shares out, with what the other edge relayed where the device asked for that. */
 import { ProtocolError } from '../../base/errors.ts';
-import type { EdgeService } from './edge-service.ts';
-import type { PlannedLayer } from './layer-plan.ts';
+import type { ApplyLinearAsync } from '../../nn/integer-evaluate.ts';
+import type { LayerPlan, PlannedLayer } from './layer-plan.ts';
 import { MaskStream } from './mask-stream.ts';
 import type { EdgeMessage } from './messages.ts';
-import type { RelayedPart } from './relay-box.ts';
+import type { RelayBox, RelayedMessage, RelayedPart } from './relay-box.ts';
 import { digestOf, isSigned, type RelayContext, type RelayProof, signRelay } from './relay-proof.ts';
 import { addShares, packShares, unpackShares } from './share-ring.ts';
 
@@ -14,6 +14,27 @@ type Unnumbered<T> = T extends unknown ? Omit<T, 'request'> : never;
 /** An edge's answer to the device for one layer. */
 export type EdgeAnswer = Unnumbered<Extract<EdgeMessage, { kind: 'output' | 'joint' }>>;
 
+/** What an edge answers requests with. */
+export interface EdgeComputation {
+  readonly role: 'a' | 'b';
+  readonly plan: LayerPlan;
+  /** What B signs relayed answers with, or what A checks them with. */
+  readonly relayKey: CryptoKey;
+  /** y = W x modulo 2^32. */
+  readonly apply: ApplyLinearAsync;
+  /** Only on B: hands masked outputs to A. */
+  readonly relay?: (message: RelayedMessage) => Promise<void>;
+  /** Milliseconds of a clock that only measures what the answers report; without it they report 0. */
+  readonly now?: () => number;
+}
+
+/** The service that holds requests, as far as they need it. */
+export interface EdgeRequestHost {
+  readonly options: EdgeComputation;
+  /** What the other edge relayed for requests of this one. */
+  readonly relayed: RelayBox;
+}
+
 /** W x of one layer, and the microseconds it took. */
 interface LayerOutput {
   readonly y: Int32Array;
@@ -22,7 +43,7 @@ interface LayerOutput {
 
 export class EdgeRequest {
   readonly number: number;
-  readonly #service: EdgeService;
+  readonly #service: EdgeRequestHost;
   readonly #device: Uint8Array;
   readonly #batch: number;
   readonly #nonce: Uint8Array;
@@ -33,7 +54,7 @@ export class EdgeRequest {
   cancelled = false;
 
   private constructor(
-    service: EdgeService,
+    service: EdgeRequestHost,
     device: Uint8Array,
     begin: BeginMessage,
     inputs: MaskStream | null,
@@ -50,7 +71,7 @@ export class EdgeRequest {
   }
 
   /** @throws {ProtocolError} when this edge cannot do what the mode says. */
-  static async open(service: EdgeService, device: Uint8Array, begin: BeginMessage): Promise<EdgeRequest> {
+  static async open(service: EdgeRequestHost, device: Uint8Array, begin: BeginMessage): Promise<EdgeRequest> {
     const seeded = begin.mode.endsWith('seeded');
     const { role, relay } = service.options;
     if (begin.mode.startsWith('relay') !== begin.nonce.length > 0)

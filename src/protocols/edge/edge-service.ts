@@ -6,32 +6,21 @@
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { LimitError, ProtocolError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
-import type { ApplyLinearAsync } from '../../nn/integer-evaluate.ts';
-import { type EdgeAnswer, EdgeRequest, type BeginMessage } from './edge-request.ts';
-import { type LayerPlan, longestMessage } from './layer-plan.ts';
+import { type EdgeAnswer, type EdgeComputation, EdgeRequest, type BeginMessage } from './edge-request.ts';
+import { longestMessage } from './layer-plan.ts';
 import { type EdgeMessage, MOST_OPEN_REQUESTS, readEdgeMessage, writeEdgeMessage } from './messages.ts';
-import { RelayBox, type RelayedMessage } from './relay-box.ts';
+import { RelayBox } from './relay-box.ts';
 import { HandshakeResponder, readHello, type SecureChannel } from './secure-channel.ts';
 
-export interface EdgeServiceOptions {
-  readonly role: 'a' | 'b';
-  readonly plan: LayerPlan;
+export interface EdgeServiceOptions extends EdgeComputation {
   /** Who runs this edge, as the owner was told. A device refuses two edges of one operator. */
   readonly operator: string;
   /** Key of each device, by its id in hex. */
   readonly deviceKeys: ReadonlyMap<string, Uint8Array>;
   /** What edge B authenticates to edge A with, for relays. */
   readonly peer: { readonly id: Uint8Array; readonly key: Uint8Array };
-  /** What B signs relayed answers with, or what A checks them with. */
-  readonly relayKey: CryptoKey;
-  /** y = W x modulo 2^32. */
-  readonly apply: ApplyLinearAsync;
-  /** Only on B: hands masked outputs to A. */
-  readonly relay?: (message: RelayedMessage) => Promise<void>;
   /** Inputs of one request; memory of a session grows with it. */
   readonly maxBatch?: number;
-  /** Milliseconds of a clock that only measures what the answers report; without it they report 0. */
-  readonly now?: () => number;
 }
 
 export const MAX_BATCH = 64;
