@@ -17,6 +17,7 @@ import { readPrivateFile } from '../keystore/private-file.ts';
 import { connectEdge } from '../edge/websocket-link.ts';
 import { networkInputs } from './edge-network.ts';
 import { edgeReport, edgeReportJson } from './edge-report.ts';
+import type { TimedInference } from './edge-timing.ts';
 import { withSpinner } from './spinner.ts';
 import { paintFor, printable, type Terminal } from './terminal.ts';
 import { trustedCertificates } from './tls-files.ts';
@@ -43,12 +44,6 @@ export interface EdgeRunFlags extends ProtocolFlags {
 
 /** A sampling check notices a layer with one output in a hundred wrong with probability 99 %. */
 export const SAMPLING = { wrongFraction: 0.01, detection: 0.99 };
-
-export interface TimedInference extends EdgeInference {
-  readonly ms: number;
-  /** Of all layers and both connections, handshakes included. */
-  readonly traffic: { readonly up: number; readonly down: number };
-}
 
 export async function runWithEdges(
   paths: readonly string[],
