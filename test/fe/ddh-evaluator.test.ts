@@ -9,7 +9,7 @@ import { GENERATOR, GROUP_ORDER, type GroupElement, IDENTITY } from '../../src/f
 import { DdhInnerProduct } from '../../src/fe/ddh/scheme.ts';
 import type { EdwardsLoops } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open.ts';
-import { seededGenerator } from '../kernel/cases.ts';
+import { seededGenerator } from '../kernel/bench.ts';
 
 const kernel = await openKernel();
 const power = (of: GroupElement, e: bigint) =>

@@ -5,7 +5,7 @@ import { DdhInnerProduct } from '../../src/fe/ddh/scheme.ts';
 import type { InnerProductScheme } from '../../src/fe/inner-product-scheme.ts';
 import { LatticeInnerProduct } from '../../src/fe/lattice/scheme.ts';
 import { openKernel } from '../../src/kernel/open.ts';
-import { seededGenerator } from '../kernel/cases.ts';
+import { seededGenerator } from '../kernel/bench.ts';
 
 const kernel = await openKernel();
 const PAIRS = 100_000;

@@ -4,7 +4,7 @@ import { seededRandom } from '../../src/base/testing.ts';
 import type { LatticeFunctionKeys } from '../../src/fe/lattice/objects.ts';
 import { LatticeInnerProduct } from '../../src/fe/lattice/scheme.ts';
 import { openKernel } from '../../src/kernel/open.ts';
-import { seededGenerator } from '../kernel/cases.ts';
+import { seededGenerator } from '../kernel/bench.ts';
 
 const kernel = await openKernel();
 afterAll(() => {

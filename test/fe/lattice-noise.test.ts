@@ -8,7 +8,7 @@ import type { LatticeFunctionKeys } from '../../src/fe/lattice/objects.ts';
 import { LatticeInnerProduct } from '../../src/fe/lattice/scheme.ts';
 import { PANEL_COLUMNS } from '../../src/kernel/integer-panels.ts';
 import { openKernel } from '../../src/kernel/open.ts';
-import { seededGenerator } from '../kernel/cases.ts';
+import { seededGenerator } from '../kernel/bench.ts';
 
 const kernel = await openKernel();
 afterAll(() => {

@@ -10,7 +10,7 @@ import { seededRandom } from '../../src/base/testing.ts';
 import { LatticeParams, logQCeiling } from '../../src/fe/lattice/params.ts';
 import { LatticeInnerProduct } from '../../src/fe/lattice/scheme.ts';
 import { openKernel } from '../../src/kernel/open.ts';
-import { seededGenerator } from '../kernel/cases.ts';
+import { seededGenerator } from '../kernel/bench.ts';
 
 const kernel = await openKernel();
 afterAll(() => {

@@ -7,7 +7,7 @@ import { LatticeInnerProduct } from '../../src/fe/lattice/scheme.ts';
 import { scalarColumns, scalarWeights } from '../../src/fe/scalar-operations.ts';
 import { decryptProduct, deriveMatrixKeys, encryptMatrix } from '../../src/fe/secure-matrix.ts';
 import { openKernel } from '../../src/kernel/open.ts';
-import { seededGenerator } from '../kernel/cases.ts';
+import { seededGenerator } from '../kernel/bench.ts';
 
 const kernel = await openKernel();
 afterAll(() => {

@@ -1,5 +1,5 @@
 /** Reproducible mutations of valid messages: cuts, flips, forged lengths, extremes, splices. */
-import { seededGenerator } from '../kernel/cases.ts';
+import { seededGenerator } from '../kernel/bench.ts';
 
 const EXTREMES = [
   0n,

@@ -3,8 +3,9 @@
  * generator and a fill pattern, calls the kernel and returns everything that came out.
  */
 import { CanonicalEmbedding } from '../../src/kernel/canonical-embedding.ts';
-import type { Kernel, KeySwitchShape, RingTables, Words } from '../../src/kernel/kernel.ts';
+import type { Kernel, KeySwitchShape, Words } from '../../src/kernel/kernel.ts';
 import { isPrime } from '../../src/kernel/primitive-root.ts';
+import type { Bench, Output, Row } from './bench.ts';
 import {
   FRACTION_DOT_ROWS,
   fractionSumsRow,
@@ -13,20 +14,6 @@ import {
 } from './fraction-cases.ts';
 import { denseRow, INTEGER_ROWS, productRow } from './integer-cases.ts';
 import { RESIDUE_ROWS } from './residue-cases.ts';
-
-export const PATTERNS = ['random', 'zero', 'one', 'top', 'edges'] as const;
-export type Pattern = (typeof PATTERNS)[number];
-
-/** mulberry32: 32 bits from a 32-bit counter. */
-export function seededGenerator(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return (t ^ (t >>> 14)) >>> 0;
-  };
-}
 
 /** The largest `count` primes 1 mod 2n below 2^bits. */
 export function primesBelow(bits: number, n: number, count: number): number[] {
@@ -49,91 +36,6 @@ export function moduliFor(n: number): number[] {
   ];
 }
 
-/** A kernel with a ring open, and operands for it. */
-export class Bench {
-  readonly kernel: Kernel;
-  readonly ring: RingTables;
-  readonly n: number;
-  /** Operand polynomials made so far, of one limb each. */
-  made = 0;
-  readonly #random: () => number;
-  readonly #pattern: Pattern;
-  readonly #words: Words[] = [];
-
-  constructor(kernel: Kernel, ring: RingTables, pattern: Pattern, seed: number) {
-    this.kernel = kernel;
-    this.ring = ring;
-    this.n = ring.n;
-    this.#pattern = pattern;
-    this.#random = seededGenerator(seed);
-  }
-
-  /** In [0, bound), bound <= 2^53. */
-  below(bound: number): number {
-    return (this.#random() * 2 ** 21 + (this.#random() >>> 11)) % bound;
-  }
-
-  bytes(length: number): Uint8Array {
-    return Uint8Array.from({ length }, () => this.below(256));
-  }
-
-  zeros(words: number): Words {
-    const run = this.kernel.allocate(words);
-    this.#words.push(run);
-    return run;
-  }
-
-  #residue(i: number, q: number): number {
-    switch (this.#pattern) {
-      case 'random':
-        return this.below(q);
-      case 'zero':
-        return 0;
-      case 'one':
-        return 1;
-      case 'top':
-        return q - 1;
-      case 'edges':
-        return [0, q - 1, (q - 1) / 2, (q + 1) / 2, 1, this.below(q)][i % 6];
-    }
-  }
-
-  /** A batch of polynomials over mods, filled by the pattern. */
-  polynomials(count: number, mods: readonly number[]): Words {
-    const run = this.zeros(count * mods.length * this.n);
-    this.made += count * mods.length;
-    const halves = run.u32();
-    for (let i = 0; i < run.length; i++) {
-      const limb = mods[Math.floor(i / this.n) % mods.length];
-      const residue = this.#residue(i + Math.floor(i / this.n), this.ring.moduli[limb]);
-      halves[2 * i] = residue % 2 ** 32;
-      halves[2 * i + 1] = Math.floor(residue / 2 ** 32);
-    }
-    return run;
-  }
-
-  copy(words: Words): Words {
-    const run = this.zeros(words.length);
-    run.u64().set(words.u64());
-    return run;
-  }
-
-  release(): void {
-    for (const run of this.#words) run[Symbol.dispose]();
-  }
-}
-
-export type Output =
-  | BigUint64Array
-  | Float64Array
-  | Float32Array
-  | Int8Array
-  | Int32Array
-  | Uint32Array
-  | Uint8Array
-  | boolean
-  | number[];
-export type Row = (bench: Bench) => readonly Output[];
 type MethodName = {
   [K in keyof Kernel]-?: Kernel[K] extends (...args: never[]) => unknown ? K : never;
 }[keyof Kernel];

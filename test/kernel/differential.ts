@@ -5,8 +5,10 @@ import { loadNativeKernel } from '../../src/kernel/native.ts';
 import { loadReferenceKernel } from '../../src/kernel/reference.ts';
 import { loadWasmKernel } from '../../src/kernel/wasm-node.ts';
 import { overrideMethods } from './override-methods.ts';
-import { Bench, CASES, moduliFor } from './cases.ts';
-import type { KernelMethod, Output, Pattern } from './cases.ts';
+import { CASES, moduliFor } from './cases.ts';
+import { Bench } from './bench.ts';
+import type { KernelMethod } from './cases.ts';
+import type { Output, Pattern } from './bench.ts';
 
 export const METHODS = Object.keys(CASES) as KernelMethod[];
 

@@ -4,7 +4,7 @@ import { CanonicalEmbedding } from '../../src/kernel/canonical-embedding.ts';
 import type { FractionParts } from '../../src/kernel/kernel.ts';
 import { ShapeError } from '../../src/base/errors.ts';
 import { openKernel } from '../../src/kernel/open.ts';
-import { seededGenerator } from './cases.ts';
+import { seededGenerator } from './bench.ts';
 
 const kernels = await Promise.all(
   (['native', 'wasm', 'reference'] as const).map((kernel) => openKernel({ kernel }).catch(() => undefined)),

@@ -2,7 +2,7 @@
 import { inputSize, integerConvolution, outputSize } from '../../src/kernel/integer-linear-map.ts';
 import type { IntegerConvolution, IntegerLinearMap } from '../../src/kernel/integer-linear-map.ts';
 import { integerPanels, PANEL_COLUMNS } from '../../src/kernel/integer-panels.ts';
-import type { Bench, Row } from './cases.ts';
+import type { Bench, Row } from './bench.ts';
 
 /** Any 32-bit word, the extremes often. */
 function anyWord(bench: Bench): number {

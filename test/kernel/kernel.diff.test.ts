@@ -1,7 +1,8 @@
 /** Every kernel and instruction set at hand against the reference kernel, bit for bit, over one table of cases. */
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Kernel } from '../../src/kernel/kernel.ts';
-import { CASES, PATTERNS } from './cases.ts';
+import { CASES } from './cases.ts';
+import { PATTERNS } from './bench.ts';
 import { Differential, METHODS, openCandidates } from './differential.ts';
 
 const differential = new Differential();

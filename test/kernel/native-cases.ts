@@ -3,7 +3,7 @@
  * Argument: its path. A process of its own, as sanitizers end it where they find something.
  */
 import { loadNativeKernel } from '../../src/kernel/native.ts';
-import { PATTERNS } from './cases.ts';
+import { PATTERNS } from './bench.ts';
 import { Differential, METHODS, tryOpen } from './differential.ts';
 
 const path = process.argv[2]!;

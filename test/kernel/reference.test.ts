@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import type { KeySwitchShape, Words } from '../../src/kernel/kernel.ts';
 import { primitiveRoot2N } from '../../src/kernel/primitive-root.ts';
 import { loadReferenceKernel } from '../../src/kernel/reference.ts';
-import { Bench, moduliFor, primesBelow } from './cases.ts';
+import { moduliFor, primesBelow } from './cases.ts';
+import { Bench } from './bench.ts';
 
 const kernel = loadReferenceKernel();
 const n = 16;

@@ -4,7 +4,7 @@ import { KernelError, OutOfRangeError, ShapeError } from '../../src/base/errors.
 import { loadReferenceKernel } from '../../src/kernel/reference.ts';
 import { WasmMemory } from '../../src/kernel/wasm-memory.ts';
 import { loadWasmKernel } from '../../src/kernel/wasm-node.ts';
-import { seededGenerator } from './cases.ts';
+import { seededGenerator } from './bench.ts';
 import { openCandidates } from './differential.ts';
 
 const PRIME = 2 ** 26 - 45;
