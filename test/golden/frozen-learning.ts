@@ -18,7 +18,7 @@ import {
   transcriptBytes,
   TranscriptRecorder,
 } from '../../src/protocols/cryptonn/training-transcript.ts';
-import type { FrozenObject } from './frozen-objects.ts';
+import type { FrozenObject } from './frozen-object.ts';
 
 const FEATURES = 1;
 /** Of both schemes: one weight and one input are enough for every object. */

@@ -7,6 +7,7 @@ import { readClientPart, writeClientPart } from '../../src/apps/speech/client-pa
 import { DdhInnerProduct } from '../../src/fe/ddh/scheme.ts';
 import { LatticeInnerProduct } from '../../src/fe/lattice/scheme.ts';
 import { DecodingGraph } from '../../src/speech/decoding-graph.ts';
+import type { FrozenObject } from './frozen-object.ts';
 import { provisionObjects } from './frozen-provisions.ts';
 import { bgvObjects, ckksObjects, crtObjects } from './frozen-schemes.ts';
 import { FROZEN_INNER_PRODUCT, FROZEN_PACKING, learningObjects } from './frozen-learning.ts';
@@ -31,15 +32,6 @@ import { SecretKey } from '../../src/schemes/rlwe/secret-key.ts';
 import { mixedNetwork } from '../protocols/edge/edge-pair.ts';
 import { randomConvolution, randomNetwork } from '../protocols/random-network.ts';
 import { INSECURE_CRT, INSECURE_TINY_BGV } from '../schemes/bgv/insecure-params.ts';
-
-export interface FrozenObject {
-  /** Of the file: kind and version of its format. */
-  readonly name: string;
-  readonly make: () => Uint8Array | Promise<Uint8Array>;
-  readonly roundTrip: (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
-  /** The file of today's format that one of a former version is written to once it was read. */
-  readonly writtenAs?: string;
-}
 
 const LABEL = 'golden';
 const PASSPHRASE = 'nothing secret';

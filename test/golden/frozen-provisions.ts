@@ -2,7 +2,7 @@
 import { provision, readDevice, readEdge } from '../../src/apps/edge/provisioning.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { mixedNetwork } from '../protocols/edge/edge-pair.ts';
-import type { FrozenObject } from './frozen-objects.ts';
+import type { FrozenObject } from './frozen-object.ts';
 
 const OPERATORS = { a: 'one', b: 'other' };
 

@@ -15,7 +15,7 @@ import { writeRounded } from '../../src/schemes/rlwe/rounded-wire.ts';
 import { SecretKey } from '../../src/schemes/rlwe/secret-key.ts';
 import { HEADER_BYTES } from '../../src/schemes/rlwe/wire.ts';
 import { serialiseEverything } from '../schemes/ckks/serialised-objects.ts';
-import type { FrozenObject } from './frozen-objects.ts';
+import type { FrozenObject } from './frozen-object.ts';
 
 /** The integers in every frozen BGV ciphertext. */
 export const FROZEN_INTEGERS = [1, -2, 300, 3840];

@@ -15,7 +15,8 @@ import { CkksContext } from '../../src/schemes/ckks/context.ts';
 import { CkksParams } from '../../src/schemes/ckks/params.ts';
 import { SecretKey } from '../../src/schemes/rlwe/secret-key.ts';
 import { INSECURE_TINY, maxDifference, testValues } from '../schemes/ckks/insecure-params.ts';
-import { type FrozenContexts, type FrozenObject, frozenObjects, openFrozen } from './frozen-objects.ts';
+import { type FrozenContexts, frozenObjects, openFrozen } from './frozen-objects.ts';
+import type { FrozenObject } from './frozen-object.ts';
 import { FROZEN_INPUTS, FROZEN_WEIGHTS, frozenName } from './frozen-learning.ts';
 import { FROZEN_INTEGERS } from './frozen-schemes.ts';
 
