@@ -85,6 +85,41 @@ function importViolations(files: readonly SourceFile[]): string[] {
   });
 }
 
+/**
+ * Groups of files that import one another in a circle, types included: the strongly connected components of more than
+ * one file (Tarjan 1972), and files that import themselves.
+ */
+function importLoops(files: readonly SourceFile[]): string[][] {
+  const targets = new Map(
+    files.map((file) => [
+      file.path,
+      importsOf(file).map((specifier) => posix.join(posix.dirname(file.path), specifier)),
+    ]),
+  );
+  const order = new Map<string, number>();
+  const lowest = new Map<string, number>();
+  const open: string[] = [];
+  const loops: string[][] = [];
+  const visit = (path: string): number => {
+    const own = order.size;
+    order.set(path, own);
+    open.push(path);
+    let low = own;
+    for (const next of targets.get(path) ?? []) {
+      if (!targets.has(next)) continue;
+      if (!order.has(next)) low = Math.min(low, visit(next));
+      else if (open.includes(next)) low = Math.min(low, lowest.get(next) ?? (order.get(next) as number));
+    }
+    lowest.set(path, low);
+    if (low < own) return low;
+    const group = open.splice(open.indexOf(path)).sort();
+    if (group.length > 1 || targets.get(path)?.includes(path) === true) loops.push(group);
+    return low;
+  };
+  for (const path of targets.keys()) if (!order.has(path)) visit(path);
+  return loops;
+}
+
 function sizeViolations(files: readonly SourceFile[]): string[] {
   return files.flatMap(({ path, text }) => {
     const lines = text.split('\n').length - 1;
@@ -211,6 +246,32 @@ describe('imports', () => {
     expect(sources.length).toBeGreaterThan(50);
     expect(sources.flatMap(importsOf).length).toBeGreaterThan(100);
     expect(importViolations(sources)).toEqual([]);
+  });
+
+  test('the check sees a loop of three, of types alone, and none in a diamond', () => {
+    const planted = [
+      ...bad('src/nn/a.ts', "import type { B } from './b.ts';"),
+      ...bad('src/nn/b.ts', "export { c } from '../speech/c.ts';"),
+      ...bad('src/speech/c.ts', "const a = await import('../nn/a.ts');"),
+      ...bad('src/nn/outside.ts', "import { a } from './a.ts';"),
+    ];
+    expect(importLoops(planted)).toEqual([['src/nn/a.ts', 'src/nn/b.ts', 'src/speech/c.ts']]);
+    expect(importLoops(bad('src/nn/self.ts', "import { a } from './self.ts';"))).toEqual([
+      ['src/nn/self.ts'],
+    ]);
+    const diamond = [
+      ...bad('src/a.ts', "import { b } from './b.ts';\nimport { c } from './c.ts';"),
+      ...bad('src/b.ts', "import { d } from './d.ts';"),
+      ...bad('src/c.ts', "import { d } from './d.ts';\nimport { b } from './b.ts';"),
+      ...bad('src/d.ts', ''),
+    ];
+    expect(importLoops(diamond)).toEqual([]);
+  });
+
+  test.each(['src', 'test', 'bench'])('run in no circle in %s', (folder) => {
+    const files = filesUnder(folder, /\.ts$/);
+    expect(files.length).toBeGreaterThan(20);
+    expect(importLoops(files)).toEqual([]);
   });
 
   test('name files with their extension', () => {
