@@ -34,6 +34,10 @@ export class BgvCrtRelease extends BgvReleaseOf<BgvCrtCiphertext, BgvCrtEvaluato
     return this.#context.components;
   }
 
+  protected override get key(): SecretKey {
+    return this.#key;
+  }
+
   protected override disclose(result: BgvCrtCiphertext): bigint[] {
     using arena = this.#context.arena();
     const plaintext = new BgvCrtDecryptor(this.#context, this.#key, arena).decrypt(result);

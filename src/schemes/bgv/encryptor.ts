@@ -33,8 +33,7 @@ export class BgvEncryptor implements Disposable {
    * @throws {ParamsMismatchError} {@link OutOfRangeError} {@link DisposedError}
    */
   encrypt(plaintext: BgvPlaintext, options: { readonly level?: number } = {}): BgvCiphertext {
-    const key = this.#zeros.key instanceof SecretKey ? 'secret' : 'public';
-    return recordEncryption(this.#encryptAll([plaintext], options.level, BgvCiphertext), key);
+    return recordEncryption(this.#encryptAll([plaintext], options.level, BgvCiphertext), this.#zeros.key);
   }
 
   /** One batch; under the secret key it has one seed. @throws {ShapeError} when empty, and as {@link encrypt}. */

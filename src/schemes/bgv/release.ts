@@ -43,12 +43,14 @@ export abstract class BgvReleaseOf<S extends object, E, R> extends RlweRelease<S
 
   protected abstract get contexts(): readonly BgvContextBase[];
 
+  protected abstract get key(): SecretKey;
+
   protected override assertInput(input: S, index: number, isVouchedFor: boolean): void {
     this.assertOutput(input);
-    if (!isVouchedFor && this.components(input).some((each) => encryptionOf(each) === undefined)) {
+    if (!isVouchedFor && this.components(input).some((each) => encryptionOf(each, this.key) === undefined)) {
       throw new ReleaseRefusedError(
         'foreign-input',
-        `this process did not encrypt input ${index}, which could hold anything: encrypt it here, or state { inputs: 'honestly-encrypted' } if that is certain`,
+        `this process did not encrypt input ${index} under this key, which could hold anything: encrypt it here, or state { inputs: 'honestly-encrypted' } if that is certain`,
       );
     }
   }
@@ -87,6 +89,10 @@ export class BgvRelease extends BgvReleaseOf<BgvCiphertext, BgvEvaluator, Float6
 
   protected override get contexts(): readonly BgvContextBase[] {
     return [this.#context];
+  }
+
+  protected override get key(): SecretKey {
+    return this.#key;
   }
 
   protected override disclose(result: BgvCiphertext): Float64Array {

@@ -31,8 +31,7 @@ export class CkksEncryptor implements Disposable {
    * @throws {ParamsMismatchError} {@link DisposedError}
    */
   encrypt(plaintext: CkksPlaintext): CkksCiphertext {
-    const key = this.#zeros.key instanceof SecretKey ? 'secret' : 'public';
-    return recordEncryption(this.#encryptAll([plaintext], CkksCiphertext), key);
+    return recordEncryption(this.#encryptAll([plaintext], CkksCiphertext), this.#zeros.key);
   }
 
   /** One batch of plaintexts at one level and scale; under the secret key it has one seed. @throws {ShapeError} as well. */

@@ -107,12 +107,12 @@ export class CkksRelease extends RlweRelease<CkksCiphertext, CkksEvaluator, Floa
   protected override assertInput(input: CkksCiphertext, index: number, isVouchedFor: boolean): void {
     this.#context.assertOwn('an input', input);
     const key = this.#circuit.inputs[index]!.key ?? 'secret';
-    const made = encryptionOf(input);
+    const made = encryptionOf(input, this.#key);
     if (made === undefined ? !isVouchedFor : made !== key && key === 'secret') {
       throw new ReleaseRefusedError(
         'foreign-input',
         made === undefined
-          ? `this process did not encrypt input ${index}, which could hold anything: encrypt it here, or state { inputs: 'honestly-encrypted' } if that is certain`
+          ? `this process did not encrypt input ${index} under this key, which could hold anything: encrypt it here, or state { inputs: 'honestly-encrypted' } if that is certain`
           : `input ${index} is encrypted under a public key, but the circuit was declared for the secret key, which is less noisy`,
       );
     }

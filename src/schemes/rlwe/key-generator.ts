@@ -10,6 +10,7 @@ import type { RlweContext } from './context.ts';
 import { EvaluationKeys } from './evaluation-keys.ts';
 import type { KeyPlan } from './key-plan.ts';
 import { resolveKeyPlan } from './key-plan.ts';
+import { recordPublicKey } from './own-encryptions.ts';
 import { PublicKey } from './public-key.ts';
 import { SecretKey, secretWords } from './secret-key.ts';
 import { SwitchingKey } from './switching-key.ts';
@@ -46,7 +47,7 @@ export class KeyGenerator implements Disposable {
     const seed = this.#drbg.nextPublicSeed();
     return handOver(context.kernel.allocate(2 * poly), (words) => {
       this.#maskedErrors(words.sub(0, poly), seed, secretWords(secret).sub(0, poly), mods);
-      return new PublicKey(context, words, seed);
+      return recordPublicKey(new PublicKey(context, words, seed), secret);
     });
   }
 

@@ -1,20 +1,37 @@
 /**
- * Which ciphertexts this process encrypted itself. One that was read from bytes may be anything: (0, 1) decrypts to the secret key. So a
- * release computes on such an input only when its owner states where it comes from.
+ * Which ciphertexts this process encrypted itself, and under which secret key. One that was read from bytes may be anything: (0, 1)
+ * decrypts to the secret key, and one under another key decrypts to what depends on both. So a release computes on such an input only
+ * when its owner states where it comes from.
  */
+import type { PublicKey } from './public-key.ts';
+import { SecretKey } from './secret-key.ts';
+import { secretName } from './secret-name.ts';
 
 /** The kind of key that encrypted: the noise depends on it. */
 export type EncryptionKey = 'secret' | 'public';
 
-const encryptions = new WeakMap<object, EncryptionKey>();
+const encryptions = new WeakMap<object, { readonly key: EncryptionKey; readonly secret: string }>();
+const publicKeys = new WeakMap<PublicKey, string>();
 
-/** For encryptors: `ciphertext` was made here just now. Returns it. */
-export function recordEncryption<T extends object>(ciphertext: T, key: EncryptionKey): T {
-  encryptions.set(ciphertext, key);
+/** For key generators: `publicKey` was made from `secret` just now. Returns it. */
+export function recordPublicKey(publicKey: PublicKey, secret: SecretKey): PublicKey {
+  publicKeys.set(publicKey, secretName(secret));
+  return publicKey;
+}
+
+/** For encryptors: `ciphertext` was made here just now. Returns it. A public key that was read from bytes may be anybody's. */
+export function recordEncryption<T extends object>(ciphertext: T, key: SecretKey | PublicKey): T {
+  const isSecret = key instanceof SecretKey;
+  const secret = isSecret ? secretName(key) : publicKeys.get(key);
+  if (secret !== undefined) encryptions.set(ciphertext, { key: isSecret ? 'secret' : 'public', secret });
   return ciphertext;
 }
 
-/** What encrypted `ciphertext` in this process; undefined for everything else: computed, read from bytes, or a view of a batch. */
-export function encryptionOf(ciphertext: object): EncryptionKey | undefined {
-  return encryptions.get(ciphertext);
+/**
+ * What encrypted `ciphertext` in this process so that `secret` opens it; undefined for everything else: computed, read from bytes, under
+ * another key, or a view of a batch.
+ */
+export function encryptionOf(ciphertext: object, secret: SecretKey): EncryptionKey | undefined {
+  const made = encryptions.get(ciphertext);
+  return made !== undefined && made.secret === secretName(secret) ? made.key : undefined;
 }

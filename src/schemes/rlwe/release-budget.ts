@@ -11,10 +11,9 @@
  * results with no noise of the scheme in them at all. That is what s bits of statistical security mean in [LMSS22], where an advantage is
  * squared; for a distance of 2^-40 itself ask for 2 (40 - 2.7) = 75 bits.
  */
-import { bytesToHex } from '@noble/hashes/utils.js';
 import { OutOfRangeError, ReleaseRefusedError } from '../../base/errors.ts';
-import { sha256Digest } from '../../base/sha256.ts';
 import type { SecretKey } from './secret-key.ts';
+import { secretName } from './secret-name.ts';
 
 /** Below this a release hides too little to be called one. */
 const LEAST_SECURITY_BITS = 40;
@@ -62,7 +61,7 @@ export class ReleaseBudget {
       const allowed = `from ${LEAST_SECURITY_BITS} to ${MOST_SECURITY_BITS}`;
       throw new OutOfRangeError('securityBits', allowed, securityBits);
     }
-    const name = nameOf(key);
+    const name = secretName(key);
     const known = budgets.get(name);
     if (known === undefined) {
       const budget = new ReleaseBudget(releases, securityBits, alreadyReleased);
@@ -98,15 +97,6 @@ export class ReleaseBudget {
       );
     }
     this.#released++;
-  }
-}
-
-function nameOf(key: SecretKey): string {
-  const bytes = key.exportSecretBytes();
-  try {
-    return bytesToHex(sha256Digest(bytes));
-  } finally {
-    bytes.fill(0);
   }
 }
 

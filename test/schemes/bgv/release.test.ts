@@ -106,6 +106,29 @@ describe('at 128 bits of security', () => {
   );
 });
 
+test('an encryption of this process under another key is foreign, through its public key as well', async () => {
+  using context = await BgvContext.open(BgvParams.forIntent({ depth: 1, maxAbs: 90_000 }));
+  using arena = context.arena();
+  const generator = context.keyGenerator();
+  using secret = generator.secretKey();
+  using other = generator.secretKey();
+  using keys = generator.evaluationKeys(secret, { relinearize: true });
+  const release = context.release(secret, square);
+  const evaluator = context.evaluator(keys, arena);
+  const plaintext = context.encoder(arena).encode([3, -4]);
+  using otherPublic = generator.publicKey(other);
+  using ownPublic = generator.publicKey(secret);
+  const attempts = [other, otherPublic].map((key) => {
+    using encryptor = context.encryptor(key, arena);
+    return refusal(() => release.recompute(evaluator, [encryptor.encrypt(plaintext)]));
+  });
+  expect(attempts).toEqual(['foreign-input', 'foreign-input']);
+  for (const key of [secret, ownPublic]) {
+    using encryptor = context.encryptor(key, arena);
+    expect([...release.recompute(evaluator, [encryptor.encrypt(plaintext)]).slice(0, 2)]).toEqual([9, 16]);
+  }
+});
+
 test('several moduli: the same rules', async () => {
   using context = await BgvCrtContext.open(BgvCrtParams.create(INSECURE_CRT), {
     random: seededRandom('crt release'),

@@ -348,6 +348,11 @@ describe('a release', () => {
     expect(refusal(() => release.recompute(evaluator, [publicly.encrypt(encoder.encode([1]))]))).toBe(
       'foreign-input',
     );
+    using other = context.keyGenerator().secretKey();
+    using foreign = context.encryptor(other, arena);
+    expect(refusal(() => release.recompute(evaluator, [foreign.encrypt(encoder.encode([1]))]))).toBe(
+      'foreign-input',
+    );
     expect(refusal(() => release.recompute(evaluator, [x, x]))).toBe('not-the-circuit');
     expect(refusal(() => release.recompute(evaluator, [encryptor.encrypt(encoder.encode([3.5]))]))).toBe(
       'not-the-circuit',
