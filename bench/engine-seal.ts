@@ -3,8 +3,9 @@ import { createRequire } from 'node:module';
 import type { SEALLibrary } from 'node-seal/implementation/seal.js';
 import { benchValues, type EngineParams, type EngineWork } from './engine-ckks.ts';
 
-/** The package is CommonJS whose types describe a module. */
-const openLibrary = createRequire(import.meta.url)('node-seal') as () => Promise<SEALLibrary>;
+/** The package is CommonJS whose types describe a module; an installed subrosa has it not. */
+const openLibrary = async (): Promise<SEALLibrary> =>
+  (createRequire(import.meta.url)('node-seal') as () => Promise<SEALLibrary>)();
 
 let library: Promise<SEALLibrary> | undefined;
 

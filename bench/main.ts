@@ -36,6 +36,7 @@ function positiveCount(name: string, text: string | undefined): number | undefin
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
+    help: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     markdown: { type: 'boolean', default: false },
     svg: { type: 'boolean', default: false },
@@ -51,10 +52,13 @@ const { values, positionals } = parseArgs({
 });
 const name = positionals[0] ?? '';
 const bench = BENCHES[name];
+const usage = `usage: npm run -s bench -- ${Object.keys(BENCHES).join('|')} [--json | --markdown | --svg] [--quick] [--processor-time] [--data DIR] [--task T] [--part P] [--samples N] [--epochs N] [--checkpoint DIR]\n`;
+if (values.help) {
+  process.stdout.write(usage);
+  process.exit(0);
+}
 if (bench === undefined || positionals.length !== 1) {
-  process.stderr.write(
-    `usage: npm run -s bench -- ${Object.keys(BENCHES).join('|')} [--json | --markdown | --svg] [--quick] [--processor-time] [--data DIR] [--task T] [--part P] [--samples N] [--epochs N] [--checkpoint DIR]\n`,
-  );
+  process.stderr.write(usage);
   process.exit(2);
 }
 try {

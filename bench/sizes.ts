@@ -2,8 +2,7 @@
  * Bytes of keys and ciphertexts on the wire: both halves in 64-bit words, as sent (seeds, residues packed to their primes), and
  * node-seal's `save()` of its seeded objects with and without its compression, for the same number of primes of the same width.
  */
-import { createRequire } from 'node:module';
-import type { SEALLibrary } from 'node-seal/implementation/seal.js';
+import { loadSeal } from './engine-seal.ts';
 import { openKernel } from '../src/kernel/open.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';
 import { BgvContext } from '../src/schemes/bgv/context.ts';
@@ -13,7 +12,6 @@ import { CkksParams } from '../src/schemes/ckks/params.ts';
 import { droppableBits } from '../src/schemes/rlwe/dropped-bits.ts';
 import { type Bench, type BenchRow, reportFor } from './report.ts';
 
-const openSealLibrary = createRequire(import.meta.url)('node-seal') as () => Promise<SEALLibrary>;
 const SETS = [
   { logN: 13, logQ: [42, 42, 42], logP: [44] },
   { logN: 14, logQ: [50, 40, 40, 40, 40, 40, 40, 40], logP: [50] },
@@ -88,9 +86,10 @@ interface Saved {
   saveArray(compression: never): ArrayLike<number>;
 }
 
-/** Sizes of SEAL's objects with seeds where it has them. */
+/** Sizes of SEAL's objects, with seeds where it has them; none where it is not installed. */
 async function sealSizes(set: ParameterSet): Promise<Map<string, [plain: number, compressed: number]>> {
-  const seal = await openSealLibrary();
+  const seal = await loadSeal();
+  if (seal === undefined) return new Map();
   const n = 2 ** set.logN;
   const parms = seal.EncryptionParameters(seal.SchemeType.ckks);
   parms.setPolyModulusDegree(n);
