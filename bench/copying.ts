@@ -3,8 +3,8 @@
  * monomials fitted to encrypted answers, against those answers' own error; and one input asked for again and again.
  */
 import { openKernel } from '../src/kernel/open.ts';
-import { SeededGenerator } from '../src/nn/generator.ts';
-import { PolynomialNetwork } from '../src/nn/polynomial-network.ts';
+import { SeededGenerator } from '../src/nn/tensor/generator.ts';
+import { PolynomialNetwork } from '../src/nn/polynomial/polynomial-network.ts';
 import { InferenceClient } from '../src/protocols/inference/client.ts';
 import { QuadraticCopy, rmsDifference } from '../src/protocols/inference/copy-attack.ts';
 import { InferenceResponder } from '../src/protocols/inference/responder.ts';

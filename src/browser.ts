@@ -2,4 +2,4 @@
 export * from './client.ts';
 export { compile, type CompileOptions } from './compiler/compile.ts';
 export type { Program, Report } from './compiler/program.ts';
-export { PolynomialNetwork } from './nn/polynomial-network.ts';
+export { PolynomialNetwork } from './nn/polynomial/polynomial-network.ts';

@@ -5,7 +5,7 @@
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { InvalidParamsError, UnsupportedOpError } from '../base/errors.ts';
 import { sha256Digest } from '../base/sha256.ts';
-import type { PolynomialNetwork } from '../nn/polynomial-network.ts';
+import type { PolynomialNetwork } from '../nn/polynomial/polynomial-network.ts';
 import { fitsAnyVector } from '../schemes/ckks/encoder.ts';
 import { expansionElements } from '../schemes/ckks/expand-interleaved.ts';
 import { CkksParams, type CkksSpec } from '../schemes/ckks/params.ts';

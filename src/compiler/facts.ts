@@ -1,5 +1,5 @@
-import type { PolynomialNetwork } from '../nn/polynomial-network.ts';
-import { type PolynomialLayer, polynomialLayerOutputs } from '../nn/polynomial-layer.ts';
+import type { PolynomialNetwork } from '../nn/polynomial/polynomial-network.ts';
+import { type PolynomialLayer, polynomialLayerOutputs } from '../nn/polynomial/polynomial-layer.ts';
 import type { LayerFacts } from './scales.ts';
 
 /** Residue multiply-adds of one pass over the layer, per residue column. */

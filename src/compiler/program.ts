@@ -8,7 +8,7 @@
  * subring, and the group travels as sum_i X^i m_i(X^k). The server takes it apart with k - 1 key switches and puts the
  * scores together the same way for nothing.
  */
-import type { PolynomialNetwork } from '../nn/polynomial-network.ts';
+import type { PolynomialNetwork } from '../nn/polynomial/polynomial-network.ts';
 import type { CkksParams, CkksSpec } from '../schemes/ckks/params.ts';
 import type { DroppedBits } from '../schemes/rlwe/dropped-bits.ts';
 import type { KeyPlan } from '../schemes/rlwe/key-plan.ts';

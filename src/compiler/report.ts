@@ -1,6 +1,6 @@
 /** What a program costs, counted from its steps and the wire formats without running anything. */
-import type { PolynomialNetwork } from '../nn/polynomial-network.ts';
-import { polynomialLayerOutputs } from '../nn/polynomial-layer.ts';
+import type { PolynomialNetwork } from '../nn/polynomial/polynomial-network.ts';
+import { polynomialLayerOutputs } from '../nn/polynomial/polynomial-layer.ts';
 import { ciphertextBytes, roundedBytes } from '../schemes/ckks/ciphertext-wire.ts';
 import type { CkksParams } from '../schemes/ckks/params.ts';
 import { EvaluationKeys } from '../schemes/rlwe/evaluation-keys.ts';

@@ -1,5 +1,5 @@
 /** The batch steps of a polynomial network, each with the level, parts and scale that it runs at: what the machine executes. */
-import type { PolynomialNetwork } from '../nn/polynomial-network.ts';
+import type { PolynomialNetwork } from '../nn/polynomial/polynomial-network.ts';
 import type { CkksParams } from '../schemes/ckks/params.ts';
 import type { Step } from './program.ts';
 import { layerLevel, type ScalePlan } from './scales.ts';

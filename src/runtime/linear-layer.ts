@@ -5,7 +5,7 @@
  * ciphertexts; the next layer reads them through {@link PreparedLayer.orderOf}. The product itself is {@link Kernel.gemm}.
  */
 import type { GemmWeights, Kernel } from '../kernel/kernel.ts';
-import type { PolynomialLayer } from '../nn/polynomial-layer.ts';
+import type { PolynomialLayer } from '../nn/polynomial/polynomial-layer.ts';
 
 /** A run of outputs computed by one matrix product. */
 export interface LinearTile {

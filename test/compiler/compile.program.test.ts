@@ -3,7 +3,7 @@ import { InvalidParamsError, UnsupportedOpError } from '../../src/base/errors.ts
 import { compile } from '../../src/compiler/compile.ts';
 import { networkFacts } from '../../src/compiler/facts.ts';
 import { followScales, planScales } from '../../src/compiler/scales.ts';
-import { PolynomialNetwork } from '../../src/nn/polynomial-network.ts';
+import { PolynomialNetwork } from '../../src/nn/polynomial/polynomial-network.ts';
 import { logQPCeiling } from '../../src/schemes/rlwe/security.ts';
 import { randomConvolution, randomInputs, randomNetwork } from '../protocols/random-network.ts';
 

@@ -2,7 +2,7 @@
 import { provision, readDevice, readEdge } from '../../src/apps/edge/provisioning.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { integerConvolution } from '../../src/kernel/integer-linear-map.ts';
-import { INT8_INPUT, IntegerNetwork } from '../../src/nn/integer-network.ts';
+import { INT8_INPUT, IntegerNetwork } from '../../src/nn/integer/integer-network.ts';
 import { planBytes, planLayers, readPlan } from '../../src/protocols/edge/layer-plan.ts';
 import { readEdgeMessage, writeEdgeMessage } from '../../src/protocols/edge/messages.ts';
 import { HandshakeInitiator, readHello } from '../../src/protocols/edge/secure-channel.ts';

@@ -7,17 +7,21 @@ import {
   type TrainingCheckpoint,
 } from '../../src/apps/cryptonn/training-checkpoint.ts';
 import { readClientPart } from '../../src/apps/speech/client-part.ts';
-import { readIdx, readLabelledImages } from '../../src/nn/idx.ts';
-import { IntegerNetwork } from '../../src/nn/integer-network.ts';
-import { plainMatrixMultiply as multiply } from '../../src/nn/matrix-multiply.ts';
-import { crc32 } from '../../src/nn/model-bytes.ts';
-import { readPortableMap } from '../../src/nn/pixel-image.ts';
+import { readIdx, readLabelledImages } from '../../src/nn/files/idx.ts';
+import { IntegerNetwork } from '../../src/nn/integer/integer-network.ts';
+import { plainMatrixMultiply as multiply } from '../../src/nn/tensor/matrix-multiply.ts';
+import { crc32 } from '../../src/nn/files/model-bytes.ts';
+import { readPortableMap } from '../../src/nn/images/pixel-image.ts';
 import { readPng } from '../../src/apps/edge/picture-files.ts';
 import { encode as encodePng } from 'fast-png';
-import { PolynomialNetwork } from '../../src/nn/polynomial-network.ts';
-import { Sequential } from '../../src/nn/sequential.ts';
-import { Trainer, type TrainerOptions } from '../../src/nn/trainer.ts';
-import { readWeightManifest, readWeightShards, type WeightGroup } from '../../src/nn/weight-manifest.ts';
+import { PolynomialNetwork } from '../../src/nn/polynomial/polynomial-network.ts';
+import { Sequential } from '../../src/nn/layers/sequential.ts';
+import { Trainer, type TrainerOptions } from '../../src/nn/training/trainer.ts';
+import {
+  readWeightManifest,
+  readWeightShards,
+  type WeightGroup,
+} from '../../src/nn/files/weight-manifest.ts';
 import {
   type FixedPointOptions,
   FixedPointTrainer,

@@ -12,8 +12,8 @@ import { provisionObjects } from './frozen-provisions.ts';
 import { bgvObjects, ckksObjects, crtObjects } from './frozen-schemes.ts';
 import { FROZEN_INNER_PRODUCT, FROZEN_PACKING, learningObjects } from './frozen-learning.ts';
 import { toyClientPart } from '../apps/toy-model.ts';
-import { IntegerNetwork } from '../../src/nn/integer-network.ts';
-import { PolynomialNetwork } from '../../src/nn/polynomial-network.ts';
+import { IntegerNetwork } from '../../src/nn/integer/integer-network.ts';
+import { PolynomialNetwork } from '../../src/nn/polynomial/polynomial-network.ts';
 import { type EdgeMessage, readEdgeMessage, writeEdgeMessage } from '../../src/protocols/edge/messages.ts';
 import {
   readEnrolment,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { activationTable, relu, reluNormalFit, sigmoid } from '../../src/nn/activations.ts';
+import { activationTable, relu, reluNormalFit, sigmoid } from '../../src/nn/layers/activations.ts';
 import {
   chebyshevFit,
   derivativeFit,
@@ -7,7 +7,7 @@ import {
   largestFitError,
   leastSquaresFit,
   polynomialDepth,
-} from '../../src/nn/polynomial-fit.ts';
+} from '../../src/nn/layers/polynomial-fit.ts';
 
 function expectCoefficients(got: readonly number[], wanted: readonly number[], digits = 5): void {
   expect(got.length).toBe(wanted.length);

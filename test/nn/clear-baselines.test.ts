@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { foldBatchNorms, withWeightBits } from '../../src/nn/fold.ts';
-import { SeededGenerator } from '../../src/nn/generator.ts';
-import type { LayerSpec } from '../../src/nn/layer.ts';
-import { buildLayer } from '../../src/nn/layer-factory.ts';
-import { plainMatrixMultiply as multiply } from '../../src/nn/matrix-multiply.ts';
-import { Sequential } from '../../src/nn/sequential.ts';
+import { foldBatchNorms, withWeightBits } from '../../src/nn/layers/fold.ts';
+import { SeededGenerator } from '../../src/nn/tensor/generator.ts';
+import type { LayerSpec } from '../../src/nn/layers/layer.ts';
+import { buildLayer } from '../../src/nn/layers/layer-factory.ts';
+import { plainMatrixMultiply as multiply } from '../../src/nn/tensor/matrix-multiply.ts';
+import { Sequential } from '../../src/nn/layers/sequential.ts';
 
 const PASS = { multiply, training: true };
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SeededGenerator } from '../../src/nn/generator.ts';
+import { SeededGenerator } from '../../src/nn/tensor/generator.ts';
 
 /** xoshiro128** in BigInt, straight from the paper, on a given state. */
 function referenceWords(state: bigint[], count: number): number[] {

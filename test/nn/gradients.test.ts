@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { SeededGenerator } from '../../src/nn/generator.ts';
-import type { Layer, LayerSpec } from '../../src/nn/layer.ts';
-import { buildLayer } from '../../src/nn/layer-factory.ts';
-import { plainMatrixMultiply } from '../../src/nn/matrix-multiply.ts';
-import { sizeOf } from '../../src/nn/tensor.ts';
+import { SeededGenerator } from '../../src/nn/tensor/generator.ts';
+import type { Layer, LayerSpec } from '../../src/nn/layers/layer.ts';
+import { buildLayer } from '../../src/nn/layers/layer-factory.ts';
+import { plainMatrixMultiply } from '../../src/nn/tensor/matrix-multiply.ts';
+import { sizeOf } from '../../src/nn/tensor/tensor.ts';
 
 const PASS = { multiply: plainMatrixMultiply, training: true };
 const EPSILON = 2 ** -7;

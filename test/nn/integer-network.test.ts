@@ -15,7 +15,7 @@ import {
   quantiseInput,
   realOutput,
 } from '../../src/nn/index.ts';
-import { crc32 } from '../../src/nn/model-bytes.ts';
+import { crc32 } from '../../src/nn/files/model-bytes.ts';
 import type { ApplyLinear, IntegerLinearMap, IntegerStep } from '../../src/nn/index.ts';
 
 const plain: ApplyLinear = (_index, map, x, batch) => applyIntegerLinear(map, x, batch);

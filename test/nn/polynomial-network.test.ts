@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DecodeError, OutOfRangeError, ShapeError } from '../../src/base/errors.ts';
-import { measureRanges } from '../../src/nn/fine-tuning.ts';
-import { SeededGenerator } from '../../src/nn/generator.ts';
-import { plainMatrixMultiply } from '../../src/nn/matrix-multiply.ts';
-import { crc32 } from '../../src/nn/model-bytes.ts';
-import { PolynomialNetwork, PolynomialRunner } from '../../src/nn/polynomial-network.ts';
-import type { PolynomialLayer } from '../../src/nn/polynomial-layer.ts';
-import { largestLevel } from '../../src/nn/quantise.ts';
+import { measureRanges } from '../../src/nn/polynomial/fine-tuning.ts';
+import { SeededGenerator } from '../../src/nn/tensor/generator.ts';
+import { plainMatrixMultiply } from '../../src/nn/tensor/matrix-multiply.ts';
+import { crc32 } from '../../src/nn/files/model-bytes.ts';
+import { PolynomialNetwork, PolynomialRunner } from '../../src/nn/polynomial/polynomial-network.ts';
+import type { PolynomialLayer } from '../../src/nn/polynomial/polynomial-layer.ts';
+import { largestLevel } from '../../src/nn/quantise/quantise.ts';
 
 const generator = new SeededGenerator(11);
 

@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { OutOfRangeError } from '../../src/base/errors.ts';
-import { SeededGenerator } from '../../src/nn/generator.ts';
-import { applyCodebook, lloydMax } from '../../src/nn/lloyd-max.ts';
+import { SeededGenerator } from '../../src/nn/tensor/generator.ts';
+import { applyCodebook, lloydMax } from '../../src/nn/quantise/lloyd-max.ts';
 import {
   WeightQuantiser,
   integerWeights,
   largestLevel,
   quantisationError,
   searchStep,
-} from '../../src/nn/quantise.ts';
+} from '../../src/nn/quantise/quantise.ts';
 
 function normals(count: number, seed = 1): Float32Array {
   const generator = new SeededGenerator(seed);

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { UnsupportedOpError } from '../../src/base/errors.ts';
-import { balanceStages } from '../../src/nn/balance.ts';
-import { normaliseRanges, quantiseStages } from '../../src/nn/convert.ts';
-import { exportPolynomial, measureRanges, prepareFineTuning } from '../../src/nn/fine-tuning.ts';
-import { foldBatchNorms } from '../../src/nn/fold.ts';
-import { SeededGenerator } from '../../src/nn/generator.ts';
-import type { LayerSpec } from '../../src/nn/layer.ts';
-import { plainMatrixMultiply as multiply } from '../../src/nn/matrix-multiply.ts';
-import { Sequential } from '../../src/nn/sequential.ts';
-import { toSquareForm } from '../../src/nn/square-form.ts';
-import { sizeOf } from '../../src/nn/tensor.ts';
-import { Trainer, arrayExamples } from '../../src/nn/trainer.ts';
+import { balanceStages } from '../../src/nn/polynomial/balance.ts';
+import { normaliseRanges, quantiseStages } from '../../src/nn/polynomial/convert.ts';
+import { exportPolynomial, measureRanges, prepareFineTuning } from '../../src/nn/polynomial/fine-tuning.ts';
+import { foldBatchNorms } from '../../src/nn/layers/fold.ts';
+import { SeededGenerator } from '../../src/nn/tensor/generator.ts';
+import type { LayerSpec } from '../../src/nn/layers/layer.ts';
+import { plainMatrixMultiply as multiply } from '../../src/nn/tensor/matrix-multiply.ts';
+import { Sequential } from '../../src/nn/layers/sequential.ts';
+import { toSquareForm } from '../../src/nn/polynomial/square-form.ts';
+import { sizeOf } from '../../src/nn/tensor/tensor.ts';
+import { Trainer, arrayExamples } from '../../src/nn/training/trainer.ts';
 
 const DENSE: LayerSpec[] = [
   { kind: 'batch-norm' },

@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { OutOfRangeError, ShapeError } from '../../src/base/errors.ts';
-import { SoftmaxCrossEntropy } from '../../src/nn/cross-entropy.ts';
-import { SeededGenerator } from '../../src/nn/generator.ts';
-import type { Layer, LayerSpec } from '../../src/nn/layer.ts';
-import { buildLayer } from '../../src/nn/layer-factory.ts';
-import { plainMatrixMultiply } from '../../src/nn/matrix-multiply.ts';
-import { sizeOf } from '../../src/nn/tensor.ts';
+import { SoftmaxCrossEntropy } from '../../src/nn/training/cross-entropy.ts';
+import { SeededGenerator } from '../../src/nn/tensor/generator.ts';
+import type { Layer, LayerSpec } from '../../src/nn/layers/layer.ts';
+import { buildLayer } from '../../src/nn/layers/layer-factory.ts';
+import { plainMatrixMultiply } from '../../src/nn/tensor/matrix-multiply.ts';
+import { sizeOf } from '../../src/nn/tensor/tensor.ts';
 import * as tf from './tensorflow.ts';
 
 // The cpu backend: the wasm one routes gradients of negative max-pool windows to the wrong element.

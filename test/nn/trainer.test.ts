@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DecodeError, OutOfRangeError, ShapeError, UnsupportedOpError } from '../../src/base/errors.ts';
-import { SeededGenerator } from '../../src/nn/generator.ts';
-import type { LayerSpec } from '../../src/nn/layer.ts';
-import { plainMatrixMultiply as multiply } from '../../src/nn/matrix-multiply.ts';
-import { crc32 } from '../../src/nn/model-bytes.ts';
-import { learningRate } from '../../src/nn/schedule.ts';
-import { Sequential } from '../../src/nn/sequential.ts';
-import { Trainer, arrayExamples } from '../../src/nn/trainer.ts';
-import type { TrainerOptions } from '../../src/nn/trainer.ts';
+import { SeededGenerator } from '../../src/nn/tensor/generator.ts';
+import type { LayerSpec } from '../../src/nn/layers/layer.ts';
+import { plainMatrixMultiply as multiply } from '../../src/nn/tensor/matrix-multiply.ts';
+import { crc32 } from '../../src/nn/files/model-bytes.ts';
+import { learningRate } from '../../src/nn/training/schedule.ts';
+import { Sequential } from '../../src/nn/layers/sequential.ts';
+import { Trainer, arrayExamples } from '../../src/nn/training/trainer.ts';
+import type { TrainerOptions } from '../../src/nn/training/trainer.ts';
 
 /** Three classes of two numbers, not linearly separable. */
 function rings(count: number, seed = 1) {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { VectorLoop } from '../../src/nn/vector-loop.ts';
+import { VectorLoop } from '../../src/nn/tensor/vector-loop.ts';
 
 const MULTIPLY_ADD = new VectorLoop(
   { streams: 2, columns: 2, sums: 1, scalars: 1, totals: 1, reads: [0], writes: [1] },

@@ -1,6 +1,6 @@
 /** One whole exchange over memory: keys, query, reply, scores. */
 import type { Kernel } from '../../src/kernel/kernel.ts';
-import type { PolynomialNetwork } from '../../src/nn/polynomial-network.ts';
+import type { PolynomialNetwork } from '../../src/nn/polynomial/polynomial-network.ts';
 import { InferenceClient } from '../../src/protocols/inference/client.ts';
 import { InferenceResponder } from '../../src/protocols/inference/responder.ts';
 

@@ -3,7 +3,7 @@ import { InvalidParamsError, LimitError, OutOfRangeError } from '../../src/base/
 import type { Offer } from '../../src/compiler/program.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open.ts';
-import { SeededGenerator } from '../../src/nn/generator.ts';
+import { SeededGenerator } from '../../src/nn/tensor/generator.ts';
 import { InferenceClient } from '../../src/protocols/inference/client.ts';
 import { parseOffer } from '../../src/protocols/inference/offer.ts';
 import { InferenceResponder } from '../../src/protocols/inference/responder.ts';

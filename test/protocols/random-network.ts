@@ -1,6 +1,6 @@
-import { PolynomialNetwork } from '../../src/nn/polynomial-network.ts';
-import type { PolynomialLayer } from '../../src/nn/polynomial-layer.ts';
-import { SeededGenerator } from '../../src/nn/generator.ts';
+import { PolynomialNetwork } from '../../src/nn/polynomial/polynomial-network.ts';
+import type { PolynomialLayer } from '../../src/nn/polynomial/polynomial-layer.ts';
+import { SeededGenerator } from '../../src/nn/tensor/generator.ts';
 
 /** Standard normal inputs, row-major [samples, features]. */
 export function randomInputs(samples: number, features: number, seed: number): Float32Array {

@@ -1,6 +1,6 @@
 /** What a device prints: results, what every layer cost, what each edge learned. */
 import { multiplyAdds } from '../../kernel/integer-linear-map.ts';
-import { type IntegerNetwork, realOutput } from '../../nn/integer-network.ts';
+import { type IntegerNetwork, realOutput } from '../../nn/integer/integer-network.ts';
 import type { TimedInference } from './edge-timing.ts';
 import { formatBytes, formatMs, formatTable, plural } from './table.ts';
 import type { Paint } from './terminal.ts';

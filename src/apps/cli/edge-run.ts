@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { KeyFileError, UsageError } from '../../base/errors.ts';
 import { openKernel } from '../../kernel/open.ts';
 import type { IntegerLinearMap } from '../../kernel/integer-linear-map.ts';
-import { IntegerLinearRunner } from '../../nn/integer-runner.ts';
+import { IntegerLinearRunner } from '../../nn/integer/integer-runner.ts';
 import { type Construction, paired, sharing } from '../../protocols/edge/construction.ts';
 import { EdgeDevice, type EdgeInference } from '../../protocols/edge/device.ts';
 import { MAX_BATCH } from '../../protocols/edge/edge-service.ts';

@@ -1,7 +1,7 @@
 /** `subrosa edge serve`: one of the two edges, computing with the kernel off the event loop. */
 import { UsageError } from '../../base/errors.ts';
 import { openKernel } from '../../kernel/open.ts';
-import { IntegerLinearRunner } from '../../nn/integer-runner.ts';
+import { IntegerLinearRunner } from '../../nn/integer/integer-runner.ts';
 import { EdgeService } from '../../protocols/edge/edge-service.ts';
 import { longestMessage } from '../../protocols/edge/layer-plan.ts';
 import { listenEdge } from '../edge/edge-server.ts';

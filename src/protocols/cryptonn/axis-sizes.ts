@@ -1,7 +1,7 @@
 /** How long the encrypted vectors of a data set are on each axis, how many there are, and how large their keys may be. */
 import { InvalidParamsError } from '../../base/errors.ts';
 import type { InnerProductSpec } from '../../fe/inner-product-scheme.ts';
-import { type WindowGeometry, windowGeometry } from '../../nn/im2col.ts';
+import { type WindowGeometry, windowGeometry } from '../../nn/tensor/im2col.ts';
 import { type AxisName, type DatasetSpec, PROJECTION_BOUND } from './dataset-spec.ts';
 import { noiseBound, noiseCoordinates } from './projection-noise.ts';
 

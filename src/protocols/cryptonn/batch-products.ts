@@ -4,7 +4,7 @@
  */
 import { InvalidParamsError, ShapeError } from '../../base/errors.ts';
 import { resultArray } from '../../fe/object-header.ts';
-import type { MatrixMultiply } from '../../nn/matrix-multiply.ts';
+import type { MatrixMultiply } from '../../nn/tensor/matrix-multiply.ts';
 import { type AxisCiphertexts, decryptBlocks, type KeySource } from './axis-ciphertexts.ts';
 import { columnRange } from './column-range.ts';
 import type { EncryptedLabels } from './encrypted-labels.ts';

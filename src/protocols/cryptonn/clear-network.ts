@@ -1,6 +1,6 @@
 /** What a training leaves: an ordinary network over real inputs, for whoever may have the model. Classes keep the owners' secret names. */
-import type { MatrixMultiply } from '../../nn/matrix-multiply.ts';
-import { Sequential } from '../../nn/sequential.ts';
+import type { MatrixMultiply } from '../../nn/tensor/matrix-multiply.ts';
+import { Sequential } from '../../nn/layers/sequential.ts';
 import type { FixedPointTrainer } from './fixed-point-trainer.ts';
 import type { Standardisation } from './projected-inputs.ts';
 

@@ -3,9 +3,9 @@
  * become gradients of those weights. A product is `keyScale` times the layer's output, without bias.
  */
 import { ShapeError } from '../../base/errors.ts';
-import { unfold, windowGeometry, type WindowGeometry } from '../../nn/im2col.ts';
-import type { LayerSpec } from '../../nn/layer.ts';
-import type { SampleShape } from '../../nn/tensor.ts';
+import { unfold, windowGeometry, type WindowGeometry } from '../../nn/tensor/im2col.ts';
+import type { LayerSpec } from '../../nn/layers/layer.ts';
+import type { SampleShape } from '../../nn/tensor/tensor.ts';
 
 export interface FirstLayer {
   readonly units: number;

@@ -4,13 +4,13 @@
  * everything above runs in the clear. Given exact products, encrypted and clear training take the same steps to the last bit.
  */
 import { DecodeError } from '../../base/errors.ts';
-import { logSoftmaxInPlace, SoftmaxCrossEntropy } from '../../nn/cross-entropy.ts';
-import { SeededGenerator } from '../../nn/generator.ts';
-import { newParameter, type LayerSpec, type Parameter } from '../../nn/layer.ts';
-import type { MatrixMultiply } from '../../nn/matrix-multiply.ts';
-import { ModelReader, ModelWriter } from '../../nn/model-bytes.ts';
-import { Sgd } from '../../nn/optimiser.ts';
-import { Sequential } from '../../nn/sequential.ts';
+import { logSoftmaxInPlace, SoftmaxCrossEntropy } from '../../nn/training/cross-entropy.ts';
+import { SeededGenerator } from '../../nn/tensor/generator.ts';
+import { newParameter, type LayerSpec, type Parameter } from '../../nn/layers/layer.ts';
+import type { MatrixMultiply } from '../../nn/tensor/matrix-multiply.ts';
+import { ModelReader, ModelWriter } from '../../nn/files/model-bytes.ts';
+import { Sgd } from '../../nn/training/optimiser.ts';
+import { Sequential } from '../../nn/layers/sequential.ts';
 import { type BatchProducts, checkExactProducts } from './batch-products.ts';
 import { denseFirstLayer, type FirstLayer } from './first-layer.ts';
 

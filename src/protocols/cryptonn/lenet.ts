@@ -2,7 +2,7 @@
  * LeNet-5 as it is trained on encrypted images of 28 x 28: what owners encrypt for it, its first layer, and the layers above. The
  * first pooling is a mean, which the convolution below it takes in; the rest is as in CryptoCNN (Xu, Joshi, Li, ICDCS 2019).
  */
-import type { LayerSpec } from '../../nn/layer.ts';
+import type { LayerSpec } from '../../nn/layers/layer.ts';
 import type { DatasetSpec } from './dataset-spec.ts';
 import { type PooledConvolution, pooledConvolution, pooledWindows } from './first-layer.ts';
 import type { FixedPointOptions } from './fixed-point-trainer.ts';

@@ -9,7 +9,7 @@
  */
 import { InvalidParamsError, ShapeError } from '../../base/errors.ts';
 import { type RandomSource, seedFromBytes } from '../../base/random.ts';
-import type { MatrixMultiply } from '../../nn/matrix-multiply.ts';
+import type { MatrixMultiply } from '../../nn/tensor/matrix-multiply.ts';
 import type { DatasetSpec } from './dataset-spec.ts';
 import { LabelPermutation } from './label-permutation.ts';
 import { projectionMatrix } from './projection.ts';

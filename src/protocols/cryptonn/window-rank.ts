@@ -1,5 +1,5 @@
 /** What keys for the windows of a convolution reveal: every key opens a product with every window, and windows overlap. */
-import type { WindowGeometry } from '../../nn/im2col.ts';
+import type { WindowGeometry } from '../../nn/tensor/im2col.ts';
 import { solveForInputs } from './linear-attack.ts';
 
 /** Rank of {@link imageEquations}, at most the number of pixels: all of them are known when it is that many. */

@@ -7,7 +7,7 @@
  *   owner, R is fresh. S hides nothing that R does not hide already; without R, two requests reveal their difference.
  */
 import { ShapeError } from '../../base/errors.ts';
-import type { ApplyLinearAsync } from '../../nn/integer-evaluate.ts';
+import type { ApplyLinearAsync } from '../../nn/integer/integer-evaluate.ts';
 import type { LayerPlan, PlannedLayer } from './layer-plan.ts';
 import { MaskStream, type RootKey } from './mask-stream.ts';
 import type { RequestMode } from './messages.ts';

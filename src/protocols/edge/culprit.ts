@@ -4,7 +4,7 @@
  */
 import type { LyingEdge } from '../../base/errors.ts';
 import { applyIntegerLinear, type IntegerLinearMap } from '../../kernel/integer-linear-map.ts';
-import type { ApplyLinearAsync } from '../../nn/integer-evaluate.ts';
+import type { ApplyLinearAsync } from '../../nn/integer/integer-evaluate.ts';
 import type { LayerShares, RequestMasks } from './construction.ts';
 import type { EdgeOutput } from './edge-link.ts';
 import type { PlannedLayer } from './layer-plan.ts';

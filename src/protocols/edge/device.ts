@@ -4,8 +4,8 @@
  */
 import { IntegrityError, type LyingEdge, ProtocolError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
-import { type ApplyLinearAsync, evaluateIntegerNetworkAsync } from '../../nn/integer-evaluate.ts';
-import type { IntegerNetwork } from '../../nn/integer-network.ts';
+import { type ApplyLinearAsync, evaluateIntegerNetworkAsync } from '../../nn/integer/integer-evaluate.ts';
+import type { IntegerNetwork } from '../../nn/integer/integer-network.ts';
 import { type Construction, type LayerShares, type RequestMasks, sharing } from './construction.ts';
 import { nameLiar, plainRecompute } from './culprit.ts';
 import { EdgeLink, type EdgeOutput, type MessageLink } from './edge-link.ts';

@@ -1,6 +1,6 @@
 /** One request of one device at an edge: shares in, output shares out, with what the other edge relayed where the device asked for that. */
 import { ProtocolError } from '../../base/errors.ts';
-import type { ApplyLinearAsync } from '../../nn/integer-evaluate.ts';
+import type { ApplyLinearAsync } from '../../nn/integer/integer-evaluate.ts';
 import type { LayerPlan, PlannedLayer } from './layer-plan.ts';
 import { MaskStream } from './mask-stream.ts';
 import type { EdgeMessage } from './messages.ts';

@@ -8,7 +8,7 @@ import {
   outputBound,
   outputSize,
 } from '../../kernel/integer-linear-map.ts';
-import type { IntegerNetwork, OutsourcedLinear } from '../../nn/integer-network.ts';
+import type { IntegerNetwork, OutsourcedLinear } from '../../nn/integer/integer-network.ts';
 import { MESSAGE_OVERHEAD } from './messages.ts';
 import { packedShareBytes, shareBits } from './share-ring.ts';
 

@@ -12,7 +12,7 @@ import {
   outputSize,
   rowNorms,
 } from '../../kernel/integer-linear-map.ts';
-import type { ApplyLinearAsync } from '../../nn/integer-evaluate.ts';
+import type { ApplyLinearAsync } from '../../nn/integer/integer-evaluate.ts';
 import type { PlannedLayer } from './layer-plan.ts';
 import { MaskStream } from './mask-stream.ts';
 import { PROJECTION_PRIME, projectionVector } from './projection-check.ts';

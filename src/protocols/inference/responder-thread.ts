@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { SubrosaError } from '../../base/errors.ts';
 import { openKernel } from '../../kernel/open.ts';
-import { PolynomialNetwork } from '../../nn/polynomial-network.ts';
+import { PolynomialNetwork } from '../../nn/polynomial/polynomial-network.ts';
 import { InferenceResponder } from './responder.ts';
 import { CANCEL, type ThreadReply, type ThreadRequest, type ThreadSetup } from './thread-messages.ts';
 

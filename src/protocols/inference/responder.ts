@@ -8,7 +8,7 @@ import { sha256Digest } from '../../base/sha256.ts';
 import { compile } from '../../compiler/compile.ts';
 import { type Offer, offeredKeyPlan, type Program } from '../../compiler/program.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import type { PolynomialNetwork } from '../../nn/polynomial-network.ts';
+import type { PolynomialNetwork } from '../../nn/polynomial/polynomial-network.ts';
 import { EncryptedMachine, type EvaluationControl, type StepTime } from '../../runtime/encrypted-machine.ts';
 import { CiphertextBatch } from '../../schemes/ckks/ciphertext.ts';
 import { CkksContext } from '../../schemes/ckks/context.ts';

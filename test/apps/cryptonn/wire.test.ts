@@ -6,7 +6,7 @@ import { RemoteAuthority } from '../../../src/apps/cryptonn/remote-authority.ts'
 import { systemRandom } from '../../../src/base/random.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';
 import { openKernel } from '../../../src/kernel/open.ts';
-import { SeededGenerator } from '../../../src/nn/generator.ts';
+import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
 import { writeBatch } from '../../../src/protocols/cryptonn/batch-bytes.ts';
 import { DataOwner, fixedPoint } from '../../../src/protocols/cryptonn/data-owner.ts';
 import { LabelPermutation } from '../../../src/protocols/cryptonn/label-permutation.ts';

@@ -10,8 +10,8 @@ import { installation } from '../../../src/apps/cli/installation.ts';
 import { listenEdge } from '../../../src/apps/edge/edge-server.ts';
 import { provision, readEdge } from '../../../src/apps/edge/provisioning.ts';
 import { openKernel } from '../../../src/kernel/open.ts';
-import { SeededGenerator } from '../../../src/nn/generator.ts';
-import { evaluateIntegerNetwork } from '../../../src/nn/integer-evaluate.ts';
+import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
+import { evaluateIntegerNetwork } from '../../../src/nn/integer/integer-evaluate.ts';
 import { EdgeService } from '../../../src/protocols/edge/edge-service.ts';
 import { mixedNetwork, plainApply, randomInt8 } from '../../protocols/edge/edge-pair.ts';
 

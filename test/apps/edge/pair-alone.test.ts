@@ -5,9 +5,9 @@
 import { describe, expect, test } from 'vitest';
 import { provision, readDevice, readEdge } from '../../../src/apps/edge/provisioning.ts';
 import { openKernel } from '../../../src/kernel/open.ts';
-import { SeededGenerator } from '../../../src/nn/generator.ts';
-import type { ApplyLinear } from '../../../src/nn/integer-evaluate.ts';
-import { evaluateIntegerNetwork } from '../../../src/nn/integer-evaluate.ts';
+import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
+import type { ApplyLinear } from '../../../src/nn/integer/integer-evaluate.ts';
+import { evaluateIntegerNetwork } from '../../../src/nn/integer/integer-evaluate.ts';
 import { type MaskSource, paired } from '../../../src/protocols/edge/construction.ts';
 import { EdgeDevice } from '../../../src/protocols/edge/device.ts';
 import { EdgeService } from '../../../src/protocols/edge/edge-service.ts';

@@ -9,7 +9,7 @@ import {
   RolledBackError,
 } from '../../../src/base/errors.ts';
 import type { RandomSource } from '../../../src/base/random.ts';
-import { SeededGenerator } from '../../../src/nn/generator.ts';
+import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
 import { replayLog } from '../../../src/protocols/cryptonn/audit-log.ts';
 import { Authority, type KeyDerivation } from '../../../src/protocols/cryptonn/authority.ts';
 import {

@@ -8,7 +8,7 @@ import { drawnDigits } from '../../../src/apps/cryptonn/drawn-digits.ts';
 import { KeyRefusedError } from '../../../src/base/errors.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';
 import { openKernel } from '../../../src/kernel/open.ts';
-import { SeededGenerator } from '../../../src/nn/generator.ts';
+import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
 import { unitPixels } from '../../../src/nn/index.ts';
 import { fixedPoint } from '../../../src/protocols/cryptonn/data-owner.ts';
 import { DEFAULT_BUDGET_SHARE, type DatasetSpec } from '../../../src/protocols/cryptonn/dataset-spec.ts';

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { ShapeError } from '../../../src/base/errors.ts';
-import { SeededGenerator } from '../../../src/nn/generator.ts';
-import { plainMatrixMultiply } from '../../../src/nn/matrix-multiply.ts';
-import { Sequential } from '../../../src/nn/sequential.ts';
+import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
+import { plainMatrixMultiply } from '../../../src/nn/tensor/matrix-multiply.ts';
+import { Sequential } from '../../../src/nn/layers/sequential.ts';
 import { ClearBatch } from '../../../src/protocols/cryptonn/batch-products.ts';
 import {
   pooledConvolution,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { SeededGenerator } from '../../../src/nn/generator.ts';
+import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
 import { BoundedSolver, recoverBounded } from '../../../src/protocols/cryptonn/lattice-attack.ts';
 import { inner, LatticeBasis } from '../../../src/protocols/cryptonn/lattice-reduction.ts';
 import { coordinatesOf, OrthogonalLattice } from '../../../src/protocols/cryptonn/orthogonal-lattice.ts';

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { DecodeError, InvalidParamsError } from '../../../src/base/errors.ts';
 import { systemRandom } from '../../../src/base/random.ts';
-import { SeededGenerator } from '../../../src/nn/generator.ts';
+import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
 import { approverKey, signApproval } from '../../../src/protocols/cryptonn/dataset-approvals.ts';
 import {
   approvalText,

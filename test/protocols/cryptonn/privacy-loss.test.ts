@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { SeededGenerator } from '../../../src/nn/generator.ts';
+import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
 import {
   analyticGaussianEpsilon,
   concentratedEpsilon,

@@ -5,7 +5,7 @@ import { InvalidParamsError, KeyRefusedError } from '../../../src/base/errors.ts
 import { systemRandom } from '../../../src/base/random.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';
 import { openKernel } from '../../../src/kernel/open.ts';
-import { SeededGenerator } from '../../../src/nn/generator.ts';
+import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
 import { axisSizes } from '../../../src/protocols/cryptonn/axis-sizes.ts';
 import { DataOwner } from '../../../src/protocols/cryptonn/data-owner.ts';
 import {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { OutOfRangeError, ShapeError } from '../../../src/base/errors.ts';
 import { systemRandom } from '../../../src/base/random.ts';
 import { PLAIN_RESIDUE_PRODUCTS } from '../../../src/kernel/residue-products.ts';
-import { SeededGenerator } from '../../../src/nn/generator.ts';
+import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
 import {
   rankBudget,
   solvableUnknowns,

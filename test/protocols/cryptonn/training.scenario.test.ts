@@ -12,8 +12,8 @@ import {
 } from '../../../src/base/errors.ts';
 import { type RandomSource, systemRandom } from '../../../src/base/random.ts';
 import type { FunctionKeys } from '../../../src/fe/inner-product-scheme.ts';
-import { SeededGenerator } from '../../../src/nn/generator.ts';
-import { plainMatrixMultiply } from '../../../src/nn/matrix-multiply.ts';
+import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
+import { plainMatrixMultiply } from '../../../src/nn/tensor/matrix-multiply.ts';
 import { Authority } from '../../../src/protocols/cryptonn/authority.ts';
 import { ClearBatch, EncryptedBatch } from '../../../src/protocols/cryptonn/batch-products.ts';
 import type { KeySource } from '../../../src/protocols/cryptonn/axis-ciphertexts.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { DecodeError } from '../../../src/base/errors.ts';
-import { SeededGenerator } from '../../../src/nn/generator.ts';
-import { plainMatrixMultiply } from '../../../src/nn/matrix-multiply.ts';
+import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
+import { plainMatrixMultiply } from '../../../src/nn/tensor/matrix-multiply.ts';
 import { ClearBatch } from '../../../src/protocols/cryptonn/batch-products.ts';
 import { FixedPointTrainer } from '../../../src/protocols/cryptonn/fixed-point-trainer.ts';
 import {

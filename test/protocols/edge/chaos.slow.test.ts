@@ -4,8 +4,8 @@
  */
 import { expect, test } from 'vitest';
 import { SubrosaError } from '../../../src/base/errors.ts';
-import { SeededGenerator } from '../../../src/nn/generator.ts';
-import { evaluateIntegerNetwork } from '../../../src/nn/integer-evaluate.ts';
+import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
+import { evaluateIntegerNetwork } from '../../../src/nn/integer/integer-evaluate.ts';
 import { sharing } from '../../../src/protocols/edge/construction.ts';
 import { EdgeDevice } from '../../../src/protocols/edge/device.ts';
 import { edgePair, memoryLink, mixedNetwork, plainApply, randomInt8, type Tap } from './edge-pair.ts';

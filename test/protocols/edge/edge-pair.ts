@@ -2,10 +2,10 @@
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { TransportError } from '../../../src/base/errors.ts';
 import { applyIntegerLinear, integerConvolution } from '../../../src/kernel/integer-linear-map.ts';
-import { SeededGenerator } from '../../../src/nn/generator.ts';
-import type { ApplyLinear, ApplyLinearAsync } from '../../../src/nn/integer-evaluate.ts';
-import { INT8_INPUT, IntegerNetwork } from '../../../src/nn/integer-network.ts';
-import type { IntegerStep } from '../../../src/nn/integer-step.ts';
+import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
+import type { ApplyLinear, ApplyLinearAsync } from '../../../src/nn/integer/integer-evaluate.ts';
+import { INT8_INPUT, IntegerNetwork } from '../../../src/nn/integer/integer-network.ts';
+import type { IntegerStep } from '../../../src/nn/integer/integer-step.ts';
 import { EdgeDevice, type EdgeDeviceOptions } from '../../../src/protocols/edge/device.ts';
 import type { MessageLink } from '../../../src/protocols/edge/edge-link.ts';
 import { EdgeService } from '../../../src/protocols/edge/edge-service.ts';

@@ -1,8 +1,8 @@
 /** The whole exchange over memory: exact, whoever lies is named, and nothing that is not the next message gets through. */
 import { describe, expect, test } from 'vitest';
-import { SeededGenerator } from '../../../src/nn/generator.ts';
-import { type ApplyLinear, evaluateIntegerNetwork } from '../../../src/nn/integer-evaluate.ts';
-import type { IntegerNetwork } from '../../../src/nn/integer-network.ts';
+import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
+import { type ApplyLinear, evaluateIntegerNetwork } from '../../../src/nn/integer/integer-evaluate.ts';
+import type { IntegerNetwork } from '../../../src/nn/integer/integer-network.ts';
 import { type Construction, makePairs, paired, sharing } from '../../../src/protocols/edge/construction.ts';
 import { EdgeDevice } from '../../../src/protocols/edge/device.ts';
 import {

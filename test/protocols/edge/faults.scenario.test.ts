@@ -1,8 +1,8 @@
 /** Everything an edge, a device or the wire may do wrong ends with a typed error that names the edge, or with the exact result. */
 import { describe, expect, test } from 'vitest';
-import { SeededGenerator } from '../../../src/nn/generator.ts';
-import { evaluateIntegerNetwork } from '../../../src/nn/integer-evaluate.ts';
-import type { IntegerNetwork } from '../../../src/nn/integer-network.ts';
+import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
+import { evaluateIntegerNetwork } from '../../../src/nn/integer/integer-evaluate.ts';
+import type { IntegerNetwork } from '../../../src/nn/integer/integer-network.ts';
 import { sharing } from '../../../src/protocols/edge/construction.ts';
 import { EdgeDevice } from '../../../src/protocols/edge/device.ts';
 import { EdgeLink } from '../../../src/protocols/edge/edge-link.ts';

@@ -1,7 +1,7 @@
 /** Two inferences at once on one pair of connections: the edges work on one while the device works on the other. */
 import { describe, expect, test } from 'vitest';
-import { SeededGenerator } from '../../../src/nn/generator.ts';
-import { type ApplyLinear, evaluateIntegerNetwork } from '../../../src/nn/integer-evaluate.ts';
+import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
+import { type ApplyLinear, evaluateIntegerNetwork } from '../../../src/nn/integer/integer-evaluate.ts';
 import { makePairs, paired, sharing } from '../../../src/protocols/edge/construction.ts';
 import { EdgeDevice } from '../../../src/protocols/edge/device.ts';
 import { RelayBox, type RelayedMessage } from '../../../src/protocols/edge/relay-box.ts';

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { applyIntegerLinear, integerConvolution } from '../../../src/kernel/integer-linear-map.ts';
-import { SeededGenerator } from '../../../src/nn/generator.ts';
+import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
 import { planBytes, planLayers, readPlan } from '../../../src/protocols/edge/layer-plan.ts';
 import { littleEndian, MaskStream, RootKey } from '../../../src/protocols/edge/mask-stream.ts';
 import { PROJECTION_PRIME, projectModulo } from '../../../src/protocols/edge/projection-check.ts';

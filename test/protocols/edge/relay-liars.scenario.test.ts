@@ -1,7 +1,7 @@
 /** Behind a relay the device sees one sum of two answers. Whoever made it wrong is named, and nobody can have the other named. */
 import { expect, test } from 'vitest';
-import { SeededGenerator } from '../../../src/nn/generator.ts';
-import { type ApplyLinear, evaluateIntegerNetwork } from '../../../src/nn/integer-evaluate.ts';
+import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
+import { type ApplyLinear, evaluateIntegerNetwork } from '../../../src/nn/integer/integer-evaluate.ts';
 import { sharing } from '../../../src/protocols/edge/construction.ts';
 import { EdgeDevice } from '../../../src/protocols/edge/device.ts';
 import { EdgeService } from '../../../src/protocols/edge/edge-service.ts';

@@ -9,7 +9,7 @@ import { afterAll, expect, test } from 'vitest';
 import { provision, readDevice, readEdge } from '../../../src/apps/edge/provisioning.ts';
 import { retiredFile } from '../../../src/apps/edge/retired-file.ts';
 import { openKernel } from '../../../src/kernel/open.ts';
-import type { ApplyLinear } from '../../../src/nn/integer-evaluate.ts';
+import type { ApplyLinear } from '../../../src/nn/integer/integer-evaluate.ts';
 import { EdgeDevice, type EdgeDeviceOptions } from '../../../src/protocols/edge/device.ts';
 import { EdgeService } from '../../../src/protocols/edge/edge-service.ts';
 import { RequestCounter } from '../../../src/protocols/edge/request-counter.ts';

@@ -1,8 +1,8 @@
 /** What one edge sees is uniform, and what stands on the wire is nobody's value; each test is shown a leak that it finds. */
 import { describe, expect, test } from 'vitest';
-import { SeededGenerator } from '../../../src/nn/generator.ts';
-import type { ApplyLinearAsync } from '../../../src/nn/integer-evaluate.ts';
-import { INT8_INPUT, IntegerNetwork } from '../../../src/nn/integer-network.ts';
+import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
+import type { ApplyLinearAsync } from '../../../src/nn/integer/integer-evaluate.ts';
+import { INT8_INPUT, IntegerNetwork } from '../../../src/nn/integer/integer-network.ts';
 import { type Construction, makePairs, paired, sharing } from '../../../src/protocols/edge/construction.ts';
 import { EdgeDevice } from '../../../src/protocols/edge/device.ts';
 import { unpackShares } from '../../../src/protocols/edge/share-ring.ts';
@@ -146,7 +146,7 @@ describe('canaries', () => {
       const activations: Int32Array[] = [];
       const device = await setup.connect();
       const { outputs } = await device.infer(input);
-      const { evaluateIntegerNetwork } = await import('../../../src/nn/integer-evaluate.ts');
+      const { evaluateIntegerNetwork } = await import('../../../src/nn/integer/integer-evaluate.ts');
       evaluateIntegerNetwork(network, input, (index, map, x, batch) => {
         const y = plainApply(index, map, x, batch);
         activations.push(x, y);

@@ -1,0 +1,84 @@
+/** The file of a polynomial network, magic word SRPN. */
+import { SubrosaError } from '../../base/errors.ts';
+import { ModelReader, ModelWriter } from '../files/model-bytes.ts';
+import type { ActivationRange, PolynomialLayer } from './polynomial-layer.ts';
+
+const MAGIC = 'SRPN';
+const VERSION = 1;
+const MOST_LAYERS = 64;
+const MOST_INPUTS = 2 ** 20;
+const MOST_ROWS = 2 ** 16;
+const MOST_POSITIONS = 2 ** 20;
+const SQUARE = 1;
+const GATHER = 2;
+
+/** What the file holds of a network. */
+export interface PolynomialNetworkContent {
+  readonly layers: readonly PolynomialLayer[];
+  readonly inputs: number;
+  readonly bits: number;
+  /** One per layer. */
+  readonly ranges: readonly ActivationRange[];
+}
+
+export function writePolynomialNetwork(network: PolynomialNetworkContent): Uint8Array {
+  const writer = new ModelWriter(MAGIC, VERSION);
+  writer.u32(network.bits);
+  writer.u32(network.inputs);
+  writer.u32(network.layers.length);
+  network.layers.forEach((layer, i) => {
+    writer.u32((layer.square ? SQUARE : 0) | (layer.gather === undefined ? 0 : GATHER));
+    writer.u32(layer.rows);
+    writer.u32(layer.cols);
+    writer.f64(layer.step);
+    writer.doubles(network.ranges[i]);
+    writer.packed(layer.weights, network.bits);
+    if (layer.gather !== undefined) {
+      writer.u32(layer.gather.positions);
+      writer.words(layer.gather.rowIndex);
+    }
+    writer.doubles(layer.offset);
+  });
+  return writer.finish();
+}
+
+function readLayer(reader: ModelReader, bits: number): { layer: PolynomialLayer; range: ActivationRange } {
+  const flags = reader.count('a layer flag', SQUARE | GATHER);
+  const rows = reader.count('the rows', MOST_ROWS);
+  const cols = reader.count('the columns', MOST_INPUTS);
+  const step = reader.f64('a step');
+  const [low, high] = reader.doubles('a range', 2, false);
+  const weights = reader.packed('the weights', rows * cols, bits);
+  let gather: PolynomialLayer['gather'];
+  if (flags & GATHER) {
+    const positions = reader.count('the positions', MOST_POSITIONS);
+    gather = { positions, rowIndex: reader.words('the gather', positions * cols) };
+  }
+  const offset = reader.doubles('the offsets', rows * (gather?.positions ?? 1));
+  const square = (flags & SQUARE) !== 0;
+  const layer = { weights, rows, cols, step, offset, square, ...(gather === undefined ? {} : { gather }) };
+  return { layer, range: [low, high] };
+}
+
+/** `build` makes the network and checks how the layers fit together. @throws {DecodeError} */
+export function readPolynomialNetwork<N>(
+  bytes: Uint8Array,
+  build: (content: PolynomialNetworkContent) => N,
+): N {
+  const reader = new ModelReader('polynomial network', bytes, MAGIC, VERSION);
+  const bits = reader.count('the bits', 16);
+  if (bits < 2) throw reader.error(`the bits are ${bits}, at least 2 are needed`);
+  const inputs = reader.count('the inputs', MOST_INPUTS);
+  const parts = Array.from({ length: reader.count('the layers', MOST_LAYERS) }, () =>
+    readLayer(reader, bits),
+  );
+  reader.finish();
+  const layers = parts.map((part) => part.layer);
+  const ranges = parts.map((part) => part.range);
+  try {
+    return build({ layers, inputs, bits, ranges });
+  } catch (error) {
+    if (error instanceof SubrosaError) throw reader.error(error.message);
+    throw error;
+  }
+}
