@@ -1,8 +1,8 @@
 /** What the checks of the two-edge mode notice: measured against their formulas, false alarms, and the time of a check. */
 import { applyIntegerLinear, type IntegerLinearMap } from '../src/kernel/integer-linear-map.ts';
 import { IntegerNetwork, SeededGenerator } from '../src/nn/index.ts';
-import { SAMPLING } from '../src/apps/cli/edge-run.ts';
-import { integerNetwork } from '../src/apps/cli/edge-network.ts';
+import { SAMPLING } from '../src/apps/cli/edge/edge-run.ts';
+import { integerNetwork } from '../src/apps/cli/edge/edge-network.ts';
 import { planLayers, type PlannedLayer } from '../src/protocols/edge/layer-plan.ts';
 import { ProjectionCheck, PROJECTION_PRIME } from '../src/protocols/edge/projection-check.ts';
 import { adjointOf, projectionImages } from '../src/protocols/edge/projection-images.ts';

@@ -11,9 +11,9 @@ import {
   provision,
   readDevice,
 } from '../src/apps/edge/provisioning.ts';
-import { integerNetwork } from '../src/apps/cli/edge-network.ts';
-import { openDevice, type ProtocolFlags } from '../src/apps/cli/edge-run.ts';
-import type { EdgeReady } from '../src/apps/cli/edge-serve.ts';
+import { integerNetwork } from '../src/apps/cli/edge/edge-network.ts';
+import { openDevice, type ProtocolFlags } from '../src/apps/cli/edge/edge-run.ts';
+import type { EdgeReady } from '../src/apps/cli/edge/edge-serve.ts';
 import { CommandProcess } from '../src/apps/cli/server-process.ts';
 import { DataError, UsageError } from '../src/base/errors.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { ClientSession, chosenOffer, serverOffers } from '../src/apps/cli/client-session.ts';
 import { engineParts } from '../src/apps/cli/parts.ts';
-import { shippedRecordings } from '../src/apps/cli/recordings.ts';
+import { shippedRecordings } from '../src/apps/cli/speech/recordings.ts';
 import { exchangeUtterance, openUtterance, type RecognisedUtterance } from '../src/apps/cli/utterance.ts';
 import type { SpeechTask } from '../src/apps/speech/corpus.ts';
 import type { SpeechModel } from '../src/apps/speech/recogniser.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { FileWriteError, KeyFileError } from '../../src/base/errors.ts';
 import { installation } from '../../src/apps/cli/installation.ts';
-import { readPassphrase } from '../../src/apps/cli/passphrase.ts';
+import { readPassphrase } from '../../src/apps/cli/terminal/passphrase.ts';
 import { engineParts } from '../../src/apps/cli/parts.ts';
 import { runCommand } from '../../src/apps/cli/run.ts';
 import { AuthorityFiles } from '../../src/apps/cryptonn/authority-files.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
-import { trainMnist } from '../../src/apps/cli/train-mnist.ts';
+import { trainMnist } from '../../src/apps/cli/train/train-mnist.ts';
 import type { ImageCard } from '../../src/apps/train/image-card.ts';
 import { IMAGE_CONDITIONS } from '../../src/apps/train/image-conditions.ts';
 import { imagePlanFor } from '../../src/apps/train/image-plan.ts';

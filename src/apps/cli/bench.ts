@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { DataError } from '../../base/errors.ts';
-import { FAILED } from './report-error.ts';
+import { FAILED } from './terminal/report-error.ts';
 import { installation } from './installation.ts';
 
 /** Runs the bench with this process's streams; returns its exit code. @throws {DataError} when it was not built. */

@@ -9,8 +9,8 @@ import { primesBelow } from '../../ring/primes.ts';
 import { keyDirectory } from '../keystore/key-store.ts';
 import { installation } from './installation.ts';
 import type { EngineParts } from './parts.ts';
-import { formatTable, plural } from './table.ts';
-import { paintFor, type Terminal } from './terminal.ts';
+import { formatTable, plural } from './terminal/table.ts';
+import { paintFor, type Terminal } from './terminal/terminal.ts';
 
 export interface DoctorReport {
   readonly version: string;

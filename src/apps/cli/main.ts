@@ -3,8 +3,8 @@
 import { fileWriteError } from '../keystore/file-errors.ts';
 import { engineParts } from './parts.ts';
 import { runCommand } from './run.ts';
-import { errorLine, FAILED } from './report-error.ts';
-import { processTerminal } from './terminal.ts';
+import { errorLine, FAILED } from './terminal/report-error.ts';
+import { processTerminal } from './terminal/terminal.ts';
 
 // Results that cannot be written are no results. Whoever reads only the first lines (`head`) closes the pipe and is right to.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -7,7 +7,7 @@ import { InferenceClient } from '../../protocols/inference/client.ts';
 import { parseOffer } from '../../protocols/inference/offer.ts';
 import { InferenceServer } from '../../protocols/inference/server.ts';
 import type { InferenceService } from '../server/index.ts';
-import { loadClearNetworks, loadNetwork, loadRecogniser } from './model-files.ts';
+import { loadClearNetworks, loadNetwork, loadRecogniser } from './speech/model-files.ts';
 import type { ClearNetworks, Recogniser } from './recogniser.ts';
 import { CommandProcess, type ServerReady } from './server-process.ts';
 import type { EncryptingClient } from './utterance.ts';

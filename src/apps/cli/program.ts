@@ -2,24 +2,24 @@
 import { Command, Option } from 'commander';
 import { UsageError } from '../../base/errors.ts';
 import { bench } from './bench.ts';
-import { cryptonnDemo } from './cryptonn-demo.ts';
-import { demo } from './demo.ts';
-import { WHO_LEARNS_WHAT } from './disclosure.ts';
+import { cryptonnDemo } from './cryptonn/cryptonn-demo.ts';
+import { demo } from './speech/demo.ts';
+import { WHO_LEARNS_WHAT } from './speech/disclosure.ts';
 import { doctor } from './doctor.ts';
-import { addAttack } from './attack.ts';
-import { addAuthority, WHO_LEARNS_WHAT_IN_TRAINING } from './authority.ts';
-import { addEdge, WHO_LEARNS_WHAT_AT_EDGES } from './edge.ts';
-import { DEFAULT_EDGE_DEMO, edgeDemo, type EdgeDemoFlags } from './edge-demo.ts';
-import { addEncryptData } from './encrypt-data.ts';
-import { inspect } from './inspect.ts';
+import { addAttack } from './cryptonn/attack.ts';
+import { addAuthority, WHO_LEARNS_WHAT_IN_TRAINING } from './cryptonn/authority.ts';
+import { addEdge, WHO_LEARNS_WHAT_AT_EDGES } from './edge/edge.ts';
+import { DEFAULT_EDGE_DEMO, edgeDemo, type EdgeDemoFlags } from './edge/edge-demo.ts';
+import { addEncryptData } from './cryptonn/encrypt-data.ts';
+import { inspect } from './speech/inspect.ts';
 import { installation } from './installation.ts';
 import type { EngineParts } from './parts.ts';
-import { DONE } from './report-error.ts';
-import { DEFAULT_PORT, SERVE_DEFAULTS, serve, wholeNumber } from './serve.ts';
-import type { Terminal } from './terminal.ts';
+import { DONE } from './terminal/report-error.ts';
+import { DEFAULT_PORT, SERVE_DEFAULTS, serve, wholeNumber } from './speech/serve.ts';
+import type { Terminal } from './terminal/terminal.ts';
 import { CA_FLAG } from './tls-files.ts';
-import { addTrain } from './train.ts';
-import { transcribe } from './transcribe.ts';
+import { addTrain } from './train/train.ts';
+import { transcribe } from './speech/transcribe.ts';
 
 const JSON_FLAG = ['--json', 'one JSON object on standard output, for programs'] as const;
 const NETWORK_FLAG = [

@@ -1,8 +1,8 @@
 /** Runs one command line and returns its exit code; everything that can go wrong ends here. */
 import type { EngineParts } from './parts.ts';
 import { buildProgram } from './program.ts';
-import { DONE, reportError } from './report-error.ts';
-import type { Terminal } from './terminal.ts';
+import { DONE, reportError } from './terminal/report-error.ts';
+import type { Terminal } from './terminal/terminal.ts';
 
 /** `args` without the names of node and of the program. */
 export async function runCommand(

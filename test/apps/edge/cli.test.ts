@@ -7,7 +7,7 @@ import { afterAll, expect, test } from 'vitest';
 import { installation } from '../../../src/apps/cli/installation.ts';
 import { engineParts } from '../../../src/apps/cli/parts.ts';
 import { runCommand } from '../../../src/apps/cli/run.ts';
-import { displayWidth } from '../../../src/apps/cli/table.ts';
+import { displayWidth } from '../../../src/apps/cli/terminal/table.ts';
 import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
 import { writeIntegerNetwork } from '../../../src/nn/integer/integer-bytes.ts';
 import { evaluateIntegerNetwork } from '../../../src/nn/integer/integer-evaluate.ts';

@@ -6,7 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 import { counterFile } from '../../../src/apps/edge/counter-file.ts';
 import { provision, readDevice, readEdge } from '../../../src/apps/edge/provisioning.ts';
 import { connectEdge } from '../../../src/apps/edge/websocket-link.ts';
-import type { EdgeReady } from '../../../src/apps/cli/edge-serve.ts';
+import type { EdgeReady } from '../../../src/apps/cli/edge/edge-serve.ts';
 import { engineParts } from '../../../src/apps/cli/parts.ts';
 import { runCommand } from '../../../src/apps/cli/run.ts';
 import { CommandProcess } from '../../../src/apps/cli/server-process.ts';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { loadClearNetworks, loadRecogniser } from '../../../src/apps/cli/model-files.ts';
+import { loadClearNetworks, loadRecogniser } from '../../../src/apps/cli/speech/model-files.ts';
 import { plainMatrixMultiply } from '../../../src/nn/index.ts';
 import { readWav } from '../../../src/speech/index.ts';
 

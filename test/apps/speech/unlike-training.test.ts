@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadClearNetworks, loadRecogniser } from '../../../src/apps/cli/model-files.ts';
+import { loadClearNetworks, loadRecogniser } from '../../../src/apps/cli/speech/model-files.ts';
 import { whiteNoise } from '../../../src/apps/speech/degradation.ts';
 import { plainMatrixMultiply, SeededGenerator } from '../../../src/nn/index.ts';
 import { readWav } from '../../../src/speech/index.ts';

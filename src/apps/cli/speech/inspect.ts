@@ -1,0 +1,105 @@
+/** `subrosa inspect`: what a model is, what a client may learn of it, and what a request will cost. */
+import { basename, join } from 'node:path';
+import { compile } from '../../../compiler/compile.ts';
+import type { Bucket, Offer, Report } from '../../../compiler/program.ts';
+import { readModelCard } from './model-files.ts';
+import type { EngineParts } from '../parts.ts';
+import { formatBytes, formatTable } from '../terminal/table.ts';
+import { type Paint, paintFor, type Terminal } from '../terminal/terminal.ts';
+
+export interface InspectFlags {
+  readonly models: string;
+  readonly network?: string;
+  readonly json?: boolean;
+}
+
+export async function inspect(
+  name: string,
+  flags: InspectFlags,
+  terminal: Terminal,
+  parts: EngineParts,
+): Promise<void> {
+  const directory = name.includes('/') ? name : join(flags.models, name);
+  const polynomial = await parts.loadNetwork(directory, flags.network);
+  const { offer, report } = compile(polynomial, { name: basename(directory) });
+  const card = readModelCard(directory);
+  const costs = offer.buckets.map((bucket) => bucketCost(bucket, report));
+  if (flags.json === true) {
+    terminal.out(
+      `${JSON.stringify({ card: card?.facts ?? null, offer, report: { ...report, buckets: costs } })}\n`,
+    );
+    return;
+  }
+  const paint = paintFor(terminal.outIsTerminal, terminal.env);
+  const layers = polynomial.layers.map(({ rows, cols, gather }) =>
+    gather === undefined ? `${cols}→${rows}` : `conv ${cols}→${rows}`,
+  );
+  terminal.out(`\n${paint.bold(offer.model)}  ${layers.join(', ')}, ${polynomial.bits}-bit weights\n\n`);
+  terminal.out(formatOffer(offer, report, paint));
+  terminal.out(`\n${formatCosts(costs, paint)}`);
+  terminal.out(`\n${formatBounds(report, paint)}`);
+  if (card !== null) terminal.out(`\n${card.text}`);
+}
+
+interface BucketCost extends Bucket {
+  readonly keySwitches: number;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+}
+
+function bucketCost(bucket: Bucket, report: Report): BucketCost {
+  return {
+    ...bucket,
+    keySwitches: report.keySwitches(bucket),
+    bytesUp: report.bytesUp(bucket),
+    bytesDown: report.bytesDown(bucket),
+  };
+}
+
+function formatOffer(offer: Offer, report: Report, paint: Paint): string {
+  const rows = [
+    ['program', offer.programId.slice(0, 16)],
+    [
+      'parameters',
+      `N = 2^${offer.params.logN}, log2(QP) = ${report.logQP.toFixed(1)}, 128-bit classical (MATZOV model)`,
+    ],
+    ['inputs', `${offer.inputs} per frame, clipped to ±${offer.inputBound}`],
+    [
+      'scores',
+      `${offer.outputs} per frame, error ${offer.outputError.toExponential(1)} of range ${offer.outputRange.map((end) => end.toFixed(1)).join('..')}`,
+    ],
+    ['keys', `${formatBytes(report.keyBytes)}, ${offer.galois.length} rotations and relinearisation`],
+    [
+      'work',
+      `${(report.multiplyAdds / 1e9).toFixed(2)} G multiply-adds, ${report.squarings} squarings, depth ${report.depth}`,
+    ],
+  ];
+  return formatTable(
+    rows.map(([label = '', text = '']) => [paint.dim(label), text]),
+    [{}, {}],
+  );
+}
+
+function formatCosts(costs: readonly BucketCost[], paint: Paint): string {
+  const head = ['frames', 'per ciphertext', 'key switches', 'up', 'down'].map((text) => paint.dim(text));
+  const rows = costs.map((cost) => [
+    String(cost.block),
+    String(cost.interleave),
+    String(cost.keySwitches),
+    formatBytes(cost.bytesUp),
+    formatBytes(cost.bytesDown),
+  ]);
+  return formatTable([head, ...rows], Array(5).fill({ align: 'right' }));
+}
+
+function formatBounds(report: Report, paint: Paint): string {
+  const head = ['layer', 'trained |z|', 'capacity', 'proven', 'can overflow'].map((text) => paint.dim(text));
+  const rows = report.bounds.map(({ layer, trained, capacity, proven }) => [
+    String(layer),
+    trained.toPrecision(3),
+    capacity.toPrecision(3),
+    proven.toPrecision(3),
+    proven <= capacity ? 'no, proven' : 'not in training data',
+  ]);
+  return formatTable([head, ...rows], [...Array(4).fill({ align: 'right' }), {}]);
+}

@@ -1,0 +1,86 @@
+/** Speech models on disk, as the commands use them. A client needs one file of them and no network. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DataError } from '../../../base/errors.ts';
+import { type MatrixMultiply, type PolynomialNetwork, PolynomialRunner } from '../../../nn/index.ts';
+import { FRAMES_PER_SECOND, MEL_FILTERS } from '../../../speech/index.ts';
+import { readClientPart } from '../../speech/client-part.ts';
+import {
+  INPUT_FACTS,
+  inputFacts,
+  LEAST_FRAMES,
+  SCORE_FACTS,
+  scoreFacts,
+  unfamiliar,
+} from '../../speech/familiarity.ts';
+import { CLIENT_FILE, FLOAT_FILE, SpeechModel } from '../../speech/recogniser.ts';
+import type { ClearInputs, ClearNetworks, Recogniser } from '../recogniser.ts';
+
+/** For processes that only need the files: a server never runs a network in the clear. */
+const NO_CLEAR_NETWORKS: MatrixMultiply = {
+  sgemm: () => {
+    throw new Error('a network was run in the clear where none should be');
+  },
+};
+
+/** The client's part. @throws {DataError} when it is not there. @throws {DecodeError} when it is damaged. */
+export async function loadRecogniser(directory: string): Promise<Recogniser> {
+  const path = join(directory, CLIENT_FILE);
+  if (!existsSync(path)) {
+    throw new DataError(
+      `${directory} is not a speech model: it has no ${CLIENT_FILE}; subrosa doctor lists the models`,
+    );
+  }
+  const { task, frontEnd, decoder, familiar } = readClientPart(readFileSync(path));
+  return {
+    task,
+    inputs: frontEnd.inputs,
+    outputs: decoder.logPriors.length,
+    frameRate: FRAMES_PER_SECOND,
+    spokenPart: (audio) => frontEnd.spokenPart(audio),
+    inputsOf: (spoken) => frontEnd.inputsOfSpoken(spoken),
+    decode: (scores) => decoder.decode(scores).words,
+    decodeTimed: (scores) => decoder.decode(scores).timing,
+    unfamiliarInputs: (inputs) =>
+      familiar === undefined || inputs.frames < LEAST_FRAMES
+        ? []
+        : unfamiliar(inputFacts(inputs, MEL_FILTERS), familiar.inputs, INPUT_FACTS),
+    unfamiliarScores: (scores) =>
+      familiar === undefined
+        ? []
+        : unfamiliar(scoreFacts(scores, decoder.logPriors.length), familiar.scores, SCORE_FACTS),
+  };
+}
+
+/** The network to serve; the shipped default unless named. @throws {DataError | DecodeError} */
+export async function loadNetwork(directory: string, name?: string): Promise<PolynomialNetwork> {
+  if (!existsSync(directory))
+    throw new DataError(`there is no model at ${directory}: subrosa doctor lists the models`);
+  return (await SpeechModel.load(directory, NO_CLEAR_NETWORKS)).polynomial(name);
+}
+
+/** The default network and the float network behind it, to run in the clear. @throws {DataError | DecodeError} */
+export async function loadClearNetworks(directory: string, multiply: MatrixMultiply): Promise<ClearNetworks> {
+  const model = await SpeechModel.load(directory, multiply);
+  const network = model.polynomial();
+  const hasFloat = existsSync(join(directory, FLOAT_FILE));
+  return {
+    polynomial: ({ data }) => {
+      const runner = new PolynomialRunner(network, multiply);
+      const scores = runner.run(data);
+      const leaves = runner.ranges.flatMap(([low, high], layer) => {
+        const [trainedLow, trainedHigh] = network.ranges[layer] ?? [low, high];
+        return low < trainedLow || high > trainedHigh ? [layer + 1] : [];
+      });
+      return { scores, leaves };
+    },
+    ...(hasFloat ? { float: ({ data }: ClearInputs) => model.float.infer(data) } : {}),
+  };
+}
+
+/** The card that was written with the model, for programs and for people; null where there is none. */
+export function readModelCard(directory: string): { readonly facts: unknown; readonly text: string } | null {
+  const [facts, text] = [join(directory, 'card.json'), join(directory, 'card.md')];
+  if (!existsSync(facts) || !existsSync(text)) return null;
+  return { facts: JSON.parse(readFileSync(facts, 'utf8')), text: readFileSync(text, 'utf8') };
+}

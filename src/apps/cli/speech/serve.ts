@@ -1,0 +1,141 @@
+/** `subrosa serve`: one process that answers encrypted questions about one or more models. */
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { InvalidArgumentError } from 'commander';
+import { UsageError } from '../../../base/errors.ts';
+import {
+  checkOrigin,
+  type ListenOptions,
+  listen,
+  parsePrincipalRule,
+  ServerLog,
+} from '../../server/index.ts';
+import { openBudgetFile } from './budget-file.ts';
+import { installation } from '../installation.ts';
+import type { EngineParts } from '../parts.ts';
+import { withSpinner } from '../terminal/spinner.ts';
+import { plural } from '../terminal/table.ts';
+import { paintFor, type Terminal } from '../terminal/terminal.ts';
+import { tlsOptions } from '../tls-files.ts';
+
+export interface ServeFlags {
+  readonly host: string;
+  readonly port: number;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly insecureListen?: boolean;
+  readonly models: string;
+  readonly network?: string;
+  readonly keyMemory: number;
+  readonly maxPending: number;
+  readonly queryBudget?: number;
+  readonly budgetFile?: string;
+  readonly principal: string;
+  readonly corsOrigin?: readonly string[];
+  readonly metricsPort?: number;
+  readonly logLevel: 'info' | 'warn' | 'silent';
+  readonly json?: boolean;
+  readonly whileStdinOpen?: boolean;
+}
+
+export const DEFAULT_PORT = 8414;
+
+/** Serves until SIGTERM or SIGINT, then lets running evaluations finish. */
+export async function serve(
+  names: readonly string[],
+  flags: ServeFlags,
+  terminal: Terminal,
+  parts: EngineParts,
+): Promise<void> {
+  const directories = names.map((name) => (name.includes('/') ? name : join(flags.models, name)));
+  const options: ListenOptions = {
+    host: flags.host,
+    port: flags.port,
+    insecureListen: flags.insecureListen === true,
+    log: new ServerLog(flags.logLevel),
+    principal: parsePrincipalRule(flags.principal, (path) => readFileSync(path, 'utf8')),
+    corsOrigins: (flags.corsOrigin ?? []).map(checkOrigin),
+    ...(flags.metricsPort === undefined ? {} : { metricsPort: flags.metricsPort }),
+    ...keptBudget(flags),
+    limits: {
+      keyCapacityBytes: flags.keyMemory * 2 ** 20,
+      maxPending: flags.maxPending,
+      samplesPerPrincipal: flags.queryBudget ?? Number.POSITIVE_INFINITY,
+    },
+    ...tlsOptions(flags),
+  };
+  await using service = await withSpinner(terminal, `compiling ${names.join(', ')}`, async () => {
+    const models = await Promise.all(
+      directories.map(async (directory) => {
+        const network = await parts.loadNetwork(directory, flags.network);
+        return { name: basename(directory), network };
+      }),
+    );
+    return parts.startService(models);
+  });
+  const stopped = stopRequest(flags.whileStdinOpen === true);
+  const server = await listen(service, options);
+  const models = service.offers().map((offer) => offer.model);
+  if (flags.json === true) {
+    terminal.out(
+      `${JSON.stringify({ ready: true, url: server.url, metrics: server.metricsUrl, models, kernel: service.kernel, pid: process.pid })}\n`,
+    );
+  } else {
+    const paint = paintFor(terminal.outIsTerminal, terminal.env);
+    const { name, isa, threads } = service.kernel;
+    terminal.out(
+      `${paint.green('ready')} ${paint.bold(server.url)}  ${models.join(', ')}  ${paint.dim(`${name} ${isa}, ${plural(threads, 'thread')}`)}\n`,
+    );
+    if (server.metricsUrl !== undefined) terminal.out(`${paint.dim('metrics')} ${server.metricsUrl}\n`);
+  }
+  await closeWhen(stopped, server, flags.json === true, terminal);
+}
+
+/** Waits for the reason to stop, then drains; says both, for a person or as JSON lines. */
+export async function closeWhen(
+  stopped: Promise<string>,
+  server: { close(): Promise<void> },
+  isJson: boolean,
+  terminal: Terminal,
+): Promise<void> {
+  const reason = await stopped;
+  terminal.out(isJson ? `${JSON.stringify({ stopping: true, reason })}\n` : `stopping (${reason})\n`);
+  await server.close();
+  if (isJson) terminal.out(`${JSON.stringify({ stopped: true })}\n`);
+}
+
+/** @throws {UsageError} for a file without a budget. */
+function keptBudget({ budgetFile, queryBudget }: ServeFlags): Pick<ListenOptions, 'kept'> {
+  if (budgetFile === undefined) return {};
+  if (queryBudget === undefined)
+    throw new UsageError('--budget-file keeps what --query-budget counts: give both');
+  return { kept: openBudgetFile(budgetFile) };
+}
+
+/** Resolves once with why. A parent that holds our standard input and dies takes this process along. */
+export function stopRequest(whileStdinOpen: boolean): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
+    if (whileStdinOpen) process.stdin.resume().once('close', () => resolve('standard input closed'));
+  });
+}
+
+/** For commander: a whole number in an interval. */
+export function wholeNumber(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d{1,9}$/.test(text) || value < low || value > high) {
+      throw new InvalidArgumentError(`a whole number from ${low} to ${high} is needed.`);
+    }
+    return value;
+  };
+}
+
+/** A share or a probability: above 0 and at most 1. */
+export function fraction(text: string): number {
+  const value = Number(text);
+  if (value > 0 && value <= 1) return value;
+  throw new InvalidArgumentError('a number above 0 and at most 1 is needed.');
+}
+
+export const SERVE_DEFAULTS = { models: installation.models, keyMemory: 2048, maxPending: 64 };
