@@ -3,9 +3,9 @@
  * { op, scheme, logN, limbs, special, threads, kernel, us, spread }; then rows with ratios.
  */
 import type { Kernel } from '../src/kernel/kernel.ts';
-import { loadNativeKernel, nativeIsas, setNativeThreads } from '../src/kernel/native.ts';
-import { loadWasmKernel } from '../src/kernel/wasm-node.ts';
-import { WASM_ISAS } from '../src/kernel/wasm-instance.ts';
+import { loadNativeKernel, nativeIsas, setNativeThreads } from '../src/kernel/native/native.ts';
+import { loadWasmKernel } from '../src/kernel/wasm/wasm-node.ts';
+import { WASM_ISAS } from '../src/kernel/wasm/wasm-instance.ts';
 import { primesBelow } from '../src/ring/primes.ts';
 import {
   ckksWork,

@@ -4,9 +4,14 @@
  * whole networks. Seeded weights; the work does not depend on values.
  */
 import type { IntegerLinearWeights, Kernel } from '../src/kernel/kernel.ts';
-import { loadNativeKernel, nativeIsas, nativeMultiplyAdds, setNativeThreads } from '../src/kernel/native.ts';
+import {
+  loadNativeKernel,
+  nativeIsas,
+  nativeMultiplyAdds,
+  setNativeThreads,
+} from '../src/kernel/native/native.ts';
 import { openKernel } from '../src/kernel/open.ts';
-import { loadWasmKernel } from '../src/kernel/wasm-node.ts';
+import { loadWasmKernel } from '../src/kernel/wasm/wasm-node.ts';
 import {
   IntegerRunner,
   SeededGenerator,

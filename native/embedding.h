@@ -1,5 +1,5 @@
 // The special FFT of CKKS: between the slot values of a polynomial in X^gap and its coefficients. Products and sums are
-// rounded one by one, in the order of src/kernel/reference-embedding.ts, so that all kernels give the same doubles.
+// rounded one by one, in the order of src/kernel/reference/reference-embedding.ts, so that all kernels give the same doubles.
 #pragma once
 
 #include <stddef.h>

@@ -13,7 +13,7 @@ import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const isBuilt = existsSync(join(root, 'dist/src/kernel/wasm-web.js'));
+const isBuilt = existsSync(join(root, 'dist/src/kernel/wasm/wasm-web.js'));
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
   existsSync,
 );

@@ -14,7 +14,7 @@
  * - No branch and no address depends on the value of a residue.
  */
 
-import type { CanonicalEmbedding } from './canonical-embedding.ts';
+import type { CanonicalEmbedding } from './tables/canonical-embedding.ts';
 import type { IntegerLinearMap } from './integer-linear-map.ts';
 
 /** A run of 64-bit words that the kernel can address, 64-byte aligned when freshly allocated, zero-filled. */

@@ -1,8 +1,8 @@
 /** The one place that chooses a kernel. */
 import { KernelError } from '../base/errors.ts';
 import type { Kernel, KernelOptions } from './kernel.ts';
-import { WASM_ISAS, type WasmIsa } from './wasm-instance.ts';
-import type { WebKernelOptions } from './wasm-web.ts';
+import { WASM_ISAS, type WasmIsa } from './wasm/wasm-instance.ts';
+import type { WebKernelOptions } from './wasm/wasm-web.ts';
 
 export interface OpenKernelOptions extends KernelOptions {
   /**
@@ -53,12 +53,12 @@ async function openNamed(
   switch (name) {
     case 'native':
       if (!isNode) throw new KernelError('native', 'the addon needs Node');
-      return (await import('./native.ts')).loadNativeKernel(options);
+      return (await import('./native/native.ts')).loadNativeKernel(options);
     case 'wasm':
-      if (!isNode) return (await import('./wasm-web.ts')).openWebKernel(webOptions(options));
-      return (await import('./wasm-node.ts')).openWasmKernel(options);
+      if (!isNode) return (await import('./wasm/wasm-web.ts')).openWebKernel(webOptions(options));
+      return (await import('./wasm/wasm-node.ts')).openWasmKernel(options);
     case 'reference':
-      return (await import('./reference.ts')).loadReferenceKernel();
+      return (await import('./reference/reference.ts')).loadReferenceKernel();
   }
 }
 

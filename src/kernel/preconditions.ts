@@ -3,7 +3,7 @@
  * loops so that two kernels cannot differ in what they refuse.
  */
 import { InvalidParamsError, OutOfRangeError, ShapeError } from '../base/errors.ts';
-import type { CanonicalEmbedding } from './canonical-embedding.ts';
+import type { CanonicalEmbedding } from './tables/canonical-embedding.ts';
 import { inputSize, outputSize } from './integer-linear-map.ts';
 import type {
   FractionParts,
@@ -13,7 +13,7 @@ import type {
   RingTables,
   Words,
 } from './kernel.ts';
-import { isPrime } from './primitive-root.ts';
+import { isPrime } from './tables/primitive-root.ts';
 
 /** Every modulus is below this, so that products fit the floating-point and the 104-bit reductions alike. */
 const MODULUS_BOUND = 2 ** 50;

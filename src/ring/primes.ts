@@ -3,7 +3,7 @@
  * Everything here is public; BigInt and data-dependent time are fine.
  */
 import { InvalidParamsError } from '../base/errors.ts';
-import { isPrime, MODULUS_LIMIT } from '../kernel/primitive-root.ts';
+import { isPrime, MODULUS_LIMIT } from '../kernel/tables/primitive-root.ts';
 
 /**
  * The largest `count` primes q = 1 mod 2n below 2^bits (`bits` may be fractional), descending, none of them in `taken`.

@@ -6,7 +6,7 @@ import { LatticeDecryption } from '../../src/fe/lattice/decryption.ts';
 import { PRODUCT_ERROR, ROUNDING_SHARE } from '../../src/fe/lattice/precision.ts';
 import type { LatticeFunctionKeys } from '../../src/fe/lattice/objects.ts';
 import { LatticeInnerProduct } from '../../src/fe/lattice/scheme.ts';
-import { PANEL_COLUMNS } from '../../src/kernel/integer-panels.ts';
+import { PANEL_COLUMNS } from '../../src/kernel/tables/integer-panels.ts';
 import { openKernel } from '../../src/kernel/open.ts';
 import { seededGenerator } from '../kernel/bench.ts';
 

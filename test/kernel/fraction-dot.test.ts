@@ -1,6 +1,6 @@
 /** Integers times fractions against integer arithmetic: exact parts, rest and bounds of the errors. */
 import { afterAll, describe, expect, test } from 'vitest';
-import { CanonicalEmbedding } from '../../src/kernel/canonical-embedding.ts';
+import { CanonicalEmbedding } from '../../src/kernel/tables/canonical-embedding.ts';
 import type { FractionParts } from '../../src/kernel/kernel.ts';
 import { ShapeError } from '../../src/base/errors.ts';
 import { openKernel } from '../../src/kernel/open.ts';

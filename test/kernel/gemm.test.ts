@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DisposedError, OutOfRangeError, ShapeError } from '../../src/base/errors.ts';
 import type { Kernel, RingTables } from '../../src/kernel/kernel.ts';
-import { loadNativeKernel, nativeIsas } from '../../src/kernel/native.ts';
-import { isPrime } from '../../src/kernel/primitive-root.ts';
+import { loadNativeKernel, nativeIsas } from '../../src/kernel/native/native.ts';
+import { isPrime } from '../../src/kernel/tables/primitive-root.ts';
 
 /** The largest primes below 2^bits that are 1 mod 2^17. */
 function primesBelow(bits: number, count: number): number[] {

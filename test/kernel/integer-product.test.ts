@@ -1,7 +1,7 @@
 /** Products of integer rows that are kept from call to call, against the definition; what the table of cases is too small for. */
 import { describe, expect, it } from 'vitest';
 import { ShapeError } from '../../src/base/errors.ts';
-import { integerPanels, PANEL_COLUMNS } from '../../src/kernel/integer-panels.ts';
+import { integerPanels, PANEL_COLUMNS } from '../../src/kernel/tables/integer-panels.ts';
 import { SeededGenerator } from '../../src/nn/index.ts';
 import { openCandidates } from './differential.ts';
 

@@ -1,13 +1,13 @@
 /** What the table of cases does not ask of the native ring: schoolbook products, known answers, wrong arguments. */
-import { chacha20Stream } from '../../src/kernel/chacha20.ts';
+import { chacha20Stream } from '../../src/kernel/reference/chacha20.ts';
 import { shake128 } from '@noble/hashes/sha3.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DisposedError, InvalidParamsError, OutOfRangeError, ShapeError } from '../../src/base/errors.ts';
 import type { Kernel, RingTables, Words } from '../../src/kernel/kernel.ts';
-import { type NativeAddon, loadNativeAddon } from '../../src/kernel/native-addon.ts';
-import { loadNativeKernel, nativeIsas } from '../../src/kernel/native.ts';
-import { primitiveRoot2N } from '../../src/kernel/primitive-root.ts';
+import { type NativeAddon, loadNativeAddon } from '../../src/kernel/native/native-addon.ts';
+import { loadNativeKernel, nativeIsas } from '../../src/kernel/native/native.ts';
+import { primitiveRoot2N } from '../../src/kernel/tables/primitive-root.ts';
 import { primesBelow } from './cases.ts';
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { KernelError, ShapeError } from '../../src/base/errors.ts';
-import { loadNativeAddon } from '../../src/kernel/native-addon.ts';
+import { loadNativeAddon } from '../../src/kernel/native/native-addon.ts';
 
 const [script, path] = ['terminate-workers.mjs', '../../build/Release/subrosa.node'].map((file) =>
   fileURLToPath(new URL(file, import.meta.url)),

@@ -2,12 +2,12 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { KernelError } from '../../src/base/errors.ts';
 import type { KernelOptions } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open.ts';
-import { instantiateWasmKernel } from '../../src/kernel/wasm-instance.ts';
+import { instantiateWasmKernel } from '../../src/kernel/wasm/wasm-instance.ts';
 
 const native = vi.hoisted(() => ({ isMissing: false }));
 
-vi.mock('../../src/kernel/native.ts', async (original) => {
-  const actual = await original<typeof import('../../src/kernel/native.ts')>();
+vi.mock('../../src/kernel/native/native.ts', async (original) => {
+  const actual = await original<typeof import('../../src/kernel/native/native.ts')>();
   return {
     ...actual,
     loadNativeKernel(options: KernelOptions) {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { InvalidParamsError, OutOfRangeError, ShapeError } from '../../src/base/errors.ts';
 import type { Kernel, KeySwitchShape, RingTables, Words } from '../../src/kernel/kernel.ts';
-import { loadReferenceKernel } from '../../src/kernel/reference.ts';
+import { loadReferenceKernel } from '../../src/kernel/reference/reference.ts';
 import { moduliFor } from './cases.ts';
 import { openCandidates } from './differential.ts';
 

@@ -2,8 +2,8 @@
 import { createCipheriv, createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { KeySwitchShape, Words } from '../../src/kernel/kernel.ts';
-import { primitiveRoot2N } from '../../src/kernel/primitive-root.ts';
-import { loadReferenceKernel } from '../../src/kernel/reference.ts';
+import { primitiveRoot2N } from '../../src/kernel/tables/primitive-root.ts';
+import { loadReferenceKernel } from '../../src/kernel/reference/reference.ts';
 import { moduliFor, primesBelow } from './cases.ts';
 import { Bench } from './bench.ts';
 

@@ -1,9 +1,9 @@
 /** {@link Kernel.subtractProduct} against integers of any size, on every kernel and instruction set. */
 import { describe, expect, it } from 'vitest';
 import { KernelError, OutOfRangeError, ShapeError } from '../../src/base/errors.ts';
-import { loadReferenceKernel } from '../../src/kernel/reference.ts';
-import { WasmMemory } from '../../src/kernel/wasm-memory.ts';
-import { loadWasmKernel } from '../../src/kernel/wasm-node.ts';
+import { loadReferenceKernel } from '../../src/kernel/reference/reference.ts';
+import { WasmMemory } from '../../src/kernel/wasm/wasm-memory.ts';
+import { loadWasmKernel } from '../../src/kernel/wasm/wasm-node.ts';
 import { seededGenerator } from './bench.ts';
 import { openCandidates } from './differential.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import type { RingTables } from '../../src/kernel/kernel.ts';
-import { loadNativeKernel } from '../../src/kernel/native.ts';
+import { loadNativeKernel } from '../../src/kernel/native/native.ts';
 import { primesBelow } from '../../src/ring/primes.ts';
 
 const shape = { rows: 64, cols: 64, n: 1024, q: 4398042316801 };

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DisposedError, KernelError, ShapeError } from '../../src/base/errors.ts';
-import { WasmMemory } from '../../src/kernel/wasm-memory.ts';
+import { WasmMemory } from '../../src/kernel/wasm/wasm-memory.ts';
 
 function freshMemory(): WasmMemory {
   return new WasmMemory(new WebAssembly.Memory({ initial: 1, maximum: 65536 }), 1000);

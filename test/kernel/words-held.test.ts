@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { loadReferenceKernel } from '../../src/kernel/reference.ts';
-import { loadWasmKernel } from '../../src/kernel/wasm-node.ts';
+import { loadReferenceKernel } from '../../src/kernel/reference/reference.ts';
+import { loadWasmKernel } from '../../src/kernel/wasm/wasm-node.ts';
 import { assertNoWordsHeld } from './words-held.ts';
 
 test('a kernel that holds words is named, until they are freed (positive control)', () => {

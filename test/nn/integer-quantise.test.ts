@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { OutOfRangeError, ShapeError, UnsupportedOpError } from '../../src/base/errors.ts';
-import { loadReferenceKernel } from '../../src/kernel/reference.ts';
+import { loadReferenceKernel } from '../../src/kernel/reference/reference.ts';
 import {
   IntegerNetwork,
   IntegerRunner,

@@ -5,7 +5,7 @@
  * offset 8), then a 32-byte identifier of the level. A secret key goes on with coefficient count and scale, a ciphertext with a
  * flag (1 byte), size, degree, primes, scale and correction factor; both end with an array: header, length, 64-bit words.
  */
-import { primitiveRoot2N } from '../../src/kernel/primitive-root.ts';
+import { primitiveRoot2N } from '../../src/kernel/tables/primitive-root.ts';
 
 const SECRET_PREFIX_BYTES = 88;
 const CIPHERTEXT_PREFIX_BYTES = 113;

@@ -12,16 +12,16 @@ const noting = vi.hoisted(() => <A extends unknown[]>(load: (...args: A) => Kern
   return kernel;
 });
 
-vi.mock('../../src/kernel/native.ts', async (original) => {
-  const module = await original<typeof import('../../src/kernel/native.ts')>();
+vi.mock('../../src/kernel/native/native.ts', async (original) => {
+  const module = await original<typeof import('../../src/kernel/native/native.ts')>();
   return { ...module, loadNativeKernel: noting(module.loadNativeKernel) };
 });
-vi.mock('../../src/kernel/wasm-node.ts', async (original) => {
-  const module = await original<typeof import('../../src/kernel/wasm-node.ts')>();
+vi.mock('../../src/kernel/wasm/wasm-node.ts', async (original) => {
+  const module = await original<typeof import('../../src/kernel/wasm/wasm-node.ts')>();
   return { ...module, loadWasmKernel: noting(module.loadWasmKernel) };
 });
-vi.mock('../../src/kernel/reference.ts', async (original) => {
-  const module = await original<typeof import('../../src/kernel/reference.ts')>();
+vi.mock('../../src/kernel/reference/reference.ts', async (original) => {
+  const module = await original<typeof import('../../src/kernel/reference/reference.ts')>();
   return { ...module, loadReferenceKernel: noting(module.loadReferenceKernel) };
 });
 

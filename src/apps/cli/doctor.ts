@@ -4,7 +4,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { KernelError } from '../../base/errors.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import { loadReferenceKernel } from '../../kernel/reference.ts';
+import { loadReferenceKernel } from '../../kernel/reference/reference.ts';
 import { primesBelow } from '../../ring/primes.ts';
 import { keyDirectory } from '../keystore/key-store.ts';
 import { installation } from './installation.ts';

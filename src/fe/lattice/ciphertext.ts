@@ -5,7 +5,7 @@
  * the wire, little-endian: the words of the head; then for each entry its d words t, and for each j its d digits, of two bytes.
  */
 import type { ByteReader, ByteWriter } from '../../base/bytes.ts';
-import { PANEL_COLUMNS } from '../../kernel/integer-panels.ts';
+import { PANEL_COLUMNS } from '../../kernel/tables/integer-panels.ts';
 import type { InnerProductCiphertext } from '../inner-product-scheme.ts';
 import { FeKind } from '../object-header.ts';
 import { LatticeObject } from './objects.ts';

@@ -3,7 +3,7 @@
  * modulo 1, rounded to a multiple of 1 / K.
  */
 import { nearestInteger } from '../../base/nearest-integer.ts';
-import { CanonicalEmbedding } from '../../kernel/canonical-embedding.ts';
+import { CanonicalEmbedding } from '../../kernel/tables/canonical-embedding.ts';
 import type { FractionParts } from '../../kernel/kernel.ts';
 import { resultArray, resultOutOfRange } from '../object-header.ts';
 import type { LatticeCiphertext } from './ciphertext.ts';

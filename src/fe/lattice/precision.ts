@@ -8,7 +8,7 @@
  * the low bits of a pseudo-random ciphertext are.
  */
 import { InvalidParamsError } from '../../base/errors.ts';
-import { PANEL_COLUMNS } from '../../kernel/integer-panels.ts';
+import { PANEL_COLUMNS } from '../../kernel/tables/integer-panels.ts';
 import type { FractionParts } from '../../kernel/kernel.ts';
 import { MOST_SPLIT_BITS } from '../../kernel/preconditions.ts';
 

@@ -10,7 +10,7 @@
  * Ciphertexts leave their owner as fractions c_0 / q and c_i / q without the bits that decryption does not need (see
  * {@link LatticePrecision}), so that it works with integers modulo 2^32 and one product of fractions instead of residues.
  */
-import { inverseMod } from '../../kernel/modular.ts';
+import { inverseMod } from '../../kernel/tables/modular.ts';
 import { Drbg, type RandomSource } from '../../base/random.ts';
 import { DecodeError, ShapeError } from '../../base/errors.ts';
 import type { Kernel, RingTables, Words } from '../../kernel/kernel.ts';

@@ -2,9 +2,9 @@
 import { KeyRefusedError } from '../../base/errors.ts';
 import { indexBeyond } from '../../base/integer-bound.ts';
 import type { RandomSource } from '../../base/random.ts';
-import { squaredNormsByLoops } from '../../kernel/fraction-products.ts';
+import { squaredNormsByLoops } from '../../kernel/portable/fraction-products.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import { subtractProductByLoops } from '../../kernel/residue-products.ts';
+import { subtractProductByLoops } from '../../kernel/portable/residue-products.ts';
 import { axisSizes } from './axis-sizes.ts';
 import { batchAxes } from './batch-bytes.ts';
 import type { AxisName, DatasetSpec } from './dataset-spec.ts';

@@ -14,7 +14,7 @@ import * as z from 'zod';
 import { DecodeError, InvalidParamsError } from '../../base/errors.ts';
 import type { RandomSource } from '../../base/random.ts';
 import { sha256Mac } from '../../base/sha256.ts';
-import { PLAIN_RESIDUE_PRODUCTS, type ResidueProducts } from '../../kernel/residue-products.ts';
+import { PLAIN_RESIDUE_PRODUCTS, type ResidueProducts } from '../../kernel/portable/residue-products.ts';
 import { type DatasetSpec, DEFAULT_BUDGET_SHARE, datasetDigest, PROJECTION_BOUND } from './dataset-spec.ts';
 import { rankBudget } from './leak-budget.ts';
 import { projectionMatrix } from './projection.ts';

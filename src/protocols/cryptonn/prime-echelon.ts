@@ -2,7 +2,7 @@
  * A reduced echelon form modulo one prime below 2^26, of centred residues. Columns are kept in an order of its own, those of the pivots
  * first: what an elimination touches is contiguous. Vectors are worked on in blocks, so that rows are fetched once for many vectors.
  */
-import { centredResidue, type ResidueProducts } from '../../kernel/residue-products.ts';
+import { centredResidue, type ResidueProducts } from '../../kernel/portable/residue-products.ts';
 import type { SparseRows } from './sparse-rows.ts';
 
 /** Vectors that are reduced, and then eliminated from all rows before them, together. */

@@ -2,7 +2,7 @@
 import { shake128 } from '@noble/hashes/sha3.js';
 import { hexToBytes } from '@noble/hashes/utils.js';
 import { InvalidParamsError, ShapeError } from '../../base/errors.ts';
-import type { ResidueProducts } from '../../kernel/residue-products.ts';
+import type { ResidueProducts } from '../../kernel/portable/residue-products.ts';
 import { RankEchelon } from './rank-echelon.ts';
 
 /** Four entries per byte of SHAKE128(seed): of the two-bit values, 0 is -1, 1 is 1, and 2 and 3 are 0 [Achlioptas 2003, sparse form]. */

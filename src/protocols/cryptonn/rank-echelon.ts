@@ -11,7 +11,7 @@ import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import { indexBeyond } from '../../base/integer-bound.ts';
 import type { RandomSource } from '../../base/random.ts';
 import { rowsOf } from '../../fe/object-header.ts';
-import { PLAIN_RESIDUE_PRODUCTS, type ResidueProducts } from '../../kernel/residue-products.ts';
+import { PLAIN_RESIDUE_PRODUCTS, type ResidueProducts } from '../../kernel/portable/residue-products.ts';
 import { PrimeEchelon } from './prime-echelon.ts';
 import { SparseRows } from './sparse-rows.ts';
 

@@ -4,7 +4,7 @@
  * levels: each is switched by its own noise.
  */
 import { OutOfRangeError } from '../../base/errors.ts';
-import { residue } from '../../kernel/modular.ts';
+import { residue } from '../../kernel/tables/modular.ts';
 import type { Arena } from '../../ring/arena.ts';
 import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
 import type { BgvCiphertext } from './ciphertext.ts';

@@ -17,7 +17,7 @@
 import './signatures.ts';
 
 export { openKernel, type OpenKernelOptions } from '../../kernel/open.ts';
-export { openWebKernel, type WebKernelOptions } from '../../kernel/wasm-web.ts';
+export { openWebKernel, type WebKernelOptions } from '../../kernel/wasm/wasm-web.ts';
 export { Arena } from '../../ring/arena.ts';
 export { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
 export { KeyGenerator } from '../rlwe/key-generator.ts';

@@ -4,7 +4,7 @@
  * most `maxAbs` comes out exactly. It is kept by the noise bounds themselves: no operation of such a circuit is refused.
  */
 import { InvalidParamsError } from '../../base/errors.ts';
-import { isPrime, MODULUS_LIMIT } from '../../kernel/primitive-root.ts';
+import { isPrime, MODULUS_LIMIT } from '../../kernel/tables/primitive-root.ts';
 import {
   assertWhole,
   keySwitchTransforms,

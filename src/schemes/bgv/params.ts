@@ -1,8 +1,8 @@
 /** BGV parameters: the ring-LWE ones and a plaintext modulus t [BGV12]. */
 import { ByteWriter } from '../../base/bytes.ts';
 import { InvalidParamsError } from '../../base/errors.ts';
-import { inverseMod } from '../../kernel/modular.ts';
-import { isPrime, MODULUS_LIMIT } from '../../kernel/primitive-root.ts';
+import { inverseMod } from '../../kernel/tables/modular.ts';
+import { isPrime, MODULUS_LIMIT } from '../../kernel/tables/primitive-root.ts';
 import { primesBelow } from '../../ring/primes.ts';
 import type { RlweSpec } from '../rlwe/params.ts';
 import { RlweParams } from '../rlwe/params.ts';

@@ -1,6 +1,6 @@
 /** Constants as residues: a constant polynomial has the same residue in every word of a limb, in either domain. */
 import { OutOfRangeError } from '../../base/errors.ts';
-import { residue } from '../../kernel/modular.ts';
+import { residue } from '../../kernel/tables/modular.ts';
 import type { RlweParams } from '../rlwe/params.ts';
 
 /** round(value) modulo the prime of each limb. For public values: time depends on them. @throws {OutOfRangeError} from 2^99 on. */

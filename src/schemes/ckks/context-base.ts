@@ -1,5 +1,5 @@
 /** What the roles of CKKS share: parameters, kernel, ring and embeddings. Knows no role, so that roles may know it. */
-import { CanonicalEmbedding } from '../../kernel/canonical-embedding.ts';
+import { CanonicalEmbedding } from '../../kernel/tables/canonical-embedding.ts';
 import { RlweContext } from '../rlwe/context.ts';
 import { type ModulusBits, modulusBits } from '../rlwe/noise-bound.ts';
 import type { CkksParams } from './params.ts';

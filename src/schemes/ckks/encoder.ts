@@ -5,7 +5,7 @@
  */
 import { kindOf } from '../../base/arguments.ts';
 import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
-import { roundTiesToEven } from '../../kernel/canonical-embedding.ts';
+import { roundTiesToEven } from '../../kernel/tables/canonical-embedding.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import type { Arena } from '../../ring/arena.ts';
 import { giantSteps } from '../rlwe/giant-steps.ts';

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { OutOfRangeError, ShapeError } from '../../../src/base/errors.ts';
 import { systemRandom } from '../../../src/base/random.ts';
-import { PLAIN_RESIDUE_PRODUCTS } from '../../../src/kernel/residue-products.ts';
+import { PLAIN_RESIDUE_PRODUCTS } from '../../../src/kernel/portable/residue-products.ts';
 import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
 import {
   rankBudget,

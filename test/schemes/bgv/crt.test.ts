@@ -10,7 +10,7 @@ import {
   ShapeError,
 } from '../../../src/base/errors.ts';
 import { seededRandom } from '../../../src/base/testing.ts';
-import { centred, residue } from '../../../src/kernel/modular.ts';
+import { centred, residue } from '../../../src/kernel/tables/modular.ts';
 import { openKernel } from '../../../src/kernel/open.ts';
 import type { Arena } from '../../../src/ring/arena.ts';
 import { BgvCrtCiphertext } from '../../../src/schemes/bgv/crt-ciphertext.ts';

@@ -4,7 +4,7 @@ import { OutOfRangeError, ShapeError } from '../../../src/base/errors.ts';
 import type { Arena } from '../../../src/ring/arena.ts';
 import type { CkksContext } from '../../../src/schemes/ckks/context.ts';
 import type { CkksEncoder } from '../../../src/schemes/ckks/encoder.ts';
-import { rootOfUnity } from '../../../src/kernel/root-of-unity.ts';
+import { rootOfUnity } from '../../../src/kernel/tables/root-of-unity.ts';
 import { INSECURE_TINY, maxDifference, openTestContext, testValues } from './insecure-params.ts';
 
 let context: CkksContext;

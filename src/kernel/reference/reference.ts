@@ -1,0 +1,537 @@
+/**
+ * The reference kernel: every method straight from its definition in {@link Kernel}, in BigInt. It is the oracle of
+ * the other kernels in the tests; it is slow, and BigInt is not constant-time, so no real secret belongs in it.
+ */
+import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
+import { applyIntegerLinear, checkIntegerLinearMap, outputSize } from '../integer-linear-map.ts';
+import type { IntegerLinearMap } from '../integer-linear-map.ts';
+import type {
+  GemmWeights,
+  IntegerLinearWeights,
+  Kernel,
+  KeySwitchShape,
+  RingTables,
+  Words,
+} from '../kernel.ts';
+import type { CanonicalEmbedding } from '../tables/canonical-embedding.ts';
+import { embedByDefinition, unembedByDefinition } from './reference-embedding.ts';
+import { residue } from '../tables/modular.ts';
+import {
+  fractionDotByParts,
+  roundFractionsByLoops,
+  squaredNormsByLoops,
+} from '../portable/fraction-products.ts';
+import { sumProductsByParts, updateIntegerProductByLoops } from '../portable/portable-products.ts';
+import { subtractProductByLoops } from '../portable/residue-products.ts';
+import * as check from '../preconditions.ts';
+import { ReferenceRing, automorphismIndex, forward, inverse } from './reference-ring.ts';
+import * as rns from './reference-rns.ts';
+import * as gaussian from './reference-gaussian.ts';
+import * as sample from './reference-sample.ts';
+import { ReferenceWords } from './reference-words.ts';
+
+class ReferenceWeights implements GemmWeights {
+  readonly rows: number;
+  readonly cols: number;
+  readonly maxAbs: number;
+  readonly values: Int32Array;
+
+  constructor(values: Int32Array, rows: number, cols: number) {
+    this.maxAbs = check.checkGemmWeights(values, rows, cols);
+    this.rows = rows;
+    this.cols = cols;
+    this.values = Int32Array.from(values);
+  }
+
+  [Symbol.dispose](): void {}
+}
+
+function own(ring: RingTables): ReferenceRing {
+  if (!(ring instanceof ReferenceRing))
+    throw new ShapeError('the ring', 'of the reference kernel', 'of another');
+  return ring;
+}
+
+/** q of each limb of a batch, in memory order. */
+function modulusAt(ring: ReferenceRing, mods: readonly number[], limb: number): bigint {
+  return ring.limbs[mods[limb % mods.length]].q;
+}
+
+class ReferenceKernel implements Kernel {
+  readonly name = 'reference';
+  readonly isa = 'bigint';
+  readonly threads = 1;
+  #liveWords = 0;
+
+  get liveWords(): number {
+    return this.#liveWords;
+  }
+
+  allocate(words: number): Words {
+    this.#liveWords += words;
+    return ReferenceWords.allocate(words, () => {
+      this.#liveWords -= words;
+    });
+  }
+
+  openRing(n: number, moduli: readonly number[]): RingTables {
+    return new ReferenceRing(n, moduli);
+  }
+
+  nttForward(ring: RingTables, x: Words, mods: readonly number[]): void {
+    const count = check.checkUnary(ring, x, x, mods) * mods.length;
+    const r = own(ring);
+    for (let i = 0; i < count; i++) forward(rns.limbAt(r, x.u64(), i), r.limbs[mods[i % mods.length]]);
+  }
+
+  nttInverse(ring: RingTables, x: Words, mods: readonly number[]): void {
+    const count = check.checkUnary(ring, x, x, mods) * mods.length;
+    const r = own(ring);
+    for (let i = 0; i < count; i++) inverse(rns.limbAt(r, x.u64(), i), r.limbs[mods[i % mods.length]]);
+  }
+
+  /** out[i] = f(a[i], b[i], q of i, limb of i), with b repeated. */
+  #elementwise(
+    ring: RingTables,
+    out: Words,
+    a: Words,
+    b: Words,
+    mods: readonly number[],
+    f: (x: bigint, y: bigint, q: bigint, limb: number) => bigint,
+  ): void {
+    check.checkBinary(ring, out, a, b, mods);
+    const [to, x, y] = [out.u64(), a.u64(), b.u64()];
+    for (let i = 0; i < to.length; i++) {
+      const limb = Math.floor(i / ring.n) % mods.length;
+      to[i] = f(x[i], y[i % y.length], modulusAt(own(ring), mods, limb), limb);
+    }
+  }
+
+  add(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
+    this.#elementwise(ring, out, a, b, mods, (x, y, q) => (x + y) % q);
+  }
+
+  sub(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
+    this.#elementwise(ring, out, a, b, mods, (x, y, q) => (x + q - y) % q);
+  }
+
+  negate(ring: RingTables, out: Words, a: Words, mods: readonly number[]): void {
+    this.#elementwise(ring, out, a, a, mods, (x, _, q) => (q - x) % q);
+  }
+
+  mul(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
+    this.#elementwise(ring, out, a, b, mods, (x, y, q) => (x * y) % q);
+  }
+
+  mulAdd(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
+    check.checkDisjoint('a', out, a);
+    check.checkDisjoint('b', out, b);
+    const sum = out.u64();
+    let i = 0;
+    this.#elementwise(ring, out, a, b, mods, (x, y, q) => (sum[i++] + x * y) % q);
+  }
+
+  mulScalar(
+    ring: RingTables,
+    out: Words,
+    a: Words,
+    scalars: readonly number[],
+    mods: readonly number[],
+  ): void {
+    check.checkScalars(ring, scalars, mods);
+    this.#elementwise(ring, out, a, a, mods, (x, _, q, limb) => (x * BigInt(scalars[limb])) % q);
+  }
+
+  addScalar(
+    ring: RingTables,
+    out: Words,
+    a: Words,
+    scalars: readonly number[],
+    mods: readonly number[],
+  ): void {
+    check.checkScalars(ring, scalars, mods);
+    this.#elementwise(ring, out, a, a, mods, (x, _, q, limb) => (x + BigInt(scalars[limb])) % q);
+  }
+
+  automorphism(ring: RingTables, out: Words, a: Words, galois: number, mods: readonly number[]): void {
+    const count = check.checkUnary(ring, out, a, mods) * mods.length;
+    check.checkGalois(ring, galois);
+    check.checkDisjoint('a', out, a);
+    const r = own(ring);
+    const index = automorphismIndex(ring.n, galois);
+    for (let i = 0; i < count; i++) {
+      rns.limbAt(r, out.u64(), i).set(rns.automorphismOne(rns.limbAt(r, a.u64(), i), index));
+    }
+  }
+
+  /** out = residues of integers, n for each polynomial of the batch. */
+  #fromIntegers(
+    ring: RingTables,
+    out: Words,
+    values: Int8Array | Float64Array,
+    mods: readonly number[],
+  ): void {
+    const count = check.batchCount('out', out.length, check.polynomialWords(ring, mods));
+    check.checkLength('the values', values.length, count * ring.n);
+    const to = out.u64();
+    for (let i = 0; i < to.length; i++) {
+      const limb = Math.floor(i / ring.n);
+      const value = values[Math.floor(limb / mods.length) * ring.n + (i % ring.n)];
+      to[i] = residue(BigInt(value), modulusAt(own(ring), mods, limb));
+    }
+  }
+
+  fromSigned(ring: RingTables, out: Words, small: Int8Array, mods: readonly number[]): void {
+    this.#fromIntegers(ring, out, small, mods);
+  }
+
+  fromDoubles(ring: RingTables, out: Words, values: Float64Array, mods: readonly number[]): void {
+    check.checkIntegers(values);
+    this.#fromIntegers(ring, out, values, mods);
+  }
+
+  transformSigned(ring: RingTables, out: Words, small: Int8Array, mods: readonly number[]): void {
+    this.fromSigned(ring, out, small, mods);
+    this.nttForward(ring, out, mods);
+  }
+
+  transformDoubles(ring: RingTables, out: Words, values: Float64Array, mods: readonly number[]): void {
+    this.fromDoubles(ring, out, values, mods);
+    this.nttForward(ring, out, mods);
+  }
+
+  sumProducts(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
+    sumProductsByParts(this, ring, out, a, b, mods);
+  }
+
+  fractionDot(...operands: Parameters<Kernel['fractionDot']>): void {
+    fractionDotByParts(this, ...operands);
+  }
+
+  roundFractions(...operands: Parameters<Kernel['roundFractions']>): void {
+    roundFractionsByLoops(...operands);
+  }
+
+  squaredNorms(...operands: Parameters<Kernel['squaredNorms']>): boolean {
+    return squaredNormsByLoops(...operands);
+  }
+
+  fractionSums(ring: RingTables, out: Uint32Array, a: Words, words: number, mods: readonly number[]): void {
+    const count = check.checkFractionSums(ring, out, a, words, mods);
+    const residues = a.u64();
+    const bits = BigInt(32 * words);
+    for (let i = 0; i < count * ring.n; i++) {
+      let sum = 1n << 74n;
+      mods.forEach((limb, l) => {
+        const at = (Math.floor(i / ring.n) * mods.length + l) * ring.n + (i % ring.n);
+        sum += (residues[at] as bigint) * ((1n << (bits + 75n)) / BigInt(ring.moduli[limb] as number));
+      });
+      const fraction = sum >> 75n;
+      for (let w = 0; w < words; w++)
+        out[(i + 1) * words - 1 - w] = Number((fraction >> BigInt(32 * w)) & 0xffff_ffffn);
+    }
+  }
+
+  toDoubles(ring: RingTables, out: Float64Array, a: Words, mods: readonly number[]): void {
+    const size = check.polynomialWords(ring, mods);
+    const count = check.batchCount('a', a.length, size);
+    check.checkLength('out', out.length, count * ring.n);
+    for (let i = 0; i < count; i++) {
+      out.set(rns.toDoublesOne(own(ring), a.u64().subarray(i * size, (i + 1) * size), mods), i * ring.n);
+    }
+  }
+
+  embed(
+    embedding: CanonicalEmbedding,
+    re: Float64Array,
+    im: Float64Array,
+    out: Float64Array,
+    first: number,
+    factor: number,
+    bound: number,
+  ): boolean {
+    check.checkEmbedding(embedding, re, im, out, first);
+    return embedByDefinition(embedding, re, im, out, first, factor, bound);
+  }
+
+  unembed(
+    embedding: CanonicalEmbedding,
+    re: Float64Array,
+    im: Float64Array,
+    coefficients: Float64Array,
+    first: number,
+    scale: number,
+  ): void {
+    check.checkEmbedding(embedding, re, im, coefficients, first);
+    unembedByDefinition(embedding, re, im, coefficients, first, scale);
+  }
+
+  uniform(ring: RingTables, out: Words, seed: Uint8Array, mods: readonly number[]): void {
+    const count = check.batchCount('out', out.length, check.polynomialWords(ring, mods)) * mods.length;
+    check.checkSeed('the seed', seed);
+    for (let i = 0; i < count; i++) {
+      const polynomial = Math.floor(i / mods.length);
+      sample.uniformLimb(
+        rns.limbAt(own(ring), out.u64(), i),
+        seed,
+        polynomial,
+        modulusAt(own(ring), mods, i),
+      );
+    }
+  }
+
+  centredBinomial(out: Int8Array, key: Uint8Array, nonce: number): void {
+    check.checkSeed('the key', key);
+    check.checkNonce(nonce);
+    sample.sampleCentredBinomial(out, key, nonce);
+  }
+
+  ternary(out: Int8Array, key: Uint8Array, nonce: number): void {
+    check.checkSeed('the key', key);
+    check.checkNonce(nonce);
+    sample.sampleTernary(out, key, nonce);
+  }
+
+  uniformSigned(out: Float64Array, bits: number, key: Uint8Array, nonce: number): void {
+    check.checkSeed('the key', key);
+    check.checkNonce(nonce);
+    if (!Number.isInteger(bits) || bits < 0 || bits > 51) {
+      throw new OutOfRangeError('bits', 'an integer in [0, 51]', bits);
+    }
+    sample.sampleUniformSigned(out, bits, key, nonce);
+  }
+
+  wideGaussian(out: Float64Array, multiplier: number, key: Uint8Array, nonce: number): void {
+    check.checkSeed('the key', key);
+    check.checkNonce(nonce);
+    check.checkMultiplier(multiplier);
+    gaussian.sampleWideGaussian(out, multiplier, key, nonce);
+  }
+
+  rescale(ring: RingTables, out: Words, a: Words, mods: readonly number[]): void {
+    const count = check.checkRescale(ring, out, a, mods);
+    this.#each(out, a, count, (x) => rns.rescaleOne(own(ring), x, mods));
+  }
+
+  /** Cuts input and output into `count` equal runs and maps one to the other. */
+  #each(out: Words, input: Words, count: number, f: (x: BigUint64Array) => BigUint64Array): void {
+    const [to, from] = [out.u64(), input.u64()];
+    const size = from.length / count;
+    for (let i = 0; i < count; i++)
+      to.set(f(from.subarray(i * size, (i + 1) * size)), (i * to.length) / count);
+  }
+
+  decompose(ring: RingTables, out: Words, d: Words, shape: KeySwitchShape): void {
+    const sizes = check.keySwitchSizes(ring, shape);
+    const count = check.batchCount('d', d.length, sizes.qWords);
+    check.checkLength('out', out.length, count * sizes.digits * sizes.digitWords);
+    this.#each(out, d, count, (x) => rns.decomposeOne(own(ring), x, shape, sizes));
+  }
+
+  applyKey(
+    ring: RingTables,
+    out: Words,
+    digits: Words,
+    key: Words,
+    galois: number,
+    shape: KeySwitchShape,
+  ): void {
+    const sizes = check.keySwitchSizes(ring, shape);
+    const count = check.batchCount('digits', digits.length, sizes.digits * sizes.digitWords);
+    check.checkLength('out', out.length, count * 2 * sizes.qWords);
+    check.checkGalois(ring, galois);
+    check.checkKey(key, sizes);
+    using products = this.allocate(count * 2 * sizes.digitWords);
+    this.#each(products, digits, count, (x) =>
+      rns.keyProductOne(own(ring), x, key.u64(), galois, shape, sizes),
+    );
+    this.modDown(ring, out, products, shape.q, shape.p);
+  }
+
+  accumulateKey(
+    ring: RingTables,
+    sum: Words,
+    digits: Words,
+    key: Words,
+    galois: number,
+    shape: KeySwitchShape,
+    weight?: Words,
+  ): void {
+    const sizes = check.keySwitchSizes(ring, shape);
+    check.checkGalois(ring, galois);
+    check.checkKey(key, sizes);
+    check.checkAccumulation(sizes, sum, digits, key, weight);
+    using product = this.allocate(sum.length);
+    product.u64().set(rns.keyProductOne(own(ring), digits.u64(), key.u64(), galois, shape, sizes));
+    if (weight === undefined) this.add(ring, sum, sum, product, sizes.mods);
+    else this.mulAdd(ring, sum, product, weight, sizes.mods);
+  }
+
+  modDown(ring: RingTables, out: Words, a: Words, q: readonly number[], p: readonly number[]): void {
+    const count = check.checkModDown(ring, out, a, q, p);
+    this.#each(out, a, count, (x) => rns.modDownOne(own(ring), x, [...q, ...p], q.length));
+  }
+
+  keySwitch(ring: RingTables, out: Words, d: Words, key: Words, galois: number, shape: KeySwitchShape): void {
+    const sizes = check.keySwitchSizes(ring, shape);
+    const count = check.batchCount('d', d.length, sizes.qWords);
+    check.checkLength('out', out.length, count * 2 * sizes.qWords);
+    using digits = this.allocate(count * sizes.digits * sizes.digitWords);
+    this.decompose(ring, digits, d, shape);
+    this.applyKey(ring, out, digits, key, galois, shape);
+  }
+
+  rotate(ring: RingTables, out: Words, a: Words, key: Words, galois: number, shape: KeySwitchShape): void {
+    const { qWords } = check.keySwitchSizes(ring, shape);
+    const count = check.batchCount('a', a.length, 2 * qWords);
+    check.checkLength('out', out.length, a.length);
+    check.checkDisjoint('a', out, a);
+    using moved = this.allocate(qWords);
+    for (let i = 0; i < count; i++) {
+      const to = out.sub(2 * i * qWords, 2 * qWords);
+      this.keySwitch(ring, to, a.sub((2 * i + 1) * qWords, qWords), key, galois, shape);
+      this.automorphism(ring, moved, a.sub(2 * i * qWords, qWords), galois, shape.q);
+      this.add(ring, to.sub(0, qWords), to.sub(0, qWords), moved, shape.q);
+    }
+  }
+
+  tensor(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
+    const size = check.polynomialWords(ring, mods);
+    const count = check.batchCount('a', a.length, 2 * size);
+    check.checkLength('b', b.length, a.length);
+    check.checkLength('out', out.length, 3 * count * size);
+    for (let i = 0; i < count; i++) {
+      const [a0, a1] = [a.sub(2 * i * size, size), a.sub((2 * i + 1) * size, size)];
+      const [b0, b1] = [b.sub(2 * i * size, size), b.sub((2 * i + 1) * size, size)];
+      const [c0, c1, c2] = [0, 1, 2].map((part) => out.sub((3 * i + part) * size, size));
+      this.mul(ring, c0, a0, b0, mods);
+      this.mul(ring, c1, a0, b1, mods);
+      this.mulAdd(ring, c1, a1, b0, mods);
+      this.mul(ring, c2, a1, b1, mods);
+    }
+  }
+
+  multiplyRelinearizeRescale(
+    ring: RingTables,
+    out: Words,
+    a: Words,
+    b: Words,
+    key: Words,
+    shape: KeySwitchShape,
+  ): void {
+    const { qWords } = check.keySwitchSizes(ring, shape);
+    const count = check.checkFusedProduct(ring, out, a, b, shape, qWords);
+    using product = this.allocate(3 * qWords);
+    using switched = this.allocate(2 * qWords);
+    const outWords = 2 * (qWords - ring.n);
+    for (let i = 0; i < count; i++) {
+      const [x, y] = [a, b].map((words) => words.sub(2 * i * qWords, 2 * qWords));
+      this.tensor(ring, product, x, y, shape.q);
+      this.keySwitch(ring, switched, product.sub(2 * qWords, qWords), key, 1, shape);
+      this.add(ring, switched, switched, product.sub(0, 2 * qWords), shape.q);
+      this.rescale(ring, out.sub(i * outWords, outWords), switched, shape.q);
+    }
+  }
+
+  prepareGemm(weights: Int32Array, rows: number, cols: number): GemmWeights {
+    return new ReferenceWeights(weights, rows, cols);
+  }
+
+  gemm(
+    ring: RingTables,
+    out: Words,
+    weights: GemmWeights,
+    c: Words,
+    parts: number,
+    mods: readonly number[],
+    rowIndex?: Uint32Array,
+  ): void {
+    if (!(weights instanceof ReferenceWeights)) {
+      throw new ShapeError('the weights', 'of the reference kernel', 'of another');
+    }
+    const index = check.checkGemm(ring, out, weights, c, parts, mods, rowIndex);
+    const [to, from] = [out.u64(), c.u64()];
+    const size = parts * mods.length * ring.n;
+    const signed = Array.from(weights.values, BigInt);
+    for (let row = 0; row < weights.rows; row++) {
+      for (let i = 0; i < size; i++) {
+        let sum = 0n;
+        for (let col = 0; col < weights.cols; col++) {
+          sum += signed[row * weights.cols + col] * from[index[col] * size + i];
+        }
+        to[row * size + i] = residue(sum, modulusAt(own(ring), mods, Math.floor(i / ring.n)));
+      }
+    }
+  }
+
+  inRange(ring: RingTables, a: Words, mods: readonly number[]): boolean {
+    check.checkUnary(ring, a, a, mods);
+    return a.u64().every((x, i) => x < modulusAt(own(ring), mods, Math.floor(i / ring.n)));
+  }
+
+  packBits(out: Uint8Array, a: Words, bits: number): void {
+    check.checkBits(bits, out.length, a.length);
+    sample.packWords(out, a.u64(), bits);
+  }
+
+  unpackBits(out: Words, bytes: Uint8Array, bits: number): void {
+    check.checkBits(bits, bytes.length, out.length);
+    sample.unpackWords(out.u64(), bytes, bits);
+  }
+
+  sgemm(
+    transposeA: boolean,
+    transposeB: boolean,
+    m: number,
+    n: number,
+    k: number,
+    alpha: number,
+    a: Float32Array,
+    b: Float32Array,
+    beta: number,
+    c: Float32Array,
+  ): void {
+    check.checkSgemm(m, n, k, a, b, c);
+    for (let i = 0; i < m; i++) {
+      for (let j = 0; j < n; j++) {
+        let sum = 0;
+        for (let t = 0; t < k; t++) {
+          sum += a[transposeA ? t * m + i : i * k + t] * b[transposeB ? j * k + t : t * n + j];
+        }
+        c[i * n + j] = alpha * sum + (beta === 0 ? 0 : beta * c[i * n + j]);
+      }
+    }
+  }
+
+  prepareIntegerLinear(map: IntegerLinearMap): IntegerLinearWeights {
+    checkIntegerLinearMap(map);
+    return { map: { ...map, weights: map.weights.slice() }, [Symbol.dispose]() {} };
+  }
+
+  integerLinear(out: Int32Array, weights: IntegerLinearWeights, x: Int32Array, batch: number): void {
+    check.checkIntegerLinear(out, weights, x, batch);
+    out.set(applyIntegerLinear(weights.map, x, batch));
+  }
+
+  updateIntegerProduct(...operands: Parameters<Kernel['updateIntegerProduct']>): void {
+    updateIntegerProductByLoops(...operands);
+  }
+
+  subtractProduct(...operands: Parameters<Kernel['subtractProduct']>): void {
+    subtractProductByLoops(...operands);
+  }
+
+  async integerLinearAsync(weights: IntegerLinearWeights, x: Int32Array, batch: number): Promise<Int32Array> {
+    check.checkIntegerBatch(weights, x, batch);
+    const out = new Int32Array(batch * outputSize(weights.map));
+    this.integerLinear(out, weights, x, batch);
+    return out;
+  }
+
+  [Symbol.dispose](): void {}
+}
+
+/** Opens the reference kernel. Always available. */
+export function loadReferenceKernel(): Kernel {
+  return new ReferenceKernel();
+}
