@@ -2,7 +2,7 @@
 import type { Kernel } from '../src/kernel/kernel.ts';
 import { CkksContext } from '../src/schemes/ckks/context.ts';
 import { CkksParams } from '../src/schemes/ckks/params.ts';
-import type { KeyPlan } from '../src/schemes/rlwe/key-plan.ts';
+import type { KeyPlan } from '../src/schemes/rlwe/keys/key-plan.ts';
 
 /** Primes as counts and bits; the usable depth of two sets with equal `limbs` is the same. */
 export interface EngineParams {

@@ -9,7 +9,7 @@ import { BgvContext } from '../src/schemes/bgv/context.ts';
 import { BgvParams } from '../src/schemes/bgv/params.ts';
 import { CkksContext } from '../src/schemes/ckks/context.ts';
 import { CkksParams } from '../src/schemes/ckks/params.ts';
-import { droppableBits } from '../src/schemes/rlwe/dropped-bits.ts';
+import { droppableBits } from '../src/schemes/rlwe/wire/dropped-bits.ts';
 import { type Bench, type BenchRow, reportFor } from './report.ts';
 
 const SETS = [

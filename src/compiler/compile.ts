@@ -9,7 +9,7 @@ import type { PolynomialNetwork } from '../nn/polynomial/polynomial-network.ts';
 import { fitsAnyVector } from '../schemes/ckks/encoder.ts';
 import { expansionElements } from '../schemes/ckks/expand-interleaved.ts';
 import { CkksParams, type CkksSpec } from '../schemes/ckks/params.ts';
-import { droppableBits } from '../schemes/rlwe/dropped-bits.ts';
+import { droppableBits } from '../schemes/rlwe/wire/dropped-bits.ts';
 import { logQPCeiling } from '../schemes/rlwe/security.ts';
 import { networkFacts } from './facts.ts';
 import { type Bucket, type Offer, offeredKeyPlan, type Program } from './program.ts';

@@ -10,8 +10,8 @@
  */
 import type { PolynomialNetwork } from '../nn/polynomial/polynomial-network.ts';
 import type { CkksParams, CkksSpec } from '../schemes/ckks/params.ts';
-import type { DroppedBits } from '../schemes/rlwe/dropped-bits.ts';
-import type { KeyPlan } from '../schemes/rlwe/key-plan.ts';
+import type { DroppedBits } from '../schemes/rlwe/wire/dropped-bits.ts';
+import type { KeyPlan } from '../schemes/rlwe/keys/key-plan.ts';
 
 /** How many samples a request may hold, and what follows from it. */
 export interface Bucket {

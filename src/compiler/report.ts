@@ -3,9 +3,9 @@ import type { PolynomialNetwork } from '../nn/polynomial/polynomial-network.ts';
 import { polynomialLayerOutputs } from '../nn/polynomial/polynomial-layer.ts';
 import { ciphertextBytes, roundedBytes } from '../schemes/ckks/ciphertext-wire.ts';
 import type { CkksParams } from '../schemes/ckks/params.ts';
-import { EvaluationKeys } from '../schemes/rlwe/evaluation-keys.ts';
-import type { KeyPlan } from '../schemes/rlwe/key-plan.ts';
-import { PublicKey } from '../schemes/rlwe/public-key.ts';
+import { EvaluationKeys } from '../schemes/rlwe/keys/evaluation-keys.ts';
+import type { KeyPlan } from '../schemes/rlwe/keys/key-plan.ts';
+import { PublicKey } from '../schemes/rlwe/keys/public-key.ts';
 import { layerProducts } from './facts.ts';
 import type { Bucket, LayerBound, Program, Report, Step } from './program.ts';
 

@@ -13,7 +13,7 @@ import { allocateCiphertext } from '../schemes/rlwe/ciphertext.ts';
 import { constantResidues } from '../schemes/ckks/constant-residues.ts';
 import type { CkksContext } from '../schemes/ckks/context.ts';
 import { CkksEvaluator } from '../schemes/ckks/evaluator.ts';
-import type { EvaluationKeys } from '../schemes/rlwe/evaluation-keys.ts';
+import type { EvaluationKeys } from '../schemes/rlwe/keys/evaluation-keys.ts';
 import { type LinearTile, type PreparedLayer, prepareLayer } from './linear-layer.ts';
 
 /** One line of the latency table: what ran, and how long. Public: shapes and times, no values. */

@@ -28,7 +28,7 @@ import { BgvCrtContext } from '../../src/schemes/bgv/crt-context.ts';
 import { BgvCrtParams } from '../../src/schemes/bgv/crt-params.ts';
 import { BgvParams } from '../../src/schemes/bgv/params.ts';
 import type { CkksContext } from '../../src/schemes/ckks/context.ts';
-import { SecretKey } from '../../src/schemes/rlwe/secret-key.ts';
+import { SecretKey } from '../../src/schemes/rlwe/keys/secret-key.ts';
 import { mixedNetwork } from '../protocols/edge/edge-pair.ts';
 import { randomConvolution, randomNetwork } from '../protocols/random-network.ts';
 import { INSECURE_CRT, INSECURE_TINY_BGV } from '../schemes/bgv/insecure-params.ts';

@@ -10,10 +10,10 @@ import { BgvParams } from '../../src/schemes/bgv/params.ts';
 import { CiphertextBatch } from '../../src/schemes/ckks/ciphertext.ts';
 import type { CkksContext } from '../../src/schemes/ckks/context.ts';
 import { CkksParams } from '../../src/schemes/ckks/params.ts';
-import type { DroppedBits } from '../../src/schemes/rlwe/dropped-bits.ts';
-import { writeRounded } from '../../src/schemes/rlwe/rounded-wire.ts';
-import { SecretKey } from '../../src/schemes/rlwe/secret-key.ts';
-import { HEADER_BYTES } from '../../src/schemes/rlwe/wire.ts';
+import type { DroppedBits } from '../../src/schemes/rlwe/wire/dropped-bits.ts';
+import { writeRounded } from '../../src/schemes/rlwe/wire/rounded-wire.ts';
+import { SecretKey } from '../../src/schemes/rlwe/keys/secret-key.ts';
+import { HEADER_BYTES } from '../../src/schemes/rlwe/wire/wire.ts';
 import { serialiseEverything } from '../schemes/ckks/serialised-objects.ts';
 import type { FrozenObject } from './frozen-object.ts';
 

@@ -13,7 +13,7 @@ import { BgvCiphertext } from '../../src/schemes/bgv/ciphertext.ts';
 import { CkksCiphertext } from '../../src/schemes/ckks/ciphertext.ts';
 import { CkksContext } from '../../src/schemes/ckks/context.ts';
 import { CkksParams } from '../../src/schemes/ckks/params.ts';
-import { SecretKey } from '../../src/schemes/rlwe/secret-key.ts';
+import { SecretKey } from '../../src/schemes/rlwe/keys/secret-key.ts';
 import { INSECURE_TINY, maxDifference, testValues } from '../schemes/ckks/insecure-params.ts';
 import { type FrozenContexts, frozenObjects, openFrozen } from './frozen-objects.ts';
 import type { FrozenObject } from './frozen-object.ts';

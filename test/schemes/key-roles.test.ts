@@ -4,9 +4,9 @@ import type { BgvContext } from '../../src/schemes/bgv/context.ts';
 import type { BgvCrtContext } from '../../src/schemes/bgv/crt-context.ts';
 import type { Arena } from '../../src/ring/arena.ts';
 import type { CkksContext } from '../../src/schemes/ckks/context.ts';
-import type { EvaluationKeys } from '../../src/schemes/rlwe/evaluation-keys.ts';
-import type { PublicKey } from '../../src/schemes/rlwe/public-key.ts';
-import type { SecretKey } from '../../src/schemes/rlwe/secret-key.ts';
+import type { EvaluationKeys } from '../../src/schemes/rlwe/keys/evaluation-keys.ts';
+import type { PublicKey } from '../../src/schemes/rlwe/keys/public-key.ts';
+import type { SecretKey } from '../../src/schemes/rlwe/keys/secret-key.ts';
 
 /** Never called: what matters is that it compiles only because each marked line does not. */
 function misuse(

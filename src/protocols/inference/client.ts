@@ -12,7 +12,7 @@ import type { Kernel } from '../../kernel/kernel.ts';
 import { CiphertextBatch } from '../../schemes/ckks/ciphertext.ts';
 import { CkksContext } from '../../schemes/ckks/context.ts';
 import { CkksParams } from '../../schemes/ckks/params.ts';
-import { SecretKey } from '../../schemes/rlwe/secret-key.ts';
+import { SecretKey } from '../../schemes/rlwe/keys/secret-key.ts';
 import { readReply, writeEnrolment, writeQuery } from './messages.ts';
 import { parseOffer } from './offer.ts';
 

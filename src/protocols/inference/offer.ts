@@ -12,8 +12,8 @@ import { type Bucket, type Offer, offeredKeyPlan } from '../../compiler/program.
 import { ciphertextBytes } from '../../schemes/ckks/ciphertext-wire.ts';
 import { fitsAnyVector } from '../../schemes/ckks/encoder.ts';
 import { CkksParams } from '../../schemes/ckks/params.ts';
-import { EvaluationKeys } from '../../schemes/rlwe/evaluation-keys.ts';
-import { resolveKeyPlan } from '../../schemes/rlwe/key-plan.ts';
+import { EvaluationKeys } from '../../schemes/rlwe/keys/evaluation-keys.ts';
+import { resolveKeyPlan } from '../../schemes/rlwe/keys/key-plan.ts';
 
 const bits = z.array(z.number().gt(10).lte(50)).min(1).max(24);
 const hex = z.string().regex(/^[0-9a-f]{64}$/);

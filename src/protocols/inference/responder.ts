@@ -12,8 +12,8 @@ import type { PolynomialNetwork } from '../../nn/polynomial/polynomial-network.t
 import { EncryptedMachine, type EvaluationControl, type StepTime } from '../../runtime/encrypted-machine.ts';
 import { CiphertextBatch } from '../../schemes/ckks/ciphertext.ts';
 import { CkksContext } from '../../schemes/ckks/context.ts';
-import { EvaluationKeys } from '../../schemes/rlwe/evaluation-keys.ts';
-import { PublicKey } from '../../schemes/rlwe/public-key.ts';
+import { EvaluationKeys } from '../../schemes/rlwe/keys/evaluation-keys.ts';
+import { PublicKey } from '../../schemes/rlwe/keys/public-key.ts';
 import {
   ENROLMENT_PREFIX_BYTES,
   QUERY_PREFIX_BYTES,

@@ -1,9 +1,9 @@
 /** BGV ciphertext bytes: see ../rlwe/ciphertext-wire.ts; the scheme adds the noise bound, f64, and the correction factor, u64. */
-import { type CiphertextShape, ciphertextWireBytes, type FactsCodec } from '../rlwe/ciphertext-wire.ts';
+import { type CiphertextShape, ciphertextWireBytes, type FactsCodec } from '../rlwe/wire/ciphertext-wire.ts';
 import type { ByteReader } from '../../base/bytes.ts';
 import type { BgvContextBase } from './context-base.ts';
-import type { DroppedBits } from '../rlwe/dropped-bits.ts';
-import { roundedWireBytes } from '../rlwe/rounded-wire.ts';
+import type { DroppedBits } from '../rlwe/wire/dropped-bits.ts';
+import { roundedWireBytes } from '../rlwe/wire/rounded-wire.ts';
 import { roundingBits } from '../rlwe/noise-bound.ts';
 import { freshBits, noiseRoom } from './noise-bound.ts';
 import type { BgvParams } from './params.ts';

@@ -8,9 +8,9 @@
  */
 import type { Words } from '../../kernel/kernel.ts';
 import type { Arena } from '../../ring/arena.ts';
-import { readRlweCiphertexts, writeRlweCiphertexts } from '../rlwe/ciphertext-wire.ts';
+import { readRlweCiphertexts, writeRlweCiphertexts } from '../rlwe/wire/ciphertext-wire.ts';
 import { RlweCiphertexts, type RlweFacts } from '../rlwe/ciphertext.ts';
-import { readRounded, writeRounded } from '../rlwe/rounded-wire.ts';
+import { readRounded, writeRounded } from '../rlwe/wire/rounded-wire.ts';
 import { NOISE_CODEC, ROUNDED_CODEC } from './ciphertext-wire.ts';
 import type { BgvContextBase } from './context-base.ts';
 import { droppableExactly, noiseRoom } from './noise-bound.ts';

@@ -1,7 +1,7 @@
 /** A ciphertext for each plaintext modulus. */
 import type { ParamsId } from '../../base/brand.ts';
 import { type Arena, Owned } from '../../ring/arena.ts';
-import { HEADER_BYTES, readHeader, WireKind, writeHeader } from '../rlwe/wire.ts';
+import { HEADER_BYTES, readHeader, WireKind, writeHeader } from '../rlwe/wire/wire.ts';
 import { BgvCiphertext } from './ciphertext.ts';
 import type { BgvContextBase } from './context-base.ts';
 import type { BgvCrtContextBase } from './crt-context-base.ts';

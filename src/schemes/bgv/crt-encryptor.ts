@@ -1,7 +1,7 @@
 /** Encryption and decryption modulo t_1 t_2 ...: each component on its own, with randomness of its own. */
 import type { Arena } from '../../ring/arena.ts';
-import type { PublicKey } from '../rlwe/public-key.ts';
-import type { SecretKey } from '../rlwe/secret-key.ts';
+import type { PublicKey } from '../rlwe/keys/public-key.ts';
+import type { SecretKey } from '../rlwe/keys/secret-key.ts';
 import { assemble, type BgvCrtCiphertext } from './crt-ciphertext.ts';
 import type { BgvCrtContextBase } from './crt-context-base.ts';
 import { BgvCrtPlaintext } from './crt-encoder.ts';

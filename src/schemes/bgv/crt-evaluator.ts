@@ -6,7 +6,7 @@
 import { OutOfRangeError } from '../../base/errors.ts';
 import { residue } from '../../kernel/tables/modular.ts';
 import type { Arena } from '../../ring/arena.ts';
-import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
+import type { EvaluationKeys } from '../rlwe/keys/evaluation-keys.ts';
 import type { BgvCiphertext } from './ciphertext.ts';
 import { assemble, type BgvCrtCiphertext } from './crt-ciphertext.ts';
 import type { BgvCrtContextBase } from './crt-context-base.ts';

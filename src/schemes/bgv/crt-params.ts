@@ -5,7 +5,7 @@
 import type { ParamsId } from '../../base/brand.ts';
 import { InvalidParamsError } from '../../base/errors.ts';
 import type { RlweSpec } from '../rlwe/params.ts';
-import { type ReadParamsOptions, readParams, writeParams } from '../rlwe/params-wire.ts';
+import { type ReadParamsOptions, readParams, writeParams } from '../rlwe/wire/params-wire.ts';
 import { type BgvCrtIntent, chooseBgvCrtSpec, MOST_PLAINTEXT_MODULI } from './intent.ts';
 import { BGV_PARAMS_FRAME, BgvParams } from './params.ts';
 

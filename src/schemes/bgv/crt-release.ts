@@ -1,5 +1,5 @@
 /** Publishing what a circuit over several plaintext moduli gives, exactly: see {@link BgvRelease}. */
-import type { SecretKey } from '../rlwe/secret-key.ts';
+import type { SecretKey } from '../rlwe/keys/secret-key.ts';
 import type { BgvCiphertext } from './ciphertext.ts';
 import type { BgvContextBase } from './context-base.ts';
 import type { BgvCrtCiphertext } from './crt-ciphertext.ts';

@@ -11,7 +11,7 @@ import { LevelExhaustedError, NoiseBudgetError, OutOfRangeError, ShapeError } fr
 import { copyWords } from '../../ring/poly.ts';
 import { allocateCiphertext } from '../rlwe/ciphertext.ts';
 import { RlweEvaluator } from '../rlwe/evaluator.ts';
-import { conjugationElement } from '../rlwe/key-plan.ts';
+import { conjugationElement } from '../rlwe/keys/key-plan.ts';
 import { assertTwoParts } from '../rlwe/key-switching.ts';
 import type { BgvCiphertext, BgvCiphertextBatch, BgvFacts } from './ciphertext.ts';
 import type { BgvContextBase } from './context-base.ts';

@@ -10,7 +10,7 @@ import {
   modulusBits,
   publicKeyErrorBits,
 } from '../rlwe/noise-bound.ts';
-import type { DroppedBits } from '../rlwe/dropped-bits.ts';
+import type { DroppedBits } from '../rlwe/wire/dropped-bits.ts';
 import type { RlweParams } from '../rlwe/params.ts';
 
 /** What the bounds of BGV ciphertexts follow from. */

@@ -6,7 +6,7 @@ import { isPrime, MODULUS_LIMIT } from '../../kernel/tables/primitive-root.ts';
 import { primesBelow } from '../../ring/primes.ts';
 import type { RlweSpec } from '../rlwe/params.ts';
 import { RlweParams } from '../rlwe/params.ts';
-import { type ReadParamsOptions, readParams, writeParams } from '../rlwe/params-wire.ts';
+import { type ReadParamsOptions, readParams, writeParams } from '../rlwe/wire/params-wire.ts';
 import { type BgvIntent, chooseBgvSpec } from './intent.ts';
 
 /** What a person writes down. Unchecked, JSON-friendly. Exactly one of the two plaintext fields. */

@@ -4,10 +4,10 @@
  * the secret key. So a release decrypts what it computed itself, or what the owner of the key vouches for.
  */
 import { ReleaseRefusedError } from '../../base/errors.ts';
-import { encryptionOf } from '../rlwe/own-encryptions.ts';
-import { RlweRelease } from '../rlwe/release.ts';
-import { sameCiphertexts } from '../rlwe/same-ciphertexts.ts';
-import type { SecretKey } from '../rlwe/secret-key.ts';
+import { encryptionOf } from '../rlwe/release/own-encryptions.ts';
+import { RlweRelease } from '../rlwe/release/release.ts';
+import { sameCiphertexts } from '../rlwe/release/same-ciphertexts.ts';
+import type { SecretKey } from '../rlwe/keys/secret-key.ts';
 import type { BgvCiphertext } from './ciphertext.ts';
 import type { BgvContextBase } from './context-base.ts';
 import { BgvDecryptor } from './decryptor.ts';

@@ -1,7 +1,7 @@
 /** CKKS ciphertext bytes: see ../rlwe/ciphertext-wire.ts; the scheme adds the scale, f64. */
-import { type CiphertextShape, ciphertextWireBytes, type FactsCodec } from '../rlwe/ciphertext-wire.ts';
-import type { DroppedBits } from '../rlwe/dropped-bits.ts';
-import { roundedWireBytes } from '../rlwe/rounded-wire.ts';
+import { type CiphertextShape, ciphertextWireBytes, type FactsCodec } from '../rlwe/wire/ciphertext-wire.ts';
+import type { DroppedBits } from '../rlwe/wire/dropped-bits.ts';
+import { roundedWireBytes } from '../rlwe/wire/rounded-wire.ts';
 import type { CkksContextBase } from './context-base.ts';
 import type { CkksParams } from './params.ts';
 

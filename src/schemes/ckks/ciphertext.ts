@@ -5,9 +5,9 @@
 import type { Scale } from '../../base/brand.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import type { Arena } from '../../ring/arena.ts';
-import { readRlweCiphertexts, writeRlweCiphertexts } from '../rlwe/ciphertext-wire.ts';
-import type { DroppedBits } from '../rlwe/dropped-bits.ts';
-import { readRounded, writeRounded } from '../rlwe/rounded-wire.ts';
+import { readRlweCiphertexts, writeRlweCiphertexts } from '../rlwe/wire/ciphertext-wire.ts';
+import type { DroppedBits } from '../rlwe/wire/dropped-bits.ts';
+import { readRounded, writeRounded } from '../rlwe/wire/rounded-wire.ts';
 import { RlweCiphertexts, type RlweFacts } from '../rlwe/ciphertext.ts';
 import type { CkksContextBase } from './context-base.ts';
 import { SCALE_CODEC } from './ciphertext-wire.ts';

@@ -13,7 +13,7 @@ import {
   ScaleMismatchError,
   ShapeError,
 } from '../../base/errors.ts';
-import { droppedBound } from '../rlwe/dropped-bits.ts';
+import { droppedBound } from '../rlwe/wire/dropped-bits.ts';
 import {
   addBits,
   errorBits,

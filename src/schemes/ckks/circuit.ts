@@ -2,8 +2,8 @@
  * A computation as a value, written once and run on ciphertexts by a {@link CkksEvaluator} or on bounds by {@link CkksBounds}: what the
  * owner of a key declares before it publishes a result.
  */
-import type { DroppedBits } from '../rlwe/dropped-bits.ts';
-import type { EncryptionKey } from '../rlwe/own-encryptions.ts';
+import type { DroppedBits } from '../rlwe/wire/dropped-bits.ts';
+import type { EncryptionKey } from '../rlwe/release/own-encryptions.ts';
 import type { LinearTransform } from './linear-transform.ts';
 import type { CkksPlaintext } from './plaintext.ts';
 

@@ -1,10 +1,10 @@
 /** CKKS parameters made ready to compute; hands out the roles, which know its base alone. Knows no key. */
 import type { Arena } from '../../ring/arena.ts';
 import { type ContextOptions, openContext } from '../rlwe/context.ts';
-import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
-import { KeyGenerator } from '../rlwe/key-generator.ts';
-import type { PublicKey } from '../rlwe/public-key.ts';
-import type { SecretKey } from '../rlwe/secret-key.ts';
+import type { EvaluationKeys } from '../rlwe/keys/evaluation-keys.ts';
+import { KeyGenerator } from '../rlwe/keys/key-generator.ts';
+import type { PublicKey } from '../rlwe/keys/public-key.ts';
+import type { SecretKey } from '../rlwe/keys/secret-key.ts';
 import type { CkksCircuit } from './circuit.ts';
 import { CkksContextBase } from './context-base.ts';
 import { CkksDecryptor } from './decryptor.ts';

@@ -12,7 +12,7 @@ import type { GemmWeights } from '../../kernel/kernel.ts';
 import { copyWords } from '../../ring/poly.ts';
 import { allocateCiphertext, ciphertextWords } from '../rlwe/ciphertext.ts';
 import { RlweEvaluator } from '../rlwe/evaluator.ts';
-import { conjugationElement } from '../rlwe/key-plan.ts';
+import { conjugationElement } from '../rlwe/keys/key-plan.ts';
 import { assertTwoParts } from '../rlwe/key-switching.ts';
 import { type Adjustment, planAlignment } from './alignment.ts';
 import { CiphertextBatch, type CiphertextFacts, type CkksCiphertext } from './ciphertext.ts';

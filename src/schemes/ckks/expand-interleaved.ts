@@ -9,7 +9,7 @@ import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import type { Arena } from '../../ring/arena.ts';
 import { copyWords } from '../../ring/poly.ts';
 import { ciphertextWords } from '../rlwe/ciphertext.ts';
-import type { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
+import type { EvaluationKeys } from '../rlwe/keys/evaluation-keys.ts';
 import { CiphertextBatch } from './ciphertext.ts';
 import type { CkksContextBase } from './context-base.ts';
 

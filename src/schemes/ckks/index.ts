@@ -21,11 +21,11 @@ import './signatures.ts';
 export { openKernel, type OpenKernelOptions } from '../../kernel/open.ts';
 export { openWebKernel, type WebKernelOptions } from '../../kernel/wasm/wasm-web.ts';
 export { Arena } from '../../ring/arena.ts';
-export { type DroppedBits, droppableBits, droppedBound, droppedNoise } from '../rlwe/dropped-bits.ts';
-export { EvaluationKeys } from '../rlwe/evaluation-keys.ts';
+export { type DroppedBits, droppableBits, droppedBound, droppedNoise } from '../rlwe/wire/dropped-bits.ts';
+export { EvaluationKeys } from '../rlwe/keys/evaluation-keys.ts';
 export { linearTransformRotations } from '../rlwe/giant-steps.ts';
-export { KeyGenerator } from '../rlwe/key-generator.ts';
-export { conjugationElement, type KeyPlan, rotationElement } from '../rlwe/key-plan.ts';
+export { KeyGenerator } from '../rlwe/keys/key-generator.ts';
+export { conjugationElement, type KeyPlan, rotationElement } from '../rlwe/keys/key-plan.ts';
 export {
   ERROR_VARIANCE,
   encodingNoise,
@@ -42,13 +42,13 @@ export {
   weightedNoise,
 } from '../rlwe/noise.ts';
 export { isInsecureParamsId, type RlweSpec } from '../rlwe/params.ts';
-export type { ReadParamsOptions } from '../rlwe/params-wire.ts';
-export type { EvaluatorStatement, RecomputeOptions } from '../rlwe/release.ts';
-export { ReleaseBudget, type ReleaseTerms } from '../rlwe/release-budget.ts';
-export { PublicKey } from '../rlwe/public-key.ts';
-export { SecretKey } from '../rlwe/secret-key.ts';
+export type { ReadParamsOptions } from '../rlwe/wire/params-wire.ts';
+export type { EvaluatorStatement, RecomputeOptions } from '../rlwe/release/release.ts';
+export { ReleaseBudget, type ReleaseTerms } from '../rlwe/release/release-budget.ts';
+export { PublicKey } from '../rlwe/keys/public-key.ts';
+export { SecretKey } from '../rlwe/keys/secret-key.ts';
 export { logQPCeiling } from '../rlwe/security.ts';
-export { peekParamsId, WireKind } from '../rlwe/wire.ts';
+export { peekParamsId, WireKind } from '../rlwe/wire/wire.ts';
 export { CiphertextBatch, CkksCiphertext } from './ciphertext.ts';
 export type { CkksCircuit, CkksCircuitInput, CkksOperations } from './circuit.ts';
 export { type CkksBound, CkksBounds } from './circuit-bounds.ts';

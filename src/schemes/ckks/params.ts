@@ -4,7 +4,7 @@ import { ByteWriter } from '../../base/bytes.ts';
 import { InvalidParamsError } from '../../base/errors.ts';
 import type { RlweSpec } from '../rlwe/params.ts';
 import { RlweParams } from '../rlwe/params.ts';
-import { type ReadParamsOptions, readParams, writeParams } from '../rlwe/params-wire.ts';
+import { type ReadParamsOptions, readParams, writeParams } from '../rlwe/wire/params-wire.ts';
 import { type CkksIntent, chooseCkksSpec } from './intent.ts';
 
 /** What a person writes down. Unchecked, JSON-friendly. */

@@ -2,7 +2,7 @@
 import type { Arena } from '../../ring/arena.ts';
 import type { RlweCiphertexts } from './ciphertext.ts';
 import type { RlweContext } from './context.ts';
-import type { SecretKey } from './secret-key.ts';
+import type { SecretKey } from './keys/secret-key.ts';
 
 /** `B` the scheme's batches, `S` its single ciphertexts, `P` its plaintexts. */
 export abstract class RlweDecryptor<C extends RlweContext, B extends RlweCiphertexts<C>, S extends B, P> {

@@ -5,8 +5,8 @@
 import type { GaloisElement } from '../../base/brand.ts';
 import type { KeySwitchShape, Words } from '../../kernel/kernel.ts';
 import type { RlweCiphertexts } from './ciphertext.ts';
-import type { EvaluationKeys } from './evaluation-keys.ts';
-import { rotationElement } from './key-plan.ts';
+import type { EvaluationKeys } from './keys/evaluation-keys.ts';
+import { rotationElement } from './keys/key-plan.ts';
 
 /** Polynomials over q_0 .. q_level, then p, NTT domain: what rotations by `step` of inner sums are made of. */
 export interface WeightedGiantStep {

@@ -9,9 +9,9 @@ import { LevelExhaustedError } from '../../base/errors.ts';
 import type { Arena } from '../../ring/arena.ts';
 import { allocateCiphertext, type RlweCiphertexts } from './ciphertext.ts';
 import type { RlweContext } from './context.ts';
-import type { EvaluationKeys } from './evaluation-keys.ts';
+import type { EvaluationKeys } from './keys/evaluation-keys.ts';
 import { hoistedGalois } from './hoisted-galois.ts';
-import { rotationElement } from './key-plan.ts';
+import { rotationElement } from './keys/key-plan.ts';
 import { assertTwoParts, dropLimbsInto, galoisInto, relinearizeInto } from './key-switching.ts';
 
 /** `B` the scheme's batches, `S` its single ciphertexts. */

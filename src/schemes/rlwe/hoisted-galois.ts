@@ -2,7 +2,7 @@
 import type { GaloisElement } from '../../base/brand.ts';
 import { copyWords } from '../../ring/poly.ts';
 import type { RlweCiphertexts } from './ciphertext.ts';
-import type { EvaluationKeys } from './evaluation-keys.ts';
+import type { EvaluationKeys } from './keys/evaluation-keys.ts';
 import { assertTwoParts } from './key-switching.ts';
 
 /**

@@ -7,9 +7,9 @@ import { ShapeError } from '../../base/errors.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import { copyWords } from '../../ring/poly.ts';
 import type { RlweCiphertexts } from './ciphertext.ts';
-import type { EvaluationKeys } from './evaluation-keys.ts';
-import type { SecretKey } from './secret-key.ts';
-import { secretWords } from './secret-key.ts';
+import type { EvaluationKeys } from './keys/evaluation-keys.ts';
+import type { SecretKey } from './keys/secret-key.ts';
+import { secretWords } from './keys/secret-key.ts';
 
 /** Three parts to two. @throws {MissingKeyError} */
 export function relinearizeInto(out: RlweCiphertexts, a: RlweCiphertexts, keys: EvaluationKeys): void {

@@ -13,12 +13,12 @@ import { printOnOneLine } from '../../base/inspect.ts';
 import { Arena, Owned } from '../../ring/arena.ts';
 import { RlweContext } from './context.ts';
 import { RlweDecryptor } from './decryptor.ts';
-import { EvaluationKeys } from './evaluation-keys.ts';
+import { EvaluationKeys } from './keys/evaluation-keys.ts';
 import { RlweEvaluator } from './evaluator.ts';
-import { KeyGenerator } from './key-generator.ts';
+import { KeyGenerator } from './keys/key-generator.ts';
 import { RlweParams } from './params.ts';
-import { PublicKey } from './public-key.ts';
-import { SecretKey } from './secret-key.ts';
+import { PublicKey } from './keys/public-key.ts';
+import { SecretKey } from './keys/secret-key.ts';
 
 export const arena = instance('an Arena (context.arena())', Arena);
 export const secretKey = instance('a SecretKey', SecretKey);

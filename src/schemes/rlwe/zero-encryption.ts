@@ -6,8 +6,8 @@ import { copyWords } from '../../ring/poly.ts';
 import { errorInto, floodInto, ternaryInto, uniformInto } from '../../ring/samplers.ts';
 import { Scratch } from '../../ring/scratch.ts';
 import type { RlweContext } from './context.ts';
-import type { PublicKey } from './public-key.ts';
-import { SecretKey, secretWords } from './secret-key.ts';
+import type { PublicKey } from './keys/public-key.ts';
+import { SecretKey, secretWords } from './keys/secret-key.ts';
 
 /** Holds a key and a generator of its own. Disposing wipes the generator's seed. */
 export class ZeroEncryption implements Disposable {

@@ -20,8 +20,8 @@ import type { BgvCrtEncryptor, BgvCrtDecryptor } from '../../../src/schemes/bgv/
 import type { BgvCrtEvaluator } from '../../../src/schemes/bgv/crt-evaluator.ts';
 import { BgvCrtParams, type BgvCrtSpec } from '../../../src/schemes/bgv/crt-params.ts';
 import { BgvParams } from '../../../src/schemes/bgv/params.ts';
-import { EvaluationKeys } from '../../../src/schemes/rlwe/evaluation-keys.ts';
-import type { SecretKey } from '../../../src/schemes/rlwe/secret-key.ts';
+import { EvaluationKeys } from '../../../src/schemes/rlwe/keys/evaluation-keys.ts';
+import type { SecretKey } from '../../../src/schemes/rlwe/keys/secret-key.ts';
 import { overrideMethods } from '../../kernel/override-methods.ts';
 
 /** 7681, 10753 and 11777 are 1 mod 128. */

@@ -24,11 +24,11 @@ import type { BgvEncryptor } from '../../../src/schemes/bgv/encryptor.ts';
 import type { BgvEvaluator } from '../../../src/schemes/bgv/evaluator.ts';
 import { BgvParams, type BgvSpec } from '../../../src/schemes/bgv/params.ts';
 import { innerProductInto } from '../../../src/schemes/rlwe/key-switching.ts';
-import { EvaluationKeys } from '../../../src/schemes/rlwe/evaluation-keys.ts';
-import type { KeyPlan } from '../../../src/schemes/rlwe/key-plan.ts';
-import type { PublicKey } from '../../../src/schemes/rlwe/public-key.ts';
-import type { SecretKey } from '../../../src/schemes/rlwe/secret-key.ts';
-import { HEADER_BYTES } from '../../../src/schemes/rlwe/wire.ts';
+import { EvaluationKeys } from '../../../src/schemes/rlwe/keys/evaluation-keys.ts';
+import type { KeyPlan } from '../../../src/schemes/rlwe/keys/key-plan.ts';
+import type { PublicKey } from '../../../src/schemes/rlwe/keys/public-key.ts';
+import type { SecretKey } from '../../../src/schemes/rlwe/keys/secret-key.ts';
+import { HEADER_BYTES } from '../../../src/schemes/rlwe/wire/wire.ts';
 import { testValues } from '../ckks/insecure-params.ts';
 
 const INSECURE_TINY: BgvSpec = {

@@ -5,7 +5,7 @@ import { BgvContext } from '../../../src/schemes/bgv/context.ts';
 import { BgvParams } from '../../../src/schemes/bgv/params.ts';
 import { innerProductInto } from '../../../src/schemes/rlwe/key-switching.ts';
 import * as noise from '../../../src/schemes/rlwe/noise.ts';
-import type { SecretKey } from '../../../src/schemes/rlwe/secret-key.ts';
+import type { SecretKey } from '../../../src/schemes/rlwe/keys/secret-key.ts';
 import { testValues } from '../ckks/insecure-params.ts';
 import { NoiseRecord } from '../noise-record.ts';
 

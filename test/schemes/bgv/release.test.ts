@@ -9,8 +9,8 @@ import { BgvCrtContext } from '../../../src/schemes/bgv/crt-context.ts';
 import { BgvCrtParams } from '../../../src/schemes/bgv/crt-params.ts';
 import { BgvParams } from '../../../src/schemes/bgv/params.ts';
 import type { BgvCircuit } from '../../../src/schemes/bgv/release.ts';
-import type { SecretKey } from '../../../src/schemes/rlwe/secret-key.ts';
-import { secretWords } from '../../../src/schemes/rlwe/secret-key.ts';
+import type { SecretKey } from '../../../src/schemes/rlwe/keys/secret-key.ts';
+import { secretWords } from '../../../src/schemes/rlwe/keys/secret-key.ts';
 import { INSECURE_CRT } from './insecure-params.ts';
 
 const STATEMENT = { evaluator: 'follows-the-circuit' } as const;

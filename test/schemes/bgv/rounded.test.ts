@@ -16,11 +16,11 @@ import { BgvCrtContext } from '../../../src/schemes/bgv/crt-context.ts';
 import { BgvCrtParams } from '../../../src/schemes/bgv/crt-params.ts';
 import { droppableExactly, noiseRoom } from '../../../src/schemes/bgv/noise-bound.ts';
 import { BgvParams } from '../../../src/schemes/bgv/params.ts';
-import { type DroppedBits, droppedBound, droppedNoise } from '../../../src/schemes/rlwe/dropped-bits.ts';
+import { type DroppedBits, droppedBound, droppedNoise } from '../../../src/schemes/rlwe/wire/dropped-bits.ts';
 import { innerProductInto } from '../../../src/schemes/rlwe/key-switching.ts';
-import { writeRounded } from '../../../src/schemes/rlwe/rounded-wire.ts';
-import type { SecretKey } from '../../../src/schemes/rlwe/secret-key.ts';
-import { HEADER_BYTES } from '../../../src/schemes/rlwe/wire.ts';
+import { writeRounded } from '../../../src/schemes/rlwe/wire/rounded-wire.ts';
+import type { SecretKey } from '../../../src/schemes/rlwe/keys/secret-key.ts';
+import { HEADER_BYTES } from '../../../src/schemes/rlwe/wire/wire.ts';
 import { INSECURE_CRT, INSECURE_TINY_BGV } from './insecure-params.ts';
 
 let kernel: Kernel;

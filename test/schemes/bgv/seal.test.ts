@@ -9,7 +9,7 @@ import { BgvCiphertext } from '../../../src/schemes/bgv/ciphertext.ts';
 import { BgvContext } from '../../../src/schemes/bgv/context.ts';
 import { freshBits } from '../../../src/schemes/bgv/noise-bound.ts';
 import { BgvParams } from '../../../src/schemes/bgv/params.ts';
-import { type SecretKey, secretWords } from '../../../src/schemes/rlwe/secret-key.ts';
+import { type SecretKey, secretWords } from '../../../src/schemes/rlwe/keys/secret-key.ts';
 import { testValues } from '../ckks/insecure-params.ts';
 import { SealBytes, sealFactor, sealWords, withSealWords } from '../seal-bytes.ts';
 

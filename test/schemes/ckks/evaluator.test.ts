@@ -18,9 +18,9 @@ import type { CkksEncoder } from '../../../src/schemes/ckks/encoder.ts';
 import type { CkksEncryptor } from '../../../src/schemes/ckks/encryptor.ts';
 import type { CkksEvaluator } from '../../../src/schemes/ckks/evaluator.ts';
 import { expansionElements } from '../../../src/schemes/ckks/expand-interleaved.ts';
-import type { EvaluationKeys } from '../../../src/schemes/rlwe/evaluation-keys.ts';
-import type { PublicKey } from '../../../src/schemes/rlwe/public-key.ts';
-import type { SecretKey } from '../../../src/schemes/rlwe/secret-key.ts';
+import type { EvaluationKeys } from '../../../src/schemes/rlwe/keys/evaluation-keys.ts';
+import type { PublicKey } from '../../../src/schemes/rlwe/keys/public-key.ts';
+import type { SecretKey } from '../../../src/schemes/rlwe/keys/secret-key.ts';
 import {
   INSECURE_TINY,
   INSECURE_WIDE,

@@ -1,8 +1,8 @@
 /** The attack of Li and Micciancio [LM21]: from what was published of a ciphertext to the secret key. */
 import type { CkksCiphertext } from '../../../src/schemes/ckks/ciphertext.ts';
 import type { CkksContext } from '../../../src/schemes/ckks/context.ts';
-import type { SecretKey } from '../../../src/schemes/rlwe/secret-key.ts';
-import { secretWords } from '../../../src/schemes/rlwe/secret-key.ts';
+import type { SecretKey } from '../../../src/schemes/rlwe/keys/secret-key.ts';
+import { secretWords } from '../../../src/schemes/rlwe/keys/secret-key.ts';
 
 /** Real slots of a result, and of the result times X^(N/2): minus its imaginary parts. Both are legal results. */
 export interface Published {

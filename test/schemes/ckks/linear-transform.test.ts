@@ -11,8 +11,8 @@ import type { CkksCiphertext } from '../../../src/schemes/ckks/ciphertext.ts';
 import type { CkksContext } from '../../../src/schemes/ckks/context.ts';
 import type { CkksEncoder } from '../../../src/schemes/ckks/encoder.ts';
 import type { CkksEvaluator } from '../../../src/schemes/ckks/evaluator.ts';
-import type { EvaluationKeys } from '../../../src/schemes/rlwe/evaluation-keys.ts';
-import type { SecretKey } from '../../../src/schemes/rlwe/secret-key.ts';
+import type { EvaluationKeys } from '../../../src/schemes/rlwe/keys/evaluation-keys.ts';
+import type { SecretKey } from '../../../src/schemes/rlwe/keys/secret-key.ts';
 import {
   INSECURE_TINY,
   INSECURE_WIDE,

@@ -6,7 +6,7 @@ import type { CkksEncryptor } from '../../../src/schemes/ckks/encryptor.ts';
 import type { CkksEvaluator } from '../../../src/schemes/ckks/evaluator.ts';
 import { expansionElements } from '../../../src/schemes/ckks/expand-interleaved.ts';
 import type { CkksPlaintext } from '../../../src/schemes/ckks/plaintext.ts';
-import { conjugationElement, rotationElement } from '../../../src/schemes/rlwe/key-plan.ts';
+import { conjugationElement, rotationElement } from '../../../src/schemes/rlwe/keys/key-plan.ts';
 import * as noise from '../../../src/schemes/rlwe/noise.ts';
 import * as bound from '../../../src/schemes/rlwe/noise-bound.ts';
 import { NoiseRecord } from '../noise-record.ts';

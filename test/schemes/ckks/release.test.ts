@@ -7,8 +7,8 @@ import { CkksCiphertext } from '../../../src/schemes/ckks/ciphertext.ts';
 import type { CkksCircuit } from '../../../src/schemes/ckks/circuit.ts';
 import { CkksContext } from '../../../src/schemes/ckks/context.ts';
 import { CkksParams, type CkksSpec } from '../../../src/schemes/ckks/params.ts';
-import { ReleaseBudget } from '../../../src/schemes/rlwe/release-budget.ts';
-import { SecretKey } from '../../../src/schemes/rlwe/secret-key.ts';
+import { ReleaseBudget } from '../../../src/schemes/rlwe/release/release-budget.ts';
+import { SecretKey } from '../../../src/schemes/rlwe/keys/secret-key.ts';
 import { maxDifference, openTestContext, testValues } from './insecure-params.ts';
 import { noiseFrom, type Published, recoveredWords } from './key-recovery.ts';
 

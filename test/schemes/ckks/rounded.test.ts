@@ -10,9 +10,9 @@ import {
   droppableBits,
   droppedBound,
   droppedNoise,
-} from '../../../src/schemes/rlwe/dropped-bits.ts';
-import type { SecretKey } from '../../../src/schemes/rlwe/secret-key.ts';
-import { HEADER_BYTES } from '../../../src/schemes/rlwe/wire.ts';
+} from '../../../src/schemes/rlwe/wire/dropped-bits.ts';
+import type { SecretKey } from '../../../src/schemes/rlwe/keys/secret-key.ts';
+import { HEADER_BYTES } from '../../../src/schemes/rlwe/wire/wire.ts';
 import { INSECURE_TINY, openTestContext, testValues } from './insecure-params.ts';
 
 const COUNT = 200;

@@ -4,10 +4,10 @@ import { seededRandom } from '../../../src/base/testing.ts';
 import type { Arena } from '../../../src/ring/arena.ts';
 import { CiphertextBatch, CkksCiphertext } from '../../../src/schemes/ckks/ciphertext.ts';
 import type { CkksContext } from '../../../src/schemes/ckks/context.ts';
-import { EvaluationKeys } from '../../../src/schemes/rlwe/evaluation-keys.ts';
-import type { KeyPlan } from '../../../src/schemes/rlwe/key-plan.ts';
-import { PublicKey } from '../../../src/schemes/rlwe/public-key.ts';
-import { SecretKey } from '../../../src/schemes/rlwe/secret-key.ts';
+import { EvaluationKeys } from '../../../src/schemes/rlwe/keys/evaluation-keys.ts';
+import type { KeyPlan } from '../../../src/schemes/rlwe/keys/key-plan.ts';
+import { PublicKey } from '../../../src/schemes/rlwe/keys/public-key.ts';
+import { SecretKey } from '../../../src/schemes/rlwe/keys/secret-key.ts';
 import { testValues } from './insecure-params.ts';
 
 export const PLAN: KeyPlan = { relinearize: true, rotations: [1, { step: 3, maxLevel: 1 }], conjugate: true };

@@ -4,8 +4,8 @@ import { DecodeError, ParamsMismatchError, SubrosaError } from '../../../src/bas
 import type { Arena } from '../../../src/ring/arena.ts';
 import { CiphertextBatch, CkksCiphertext } from '../../../src/schemes/ckks/ciphertext.ts';
 import type { CkksContext } from '../../../src/schemes/ckks/context.ts';
-import { EvaluationKeys } from '../../../src/schemes/rlwe/evaluation-keys.ts';
-import { HEADER_BYTES, peekParamsId } from '../../../src/schemes/rlwe/wire.ts';
+import { EvaluationKeys } from '../../../src/schemes/rlwe/keys/evaluation-keys.ts';
+import { HEADER_BYTES, peekParamsId } from '../../../src/schemes/rlwe/wire/wire.ts';
 import { INSECURE_TINY, maxDifference, openTestContext, testValues } from './insecure-params.ts';
 import {
   MAX_COUNT,

@@ -3,15 +3,15 @@
  * (32 bytes, two-part ciphertexts only) and the first parts, or all parts. Every length follows from these fields and the
  * context.
  */
-import type { Seed } from '../../base/brand.ts';
-import type { ByteReader, ByteWriter } from '../../base/bytes.ts';
-import { SEED_BYTES, seedFromBytes } from '../../base/random.ts';
-import type { Words } from '../../kernel/kernel.ts';
-import { copyWords } from '../../ring/poly.ts';
-import { uniformInto } from '../../ring/samplers.ts';
-import type { RlweCiphertexts, RlweFacts } from './ciphertext.ts';
-import type { RlweContext } from './context.ts';
-import type { RlweParams } from './params.ts';
+import type { Seed } from '../../../base/brand.ts';
+import type { ByteReader, ByteWriter } from '../../../base/bytes.ts';
+import { SEED_BYTES, seedFromBytes } from '../../../base/random.ts';
+import type { Words } from '../../../kernel/kernel.ts';
+import { copyWords } from '../../../ring/poly.ts';
+import { uniformInto } from '../../../ring/samplers.ts';
+import type { RlweCiphertexts, RlweFacts } from '../ciphertext.ts';
+import type { RlweContext } from '../context.ts';
+import type { RlweParams } from '../params.ts';
 import {
   HEADER_BYTES,
   packedBytes,

@@ -1,7 +1,7 @@
 /** Which evaluation keys a computation needs: the compiler writes it, the client obeys it, the server checks against it. */
-import type { GaloisElement } from '../../base/brand.ts';
-import { InvalidParamsError, OutOfRangeError } from '../../base/errors.ts';
-import type { RlweParams } from './params.ts';
+import type { GaloisElement } from '../../../base/brand.ts';
+import { InvalidParamsError, OutOfRangeError } from '../../../base/errors.ts';
+import type { RlweParams } from '../params.ts';
 
 /**
  * Each entry may be limited to ciphertexts at or below `maxLevel`, which makes its key smaller. Without it the key serves all

@@ -3,9 +3,9 @@
  * decrypts to the secret key, and one under another key decrypts to what depends on both. So a release computes on such an input only
  * when its owner states where it comes from.
  */
-import type { PublicKey } from './public-key.ts';
-import { SecretKey } from './secret-key.ts';
-import { secretName } from './secret-name.ts';
+import type { PublicKey } from '../keys/public-key.ts';
+import { SecretKey } from '../keys/secret-key.ts';
+import { secretName } from '../keys/secret-name.ts';
 
 /** The kind of key that encrypted: the noise depends on it. */
 export type EncryptionKey = 'secret' | 'public';

@@ -1,16 +1,16 @@
 /** Key generation. Every key draws its uniform half from its own seed and its errors from its own stream. */
-import type { GaloisElement, Seed } from '../../base/brand.ts';
-import { Drbg } from '../../base/random.ts';
-import type { Words } from '../../kernel/kernel.ts';
-import { handOver } from '../../ring/arena.ts';
-import { copyWords } from '../../ring/poly.ts';
-import { errorInto, uniformInto } from '../../ring/samplers.ts';
-import { Scratch } from '../../ring/scratch.ts';
-import type { RlweContext } from './context.ts';
+import type { GaloisElement, Seed } from '../../../base/brand.ts';
+import { Drbg } from '../../../base/random.ts';
+import type { Words } from '../../../kernel/kernel.ts';
+import { handOver } from '../../../ring/arena.ts';
+import { copyWords } from '../../../ring/poly.ts';
+import { errorInto, uniformInto } from '../../../ring/samplers.ts';
+import { Scratch } from '../../../ring/scratch.ts';
+import type { RlweContext } from '../context.ts';
 import { EvaluationKeys } from './evaluation-keys.ts';
 import type { KeyPlan } from './key-plan.ts';
 import { resolveKeyPlan } from './key-plan.ts';
-import { recordPublicKey } from './own-encryptions.ts';
+import { recordPublicKey } from '../release/own-encryptions.ts';
 import { PublicKey } from './public-key.ts';
 import { SecretKey, secretWords } from './secret-key.ts';
 import { SwitchingKey } from './switching-key.ts';

@@ -11,9 +11,9 @@
  * results with no noise of the scheme in them at all. That is what s bits of statistical security mean in [LMSS22], where an advantage is
  * squared; for a distance of 2^-40 itself ask for 2 (40 - 2.7) = 75 bits.
  */
-import { OutOfRangeError, ReleaseRefusedError } from '../../base/errors.ts';
-import type { SecretKey } from './secret-key.ts';
-import { secretName } from './secret-name.ts';
+import { OutOfRangeError, ReleaseRefusedError } from '../../../base/errors.ts';
+import type { SecretKey } from '../keys/secret-key.ts';
+import { secretName } from '../keys/secret-name.ts';
 
 /** Below this a release hides too little to be called one. */
 const LEAST_SECURITY_BITS = 40;

@@ -2,13 +2,13 @@
  * The secret key: a ternary polynomial s over all primes, NTT domain, derived from a 32-byte key that is all an export holds.
  * Disposing overwrites both. It prints as "[secret]".
  */
-import type { ParamsId } from '../../base/brand.ts';
-import { DisposedError } from '../../base/errors.ts';
-import type { Words } from '../../kernel/kernel.ts';
-import { handOver } from '../../ring/arena.ts';
-import { ternaryInto } from '../../ring/samplers.ts';
-import type { RlweContext } from './context.ts';
-import { readHeader, WireKind, writeHeader } from './wire.ts';
+import type { ParamsId } from '../../../base/brand.ts';
+import { DisposedError } from '../../../base/errors.ts';
+import type { Words } from '../../../kernel/kernel.ts';
+import { handOver } from '../../../ring/arena.ts';
+import { ternaryInto } from '../../../ring/samplers.ts';
+import type { RlweContext } from '../context.ts';
+import { readHeader, WireKind, writeHeader } from '../wire/wire.ts';
 
 let wordsOf: (key: SecretKey) => Words;
 

@@ -7,14 +7,14 @@
  * {@link DecodeError} and, for a foreign fingerprint, {@link ParamsMismatchError}.
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
-import type { ParamsId } from '../../base/brand.ts';
-import { ByteReader, ByteWriter } from '../../base/bytes.ts';
-import { ParamsMismatchError } from '../../base/errors.ts';
-import { readObjectStart, writeObjectStart } from '../../base/object-start.ts';
-import type { Words } from '../../kernel/kernel.ts';
-import { handOver } from '../../ring/arena.ts';
-import type { RlweContext } from './context.ts';
-import type { RlweParams } from './params.ts';
+import type { ParamsId } from '../../../base/brand.ts';
+import { ByteReader, ByteWriter } from '../../../base/bytes.ts';
+import { ParamsMismatchError } from '../../../base/errors.ts';
+import { readObjectStart, writeObjectStart } from '../../../base/object-start.ts';
+import type { Words } from '../../../kernel/kernel.ts';
+import { handOver } from '../../../ring/arena.ts';
+import type { RlweContext } from '../context.ts';
+import type { RlweParams } from '../params.ts';
 
 export const HEADER_BYTES = 48;
 /** 'SRSA' */

@@ -3,14 +3,14 @@
  * each, zero u16, count u32, what the scheme adds, then the coefficients of each part in as many bits as are left. Rounding is done on
  * coefficients, so writing costs an inverse and reading a forward transform per part.
  */
-import { ShapeError } from '../../base/errors.ts';
-import type { Words } from '../../kernel/kernel.ts';
-import { copyWords } from '../../ring/poly.ts';
-import type { RlweCiphertexts, RlweFacts } from './ciphertext.ts';
+import { ShapeError } from '../../../base/errors.ts';
+import type { Words } from '../../../kernel/kernel.ts';
+import { copyWords } from '../../../ring/poly.ts';
+import type { RlweCiphertexts, RlweFacts } from '../ciphertext.ts';
 import type { FactsCodec } from './ciphertext-wire.ts';
-import type { RlweContext } from './context.ts';
+import type { RlweContext } from '../context.ts';
 import type { DroppedBits } from './dropped-bits.ts';
-import type { RlweParams } from './params.ts';
+import type { RlweParams } from '../params.ts';
 import { HEADER_BYTES, readHeader, readWords, WireKind, writeHeader } from './wire.ts';
 
 const SHARED_BYTES = 8;

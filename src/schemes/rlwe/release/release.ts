@@ -7,7 +7,7 @@
  *   the parts 0 and 1 decrypts to the secret key. So it is refused unless the owner states that the evaluator follows the circuit.
  *   The statement is not checked, for it cannot be; where it is false the key is lost.
  */
-import { ReleaseRefusedError } from '../../base/errors.ts';
+import { ReleaseRefusedError } from '../../../base/errors.ts';
 
 /** What the owner of the key vouches for when it opens what somebody else computed. */
 export interface EvaluatorStatement {

@@ -1,12 +1,12 @@
 /** What a server needs to compute on one client's ciphertexts: relinearisation and Galois keys. Public, tied to one secret key. */
-import type { GaloisElement, ParamsId } from '../../base/brand.ts';
-import { MissingKeyError } from '../../base/errors.ts';
-import type { RlweContext } from './context.ts';
+import type { GaloisElement, ParamsId } from '../../../base/brand.ts';
+import { MissingKeyError } from '../../../base/errors.ts';
+import type { RlweContext } from '../context.ts';
 import type { KeyPlan, ResolvedKeyPlan } from './key-plan.ts';
 import { conjugationElement, resolveKeyPlan, rotationSteps } from './key-plan.ts';
-import type { RlweParams } from './params.ts';
+import type { RlweParams } from '../params.ts';
 import { SwitchingKey } from './switching-key.ts';
-import { HEADER_BYTES, readHeader, WireKind, writeHeader } from './wire.ts';
+import { HEADER_BYTES, readHeader, WireKind, writeHeader } from '../wire/wire.ts';
 
 /** The relinearisation key switches from s^2 and is stored under the name 0, which no automorphism has. */
 const RELINEARIZE = 0;

@@ -1,5 +1,5 @@
 /** Equality of ciphertexts, word for word. For public values: it stops at the first difference. */
-import type { RlweCiphertexts } from './ciphertext.ts';
+import type { RlweCiphertexts } from '../ciphertext.ts';
 
 /** Whether parameters, number, parts, level and all words are equal; what a scheme adds its caller compares. */
 export function sameCiphertexts(a: RlweCiphertexts, b: RlweCiphertexts): boolean {

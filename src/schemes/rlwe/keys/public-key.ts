@@ -1,11 +1,11 @@
 /** The public key: an encryption of zero (b, a) with b = -a s + e over q_0 .. q_L, NTT domain; a comes from a seed. */
-import type { ParamsId, Seed } from '../../base/brand.ts';
-import { DisposedError } from '../../base/errors.ts';
-import { SEED_BYTES, seedFromBytes } from '../../base/random.ts';
-import type { Words } from '../../kernel/kernel.ts';
-import { uniformInto } from '../../ring/samplers.ts';
-import type { RlweContext } from './context.ts';
-import type { RlweParams } from './params.ts';
+import type { ParamsId, Seed } from '../../../base/brand.ts';
+import { DisposedError } from '../../../base/errors.ts';
+import { SEED_BYTES, seedFromBytes } from '../../../base/random.ts';
+import type { Words } from '../../../kernel/kernel.ts';
+import { uniformInto } from '../../../ring/samplers.ts';
+import type { RlweContext } from '../context.ts';
+import type { RlweParams } from '../params.ts';
 import {
   HEADER_BYTES,
   packedBytes,
@@ -15,7 +15,7 @@ import {
   WireKind,
   writeHeader,
   writePoly,
-} from './wire.ts';
+} from '../wire/wire.ts';
 
 export class PublicKey implements Disposable {
   readonly paramsId: ParamsId;

@@ -3,17 +3,17 @@
  * p, NTT domain, g_d = 1 modulo the primes of digit d and 0 modulo the others. It serves ciphertexts at level <= m = maxLevel.
  * The a halves come from a seed. Memory order: digit, part (0 = b, 1 = a), limb, as {@link KeySwitchShape} demands.
  */
-import type { Seed } from '../../base/brand.ts';
-import type { ByteReader, ByteWriter } from '../../base/bytes.ts';
-import { DisposedError } from '../../base/errors.ts';
-import { SEED_BYTES, seedFromBytes } from '../../base/random.ts';
-import type { Words } from '../../kernel/kernel.ts';
-import { copyWords } from '../../ring/poly.ts';
-import type { RlweParams } from './params.ts';
-import { logProduct } from './security.ts';
-import { uniformInto } from '../../ring/samplers.ts';
-import type { RlweContext } from './context.ts';
-import { packedBytes, readPoly, readWords, writePoly } from './wire.ts';
+import type { Seed } from '../../../base/brand.ts';
+import type { ByteReader, ByteWriter } from '../../../base/bytes.ts';
+import { DisposedError } from '../../../base/errors.ts';
+import { SEED_BYTES, seedFromBytes } from '../../../base/random.ts';
+import type { Words } from '../../../kernel/kernel.ts';
+import { copyWords } from '../../../ring/poly.ts';
+import type { RlweParams } from '../params.ts';
+import { logProduct } from '../security.ts';
+import { uniformInto } from '../../../ring/samplers.ts';
+import type { RlweContext } from '../context.ts';
+import { packedBytes, readPoly, readWords, writePoly } from '../wire/wire.ts';
 
 export class SwitchingKey implements Disposable {
   readonly maxLevel: number;

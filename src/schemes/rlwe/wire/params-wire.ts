@@ -2,9 +2,9 @@
  * A parameter literal in binary: magic u32, version u8, security mark u8, logN u8, alpha u8, counts of ciphertext and special
  * primes u8 each, their bits as f64, then the numbers that the scheme adds, f64 each. The reader rederives the primes.
  */
-import { ByteReader, ByteWriter } from '../../base/bytes.ts';
-import { DecodeError, SubrosaError } from '../../base/errors.ts';
-import type { RlweParams, RlweSpec } from './params.ts';
+import { ByteReader, ByteWriter } from '../../../base/bytes.ts';
+import { DecodeError, SubrosaError } from '../../../base/errors.ts';
+import type { RlweParams, RlweSpec } from '../params.ts';
 
 const VERSION = 1;
 const PREFIX_BYTES = 10;

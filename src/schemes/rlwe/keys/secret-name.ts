@@ -1,6 +1,6 @@
 /** A secret key's name inside this process: a hash of it, so that the same key under another object is the same. */
 import { bytesToHex } from '@noble/hashes/utils.js';
-import { sha256Digest } from '../../base/sha256.ts';
+import { sha256Digest } from '../../../base/sha256.ts';
 import type { SecretKey } from './secret-key.ts';
 
 const names = new WeakMap<SecretKey, string>();
