@@ -24,8 +24,8 @@ import {
   writeReply,
 } from '../../src/protocols/inference/messages.ts';
 import { BgvContext } from '../../src/schemes/bgv/context.ts';
-import { BgvCrtContext } from '../../src/schemes/bgv/crt-context.ts';
-import { BgvCrtParams } from '../../src/schemes/bgv/crt-params.ts';
+import { BgvCrtContext } from '../../src/schemes/bgv/crt/crt-context.ts';
+import { BgvCrtParams } from '../../src/schemes/bgv/crt/crt-params.ts';
 import { BgvParams } from '../../src/schemes/bgv/params.ts';
 import type { CkksContext } from '../../src/schemes/ckks/context.ts';
 import { SecretKey } from '../../src/schemes/rlwe/keys/secret-key.ts';

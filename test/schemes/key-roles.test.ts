@@ -1,7 +1,7 @@
 /** Keys have roles: the compiler refuses a secret key where evaluation keys belong, and the reverse. */
 import { expect, test } from 'vitest';
 import type { BgvContext } from '../../src/schemes/bgv/context.ts';
-import type { BgvCrtContext } from '../../src/schemes/bgv/crt-context.ts';
+import type { BgvCrtContext } from '../../src/schemes/bgv/crt/crt-context.ts';
 import type { Arena } from '../../src/ring/arena.ts';
 import type { CkksContext } from '../../src/schemes/ckks/context.ts';
 import type { EvaluationKeys } from '../../src/schemes/rlwe/keys/evaluation-keys.ts';

@@ -1,5 +1,5 @@
 /** Tiny parameters for tests. */
-import type { BgvCrtSpec } from '../../../src/schemes/bgv/crt-params.ts';
+import type { BgvCrtSpec } from '../../../src/schemes/bgv/crt/crt-params.ts';
 import type { BgvSpec } from '../../../src/schemes/bgv/params.ts';
 
 export const INSECURE_TINY_BGV: BgvSpec = {

@@ -4,9 +4,9 @@ import { ParamsMismatchError, ReleaseRefusedError } from '../../../src/base/erro
 import { seededRandom } from '../../../src/base/testing.ts';
 import { BgvCiphertext } from '../../../src/schemes/bgv/ciphertext.ts';
 import { BgvContext } from '../../../src/schemes/bgv/context.ts';
-import { BgvCrtCiphertext } from '../../../src/schemes/bgv/crt-ciphertext.ts';
-import { BgvCrtContext } from '../../../src/schemes/bgv/crt-context.ts';
-import { BgvCrtParams } from '../../../src/schemes/bgv/crt-params.ts';
+import { BgvCrtCiphertext } from '../../../src/schemes/bgv/crt/crt-ciphertext.ts';
+import { BgvCrtContext } from '../../../src/schemes/bgv/crt/crt-context.ts';
+import { BgvCrtParams } from '../../../src/schemes/bgv/crt/crt-params.ts';
 import { BgvParams } from '../../../src/schemes/bgv/params.ts';
 import type { BgvCircuit } from '../../../src/schemes/bgv/release.ts';
 import type { SecretKey } from '../../../src/schemes/rlwe/keys/secret-key.ts';

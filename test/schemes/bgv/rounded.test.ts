@@ -11,9 +11,9 @@ import {
   ROUNDED_CODEC,
 } from '../../../src/schemes/bgv/ciphertext-wire.ts';
 import { BgvContext } from '../../../src/schemes/bgv/context.ts';
-import { BgvCrtCiphertext } from '../../../src/schemes/bgv/crt-ciphertext.ts';
-import { BgvCrtContext } from '../../../src/schemes/bgv/crt-context.ts';
-import { BgvCrtParams } from '../../../src/schemes/bgv/crt-params.ts';
+import { BgvCrtCiphertext } from '../../../src/schemes/bgv/crt/crt-ciphertext.ts';
+import { BgvCrtContext } from '../../../src/schemes/bgv/crt/crt-context.ts';
+import { BgvCrtParams } from '../../../src/schemes/bgv/crt/crt-params.ts';
 import { droppableExactly, noiseRoom } from '../../../src/schemes/bgv/noise-bound.ts';
 import { BgvParams } from '../../../src/schemes/bgv/params.ts';
 import { type DroppedBits, droppedBound, droppedNoise } from '../../../src/schemes/rlwe/wire/dropped-bits.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { DecodeError, InsecureParamsError, InvalidParamsError } from '../../../src/base/errors.ts';
 import { CkksParams, type CkksSpec } from '../../../src/schemes/ckks/params.ts';
-import { BgvCrtParams } from '../../../src/schemes/bgv/crt-params.ts';
+import { BgvCrtParams } from '../../../src/schemes/bgv/crt/crt-params.ts';
 import { BgvParams } from '../../../src/schemes/bgv/params.ts';
 import { isInsecureParamsId } from '../../../src/schemes/rlwe/params.ts';
 import { logQPCeiling } from '../../../src/schemes/rlwe/security.ts';

@@ -1,12 +1,12 @@
 /** Encryption and decryption modulo t_1 t_2 ...: each component on its own, with randomness of its own. */
-import type { Arena } from '../../ring/arena.ts';
-import type { PublicKey } from '../rlwe/keys/public-key.ts';
-import type { SecretKey } from '../rlwe/keys/secret-key.ts';
+import type { Arena } from '../../../ring/arena.ts';
+import type { PublicKey } from '../../rlwe/keys/public-key.ts';
+import type { SecretKey } from '../../rlwe/keys/secret-key.ts';
 import { assemble, type BgvCrtCiphertext } from './crt-ciphertext.ts';
 import type { BgvCrtContextBase } from './crt-context-base.ts';
 import { BgvCrtPlaintext } from './crt-encoder.ts';
-import type { BgvDecryptor } from './decryptor.ts';
-import type { BgvEncryptor } from './encryptor.ts';
+import type { BgvDecryptor } from '../decryptor.ts';
+import type { BgvEncryptor } from '../encryptor.ts';
 
 export class BgvCrtEncryptor implements Disposable {
   #context: BgvCrtContextBase;

@@ -1,10 +1,10 @@
 /** Integers modulo t_1 t_2 ... to a plaintext for each modulus and back by the Chinese remainder theorem. */
-import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
-import { centred, inverseMod, residue } from '../../kernel/tables/modular.ts';
-import { type Arena, Owned } from '../../ring/arena.ts';
+import { OutOfRangeError, ShapeError } from '../../../base/errors.ts';
+import { centred, inverseMod, residue } from '../../../kernel/tables/modular.ts';
+import { type Arena, Owned } from '../../../ring/arena.ts';
 import type { BgvCrtContextBase } from './crt-context-base.ts';
-import type { BgvEncoder } from './encoder.ts';
-import type { BgvPlaintext } from './plaintext.ts';
+import type { BgvEncoder } from '../encoder.ts';
+import type { BgvPlaintext } from '../plaintext.ts';
 
 /** A plaintext for each modulus, in the order of the parameters. Wiped when disposed. */
 export class BgvCrtPlaintext extends Owned {

@@ -1,7 +1,7 @@
 /** What the roles over several plaintext moduli share: a context for each. Knows no role, so that roles may know it. */
-import type { Arena } from '../../ring/arena.ts';
-import type { ContextResources } from '../rlwe/context.ts';
-import { BgvContext } from './context.ts';
+import type { Arena } from '../../../ring/arena.ts';
+import type { ContextResources } from '../../rlwe/context.ts';
+import { BgvContext } from '../context.ts';
 import type { BgvCrtParams } from './crt-params.ts';
 
 export class BgvCrtContextBase implements Disposable {

@@ -1,13 +1,13 @@
 /** Publishing what a circuit over several plaintext moduli gives, exactly: see {@link BgvRelease}. */
-import type { SecretKey } from '../rlwe/keys/secret-key.ts';
-import type { BgvCiphertext } from './ciphertext.ts';
-import type { BgvContextBase } from './context-base.ts';
+import type { SecretKey } from '../../rlwe/keys/secret-key.ts';
+import type { BgvCiphertext } from '../ciphertext.ts';
+import type { BgvContextBase } from '../context-base.ts';
 import type { BgvCrtCiphertext } from './crt-ciphertext.ts';
 import type { BgvCrtContextBase } from './crt-context-base.ts';
 import { BgvCrtEncoder } from './crt-encoder.ts';
 import { BgvCrtDecryptor } from './crt-encryptor.ts';
 import type { BgvCrtEvaluator } from './crt-evaluator.ts';
-import { type BgvCircuit, BgvReleaseOf } from './release.ts';
+import { type BgvCircuit, BgvReleaseOf } from '../release.ts';
 
 /** {@link BgvRelease} for several plaintext moduli. */
 export class BgvCrtRelease extends BgvReleaseOf<BgvCrtCiphertext, BgvCrtEvaluator, bigint[]> {

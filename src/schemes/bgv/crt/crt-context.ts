@@ -1,10 +1,10 @@
 /** Contexts of all plaintext moduli over one kernel; hands out the roles, which know its base alone. Keys are generated once and serve all. Knows no key. */
-import type { Arena } from '../../ring/arena.ts';
-import { type ContextOptions, type ContextResources, openContext } from '../rlwe/context.ts';
-import type { EvaluationKeys } from '../rlwe/keys/evaluation-keys.ts';
-import type { KeyGenerator } from '../rlwe/keys/key-generator.ts';
-import type { PublicKey } from '../rlwe/keys/public-key.ts';
-import type { SecretKey } from '../rlwe/keys/secret-key.ts';
+import type { Arena } from '../../../ring/arena.ts';
+import { type ContextOptions, type ContextResources, openContext } from '../../rlwe/context.ts';
+import type { EvaluationKeys } from '../../rlwe/keys/evaluation-keys.ts';
+import type { KeyGenerator } from '../../rlwe/keys/key-generator.ts';
+import type { PublicKey } from '../../rlwe/keys/public-key.ts';
+import type { SecretKey } from '../../rlwe/keys/secret-key.ts';
 import type { BgvCrtCiphertext } from './crt-ciphertext.ts';
 import { BgvCrtContextBase } from './crt-context-base.ts';
 import { BgvCrtDecryptor, BgvCrtEncryptor } from './crt-encryptor.ts';
@@ -12,7 +12,7 @@ import { BgvCrtEncoder } from './crt-encoder.ts';
 import { BgvCrtEvaluator } from './crt-evaluator.ts';
 import type { BgvCrtParams } from './crt-params.ts';
 import { BgvCrtRelease } from './crt-release.ts';
-import type { BgvCircuit } from './release.ts';
+import type { BgvCircuit } from '../release.ts';
 
 export class BgvCrtContext extends BgvCrtContextBase {
   private constructor(params: BgvCrtParams, resources: ContextResources) {

@@ -2,12 +2,12 @@
  * BGV over several plaintext moduli: integers modulo t_1 t_2 ..., each slot by the Chinese remainder theorem. The moduli share ring,
  * primes and identifier, hence all keys: the keys of BGV do not depend on t (see ciphertext.ts).
  */
-import type { ParamsId } from '../../base/brand.ts';
-import { InvalidParamsError } from '../../base/errors.ts';
-import type { RlweSpec } from '../rlwe/params.ts';
-import { type ReadParamsOptions, readParams, writeParams } from '../rlwe/wire/params-wire.ts';
-import { type BgvCrtIntent, chooseBgvCrtSpec, MOST_PLAINTEXT_MODULI } from './intent.ts';
-import { BGV_PARAMS_FRAME, BgvParams } from './params.ts';
+import type { ParamsId } from '../../../base/brand.ts';
+import { InvalidParamsError } from '../../../base/errors.ts';
+import type { RlweSpec } from '../../rlwe/params.ts';
+import { type ReadParamsOptions, readParams, writeParams } from '../../rlwe/wire/params-wire.ts';
+import { type BgvCrtIntent, chooseBgvCrtSpec, MOST_PLAINTEXT_MODULI } from '../intent.ts';
+import { BGV_PARAMS_FRAME, BgvParams } from '../params.ts';
 
 /** What a person writes down. Unchecked, JSON-friendly. */
 export interface BgvCrtSpec extends RlweSpec {

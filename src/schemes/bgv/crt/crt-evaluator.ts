@@ -3,15 +3,15 @@
  * costs as many times as much and has the noise, the requirements and the errors of that one. The components may be at different
  * levels: each is switched by its own noise.
  */
-import { OutOfRangeError } from '../../base/errors.ts';
-import { residue } from '../../kernel/tables/modular.ts';
-import type { Arena } from '../../ring/arena.ts';
-import type { EvaluationKeys } from '../rlwe/keys/evaluation-keys.ts';
-import type { BgvCiphertext } from './ciphertext.ts';
+import { OutOfRangeError } from '../../../base/errors.ts';
+import { residue } from '../../../kernel/tables/modular.ts';
+import type { Arena } from '../../../ring/arena.ts';
+import type { EvaluationKeys } from '../../rlwe/keys/evaluation-keys.ts';
+import type { BgvCiphertext } from '../ciphertext.ts';
 import { assemble, type BgvCrtCiphertext } from './crt-ciphertext.ts';
 import type { BgvCrtContextBase } from './crt-context-base.ts';
 import { BgvCrtPlaintext } from './crt-encoder.ts';
-import type { BgvEvaluator } from './evaluator.ts';
+import type { BgvEvaluator } from '../evaluator.ts';
 
 export class BgvCrtEvaluator {
   #context: BgvCrtContextBase;

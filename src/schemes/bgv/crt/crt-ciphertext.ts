@@ -1,9 +1,9 @@
 /** A ciphertext for each plaintext modulus. */
-import type { ParamsId } from '../../base/brand.ts';
-import { type Arena, Owned } from '../../ring/arena.ts';
-import { HEADER_BYTES, readHeader, WireKind, writeHeader } from '../rlwe/wire/wire.ts';
-import { BgvCiphertext } from './ciphertext.ts';
-import type { BgvContextBase } from './context-base.ts';
+import type { ParamsId } from '../../../base/brand.ts';
+import { type Arena, Owned } from '../../../ring/arena.ts';
+import { HEADER_BYTES, readHeader, WireKind, writeHeader } from '../../rlwe/wire/wire.ts';
+import { BgvCiphertext } from '../ciphertext.ts';
+import type { BgvContextBase } from '../context-base.ts';
 import type { BgvCrtContextBase } from './crt-context-base.ts';
 
 export class BgvCrtCiphertext extends Owned {
