@@ -2,12 +2,12 @@
 import { join } from 'node:path';
 import { readMnist } from '../src/apps/train/mnist-corpus.ts';
 import { unitPixels } from '../src/nn/index.ts';
-import { approverKey, signApproval } from '../src/protocols/cryptonn/dataset-approvals.ts';
+import { approverKey, signApproval } from '../src/protocols/cryptonn/agreement/dataset-approvals.ts';
 import {
   approvalText,
   type DatasetSpec,
   parseUnapprovedSpec,
-} from '../src/protocols/cryptonn/dataset-spec.ts';
+} from '../src/protocols/cryptonn/agreement/dataset-spec.ts';
 
 export const MNIST_PIXELS = 784;
 export const MNIST_CLASSES = 10;

@@ -2,11 +2,11 @@
 import type { CurvePoint, NamedCurve } from '../src/apps/cryptonn/curve-picture.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';
 import { arrayExamples, type LayerSpec, Sequential, Trainer } from '../src/nn/index.ts';
-import type { DatasetSpec } from '../src/protocols/cryptonn/dataset-spec.ts';
-import { solvableUnknowns } from '../src/protocols/cryptonn/leak-budget.ts';
-import { projectedInputs, standardisationOf } from '../src/protocols/cryptonn/projected-inputs.ts';
-import { projectionKeys, projectionPrivacy } from '../src/protocols/cryptonn/projection-noise.ts';
-import { projectionMatrix } from '../src/protocols/cryptonn/projection.ts';
+import type { DatasetSpec } from '../src/protocols/cryptonn/agreement/dataset-spec.ts';
+import { solvableUnknowns } from '../src/protocols/cryptonn/agreement/leak-budget.ts';
+import { projectedInputs, standardisationOf } from '../src/protocols/cryptonn/trainer/projected-inputs.ts';
+import { projectionKeys, projectionPrivacy } from '../src/protocols/cryptonn/agreement/projection-noise.ts';
+import { projectionMatrix } from '../src/protocols/cryptonn/agreement/projection.ts';
 import {
   approvedForBench,
   digitRange,

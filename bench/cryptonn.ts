@@ -10,7 +10,7 @@ import { curveSvg, type NamedCurve } from '../src/apps/cryptonn/curve-picture.ts
 import { UsageError } from '../src/base/errors.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';
 import { openKernel } from '../src/kernel/open.ts';
-import { DatasetSchemes } from '../src/protocols/cryptonn/dataset-schemes.ts';
+import { DatasetSchemes } from '../src/protocols/cryptonn/agreement/dataset-schemes.ts';
 import { runClear } from './cryptonn-clear.ts';
 import { type MnistDigits, readDigits } from './cryptonn-data.ts';
 import { runFaithful } from './cryptonn-faithful.ts';

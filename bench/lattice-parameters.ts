@@ -4,9 +4,9 @@
  * n = d k, with secrets and errors of standard deviation 1, which is what the scheme's proof reduces to.
  */
 import { LatticeParams, type LatticeSpec, logQCeiling } from '../src/fe/lattice/params.ts';
-import { axisSizes } from '../src/protocols/cryptonn/axis-sizes.ts';
-import type { AxisName, DatasetSpec } from '../src/protocols/cryptonn/dataset-spec.ts';
-import { fittingPacking } from '../src/protocols/cryptonn/lattice-schemes.ts';
+import { axisSizes } from '../src/protocols/cryptonn/agreement/axis-sizes.ts';
+import type { AxisName, DatasetSpec } from '../src/protocols/cryptonn/agreement/dataset-spec.ts';
+import { fittingPacking } from '../src/protocols/cryptonn/agreement/lattice-schemes.ts';
 import { digitsSpec } from './cryptonn-data.ts';
 import { denseTask, lenetTask } from './cryptonn-tasks.ts';
 import type { BenchRow } from './report.ts';

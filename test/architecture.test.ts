@@ -18,6 +18,7 @@ const MAX_LINES = 600;
 const LAYERS: Readonly<Record<string, number>> = {
   base: 0,
   kernel: 1,
+  algebra: 2,
   ring: 2,
   nn: 2,
   speech: 2,

@@ -25,7 +25,7 @@ import {
 import {
   type FixedPointOptions,
   FixedPointTrainer,
-} from '../../src/protocols/cryptonn/fixed-point-trainer.ts';
+} from '../../src/protocols/cryptonn/trainer/fixed-point-trainer.ts';
 import { parseSentenceTable } from '../../src/speech/corpora.ts';
 import { uniformTransitions } from '../../src/speech/align.ts';
 import { DecodingGraph } from '../../src/speech/decoding-graph.ts';

@@ -5,21 +5,21 @@ import { DdhInnerProduct } from '../../src/fe/ddh/scheme.ts';
 import type { InnerProductScheme } from '../../src/fe/inner-product-scheme.ts';
 import { LatticeInnerProduct } from '../../src/fe/lattice/scheme.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
-import { AuthoritySecrets } from '../../src/protocols/cryptonn/authority-secrets.ts';
-import { readBatch, writeBatch } from '../../src/protocols/cryptonn/batch-bytes.ts';
-import { type DatasetSpec, parseDatasetSpec } from '../../src/protocols/cryptonn/dataset-spec.ts';
+import { AuthoritySecrets } from '../../src/protocols/cryptonn/authority/authority-secrets.ts';
+import { readBatch, writeBatch } from '../../src/protocols/cryptonn/agreement/batch-bytes.ts';
+import { type DatasetSpec, parseDatasetSpec } from '../../src/protocols/cryptonn/agreement/dataset-spec.ts';
 import {
   readKeyAnswer,
   readKeyRequest,
   writeKeyAnswer,
   writeKeyRequest,
-} from '../../src/protocols/cryptonn/key-messages.ts';
-import { parseAnchor } from '../../src/protocols/cryptonn/log-head.ts';
+} from '../../src/protocols/cryptonn/agreement/key-messages.ts';
+import { parseAnchor } from '../../src/protocols/cryptonn/agreement/log-head.ts';
 import {
   parseTranscript,
   transcriptBytes,
   TranscriptRecorder,
-} from '../../src/protocols/cryptonn/training-transcript.ts';
+} from '../../src/protocols/cryptonn/trainer/training-transcript.ts';
 import { type FuzzTarget, parsedJson } from './harness.ts';
 
 const FEATURES = 3;

@@ -4,20 +4,20 @@ import { DdhBasicOperations } from '../../src/fe/ddh/basic-operations.ts';
 import type { DdhInnerProduct } from '../../src/fe/ddh/scheme.ts';
 import type { InnerProductScheme } from '../../src/fe/inner-product-scheme.ts';
 import type { LatticeInnerProduct } from '../../src/fe/lattice/scheme.ts';
-import { AuthoritySecrets } from '../../src/protocols/cryptonn/authority-secrets.ts';
-import { readBatch, writeBatch } from '../../src/protocols/cryptonn/batch-bytes.ts';
-import type { DatasetSpec } from '../../src/protocols/cryptonn/dataset-spec.ts';
+import { AuthoritySecrets } from '../../src/protocols/cryptonn/authority/authority-secrets.ts';
+import { readBatch, writeBatch } from '../../src/protocols/cryptonn/agreement/batch-bytes.ts';
+import type { DatasetSpec } from '../../src/protocols/cryptonn/agreement/dataset-spec.ts';
 import {
   readKeyAnswer,
   readKeyRequest,
   writeKeyAnswer,
   writeKeyRequest,
-} from '../../src/protocols/cryptonn/key-messages.ts';
+} from '../../src/protocols/cryptonn/agreement/key-messages.ts';
 import {
   parseTranscript,
   transcriptBytes,
   TranscriptRecorder,
-} from '../../src/protocols/cryptonn/training-transcript.ts';
+} from '../../src/protocols/cryptonn/trainer/training-transcript.ts';
 import type { FrozenObject } from './frozen-object.ts';
 
 const FEATURES = 1;

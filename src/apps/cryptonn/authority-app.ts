@@ -5,15 +5,19 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { KeyRefusedError } from '../../base/errors.ts';
 import type { FunctionKeys } from '../../fe/inner-product-scheme.ts';
-import type { Authority } from '../../protocols/cryptonn/authority.ts';
-import { batchAxes } from '../../protocols/cryptonn/batch-bytes.ts';
-import { vectorLength } from '../../protocols/cryptonn/axis-sizes.ts';
-import { AXIS_NAMES, type AxisName, type DatasetSpec } from '../../protocols/cryptonn/dataset-spec.ts';
+import type { Authority } from '../../protocols/cryptonn/authority/authority.ts';
+import { batchAxes } from '../../protocols/cryptonn/agreement/batch-bytes.ts';
+import { vectorLength } from '../../protocols/cryptonn/agreement/axis-sizes.ts';
+import {
+  AXIS_NAMES,
+  type AxisName,
+  type DatasetSpec,
+} from '../../protocols/cryptonn/agreement/dataset-spec.ts';
 import {
   mostKeyRequestBytes,
   readKeyRequest,
   writeKeyAnswer,
-} from '../../protocols/cryptonn/key-messages.ts';
+} from '../../protocols/cryptonn/agreement/key-messages.ts';
 import {
   createFastify,
   DEFAULT_LIMITS,

@@ -17,7 +17,7 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError, LimitError, UsageError } from '../../base/errors.ts';
-import type { AuthorityStorage } from '../../protocols/cryptonn/authority-storage.ts';
+import type { AuthorityStorage } from '../../protocols/cryptonn/authority/authority-storage.ts';
 import { type FileCalls, replaceFile } from '../keystore/atomic-file.ts';
 import { DirectoryLock, type LockOptions } from '../keystore/directory-lock.ts';
 import { fileWriteError } from '../keystore/file-errors.ts';

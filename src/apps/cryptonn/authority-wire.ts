@@ -1,5 +1,5 @@
 /** Paths that an authority answers at, for both sides. */
-import type { AxisName } from '../../protocols/cryptonn/dataset-spec.ts';
+import type { AxisName } from '../../protocols/cryptonn/agreement/dataset-spec.ts';
 
 export const authorityRoutes = {
   health: '/v1/health',

@@ -11,7 +11,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { DataError, FileWriteError, DecodeError } from '../../base/errors.ts';
-import { type DatasetSpec, datasetDigest } from '../../protocols/cryptonn/dataset-spec.ts';
+import { type DatasetSpec, datasetDigest } from '../../protocols/cryptonn/agreement/dataset-spec.ts';
 import { type FileCalls, replaceFileByParts } from '../keystore/atomic-file.ts';
 
 const MAGIC = 0x44455253;

@@ -1,13 +1,16 @@
 /** Faithful training over a remote authority: first layer by function keys, everything above in the clear. It leaks every input. */
 import { UsageError } from '../../base/errors.ts';
 import type { MatrixMultiply } from '../../nn/index.ts';
-import type { BatchProducts } from '../../protocols/cryptonn/batch-products.ts';
-import { faithfulNetwork } from '../../protocols/cryptonn/clear-network.ts';
-import { FixedPointTrainer, type FixedPointOptions } from '../../protocols/cryptonn/fixed-point-trainer.ts';
-import { datasetWindows } from '../../protocols/cryptonn/axis-sizes.ts';
-import type { DatasetSpec } from '../../protocols/cryptonn/dataset-spec.ts';
-import { LENET_KEY_SCALE, LENET_WINDOWS, lenetLayers } from '../../protocols/cryptonn/lenet.ts';
-import { imageRank } from '../../protocols/cryptonn/window-rank.ts';
+import type { BatchProducts } from '../../protocols/cryptonn/trainer/batch-products.ts';
+import { faithfulNetwork } from '../../protocols/cryptonn/trainer/clear-network.ts';
+import {
+  FixedPointTrainer,
+  type FixedPointOptions,
+} from '../../protocols/cryptonn/trainer/fixed-point-trainer.ts';
+import { datasetWindows } from '../../protocols/cryptonn/agreement/axis-sizes.ts';
+import type { DatasetSpec } from '../../protocols/cryptonn/agreement/dataset-spec.ts';
+import { LENET_KEY_SCALE, LENET_WINDOWS, lenetLayers } from '../../protocols/cryptonn/trainer/lenet.ts';
+import { imageRank } from '../../protocols/cryptonn/leakage/window-rank.ts';
 import type { RemoteAuthority } from './remote-authority.ts';
 import { continuedCurve, loadCheckpoint, saveCheckpoint, trainingDigest } from './training-checkpoint.ts';
 import type { LoadedBatch, TrainingData } from './training-data.ts';

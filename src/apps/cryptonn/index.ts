@@ -17,31 +17,40 @@
  */
 export { type RandomSource, systemRandom } from '../../base/random.ts';
 export { openKernel, type OpenKernelOptions } from '../../kernel/open.ts';
-export type { LogHead, LogRecord } from '../../protocols/cryptonn/audit-log.ts';
+export type { LogHead, LogRecord } from '../../protocols/cryptonn/authority/audit-log.ts';
 export {
   Authority,
   type KeyAnswer,
   type KeyDerivation,
   type KeyRequest,
-} from '../../protocols/cryptonn/authority.ts';
+} from '../../protocols/cryptonn/authority/authority.ts';
 export {
   type Approval,
   type Approver,
   approverKey,
   signApproval,
-} from '../../protocols/cryptonn/dataset-approvals.ts';
-export type { AuthorityStorage } from '../../protocols/cryptonn/authority-storage.ts';
-export { batchAxes, type BatchContent, readBatch, writeBatch } from '../../protocols/cryptonn/batch-bytes.ts';
-export { type AxisCiphertexts, type KeySource } from '../../protocols/cryptonn/axis-ciphertexts.ts';
-export { type BatchProducts, ClearBatch, EncryptedBatch } from '../../protocols/cryptonn/batch-products.ts';
-export { faithfulNetwork, foldProjection } from '../../protocols/cryptonn/clear-network.ts';
+} from '../../protocols/cryptonn/agreement/dataset-approvals.ts';
+export type { AuthorityStorage } from '../../protocols/cryptonn/authority/authority-storage.ts';
+export {
+  batchAxes,
+  type BatchContent,
+  readBatch,
+  writeBatch,
+} from '../../protocols/cryptonn/agreement/batch-bytes.ts';
+export { type AxisCiphertexts, type KeySource } from '../../protocols/cryptonn/trainer/axis-ciphertexts.ts';
+export {
+  type BatchProducts,
+  ClearBatch,
+  EncryptedBatch,
+} from '../../protocols/cryptonn/trainer/batch-products.ts';
+export { faithfulNetwork, foldProjection } from '../../protocols/cryptonn/trainer/clear-network.ts';
 export {
   checkOwnerScales,
   DataOwner,
   type OwnedBatch,
   type OwnerAxis,
-} from '../../protocols/cryptonn/data-owner.ts';
-export { DatasetSchemes } from '../../protocols/cryptonn/dataset-schemes.ts';
+} from '../../protocols/cryptonn/owner/data-owner.ts';
+export { DatasetSchemes } from '../../protocols/cryptonn/agreement/dataset-schemes.ts';
 export {
   approvalText,
   type AxisName,
@@ -49,36 +58,48 @@ export {
   datasetDigest,
   parseDatasetSpec,
   parseUnapprovedSpec,
-} from '../../protocols/cryptonn/dataset-spec.ts';
-export { EncryptedLabels } from '../../protocols/cryptonn/encrypted-labels.ts';
-export { denseFirstLayer, type FirstLayer, pooledConvolution } from '../../protocols/cryptonn/first-layer.ts';
+} from '../../protocols/cryptonn/agreement/dataset-spec.ts';
+export { EncryptedLabels } from '../../protocols/cryptonn/trainer/encrypted-labels.ts';
+export {
+  denseFirstLayer,
+  type FirstLayer,
+  pooledConvolution,
+} from '../../protocols/cryptonn/trainer/first-layer.ts';
 export {
   type FixedPointOptions,
   FixedPointTrainer,
   type StepReport,
-} from '../../protocols/cryptonn/fixed-point-trainer.ts';
+} from '../../protocols/cryptonn/trainer/fixed-point-trainer.ts';
 export {
   readKeyAnswer,
   readKeyRequest,
   writeKeyAnswer,
   writeKeyRequest,
-} from '../../protocols/cryptonn/key-messages.ts';
-export { LabelPermutation } from '../../protocols/cryptonn/label-permutation.ts';
-export { rankBudget, solvableUnknowns, uniqueSolutionRank } from '../../protocols/cryptonn/leak-budget.ts';
-export { LENET_WINDOWS, lenetLayers } from '../../protocols/cryptonn/lenet.ts';
-export { verifyAuthorityLog } from '../../protocols/cryptonn/log-verification.ts';
-export { MasterKeyring, type SchemeFor } from '../../protocols/cryptonn/master-keyring.ts';
+} from '../../protocols/cryptonn/agreement/key-messages.ts';
+export { LabelPermutation } from '../../protocols/cryptonn/owner/label-permutation.ts';
+export {
+  rankBudget,
+  solvableUnknowns,
+  uniqueSolutionRank,
+} from '../../protocols/cryptonn/agreement/leak-budget.ts';
+export { LENET_WINDOWS, lenetLayers } from '../../protocols/cryptonn/trainer/lenet.ts';
+export { verifyAuthorityLog } from '../../protocols/cryptonn/authority/log-verification.ts';
+export { MasterKeyring, type SchemeFor } from '../../protocols/cryptonn/authority/master-keyring.ts';
 export {
   projectedInputs,
   type Standardisation,
   standardisationOf,
-} from '../../protocols/cryptonn/projected-inputs.ts';
-export { type OwnerConsent, risksOf } from '../../protocols/cryptonn/owner-consent.ts';
-export { type LedgerReview, OwnerLedger } from '../../protocols/cryptonn/owner-ledger.ts';
-export { type MeasuredLeak, measureLeak, PriorAttack } from '../../protocols/cryptonn/prior-attack.ts';
-export { projectionKeys, projectionPrivacy } from '../../protocols/cryptonn/projection-noise.ts';
-export { projectionMatrix } from '../../protocols/cryptonn/projection.ts';
-export { attackTranscript } from '../../protocols/cryptonn/transcript-attack.ts';
+} from '../../protocols/cryptonn/trainer/projected-inputs.ts';
+export { type OwnerConsent, risksOf } from '../../protocols/cryptonn/owner/owner-consent.ts';
+export { type LedgerReview, OwnerLedger } from '../../protocols/cryptonn/owner/owner-ledger.ts';
+export {
+  type MeasuredLeak,
+  measureLeak,
+  PriorAttack,
+} from '../../protocols/cryptonn/leakage/prior-attack.ts';
+export { projectionKeys, projectionPrivacy } from '../../protocols/cryptonn/agreement/projection-noise.ts';
+export { projectionMatrix } from '../../protocols/cryptonn/agreement/projection.ts';
+export { attackTranscript } from '../../protocols/cryptonn/leakage/transcript-attack.ts';
 export { buildAuthorityApp } from './authority-app.ts';
 export { AuthorityFiles } from './authority-files.ts';
 export { type AuthorityPolicy, readPolicy, withParty, writePolicy } from './policy-file.ts';

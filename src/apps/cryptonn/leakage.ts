@@ -1,6 +1,9 @@
 /** What a training has given away so far, as numbers and as one sentence. */
-import { solvableUnknowns } from '../../protocols/cryptonn/leak-budget.ts';
-import type { PrivacyGuarantee, ProjectionPrivacy } from '../../protocols/cryptonn/projection-noise.ts';
+import { solvableUnknowns } from '../../protocols/cryptonn/agreement/leak-budget.ts';
+import type {
+  PrivacyGuarantee,
+  ProjectionPrivacy,
+} from '../../protocols/cryptonn/agreement/projection-noise.ts';
 import type { RemoteAuthority } from './remote-authority.ts';
 import type { TrainingData } from './training-data.ts';
 

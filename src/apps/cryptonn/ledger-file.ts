@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { UsageError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
-import { OwnerLedger } from '../../protocols/cryptonn/owner-ledger.ts';
+import { OwnerLedger } from '../../protocols/cryptonn/owner/owner-ledger.ts';
 import { replaceFile } from '../keystore/atomic-file.ts';
 import { DirectoryLock } from '../keystore/directory-lock.ts';
 import { keyDirectory } from '../keystore/key-store.ts';

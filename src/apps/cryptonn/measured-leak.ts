@@ -3,13 +3,13 @@ import { ShapeError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { type LabelledImages, unitPixels } from '../../nn/index.ts';
-import { fixedPoint } from '../../protocols/cryptonn/data-owner.ts';
-import type { DatasetSpec } from '../../protocols/cryptonn/dataset-spec.ts';
+import { fixedPoint } from '../../protocols/cryptonn/owner/data-owner.ts';
+import type { DatasetSpec } from '../../protocols/cryptonn/agreement/dataset-spec.ts';
 import {
   type LabelledIntegers,
   type MeasuredLeak,
   measureLeak,
-} from '../../protocols/cryptonn/prior-attack.ts';
+} from '../../protocols/cryptonn/leakage/prior-attack.ts';
 import { drawnDigits } from './drawn-digits.ts';
 import { type GreyPicture, pictureLines, pictureSvg } from './picture.ts';
 

@@ -3,11 +3,15 @@ import { InvalidParamsError, UsageError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { LabelledImages } from '../../nn/index.ts';
-import { countBeyond, fixedPoint } from '../../protocols/cryptonn/data-owner.ts';
-import { type DatasetSpec, datasetApprovals, datasetDigest } from '../../protocols/cryptonn/dataset-spec.ts';
-import { budgetOf, type LedgerReview } from '../../protocols/cryptonn/owner-ledger.ts';
-import { type MeasuredLeak, measureLeak } from '../../protocols/cryptonn/prior-attack.ts';
-import { projectionPrivacy } from '../../protocols/cryptonn/projection-noise.ts';
+import { countBeyond, fixedPoint } from '../../protocols/cryptonn/owner/data-owner.ts';
+import {
+  type DatasetSpec,
+  datasetApprovals,
+  datasetDigest,
+} from '../../protocols/cryptonn/agreement/dataset-spec.ts';
+import { budgetOf, type LedgerReview } from '../../protocols/cryptonn/owner/owner-ledger.ts';
+import { type MeasuredLeak, measureLeak } from '../../protocols/cryptonn/leakage/prior-attack.ts';
+import { projectionPrivacy } from '../../protocols/cryptonn/agreement/projection-noise.ts';
 import { whatNoisePromises } from './leakage.ts';
 import { ledgerDirectory, withLedger } from './ledger-file.ts';
 import { leakFigures, leakLines } from './measured-leak.ts';

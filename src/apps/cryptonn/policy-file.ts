@@ -2,12 +2,16 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { DataError, UsageError } from '../../base/errors.ts';
-import { type Approval, type Approver, approverSchema } from '../../protocols/cryptonn/dataset-approvals.ts';
+import {
+  type Approval,
+  type Approver,
+  approverSchema,
+} from '../../protocols/cryptonn/agreement/dataset-approvals.ts';
 import {
   type DatasetSpec,
   parseDatasetSpec,
   parseUnapprovedSpec,
-} from '../../protocols/cryptonn/dataset-spec.ts';
+} from '../../protocols/cryptonn/agreement/dataset-spec.ts';
 import { replaceFile } from '../keystore/atomic-file.ts';
 import { readPrivateText } from '../keystore/private-file.ts';
 

@@ -1,13 +1,13 @@
 /** Projected training: keys for the rows of the public projection once, then ordinary training on P x in the clear. */
 import { arrayExamples, type Examples, type MatrixMultiply, Sequential, Trainer } from '../../nn/index.ts';
-import { foldProjection } from '../../protocols/cryptonn/clear-network.ts';
+import { foldProjection } from '../../protocols/cryptonn/trainer/clear-network.ts';
 import {
   projectedInputs,
   type Standardisation,
   standardisationOf,
-} from '../../protocols/cryptonn/projected-inputs.ts';
-import { projectionMatrix } from '../../protocols/cryptonn/projection.ts';
-import { projectionKeys } from '../../protocols/cryptonn/projection-noise.ts';
+} from '../../protocols/cryptonn/trainer/projected-inputs.ts';
+import { projectionMatrix } from '../../protocols/cryptonn/agreement/projection.ts';
+import { projectionKeys } from '../../protocols/cryptonn/agreement/projection-noise.ts';
 import type { RemoteAuthority } from './remote-authority.ts';
 import {
   continuedCurve,

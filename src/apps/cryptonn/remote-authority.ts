@@ -1,10 +1,14 @@
 /** An authority at the other end of HTTP, as owners and trainers see it. */
 import { KeyRefusedError, ProtocolError, type RefusalReason, RolledBackError } from '../../base/errors.ts';
 import type { FunctionKeys, InnerProductScheme, MasterPublicKey } from '../../fe/inner-product-scheme.ts';
-import type { LogHead } from '../../protocols/cryptonn/audit-log.ts';
-import { vectorLength } from '../../protocols/cryptonn/axis-sizes.ts';
-import { type AxisName, type DatasetSpec, parseDatasetSpec } from '../../protocols/cryptonn/dataset-spec.ts';
-import { readKeyAnswer, writeKeyRequest } from '../../protocols/cryptonn/key-messages.ts';
+import type { LogHead } from '../../protocols/cryptonn/authority/audit-log.ts';
+import { vectorLength } from '../../protocols/cryptonn/agreement/axis-sizes.ts';
+import {
+  type AxisName,
+  type DatasetSpec,
+  parseDatasetSpec,
+} from '../../protocols/cryptonn/agreement/dataset-spec.ts';
+import { readKeyAnswer, writeKeyRequest } from '../../protocols/cryptonn/agreement/key-messages.ts';
 import { HttpExchange, type HttpOptions, jsonOf, type Received, refusalCode } from '../transport/exchange.ts';
 import { authorityRoutes } from './authority-wire.ts';
 

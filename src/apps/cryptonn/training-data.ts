@@ -3,13 +3,20 @@ import { createHash } from 'node:crypto';
 import { InvalidParamsError, ParamsMismatchError, UsageError } from '../../base/errors.ts';
 import type { FunctionKeys } from '../../fe/inner-product-scheme.ts';
 import { SeededGenerator } from '../../nn/index.ts';
-import { readBatch } from '../../protocols/cryptonn/batch-bytes.ts';
-import { EncryptedBatch } from '../../protocols/cryptonn/batch-products.ts';
-import { checkOwnerScales } from '../../protocols/cryptonn/data-owner.ts';
-import { type AxisName, type DatasetSpec, datasetDigest } from '../../protocols/cryptonn/dataset-spec.ts';
-import { EncryptedLabels } from '../../protocols/cryptonn/encrypted-labels.ts';
-import type { SchemeFor } from '../../protocols/cryptonn/master-keyring.ts';
-import { type ProjectionPrivacy, projectionPrivacy } from '../../protocols/cryptonn/projection-noise.ts';
+import { readBatch } from '../../protocols/cryptonn/agreement/batch-bytes.ts';
+import { EncryptedBatch } from '../../protocols/cryptonn/trainer/batch-products.ts';
+import { checkOwnerScales } from '../../protocols/cryptonn/owner/data-owner.ts';
+import {
+  type AxisName,
+  type DatasetSpec,
+  datasetDigest,
+} from '../../protocols/cryptonn/agreement/dataset-spec.ts';
+import { EncryptedLabels } from '../../protocols/cryptonn/trainer/encrypted-labels.ts';
+import type { SchemeFor } from '../../protocols/cryptonn/authority/master-keyring.ts';
+import {
+  type ProjectionPrivacy,
+  projectionPrivacy,
+} from '../../protocols/cryptonn/agreement/projection-noise.ts';
 import { EncryptedFile, type EncryptedFileHeader } from './encrypted-file.ts';
 import type { RemoteAuthority } from './remote-authority.ts';
 

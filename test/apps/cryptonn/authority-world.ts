@@ -5,11 +5,11 @@ import { type AuthorityPolicy, type PartyRole, withParty } from '../../../src/ap
 import { RemoteAuthority } from '../../../src/apps/cryptonn/remote-authority.ts';
 import { listenApp } from '../../../src/apps/server/index.ts';
 import { systemRandom } from '../../../src/base/random.ts';
-import { Authority } from '../../../src/protocols/cryptonn/authority.ts';
-import type { AuthorityStorage } from '../../../src/protocols/cryptonn/authority-storage.ts';
-import { vectorLength } from '../../../src/protocols/cryptonn/axis-sizes.ts';
-import { type AxisName, type DatasetSpec } from '../../../src/protocols/cryptonn/dataset-spec.ts';
-import { MasterKeyring, type SchemeFor } from '../../../src/protocols/cryptonn/master-keyring.ts';
+import { Authority } from '../../../src/protocols/cryptonn/authority/authority.ts';
+import type { AuthorityStorage } from '../../../src/protocols/cryptonn/authority/authority-storage.ts';
+import { vectorLength } from '../../../src/protocols/cryptonn/agreement/axis-sizes.ts';
+import { type AxisName, type DatasetSpec } from '../../../src/protocols/cryptonn/agreement/dataset-spec.ts';
+import { MasterKeyring, type SchemeFor } from '../../../src/protocols/cryptonn/authority/master-keyring.ts';
 import { InsecureScheme } from '../../protocols/cryptonn/insecure-scheme.ts';
 
 export const [FEATURES, BATCH, CLASSES, RANK] = [36, 8, 3, 4];

@@ -15,11 +15,11 @@ import {
   TransportError,
   UsageError,
 } from '../../../src/base/errors.ts';
-import { type LogHead, replayLog } from '../../../src/protocols/cryptonn/audit-log.ts';
-import { writeKeyRequest } from '../../../src/protocols/cryptonn/key-messages.ts';
-import { logReport } from '../../../src/protocols/cryptonn/log-report.ts';
-import { verifyAuthorityLog } from '../../../src/protocols/cryptonn/log-verification.ts';
-import { projectionMatrix } from '../../../src/protocols/cryptonn/projection.ts';
+import { type LogHead, replayLog } from '../../../src/protocols/cryptonn/authority/audit-log.ts';
+import { writeKeyRequest } from '../../../src/protocols/cryptonn/agreement/key-messages.ts';
+import { logReport } from '../../../src/protocols/cryptonn/authority/log-report.ts';
+import { verifyAuthorityLog } from '../../../src/protocols/cryptonn/authority/log-verification.ts';
+import { projectionMatrix } from '../../../src/protocols/cryptonn/agreement/projection.ts';
 import { MemoryStorage } from '../../protocols/cryptonn/memory-storage.ts';
 import {
   FAITHFUL,

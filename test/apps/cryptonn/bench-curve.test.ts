@@ -3,8 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { axisSizes } from '../../../src/protocols/cryptonn/axis-sizes.ts';
-import type { SchemeFor } from '../../../src/protocols/cryptonn/master-keyring.ts';
+import { axisSizes } from '../../../src/protocols/cryptonn/agreement/axis-sizes.ts';
+import type { SchemeFor } from '../../../src/protocols/cryptonn/authority/master-keyring.ts';
 import { InsecureScheme } from '../../protocols/cryptonn/insecure-scheme.ts';
 import { MNIST_CLASSES, MNIST_PIXELS, type MnistDigits } from '../../../bench/cryptonn-data.ts';
 import { runFaithful } from '../../../bench/cryptonn-faithful.ts';

@@ -7,11 +7,11 @@ import { systemRandom } from '../../../src/base/random.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';
 import { openKernel } from '../../../src/kernel/open.ts';
 import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
-import { writeBatch } from '../../../src/protocols/cryptonn/batch-bytes.ts';
-import { DataOwner, fixedPoint } from '../../../src/protocols/cryptonn/data-owner.ts';
-import { LabelPermutation } from '../../../src/protocols/cryptonn/label-permutation.ts';
-import { LatticeSchemes } from '../../../src/protocols/cryptonn/lattice-schemes.ts';
-import { projectionMatrix } from '../../../src/protocols/cryptonn/projection.ts';
+import { writeBatch } from '../../../src/protocols/cryptonn/agreement/batch-bytes.ts';
+import { DataOwner, fixedPoint } from '../../../src/protocols/cryptonn/owner/data-owner.ts';
+import { LabelPermutation } from '../../../src/protocols/cryptonn/owner/label-permutation.ts';
+import { LatticeSchemes } from '../../../src/protocols/cryptonn/agreement/lattice-schemes.ts';
+import { projectionMatrix } from '../../../src/protocols/cryptonn/agreement/projection.ts';
 import { MemoryStorage } from '../../protocols/cryptonn/memory-storage.ts';
 import {
   BATCH,

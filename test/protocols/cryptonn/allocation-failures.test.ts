@@ -5,20 +5,24 @@ import { seededRandom } from '../../../src/base/testing.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';
 import { loadNativeKernel } from '../../../src/kernel/native/native.ts';
 import { loadWasmKernel } from '../../../src/kernel/wasm/wasm-node.ts';
-import { Authority } from '../../../src/protocols/cryptonn/authority.ts';
-import { type BatchContent, readBatch, writeBatch } from '../../../src/protocols/cryptonn/batch-bytes.ts';
-import { EncryptedBatch } from '../../../src/protocols/cryptonn/batch-products.ts';
-import type { KeySource } from '../../../src/protocols/cryptonn/axis-ciphertexts.ts';
-import { DataOwner, type OwnerAxis } from '../../../src/protocols/cryptonn/data-owner.ts';
-import type { AxisName, DatasetSpec } from '../../../src/protocols/cryptonn/dataset-spec.ts';
-import { EncryptedLabels } from '../../../src/protocols/cryptonn/encrypted-labels.ts';
+import { Authority } from '../../../src/protocols/cryptonn/authority/authority.ts';
+import {
+  type BatchContent,
+  readBatch,
+  writeBatch,
+} from '../../../src/protocols/cryptonn/agreement/batch-bytes.ts';
+import { EncryptedBatch } from '../../../src/protocols/cryptonn/trainer/batch-products.ts';
+import type { KeySource } from '../../../src/protocols/cryptonn/trainer/axis-ciphertexts.ts';
+import { DataOwner, type OwnerAxis } from '../../../src/protocols/cryptonn/owner/data-owner.ts';
+import type { AxisName, DatasetSpec } from '../../../src/protocols/cryptonn/agreement/dataset-spec.ts';
+import { EncryptedLabels } from '../../../src/protocols/cryptonn/trainer/encrypted-labels.ts';
 import {
   type FixedPointOptions,
   FixedPointTrainer,
-} from '../../../src/protocols/cryptonn/fixed-point-trainer.ts';
-import { LabelPermutation } from '../../../src/protocols/cryptonn/label-permutation.ts';
-import { LatticeSchemes } from '../../../src/protocols/cryptonn/lattice-schemes.ts';
-import { MasterKeyring } from '../../../src/protocols/cryptonn/master-keyring.ts';
+} from '../../../src/protocols/cryptonn/trainer/fixed-point-trainer.ts';
+import { LabelPermutation } from '../../../src/protocols/cryptonn/owner/label-permutation.ts';
+import { LatticeSchemes } from '../../../src/protocols/cryptonn/agreement/lattice-schemes.ts';
+import { MasterKeyring } from '../../../src/protocols/cryptonn/authority/master-keyring.ts';
 import { AllocationFaults } from '../../kernel/allocation-faults.ts';
 import { openUserKernels } from '../../kernel/differential.ts';
 import { MemoryStorage } from './memory-storage.ts';

@@ -10,18 +10,18 @@ import {
 } from '../../../src/base/errors.ts';
 import type { RandomSource } from '../../../src/base/random.ts';
 import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
-import { replayLog } from '../../../src/protocols/cryptonn/audit-log.ts';
-import { Authority, type KeyDerivation } from '../../../src/protocols/cryptonn/authority.ts';
+import { replayLog } from '../../../src/protocols/cryptonn/authority/audit-log.ts';
+import { Authority, type KeyDerivation } from '../../../src/protocols/cryptonn/authority/authority.ts';
 import {
   type Approval,
   approverKey,
   signApproval,
-} from '../../../src/protocols/cryptonn/dataset-approvals.ts';
-import { approvalText, type DatasetSpec } from '../../../src/protocols/cryptonn/dataset-spec.ts';
-import { logReport } from '../../../src/protocols/cryptonn/log-report.ts';
-import { verifyAuthorityLog } from '../../../src/protocols/cryptonn/log-verification.ts';
-import { projectionMatrix } from '../../../src/protocols/cryptonn/projection.ts';
-import { RankEchelon } from '../../../src/protocols/cryptonn/rank-echelon.ts';
+} from '../../../src/protocols/cryptonn/agreement/dataset-approvals.ts';
+import { approvalText, type DatasetSpec } from '../../../src/protocols/cryptonn/agreement/dataset-spec.ts';
+import { logReport } from '../../../src/protocols/cryptonn/authority/log-report.ts';
+import { verifyAuthorityLog } from '../../../src/protocols/cryptonn/authority/log-verification.ts';
+import { projectionMatrix } from '../../../src/protocols/cryptonn/agreement/projection.ts';
+import { RankEchelon } from '../../../src/protocols/cryptonn/agreement/rank-echelon.ts';
 import { Killed, MemoryStorage } from './memory-storage.ts';
 
 function testRandom(): RandomSource {

@@ -10,13 +10,16 @@ import type { Kernel } from '../../../src/kernel/kernel.ts';
 import { openKernel } from '../../../src/kernel/open.ts';
 import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
 import { unitPixels } from '../../../src/nn/index.ts';
-import { fixedPoint } from '../../../src/protocols/cryptonn/data-owner.ts';
-import { DEFAULT_BUDGET_SHARE, type DatasetSpec } from '../../../src/protocols/cryptonn/dataset-spec.ts';
-import { recoverBounded } from '../../../src/protocols/cryptonn/lattice-attack.ts';
-import { rankBudget, uniqueSolutionRank } from '../../../src/protocols/cryptonn/leak-budget.ts';
-import { solveForInputs } from '../../../src/protocols/cryptonn/linear-attack.ts';
-import { projectionMatrix } from '../../../src/protocols/cryptonn/projection.ts';
-import { RankEchelon } from '../../../src/protocols/cryptonn/rank-echelon.ts';
+import { fixedPoint } from '../../../src/protocols/cryptonn/owner/data-owner.ts';
+import {
+  DEFAULT_BUDGET_SHARE,
+  type DatasetSpec,
+} from '../../../src/protocols/cryptonn/agreement/dataset-spec.ts';
+import { recoverBounded } from '../../../src/protocols/cryptonn/leakage/lattice-attack.ts';
+import { rankBudget, uniqueSolutionRank } from '../../../src/protocols/cryptonn/agreement/leak-budget.ts';
+import { solveForInputs } from '../../../src/protocols/cryptonn/leakage/linear-attack.ts';
+import { projectionMatrix } from '../../../src/protocols/cryptonn/agreement/projection.ts';
+import { RankEchelon } from '../../../src/protocols/cryptonn/agreement/rank-echelon.ts';
 
 let kernel: Kernel;
 beforeAll(async () => {

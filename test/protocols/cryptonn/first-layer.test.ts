@@ -3,12 +3,12 @@ import { ShapeError } from '../../../src/base/errors.ts';
 import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
 import { plainMatrixMultiply } from '../../../src/nn/tensor/matrix-multiply.ts';
 import { Sequential } from '../../../src/nn/layers/sequential.ts';
-import { ClearBatch } from '../../../src/protocols/cryptonn/batch-products.ts';
+import { ClearBatch } from '../../../src/protocols/cryptonn/trainer/batch-products.ts';
 import {
   pooledConvolution,
   pooledWindows,
   windowVectors,
-} from '../../../src/protocols/cryptonn/first-layer.ts';
+} from '../../../src/protocols/cryptonn/trainer/first-layer.ts';
 
 const [SAMPLES, CHANNELS, SIDE, FILTERS] = [3, 2, 8, 4];
 

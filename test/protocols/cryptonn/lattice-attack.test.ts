@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
-import { BoundedSolver, recoverBounded } from '../../../src/protocols/cryptonn/lattice-attack.ts';
-import { inner, LatticeBasis } from '../../../src/protocols/cryptonn/lattice-reduction.ts';
-import { coordinatesOf, OrthogonalLattice } from '../../../src/protocols/cryptonn/orthogonal-lattice.ts';
-import { uniqueSolutionRank } from '../../../src/protocols/cryptonn/leak-budget.ts';
+import { BoundedSolver, recoverBounded } from '../../../src/protocols/cryptonn/leakage/lattice-attack.ts';
+import { inner, LatticeBasis } from '../../../src/algebra/lattice-reduction.ts';
+import { coordinatesOf, OrthogonalLattice } from '../../../src/algebra/orthogonal-lattice.ts';
+import { uniqueSolutionRank } from '../../../src/protocols/cryptonn/agreement/leak-budget.ts';
 
 const basisOf = (rows: number[][]) => new LatticeBasis(rows.map((row) => Float64Array.from(row)));
 const length = (row: ArrayLike<number>) => inner(row, row);

@@ -5,17 +5,27 @@ import type { Kernel } from '../../../src/kernel/kernel.ts';
 import { openKernel } from '../../../src/kernel/open.ts';
 import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
 import type { LayerSpec } from '../../../src/nn/layers/layer.ts';
-import { axisSizes } from '../../../src/protocols/cryptonn/axis-sizes.ts';
-import { type BatchContent, readBatch, writeBatch } from '../../../src/protocols/cryptonn/batch-bytes.ts';
-import { type DatasetSpec, parseDatasetSpec } from '../../../src/protocols/cryptonn/dataset-spec.ts';
-import { pooledConvolution } from '../../../src/protocols/cryptonn/first-layer.ts';
+import { axisSizes } from '../../../src/protocols/cryptonn/agreement/axis-sizes.ts';
+import {
+  type BatchContent,
+  readBatch,
+  writeBatch,
+} from '../../../src/protocols/cryptonn/agreement/batch-bytes.ts';
+import {
+  type DatasetSpec,
+  parseDatasetSpec,
+} from '../../../src/protocols/cryptonn/agreement/dataset-spec.ts';
+import { pooledConvolution } from '../../../src/protocols/cryptonn/trainer/first-layer.ts';
 import {
   FixedPointTrainer,
   type FixedPointOptions,
-} from '../../../src/protocols/cryptonn/fixed-point-trainer.ts';
-import { fittingPacking } from '../../../src/protocols/cryptonn/lattice-schemes.ts';
-import type { SchemeFor } from '../../../src/protocols/cryptonn/master-keyring.ts';
-import { projectedInputs, standardisationOf } from '../../../src/protocols/cryptonn/projected-inputs.ts';
+} from '../../../src/protocols/cryptonn/trainer/fixed-point-trainer.ts';
+import { fittingPacking } from '../../../src/protocols/cryptonn/agreement/lattice-schemes.ts';
+import type { SchemeFor } from '../../../src/protocols/cryptonn/authority/master-keyring.ts';
+import {
+  projectedInputs,
+  standardisationOf,
+} from '../../../src/protocols/cryptonn/trainer/projected-inputs.ts';
 import { InsecureScheme } from './insecure-scheme.ts';
 
 let kernel: Kernel;

@@ -1,5 +1,5 @@
 import { concatBytes } from '@noble/hashes/utils.js';
-import type { AuthorityStorage } from '../../../src/protocols/cryptonn/authority-storage.ts';
+import type { AuthorityStorage } from '../../../src/protocols/cryptonn/authority/authority-storage.ts';
 
 /** Thrown where the process would have died. */
 export class Killed extends Error {}

@@ -3,16 +3,16 @@ import { describe, expect, test } from 'vitest';
 import { DecodeError, InvalidParamsError } from '../../../src/base/errors.ts';
 import { systemRandom } from '../../../src/base/random.ts';
 import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
-import { approverKey, signApproval } from '../../../src/protocols/cryptonn/dataset-approvals.ts';
+import { approverKey, signApproval } from '../../../src/protocols/cryptonn/agreement/dataset-approvals.ts';
 import {
   approvalText,
   type DatasetSpec,
   datasetDigest,
   parseDatasetSpec,
   parseUnapprovedSpec,
-} from '../../../src/protocols/cryptonn/dataset-spec.ts';
-import { assertConsent, risksOf } from '../../../src/protocols/cryptonn/owner-consent.ts';
-import { OwnerLedger } from '../../../src/protocols/cryptonn/owner-ledger.ts';
+} from '../../../src/protocols/cryptonn/agreement/dataset-spec.ts';
+import { assertConsent, risksOf } from '../../../src/protocols/cryptonn/owner/owner-consent.ts';
+import { OwnerLedger } from '../../../src/protocols/cryptonn/owner/owner-ledger.ts';
 
 const FEATURES = 100;
 /** rankBudget(100, 100, 1, 0.25) is 15. */

@@ -6,14 +6,17 @@ import { InvalidParamsError, ShapeError } from '../../../src/base/errors.ts';
 import { systemRandom } from '../../../src/base/random.ts';
 import { type Kernel } from '../../../src/kernel/kernel.ts';
 import { openKernel } from '../../../src/kernel/open.ts';
-import { type DatasetSpec, parseDatasetSpec } from '../../../src/protocols/cryptonn/dataset-spec.ts';
-import { LabelPermutation } from '../../../src/protocols/cryptonn/label-permutation.ts';
+import {
+  type DatasetSpec,
+  parseDatasetSpec,
+} from '../../../src/protocols/cryptonn/agreement/dataset-spec.ts';
+import { LabelPermutation } from '../../../src/protocols/cryptonn/owner/label-permutation.ts';
 import {
   type LabelledIntegers,
   measureLeak,
   PriorAttack,
   projectedSamples,
-} from '../../../src/protocols/cryptonn/prior-attack.ts';
+} from '../../../src/protocols/cryptonn/leakage/prior-attack.ts';
 
 function specOf(rank: number, sigma?: number): DatasetSpec {
   const noise = sigma === undefined ? {} : { noise: { sigma, delta: 1e-6 } };

@@ -6,7 +6,7 @@ import {
   gaussianDelta,
   logNormalCdf,
   spectralNormBound,
-} from '../../../src/protocols/cryptonn/privacy-loss.ts';
+} from '../../../src/protocols/cryptonn/agreement/privacy-loss.ts';
 
 // Evaluated from theorem 8 of Balle and Wang with mpmath at 40 digits, bisected to 1e-30.
 test.each([

@@ -6,23 +6,23 @@ import { systemRandom } from '../../../src/base/random.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';
 import { openKernel } from '../../../src/kernel/open.ts';
 import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
-import { axisSizes } from '../../../src/protocols/cryptonn/axis-sizes.ts';
-import { DataOwner } from '../../../src/protocols/cryptonn/data-owner.ts';
+import { axisSizes } from '../../../src/protocols/cryptonn/agreement/axis-sizes.ts';
+import { DataOwner } from '../../../src/protocols/cryptonn/owner/data-owner.ts';
 import {
   type DatasetSpec,
   datasetDigest,
   parseDatasetSpec,
-} from '../../../src/protocols/cryptonn/dataset-spec.ts';
-import { LabelPermutation } from '../../../src/protocols/cryptonn/label-permutation.ts';
-import { solveForInputs } from '../../../src/protocols/cryptonn/linear-attack.ts';
+} from '../../../src/protocols/cryptonn/agreement/dataset-spec.ts';
+import { LabelPermutation } from '../../../src/protocols/cryptonn/owner/label-permutation.ts';
+import { solveForInputs } from '../../../src/protocols/cryptonn/leakage/linear-attack.ts';
 import {
   gaussianNoise,
   noiseBound,
   noisySamples,
   projectionKeys,
   projectionPrivacy,
-} from '../../../src/protocols/cryptonn/projection-noise.ts';
-import { projectionMatrix } from '../../../src/protocols/cryptonn/projection.ts';
+} from '../../../src/protocols/cryptonn/agreement/projection-noise.ts';
+import { projectionMatrix } from '../../../src/protocols/cryptonn/agreement/projection.ts';
 
 let kernel: Kernel;
 beforeAll(async () => {

@@ -8,8 +8,8 @@ import {
   rankBudget,
   solvableUnknowns,
   uniqueSolutionRank,
-} from '../../../src/protocols/cryptonn/leak-budget.ts';
-import { RankEchelon } from '../../../src/protocols/cryptonn/rank-echelon.ts';
+} from '../../../src/protocols/cryptonn/agreement/leak-budget.ts';
+import { RankEchelon } from '../../../src/protocols/cryptonn/agreement/rank-echelon.ts';
 import { openUserKernels } from '../../kernel/differential.ts';
 
 /** Rank over the rationals by fractions of BigInt (Bareiss), independent of the class under test. */

@@ -1,7 +1,7 @@
 import { shake256 } from '@noble/hashes/sha3.js';
 import { describe, expect, test } from 'vitest';
 import type { Seed } from '../../../src/base/brand.ts';
-import { writeBatch } from '../../../src/protocols/cryptonn/batch-bytes.ts';
+import { writeBatch } from '../../../src/protocols/cryptonn/agreement/batch-bytes.ts';
 import {
   DecodeError,
   InvalidParamsError,
@@ -14,25 +14,25 @@ import { type RandomSource, systemRandom } from '../../../src/base/random.ts';
 import type { FunctionKeys } from '../../../src/fe/inner-product-scheme.ts';
 import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
 import { plainMatrixMultiply } from '../../../src/nn/tensor/matrix-multiply.ts';
-import { Authority } from '../../../src/protocols/cryptonn/authority.ts';
-import { ClearBatch, EncryptedBatch } from '../../../src/protocols/cryptonn/batch-products.ts';
-import type { KeySource } from '../../../src/protocols/cryptonn/axis-ciphertexts.ts';
+import { Authority } from '../../../src/protocols/cryptonn/authority/authority.ts';
+import { ClearBatch, EncryptedBatch } from '../../../src/protocols/cryptonn/trainer/batch-products.ts';
+import type { KeySource } from '../../../src/protocols/cryptonn/trainer/axis-ciphertexts.ts';
 import {
   checkOwnerScales,
   DataOwner,
   countBeyond,
   fixedPoint,
   type OwnedBatch,
-} from '../../../src/protocols/cryptonn/data-owner.ts';
-import type { AxisName, DatasetSpec } from '../../../src/protocols/cryptonn/dataset-spec.ts';
+} from '../../../src/protocols/cryptonn/owner/data-owner.ts';
+import type { AxisName, DatasetSpec } from '../../../src/protocols/cryptonn/agreement/dataset-spec.ts';
 import {
   FixedPointTrainer,
   type FixedPointOptions,
-} from '../../../src/protocols/cryptonn/fixed-point-trainer.ts';
-import { LabelPermutation } from '../../../src/protocols/cryptonn/label-permutation.ts';
-import { greyPicture, solveForInputs } from '../../../src/protocols/cryptonn/linear-attack.ts';
-import { MasterKeyring, type SchemeFor } from '../../../src/protocols/cryptonn/master-keyring.ts';
-import { projectionMatrix } from '../../../src/protocols/cryptonn/projection.ts';
+} from '../../../src/protocols/cryptonn/trainer/fixed-point-trainer.ts';
+import { LabelPermutation } from '../../../src/protocols/cryptonn/owner/label-permutation.ts';
+import { greyPicture, solveForInputs } from '../../../src/protocols/cryptonn/leakage/linear-attack.ts';
+import { MasterKeyring, type SchemeFor } from '../../../src/protocols/cryptonn/authority/master-keyring.ts';
+import { projectionMatrix } from '../../../src/protocols/cryptonn/agreement/projection.ts';
 import { InsecureScheme } from './insecure-scheme.ts';
 import { MemoryStorage } from './memory-storage.ts';
 

@@ -5,10 +5,10 @@ import { expect, test } from 'vitest';
 import { digitRange, MNIST_PIXELS, readDigits } from '../../../bench/cryptonn-data.ts';
 import { denseTask } from '../../../bench/cryptonn-tasks.ts';
 import { openKernel } from '../../../src/kernel/open.ts';
-import { ClearBatch } from '../../../src/protocols/cryptonn/batch-products.ts';
-import { FixedPointTrainer } from '../../../src/protocols/cryptonn/fixed-point-trainer.ts';
-import { TranscriptRecorder } from '../../../src/protocols/cryptonn/training-transcript.ts';
-import { attackTranscript } from '../../../src/protocols/cryptonn/transcript-attack.ts';
+import { ClearBatch } from '../../../src/protocols/cryptonn/trainer/batch-products.ts';
+import { FixedPointTrainer } from '../../../src/protocols/cryptonn/trainer/fixed-point-trainer.ts';
+import { TranscriptRecorder } from '../../../src/protocols/cryptonn/trainer/training-transcript.ts';
+import { attackTranscript } from '../../../src/protocols/cryptonn/leakage/transcript-attack.ts';
 
 const data = join(import.meta.dirname, '..', '..', '..', '..', 'shared', 'data');
 

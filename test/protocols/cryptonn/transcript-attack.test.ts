@@ -2,20 +2,20 @@ import { expect, test } from 'vitest';
 import { DecodeError } from '../../../src/base/errors.ts';
 import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
 import { plainMatrixMultiply } from '../../../src/nn/tensor/matrix-multiply.ts';
-import { ClearBatch } from '../../../src/protocols/cryptonn/batch-products.ts';
-import { FixedPointTrainer } from '../../../src/protocols/cryptonn/fixed-point-trainer.ts';
+import { ClearBatch } from '../../../src/protocols/cryptonn/trainer/batch-products.ts';
+import { FixedPointTrainer } from '../../../src/protocols/cryptonn/trainer/fixed-point-trainer.ts';
 import {
   pooledConvolution,
   pooledWindows,
   windowVectors,
-} from '../../../src/protocols/cryptonn/first-layer.ts';
+} from '../../../src/protocols/cryptonn/trainer/first-layer.ts';
 import {
   parseTranscript,
   TranscriptRecorder,
   type TrainingTranscript,
   transcriptBytes,
-} from '../../../src/protocols/cryptonn/training-transcript.ts';
-import { attackTranscript } from '../../../src/protocols/cryptonn/transcript-attack.ts';
+} from '../../../src/protocols/cryptonn/trainer/training-transcript.ts';
+import { attackTranscript } from '../../../src/protocols/cryptonn/leakage/transcript-attack.ts';
 import { FAITHFUL } from '../../apps/cryptonn/authority-world.ts';
 
 const { features, batch, classes } = FAITHFUL;

@@ -1,7 +1,7 @@
 /** `subrosa attack cryptonn` on what a projected trainer kept: names of classes and images by what such data looks like. */
 import type { Kernel } from '../../../kernel/kernel.ts';
-import { PriorAttack } from '../../../protocols/cryptonn/prior-attack.ts';
-import type { TrainingTranscript } from '../../../protocols/cryptonn/training-transcript.ts';
+import { PriorAttack } from '../../../protocols/cryptonn/leakage/prior-attack.ts';
+import type { TrainingTranscript } from '../../../protocols/cryptonn/trainer/training-transcript.ts';
 import { readLabelKey } from '../../cryptonn/owner-session.ts';
 import {
   integersOf,

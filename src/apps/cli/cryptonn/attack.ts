@@ -3,10 +3,16 @@ import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { DataError } from '../../../base/errors.ts';
 import { SeededGenerator } from '../../../nn/index.ts';
-import { recoverBounded } from '../../../protocols/cryptonn/lattice-attack.ts';
-import { uniqueSolutionRank } from '../../../protocols/cryptonn/leak-budget.ts';
-import { parseTranscript, type TrainingTranscript } from '../../../protocols/cryptonn/training-transcript.ts';
-import { attackTranscript, type TranscriptAttack } from '../../../protocols/cryptonn/transcript-attack.ts';
+import { recoverBounded } from '../../../protocols/cryptonn/leakage/lattice-attack.ts';
+import { uniqueSolutionRank } from '../../../protocols/cryptonn/agreement/leak-budget.ts';
+import {
+  parseTranscript,
+  type TrainingTranscript,
+} from '../../../protocols/cryptonn/trainer/training-transcript.ts';
+import {
+  attackTranscript,
+  type TranscriptAttack,
+} from '../../../protocols/cryptonn/leakage/transcript-attack.ts';
 import { drawnSource } from '../../cryptonn/measured-leak.ts';
 import { type GreyPicture, pictureLines, pictureSvg } from '../../cryptonn/picture.ts';
 import { replaceFile } from '../../keystore/atomic-file.ts';

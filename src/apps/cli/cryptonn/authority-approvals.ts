@@ -9,8 +9,12 @@ import {
   approverSchema,
   enrolledApprovals,
   signApproval,
-} from '../../../protocols/cryptonn/dataset-approvals.ts';
-import { approvalText, datasetApprovals, needsApproval } from '../../../protocols/cryptonn/dataset-spec.ts';
+} from '../../../protocols/cryptonn/agreement/dataset-approvals.ts';
+import {
+  approvalText,
+  datasetApprovals,
+  needsApproval,
+} from '../../../protocols/cryptonn/agreement/dataset-spec.ts';
 import { readUnapprovedPolicy, withApproval, withApprover, writePolicy } from '../../cryptonn/policy-file.ts';
 import { replaceFile } from '../../keystore/atomic-file.ts';
 import { openSecret, PRODUCTION_COST, sealSecret } from '../../keystore/sealed-box.ts';

@@ -9,9 +9,9 @@ import {
   type DatasetSpec,
   needsApproval,
   parseUnapprovedSpec,
-} from '../../../protocols/cryptonn/dataset-spec.ts';
-import { LENET_FEATURES, LENET_KEY_SCALE, LENET_WINDOWS } from '../../../protocols/cryptonn/lenet.ts';
-import { projectionPrivacy } from '../../../protocols/cryptonn/projection-noise.ts';
+} from '../../../protocols/cryptonn/agreement/dataset-spec.ts';
+import { LENET_FEATURES, LENET_KEY_SCALE, LENET_WINDOWS } from '../../../protocols/cryptonn/trainer/lenet.ts';
+import { projectionPrivacy } from '../../../protocols/cryptonn/agreement/projection-noise.ts';
 import { whatNoisePromises } from '../../cryptonn/leakage.ts';
 import { writingFileSync } from '../../keystore/file-errors.ts';
 import {

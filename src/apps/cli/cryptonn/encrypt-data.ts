@@ -2,9 +2,9 @@
 import { type Command, Option } from 'commander';
 import { UsageError } from '../../../base/errors.ts';
 import type { LabelledImages } from '../../../nn/index.ts';
-import { DatasetSchemes } from '../../../protocols/cryptonn/dataset-schemes.ts';
-import { type DatasetSpec, datasetDigest } from '../../../protocols/cryptonn/dataset-spec.ts';
-import { risksOf } from '../../../protocols/cryptonn/owner-consent.ts';
+import { DatasetSchemes } from '../../../protocols/cryptonn/agreement/dataset-schemes.ts';
+import { type DatasetSpec, datasetDigest } from '../../../protocols/cryptonn/agreement/dataset-spec.ts';
+import { risksOf } from '../../../protocols/cryptonn/owner/owner-consent.ts';
 import { disclose, disclosureFigures, disclosureLines } from '../../cryptonn/owner-disclosure.ts';
 import { encryptImages, labelKey } from '../../cryptonn/owner-session.ts';
 import { readToken } from '../../cryptonn/policy-file.ts';

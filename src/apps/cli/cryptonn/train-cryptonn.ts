@@ -3,11 +3,14 @@ import { existsSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UsageError } from '../../../base/errors.ts';
 import type { Kernel } from '../../../kernel/kernel.ts';
-import { DatasetSchemes } from '../../../protocols/cryptonn/dataset-schemes.ts';
-import type { DatasetSpec } from '../../../protocols/cryptonn/dataset-spec.ts';
-import { LENET_FEATURES } from '../../../protocols/cryptonn/lenet.ts';
-import type { MeasuredLeak } from '../../../protocols/cryptonn/prior-attack.ts';
-import { TranscriptRecorder, transcriptBytes } from '../../../protocols/cryptonn/training-transcript.ts';
+import { DatasetSchemes } from '../../../protocols/cryptonn/agreement/dataset-schemes.ts';
+import type { DatasetSpec } from '../../../protocols/cryptonn/agreement/dataset-spec.ts';
+import { LENET_FEATURES } from '../../../protocols/cryptonn/trainer/lenet.ts';
+import type { MeasuredLeak } from '../../../protocols/cryptonn/leakage/prior-attack.ts';
+import {
+  TranscriptRecorder,
+  transcriptBytes,
+} from '../../../protocols/cryptonn/trainer/training-transcript.ts';
 import { trainFaithful } from '../../cryptonn/faithful-training.ts';
 import { curveSvg } from '../../cryptonn/curve-picture.ts';
 import type { LearningCurve } from '../../cryptonn/learning-curve.ts';
