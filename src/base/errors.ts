@@ -346,6 +346,7 @@ export type ReleaseRefusal =
   | 'budget'
   | 'terms'
   | 'foreign-input'
+  | 'foreign-keys'
   | 'not-the-circuit'
   | 'unvouched';
 

@@ -8,6 +8,7 @@ import { BgvCiphertext, BgvCiphertextBatch } from '../../src/schemes/bgv/ciphert
 import { BgvContext } from '../../src/schemes/bgv/context.ts';
 import { BgvParams } from '../../src/schemes/bgv/params.ts';
 import { CiphertextBatch, CkksCiphertext } from '../../src/schemes/ckks/ciphertext.ts';
+import type { CkksCircuit } from '../../src/schemes/ckks/circuit.ts';
 import { CkksContext } from '../../src/schemes/ckks/context.ts';
 import { expansionElements } from '../../src/schemes/ckks/expand-interleaved.ts';
 import { CkksParams } from '../../src/schemes/ckks/params.ts';
@@ -20,6 +21,9 @@ import { AllocationFaults } from '../kernel/allocation-faults.ts';
 import { openUserKernels } from '../kernel/differential.ts';
 import { INSECURE_TINY_BGV } from './bgv/insecure-params.ts';
 import { INSECURE_TINY, testValues } from './ckks/insecure-params.ts';
+
+/** Each failing allocation spends one. */
+const RELEASES = 2 ** 16;
 
 let inner: Kernel;
 let faults: AllocationFaults;
@@ -124,6 +128,13 @@ describe.each(openUserKernels())('the $name kernel ($reason)', ({ kernel, reason
     const diagonals = new Map([0, 1, 2, 3].map((step) => [step, values]));
     const map = context.encoder(held).encodeLinearTransform(diagonals, { babySteps: 2 });
     const at = { level: 1, scale: ct.scale, floodBits: 9 };
+    const circuit: CkksCircuit = {
+      inputs: [{ maxAbs: 1, scale: 2 ** 70 }],
+      run: (on, [x]) => on.rotate(x!, 1),
+    };
+    const release = context.release(secret, circuit, { releases: RELEASES, precisionBits: 1 });
+    const precise = secretly.encrypt(context.encoder(held).encode([0.5], { scale: 2 ** 70 }));
+    const answer = context.evaluator(keys, held).rotate(precise, 1);
     const operations: Record<string, (arena: Arena) => unknown> = {
       encode: (arena) => context.encoder(arena).encode(values),
       encodeInterleaved: (arena) => context.encoder(arena).encodeInterleaved([[1], [2]]),
@@ -154,6 +165,8 @@ describe.each(openUserKernels())('the $name kernel ($reason)', ({ kernel, reason
       expand: (arena) => context.evaluator(keys, arena).expandInterleaved(ct, 4),
       gemm: (arena) => context.evaluator(keys, arena).gemm(weights, batch),
       parse: (arena) => CkksCiphertext.fromBytes(context, ct.toBytes(), arena),
+      release: (arena) => release.recompute(context.evaluator(keys, arena), [precise], { claimed: answer }),
+      'open a result': () => release.open(answer, { evaluator: 'follows-the-circuit' }),
       'parse a batch': (arena) => CiphertextBatch.fromBytes(context, batch.toBytes(), arena, 2),
     };
     for (const [name, operation] of Object.entries(operations)) {
@@ -192,6 +205,7 @@ describe.each(openUserKernels())('the $name kernel ($reason)', ({ kernel, reason
     const low = context.evaluator(keys, held).modSwitch(ct);
     const batch = secretly.encryptBatch([plain, plain]);
     const three = context.evaluator(keys, held).mulLazy(ct, ct);
+    const release = context.release(secret, { inputs: 1, run: (on, [x]) => on.modSwitch(x!) });
     const operations: Record<string, (arena: Arena) => unknown> = {
       encode: (arena) => context.encoder(arena).encode(values),
       encodeCoefficients: (arena) =>
@@ -212,6 +226,8 @@ describe.each(openUserKernels())('the $name kernel ($reason)', ({ kernel, reason
       rotate: (arena) => context.evaluator(keys, arena).rotate(batch, 1),
       rotateMany: (arena) => context.evaluator(keys, arena).rotateMany(ct, [0, 1, 2]),
       parse: (arena) => BgvCiphertext.fromBytes(context, ct.toBytes(), arena),
+      release: (arena) => release.recompute(context.evaluator(keys, arena), [ct], { claimed: low }),
+      'open a result': () => release.open(low, { evaluator: 'follows-the-circuit' }),
       'parse a batch': (arena) => BgvCiphertextBatch.fromBytes(context, batch.toBytes(), arena, 2),
     };
     for (const [name, operation] of Object.entries(operations)) {

@@ -22,7 +22,7 @@ export interface BgvCircuit<S = BgvCiphertext, E = BgvEvaluator> {
 }
 
 /** A release over any number of plaintext moduli. */
-export abstract class BgvReleaseOf<S extends object, E, R> extends RlweRelease<S, E, R> {
+export abstract class BgvReleaseOf<S extends object, E extends object, R> extends RlweRelease<S, E, R> {
   readonly #circuit: BgvCircuit<S, E>;
 
   constructor(circuit: BgvCircuit<S, E>) {
@@ -42,8 +42,6 @@ export abstract class BgvReleaseOf<S extends object, E, R> extends RlweRelease<S
   protected abstract components(ciphertext: S): readonly BgvCiphertext[];
 
   protected abstract get contexts(): readonly BgvContextBase[];
-
-  protected abstract get key(): SecretKey;
 
   protected override assertInput(input: S, index: number, isVouchedFor: boolean): void {
     this.assertOutput(input);

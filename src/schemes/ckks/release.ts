@@ -96,6 +96,10 @@ export class CkksRelease extends RlweRelease<CkksCiphertext, CkksEvaluator, Floa
     return possible;
   }
 
+  protected override get key(): SecretKey {
+    return this.#key;
+  }
+
   protected override get arity(): number {
     return this.#inputs.length;
   }

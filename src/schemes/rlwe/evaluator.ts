@@ -12,6 +12,7 @@ import type { RlweContext } from './context.ts';
 import type { EvaluationKeys } from './keys/evaluation-keys.ts';
 import { hoistedGalois } from './hoisted-galois.ts';
 import { rotationElement } from './keys/key-plan.ts';
+import { recordEvaluator } from './release/own-encryptions.ts';
 import { assertTwoParts, dropLimbsInto, galoisInto, relinearizeInto } from './key-switching.ts';
 
 /** `B` the scheme's batches, `S` its single ciphertexts. */
@@ -25,6 +26,7 @@ export abstract class RlweEvaluator<C extends RlweContext, B extends RlweCiphert
     this.context = context;
     this.keys = keys;
     this.arena = arena;
+    recordEvaluator(this, keys);
   }
 
   /** The scheme's facts that a key switch of `a` changes. @throws when the result could not be decrypted. */

@@ -1,6 +1,6 @@
 /** Publishing exact results: a forged ciphertext wins against raw decryption and is refused by a release. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ParamsMismatchError, ReleaseRefusedError } from '../../../src/base/errors.ts';
+import { ParamsMismatchError } from '../../../src/base/errors.ts';
 import { seededRandom } from '../../../src/base/testing.ts';
 import { BgvCiphertext } from '../../../src/schemes/bgv/ciphertext.ts';
 import { BgvContext } from '../../../src/schemes/bgv/context.ts';
@@ -11,21 +11,12 @@ import { BgvParams } from '../../../src/schemes/bgv/params.ts';
 import type { BgvCircuit } from '../../../src/schemes/bgv/release.ts';
 import type { SecretKey } from '../../../src/schemes/rlwe/keys/secret-key.ts';
 import { secretWords } from '../../../src/schemes/rlwe/keys/secret-key.ts';
+import { refusal } from '../refusal.ts';
 import { INSECURE_CRT } from './insecure-params.ts';
 
 const STATEMENT = { evaluator: 'follows-the-circuit' } as const;
 
 const square: BgvCircuit = { inputs: 1, run: (on, [x]) => on.modSwitchLowest(on.mul(x!, x!)) };
-
-function refusal(attempt: () => unknown): string {
-  try {
-    attempt();
-  } catch (error) {
-    if (error instanceof ReleaseRefusedError) return error.details.reason;
-    throw error;
-  }
-  return 'none';
-}
 
 /** The secret key in coefficients. */
 function ternaryOf({ kernel, ring, params }: BgvContext, secret: SecretKey): number[] {
@@ -106,7 +97,7 @@ describe('at 128 bits of security', () => {
   );
 });
 
-test('an encryption of this process under another key is foreign, through its public key as well', async () => {
+test('what this process made for another key is foreign: encryptions, through its public key as well, and evaluation keys', async () => {
   using context = await BgvContext.open(BgvParams.forIntent({ depth: 1, maxAbs: 90_000 }));
   using arena = context.arena();
   const generator = context.keyGenerator();
@@ -123,6 +114,10 @@ test('an encryption of this process under another key is foreign, through its pu
     return refusal(() => release.recompute(evaluator, [encryptor.encrypt(plaintext)]));
   });
   expect(attempts).toEqual(['foreign-input', 'foreign-input']);
+  using otherKeys = generator.evaluationKeys(other, { relinearize: true });
+  using ownInput = context.encryptor(secret, arena);
+  const misled = context.evaluator(otherKeys, arena);
+  expect(refusal(() => release.recompute(misled, [ownInput.encrypt(plaintext)]))).toBe('foreign-keys');
   for (const key of [secret, ownPublic]) {
     using encryptor = context.encryptor(key, arena);
     expect([...release.recompute(evaluator, [encryptor.encrypt(plaintext)]).slice(0, 2)]).toEqual([9, 16]);
@@ -145,6 +140,10 @@ test('several moduli: the same rules', async () => {
   expect(release.recompute(evaluator, [x]).slice(0, 3)).toEqual([16_000_000n, 49n, 0n]);
   expect(refusal(() => release.recompute(evaluator, [read]))).toBe('foreign-input');
   expect(refusal(() => release.recompute(evaluator, [x], { claimed: read }))).toBe('not-the-circuit');
+  using other = generator.secretKey();
+  using otherKeys = generator.evaluationKeys(other, { relinearize: true });
+  const misled = context.evaluator(otherKeys, arena);
+  expect(refusal(() => release.recompute(misled, [x]))).toBe('foreign-keys');
   expect(refusal(() => release.open(read, undefined as unknown as typeof STATEMENT))).toBe('unvouched');
   const swapped = new BgvCrtCiphertext([...x.components].reverse());
   expect(() => release.open(swapped, STATEMENT)).toThrow(ParamsMismatchError);

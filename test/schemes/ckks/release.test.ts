@@ -9,6 +9,8 @@ import { CkksContext } from '../../../src/schemes/ckks/context.ts';
 import { CkksParams, type CkksSpec } from '../../../src/schemes/ckks/params.ts';
 import { ReleaseBudget } from '../../../src/schemes/rlwe/release/release-budget.ts';
 import { SecretKey } from '../../../src/schemes/rlwe/keys/secret-key.ts';
+import { EvaluationKeys } from '../../../src/schemes/rlwe/keys/evaluation-keys.ts';
+import { refusal } from '../refusal.ts';
 import { maxDifference, openTestContext, testValues } from './insecure-params.ts';
 import { noiseFrom, type Published, recoveredWords } from './key-recovery.ts';
 
@@ -254,16 +256,6 @@ describe('a release', () => {
   const TERMS = { releases: 8, precisionBits: 8 };
   const STATEMENT = { evaluator: 'follows-the-circuit' } as const;
 
-  function refusal(attempt: () => unknown): string {
-    try {
-      attempt();
-    } catch (error) {
-      if (error instanceof ReleaseRefusedError) return error.details.reason;
-      throw error;
-    }
-    return 'none';
-  }
-
   test('of a result that an evaluator sent needs the statement, and what the circuit was declared to give', () => {
     using world = openWorld(context);
     const { encoder, encryptor, evaluator, arena } = world;
@@ -364,6 +356,33 @@ describe('a release', () => {
     for (const each of [x, publicly.encrypt(encoder.encode([1]))]) {
       expect(wider.recompute(evaluator, [each])[0]).toBeCloseTo(1, 2);
     }
+  });
+
+  test('computes with evaluation keys that this process made from the key, unless the owner vouches for others', () => {
+    using world = openWorld(context);
+    using generator = context.keyGenerator();
+    using other = generator.secretKey();
+    const plan = { relinearize: true };
+    using theirs = generator.evaluationKeys(other, plan);
+    using own = generator.evaluationKeys(world.secret, plan);
+    using stored = EvaluationKeys.fromBytes(context, own.toBytes(context), plan);
+    const x = world.encryptor.encrypt(world.encoder.encode([0.5]));
+    const release = context.release(world.secret, square, TERMS);
+    for (const keys of [theirs, stored]) {
+      const evaluator = context.evaluator(keys, world.arena);
+      expect(refusal(() => release.recompute(evaluator, [x]))).toBe('foreign-keys');
+    }
+    expect(release.budget.released).toBe(0);
+    const published = [
+      release.recompute(context.evaluator(own, world.arena), [x]),
+      release.recompute(context.evaluator(stored, world.arena), [x], { keys: 'made-by-the-owner' }),
+    ];
+    for (const [value] of published) expect(value).toBeCloseTo(0.25, 2);
+    // Where the statement is false, what is published is no result: it depends on the key.
+    const bad = context.evaluator(theirs, world.arena);
+    expect(Math.abs(release.recompute(bad, [x], { keys: 'made-by-the-owner' })[0]! - 0.25)).toBeGreaterThan(
+      1,
+    );
   });
 
   test('is counted for its key, whatever object holds the key, and ends with the budget', () => {

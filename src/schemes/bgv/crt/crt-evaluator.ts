@@ -8,6 +8,7 @@ import { residue } from '../../../kernel/tables/modular.ts';
 import type { Arena } from '../../../ring/arena.ts';
 import type { EvaluationKeys } from '../../rlwe/keys/evaluation-keys.ts';
 import type { BgvCiphertext } from '../ciphertext.ts';
+import { recordEvaluator } from '../../rlwe/release/own-encryptions.ts';
 import { assemble, type BgvCrtCiphertext } from './crt-ciphertext.ts';
 import type { BgvCrtContextBase } from './crt-context-base.ts';
 import { BgvCrtPlaintext } from './crt-encoder.ts';
@@ -23,6 +24,7 @@ export class BgvCrtEvaluator {
     this.#context = context;
     this.#arena = arena;
     this.#evaluators = context.components.map((component) => component.evaluator(keys, arena));
+    recordEvaluator(this, keys);
   }
 
   add(a: BgvCrtCiphertext, b: BgvCrtCiphertext | BgvCrtPlaintext): BgvCrtCiphertext {

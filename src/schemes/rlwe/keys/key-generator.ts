@@ -10,7 +10,7 @@ import type { RlweContext } from '../context.ts';
 import { EvaluationKeys } from './evaluation-keys.ts';
 import type { KeyPlan } from './key-plan.ts';
 import { resolveKeyPlan } from './key-plan.ts';
-import { recordPublicKey } from '../release/own-encryptions.ts';
+import { recordEvaluationKeys, recordPublicKey } from '../release/own-encryptions.ts';
 import { PublicKey } from './public-key.ts';
 import { SecretKey, secretWords } from './secret-key.ts';
 import { SwitchingKey } from './switching-key.ts';
@@ -78,7 +78,7 @@ export class KeyGenerator implements Disposable {
       for (const [, key] of keys) key[Symbol.dispose]();
       throw error;
     }
-    return new EvaluationKeys(context, relinearize, keys);
+    return recordEvaluationKeys(new EvaluationKeys(context, relinearize, keys), secret);
   }
 
   /** Also where a copy of the machine was made since the last key. */

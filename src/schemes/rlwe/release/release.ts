@@ -1,13 +1,15 @@
 /**
  * Publishing decrypted results. What a release can promise depends on where its ciphertext comes from:
  *
- * - {@link RlweRelease.recompute} evaluates the declared circuit itself, on inputs that this process encrypted. Whatever an evaluator
- *   returned plays no part, so nobody can choose what is decrypted.
+ * - {@link RlweRelease.recompute} evaluates the declared circuit itself, on inputs that this process encrypted and with evaluation keys
+ *   that it made. Whatever an evaluator returned plays no part, so nobody can choose what is decrypted.
  * - {@link RlweRelease.open} decrypts a ciphertext that somebody else computed. No noise protects an arbitrary ciphertext: the one with
  *   the parts 0 and 1 decrypts to the secret key. So it is refused unless the owner states that the evaluator follows the circuit.
  *   The statement is not checked, for it cannot be; where it is false the key is lost.
  */
 import { ReleaseRefusedError } from '../../../base/errors.ts';
+import { hasOwnKeys } from './own-encryptions.ts';
+import type { SecretKey } from '../keys/secret-key.ts';
 
 /** What the owner of the key vouches for when it opens what somebody else computed. */
 export interface EvaluatorStatement {
@@ -21,10 +23,12 @@ export interface RecomputeOptions<S> {
   readonly claimed?: S;
   /** For inputs that this process did not encrypt: the owner vouches for them, as {@link EvaluatorStatement} does for a result. */
   readonly inputs?: 'honestly-encrypted';
+  /** For evaluation keys that this process did not make, as those that its owner stored and read back: the owner vouches for them. */
+  readonly keys?: 'made-by-the-owner';
 }
 
 /** `S` a ciphertext, `E` an evaluator, `R` what is published. */
-export abstract class RlweRelease<S extends object, E, R> {
+export abstract class RlweRelease<S extends object, E extends object, R> {
   /** The declared circuit on ciphertexts. */
   protected abstract run(evaluator: E, inputs: readonly S[]): S;
 
@@ -43,18 +47,26 @@ export abstract class RlweRelease<S extends object, E, R> {
   /** How many inputs the circuit has. */
   protected abstract get arity(): number;
 
+  protected abstract get key(): SecretKey;
+
   /**
    * The result of the declared circuit, computed here by `evaluator`, with evaluation keys that the owner made: as much work as the
    * evaluator's. Evaluation is deterministic, so an honest answer is equal word for word; `claimed` checks one.
    *
-   * @throws {ReleaseRefusedError} for inputs of another origin or kind, or when `claimed` differs. Whatever the circuit throws.
+   * @throws {ReleaseRefusedError} for inputs or evaluation keys of another origin or kind, or when `claimed` differs. Whatever the circuit throws.
    */
   recompute(evaluator: E, inputs: readonly S[], options: RecomputeOptions<S> = {}): R {
-    const { claimed, inputs: statement } = options;
+    const { claimed, inputs: statement, keys } = options;
     if (inputs.length !== this.arity) {
       throw new ReleaseRefusedError(
         'not-the-circuit',
         `the circuit was declared for ${this.arity} inputs, not ${inputs.length}`,
+      );
+    }
+    if (keys !== 'made-by-the-owner' && !hasOwnKeys(evaluator, this.key)) {
+      throw new ReleaseRefusedError(
+        'foreign-keys',
+        "the evaluation keys were not made by this process from this secret key, and others can have it decrypt what gives the key away: make them here, or state { keys: 'made-by-the-owner' } if that is certain",
       );
     }
     inputs.forEach((input, i) => {
