@@ -26,13 +26,13 @@ import {
   type FixedPointOptions,
   FixedPointTrainer,
 } from '../../src/protocols/cryptonn/trainer/fixed-point-trainer.ts';
-import { parseSentenceTable } from '../../src/speech/corpora.ts';
-import { uniformTransitions } from '../../src/speech/align.ts';
-import { DecodingGraph } from '../../src/speech/decoding-graph.ts';
-import { DIGIT_LEXICON, formatLexicon, parseLexicon } from '../../src/speech/lexicon.ts';
-import { NgramModel } from '../../src/speech/ngram.ts';
-import { StateInventory } from '../../src/speech/state-inventory.ts';
-import { readWav } from '../../src/speech/wav.ts';
+import { parseSentenceTable } from '../../src/speech/alignment/corpora.ts';
+import { uniformTransitions } from '../../src/speech/alignment/align.ts';
+import { DecodingGraph } from '../../src/speech/decoding/decoding-graph.ts';
+import { DIGIT_LEXICON, formatLexicon, parseLexicon } from '../../src/speech/language/lexicon.ts';
+import { NgramModel } from '../../src/speech/language/ngram.ts';
+import { StateInventory } from '../../src/speech/decoding/state-inventory.ts';
+import { readWav } from '../../src/speech/audio/wav.ts';
 import { mixedNetwork } from '../protocols/edge/edge-pair.ts';
 import { randomConvolution, randomNetwork } from '../protocols/random-network.ts';
 import type { FuzzTarget } from './harness.ts';

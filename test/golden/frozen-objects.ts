@@ -6,7 +6,7 @@ import { FrontEnd } from '../../src/apps/speech/front-end.ts';
 import { readClientPart, writeClientPart } from '../../src/apps/speech/client-part.ts';
 import { DdhInnerProduct } from '../../src/fe/ddh/scheme.ts';
 import { LatticeInnerProduct } from '../../src/fe/lattice/scheme.ts';
-import { DecodingGraph } from '../../src/speech/decoding-graph.ts';
+import { DecodingGraph } from '../../src/speech/decoding/decoding-graph.ts';
 import type { FrozenObject } from './frozen-object.ts';
 import { provisionObjects } from './frozen-provisions.ts';
 import { bgvObjects, ckksObjects, crtObjects } from './frozen-schemes.ts';

@@ -74,7 +74,7 @@ describe('compressed audio', () => {
     vi.doMock('mpg123-decoder', () => {
       throw new Error('Cannot find package');
     });
-    const fresh = await import('../../src/speech/audio-file.ts');
+    const fresh = await import('../../src/speech/audio/audio-file.ts');
     await expect(fresh.readAudio(file('tone.mp3'), LIMITS)).rejects.toMatchObject({
       message: 'this is MP3, which needs the package mpg123-decoder: npm install mpg123-decoder',
       details: { convertible: true },

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { AudioError, DataError } from '../../src/base/errors.ts';
-import { drawDigitStrings, joinDigits } from '../../src/speech/connected-digits.ts';
+import { drawDigitStrings, joinDigits } from '../../src/speech/alignment/connected-digits.ts';
 import {
   digitSplit,
   parseDigitFileName,
   parseSentenceTable,
   sentenceValidationSpeakers,
-} from '../../src/speech/corpora.ts';
+} from '../../src/speech/alignment/corpora.ts';
 
 /** A generator for tests: the same numbers in every run. */
 function sequence(seed: number): () => number {

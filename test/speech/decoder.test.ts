@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DecodeError, OutOfRangeError, ShapeError } from '../../src/base/errors.ts';
-import { acousticScores } from '../../src/speech/acoustic-scores.ts';
-import { alignWithScores, uniformTransitions } from '../../src/speech/align.ts';
-import { Decoder } from '../../src/speech/decoder.ts';
-import { DecodingGraph } from '../../src/speech/decoding-graph.ts';
-import { DIGIT_LEXICON, parseLexicon } from '../../src/speech/lexicon.ts';
-import { NgramModel } from '../../src/speech/ngram.ts';
-import { trainNgram } from '../../src/speech/ngram-training.ts';
-import { StateInventory } from '../../src/speech/state-inventory.ts';
+import { acousticScores } from '../../src/speech/decoding/acoustic-scores.ts';
+import { alignWithScores, uniformTransitions } from '../../src/speech/alignment/align.ts';
+import { Decoder } from '../../src/speech/decoding/decoder.ts';
+import { DecodingGraph } from '../../src/speech/decoding/decoding-graph.ts';
+import { DIGIT_LEXICON, parseLexicon } from '../../src/speech/language/lexicon.ts';
+import { NgramModel } from '../../src/speech/language/ngram.ts';
+import { trainNgram } from '../../src/speech/language/ngram-training.ts';
+import { StateInventory } from '../../src/speech/decoding/state-inventory.ts';
 
 const lexicon = parseLexicon('BE\tB IY\nBEE\tB IY\nBAD\tB AE D\nBAD\tB EH D\nADD\tAE D\nD\tD IY');
 const [BE, BEE, BAD, ADD] = [0, 1, 2, 3];

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AudioError, OutOfRangeError, ShapeError } from '../../src/base/errors.ts';
-import { ContextWindow, networkInput } from '../../src/speech/context-window.ts';
-import type { FeatureMatrix } from '../../src/speech/features.ts';
-import { frameCount, logMelFeatures, MEL_FILTERS } from '../../src/speech/features.ts';
-import { hertzToMel, melFilterBank, melToHertz } from '../../src/speech/mel.ts';
-import { NormalizationStatistics, normalizeInto } from '../../src/speech/normalization.ts';
+import { ContextWindow, networkInput } from '../../src/speech/features/context-window.ts';
+import type { FeatureMatrix } from '../../src/speech/features/features.ts';
+import { frameCount, logMelFeatures, MEL_FILTERS } from '../../src/speech/features/features.ts';
+import { hertzToMel, melFilterBank, melToHertz } from '../../src/speech/features/mel.ts';
+import { NormalizationStatistics, normalizeInto } from '../../src/speech/features/normalization.ts';
 
 /** The same features straight from the definitions: a naive DFT and every filter over every bin. */
 function directLogMels(samples: Float32Array, rate: number, high: number): number[][] {

@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { DataError, OutOfRangeError } from '../../src/base/errors.ts';
-import { DIGIT_LEXICON, formatLexicon, Lexicon, PHONES, parseLexicon } from '../../src/speech/lexicon.ts';
-import { SILENCE, StateInventory } from '../../src/speech/state-inventory.ts';
+import {
+  DIGIT_LEXICON,
+  formatLexicon,
+  Lexicon,
+  PHONES,
+  parseLexicon,
+} from '../../src/speech/language/lexicon.ts';
+import { SILENCE, StateInventory } from '../../src/speech/decoding/state-inventory.ts';
 
 describe('lexicon', () => {
   test('drops stress, keeps variants, merges what becomes equal', () => {

@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ByteReader, ByteWriter, ReadBudget } from '../../src/base/bytes.ts';
 import { DataError, DecodeError, OutOfRangeError } from '../../src/base/errors.ts';
-import { NgramModel, perplexity } from '../../src/speech/ngram.ts';
-import { ngramByteLength, readNgram, writeNgram } from '../../src/speech/ngram-bytes.ts';
-import { trainNgram } from '../../src/speech/ngram-training.ts';
+import { NgramModel, perplexity } from '../../src/speech/language/ngram.ts';
+import { ngramByteLength, readNgram, writeNgram } from '../../src/speech/language/ngram-bytes.ts';
+import { trainNgram } from '../../src/speech/language/ngram-training.ts';
 
 function bytesOf(model: NgramModel): Uint8Array {
   const writer = new ByteWriter(ngramByteLength(model));

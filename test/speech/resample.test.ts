@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { AudioError } from '../../src/base/errors.ts';
-import { resample, resampledLength } from '../../src/speech/resample.ts';
+import { resample, resampledLength } from '../../src/speech/audio/resample.ts';
 
 function sine(hertz: number, rate: number, seconds: number): Float32Array {
   return Float32Array.from({ length: Math.round(rate * seconds) }, (_, i) =>

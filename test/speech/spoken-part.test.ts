@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AudioError } from '../../src/base/errors.ts';
-import { logMels } from '../../src/speech/features.ts';
-import { dithered, spokenFeatures } from '../../src/speech/spoken-features.ts';
-import { findSpeech, spokenPart, timeInRecording } from '../../src/speech/spoken-part.ts';
+import { logMels } from '../../src/speech/features/features.ts';
+import { dithered, spokenFeatures } from '../../src/speech/features/spoken-features.ts';
+import { findSpeech, spokenPart, timeInRecording } from '../../src/speech/features/spoken-part.ts';
 
 const RATE = 8000;
 

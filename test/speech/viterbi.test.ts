@@ -7,14 +7,14 @@ import {
   estimateTransitions,
   statePriors,
   trainAligner,
-} from '../../src/speech/align.ts';
-import type { FeatureMatrix } from '../../src/speech/features.ts';
-import { parseLexicon } from '../../src/speech/lexicon.ts';
-import { StateInventory } from '../../src/speech/state-inventory.ts';
-import type { UtteranceGraph } from '../../src/speech/utterance-graph.ts';
-import { utteranceGraph } from '../../src/speech/utterance-graph.ts';
-import type { StateTransitions } from '../../src/speech/viterbi.ts';
-import { viterbiAlign } from '../../src/speech/viterbi.ts';
+} from '../../src/speech/alignment/align.ts';
+import type { FeatureMatrix } from '../../src/speech/features/features.ts';
+import { parseLexicon } from '../../src/speech/language/lexicon.ts';
+import { StateInventory } from '../../src/speech/decoding/state-inventory.ts';
+import type { UtteranceGraph } from '../../src/speech/alignment/utterance-graph.ts';
+import { utteranceGraph } from '../../src/speech/alignment/utterance-graph.ts';
+import type { StateTransitions } from '../../src/speech/alignment/viterbi.ts';
+import { viterbiAlign } from '../../src/speech/alignment/viterbi.ts';
 
 const lexicon = parseLexicon('BAD\tB AE D\nBAD\tB EH D\nADD\tAE D\nBEE\tB IY');
 const single = new StateInventory(lexicon, 'phone', 1);

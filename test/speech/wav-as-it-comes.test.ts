@@ -1,7 +1,7 @@
 /** WAV files as recorders, pipes, editors and crashes leave them: every one gives its samples, and a warning where it lies. */
 import { describe, expect, test } from 'vitest';
 import { AudioError } from '../../src/base/errors.ts';
-import { readWav } from '../../src/speech/wav.ts';
+import { readWav } from '../../src/speech/audio/wav.ts';
 
 const RATE = 8000;
 const SAMPLES = Int16Array.from({ length: 3000 }, (_, i) => Math.round(9000 * Math.sin(i / 7)));

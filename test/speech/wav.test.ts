@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AudioError } from '../../src/base/errors.ts';
-import { readWav } from '../../src/speech/wav.ts';
-import { writeWav } from '../../src/speech/wav-writer.ts';
+import { readWav } from '../../src/speech/audio/wav.ts';
+import { writeWav } from '../../src/speech/audio/wav-writer.ts';
 
 interface WavParts {
   tag?: number;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { sumWordErrors, wordErrors } from '../../src/speech/word-errors.ts';
+import { sumWordErrors, wordErrors } from '../../src/speech/decoding/word-errors.ts';
 
 const split = (text: string): string[] => text.split(' ').filter((word) => word !== '');
 

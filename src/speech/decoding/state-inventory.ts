@@ -3,8 +3,8 @@
  * left-to-right chain of states, and unit 0 is silence. A state is numbered unit * statesPerUnit + position, so its
  * chain can be read off its number.
  */
-import { OutOfRangeError } from '../base/errors.ts';
-import type { Lexicon } from './lexicon.ts';
+import { OutOfRangeError } from '../../base/errors.ts';
+import type { Lexicon } from '../language/lexicon.ts';
 
 export const SILENCE_UNIT = 0;
 export const SILENCE = 'SIL';

@@ -6,7 +6,7 @@
  * padded to eight. Lengths in the file are claims by a stranger: nothing is allocated before a claim has been compared with the
  * bytes that are there, and where a claim is impossible the samples are read that are there, with a warning.
  */
-import { AudioError } from '../base/errors.ts';
+import { AudioError } from '../../base/errors.ts';
 import { afterId3 } from './audio-kind.ts';
 import { readWavFormat, sampleReader } from './wav-format.ts';
 import type { WavFormat } from './wav-format.ts';

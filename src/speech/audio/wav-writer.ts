@@ -1,5 +1,5 @@
 /** Writes WAV files: RIFF/WAVE, 16-bit PCM, mono. */
-import { AudioError } from '../base/errors.ts';
+import { AudioError } from '../../base/errors.ts';
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from './sample-rates.ts';
 import type { AudioClip } from './wav.ts';
 

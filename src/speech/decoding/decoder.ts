@@ -5,7 +5,7 @@
  * are recombined. The unigram language model is applied early, as the best word below a node (look-ahead), and replaced by
  * the true probability when a word ends. Source: [NO00] for look-ahead and recombination, [YRT89] for tokens.
  */
-import { OutOfRangeError, ShapeError } from '../base/errors.ts';
+import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import type { DecodingGraph } from './decoding-graph.ts';
 import { bestBelow, ROOT } from './prefix-tree.ts';
 import { SILENCE_UNIT } from './state-inventory.ts';

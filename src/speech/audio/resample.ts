@@ -4,7 +4,7 @@
  * With from/to = M/L in lowest terms, output k stands at input time k*M/L, so its fractional position takes L
  * values only and each needs one set of taps. Source: [OS10, ch. 4.6 and 7.6].
  */
-import { AudioError } from '../base/errors.ts';
+import { AudioError } from '../../base/errors.ts';
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from './sample-rates.ts';
 
 /** Zero crossings of the sinc on either side: 32 with beta 9 gives 90 dB stop band, transition 18 % of Nyquist. */

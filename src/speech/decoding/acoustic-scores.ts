@@ -1,5 +1,5 @@
 /** From the outputs of an acoustic network to what the decoder wants. */
-import { ShapeError } from '../base/errors.ts';
+import { ShapeError } from '../../base/errors.ts';
 
 /**
  * log softmax(logits) - priorScale * logPriors per frame: the scaled likelihoods p(x | state) up to a constant. `logits`

@@ -4,12 +4,12 @@
  * Recipe after [HTK, ch. 3] and Kaldi's `mono` stage: equal-length segmentation with silence at the quiet ends,
  * then rounds of align and re-estimate, components doubling on the way.
  */
-import { DataError, ShapeError } from '../base/errors.ts';
-import { cepstralFeatures } from './cepstra.ts';
-import type { FeatureMatrix } from './features.ts';
+import { DataError, ShapeError } from '../../base/errors.ts';
+import { cepstralFeatures } from '../features/cepstra.ts';
+import type { FeatureMatrix } from '../features/features.ts';
 import { flatSegmentation } from './flat-start.ts';
 import { GaussianMixtures } from './gaussian-mixture.ts';
-import type { StateInventory } from './state-inventory.ts';
+import type { StateInventory } from '../decoding/state-inventory.ts';
 import type { UtteranceGraph } from './utterance-graph.ts';
 import { utteranceGraph } from './utterance-graph.ts';
 import type { AlignedPath, StateTransitions } from './viterbi.ts';

@@ -1,8 +1,8 @@
 /** A language model as bytes: two counts, then its arrays in the order of `NgramTables`. */
-import type { ByteReader, ByteWriter, ReadBudget } from '../base/bytes.ts';
+import type { ByteReader, ByteWriter, ReadBudget } from '../../base/bytes.ts';
 import type { NgramTables } from './ngram.ts';
 import { NgramModel } from './ngram.ts';
-import { readNumbers, writeNumbers } from './number-bytes.ts';
+import { readNumbers, writeNumbers } from '../number-bytes.ts';
 
 function arraysOf(tables: NgramTables): (Uint16Array | Uint32Array | Float32Array)[] {
   return [

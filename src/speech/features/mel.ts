@@ -1,5 +1,5 @@
 /** The mel filter bank: triangles that are equally spaced and equally wide on the mel scale. Source: [HTK, ch. 5]. */
-import { OutOfRangeError } from '../base/errors.ts';
+import { OutOfRangeError } from '../../base/errors.ts';
 
 /** Mels of a frequency in Hz: 1127 ln(1 + f/700). */
 export function hertzToMel(hertz: number): number {

@@ -2,16 +2,16 @@
  * All that the decoder knows besides the acoustic scores: lexicon and states, transition probabilities, language
  * model, and the prefix tree built from them. Saved as one block of a model file; the tree is rebuilt on reading.
  */
-import { ByteReader, ByteWriter, ReadBudget } from '../base/bytes.ts';
-import { DecodeError, ShapeError } from '../base/errors.ts';
-import { formatLexicon, parseLexicon } from './lexicon.ts';
-import type { NgramModel } from './ngram.ts';
-import { ngramByteLength, readNgram, writeNgram } from './ngram-bytes.ts';
-import { readNumbers, writeNumbers } from './number-bytes.ts';
+import { ByteReader, ByteWriter, ReadBudget } from '../../base/bytes.ts';
+import { DecodeError, ShapeError } from '../../base/errors.ts';
+import { formatLexicon, parseLexicon } from '../language/lexicon.ts';
+import type { NgramModel } from '../language/ngram.ts';
+import { ngramByteLength, readNgram, writeNgram } from '../language/ngram-bytes.ts';
+import { readNumbers, writeNumbers } from '../number-bytes.ts';
 import type { PrefixTree } from './prefix-tree.ts';
 import { prefixTree } from './prefix-tree.ts';
 import { StateInventory } from './state-inventory.ts';
-import type { StateTransitions } from './viterbi.ts';
+import type { StateTransitions } from '../alignment/viterbi.ts';
 
 const WHAT = 'decoding graph';
 const VERSION = 1;

@@ -1,5 +1,5 @@
 /** Pronunciation lexica: words and how they may be said, as phones of the CMU set without stress. */
-import { DataError } from '../base/errors.ts';
+import { DataError } from '../../base/errors.ts';
 
 /** The 39 phones of the CMU pronouncing dictionary. */
 export const PHONES: readonly string[] =

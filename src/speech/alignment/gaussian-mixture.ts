@@ -4,7 +4,7 @@
  * Densities are held as quadratics, log N(x) = constant - sum_d precision/2 (x - mean)^2, the constant holding the
  * weight of the component as well.
  */
-import type { FeatureMatrix } from './features.ts';
+import type { FeatureMatrix } from '../features/features.ts';
 
 export class GaussianMixtures {
   readonly stateCount: number;

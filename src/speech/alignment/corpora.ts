@@ -2,7 +2,7 @@
  * The two corpora as lists of utterances. Pure functions of names and texts; whoever calls them reads the files. Layout
  * as described in docs/data.md.
  */
-import { DataError } from '../base/errors.ts';
+import { DataError } from '../../base/errors.ts';
 
 export type Split = 'train' | 'validation' | 'test';
 

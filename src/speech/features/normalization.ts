@@ -1,5 +1,5 @@
 /** Mean and standard deviation of every input dimension, measured in training and stored with the model. */
-import { ShapeError } from '../base/errors.ts';
+import { ShapeError } from '../../base/errors.ts';
 
 export interface InputNormalization {
   readonly mean: Float32Array;

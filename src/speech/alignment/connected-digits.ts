@@ -1,5 +1,5 @@
 /** Strings of digits put together from recordings of single ones, with pauses of recorded-level noise between. */
-import { AudioError, DataError } from '../base/errors.ts';
+import { AudioError, DataError } from '../../base/errors.ts';
 import type { DigitRecording } from './corpora.ts';
 
 /** Which recordings make a string, all of one speaker, and how long the pauses around them are. */

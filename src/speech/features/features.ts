@@ -5,10 +5,10 @@
  * Frame rules follow Kaldi with `snip-edges`: only whole frames, 1 + floor((samples - frame) / shift) of them.
  */
 import FFT from 'fft.js';
-import { AudioError } from '../base/errors.ts';
+import { AudioError } from '../../base/errors.ts';
 import type { MelFilter } from './mel.ts';
 import { melFilterBank } from './mel.ts';
-import { MIN_SAMPLE_RATE } from './sample-rates.ts';
+import { MIN_SAMPLE_RATE } from '../audio/sample-rates.ts';
 
 /** A row-major [frames, dim] matrix of features, 100 frames a second. */
 export interface FeatureMatrix {

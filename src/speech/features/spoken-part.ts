@@ -3,7 +3,7 @@
  * fricatives much; the level of loud passages and of the background are ranks of these energies, and what rises
  * clearly above the background is speech. Deterministic, and independent of the gain of the recording.
  */
-import { AudioError } from '../base/errors.ts';
+import { AudioError } from '../../base/errors.ts';
 import { FRAMES_PER_SECOND, PRE_EMPHASIS } from './features.ts';
 
 /** Samples `from` to `to`, the latter not included. */

@@ -5,7 +5,7 @@
  * change a later probability: 0 is the empty context, 1 + w the single word w (V + 1 being the start of the
  * sentence), and 1 + (V + 2) + b the pair of words of bigram b. All probabilities are natural logarithms.
  */
-import { OutOfRangeError } from '../base/errors.ts';
+import { OutOfRangeError } from '../../base/errors.ts';
 
 /** The arrays of a model. Children of an entry are contiguous and sorted by word. */
 export interface NgramTables {

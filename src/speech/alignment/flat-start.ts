@@ -1,7 +1,7 @@
 /** The first guess at an alignment: quiet ends are silence, the rest is divided equally among the states of the words. */
-import type { FeatureMatrix } from './features.ts';
-import type { StateInventory } from './state-inventory.ts';
-import { SILENCE_UNIT } from './state-inventory.ts';
+import type { FeatureMatrix } from '../features/features.ts';
+import type { StateInventory } from '../decoding/state-inventory.ts';
+import { SILENCE_UNIT } from '../decoding/state-inventory.ts';
 
 /** An end is quiet while its level stays below this fraction of the way from the quietest to the loudest frame. */
 const QUIET_FRACTION = 0.35;

@@ -1,5 +1,5 @@
 /** How the samples of a WAV file are stored: the `fmt ` chunk, and one reader for every encoding that is read. */
-import { AudioError } from '../base/errors.ts';
+import { AudioError } from '../../base/errors.ts';
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from './sample-rates.ts';
 
 const FORMAT_PCM = 1;

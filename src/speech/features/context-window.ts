@@ -6,7 +6,7 @@
  * is linear, and its order is coefficient-major, input[k * dim + filter], so a convolution sees K channels of
  * a frequency axis.
  */
-import { OutOfRangeError, ShapeError } from '../base/errors.ts';
+import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import type { FeatureMatrix } from './features.ts';
 
 export interface ContextShape {

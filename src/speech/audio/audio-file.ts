@@ -1,5 +1,5 @@
 /** Audio files of any kind that is read, told apart by content: WAV here, compressed ones by libraries that are loaded when needed. */
-import { AudioError } from '../base/errors.ts';
+import { AudioError } from '../../base/errors.ts';
 import { recogniseAudio } from './audio-kind.ts';
 import type { AudioKind } from './audio-kind.ts';
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from './sample-rates.ts';

@@ -1,6 +1,6 @@
 /** The HMM of a known word sequence: every pronunciation of every word, silence allowed at the ends and between words. */
-import type { StateInventory } from './state-inventory.ts';
-import { SILENCE_UNIT } from './state-inventory.ts';
+import type { StateInventory } from '../decoding/state-inventory.ts';
+import { SILENCE_UNIT } from '../decoding/state-inventory.ts';
 
 /** Nodes in topological order, the self loop of each left implicit. */
 export interface UtteranceGraph {

@@ -5,7 +5,7 @@
  * instead of occurrences, and the lowest is interpolated with the uniform distribution, which gives words
  * that the text lacks their share.
  */
-import { DataError, LimitError, OutOfRangeError } from '../base/errors.ts';
+import { DataError, LimitError, OutOfRangeError } from '../../base/errors.ts';
 import type { NgramTables } from './ngram.ts';
 import { MAX_VOCABULARY, NgramModel } from './ngram.ts';
 
