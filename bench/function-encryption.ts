@@ -10,7 +10,7 @@ import { LatticeInnerProduct } from '../src/fe/lattice/scheme.ts';
 import { decryptProduct, deriveMatrixKeys, encryptMatrix } from '../src/fe/secure-matrix.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';
 import { openKernel } from '../src/kernel/open.ts';
-import { parameterRows, parameterTable } from './lattice-parameters.ts';
+import { parameterRows, parameterTable } from './cryptonn/lattice-parameters.ts';
 import { lineChart } from './line-chart.ts';
 import { type Bench, type BenchOptions, type BenchRow, reportFor, type Spread } from './report.ts';
 

@@ -2,16 +2,16 @@
 import { parseArgs } from 'node:util';
 import { UsageError } from '../src/base/errors.ts';
 import { copying } from './copying.ts';
-import { cryptonn } from './cryptonn.ts';
-import { edge } from './edge.ts';
-import { engine } from './engine.ts';
+import { cryptonn } from './cryptonn/cryptonn.ts';
+import { edge } from './edge/edge.ts';
+import { engine } from './engine/engine.ts';
 import { fe } from './function-encryption.ts';
 import { integer } from './integer.ts';
 import { layers } from './layers.ts';
 import { mnist } from './mnist.ts';
 import { type Bench, formatReport } from './report.ts';
 import { sizes } from './sizes.ts';
-import { speech } from './speech.ts';
+import { speech } from './speech/speech.ts';
 
 const BENCHES: Readonly<Record<string, Bench>> = {
   copying,

@@ -2,7 +2,7 @@
  * Bytes of keys and ciphertexts on the wire: both halves in 64-bit words, as sent (seeds, residues packed to their primes), and
  * node-seal's `save()` of its seeded objects with and without its compression, for the same number of primes of the same width.
  */
-import { loadSeal } from './engine-seal.ts';
+import { loadSeal } from './engine/engine-seal.ts';
 import { openKernel } from '../src/kernel/open.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';
 import { BgvContext } from '../src/schemes/bgv/context.ts';

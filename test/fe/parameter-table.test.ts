@@ -6,7 +6,7 @@ import {
   parameterRows,
   parameterTable,
   primalAttackBits,
-} from '../../bench/lattice-parameters.ts';
+} from '../../bench/cryptonn/lattice-parameters.ts';
 import { logQCeiling } from '../../src/fe/lattice/params.ts';
 
 test('the documentation has the table', () => {

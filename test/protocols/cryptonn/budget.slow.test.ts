@@ -3,7 +3,7 @@
  * protocol. Each has its control: the same code wins where the budget does not apply.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openCryptonnWorld } from '../../../bench/cryptonn-world.ts';
+import { openCryptonnWorld } from '../../../bench/cryptonn/cryptonn-world.ts';
 import { drawnDigits } from '../../../src/apps/cryptonn/drawn-digits.ts';
 import { KeyRefusedError } from '../../../src/base/errors.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openCryptonnWorld } from '../../../bench/cryptonn-world.ts';
+import { openCryptonnWorld } from '../../../bench/cryptonn/cryptonn-world.ts';
 import { DecodeError, InvalidParamsError } from '../../../src/base/errors.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';
 import { openKernel } from '../../../src/kernel/open.ts';

@@ -1,6 +1,6 @@
 /** Noise in issued results: it is there, of the right size, fresh, and no key comes without it. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openCryptonnWorld } from '../../../bench/cryptonn-world.ts';
+import { openCryptonnWorld } from '../../../bench/cryptonn/cryptonn-world.ts';
 import { InvalidParamsError, KeyRefusedError } from '../../../src/base/errors.ts';
 import { systemRandom } from '../../../src/base/random.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';

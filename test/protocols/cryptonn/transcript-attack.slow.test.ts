@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { digitRange, MNIST_PIXELS, readDigits } from '../../../bench/cryptonn-data.ts';
-import { denseTask } from '../../../bench/cryptonn-tasks.ts';
+import { digitRange, MNIST_PIXELS, readDigits } from '../../../bench/cryptonn/cryptonn-data.ts';
+import { denseTask } from '../../../bench/cryptonn/cryptonn-tasks.ts';
 import { openKernel } from '../../../src/kernel/open.ts';
 import { ClearBatch } from '../../../src/protocols/cryptonn/trainer/batch-products.ts';
 import { FixedPointTrainer } from '../../../src/protocols/cryptonn/trainer/fixed-point-trainer.ts';

@@ -7,7 +7,7 @@ import {
   falseAlarms,
   measureDetection,
   WRONG_FRACTIONS,
-} from '../../../bench/edge-detection.ts';
+} from '../../../bench/edge/edge-detection.ts';
 import { applyIntegerLinear } from '../../../src/kernel/integer-linear-map.ts';
 
 const RUNS = 2000;

@@ -6,20 +6,20 @@
  * `--checkpoint DIR` makes the faithful parts resumable. Seconds are of the clock that `--processor-time` chooses. `--svg` draws
  * the learning curves, `--markdown` is the table of results.
  */
-import { curveSvg, type NamedCurve } from '../src/apps/cryptonn/curve-picture.ts';
-import { UsageError } from '../src/base/errors.ts';
-import type { Kernel } from '../src/kernel/kernel.ts';
-import { openKernel } from '../src/kernel/open.ts';
-import { DatasetSchemes } from '../src/protocols/cryptonn/agreement/dataset-schemes.ts';
+import { curveSvg, type NamedCurve } from '../../src/apps/cryptonn/curve-picture.ts';
+import { UsageError } from '../../src/base/errors.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import { openKernel } from '../../src/kernel/open.ts';
+import { DatasetSchemes } from '../../src/protocols/cryptonn/agreement/dataset-schemes.ts';
 import { runClear } from './cryptonn-clear.ts';
 import { type MnistDigits, readDigits } from './cryptonn-data.ts';
 import { runFaithful } from './cryptonn-faithful.ts';
 import { type ProjectedRun, runProjected } from './cryptonn-projected.ts';
 import { trainingTable } from './cryptonn-table.ts';
 import { denseTask, lenetTask } from './cryptonn-tasks.ts';
-import { functionEncryptionRows } from './function-encryption.ts';
-import { type BenchClock, processorClock, wallClock } from './in-turn.ts';
-import { type Bench, type BenchOptions, type BenchRow, reportFor } from './report.ts';
+import { functionEncryptionRows } from '../function-encryption.ts';
+import { type BenchClock, processorClock, wallClock } from '../in-turn.ts';
+import { type Bench, type BenchOptions, type BenchRow, reportFor } from '../report.ts';
 
 const EPOCHS = 2;
 const RANKS = [64, 128, 256] as const;

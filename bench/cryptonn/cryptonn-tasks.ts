@@ -1,9 +1,9 @@
 /** The networks of faithful training: what owners encrypt for them, and how they are trained. */
-import type { Kernel } from '../src/kernel/kernel.ts';
-import type { LayerSpec } from '../src/nn/index.ts';
-import type { DatasetSpec } from '../src/protocols/cryptonn/agreement/dataset-spec.ts';
-import type { FixedPointOptions } from '../src/protocols/cryptonn/trainer/fixed-point-trainer.ts';
-import { LENET_KEY_SCALE, LENET_WINDOWS, lenetLayers } from '../src/protocols/cryptonn/trainer/lenet.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import type { LayerSpec } from '../../src/nn/index.ts';
+import type { DatasetSpec } from '../../src/protocols/cryptonn/agreement/dataset-spec.ts';
+import type { FixedPointOptions } from '../../src/protocols/cryptonn/trainer/fixed-point-trainer.ts';
+import { LENET_KEY_SCALE, LENET_WINDOWS, lenetLayers } from '../../src/protocols/cryptonn/trainer/lenet.ts';
 import { digitsSpec, MNIST_CLASSES, MNIST_PIXELS } from './cryptonn-data.ts';
 
 export interface FaithfulTask {

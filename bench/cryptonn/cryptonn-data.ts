@@ -1,13 +1,13 @@
 /** MNIST as the benches of training on encrypted data use it. */
 import { join } from 'node:path';
-import { readMnist } from '../src/apps/train/mnist-corpus.ts';
-import { unitPixels } from '../src/nn/index.ts';
-import { approverKey, signApproval } from '../src/protocols/cryptonn/agreement/dataset-approvals.ts';
+import { readMnist } from '../../src/apps/train/mnist-corpus.ts';
+import { unitPixels } from '../../src/nn/index.ts';
+import { approverKey, signApproval } from '../../src/protocols/cryptonn/agreement/dataset-approvals.ts';
 import {
   approvalText,
   type DatasetSpec,
   parseUnapprovedSpec,
-} from '../src/protocols/cryptonn/agreement/dataset-spec.ts';
+} from '../../src/protocols/cryptonn/agreement/dataset-spec.ts';
 
 export const MNIST_PIXELS = 784;
 export const MNIST_CLASSES = 10;
@@ -25,7 +25,7 @@ export interface MnistDigits {
 
 /** @throws {DataError} when the data set is missing. */
 export function readDigits(directory: string | undefined): MnistDigits {
-  const root = join(import.meta.dirname, '..', import.meta.dirname.includes('dist') ? '..' : '.');
+  const root = join(import.meta.dirname, '..', '..', import.meta.dirname.includes('dist') ? '..' : '.');
   const data = directory ?? join(root, '..', 'shared', 'data');
   const read = (split: 'train' | 'test'): Digits => {
     const { pixels, labels } = readMnist(data, split);

@@ -1,8 +1,8 @@
 /** BGV operations of this package and of node-seal, ready to be timed. */
 import type { SEALLibrary } from 'node-seal/implementation/seal.js';
-import type { Kernel } from '../src/kernel/kernel.ts';
-import { BgvContext } from '../src/schemes/bgv/context.ts';
-import { BgvParams } from '../src/schemes/bgv/params.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import { BgvContext } from '../../src/schemes/bgv/context.ts';
+import { BgvParams } from '../../src/schemes/bgv/params.ts';
 import { commonRuns, type EngineParams, type EngineWork } from './engine-ckks.ts';
 
 /** 1 mod 2N up to N = 2^15. */

@@ -1,5 +1,5 @@
 /** The tables of docs/edge.md from the rows of the bench. */
-import type { BenchRow } from './report.ts';
+import type { BenchRow } from '../report.ts';
 
 const number = (value: BenchRow[string] | undefined, digits = 0): string =>
   typeof value === 'number'

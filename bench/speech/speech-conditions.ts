@@ -1,10 +1,10 @@
 /** Word error rates of the clear networks under the conditions of the digits task: what a model is worth outside of its own data. */
-import { conditionRow, digitConditions } from '../src/apps/speech/conditions.ts';
-import { polynomialScorer } from '../src/apps/speech/evaluation.ts';
-import type { Scorer } from '../src/apps/speech/evaluation.ts';
-import type { SpeechModel } from '../src/apps/speech/recogniser.ts';
-import type { Kernel } from '../src/kernel/kernel.ts';
-import type { BenchRow } from './report.ts';
+import { conditionRow, digitConditions } from '../../src/apps/speech/conditions.ts';
+import { polynomialScorer } from '../../src/apps/speech/evaluation.ts';
+import type { Scorer } from '../../src/apps/speech/evaluation.ts';
+import type { SpeechModel } from '../../src/apps/speech/recogniser.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import type { BenchRow } from '../report.ts';
 
 /** One row per condition and network. Conditions whose synthesiser is not installed are left out, which is noted. */
 export function conditionRows(

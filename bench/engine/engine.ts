@@ -2,11 +2,11 @@
  * The lattice engine, operation by operation, on every kernel of this machine and by node-seal, in turn in one process. Rows:
  * { op, scheme, logN, limbs, special, threads, kernel, us, spread }; then rows with ratios.
  */
-import type { Kernel } from '../src/kernel/kernel.ts';
-import { loadNativeKernel, nativeIsas, setNativeThreads } from '../src/kernel/native/native.ts';
-import { loadWasmKernel } from '../src/kernel/wasm/wasm-node.ts';
-import { WASM_ISAS } from '../src/kernel/wasm/wasm-instance.ts';
-import { primesBelow } from '../src/ring/primes.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import { loadNativeKernel, nativeIsas, setNativeThreads } from '../../src/kernel/native/native.ts';
+import { loadWasmKernel } from '../../src/kernel/wasm/wasm-node.ts';
+import { WASM_ISAS } from '../../src/kernel/wasm/wasm-instance.ts';
+import { primesBelow } from '../../src/ring/primes.ts';
 import {
   ckksWork,
   type EngineParams,
@@ -21,8 +21,8 @@ import { loadSeal, sealTransforms, sealWork } from './engine-seal.ts';
 import { DIAGONALS, linearTransformWork } from './engine-transform.ts';
 import { productWork } from './engine-product.ts';
 import { sealRatios, targetTable } from './engine-targets.ts';
-import { type BenchClock, type Contender, processorClock, timeInTurn, wallClock } from './in-turn.ts';
-import { type Bench, type BenchRow, reportFor } from './report.ts';
+import { type BenchClock, type Contender, processorClock, timeInTurn, wallClock } from '../in-turn.ts';
+import { type Bench, type BenchRow, reportFor } from '../report.ts';
 
 /** `compared`: node-seal runs with the same counts of primes. The others have fewer digits and the same usable depth. */
 type EngineSet = EngineParams & { readonly compared: boolean };

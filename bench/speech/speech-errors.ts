@@ -6,15 +6,15 @@ import {
   loadTestSet,
   type TestUtterance,
   type WordErrorRow,
-} from '../src/apps/speech/evaluation.ts';
-import type { SpeechTask } from '../src/apps/speech/corpus.ts';
-import type { SpeechModel } from '../src/apps/speech/recogniser.ts';
-import type { Kernel } from '../src/kernel/kernel.ts';
-import { PolynomialRunner } from '../src/nn/index.ts';
-import { InferenceClient } from '../src/protocols/inference/client.ts';
-import { InferenceResponder } from '../src/protocols/inference/responder.ts';
-import { sumWordErrors, wordErrors } from '../src/speech/index.ts';
-import type { BenchRow } from './report.ts';
+} from '../../src/apps/speech/evaluation.ts';
+import type { SpeechTask } from '../../src/apps/speech/corpus.ts';
+import type { SpeechModel } from '../../src/apps/speech/recogniser.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import { PolynomialRunner } from '../../src/nn/index.ts';
+import { InferenceClient } from '../../src/protocols/inference/client.ts';
+import { InferenceResponder } from '../../src/protocols/inference/responder.ts';
+import { sumWordErrors, wordErrors } from '../../src/speech/index.ts';
+import type { BenchRow } from '../report.ts';
 
 export interface ErrorsPlan {
   readonly model: SpeechModel;

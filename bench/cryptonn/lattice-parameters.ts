@@ -3,13 +3,13 @@
  * estimated, and beside it the primal attack as computed here. Both take module-LWE of rank k and degree d as LWE of dimension
  * n = d k, with secrets and errors of standard deviation 1, which is what the scheme's proof reduces to.
  */
-import { LatticeParams, type LatticeSpec, logQCeiling } from '../src/fe/lattice/params.ts';
-import { axisSizes } from '../src/protocols/cryptonn/agreement/axis-sizes.ts';
-import type { AxisName, DatasetSpec } from '../src/protocols/cryptonn/agreement/dataset-spec.ts';
-import { fittingPacking } from '../src/protocols/cryptonn/agreement/lattice-schemes.ts';
+import { LatticeParams, type LatticeSpec, logQCeiling } from '../../src/fe/lattice/params.ts';
+import { axisSizes } from '../../src/protocols/cryptonn/agreement/axis-sizes.ts';
+import type { AxisName, DatasetSpec } from '../../src/protocols/cryptonn/agreement/dataset-spec.ts';
+import { fittingPacking } from '../../src/protocols/cryptonn/agreement/lattice-schemes.ts';
 import { digitsSpec } from './cryptonn-data.ts';
 import { denseTask, lenetTask } from './cryptonn-tasks.ts';
-import type { BenchRow } from './report.ts';
+import type { BenchRow } from '../report.ts';
 
 const NOISE = { sigma: 600, delta: 1e-6 } as const;
 const PROJECTION = { rank: 128, seed: '5b'.repeat(32), budgetShare: 0.9, approvedBy: [] };

@@ -1,10 +1,10 @@
 /** The trainer of faithful mode on clear integers alone. Encrypted training takes the same steps, so this is its accuracy. */
-import type { Kernel } from '../src/kernel/kernel.ts';
-import { FixedPointTrainer } from '../src/protocols/cryptonn/trainer/fixed-point-trainer.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import { FixedPointTrainer } from '../../src/protocols/cryptonn/trainer/fixed-point-trainer.ts';
 import { digitRange, type MnistDigits } from './cryptonn-data.ts';
 import { type FaithfulRun, stepsPerEpoch, testBlocks } from './cryptonn-faithful.ts';
 import { openCryptonnWorld } from './cryptonn-world.ts';
-import type { BenchRow } from './report.ts';
+import type { BenchRow } from '../report.ts';
 
 export type ClearRun = Pick<FaithfulRun, 'task' | 'samples' | 'epochs' | 'clock'>;
 

@@ -1,6 +1,6 @@
 /** A linear map on slots: hoisted rotations times plaintexts, against double hoisting without and with giant steps. */
-import type { Kernel } from '../src/kernel/kernel.ts';
-import { linearTransformRotations } from '../src/schemes/rlwe/giant-steps.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import { linearTransformRotations } from '../../src/schemes/rlwe/giant-steps.ts';
 import { benchValues, type EngineParams, type EngineWork, openCkks } from './engine-ckks.ts';
 
 /** A band of the matrix. Giant steps of four need six keys, none need fifteen. */

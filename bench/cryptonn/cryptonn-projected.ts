@@ -1,12 +1,15 @@
 /** Projected training: keys for one public projection open P x of every sample, and an ordinary network is trained on that. */
-import type { CurvePoint, NamedCurve } from '../src/apps/cryptonn/curve-picture.ts';
-import type { Kernel } from '../src/kernel/kernel.ts';
-import { arrayExamples, type LayerSpec, Sequential, Trainer } from '../src/nn/index.ts';
-import type { DatasetSpec } from '../src/protocols/cryptonn/agreement/dataset-spec.ts';
-import { solvableUnknowns } from '../src/protocols/cryptonn/agreement/leak-budget.ts';
-import { projectedInputs, standardisationOf } from '../src/protocols/cryptonn/trainer/projected-inputs.ts';
-import { projectionKeys, projectionPrivacy } from '../src/protocols/cryptonn/agreement/projection-noise.ts';
-import { projectionMatrix } from '../src/protocols/cryptonn/agreement/projection.ts';
+import type { CurvePoint, NamedCurve } from '../../src/apps/cryptonn/curve-picture.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import { arrayExamples, type LayerSpec, Sequential, Trainer } from '../../src/nn/index.ts';
+import type { DatasetSpec } from '../../src/protocols/cryptonn/agreement/dataset-spec.ts';
+import { solvableUnknowns } from '../../src/protocols/cryptonn/agreement/leak-budget.ts';
+import { projectedInputs, standardisationOf } from '../../src/protocols/cryptonn/trainer/projected-inputs.ts';
+import {
+  projectionKeys,
+  projectionPrivacy,
+} from '../../src/protocols/cryptonn/agreement/projection-noise.ts';
+import { projectionMatrix } from '../../src/protocols/cryptonn/agreement/projection.ts';
 import {
   approvedForBench,
   digitRange,
@@ -16,8 +19,8 @@ import {
   type MnistDigits,
 } from './cryptonn-data.ts';
 import { type CryptonnWorld, openCryptonnWorld } from './cryptonn-world.ts';
-import type { BenchClock } from './in-turn.ts';
-import type { BenchRow } from './report.ts';
+import type { BenchClock } from '../in-turn.ts';
+import type { BenchRow } from '../report.ts';
 
 /** Divides 60,000; with 4,096 vectors in a ciphertext it leaves 2 % empty. */
 const OWNER_BATCH = 4000;

@@ -1,5 +1,5 @@
 /** What the engine is held against: measured peers and targets, and the Markdown table of docs/engine.md. */
-import type { BenchRow } from './report.ts';
+import type { BenchRow } from '../report.ts';
 
 interface Target {
   readonly op: string;

@@ -1,10 +1,10 @@
 /** A reporting baseline: the float network with the weights of every layer rounded to a Lloyd-Max codebook of its own. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { evaluateScorer, loadTestSet, type TestUtterance } from '../src/apps/speech/evaluation.ts';
-import type { SpeechTask } from '../src/apps/speech/corpus.ts';
-import { FLOAT_FILE, type SpeechModel } from '../src/apps/speech/recogniser.ts';
-import type { Kernel } from '../src/kernel/kernel.ts';
+import { evaluateScorer, loadTestSet, type TestUtterance } from '../../src/apps/speech/evaluation.ts';
+import type { SpeechTask } from '../../src/apps/speech/corpus.ts';
+import { FLOAT_FILE, type SpeechModel } from '../../src/apps/speech/recogniser.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
 import {
   applyCodebook,
   Conv2d,
@@ -13,8 +13,8 @@ import {
   lloydMax,
   type MatrixMultiply,
   Sequential,
-} from '../src/nn/index.ts';
-import type { BenchRow } from './report.ts';
+} from '../../src/nn/index.ts';
+import type { BenchRow } from '../report.ts';
 
 const CODEBOOK_BITS: readonly number[] = [8, 4, 2];
 

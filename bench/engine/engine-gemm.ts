@@ -1,9 +1,9 @@
 /** The modular matrix product with 4-bit weights against the multiply-add peak of one core, measured in turn with it. */
-import type { Kernel } from '../src/kernel/kernel.ts';
-import { nativeMultiplyAdds } from '../src/kernel/native/native.ts';
-import { primesBelow } from '../src/ring/primes.ts';
-import { type BenchClock, type Contender, timeInTurn } from './in-turn.ts';
-import type { BenchRow } from './report.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import { nativeMultiplyAdds } from '../../src/kernel/native/native.ts';
+import { primesBelow } from '../../src/ring/primes.ts';
+import { type BenchClock, type Contender, timeInTurn } from '../in-turn.ts';
+import type { BenchRow } from '../report.ts';
 
 const LOG_N = 13;
 const SIZE = 512;

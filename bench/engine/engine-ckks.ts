@@ -1,8 +1,8 @@
 /** CKKS operations of this package, ready to be timed. */
-import type { Kernel } from '../src/kernel/kernel.ts';
-import { CkksContext } from '../src/schemes/ckks/context.ts';
-import { CkksParams } from '../src/schemes/ckks/params.ts';
-import type { KeyPlan } from '../src/schemes/rlwe/keys/key-plan.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import { CkksContext } from '../../src/schemes/ckks/context.ts';
+import { CkksParams } from '../../src/schemes/ckks/params.ts';
+import type { KeyPlan } from '../../src/schemes/rlwe/keys/key-plan.ts';
 
 /** Primes as counts and bits; the usable depth of two sets with equal `limbs` is the same. */
 export interface EngineParams {

@@ -1,17 +1,17 @@
 /** One utterance through a real server process, phase by phase; and a request whose slots are full. */
 import { readFileSync } from 'node:fs';
-import { ClientSession, chosenOffer, serverOffers } from '../src/apps/cli/client-session.ts';
-import { engineParts } from '../src/apps/cli/parts.ts';
-import { shippedRecordings } from '../src/apps/cli/speech/recordings.ts';
-import { exchangeUtterance, openUtterance, type RecognisedUtterance } from '../src/apps/cli/utterance.ts';
-import type { SpeechTask } from '../src/apps/speech/corpus.ts';
-import type { SpeechModel } from '../src/apps/speech/recogniser.ts';
-import type { Kernel } from '../src/kernel/kernel.ts';
-import { PolynomialRunner } from '../src/nn/index.ts';
-import { InferenceClient } from '../src/protocols/inference/client.ts';
-import { InferenceResponder } from '../src/protocols/inference/responder.ts';
-import { type AudioClip, readWav } from '../src/speech/index.ts';
-import { type BenchRow, timeMedian } from './report.ts';
+import { ClientSession, chosenOffer, serverOffers } from '../../src/apps/cli/client-session.ts';
+import { engineParts } from '../../src/apps/cli/parts.ts';
+import { shippedRecordings } from '../../src/apps/cli/speech/recordings.ts';
+import { exchangeUtterance, openUtterance, type RecognisedUtterance } from '../../src/apps/cli/utterance.ts';
+import type { SpeechTask } from '../../src/apps/speech/corpus.ts';
+import type { SpeechModel } from '../../src/apps/speech/recogniser.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import { PolynomialRunner } from '../../src/nn/index.ts';
+import { InferenceClient } from '../../src/protocols/inference/client.ts';
+import { InferenceResponder } from '../../src/protocols/inference/responder.ts';
+import { type AudioClip, readWav } from '../../src/speech/index.ts';
+import { type BenchRow, timeMedian } from '../report.ts';
 
 const SECONDS = 4;
 

@@ -1,9 +1,9 @@
 /** Where the time of an operation goes: the kernel functions that it is made of, at its sizes, timed in turn with it in one run. */
-import type { Kernel } from '../src/kernel/kernel.ts';
-import type { CkksContext } from '../src/schemes/ckks/context.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import type { CkksContext } from '../../src/schemes/ckks/context.ts';
 import { type EngineParams, openCkks } from './engine-ckks.ts';
-import { type BenchClock, timeInTurn } from './in-turn.ts';
-import type { BenchRow } from './report.ts';
+import { type BenchClock, timeInTurn } from '../in-turn.ts';
+import type { BenchRow } from '../report.ts';
 
 /** A part of an operation: what `run` does, `times` as often as one run does it. */
 interface Phase {

@@ -5,20 +5,20 @@
  */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CurvePoint } from '../src/apps/cryptonn/curve-picture.ts';
-import { replaceFile } from '../src/apps/keystore/atomic-file.ts';
-import type { Kernel } from '../src/kernel/kernel.ts';
-import { datasetWindows } from '../src/protocols/cryptonn/agreement/axis-sizes.ts';
-import type { ClearBatch } from '../src/protocols/cryptonn/trainer/batch-products.ts';
-import { FixedPointTrainer } from '../src/protocols/cryptonn/trainer/fixed-point-trainer.ts';
-import { solvableUnknowns } from '../src/protocols/cryptonn/agreement/leak-budget.ts';
-import type { SchemeFor } from '../src/protocols/cryptonn/authority/master-keyring.ts';
-import { imageRank } from '../src/protocols/cryptonn/leakage/window-rank.ts';
+import type { CurvePoint } from '../../src/apps/cryptonn/curve-picture.ts';
+import { replaceFile } from '../../src/apps/keystore/atomic-file.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import { datasetWindows } from '../../src/protocols/cryptonn/agreement/axis-sizes.ts';
+import type { ClearBatch } from '../../src/protocols/cryptonn/trainer/batch-products.ts';
+import { FixedPointTrainer } from '../../src/protocols/cryptonn/trainer/fixed-point-trainer.ts';
+import { solvableUnknowns } from '../../src/protocols/cryptonn/agreement/leak-budget.ts';
+import type { SchemeFor } from '../../src/protocols/cryptonn/authority/master-keyring.ts';
+import { imageRank } from '../../src/protocols/cryptonn/leakage/window-rank.ts';
 import { digitRange, MNIST_PIXELS, type MnistDigits } from './cryptonn-data.ts';
 import type { FaithfulTask } from './cryptonn-tasks.ts';
 import { type CryptonnWorld, type OpenedBatch, openCryptonnWorld } from './cryptonn-world.ts';
-import { type BenchClock, processorClock } from './in-turn.ts';
-import type { BenchRow } from './report.ts';
+import { type BenchClock, processorClock } from '../in-turn.ts';
+import type { BenchRow } from '../report.ts';
 
 /** What a run has done so far; everything but the weights. */
 interface Progress {

@@ -1,5 +1,5 @@
 /** A product of two ciphertexts that loses its level at once: in two steps and in one. */
-import type { Kernel } from '../src/kernel/kernel.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
 import { type EngineParams, type EngineWork, openCkks } from './engine-ckks.ts';
 
 export async function productWork(kernel: Kernel, spec: EngineParams): Promise<EngineWork> {

@@ -10,21 +10,21 @@ import {
   type Provisioning,
   provision,
   readDevice,
-} from '../src/apps/edge/provisioning.ts';
-import { integerNetwork } from '../src/apps/cli/edge/edge-network.ts';
-import { openDevice, type ProtocolFlags } from '../src/apps/cli/edge/edge-run.ts';
-import type { EdgeReady } from '../src/apps/cli/edge/edge-serve.ts';
-import { CommandProcess } from '../src/apps/cli/server-process.ts';
-import { DataError, UsageError } from '../src/base/errors.ts';
-import type { Kernel } from '../src/kernel/kernel.ts';
-import { openKernel } from '../src/kernel/open.ts';
-import { inputSize, IntegerRunner, multiplyAdds, outputSize, SeededGenerator } from '../src/nn/index.ts';
-import type { IntegerLinearMap, IntegerNetwork } from '../src/nn/index.ts';
-import { pairBytes } from '../src/protocols/edge/construction.ts';
-import { deviceKeyBytes, type EdgeInference } from '../src/protocols/edge/device.ts';
-import { timeInTurn } from './in-turn.ts';
-import { type Bench, type BenchRow, reportFor } from './report.ts';
-import { shapedLinks } from './shaped-link.ts';
+} from '../../src/apps/edge/provisioning.ts';
+import { integerNetwork } from '../../src/apps/cli/edge/edge-network.ts';
+import { openDevice, type ProtocolFlags } from '../../src/apps/cli/edge/edge-run.ts';
+import type { EdgeReady } from '../../src/apps/cli/edge/edge-serve.ts';
+import { CommandProcess } from '../../src/apps/cli/server-process.ts';
+import { DataError, UsageError } from '../../src/base/errors.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import { openKernel } from '../../src/kernel/open.ts';
+import { inputSize, IntegerRunner, multiplyAdds, outputSize, SeededGenerator } from '../../src/nn/index.ts';
+import type { IntegerLinearMap, IntegerNetwork } from '../../src/nn/index.ts';
+import { pairBytes } from '../../src/protocols/edge/construction.ts';
+import { deviceKeyBytes, type EdgeInference } from '../../src/protocols/edge/device.ts';
+import { timeInTurn } from '../in-turn.ts';
+import { type Bench, type BenchRow, reportFor } from '../report.ts';
+import { shapedLinks } from '../shaped-link.ts';
 import { detectionRows } from './edge-detection.ts';
 import { edgeMarkdown } from './edge-markdown.ts';
 

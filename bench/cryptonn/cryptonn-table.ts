@@ -1,5 +1,5 @@
 /** The results of training on encrypted data as the table of the documentation. */
-import type { BenchRow } from './report.ts';
+import type { BenchRow } from '../report.ts';
 
 type Format = (value: number) => string;
 

@@ -1,20 +1,20 @@
 /** All roles of training on encrypted data in one process: authority in memory, one owner, and what the trainer receives. */
-import { seedFromBytes, systemRandom } from '../src/base/random.ts';
-import type { Kernel } from '../src/kernel/kernel.ts';
-import { Authority } from '../src/protocols/cryptonn/authority/authority.ts';
-import type { AuthorityStorage } from '../src/protocols/cryptonn/authority/authority-storage.ts';
-import { axisSizes } from '../src/protocols/cryptonn/agreement/axis-sizes.ts';
-import { batchAxes } from '../src/protocols/cryptonn/agreement/batch-bytes.ts';
-import { ClearBatch, EncryptedBatch } from '../src/protocols/cryptonn/trainer/batch-products.ts';
-import type { KeySource } from '../src/protocols/cryptonn/trainer/axis-ciphertexts.ts';
-import { DataOwner, encryptedVectors, fixedPoint } from '../src/protocols/cryptonn/owner/data-owner.ts';
-import type { DatasetSpec } from '../src/protocols/cryptonn/agreement/dataset-spec.ts';
-import { EncryptedLabels } from '../src/protocols/cryptonn/trainer/encrypted-labels.ts';
-import { LabelPermutation } from '../src/protocols/cryptonn/owner/label-permutation.ts';
-import { LatticeSchemes } from '../src/protocols/cryptonn/agreement/lattice-schemes.ts';
-import { MasterKeyring, type SchemeFor } from '../src/protocols/cryptonn/authority/master-keyring.ts';
+import { seedFromBytes, systemRandom } from '../../src/base/random.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import { Authority } from '../../src/protocols/cryptonn/authority/authority.ts';
+import type { AuthorityStorage } from '../../src/protocols/cryptonn/authority/authority-storage.ts';
+import { axisSizes } from '../../src/protocols/cryptonn/agreement/axis-sizes.ts';
+import { batchAxes } from '../../src/protocols/cryptonn/agreement/batch-bytes.ts';
+import { ClearBatch, EncryptedBatch } from '../../src/protocols/cryptonn/trainer/batch-products.ts';
+import type { KeySource } from '../../src/protocols/cryptonn/trainer/axis-ciphertexts.ts';
+import { DataOwner, encryptedVectors, fixedPoint } from '../../src/protocols/cryptonn/owner/data-owner.ts';
+import type { DatasetSpec } from '../../src/protocols/cryptonn/agreement/dataset-spec.ts';
+import { EncryptedLabels } from '../../src/protocols/cryptonn/trainer/encrypted-labels.ts';
+import { LabelPermutation } from '../../src/protocols/cryptonn/owner/label-permutation.ts';
+import { LatticeSchemes } from '../../src/protocols/cryptonn/agreement/lattice-schemes.ts';
+import { MasterKeyring, type SchemeFor } from '../../src/protocols/cryptonn/authority/master-keyring.ts';
 import { benchApprovers } from './cryptonn-data.ts';
-import type { BenchClock } from './in-turn.ts';
+import type { BenchClock } from '../in-turn.ts';
 
 /** The same names in every run: a run that continues another must not meet other classes. Nothing here is a secret. */
 const LABEL_SEED = new Uint8Array(32).fill(0x5b);

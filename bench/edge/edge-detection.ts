@@ -1,18 +1,18 @@
 /** What the checks of the two-edge mode notice: measured against their formulas, false alarms, and the time of a check. */
-import { applyIntegerLinear, type IntegerLinearMap } from '../src/kernel/integer-linear-map.ts';
-import { IntegerNetwork, SeededGenerator } from '../src/nn/index.ts';
-import { SAMPLING } from '../src/apps/cli/edge/edge-run.ts';
-import { integerNetwork } from '../src/apps/cli/edge/edge-network.ts';
-import { planLayers, type PlannedLayer } from '../src/protocols/edge/layer-plan.ts';
-import { ProjectionCheck, PROJECTION_PRIME } from '../src/protocols/edge/projection-check.ts';
-import { adjointOf, projectionImages } from '../src/protocols/edge/projection-images.ts';
+import { applyIntegerLinear, type IntegerLinearMap } from '../../src/kernel/integer-linear-map.ts';
+import { IntegerNetwork, SeededGenerator } from '../../src/nn/index.ts';
+import { SAMPLING } from '../../src/apps/cli/edge/edge-run.ts';
+import { integerNetwork } from '../../src/apps/cli/edge/edge-network.ts';
+import { planLayers, type PlannedLayer } from '../../src/protocols/edge/layer-plan.ts';
+import { ProjectionCheck, PROJECTION_PRIME } from '../../src/protocols/edge/projection-check.ts';
+import { adjointOf, projectionImages } from '../../src/protocols/edge/projection-images.ts';
 import {
   acceptsSamples,
   detectionProbability,
   drawIndices,
   samplesFor,
-} from '../src/protocols/edge/sampling-check.ts';
-import { type BenchRow, timeMedian } from './report.ts';
+} from '../../src/protocols/edge/sampling-check.ts';
+import { type BenchRow, timeMedian } from '../report.ts';
 
 /** Of a layer's outputs; 'one' is a single element. */
 export const WRONG_FRACTIONS = [1, 0.5, 0.1, 0.05, 0.01, 'one'] as const;

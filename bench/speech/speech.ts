@@ -3,10 +3,10 @@
  * seconds through a real server process, bytes, and throughput with full slots.
  */
 import { join } from 'node:path';
-import type { SpeechTask } from '../src/apps/speech/corpus.ts';
-import { SpeechModel } from '../src/apps/speech/recogniser.ts';
-import { openKernel } from '../src/kernel/open.ts';
-import { type Bench, type BenchRow, reportFor } from './report.ts';
+import type { SpeechTask } from '../../src/apps/speech/corpus.ts';
+import { SpeechModel } from '../../src/apps/speech/recogniser.ts';
+import { openKernel } from '../../src/kernel/open.ts';
+import { type Bench, type BenchRow, reportFor } from '../report.ts';
 import { codebookRows } from './speech-codebooks.ts';
 import { conditionRows } from './speech-conditions.ts';
 import { errorRows } from './speech-errors.ts';
@@ -16,7 +16,13 @@ const TASKS: readonly SpeechTask[] = ['digits', 'sentences'];
 
 export const speech: Bench = async (options, note) => {
   using kernel = await openKernel();
-  const models = join(import.meta.dirname, '..', import.meta.dirname.includes('dist') ? '..' : '.', 'models');
+  const models = join(
+    import.meta.dirname,
+    '..',
+    '..',
+    import.meta.dirname.includes('dist') ? '..' : '.',
+    'models',
+  );
   const data = options.data ?? join(models, '..', '..', 'shared', 'data');
   const rows: BenchRow[] = [];
   for (const task of TASKS.filter((each) => options.task === undefined || options.task === each)) {
