@@ -4,9 +4,9 @@ import { KernelError } from '../../src/base/errors.ts';
 import { seededRandom } from '../../src/base/testing.ts';
 import { DdhInnerProduct } from '../../src/fe/ddh/scheme.ts';
 import { LatticeInnerProduct } from '../../src/fe/lattice/scheme.ts';
-import { AllocationFaults } from '../kernel/allocation-faults.ts';
-import { openUserKernels } from '../kernel/differential.ts';
-import { overrideMethods } from '../kernel/override-methods.ts';
+import { AllocationFaults } from '../kernel/cases/allocation-faults.ts';
+import { openUserKernels } from '../kernel/cases/differential.ts';
+import { overrideMethods } from '../kernel/cases/override-methods.ts';
 
 const SPEC = { length: 3, inputBound: 4, weightBound: 4, packing: 32 };
 const WEIGHTS = Int32Array.of(1, -2, 3);

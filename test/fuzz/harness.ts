@@ -1,7 +1,7 @@
 /** Feeds mutants to a parser and holds it to the rules: typed errors only, bounded memory, bounded time, nothing left behind. */
 import { DecodeError, SubrosaError } from '../../src/base/errors.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
-import { overrideMethods } from '../kernel/override-methods.ts';
+import { overrideMethods } from '../kernel/cases/override-methods.ts';
 import { mutants } from './mutations.ts';
 
 export interface FuzzTarget {

@@ -1,7 +1,12 @@
 /** The wide Gaussian sampler at ten million samples: variance within a quarter of a percent, fourth moment within a half, twenty streams. */
 import { afterAll, expect, test } from 'vitest';
 import { openKernel } from '../../src/kernel/open.ts';
-import { integerChiSquare, intervalChiSquare, kolmogorovDistance, moments } from './gaussian-statistics.ts';
+import {
+  integerChiSquare,
+  intervalChiSquare,
+  kolmogorovDistance,
+  moments,
+} from './cases/gaussian-statistics.ts';
 
 const kernel = await openKernel();
 afterAll(() => kernel[Symbol.dispose]());

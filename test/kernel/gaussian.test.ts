@@ -8,7 +8,7 @@ import {
   lagCorrelation,
   moments,
   normalBelow,
-} from './gaussian-statistics.ts';
+} from './cases/gaussian-statistics.ts';
 
 const kernel = await openKernel();
 afterAll(() => kernel[Symbol.dispose]());

@@ -9,7 +9,7 @@ import {
 } from '../../src/kernel/integer-linear-map.ts';
 import type { IntegerLinearMap } from '../../src/kernel/integer-linear-map.ts';
 import { SeededGenerator } from '../../src/nn/index.ts';
-import { openCandidates } from './differential.ts';
+import { openCandidates } from './cases/differential.ts';
 
 const generator = new SeededGenerator(41);
 const words = (length: number): Int32Array => Int32Array.from({ length }, () => generator.word() | 0);

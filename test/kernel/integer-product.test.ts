@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ShapeError } from '../../src/base/errors.ts';
 import { integerPanels, PANEL_COLUMNS } from '../../src/kernel/tables/integer-panels.ts';
 import { SeededGenerator } from '../../src/nn/index.ts';
-import { openCandidates } from './differential.ts';
+import { openCandidates } from './cases/differential.ts';
 
 const generator = new SeededGenerator(43);
 // Rows and columns enough for the native kernel to use its threads.

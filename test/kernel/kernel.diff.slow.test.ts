@@ -4,7 +4,7 @@
  * Prints what was compared.
  */
 import { describe, expect, it } from 'vitest';
-import { Differential, METHODS, openCandidates } from './differential.ts';
+import { Differential, METHODS, openCandidates } from './cases/differential.ts';
 
 const differential = new Differential();
 const candidates = openCandidates().filter(({ kernel }) => kernel !== undefined);

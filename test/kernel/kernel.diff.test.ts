@@ -1,9 +1,9 @@
 /** Every kernel and instruction set at hand against the reference kernel, bit for bit, over one table of cases. */
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Kernel } from '../../src/kernel/kernel.ts';
-import { CASES } from './cases.ts';
+import { CASES } from './cases/cases.ts';
 import { PATTERNS } from './bench.ts';
-import { Differential, METHODS, openCandidates } from './differential.ts';
+import { Differential, METHODS, openCandidates } from './cases/differential.ts';
 
 const differential = new Differential();
 const edges = { degrees: [8, 16, 64], patterns: PATTERNS, seeds: [1] };

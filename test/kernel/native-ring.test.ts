@@ -8,7 +8,7 @@ import type { Kernel, RingTables, Words } from '../../src/kernel/kernel.ts';
 import { type NativeAddon, loadNativeAddon } from '../../src/kernel/native/native-addon.ts';
 import { loadNativeKernel, nativeIsas } from '../../src/kernel/native/native.ts';
 import { primitiveRoot2N } from '../../src/kernel/tables/primitive-root.ts';
-import { primesBelow } from './cases.ts';
+import { primesBelow } from './cases/cases.ts';
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 

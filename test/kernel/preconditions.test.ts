@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { InvalidParamsError, OutOfRangeError, ShapeError } from '../../src/base/errors.ts';
 import type { Kernel, KeySwitchShape, RingTables, Words } from '../../src/kernel/kernel.ts';
 import { loadReferenceKernel } from '../../src/kernel/reference/reference.ts';
-import { moduliFor } from './cases.ts';
-import { openCandidates } from './differential.ts';
+import { moduliFor } from './cases/cases.ts';
+import { openCandidates } from './cases/differential.ts';
 
 const n = 16;
 const moduli = moduliFor(n);

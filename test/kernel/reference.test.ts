@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { KeySwitchShape, Words } from '../../src/kernel/kernel.ts';
 import { primitiveRoot2N } from '../../src/kernel/tables/primitive-root.ts';
 import { loadReferenceKernel } from '../../src/kernel/reference/reference.ts';
-import { moduliFor, primesBelow } from './cases.ts';
+import { moduliFor, primesBelow } from './cases/cases.ts';
 import { Bench } from './bench.ts';
 
 const kernel = loadReferenceKernel();

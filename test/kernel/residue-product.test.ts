@@ -5,7 +5,7 @@ import { loadReferenceKernel } from '../../src/kernel/reference/reference.ts';
 import { WasmMemory } from '../../src/kernel/wasm/wasm-memory.ts';
 import { loadWasmKernel } from '../../src/kernel/wasm/wasm-node.ts';
 import { seededGenerator } from './bench.ts';
-import { openCandidates } from './differential.ts';
+import { openCandidates } from './cases/differential.ts';
 
 const PRIME = 2 ** 26 - 45;
 const HALF = (PRIME - 1) / 2;

@@ -1,7 +1,7 @@
 /** A thousand random products per degree up to 128, above that as many as take as long: the schoolbook method is quadratic. Minutes. */
 import { afterAll, expect, test } from 'vitest';
-import { openCandidates } from './differential.ts';
-import { compareProducts, SCHOOLBOOK_DEGREES } from './schoolbook.ts';
+import { openCandidates } from './cases/differential.ts';
+import { compareProducts, SCHOOLBOOK_DEGREES } from './cases/schoolbook.ts';
 
 const candidates = openCandidates();
 

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'vitest';
-import { openCandidates } from './differential.ts';
-import { compareProducts, negacyclicProduct, SCHOOLBOOK_DEGREES } from './schoolbook.ts';
+import { openCandidates } from './cases/differential.ts';
+import { compareProducts, negacyclicProduct, SCHOOLBOOK_DEGREES } from './cases/schoolbook.ts';
 
 const candidates = openCandidates();
 

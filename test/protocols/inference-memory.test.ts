@@ -4,7 +4,7 @@ import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open.ts';
 import { InferenceClient } from '../../src/protocols/inference/client.ts';
 import { InferenceResponder } from '../../src/protocols/inference/responder.ts';
-import { AllocationFaults } from '../kernel/allocation-faults.ts';
+import { AllocationFaults } from '../kernel/cases/allocation-faults.ts';
 import { largestError } from './exchange.ts';
 import { randomConvolution, randomInputs, randomNetwork } from './random-network.ts';
 

@@ -17,8 +17,8 @@ import { EvaluationKeys } from '../../src/schemes/rlwe/keys/evaluation-keys.ts';
 import type { KeyPlan } from '../../src/schemes/rlwe/keys/key-plan.ts';
 import { PublicKey } from '../../src/schemes/rlwe/keys/public-key.ts';
 import { SecretKey } from '../../src/schemes/rlwe/keys/secret-key.ts';
-import { AllocationFaults } from '../kernel/allocation-faults.ts';
-import { openUserKernels } from '../kernel/differential.ts';
+import { AllocationFaults } from '../kernel/cases/allocation-faults.ts';
+import { openUserKernels } from '../kernel/cases/differential.ts';
 import { INSECURE_TINY_BGV } from './bgv/insecure-params.ts';
 import { INSECURE_TINY, testValues } from './ckks/insecure-params.ts';
 

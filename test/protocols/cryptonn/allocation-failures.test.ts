@@ -23,8 +23,8 @@ import {
 import { LabelPermutation } from '../../../src/protocols/cryptonn/owner/label-permutation.ts';
 import { LatticeSchemes } from '../../../src/protocols/cryptonn/agreement/lattice-schemes.ts';
 import { MasterKeyring } from '../../../src/protocols/cryptonn/authority/master-keyring.ts';
-import { AllocationFaults } from '../../kernel/allocation-faults.ts';
-import { openUserKernels } from '../../kernel/differential.ts';
+import { AllocationFaults } from '../../kernel/cases/allocation-faults.ts';
+import { openUserKernels } from '../../kernel/cases/differential.ts';
 import { MemoryStorage } from './memory-storage.ts';
 
 // As many features as samples: with few vectors modules have high rank, and matrices a thousand entries to expand.

@@ -10,7 +10,7 @@ import {
   uniqueSolutionRank,
 } from '../../../src/protocols/cryptonn/agreement/leak-budget.ts';
 import { RankEchelon } from '../../../src/protocols/cryptonn/agreement/rank-echelon.ts';
-import { openUserKernels } from '../../kernel/differential.ts';
+import { openUserKernels } from '../../kernel/cases/differential.ts';
 
 /** Rank over the rationals by fractions of BigInt (Bareiss), independent of the class under test. */
 function exactRank(rows: readonly (readonly number[])[]): number {

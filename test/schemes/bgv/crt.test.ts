@@ -22,7 +22,7 @@ import { BgvCrtParams, type BgvCrtSpec } from '../../../src/schemes/bgv/crt/crt-
 import { BgvParams } from '../../../src/schemes/bgv/params.ts';
 import { EvaluationKeys } from '../../../src/schemes/rlwe/keys/evaluation-keys.ts';
 import type { SecretKey } from '../../../src/schemes/rlwe/keys/secret-key.ts';
-import { overrideMethods } from '../../kernel/override-methods.ts';
+import { overrideMethods } from '../../kernel/cases/override-methods.ts';
 
 /** 7681, 10753 and 11777 are 1 mod 128. */
 const INSECURE_THREE: BgvCrtSpec = {

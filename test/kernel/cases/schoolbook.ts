@@ -1,8 +1,8 @@
 /** Products in Z_q[X]/(X^n + 1) from their definition, and the same product through the transforms of a kernel. */
-import type { Kernel, RingTables } from '../../src/kernel/kernel.ts';
+import type { Kernel, RingTables } from '../../../src/kernel/kernel.ts';
 import type { Candidate } from './differential.ts';
 import { moduliFor } from './cases.ts';
-import { seededGenerator } from './bench.ts';
+import { seededGenerator } from '../bench.ts';
 
 /** The sum over i + j = k, less the sum over i + j = k + n, modulo q. O(n^2). */
 export function negacyclicProduct(a: readonly bigint[], b: readonly bigint[], q: bigint): bigint[] {

@@ -1,14 +1,14 @@
 /** Runs the table of cases on kernels and finds the first output that is not the reference's, bit for bit. */
-import { KernelError } from '../../src/base/errors.ts';
-import type { Kernel, RingTables } from '../../src/kernel/kernel.ts';
-import { loadNativeKernel } from '../../src/kernel/native/native.ts';
-import { loadReferenceKernel } from '../../src/kernel/reference/reference.ts';
-import { loadWasmKernel } from '../../src/kernel/wasm/wasm-node.ts';
+import { KernelError } from '../../../src/base/errors.ts';
+import type { Kernel, RingTables } from '../../../src/kernel/kernel.ts';
+import { loadNativeKernel } from '../../../src/kernel/native/native.ts';
+import { loadReferenceKernel } from '../../../src/kernel/reference/reference.ts';
+import { loadWasmKernel } from '../../../src/kernel/wasm/wasm-node.ts';
 import { overrideMethods } from './override-methods.ts';
 import { CASES, moduliFor } from './cases.ts';
-import { Bench } from './bench.ts';
+import { Bench } from '../bench.ts';
 import type { KernelMethod } from './cases.ts';
-import type { Output, Pattern } from './bench.ts';
+import type { Output, Pattern } from '../bench.ts';
 
 export const METHODS = Object.keys(CASES) as KernelMethod[];
 

@@ -1,5 +1,5 @@
 /** Cases of products of residues modulo a small prime: rows of the table in cases.ts. */
-import type { Bench, Row } from './bench.ts';
+import type { Bench, Row } from '../bench.ts';
 
 /** A centred residue, the largest ones often. */
 function centredResidue(bench: Bench, prime: number): number {

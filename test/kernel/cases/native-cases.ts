@@ -2,8 +2,8 @@
  * The table of cases on every instruction set of another addon than the one that was built for use: of one compiled with sanitizers.
  * Argument: its path. A process of its own, as sanitizers end it where they find something.
  */
-import { loadNativeKernel } from '../../src/kernel/native/native.ts';
-import { PATTERNS } from './bench.ts';
+import { loadNativeKernel } from '../../../src/kernel/native/native.ts';
+import { PATTERNS } from '../bench.ts';
 import { Differential, METHODS, tryOpen } from './differential.ts';
 
 const path = process.argv[2]!;

@@ -1,7 +1,7 @@
 /** A kernel whose k-th allocation fails, and a count of what is still held. */
-import { KernelError } from '../../src/base/errors.ts';
-import type { EdwardsLoops, Kernel } from '../../src/kernel/kernel.ts';
-import { WasmMemory } from '../../src/kernel/wasm/wasm-memory.ts';
+import { KernelError } from '../../../src/base/errors.ts';
+import type { EdwardsLoops, Kernel } from '../../../src/kernel/kernel.ts';
+import { WasmMemory } from '../../../src/kernel/wasm/wasm-memory.ts';
 import { overrideMethods } from './override-methods.ts';
 
 /** More allocations than any operation under test makes: a loop that gets there does not end by itself. */

@@ -1,7 +1,7 @@
 /** Cases of fractions modulo 1: rows of the table in cases.ts. */
-import { CanonicalEmbedding } from '../../src/kernel/tables/canonical-embedding.ts';
-import type { FractionParts } from '../../src/kernel/kernel.ts';
-import type { Bench, Row } from './bench.ts';
+import { CanonicalEmbedding } from '../../../src/kernel/tables/canonical-embedding.ts';
+import type { FractionParts } from '../../../src/kernel/kernel.ts';
+import type { Bench, Row } from '../bench.ts';
 
 export const fractionSumsRow =
   (words: number): Row =>

@@ -1,8 +1,8 @@
 /** Cases of integer maps: rows of the table in cases.ts. */
-import { inputSize, integerConvolution, outputSize } from '../../src/kernel/integer-linear-map.ts';
-import type { IntegerConvolution, IntegerLinearMap } from '../../src/kernel/integer-linear-map.ts';
-import { integerPanels, PANEL_COLUMNS } from '../../src/kernel/tables/integer-panels.ts';
-import type { Bench, Row } from './bench.ts';
+import { inputSize, integerConvolution, outputSize } from '../../../src/kernel/integer-linear-map.ts';
+import type { IntegerConvolution, IntegerLinearMap } from '../../../src/kernel/integer-linear-map.ts';
+import { integerPanels, PANEL_COLUMNS } from '../../../src/kernel/tables/integer-panels.ts';
+import type { Bench, Row } from '../bench.ts';
 
 /** Any 32-bit word, the extremes often. */
 function anyWord(bench: Bench): number {

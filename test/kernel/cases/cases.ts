@@ -2,10 +2,10 @@
  * One table of calls, at least one row for each method of the kernel interface. A row builds its operands from a seeded
  * generator and a fill pattern, calls the kernel and returns everything that came out.
  */
-import { CanonicalEmbedding } from '../../src/kernel/tables/canonical-embedding.ts';
-import type { Kernel, KeySwitchShape, Words } from '../../src/kernel/kernel.ts';
-import { isPrime } from '../../src/kernel/tables/primitive-root.ts';
-import type { Bench, Output, Row } from './bench.ts';
+import { CanonicalEmbedding } from '../../../src/kernel/tables/canonical-embedding.ts';
+import type { Kernel, KeySwitchShape, Words } from '../../../src/kernel/kernel.ts';
+import { isPrime } from '../../../src/kernel/tables/primitive-root.ts';
+import type { Bench, Output, Row } from '../bench.ts';
 import {
   FRACTION_DOT_ROWS,
   fractionSumsRow,

@@ -1,4 +1,4 @@
-import type { Kernel } from '../../src/kernel/kernel.ts';
+import type { Kernel } from '../../../src/kernel/kernel.ts';
 
 /** A kernel that does as `kernel` does but for the methods given. */
 export function overrideMethods(kernel: Kernel, methods: Partial<Kernel>): Kernel {
