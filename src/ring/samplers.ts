@@ -3,6 +3,7 @@
  * typed array that is wiped before returning. Distributions and streams: see {@link Kernel}.
  */
 import type { Seed } from '../base/brand.ts';
+import { OutOfRangeError } from '../base/errors.ts';
 import type { Words } from '../kernel/kernel.ts';
 import type { Ring } from './ring.ts';
 import { Scratch } from './scratch.ts';
@@ -33,6 +34,53 @@ export function errorInto(ring: Ring, out: Words, key: Uint8Array, mods: readonl
 /** Uniform in {-1, 0, 1}, variance 2/3. Leaves `key` to the caller. */
 export function ternaryInto(ring: Ring, out: Words, key: Uint8Array, mods: readonly number[]): void {
   smallInto(ring, out, mods, (small) => ring.kernel.ternary(small, key, 0));
+}
+
+/**
+ * Exactly `weight` coefficients 1 or -1, places and signs uniform, the others 0. Each place is drawn until it is a new one, and every
+ * draw passes over all coefficients: no address or branch depends on a place, and the number of draws says nothing about them. Leaves
+ * `key` to the caller.
+ *
+ * @throws {OutOfRangeError} when half of the coefficients are fewer than `weight`.
+ */
+export function sparseTernaryInto(
+  ring: Ring,
+  out: Words,
+  weight: number,
+  key: Uint8Array,
+  mods: readonly number[],
+): void {
+  const { n, kernel } = ring;
+  if (!(Number.isInteger(weight) && weight >= 1 && 2 * weight <= n))
+    throw new OutOfRangeError('the weight of a sparse secret', `from 1 to ${n / 2}`, weight);
+  const draws = new Float64Array(2 * weight);
+  const signs = new Float64Array(2 * weight);
+  smallInto(ring, out, mods, (small) => {
+    try {
+      for (let nonce = 0, left = weight; left > 0; nonce += 2) {
+        kernel.uniformSigned(draws, Math.log2(n) - 1, key, nonce);
+        kernel.uniformSigned(signs, 0, key, nonce + 1);
+        for (let i = 0; i < draws.length && left > 0; i++)
+          left -= placeInto(small, draws[i]! + n / 2, 2 * signs[i]! + 1);
+      }
+    } finally {
+      for (const values of [draws, signs]) values.fill(0);
+    }
+  });
+}
+
+/** small[place] = sign unless there is one already; how many were placed. The same work whatever the place. */
+function placeInto(small: Int8Array, place: number, sign: number): number {
+  let taken = 0;
+  for (let j = 0; j < small.length; j++) taken |= small[j]! & -isZero(j ^ place);
+  const free = isZero(taken);
+  for (let j = 0; j < small.length; j++) small[j] = small[j]! | (sign & -(isZero(j ^ place) & free));
+  return free;
+}
+
+/** 1 for 0, else 0, of integers above -2^31. */
+function isZero(x: number): number {
+  return ((x | -x) >>> 31) ^ 1;
 }
 
 /** Uniform in [-2^bits, 2^bits), bits <= 51: noise that drowns what a decryption would otherwise show. Wipes `key`. */

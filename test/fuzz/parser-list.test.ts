@@ -30,6 +30,7 @@ const FUZZED: Readonly<Record<string, string>> = {
   'DdhInnerProduct.publicKeyFromBytes': 'public key of ddh-selective',
   'DdhInnerProduct.secretKeyFromBytes': 'secret key of ddh-selective',
   'DecodingGraph.fromBytes': 'decoding graph',
+  'EncapsulationKeys.fromBytes': 'encapsulation keys',
   'EvaluationKeys.fromBytes': 'evaluation keys',
   'FixedPointTrainer.fromBytes': 'checkpoint of training on encrypted data',
   'IntegerNetwork.fromBytes': 'integer network',

@@ -14,6 +14,7 @@ import type { Kernel } from '../../src/kernel/kernel.ts';
 import { CiphertextBatch } from '../../src/schemes/ckks/ciphertext.ts';
 import { CkksContext } from '../../src/schemes/ckks/context.ts';
 import { CkksParams } from '../../src/schemes/ckks/params.ts';
+import { EncapsulationKeys } from '../../src/schemes/rlwe/keys/encapsulation-keys.ts';
 import { randomNetwork } from '../protocols/random-network.ts';
 import { serialiseEverything } from '../schemes/ckks/serialised-objects.ts';
 import { INSECURE_TINY } from '../schemes/ckks/insecure-params.ts';
@@ -55,6 +56,21 @@ function roundedTarget(context: CkksContext): FuzzTarget {
   };
 }
 
+/** A ring of its own: the sparse secret has more coefficients than half of the tiny one. */
+function encapsulationTarget(context: CkksContext): FuzzTarget {
+  using generator = context.keyGenerator();
+  using secret = generator.secretKey();
+  using keys = generator.encapsulationKeys(secret);
+  const bytes = keys.toBytes();
+  return {
+    name: 'encapsulation keys',
+    corpus: [bytes],
+    parse(mutant) {
+      EncapsulationKeys.fromBytes(context, mutant)[Symbol.dispose]();
+    },
+  };
+}
+
 function messageTargets(): FuzzTarget[] {
   const hex = 'ab'.repeat(32);
   const ciphertexts = new Uint8Array(300).fill(7);
@@ -79,18 +95,20 @@ export interface FuzzBench extends Disposable {
 export async function openFuzzTargets(kernel: Kernel): Promise<FuzzBench> {
   const options = { kernel, random: seededRandom('fuzz') };
   const ckks = await CkksContext.open(CkksParams.create(INSECURE_TINY), options);
+  const sparse = await CkksContext.open(CkksParams.create({ ...INSECURE_TINY, logN: 7 }), options);
   const bgv = await bgvTargets(kernel);
   const learning = learningTargets(kernel);
   return {
     targets: [
       ...ckksTargets(ckks),
+      encapsulationTarget(sparse),
       ...bgv.targets,
       ...(await edgeTargets(kernel)),
       ...learning.targets,
       ...fileTargets(),
     ],
     [Symbol.dispose]() {
-      for (const open of [ckks, ...bgv.contexts, ...learning.schemes]) open[Symbol.dispose]();
+      for (const open of [ckks, sparse, ...bgv.contexts, ...learning.schemes]) open[Symbol.dispose]();
     },
   };
 }

@@ -30,6 +30,8 @@ export interface EncodeOptions {
 export interface LinearTransformOptions extends Pick<EncodeOptions, 'level' | 'scale'> {
   /** Rotations between giant steps: about the root of the number of diagonals needs fewest keys. Default N/2: no giant steps. */
   readonly babySteps?: number;
+  /** Imaginary parts of the diagonals, each of one that is there; default zero. */
+  readonly imaginary?: ReadonlyMap<number, ArrayLike<number>>;
 }
 
 /** What every coefficient times scale must be below at `level`, to be encoded and to decode to itself. */
@@ -196,9 +198,11 @@ export class CkksEncoder {
     const { slots, n } = context.params;
     const target = this.#target(options);
     const giants = giantSteps(diagonals.keys(), options.babySteps ?? slots, slots);
-    const values = new Map(
-      [...diagonals].map(([step, diagonal]) => [((step % slots) + slots) % slots, diagonal]),
-    );
+    const byStep = (given: ReadonlyMap<number, ArrayLike<number>>): Map<number, ArrayLike<number>> =>
+      new Map([...given].map(([step, diagonal]) => [((step % slots) + slots) % slots, diagonal]));
+    const [values, imaginary] = [byStep(diagonals), byStep(options.imaginary ?? new Map())];
+    for (const step of imaginary.keys())
+      if (!values.has(step)) throw new OutOfRangeError('an imaginary diagonal', 'one that is there', step);
     const mods = [...context.qMods(target.level), ...context.pMods];
     const each = mods.length * n;
     const rows = new Float64Array(slots);
@@ -206,17 +210,21 @@ export class CkksEncoder {
       let at = 0;
       for (const { step: giant, babies } of giants) {
         for (const baby of babies) {
-          const diagonal = Array.from(values.get(giant + baby)!);
-          if (diagonal.length > slots)
-            throw new ShapeError('a diagonal', `at most ${slots}`, diagonal.length);
-          // The giant rotation moves the weights, too: they are moved back beforehand.
-          const moved = new Float64Array(slots);
-          diagonal.forEach((value, j) => {
-            moved[(j + giant) % slots] = value;
-            rows[j] = rows[j]! + Math.abs(value);
-          });
+          const [re, im] = [values, imaginary].map((of) => {
+            const diagonal = of.get(giant + baby) ?? [];
+            if (diagonal.length > slots)
+              throw new ShapeError('a diagonal', `at most ${slots}`, diagonal.length);
+            // The giant rotation moves the weights, too: they are moved back beforehand.
+            const moved = new Float64Array(slots);
+            for (let j = 0; j < diagonal.length; j++) moved[(j + giant) % slots] = diagonal[j]!;
+            return moved;
+          }) as [Float64Array, Float64Array];
+          for (let j = 0; j < slots; j++) {
+            const from = (j + giant) % slots;
+            rows[j] = rows[j]! + Math.hypot(re[from]!, im[from]!);
+          }
           const to = words.sub(each * at++, each);
-          this.#embedInto([moved], [], slots, target, () => this.#transformInto(to, mods));
+          this.#embedInto([re], im, slots, target, () => this.#transformInto(to, mods));
         }
       }
       const { level, scale } = target;

@@ -13,6 +13,18 @@ export interface CkksSpec extends RlweSpec {
   readonly logScale: number;
 }
 
+/** Bits of the primes and of the scale of {@link CkksParams.bootstrapping}: 4 q < 2^52, which lazy reductions need. */
+const BOOTSTRAPPING_BITS = 49.9;
+
+export interface BootstrappingOptions extends Pick<RlweSpec, 'security'> {
+  /** Default 16. */
+  readonly logN?: number;
+  /** L; default 26. */
+  readonly levels?: number;
+  /** Default 8. */
+  readonly specialPrimes?: number;
+}
+
 export class CkksParams extends RlweParams {
   #spec: CkksSpec;
   /** N / 2. */
@@ -44,6 +56,20 @@ export class CkksParams extends RlweParams {
    */
   static forIntent(intent: CkksIntent): CkksParams {
     return CkksParams.create(chooseCkksSpec(intent));
+  }
+
+  /**
+   * The chain for bootstrapping: every prime and the scale of 49.9 bits, so that a level is a level whatever it is
+   * used for. Without options N = 2^16 with 27 + 8 primes, log2 QP = 1746.5: 128 bits with a dense ternary secret. Rings for tests have
+   * to be asked for as insecure.
+   *
+   * @throws {InvalidParamsError} {@link InsecureParamsError}
+   */
+  static bootstrapping(options: BootstrappingOptions = {}): CkksParams {
+    const { logN = 16, levels = 26, specialPrimes = 8, security } = options;
+    const bits = (count: number): number[] => new Array<number>(count).fill(BOOTSTRAPPING_BITS);
+    const spec = { logN, logQ: bits(levels + 1), logP: bits(specialPrimes), logScale: BOOTSTRAPPING_BITS };
+    return CkksParams.create(security === undefined ? spec : { ...spec, security });
   }
 
   /** The literal in binary; the number added is logScale. */

@@ -27,6 +27,7 @@ export abstract class RlweCiphertexts<C extends RlweContext = RlweContext> exten
   readonly level: Level;
   readonly seed: Seed | undefined;
   #words: Words;
+  #isTaken = false;
 
   /** Takes ownership of `words` (or borrows them, when they are a `sub` of another's). */
   constructor(words: Words, facts: RlweFacts<C>) {
@@ -87,8 +88,16 @@ export abstract class RlweCiphertexts<C extends RlweContext = RlweContext> exten
     return this.words.sub(start * each, count * each);
   }
 
+  /** All words, handed over: the caller frees them, and this is disposed. @throws {DisposedError} */
+  takeWords(): Words {
+    const { words } = this;
+    this.#isTaken = true;
+    this[Symbol.dispose]();
+    return words;
+  }
+
   protected override free(): void {
-    this.#words[Symbol.dispose]();
+    if (!this.#isTaken) this.#words[Symbol.dispose]();
   }
 }
 

@@ -4,9 +4,15 @@ import { Drbg } from '../../../base/random.ts';
 import type { Words } from '../../../kernel/kernel.ts';
 import { handOver } from '../../../ring/arena.ts';
 import { copyWords } from '../../../ring/poly.ts';
-import { errorInto, uniformInto } from '../../../ring/samplers.ts';
+import { errorInto, sparseTernaryInto, uniformInto } from '../../../ring/samplers.ts';
 import { Scratch } from '../../../ring/scratch.ts';
 import type { RlweContext } from '../context.ts';
+import {
+  assertEncapsulation,
+  EncapsulationKeys,
+  SPARSE_WEIGHT,
+  sparseKeyLimbs,
+} from './encapsulation-keys.ts';
 import { EvaluationKeys } from './evaluation-keys.ts';
 import type { KeyPlan } from './key-plan.ts';
 import { resolveKeyPlan } from './key-plan.ts';
@@ -79,6 +85,52 @@ export class KeyGenerator implements Disposable {
       throw error;
     }
     return recordEvaluationKeys(new EvaluationKeys(context, relinearize, keys), secret);
+  }
+
+  /**
+   * The pair that takes ciphertexts at level 0 to a sparse secret and, raised to the highest level, back [BTH22]: for bootstrapping. The
+   * sparse secret is drawn here and gone when this returns; both keys are of use together only.
+   *
+   * @throws {InsecureParamsError} when the modulus of the first key is too large for so sparse a secret. {@link ParamsMismatchError}
+   */
+  encapsulationKeys(secret: SecretKey): EncapsulationKeys {
+    const context = this.#context;
+    context.assertOwn('a secret key', secret);
+    const { ring, kernel, params } = context;
+    assertEncapsulation(params);
+    this.#refresh();
+    const { n } = params;
+    const s = secretWords(secret);
+    const all = ring.moduli.map((_, i) => i);
+    const limbs = sparseKeyLimbs(params);
+    using scratch = new Scratch(kernel);
+    const sparse = scratch.allocate(s.length);
+    const streamKey = this.#drbg.nextKey('s');
+    try {
+      sparseTernaryInto(ring, sparse, SPARSE_WEIGHT, streamKey, all);
+    } finally {
+      streamKey.fill(0);
+    }
+    const fromSparse = this.#switchingKey(s, sparse, params.maxLevel);
+    try {
+      const seed = this.#drbg.nextPublicSeed();
+      const narrow = scratch.allocate(limbs.length * n);
+      limbs.forEach((limb, i) => {
+        copyWords(narrow.sub(i * n, n), sparse.sub(limb * n, n));
+      });
+      const scaled = scratch.allocate(n);
+      const factor = params.p[0]!.q % params.q[0]!.q;
+      kernel.mulScalar(ring.tables, scaled, s.sub(0, n), [factor], [0]);
+      return handOver(kernel.allocate(2 * limbs.length * n), (words) => {
+        const b = words.sub(0, limbs.length * n);
+        this.#maskedErrors(b, seed, narrow, limbs);
+        kernel.add(ring.tables, b.sub(0, n), b.sub(0, n), scaled, [0]);
+        return new EncapsulationKeys(context, words, seed, fromSparse);
+      });
+    } catch (error) {
+      fromSparse[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /** Also where a copy of the machine was made since the last key. */

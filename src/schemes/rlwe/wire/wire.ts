@@ -31,6 +31,7 @@ export const WireKind = Object.freeze({
   bgvCrtCiphertext: 7,
   roundedBatch: 8,
   bgvCrtRounded: 9,
+  encapsulationKeys: 10,
 });
 export type WireKind = (typeof WireKind)[keyof typeof WireKind];
 
