@@ -24,10 +24,11 @@ const LAYERS: Readonly<Record<string, number>> = {
   speech: 2,
   schemes: 3,
   fe: 3,
-  compiler: 4,
-  runtime: 5,
-  protocols: 6,
-  apps: 7,
+  circuits: 4,
+  compiler: 5,
+  runtime: 6,
+  protocols: 7,
+  apps: 8,
 };
 const GROUPS = new Set(['schemes', 'fe', 'protocols', 'apps']);
 
