@@ -1,0 +1,190 @@
+/**
+ * What a bootstrap will need and give, before a key is made: levels, keys, bytes, operations.
+ *
+ * The chain of levels, from the top: the factors of coefficients to slots, then E = exp(2 pi i x) (a Chebyshev polynomial and two
+ * squarings), then the circle function. Slots to coefficients comes first, on the last levels of the input.
+ */
+import { InvalidParamsError, LevelExhaustedError } from '../../base/errors.ts';
+import type { CkksParams } from '../../schemes/ckks/params.ts';
+import { EncapsulationKeys, SPARSE_WEIGHT } from '../../schemes/rlwe/keys/encapsulation-keys.ts';
+import { EvaluationKeys } from '../../schemes/rlwe/keys/evaluation-keys.ts';
+import { conjugationElement, type KeyPlan, resolveKeyPlan } from '../../schemes/rlwe/keys/key-plan.ts';
+import type { CircleFunction } from '../circle/circle-function.ts';
+import { degreeOf, depthOf } from '../polynomial/series.ts';
+import {
+  babyStepsOf,
+  coefficientsToSlotsFactors,
+  type DftFactor,
+  slotsToCoefficientsFactors,
+} from './dft-factors.ts';
+
+/** exp is approximated on 1 / 2^DOUBLINGS of its argument, then squared so often. */
+export const DOUBLINGS = 2;
+/** Of the Chebyshev polynomial; the largest that six levels allow. At range 21 its error is 2^-40. */
+export const EXPONENTIAL_DEGREE = 63;
+
+/**
+ * Phases are at most (weight + 1) / 2 times q_0, whatever the ciphertext: both parts are centred, and the secret has that many non-zero
+ * coefficients. So no ciphertext leaves the range, with probability 1.
+ */
+export const PHASE_RANGE = Math.ceil((SPARSE_WEIGHT + 1) / 2);
+
+/** Factors of radix 32 at most: the products of their diagonals are what a bootstrap spends most of its time on. */
+const STAGES_PER_FACTOR = 5;
+const WORD_BYTES = 8;
+
+export interface BootstrapOptions {
+  /** Values in use: a power of two up to N/2, which slot vectors repeat. Default N/2. */
+  readonly slots?: number;
+  /** For tests on insecure parameters, to see a bootstrap whose range is too small fail. Default {@link PHASE_RANGE}. */
+  readonly range?: number;
+}
+
+export class BootstrapPlan {
+  readonly params: CkksParams;
+  readonly slots: number;
+  readonly range: number;
+  readonly slotsToCoefficients: readonly DftFactor[];
+  readonly coefficientsToSlots: readonly DftFactor[];
+
+  /** @throws {InvalidParamsError} for slots that do not fit, or parameters with too few levels. */
+  constructor(params: CkksParams, options: BootstrapOptions = {}) {
+    const slots = options.slots ?? params.slots;
+    if (!Number.isInteger(Math.log2(slots)) || slots < 2 || slots > params.slots)
+      throw new InvalidParamsError(`a bootstrap works on a power of two of slots from 2 to ${params.slots}`, {
+        slots,
+      });
+    this.range = options.range ?? PHASE_RANGE;
+    if (this.range < PHASE_RANGE && !params.isInsecure)
+      throw new InvalidParamsError(`the range of a bootstrap is at least ${PHASE_RANGE}`, {
+        range: this.range,
+      });
+    this.params = params;
+    this.slots = slots;
+    const factors = Math.ceil(Math.log2(slots) / STAGES_PER_FACTOR);
+    this.slotsToCoefficients = slotsToCoefficientsFactors(slots, factors);
+    this.coefficientsToSlots = coefficientsToSlotsFactors(slots, factors);
+    if (this.exponentialLevel < 0)
+      throw new InvalidParamsError(
+        `a bootstrap of ${slots} slots needs ${params.maxLevel - this.exponentialLevel} levels, but there are ${params.maxLevel}`,
+        { levels: params.maxLevel },
+      );
+  }
+
+  /** The lowest level that an input may have. */
+  get inputLevel(): number {
+    return this.slotsToCoefficients.length;
+  }
+
+  /** Where slots hold the arguments of the exponential. */
+  get argumentLevel(): number {
+    return this.params.maxLevel - this.coefficientsToSlots.length;
+  }
+
+  /** Where E is. */
+  get exponentialLevel(): number {
+    return this.argumentLevel - depthOf(EXPONENTIAL_DEGREE) - DOUBLINGS;
+  }
+
+  /** The level of the result of a circle function. @throws {LevelExhaustedError} */
+  outputLevel(f: CircleFunction): number {
+    const depth = isScaledCosine(f) ? 0 : depthOf(degreeOf(f.series));
+    const level = this.exponentialLevel - depth;
+    if (level < 0) throw new LevelExhaustedError(`a bootstrap with ${f.name}`, this.exponentialLevel, depth);
+    return level;
+  }
+
+  /** Levels for computing between the result of `f` and the next bootstrap. */
+  levelsLeft(f: CircleFunction): number {
+    return this.outputLevel(f) - this.inputLevel;
+  }
+
+  /** Rotations of the trace onto the subring with `slots` slots. */
+  get traceRotations(): number[] {
+    const count = Math.log2(this.params.slots / this.slots);
+    return Array.from({ length: count }, (_, i) => this.slots * 2 ** i);
+  }
+
+  /** The evaluation keys of the circuit, with those of `program` besides. */
+  keyPlan(program: KeyPlan = {}): KeyPlan {
+    const { params, argumentLevel } = this;
+    const rotations = [...(program.rotations ?? [])];
+    for (const step of this.traceRotations) rotations.push({ step, maxLevel: params.maxLevel });
+    this.coefficientsToSlots.forEach((factor, i) => {
+      for (const step of factor.map.rotations(params.slots, babyStepsOf(this.slots, factor)))
+        rotations.push({ step, maxLevel: params.maxLevel - i });
+    });
+    this.slotsToCoefficients.forEach((factor, i) => {
+      for (const step of factor.map.rotations(params.slots, babyStepsOf(this.slots, factor)))
+        rotations.push({ step, maxLevel: this.inputLevel - i });
+    });
+    const conjugation = { element: conjugationElement(params.n), maxLevel: argumentLevel };
+    return {
+      ...program,
+      relinearize: program.relinearize === true ? true : { maxLevel: argumentLevel },
+      rotations,
+      galois: [...(program.galois ?? []), conjugation],
+    };
+  }
+
+  /** Sizes in bytes: of keys in memory and on the wire, of the encoded factors, and of ciphertexts while a bootstrap runs. */
+  bytes(program: KeyPlan = {}): { keys: number; wire: number; factors: number; working: number } {
+    const { params } = this;
+    const keyPlan = this.keyPlan(program);
+    const resolved = resolveKeyPlan(params, keyPlan);
+    const limbs = (level: number): number => level + 1 + params.p.length;
+    const keyBytes = (level: number): number =>
+      2 * params.digits(level) * limbs(level) * params.n * WORD_BYTES;
+    const levels = [...resolved.galois.map(({ maxLevel }) => maxLevel), params.maxLevel];
+    if (resolved.relinearizeLevel !== null) levels.push(resolved.relinearizeLevel);
+    const factorBytes = (factors: readonly DftFactor[], top: number): number =>
+      factors.reduce((sum, { map }, i) => sum + map.steps.length * limbs(top - i) * params.n * WORD_BYTES, 0);
+    return {
+      keys: levels.reduce((sum, level) => sum + keyBytes(level), 0),
+      wire: EvaluationKeys.byteLength(params, keyPlan) + EncapsulationKeys.byteLength(params),
+      factors:
+        factorBytes(this.coefficientsToSlots, params.maxLevel) +
+        factorBytes(this.slotsToCoefficients, this.inputLevel),
+      working: WORKING_CIPHERTEXTS * 2 * limbs(params.maxLevel) * params.n * WORD_BYTES,
+    };
+  }
+
+  /** Key switches with the limbs that each works on, and diagonals with theirs: what takes the time. */
+  work(f: CircleFunction): { keySwitches: readonly number[]; diagonals: readonly number[] } {
+    const [keySwitches, diagonals]: [number[], number[]] = [[], []];
+    const many = (list: number[], count: number, level: number): void => {
+      for (let i = 0; i < count; i++) list.push(level + 1);
+    };
+    const transform = (factors: readonly DftFactor[], top: number): void => {
+      factors.forEach((factor, i) => {
+        const rotations = factor.map.rotations(this.params.slots, babyStepsOf(this.slots, factor));
+        many(keySwitches, rotations.length, top - i);
+        many(diagonals, factor.map.steps.length, top - i);
+      });
+    };
+    transform(this.slotsToCoefficients, this.inputLevel);
+    many(keySwitches, 1 + this.traceRotations.length, this.params.maxLevel);
+    transform(this.coefficientsToSlots, this.params.maxLevel);
+    many(keySwitches, 1, this.argumentLevel);
+    // Babies T_2 .. T_7, giants T_8, T_16, T_32, nine joins; then the squarings.
+    many(keySwitches, 18, this.argumentLevel - 2);
+    many(keySwitches, DOUBLINGS, this.exponentialLevel + 1);
+    const degree = degreeOf(f.series);
+    if (!isScaledCosine(f)) many(keySwitches, Math.ceil(2 * Math.sqrt(degree + 1)), this.exponentialLevel);
+    many(keySwitches, 1, this.outputLevel(f));
+    return { keySwitches, diagonals };
+  }
+
+  /** log2 of the probability that a phase leaves the range: it cannot. */
+  get logWrapProbability(): number {
+    return this.range >= PHASE_RANGE ? -Infinity : 0;
+  }
+}
+
+/** At most so many ciphertexts at the top are alive at once: the powers of the argument and the sums of a factor. */
+const WORKING_CIPHERTEXTS = 24;
+
+/** Degree one with a real coefficient: its factor can be a matter of scale alone, and costs no level. */
+export function isScaledCosine({ series }: CircleFunction): boolean {
+  return degreeOf(series) === 1 && series.im[1] === 0;
+}
