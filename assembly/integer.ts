@@ -1,5 +1,5 @@
 /**
- * y = W x modulo 2^32 for int8 W and int32 x by 16-bit halves, as in native/integer_linear.h: x = low + 2^16 high, and
+ * y = W x modulo 2^32 for int8 W and int32 x by 16-bit halves, as in native/integer/integer_linear.h: x = low + 2^16 high, and
  * i32x4.dot_i16x8_s adds products of pairs.
  */
 
@@ -135,7 +135,7 @@ function addColumns(
 }
 
 /**
- * Columns of one panel of native/integer_product.h: per row of out, `stride` bytes apart, the sum of factor * row over its terms,
+ * Columns of one panel of native/integer/integer_product.h: per row of out, `stride` bytes apart, the sum of factor * row over its terms,
  * which are pairs of a row of the panel and a factor of 16 bits, up to ends[row]; added to what is there when `add`.
  */
 export function integerNarrowProduct(

@@ -1,4 +1,4 @@
-// Compiles native/*.cpp and links build/Release/subrosa.node with nothing but a C++ compiler: no gyp, no downloads.
+// Compiles the sources under native/ and links build/Release/subrosa.node with nothing but a C++ compiler: no gyp, no downloads.
 // Which sources and flags: native-sources.mjs.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';

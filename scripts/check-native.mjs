@@ -40,7 +40,9 @@ function need(command, what) {
 /** When the sources, headers among them, were changed last, so that objects of an earlier run serve while nothing changed. */
 function newestSource() {
   const folder = join(root, 'native');
-  return Math.max(...readdirSync(folder).map((name) => statSync(join(folder, name)).mtimeMs));
+  return Math.max(
+    ...readdirSync(folder, { recursive: true }).map((name) => statSync(join(folder, name)).mtimeMs),
+  );
 }
 
 /** Compiles the units with more flags into build/NAME; returns the objects. */
@@ -60,7 +62,7 @@ const isAddon = ({ stem }) => stem.startsWith('addon') || stem.endsWith('_addon'
 
 /** The sources without the addon's functions, and a program of its own. */
 function programUnits(stem) {
-  const source = join(root, 'native', `${stem}.cpp`);
+  const source = join(root, 'native', 'checks', `${stem}.cpp`);
   return [...nativeUnits(x86).filter((unit) => !isAddon(unit)), { source, stem, flags: [] }];
 }
 
@@ -144,7 +146,7 @@ function checkAddon(calls) {
   const workers = join(root, 'test', 'kernel', 'terminate-workers.mjs');
   run(process.execPath, [workers, addon, '12'], { env });
   process.stdout.write('\n');
-  const cases = join(root, 'test', 'kernel', 'native-cases.ts');
+  const cases = join(root, 'test', 'kernel', 'cases', 'native-cases.ts');
   run(process.execPath, ['--import', 'tsx', cases, addon], { env, cwd: root });
 }
 

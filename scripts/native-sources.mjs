@@ -1,10 +1,10 @@
 // The sources of the native kernel with the flags that each needs: for the addon and for the checks of check-native.mjs.
 //
 // The suffix of a file names its instruction set and so its flags. Each *_avx512.cpp is compiled a second time against
-// the plain C++ emulation in native/avx512.h, so that its algorithms are tested on machines without AVX-512.
+// the plain C++ emulation in native/machine/avx512.h, so that its algorithms are tested on machines without AVX-512.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -26,6 +26,8 @@ export const commonFlags = (x86) => [
   '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
   '-DNODE_GYP_MODULE_NAME=subrosa',
   '-DBUILDING_NODE_EXTENSION',
+  '-I',
+  join(root, 'native'),
   '-Wall',
   '-Wextra',
   '-Wno-unused-parameter',
@@ -61,10 +63,10 @@ export function compiler() {
 /** One per source and instruction set: the source, a name for its object, the flags of its own. */
 export function nativeUnits(x86) {
   const list = [];
-  for (const file of readdirSync(join(root, 'native'))) {
+  for (const file of readdirSync(join(root, 'native'), { recursive: true, encoding: 'utf8' })) {
     if (!file.endsWith('.cpp') || file.endsWith('_check.cpp')) continue;
     const source = join(root, 'native', file);
-    const stem = file.slice(0, -'.cpp'.length);
+    const stem = basename(file, '.cpp');
     if (stem.endsWith('_avx512')) {
       const emulated = `${stem.slice(0, -'_avx512'.length)}_emulated`;
       list.push({ source, stem: emulated, flags: ['-DSUBROSA_EMULATE_AVX512'] });

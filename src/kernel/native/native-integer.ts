@@ -23,7 +23,7 @@ interface IntegerAddon extends NativeAddon {
   integerLinearAsync(weights: NativeHandle, x: Int32Array, batch: number): Promise<Int32Array | undefined>;
 }
 
-/** The fields of IntegerShape in native/integer_linear.h, in order; a dense map is a convolution of a point. */
+/** The fields of IntegerShape in native/integer/integer_linear.h, in order; a dense map is a convolution of a point. */
 function shapeFields(map: IntegerLinearMap): Uint32Array {
   if (map.kind === 'dense')
     return Uint32Array.of(1, map.inputs, 1, 1, map.outputs, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1);

@@ -43,7 +43,7 @@ type Switch = (
 ) => void;
 type SmallSampler = (isa: number, out: Int8Array, key: Uint8Array, nonce: number) => void;
 
-/** The addon checks every argument itself; see native/addon_ring.cpp. */
+/** The addon checks every argument itself; see native/addon/addon_ring.cpp. */
 interface RingAddon extends NativeAddon {
   openRing(isa: number, n: number, moduli: Float64Array, roots: Float64Array): NativeHandle;
   releaseRing(ring: NativeHandle): void;

@@ -1,9 +1,0 @@
-#include "embedding_loops.h"
-
-namespace subrosa {
-
-const EmbeddingLoops avx2Embedding = {
-    embedAll,           unembedAll, sumProductsAll, placeFactorAll,
-    unembedIntegersAll, {embedFractionsAll<false>, embedFractionsAll<true>}, roundFractionsAll, squaredNormAll};
-
-}  // namespace subrosa
