@@ -68,30 +68,32 @@ function finish(sum: v128, out: usize, side: usize, action: i32, q: v128, qi: v1
 }
 
 /**
- * `rows` rows of sums over one panel of `width` words; width is a multiple of 4. `chunks`: per row tile the ends of its
- * chunks, the last of them being `cols`. `shift` = 2^26 mod q in [-q/2, q/2].
+ * `rows` rows of sums over one panel of `width` words; width is a multiple of 4. `taps`: per column where in a tile of the panel,
+ * of `tileBytes`, its row lies. `chunks`: per row tile the ends of its chunks, the last of them being `cols`.
+ * `shift` = 2^26 mod q in [-q/2, q/2].
  */
 export function multiplyPanel(
-  out: usize, stride: usize, weights: usize, rows: usize, cols: usize, panel: usize, width: usize, chunks: usize,
-  action: i32, side: usize, shift: f64, table: usize,
+  out: usize, stride: usize, weights: usize, rows: usize, cols: usize, panel: usize, tileBytes: usize, taps: usize,
+  width: usize, chunks: usize, action: i32, side: usize, shift: f64, table: usize,
 ): void {
   const q = v128.load_splat<f64>(table, Q);
   const qi = v128.load_splat<f64>(table, Q_INVERSE);
   const s = f64x2.splat(shift);
   const sq = f64x2.splat(shift / load<f64>(table, Q));
   for (let row: usize = 0; row < rows; row += 4) {
-    let at = panel;
+    let tile = panel;
     let ends = chunks;
     for (let column: usize = 0; column < width << 3; column += 32) {
       let a0 = f64x2.splat(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, d0 = a0, d1 = a0;
       let w = weights;
       ends = chunks;
-      for (let done: usize = 0; ; ) {
+      let tap = taps;
+      for (;;) {
         const end = <usize>load<u32>(ends);
         ends += 4;
-        const stop = at + ((end - done) << 5);
-        done = end;
-        while (at < stop) {
+        const stop = taps + (end << 2);
+        while (tap < stop) {
+          const at = tile + <usize>load<u32>(tap);
           const x0 = v128.load(at);
           const x1 = v128.load(at, 16);
           const wa = v128.load_splat<f64>(w);
@@ -106,10 +108,10 @@ export function multiplyPanel(
           const wd = v128.load_splat<f64>(w, 24);
           d0 = madd(wd, x0, d0);
           d1 = madd(wd, x1, d1);
-          at += 32;
+          tap += 4;
           w += 32;
         }
-        if (done == cols) break;
+        if (end == cols) break;
         a0 = reduce(a0, q, qi);
         a1 = reduce(a1, q, qi);
         b0 = reduce(b0, q, qi);
@@ -138,6 +140,7 @@ export function multiplyPanel(
         finish(d0, to, keep + 96, action, q, qi, s, sq);
         finish(d1, to + 16, keep + 112, action, q, qi, s, sq);
       }
+      tile += tileBytes;
     }
     chunks = ends;
     weights += cols << 5;

@@ -15,6 +15,7 @@ import {
   transformWork,
 } from './engine-ckks.ts';
 import { bgvWork, sealBgvWork } from './engine-bgv.ts';
+import { convolutionRows } from './engine-convolution.ts';
 import { gemmRows } from './engine-gemm.ts';
 import { profileRows } from './engine-profile.ts';
 import { loadSeal, sealTransforms, sealWork } from './engine-seal.ts';
@@ -233,6 +234,7 @@ export const engine: Bench = async ({ quick, part, processorTime }, note) => {
     rows.push(...(await profileRows(kernels[0]!, spec, 2 * rounds, timing.clock)));
   }
   if (wanted('gemm')) rows.push(...gemmRows(kernels, quick ? 1 : 3, timing.clock));
+  if (wanted('convolution')) rows.push(...convolutionRows(kernels, quick ? 1 : 3, timing.clock));
   if (wanted('threads')) rows.push(...(await threadRows(kernels, rounds)));
   rows.push(...sealRatios(rows));
   const report = reportFor('engine', { ...kernels[0]!, threads: 1 }, rows);

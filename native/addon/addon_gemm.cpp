@@ -102,7 +102,7 @@ bool overlap(const Span<uint64_t>& a, const Span<uint64_t>& b) {
   return a.data < b.data + b.length && b.data < a.data + a.length;
 }
 
-// gemm(out, handle, c, n, primes, parts, rowIndex?)
+// gemm(out, handle, c, n, primes, parts, rowIndex?): a row index of several positions gives their products one after another
 Napi::Value gemmCall(const Napi::CallbackInfo& info) {
   Arguments args(info);
   WeightsHandle* handle = args.handle<WeightsHandle>(1, "the weights", weightsTag);
@@ -114,17 +114,22 @@ Napi::Value gemmCall(const Napi::CallbackInfo& info) {
   if (!args.ok()) return info.Env().Undefined();
   const PackedWeights& weights = *handle->weights;
   const size_t run = parts * primes.length * n;
-  const Span<uint64_t> out = args.words(0, "out", weights.rows * run);
   const Span<uint64_t> c = args.words(2, "c");
   args.require(c.length % run == 0, "the length of c", "a whole number of rows", "otherwise");
   Span<uint32_t> rowIndex;
-  if (!args.absent(6)) rowIndex = args.uint32s(6, "rowIndex", weights.cols);
+  if (!args.absent(6)) rowIndex = args.uint32s(6, "rowIndex");
+  args.require(rowIndex.length % weights.cols == 0, "rowIndex", "one row per column of the weights for each position",
+               "otherwise");
+  args.require(args.absent(6) || rowIndex.length > 0, "rowIndex", "at least one position", "empty");
+  if (!args.ok()) return info.Env().Undefined();
+  const size_t positions = rowIndex.data ? rowIndex.length / weights.cols : 1;
+  const Span<uint64_t> out = args.words(0, "out", positions * weights.rows * run);
   args.require(rowIndex.data || c.length / run >= weights.cols, "c", "one row per column of the weights", "shorter");
   for (size_t j = 0; j < rowIndex.length && args.ok(); j++)
     args.require(rowIndex.data[j] < c.length / run, "every row index", "below the rows of c", "beyond");
   args.require(!overlap(out, c), "out", "other words than c", "the same");
   if (!args.ok()) return info.Env().Undefined();
-  const GemmCall call = {c.data, rowIndex.data, out.data, n, parts, primes.length, primes.data};
+  const GemmCall call = {c.data, rowIndex.data, positions, out.data, n, parts, primes.length, primes.data};
   args.require(gemm(weights, call), "memory", "available", "exhausted", "kernel");
   return info.Env().Undefined();
 }

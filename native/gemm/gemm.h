@@ -1,8 +1,9 @@
 // Exact matrix products over Z_q: small signed weights times rows of residues.
 //
-// out[i][x] = sum over j of w[i][j] * c[row(j)][x] mod q, with q fixed per run of columns. The work is cut into panels of
-// columns; a panel is packed once (and converted, and gathered through rowIndex) so that it stays in the second-level cache
-// while all row tiles of the weights pass over it.
+// out[p][i][x] = sum over j of w[i][j] * c[row(p, j)][x] mod q, with q fixed per run of columns. The work is cut into panels of
+// columns; a panel is packed once (and converted) so that it stays in the second-level cache while all row tiles of the
+// weights pass over it. A convolution has many positions p, whose windows share rows: the panel holds each row once, and
+// every position reads its own through `taps`.
 //
 // Two representations of the panel, both exact in binary64 arithmetic, chosen per prime:
 // - direct: residues centred in [-(q-1)/2, (q-1)/2]. A sum stays exact while (sum of |w|, plus 1 for the remainder that is
@@ -23,11 +24,12 @@ constexpr size_t gemmTileRows = 6;
 constexpr int gemmSplitBits = 25;
 constexpr int64_t gemmRowNormLimit = int64_t{1} << 28;
 
-// Weights in strips of gemmTileRows rows: value (i, j) at strip * cols * 6 + j * 6 + i, zero beyond the last row.
+// Weights in strips of stripRows rows, at most gemmTileRows and as equal as can be: value (i, j) of a strip at
+// strip * cols * 6 + j * 6 + i, zero beyond the last row.
 // Binary64 values, or (for AVX-512) 64-bit integers w + offset >= 0.
 struct PackedWeights {
   Isa isa;
-  size_t rows, cols, strips;
+  size_t rows, cols, strips, stripRows;
   uint64_t offset;
   uint64_t maxOffset;  // The largest w + offset.
   double* values;
@@ -51,15 +53,20 @@ struct GemmPrime {
   const uint32_t* firstEnd;
 };
 
-// One panel of columns. c and out point at its first column in row 0; rows are `stride` words apart in both.
+// One panel of columns for some positions. c points at its first column in row 0, out at that of the first position's row
+// 0; rows are `stride` words apart in both.
 struct GemmPanel {
   const PackedWeights* weights;
   const GemmPrime* prime;
   const uint64_t* c;
-  const uint32_t* rowIndex;  // Null: row j of c.
+  const uint32_t* sources;  // The rows of c that the panel holds.
+  size_t sourceCount;
+  const uint32_t* taps;  // Of each position in turn, for every term which row of the panel it takes.
+  size_t positions;
   uint64_t* out;
   size_t stride;
   size_t width;
+  bool streams;   // The product is larger than the caches: written past them.
   void* scratch;  // scratchBytes(), 64-byte aligned.
 };
 
@@ -67,7 +74,7 @@ struct GemmPath {
   size_t stripColumns;
   bool splits;        // Chooses between direct and split.
   bool alwaysSplits;
-  size_t (*scratchBytes)(size_t cols, size_t width, bool split);
+  size_t (*scratchBytes)(size_t sources, size_t width, bool split);
   void (*run)(const GemmPanel& panel);
   // The multiply-add that run() is made of, on registers alone and with nothing to wait for: what no product can exceed.
   // Makes `turns` turns and returns how many multiply-adds they were. Null where run() has no vector instruction.
@@ -83,7 +90,8 @@ extern const GemmPath gemmAvx512;
 
 struct GemmCall {
   const uint64_t* c;
-  const uint32_t* rowIndex;
+  const uint32_t* rowIndex;  // Of each position in turn; null: one position that takes row j for term j.
+  size_t positions;
   uint64_t* out;
   size_t n, parts, limbs;
   const double* primes;

@@ -13,10 +13,10 @@ constexpr size_t tileSize = gemmTileRows * columns;
 size_t strips(size_t width) { return (width + columns - 1) / columns; }
 
 // One line of padding keeps the strips, whose natural distance is often a power of two, out of each other's cache sets.
-size_t stripDistance(size_t terms) { return terms * columns + columns; }
+size_t stripDistance(size_t sources) { return sources * columns + columns; }
 
-size_t scratchBytes(size_t cols, size_t width, bool split) {
-  return (split ? 2 : 1) * strips(width) * stripDistance(cols) * sizeof(double);
+size_t scratchBytes(size_t sources, size_t width, bool split) {
+  return (split ? 2 : 1) * strips(width) * stripDistance(sources) * sizeof(double);
 }
 
 struct Prime {
@@ -68,14 +68,13 @@ void store(const Prime& prime, bool split, __m256d value, double* low, double* h
 }
 
 void pack(const GemmPanel& panel, const Prime& prime, double* low, double* high) {
-  const size_t terms = panel.weights->cols;
-  const size_t distance = stripDistance(terms);
+  const size_t count = panel.sourceCount;
+  const size_t distance = stripDistance(count);
   const bool split = panel.prime->split;
   constexpr size_t ahead = 6;  // Rows lie far apart, beyond the reach of the hardware's prefetcher.
-  for (size_t j = 0; j < terms; j++) {
-    const uint64_t* row = panel.c + (panel.rowIndex ? panel.rowIndex[j] : j) * panel.stride;
-    const size_t next = j + ahead < terms ? j + ahead : j;
-    const uint64_t* nextRow = panel.c + (panel.rowIndex ? panel.rowIndex[next] : next) * panel.stride;
+  for (size_t j = 0; j < count; j++) {
+    const uint64_t* row = panel.c + panel.sources[j] * panel.stride;
+    const uint64_t* nextRow = panel.c + panel.sources[j + ahead < count ? j + ahead : j] * panel.stride;
     for (size_t x = 0; x < panel.width; x += columns) {
       __builtin_prefetch(nextRow + x);
       const size_t at = x / columns * distance + j * columns;
@@ -90,19 +89,22 @@ void pack(const GemmPanel& panel, const Prime& prime, double* low, double* high)
 }
 
 // Sums of products over all terms, reduced at the end of each block but the last.
-void tile(const Prime& prime, const double* w, const double* c, size_t terms, const uint32_t* ends, double* sums) {
-  __m256d sum[gemmTileRows][2];
+template <size_t rows>
+void tile(const Prime& prime, const double* w, const double* c, const uint32_t* taps, size_t terms,
+          const uint32_t* ends, double* sums) {
+  __m256d sum[rows][2];
 #pragma GCC unroll 6
-  for (size_t i = 0; i < gemmTileRows; i++) sum[i][0] = sum[i][1] = _mm256_setzero_pd();
+  for (size_t i = 0; i < rows; i++) sum[i][0] = sum[i][1] = _mm256_setzero_pd();
   size_t j = 0;
   for (;; ends++) {
     const size_t end = *ends;
 #pragma GCC unroll 2
     for (; j < end; j++) {
-      const __m256d left = _mm256_load_pd(c + j * columns);
-      const __m256d right = _mm256_load_pd(c + j * columns + 4);
+      const double* values = c + taps[j] * columns;
+      const __m256d left = _mm256_load_pd(values);
+      const __m256d right = _mm256_load_pd(values + 4);
 #pragma GCC unroll 6
-      for (size_t i = 0; i < gemmTileRows; i++) {
+      for (size_t i = 0; i < rows; i++) {
         const __m256d weight = _mm256_broadcast_sd(w + j * gemmTileRows + i);
         sum[i][0] = _mm256_fmadd_pd(weight, left, sum[i][0]);
         sum[i][1] = _mm256_fmadd_pd(weight, right, sum[i][1]);
@@ -110,17 +112,20 @@ void tile(const Prime& prime, const double* w, const double* c, size_t terms, co
     }
     if (end == terms) break;
 #pragma GCC unroll 6
-    for (size_t i = 0; i < gemmTileRows; i++) {
+    for (size_t i = 0; i < rows; i++) {
       sum[i][0] = prime.reduce(sum[i][0]);
       sum[i][1] = prime.reduce(sum[i][1]);
     }
   }
 #pragma GCC unroll 6
-  for (size_t i = 0; i < gemmTileRows; i++) {
+  for (size_t i = 0; i < rows; i++) {
     _mm256_store_pd(sums + i * columns, sum[i][0]);
     _mm256_store_pd(sums + i * columns + 4, sum[i][1]);
   }
 }
+
+using Tile = void (*)(const Prime&, const double*, const double*, const uint32_t*, size_t, const uint32_t*, double*);
+constexpr Tile tiles[gemmTileRows] = {tile<1>, tile<2>, tile<3>, tile<4>, tile<5>, tile<6>};
 
 // high * 2^25 + low mod q: a product with an exact error term, then one reduction. |low| < 2^52 by the row norm limit.
 __m256d combine(const Prime& prime, const GemmPrime& constants, __m256d low, __m256d high) {
@@ -133,25 +138,23 @@ __m256d combine(const Prime& prime, const GemmPrime& constants, __m256d low, __m
   return _mm256_add_pd(_mm256_add_pd(_mm256_fnmadd_pd(quotient, prime.q, product), error), low);
 }
 
-void finish(const GemmPanel& panel, const Prime& prime, const double* low, const double* high, size_t firstRow,
-            size_t x) {
-  const size_t left = panel.weights->rows - firstRow;
-  const size_t rows = left < gemmTileRows ? left : gemmTileRows;
+void finish(const GemmPanel& panel, const Prime& prime, const double* low, const double* high, size_t rows,
+            uint64_t* out, size_t x) {
   const size_t width = panel.width - x;
   for (size_t i = 0; i < rows; i++) {
-    uint64_t* out = panel.out + (firstRow + i) * panel.stride + x;
+    uint64_t* to = out + i * panel.stride + x;
     for (size_t half = 0; half < columns && half < width; half += 4) {
       __m256d value = _mm256_load_pd(low + i * columns + half);
       if (panel.prime->split)
         value = combine(prime, *panel.prime, value, _mm256_load_pd(high + i * columns + half));
       const __m256i words = prime.canonical(prime.reduce(value));
       if (width - half >= 4) {
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + half), words);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + half), words);
         continue;
       }
       uint64_t some[4];
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(some), words);
-      for (size_t k = 0; k < width - half; k++) out[half + k] = some[k];
+      for (size_t k = 0; k < width - half; k++) to[half + k] = some[k];
     }
   }
 }
@@ -160,19 +163,26 @@ void run(const GemmPanel& panel) {
   const PackedWeights& weights = *panel.weights;
   const Prime prime(*panel.prime);
   const size_t terms = weights.cols;
-  const size_t distance = stripDistance(terms);
+  const size_t distance = stripDistance(panel.sourceCount);
   double* low = static_cast<double*>(panel.scratch);
   double* high = panel.prime->split ? low + strips(panel.width) * distance : low;
   pack(panel, prime, low, high);
   alignas(32) double lowSums[tileSize], highSums[tileSize];
-  for (size_t strip = 0; strip < weights.strips; strip++) {
-    const double* w = weights.values + strip * terms * gemmTileRows;
-    const uint32_t* ends = panel.prime->ends + panel.prime->firstEnd[strip];
-    for (size_t x = 0; x < panel.width; x += columns) {
-      const size_t at = x / columns * distance;
-      tile(prime, w, low + at, terms, ends, lowSums);
-      if (panel.prime->split) tile(prime, w, high + at, terms, ends, highSums);
-      finish(panel, prime, lowSums, highSums, strip * gemmTileRows, x);
+  for (size_t position = 0; position < panel.positions; position++) {
+    const uint32_t* taps = panel.taps + position * terms;
+    for (size_t strip = 0; strip < weights.strips; strip++) {
+      const double* w = weights.values + strip * terms * gemmTileRows;
+      const uint32_t* ends = panel.prime->ends + panel.prime->firstEnd[strip];
+      const size_t firstRow = strip * weights.stripRows, left = weights.rows - firstRow;
+      const size_t rows = left < weights.stripRows ? left : weights.stripRows;
+      const Tile run = tiles[rows - 1];
+      uint64_t* out = panel.out + (position * weights.rows + firstRow) * panel.stride;
+      for (size_t x = 0; x < panel.width; x += columns) {
+        const size_t at = x / columns * distance;
+        run(prime, w, low + at, taps, terms, ends, lowSums);
+        if (panel.prime->split) run(prime, w, high + at, taps, terms, ends, highSums);
+        finish(panel, prime, lowSums, highSums, rows, out, x);
+      }
     }
   }
 }

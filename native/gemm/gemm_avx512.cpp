@@ -1,5 +1,5 @@
 // Integer sums with the 52-bit multiply-add of AVX-512 IFMA; weights are w + offset >= 0 and the offset's share, offset times
-// the sum of the column, is taken off at the end.
+// the sum of the column, is taken off at the end: its negative is the column's `correction`.
 //
 // Narrow, when every product is below 2^52: the low halves alone, sums below 2^64 for up to 4,095 terms.
 // Wide: low and high halves in separate sums; the low ones hand their carry to the high ones every 4,032 terms.
@@ -18,7 +18,9 @@ constexpr uint64_t lowMask = (uint64_t{1} << 52) - 1;
 size_t strips(size_t width) { return (width + columns - 1) / columns; }
 
 // The panel, then one correction per column.
-size_t scratchBytes(size_t cols, size_t width, bool) { return strips(width) * columns * (cols + 1) * sizeof(uint64_t); }
+size_t scratchBytes(size_t sources, size_t width, bool) {
+  return strips(width) * columns * (sources + 1) * sizeof(uint64_t);
+}
 
 // Products with a constant a < q by Shoup's method on 52-bit words: quotient = floor(a * 2^52 / q).
 struct Constant {
@@ -31,11 +33,20 @@ struct Constant {
 
 struct Prime {
   __m512i q, twice, mask;
+  // A quotient is taken from the upper 52 bits of a word; for a prime below 2^13, whose sums are below 2^52, from the lower.
+  __m512i shift, ratio;
+  // A multiple of q that is no less than any correction's size.
+  __m512i bias, rawOffset;
   Constant one, carry, offset;
-  Prime(uint64_t q, uint64_t offset)
+  Prime(uint64_t q, uint64_t offset, size_t terms)
       : q(_mm512_set1_epi64(static_cast<long long>(q))),
         twice(_mm512_set1_epi64(static_cast<long long>(2 * q))),
         mask(_mm512_set1_epi64(static_cast<long long>(lowMask))),
+        shift(_mm512_set1_epi64(q >> 13 ? 12 : 0)),
+        ratio(_mm512_set1_epi64(static_cast<long long>(
+            (static_cast<unsigned __int128>(1) << (q >> 13 ? 64 : 52)) / q))),
+        bias(_mm512_set1_epi64(static_cast<long long>(offset * terms * q))),
+        rawOffset(_mm512_set1_epi64(static_cast<long long>(offset))),
         one(1, q),
         carry((uint64_t{1} << 52) % q, q),
         offset(offset % q, q) {}
@@ -55,6 +66,13 @@ struct Prime {
     return _mm512_min_epu64(x, _mm512_sub_epi64(x, q));
   }
 
+  // A sum of fewer than 4,096 products below 2^52 mod q in [0, q). The quotient is at most two too small.
+  __m512i reduceNarrow(__m512i x) const {
+    const __m512i zero = _mm512_setzero_si512();
+    const __m512i quotient = _mm512_madd52hi_epu64(zero, _mm512_srlv_epi64(x, shift), ratio);
+    return canonical(_mm512_and_si512(_mm512_sub_epi64(x, _mm512_madd52lo_epu64(zero, quotient, q)), mask));
+  }
+
   // high * 2^52 + low mod q in [0, q), for any low < 2^64 and high < 2^52 - 2^12.
   __m512i reduce(__m512i low, __m512i high) const {
     high = _mm512_add_epi64(high, _mm512_srli_epi64(low, 52));
@@ -64,81 +82,139 @@ struct Prime {
 
 __mmask8 maskOf(size_t count) { return static_cast<__mmask8>(count >= 8 ? 0xff : (1u << count) - 1); }
 
-// Copies the panel strip by strip and leaves q - (offset * column sum mod q), or 0, in `corrections`.
-void pack(const GemmPanel& panel, const Prime& prime, uint64_t* packed, uint64_t* corrections) {
-  const size_t terms = panel.weights->cols;
-  const __m512i zero = _mm512_setzero_si512();
-  constexpr size_t ahead = 8;  // Rows lie far apart, beyond the reach of the hardware's prefetcher.
-  for (size_t x = 0; x < panel.width; x += columns) {
-    uint64_t* strip = packed + x * terms;
-    __mmask8 present[vectors];
-    __m512i sum[vectors];
+// q - (offset * the sum of the columns mod q), or 0.
+struct ColumnSums {
+  __m512i sum[vectors];
+
+  ColumnSums() {
+#pragma GCC unroll 4
+    for (size_t v = 0; v < vectors; v++) sum[v] = _mm512_setzero_si512();
+  }
+
+  void add(const Prime& prime, size_t term, size_t v, __m512i words) {
+    sum[v] = _mm512_add_epi64(sum[v], words);
+    if (term % carryInterval == carryInterval - 1) sum[v] = prime.reduce(sum[v], _mm512_setzero_si512());
+  }
+
+  void store(const Prime& prime, uint64_t* corrections) const {
 #pragma GCC unroll 4
     for (size_t v = 0; v < vectors; v++) {
-      present[v] = maskOf(x + v * 8 < panel.width ? panel.width - x - v * 8 : 0);
-      sum[v] = zero;
+      const __m512i reduced = prime.reduce(sum[v], _mm512_setzero_si512());
+      const __m512i negated = _mm512_sub_epi64(prime.q, prime.canonical(prime.multiply(reduced, prime.offset)));
+      _mm512_store_si512(corrections + v * 8, _mm512_min_epu64(negated, _mm512_sub_epi64(negated, prime.q)));
     }
-    for (size_t j = 0; j < terms; j++) {
-      const uint64_t* row = panel.c + (panel.rowIndex ? panel.rowIndex[j] : j) * panel.stride + x;
-      const size_t next = j + ahead < terms ? j + ahead : j;
-      const uint64_t* nextRow = panel.c + (panel.rowIndex ? panel.rowIndex[next] : next) * panel.stride + x;
+  }
+};
+
+// Rows lie far apart, beyond the reach of the hardware's prefetcher.
+const uint64_t* rowAhead(const GemmPanel& panel, size_t j, size_t ahead) {
+  return panel.c + panel.sources[j + ahead < panel.sourceCount ? j + ahead : j] * panel.stride;
+}
+
+__m512i loadPresent(const GemmPanel& panel, const uint64_t* row, size_t x) {
+  return _mm512_maskz_loadu_epi64(maskOf(x < panel.width ? panel.width - x : 0), row + x);
+}
+
+// Copies the panel strip by strip and leaves the corrections of all its rows.
+void packSummed(const GemmPanel& panel, const Prime& prime, uint64_t* packed, uint64_t* corrections) {
+  for (size_t x = 0; x < panel.width; x += columns) {
+    uint64_t* strip = packed + x * panel.sourceCount;
+    ColumnSums all;
+    for (size_t j = 0; j < panel.sourceCount; j++) {
+      const uint64_t* row = panel.c + panel.sources[j] * panel.stride;
+      const uint64_t* ahead = rowAhead(panel, j, 8);
 #pragma GCC unroll 4
       for (size_t v = 0; v < vectors; v++) {
-        __builtin_prefetch(nextRow + v * 8);
-        const __m512i words = _mm512_maskz_loadu_epi64(present[v], row + v * 8);
+        __builtin_prefetch(ahead + x + v * 8);
+        const __m512i words = loadPresent(panel, row, x + v * 8);
         _mm512_store_si512(strip + j * columns + v * 8, words);
-        sum[v] = _mm512_add_epi64(sum[v], words);
-        if (j % carryInterval == carryInterval - 1) sum[v] = prime.reduce(sum[v], zero);
+        all.add(prime, j, v, words);
       }
     }
-#pragma GCC unroll 4
-    for (size_t v = 0; v < vectors; v++) {
-      const __m512i share = prime.canonical(prime.multiply(prime.reduce(sum[v], zero), prime.offset));
-      const __m512i negated = _mm512_sub_epi64(prime.q, share);
-      _mm512_store_si512(corrections + x + v * 8, _mm512_min_epu64(negated, _mm512_sub_epi64(negated, prime.q)));
-    }
+    all.store(prime, corrections + x);
   }
 }
 
-void store(const GemmPanel& panel, const Prime& prime, __m512i low, __m512i high, __m512i correction, size_t row,
-           size_t x) {
-  if (row >= panel.weights->rows || x >= panel.width) return;
-  const __m512i residue = prime.canonical(_mm512_add_epi64(prime.reduce(low, high), correction));
-  _mm512_mask_storeu_epi64(panel.out + row * panel.stride + x, maskOf(panel.width - x), residue);
+// Copies the panel row by row, in runs as long as the panel is wide.
+void packWindows(const GemmPanel& panel, uint64_t* packed) {
+  for (size_t j = 0; j < panel.sourceCount; j++) {
+    const uint64_t* row = panel.c + panel.sources[j] * panel.stride;
+    const uint64_t* ahead = rowAhead(panel, j, 4);
+    for (size_t x = 0; x < panel.width; x += columns)
+#pragma GCC unroll 4
+      for (size_t v = 0; v < vectors; v++) {
+        __builtin_prefetch(ahead + x + v * 8);
+        _mm512_store_si512(packed + x * panel.sourceCount + j * columns + v * 8, loadPresent(panel, row, x + v * 8));
+      }
+  }
 }
 
-void tileNarrow(const GemmPanel& panel, const Prime& prime, const uint64_t* w, const uint64_t* c,
-                const uint64_t* corrections, size_t firstRow, size_t x) {
-  const size_t terms = panel.weights->cols;
-  __m512i sum[gemmTileRows][vectors];
-#pragma GCC unroll 6
-  for (size_t i = 0; i < gemmTileRows; i++)
+// The corrections of the rows that `taps` names, for one strip.
+void correct(const Prime& prime, const uint64_t* c, const uint32_t* taps, size_t terms, uint64_t* corrections) {
+  ColumnSums all;
+  for (size_t j = 0; j < terms; j++)
 #pragma GCC unroll 4
-    for (size_t v = 0; v < vectors; v++) sum[i][v] = _mm512_setzero_si512();
+    for (size_t v = 0; v < vectors; v++) all.add(prime, j, v, _mm512_load_si512(c + taps[j] * columns + v * 8));
+  all.store(prime, corrections);
+}
+
+// Rows of one position from row 0 of the tile on.
+struct Target {
+  uint64_t* out;
+  size_t stride;
+  size_t width;  // Of the columns from here on.
+  bool streams;
+
+  void store(size_t row, size_t v, __m512i residue) const {
+    if (v * 8 >= width) return;
+    uint64_t* to = out + row * stride + v * 8;
+    if (streams)
+      _mm512_stream_si512(reinterpret_cast<__m512i*>(to), residue);
+    else
+      _mm512_mask_storeu_epi64(to, maskOf(width - v * 8), residue);
+  }
+};
+
+// With `alone`, the correction is summed along with the products: a row of weights that are all the offset.
+template <size_t rows, bool alone>
+void tileNarrow(const Target& target, const Prime& prime, const uint64_t* w, const uint64_t* c, const uint32_t* taps,
+                size_t terms, const uint64_t* corrections) {
+  __m512i sum[rows][vectors], share[vectors];
+#pragma GCC unroll 4
+  for (size_t v = 0; v < vectors; v++) {
+    share[v] = _mm512_setzero_si512();
+#pragma GCC unroll 6
+    for (size_t i = 0; i < rows; i++) sum[i][v] = _mm512_setzero_si512();
+  }
   for (size_t j = 0; j < terms; j++) {
+    const uint64_t* row = c + taps[j] * columns;
     __m512i values[vectors];
 #pragma GCC unroll 4
-    for (size_t v = 0; v < vectors; v++) values[v] = _mm512_load_si512(c + j * columns + v * 8);
+    for (size_t v = 0; v < vectors; v++) values[v] = _mm512_load_si512(row + v * 8);
 #pragma GCC unroll 6
-    for (size_t i = 0; i < gemmTileRows; i++) {
+    for (size_t i = 0; i < rows; i++) {
       const __m512i weight = _mm512_set1_epi64(static_cast<long long>(w[j * gemmTileRows + i]));
 #pragma GCC unroll 4
       for (size_t v = 0; v < vectors; v++) sum[i][v] = _mm512_madd52lo_epu64(sum[i][v], weight, values[v]);
     }
-  }
-#pragma GCC unroll 6
-  for (size_t i = 0; i < gemmTileRows; i++)
+    if (alone)
 #pragma GCC unroll 4
-    for (size_t v = 0; v < vectors; v++)
-      store(panel, prime, sum[i][v], _mm512_setzero_si512(), _mm512_load_si512(corrections + v * 8), firstRow + i,
-            x + v * 8);
+      for (size_t v = 0; v < vectors; v++) share[v] = _mm512_madd52lo_epu64(share[v], prime.rawOffset, values[v]);
+  }
+#pragma GCC unroll 4
+  for (size_t v = 0; v < vectors; v++) {
+    const __m512i correction =
+        alone ? _mm512_sub_epi64(prime.bias, share[v]) : _mm512_load_si512(corrections + v * 8);
+#pragma GCC unroll 6
+    for (size_t i = 0; i < rows; i++)
+      target.store(i, v, prime.reduceNarrow(_mm512_add_epi64(sum[i][v], correction)));
+  }
 }
 
-// Three of the strip's rows, since each needs two sums per vector.
-void tileWide(const GemmPanel& panel, const Prime& prime, const uint64_t* w, const uint64_t* c,
-              const uint64_t* corrections, size_t firstRow, size_t x) {
-  constexpr size_t rows = gemmTileRows / 2;
-  const size_t terms = panel.weights->cols;
+// At most half of a strip's rows, since each needs two sums per vector.
+template <size_t rows>
+void tileWide(const Target& target, const Prime& prime, const uint64_t* w, const uint64_t* c, const uint32_t* taps,
+              size_t terms, const uint64_t* corrections) {
   __m512i low[rows][vectors], high[rows][vectors];
 #pragma GCC unroll 3
   for (size_t i = 0; i < rows; i++)
@@ -147,9 +223,10 @@ void tileWide(const GemmPanel& panel, const Prime& prime, const uint64_t* w, con
   for (size_t begin = 0; begin < terms; begin += carryInterval) {
     const size_t end = terms - begin < carryInterval ? terms : begin + carryInterval;
     for (size_t j = begin; j < end; j++) {
+      const uint64_t* row = c + taps[j] * columns;
       __m512i values[vectors];
 #pragma GCC unroll 4
-      for (size_t v = 0; v < vectors; v++) values[v] = _mm512_load_si512(c + j * columns + v * 8);
+      for (size_t v = 0; v < vectors; v++) values[v] = _mm512_load_si512(row + v * 8);
 #pragma GCC unroll 3
       for (size_t i = 0; i < rows; i++) {
         const __m512i weight = _mm512_set1_epi64(static_cast<long long>(w[j * gemmTileRows + i]));
@@ -171,32 +248,64 @@ void tileWide(const GemmPanel& panel, const Prime& prime, const uint64_t* w, con
 #pragma GCC unroll 3
   for (size_t i = 0; i < rows; i++)
 #pragma GCC unroll 4
-    for (size_t v = 0; v < vectors; v++)
-      store(panel, prime, low[i][v], high[i][v], _mm512_load_si512(corrections + v * 8), firstRow + i, x + v * 8);
+    for (size_t v = 0; v < vectors; v++) {
+      const __m512i correction = _mm512_load_si512(corrections + v * 8);
+      target.store(i, v, prime.canonical(_mm512_add_epi64(prime.reduce(low[i][v], high[i][v]), correction)));
+    }
 }
+
+using Tile = void (*)(const Target&, const Prime&, const uint64_t*, const uint64_t*, const uint32_t*, size_t,
+                      const uint64_t*);
+constexpr Tile together[gemmTileRows] = {tileNarrow<1, false>, tileNarrow<2, false>, tileNarrow<3, false>,
+                                         tileNarrow<4, false>, tileNarrow<5, false>, tileNarrow<6, false>};
+// Six rows leave no registers for the correction.
+constexpr Tile alone[gemmTileRows - 1] = {tileNarrow<1, true>, tileNarrow<2, true>, tileNarrow<3, true>,
+                                          tileNarrow<4, true>, tileNarrow<5, true>};
+constexpr size_t wideRows = gemmTileRows / 2;
+constexpr Tile wide[wideRows] = {tileWide<1>, tileWide<2>, tileWide<3>};
 
 void run(const GemmPanel& panel) {
   const PackedWeights& weights = *panel.weights;
-  const Prime prime(panel.prime->q, weights.offset);
   const size_t terms = weights.cols;
+  const Prime prime(panel.prime->q, weights.offset, terms);
   uint64_t* packed = static_cast<uint64_t*>(panel.scratch);
-  uint64_t* corrections = packed + strips(panel.width) * columns * terms;
-  pack(panel, prime, packed, corrections);
+  uint64_t* corrections = packed + strips(panel.width) * columns * panel.sourceCount;
   const bool narrow =
       terms < 4096 && static_cast<unsigned __int128>(weights.maxOffset) * (panel.prime->q - 1) <= lowMask;
-  for (size_t strip = 0; strip < weights.strips; strip++) {
-    const uint64_t* w = weights.integers + strip * terms * gemmTileRows;
-    const size_t row = strip * gemmTileRows;
-    for (size_t x = 0; x < panel.width; x += columns) {
-      const uint64_t* c = packed + x * terms;
-      if (narrow) {
-        tileNarrow(panel, prime, w, c, corrections + x, row, x);
-        continue;
+  // One position takes all rows, so that their sums come with the packing.
+  const bool windows = panel.positions > 1 || panel.sourceCount != terms;
+  const bool single = windows && narrow && weights.strips == 1 && weights.rows < gemmTileRows;
+  if (windows)
+    packWindows(panel, packed);
+  else
+    packSummed(panel, prime, packed, corrections);
+  const bool aligned = reinterpret_cast<uintptr_t>(panel.out) % 64 == 0 && (panel.stride | panel.width) % 8 == 0;
+  const bool streams = panel.streams && aligned;
+  for (size_t position = 0; position < panel.positions; position++) {
+    const uint32_t* taps = panel.taps + position * terms;
+    if (windows && !single)
+      for (size_t x = 0; x < panel.width; x += columns)
+        correct(prime, packed + x * panel.sourceCount, taps, terms, corrections + x);
+    for (size_t row = 0; row < weights.rows; row += weights.stripRows) {
+      const uint64_t* w = weights.integers + row / weights.stripRows * terms * gemmTileRows;
+      const size_t left = weights.rows - row;
+      const size_t rows = left < weights.stripRows ? left : weights.stripRows;
+      uint64_t* out = panel.out + (position * weights.rows + row) * panel.stride;
+      for (size_t x = 0; x < panel.width; x += columns) {
+        const uint64_t* c = packed + x * panel.sourceCount;
+        const Target target = {out + x, panel.stride, panel.width - x, streams};
+        if (narrow) {
+          (single ? alone : together)[rows - 1](target, prime, w, c, taps, terms, corrections + x);
+          continue;
+        }
+        for (size_t i = 0; i < rows; i += wideRows) {
+          const Target part = {target.out + i * panel.stride, panel.stride, target.width, streams};
+          wide[(rows - i < wideRows ? rows - i : wideRows) - 1](part, prime, w + i, c, taps, terms, corrections + x);
+        }
       }
-      tileWide(panel, prime, w, c, corrections + x, row, x);
-      tileWide(panel, prime, w + gemmTileRows / 2, c, corrections + x, row + gemmTileRows / 2, x);
     }
   }
+  if (streams) _mm_sfence();
 }
 
 size_t multiplyAdds(size_t turns) {

@@ -13,32 +13,33 @@ constexpr size_t columns = 4;
 
 size_t strips(size_t width) { return (width + columns - 1) / columns; }
 
-size_t scratchBytes(size_t cols, size_t width, bool) { return 2 * strips(width) * columns * cols * sizeof(double); }
+size_t scratchBytes(size_t sources, size_t width, bool) {
+  return 2 * strips(width) * columns * sources * sizeof(double);
+}
 
-// Strip s holds `columns` low parts per term, and the strips of high parts follow all strips of low parts.
+// Strip s holds `columns` low parts per row, and the strips of high parts follow all strips of low parts.
 void pack(const GemmPanel& panel, double* low, double* high) {
-  const size_t terms = panel.weights->cols;
   const int64_t q = static_cast<int64_t>(panel.prime->q);
   const size_t padded = strips(panel.width) * columns;
-  for (size_t j = 0; j < terms; j++) {
-    const uint64_t* row = panel.c + (panel.rowIndex ? panel.rowIndex[j] : j) * panel.stride;
+  for (size_t j = 0; j < panel.sourceCount; j++) {
+    const uint64_t* row = panel.c + panel.sources[j] * panel.stride;
     for (size_t x = 0; x < padded; x++) {
       const int64_t residue = x < panel.width ? static_cast<int64_t>(row[x]) : 0;
       const int64_t centred = residue - (q & -static_cast<int64_t>(residue > q / 2));
       const int64_t top = (centred + (int64_t{1} << (gemmSplitBits - 1))) >> gemmSplitBits;
-      const size_t at = (x / columns * terms + j) * columns + x % columns;
+      const size_t at = (x / columns * panel.sourceCount + j) * columns + x % columns;
       high[at] = static_cast<double>(top);
       low[at] = static_cast<double>(centred - top * (int64_t{1} << gemmSplitBits));
     }
   }
 }
 
-void tile(size_t terms, const double* w, const double* c, double* sums) {
+void tile(size_t terms, const double* w, const double* c, const uint32_t* taps, double* sums) {
   Two sum[gemmTileRows][2] = {};
   for (size_t j = 0; j < terms; j++) {
     Two left, right;
-    memcpy(&left, c + j * columns, sizeof left);
-    memcpy(&right, c + j * columns + 2, sizeof right);
+    memcpy(&left, c + taps[j] * columns, sizeof left);
+    memcpy(&right, c + taps[j] * columns + 2, sizeof right);
 #pragma GCC unroll 6
     for (size_t i = 0; i < gemmTileRows; i++) {
       sum[i][0] += w[j * gemmTileRows + i] * left;
@@ -69,21 +70,25 @@ void run(const GemmPanel& panel) {
   const PackedWeights& weights = *panel.weights;
   const size_t terms = weights.cols;
   double* low = static_cast<double*>(panel.scratch);
-  double* high = low + strips(panel.width) * columns * terms;
+  double* high = low + strips(panel.width) * columns * panel.sourceCount;
   pack(panel, low, high);
   double lowSums[gemmTileRows * columns], highSums[gemmTileRows * columns];
-  for (size_t strip = 0; strip < weights.strips; strip++) {
-    const double* w = weights.values + strip * terms * gemmTileRows;
-    const size_t firstRow = strip * gemmTileRows;
-    const size_t rows = weights.rows - firstRow < gemmTileRows ? weights.rows - firstRow : gemmTileRows;
-    for (size_t x = 0; x < panel.width; x += columns) {
-      tile(terms, w, low + x * terms, lowSums);
-      tile(terms, w, high + x * terms, highSums);
-      const size_t width = panel.width - x < columns ? panel.width - x : columns;
-      for (size_t i = 0; i < rows; i++)
-        for (size_t k = 0; k < width; k++)
-          panel.out[(firstRow + i) * panel.stride + x + k] =
-              combine(lowSums[i * columns + k], highSums[i * columns + k], *panel.prime);
+  for (size_t position = 0; position < panel.positions; position++) {
+    const uint32_t* taps = panel.taps + position * terms;
+    for (size_t firstRow = 0; firstRow < weights.rows; firstRow += weights.stripRows) {
+      const double* w = weights.values + firstRow / weights.stripRows * terms * gemmTileRows;
+      const size_t left = weights.rows - firstRow;
+      const size_t rows = left < weights.stripRows ? left : weights.stripRows;
+      uint64_t* out = panel.out + (position * weights.rows + firstRow) * panel.stride;
+      for (size_t x = 0; x < panel.width; x += columns) {
+        tile(terms, w, low + x * panel.sourceCount, taps, lowSums);
+        tile(terms, w, high + x * panel.sourceCount, taps, highSums);
+        const size_t width = panel.width - x < columns ? panel.width - x : columns;
+        for (size_t i = 0; i < rows; i++)
+          for (size_t k = 0; k < width; k++)
+            out[i * panel.stride + x + k] =
+                combine(lowSums[i * columns + k], highSums[i * columns + k], *panel.prime);
+      }
     }
   }
 }

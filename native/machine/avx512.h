@@ -58,6 +58,7 @@ static inline __m512i _mm512_load_si512(const void* p) { return _mm512_loadu_si5
 static inline void _mm512_storeu_si512(void* p, __m512i a) { memcpy(p, &a, 64); }
 static inline void _mm512_store_si512(void* p, __m512i a) { memcpy(p, &a, 64); }
 static inline void _mm512_stream_si512(__m512i* p, __m512i a) { memcpy(p, &a, 64); }
+static inline void _mm_sfence() {}
 
 static inline __m512i _mm512_add_epi64(__m512i a, __m512i b) { SUBROSA_EACH(a.lane[i] + b.lane[i]); }
 static inline __m512i _mm512_sub_epi64(__m512i a, __m512i b) { SUBROSA_EACH(a.lane[i] - b.lane[i]); }

@@ -306,8 +306,11 @@ export interface Kernel extends Disposable {
   /** weights: row-major rows x cols, |w| < 2^15. Packs for this kernel. */
   prepareGemm(weights: Int32Array, rows: number, cols: number): GemmWeights;
   /**
-   * out[i] = sum_j w[i][j] * c[rowIndex[j]] word by word mod the limb's prime. Each of out's `rows` and c's rows is
-   * a run of `parts` polynomials over mods. `rowIndex` defaults to 0 .. cols-1. out must not be c.
+   * out[p rows + i] = sum_j w[i][j] * c[rowIndex[p cols + j]] word by word mod the limb's prime, for each position p: a dense
+   * layer has one, a convolution one for each place of its window. Each row of out and c is a run of `parts` polynomials over
+   * mods. `rowIndex` defaults to one position, 0 .. cols-1. out must not be c.
+   *
+   * Several positions in one call are several times as fast as a call for each: they share what is read and converted.
    */
   gemm(
     ring: RingTables,

@@ -254,7 +254,7 @@ export function checkGemmWeights(weights: Int32Array, rows: number, cols: number
   return maxAbs;
 }
 
-/** The row index in use, checked against the rows that c has. */
+/** The row index in use, of one position or several, checked against the rows that c has. */
 export function checkGemm(
   ring: RingTables,
   out: Words,
@@ -266,11 +266,12 @@ export function checkGemm(
 ): Uint32Array {
   const size = parts * polynomialWords(ring, mods);
   if (!Number.isInteger(parts) || parts < 1) throw new ShapeError('parts', 'an integer of at least 1', parts);
-  checkLength('out', out.length, shape.rows * size);
   checkDisjoint('c', out, c);
   const have = batchCount('c', c.length, size);
   const index = rowIndex ?? Uint32Array.from({ length: shape.cols }, (_, i) => i);
-  checkLength('rowIndex', index.length, shape.cols);
+  const positions = batchCount('rowIndex', index.length, shape.cols);
+  if (positions === 0) throw new ShapeError('rowIndex', 'at least one position', 'empty');
+  checkLength('out', out.length, positions * shape.rows * size);
   for (const row of index) {
     if (row >= have) throw new ShapeError('a row index', `below the ${have} rows of c`, row);
   }

@@ -453,14 +453,15 @@ class ReferenceKernel implements Kernel {
     const [to, from] = [out.u64(), c.u64()];
     const size = parts * mods.length * ring.n;
     const signed = Array.from(weights.values, BigInt);
-    for (let row = 0; row < weights.rows; row++) {
+    for (let first = 0, row = 0; first < index.length; row++) {
+      const w = (row % weights.rows) * weights.cols;
       for (let i = 0; i < size; i++) {
         let sum = 0n;
-        for (let col = 0; col < weights.cols; col++) {
-          sum += signed[row * weights.cols + col] * from[index[col] * size + i];
-        }
+        for (let col = 0; col < weights.cols; col++)
+          sum += signed[w + col] * from[index[first + col] * size + i];
         to[row * size + i] = residue(sum, modulusAt(own(ring), mods, Math.floor(i / ring.n)));
       }
+      if ((row + 1) % weights.rows === 0) first += weights.cols;
     }
   }
 

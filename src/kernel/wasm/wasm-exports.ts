@@ -192,6 +192,8 @@ export interface WasmExports extends WebAssembly.Exports {
     rows: number,
     cols: number,
     panel: Address,
+    tileBytes: number,
+    taps: Address,
     width: number,
     chunks: Address,
     action: number,

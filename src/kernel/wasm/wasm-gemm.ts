@@ -11,6 +11,10 @@ const ROW_TILE = 4;
 /** A panel of packed columns stays in the second-level cache. */
 const PANEL_BYTES = 160 * 1024;
 const MAX_PANEL_WIDTH = 32;
+/** A row of four doubles in a tile of the panel. */
+const TILE_ROW_BYTES = 32;
+/** Rows of the panel of several positions, so that eight columns of it stay in the cache. */
+const GROUP_ROWS = PANEL_BYTES / (8 * 8);
 /** Below this many terms between reductions, two products of half-width residues are faster. */
 const MIN_CHUNK = 4;
 
@@ -106,16 +110,47 @@ export class WasmWeights implements GemmWeights {
   }
 }
 
+/** Neighbouring positions of a convolution that share a panel: the rows that it holds, and where in it each position's terms lie. */
+interface PositionGroup {
+  readonly first: number;
+  positions: number;
+  readonly sources: number[];
+  readonly taps: number[];
+}
+
+/** As many positions a group as keep the panel in the cache; see {@link Kernel.gemm} for `rowIndex`. */
+function groupPositions(rowIndex: Uint32Array, cols: number): PositionGroup[] {
+  const groups: PositionGroup[] = [];
+  let places = new Map<number, number>();
+  for (let position = 0; position < rowIndex.length / cols; position++) {
+    const index = rowIndex.subarray(position * cols, (position + 1) * cols);
+    const added = new Set([...index].filter((row) => !places.has(row))).size;
+    let group = groups.at(-1);
+    if (group === undefined || group.sources.length + added > GROUP_ROWS) {
+      group = { first: position, positions: 0, sources: [], taps: [] };
+      groups.push(group);
+      places = new Map();
+    }
+    for (const row of index) {
+      const place = places.get(row) ?? group.sources.push(row) - 1;
+      places.set(row, place);
+      group.taps.push(place * TILE_ROW_BYTES);
+    }
+    group.positions++;
+  }
+  return groups;
+}
+
 /** Columns of a panel: a multiple of 4 that divides n. */
-function panelWidth(n: number, cols: number): number {
+function panelWidth(n: number, sources: number): number {
   let width = Math.min(MAX_PANEL_WIDTH, n);
-  while (width > 4 && width * cols * 8 > PANEL_BYTES) width /= 2;
+  while (width > 4 && width * sources * 8 > PANEL_BYTES) width /= 2;
   return width;
 }
 
-/** Rows of `parts` polynomials over mods at `c`, picked by `rowIndex`, to `weights.rows` of them at `out`. */
+/** Rows of `parts` polynomials over mods at `c`, picked by `rowIndex`, to `weights.rows` of them for each position at `out`. */
 export function multiplyRows(
-  { exports, memory }: WasmContext,
+  context: WasmContext,
   ring: WasmRing,
   out: number,
   weights: WasmWeights,
@@ -123,39 +158,63 @@ export function multiplyRows(
   runs: readonly number[],
   rowIndex: Uint32Array,
 ): void {
+  // Made before the loops, as they allocate.
+  const plans = new Map(runs.map((limb) => [limb, weights.plan(ring.moduli[limb])]));
+  const rowBytes = 8 * ring.n * runs.length;
+  for (const group of groupPositions(rowIndex, weights.cols)) {
+    const to = out + group.first * weights.rows * rowBytes;
+    multiplyGroup(context, ring, to, weights, c, runs, plans, group);
+  }
+}
+
+function multiplyGroup(
+  { exports, memory }: WasmContext,
+  ring: WasmRing,
+  out: number,
+  weights: WasmWeights,
+  c: number,
+  runs: readonly number[],
+  plans: ReadonlyMap<number, GemmPlan>,
+  { positions, sources, taps }: PositionGroup,
+): void {
   const { n } = ring;
   const { rows, cols } = weights;
   const stride = 8 * n * runs.length;
-  const width = panelWidth(n, cols);
-  const panelBytes = 8 * width * cols;
+  const width = panelWidth(n, sources.length);
+  const panelBytes = 8 * width * sources.length;
   const sideBytes = 8 * width * ROW_TILE * Math.ceil(rows / ROW_TILE);
-  // Made before the loop, as they allocate.
-  const plans = new Map(runs.map((limb) => [limb, weights.plan(ring.moduli[limb])]));
-  memory.borrow(panelBytes + sideBytes + 4 * cols, (panel) => {
+  const tileBytes = TILE_ROW_BYTES * sources.length;
+  const indexBytes = 4 * (sources.length + taps.length);
+  memory.borrow(panelBytes + positions * sideBytes + indexBytes, (panel) => {
     const side = panel + panelBytes;
-    const index = side + sideBytes;
-    memory.bytes(index, 4 * cols).set(new Uint8Array(rowIndex.buffer, rowIndex.byteOffset, 4 * cols));
+    const index = side + positions * sideBytes;
+    const tapAddress = index + 4 * sources.length;
+    memory.bytes(index, indexBytes).set(new Uint8Array(Uint32Array.from([...sources, ...taps]).buffer));
     runs.forEach((limb, run) => {
       const { isSplit, chunks } = plans.get(limb) as GemmPlan;
       const table = ring.table(limb);
       const shift = ring.powerOfTwo(SPLIT_BITS, limb);
       for (let at = 8 * n * run; at < 8 * n * (run + 1); at += 8 * width) {
         for (const { piece, action } of isSplit ? HIGH_THEN_LOW : [WHOLE]) {
-          exports.packPanel(panel, c + at, stride, index, cols, width, piece, table);
-          exports.multiplyPanel(
-            out + at,
-            stride,
-            weights.packed,
-            rows,
-            cols,
-            panel,
-            width,
-            chunks,
-            action,
-            side,
-            shift,
-            table,
-          );
+          exports.packPanel(panel, c + at, stride, index, sources.length, width, piece, table);
+          for (let position = 0; position < positions; position++) {
+            exports.multiplyPanel(
+              out + position * rows * stride + at,
+              stride,
+              weights.packed,
+              rows,
+              cols,
+              panel,
+              tileBytes,
+              tapAddress + 4 * cols * position,
+              width,
+              chunks,
+              action,
+              side + position * sideBytes,
+              shift,
+              table,
+            );
+          }
         }
       }
     });

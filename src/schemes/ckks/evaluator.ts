@@ -238,8 +238,9 @@ export class CkksEvaluator extends RlweEvaluator<CkksContextBase, CiphertextBatc
   }
 
   /**
-   * out[i] = sum_j w[i][j] a[rowIndex[j]] for integer weights from `kernel.prepareGemm`: a dense layer with one ciphertext per
-   * feature. `weightScale` is what the integers were multiplied by.
+   * out[p rows + i] = sum_j w[i][j] a[rowIndex[p cols + j]] for integer weights from `kernel.prepareGemm`: a dense layer with one
+   * ciphertext per feature, which has one position p, or a convolution, all its positions at once. `weightScale` is what the
+   * integers were multiplied by.
    *
    * - level: unchanged. scale: Delta * weightScale. noise: V times the sum of the squared weights of the row, for independent inputs
    *
@@ -254,7 +255,8 @@ export class CkksEvaluator extends RlweEvaluator<CkksContextBase, CiphertextBatc
     const { kernel, ring } = this.context;
     const weightScale = options.weightScale ?? 1;
     const maxAbs = (a.maxAbs * weights.cols * weights.maxAbs) / weightScale;
-    const facts = { ...a.facts, count: weights.rows, scale: a.scale * weightScale, maxAbs };
+    const positions = (options.rowIndex?.length ?? weights.cols) / weights.cols;
+    const facts = { ...a.facts, count: positions * weights.rows, scale: a.scale * weightScale, maxAbs };
     this.#assertHeld('gemm', facts);
     const out = this.arena.make(ciphertextWords(facts), (words) => new CiphertextBatch(words, facts));
     kernel.gemm(ring.tables, out.words, weights, a.words, a.parts, a.mods, options.rowIndex);

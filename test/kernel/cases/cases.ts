@@ -103,8 +103,12 @@ function gemmRow(rows: number, cols: number, bound: number, parts: number): Row 
     bench.kernel.gemm(bench.ring, whole, prepared, used, parts, mods);
     const index = Uint32Array.from({ length: cols }, (_, j) => (j * 7 + 1) % (cols + 1));
     bench.kernel.gemm(bench.ring, picked, prepared, c, parts, mods, index);
+    const positions = 5;
+    const windows = Uint32Array.from({ length: positions * cols }, (_, i) => (i * 3 + i * i) % (cols + 1));
+    const convolved = bench.zeros(positions * whole.length);
+    bench.kernel.gemm(bench.ring, convolved, prepared, c, parts, mods, windows);
     const shape = [prepared.rows, prepared.cols, prepared.maxAbs];
-    return [whole.u64().slice(), picked.u64().slice(), shape];
+    return [whole.u64().slice(), picked.u64().slice(), convolved.u64().slice(), shape];
   };
 }
 
