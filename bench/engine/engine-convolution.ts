@@ -1,8 +1,8 @@
 /** Convolutions of ciphertexts as one matrix product over all positions, against a dense layer in the same run. */
-import type { Kernel } from '../src/kernel/kernel.ts';
-import { primesBelow } from '../src/ring/primes.ts';
-import { type BenchClock, type Contender, timeInTurn } from './in-turn.ts';
-import type { BenchRow } from './report.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import { primesBelow } from '../../src/ring/primes.ts';
+import { type BenchClock, type Contender, timeInTurn } from '../in-turn.ts';
+import type { BenchRow } from '../report.ts';
 
 const LOG_N = 13;
 const LIMBS = 2;
