@@ -8,6 +8,7 @@
  *   RequestCounter, CounterStorage           request numbers that never repeat; the application keeps the storage
  *   openKernel                                     what `provision` computes with
  *   connectEdgeInBrowser                     a connection to an edge
+ *   LinkGroup                                the connections of one device: progress on one counts for all
  */
 export { openKernel, type OpenKernelOptions } from '../../kernel/open.ts';
 export { type Construction, paired, sharing } from '../../protocols/edge/construction.ts';
@@ -23,7 +24,8 @@ export { type LayerPlan, longestMessage, planLayers } from '../../protocols/edge
 export type { RelayedMessage } from '../../protocols/edge/relay-box.ts';
 export { type CounterStorage, RequestCounter } from '../../protocols/edge/request-counter.ts';
 export type { SamplingGoal } from '../../protocols/edge/sampling-check.ts';
-export { connectEdgeInBrowser } from './browser-link.ts';
+export { type BrowserLinkOptions, connectEdgeInBrowser } from './browser-link.ts';
+export { LinkGroup } from './message-inbox.ts';
 export {
   type DeviceIdentity,
   type EdgeIdentity,

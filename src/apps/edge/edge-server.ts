@@ -1,12 +1,14 @@
 /** An edge as a WebSocket server: one session per connection, bounded in messages, connections and time. What it closes and why is told to `onClose`. */
 import { createServer as createPlainServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { ProtocolError, SubrosaError, UsageError } from '../../base/errors.ts';
 import { isLoopback } from '../../base/loopback.ts';
 import type { EdgeService } from '../../protocols/edge/edge-service.ts';
+import { ProgressWatch, sendBufferMs } from '../transport/progress-watch.ts';
 import { Admission, type Stranger } from './admission.ts';
+import { MessageSender } from './message-pieces.ts';
 import { type RunningServer, type TlsFiles } from '../server/index.ts';
 
 export interface EdgeListenOptions {
@@ -21,7 +23,7 @@ export interface EdgeListenOptions {
   readonly maxStrangers?: number;
   /** So long may it take from the first byte to the end of the handshake. */
   readonly handshakeMs?: number;
-  /** A connection on which nothing moves for so long is ended. */
+  /** A connection on which nothing moves for so long is ended, or next to nothing: a slow link that moves is not. Default 60,000. */
   readonly idleMs?: number;
   /** Told why a connection was ended by this side; `party` is who had authenticated itself, hex. */
   readonly onClose?: (reason: string, party: string | null) => void;
@@ -84,7 +86,7 @@ export async function listenEdge(
     if (!admission.hasRoom) return socket.close(CLOSE.tryLater);
     const stranger = admission.enter(request.socket, () => socket.terminate());
     const onClose = options.onClose ?? (() => undefined);
-    serveSocket(service, socket, { admission, stranger, idleMs, onClose });
+    serveSocket(service, socket, { admission, stranger, wire: request.socket, idleMs, onClose });
   });
   const { port: bound } = server.address() as AddressInfo;
   const name = host.includes(':') ? `[${host}]` : host;
@@ -108,29 +110,41 @@ function serveSocket(
   {
     admission,
     stranger,
+    wire,
     idleMs,
     onClose,
   }: {
     admission: Admission;
     stranger: Stranger;
+    wire: Socket;
     idleMs: number;
     onClose: (reason: string, party: string | null) => void;
   },
 ): void {
   socket.binaryType = 'arraybuffer';
-  const timer = setTimeout(() => {
+  let isAsked = false;
+  const watch = new ProgressWatch(idleMs, () => {
+    // Within a request a device may be busy with the other edge, over a slow link: it is asked whether it is still there.
+    if (session.load > 0 && !isAsked && socket.readyState === socket.OPEN) {
+      isAsked = true;
+      watch.begin();
+      socket.ping();
+      return;
+    }
     onClose(`nothing moved for ${idleMs / 1000} s`, session.party);
     socket.terminate();
-  }, idleMs);
+  });
+  wire.on('data', (chunk: Buffer) => watch.moved(chunk.length));
+  socket.on('pong', () => {
+    isAsked = false;
+    watch.begin();
+  });
+  const sender = new MessageSender(socket, (bytes) => watch.begin(sendBufferMs(bytes)));
   const session = service.accept(
-    (message) =>
-      new Promise((resolve, reject) => {
-        socket.send(message, { binary: true }, (error) => {
-          timer.refresh();
-          if (error === undefined || error === null) resolve();
-          else reject(error);
-        });
-      }),
+    async (message) => {
+      await sender.send(message);
+      watch.begin(sendBufferMs(message.length));
+    },
     (reason) => fail(reason),
   );
   let failed = false;
@@ -156,7 +170,7 @@ function serveSocket(
     const bytes = data as ArrayBuffer;
     if (!stranger.hears(bytes.byteLength))
       return fail(new ProtocolError('a message of the handshake is too long'));
-    timer.refresh();
+    watch.begin();
     socket.pause();
     const receive = async (): Promise<void> => {
       if (failed) return;
@@ -169,7 +183,7 @@ function serveSocket(
     tail = tail.then(receive).catch(fail);
   });
   socket.on('close', () => {
-    clearTimeout(timer);
+    watch.stop();
     stranger.leaves();
     session.close();
   });

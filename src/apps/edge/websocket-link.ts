@@ -4,18 +4,23 @@ import { TransportError, UsageError } from '../../base/errors.ts';
 import type { MessageLink } from '../../protocols/edge/edge-link.ts';
 import { isLoopback } from '../../base/loopback.ts';
 import { TLS_CLIENT, tlsFailure } from '../transport/tls-failure.ts';
-import { MessageInbox } from './message-inbox.ts';
+import { type LinkGroup, MessageInbox } from './message-inbox.ts';
+import { MessageSender } from './message-pieces.ts';
 
 export interface WebSocketLinkOptions {
   /** Longer messages of the edge end the connection before they are read. */
   readonly maxMessageBytes: number;
-  /** For connecting, and for each message that is waited for. */
+  /** For connecting; and a message that is waited for is given up when nothing has moved for so long, up or down. Default 30,000. */
   readonly timeoutMs?: number;
+  /** The other connections of this device: an answer through a relay waits for what is on its way to the other edge. */
+  readonly group?: LinkGroup;
   /** Certificates to trust instead of the system's, PEM. */
   readonly ca?: Uint8Array;
 }
 
 const TIMEOUT_MS = 30_000;
+/** WebSocket's code for a violation of the other side's rules [RFC 6455, 7.4.1]: a new attempt would end like this one. */
+const REFUSED = 1008;
 /** Messages that may wait here unread; then the socket is not read any further. */
 const MOST_WAITING = 4;
 
@@ -33,7 +38,7 @@ export async function connectEdge(address: string, options: WebSocketLinkOptions
   if (url.protocol === 'ws:' && !isLoopback(url.hostname)) {
     throw new UsageError(`${url.hostname} is another machine: its address must begin with wss://`);
   }
-  const { maxMessageBytes, timeoutMs = TIMEOUT_MS, ca } = options;
+  const { maxMessageBytes, timeoutMs = TIMEOUT_MS, group, ca } = options;
   const socket = new WebSocket(url, {
     maxPayload: maxMessageBytes,
     perMessageDeflate: false,
@@ -44,7 +49,8 @@ export async function connectEdge(address: string, options: WebSocketLinkOptions
     ...(ca !== undefined && { ca: Buffer.from(ca) }),
   });
   socket.binaryType = 'arraybuffer';
-  const link = new WebSocketLink(socket, timeoutMs);
+  const link = new WebSocketLink(socket, timeoutMs, group);
+  socket.once('upgrade', (response) => response.socket.on('data', (chunk) => link.moved(chunk.length)));
   await new Promise<void>((resolve, reject) => {
     socket.once('open', resolve);
     socket.once('error', (error) => {
@@ -69,25 +75,40 @@ function noMask(mask: Buffer): void {
 class WebSocketLink implements MessageLink {
   readonly #socket: WebSocket;
   readonly #inbox: MessageInbox;
+  readonly #sender: MessageSender;
 
-  constructor(socket: WebSocket, timeoutMs: number) {
+  constructor(socket: WebSocket, timeoutMs: number, group: LinkGroup | undefined) {
     this.#socket = socket;
-    this.#inbox = new MessageInbox(timeoutMs, () => this.close());
+    this.#inbox = new MessageInbox(timeoutMs, () => this.close(), group);
+    this.#sender = new MessageSender(socket, (bytes) => this.#inbox.left(bytes));
     socket.on('message', (data, isBinary) => this.#arrived(data as ArrayBuffer, isBinary));
     socket.on('error', (error) =>
       this.#inbox.fail(new TransportError('the connection broke', true, { cause: error })),
     );
-    socket.on('close', () => this.#inbox.fail(new TransportError('the edge closed the connection', true)));
+    socket.on('close', (code) => {
+      const [reason, again] =
+        code === REFUSED
+          ? [
+              'the edge closed the connection: what was sent breaks a rule or a limit of it, see its log',
+              false,
+            ]
+          : ['the edge closed the connection', true];
+      this.#inbox.fail(new TransportError(reason, again));
+    });
   }
 
-  send(message: Uint8Array): Promise<void> {
-    if (this.#inbox.lost !== null) return Promise.reject(this.#inbox.lost);
-    return new Promise((resolve, reject) => {
-      this.#socket.send(message, { binary: true }, (error) => {
-        if (error === undefined || error === null) resolve();
-        else reject(new TransportError('the connection was closed', true, { cause: error }));
-      });
-    });
+  async send(message: Uint8Array): Promise<void> {
+    if (this.#inbox.lost !== null) throw this.#inbox.lost;
+    try {
+      await this.#sender.send(message);
+    } catch (error) {
+      throw this.#inbox.lost ?? new TransportError('the connection was closed', true, { cause: error });
+    }
+  }
+
+  /** So many bytes came on the wire. */
+  moved(bytes: number): void {
+    this.#inbox.arrived(bytes);
   }
 
   receive(): Promise<Uint8Array> {

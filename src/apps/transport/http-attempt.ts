@@ -5,17 +5,10 @@
 import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { ProtocolError } from '../../base/errors.ts';
+import { ProgressWatch, sendBufferMs } from './progress-watch.ts';
 import { TLS_CLIENT } from './tls-failure.ts';
 
 const CHUNK_BYTES = 16 * 1024;
-/**
- * What left this process may still be in the system's send buffer, where nobody sees it move. So much fits there, the system takes more
- * only when a third of it is free, and so slow a link (bytes per second) must be let empty it.
- */
-const SEND_BUFFER_BYTES = 4 * 2 ** 20;
-const SLOWEST_LINK = 32 * 1024;
-/** A side that sends a byte now and then makes no progress: over a whole phase, this many bytes per second are asked for. */
-const SLOWEST_PROGRESS = 1024;
 
 /** Nothing moved for so long, or next to nothing. */
 export class StalledError extends Error {}
@@ -96,7 +89,7 @@ export class HttpConnections {
 
 /** Writes piece after piece; each counts as moved when the system has taken it. The caller watches errors. */
 function upload(request: ReturnType<typeof requestHttp>, body: Uint8Array, watch: ProgressWatch): void {
-  const bufferMs = (1000 * Math.min(SEND_BUFFER_BYTES, body.length)) / SLOWEST_LINK;
+  const bufferMs = sendBufferMs(body.length);
   const send = (at: number) => {
     const piece = body.subarray(at, at + CHUNK_BYTES);
     if (piece.length === 0) {
@@ -112,48 +105,6 @@ function upload(request: ReturnType<typeof requestHttp>, body: Uint8Array, watch
   };
   watch.begin(bufferMs / 3);
   send(0);
-}
-
-/** Calls `onStall` when a phase makes no progress for the given time, or too little over its whole length. */
-class ProgressWatch {
-  readonly #limitMs: number;
-  readonly #onStall: () => void;
-  #timer: NodeJS.Timeout | undefined;
-  #phaseMs = 0;
-  #began = 0;
-  #bytes = 0;
-  #stopped = false;
-
-  constructor(limitMs: number, onStall: () => void) {
-    this.#limitMs = limitMs;
-    this.#onStall = onStall;
-    this.begin();
-  }
-
-  /** A phase begins, in which nothing may be seen to move for `extraMs` longer than otherwise. */
-  begin(extraMs = 0): void {
-    this.#phaseMs = this.#limitMs + extraMs;
-    this.#began = performance.now();
-    this.#bytes = 0;
-    this.#restart();
-  }
-
-  moved(bytes: number): void {
-    this.#bytes += bytes;
-    const allowedMs = this.#phaseMs + (1000 * this.#bytes) / SLOWEST_PROGRESS;
-    if (performance.now() - this.#began > allowedMs) this.#onStall();
-    else this.#restart();
-  }
-
-  stop(): void {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
-  }
-
-  #restart(): void {
-    clearTimeout(this.#timer);
-    if (!this.#stopped) this.#timer = setTimeout(this.#onStall, this.#phaseMs);
-  }
 }
 
 async function readBounded(

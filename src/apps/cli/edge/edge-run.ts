@@ -1,6 +1,6 @@
 /** `subrosa edge run`: a device. */
 import { readFileSync } from 'node:fs';
-import { KeyFileError, UsageError } from '../../../base/errors.ts';
+import { KeyFileError, TransportError, UsageError } from '../../../base/errors.ts';
 import { openKernel } from '../../../kernel/open.ts';
 import type { IntegerLinearMap } from '../../../kernel/integer-linear-map.ts';
 import { IntegerLinearRunner } from '../../../nn/integer/integer-runner.ts';
@@ -15,9 +15,12 @@ import { type DeviceIdentity, readDevice } from '../../edge/provisioning.ts';
 import { retiredFile } from '../../edge/retired-file.ts';
 import { readPrivateFile } from '../../keystore/private-file.ts';
 import { connectEdge } from '../../edge/websocket-link.ts';
+import { LinkGroup } from '../../edge/message-inbox.ts';
+import { Patience, type PatienceOptions } from '../../transport/patience.ts';
 import { networkInputs } from './edge-network.ts';
 import { edgeReport, edgeReportJson } from './edge-report.ts';
 import type { TimedInference } from './edge-timing.ts';
+import { ProgressBar, retryNote } from '../terminal/progress-bar.ts';
 import { withSpinner } from '../terminal/spinner.ts';
 import { paintFor, printable, type Terminal } from '../terminal/terminal.ts';
 import { trustedCertificates } from '../tls-files.ts';
@@ -40,6 +43,7 @@ export interface EdgeRunFlags extends ProtocolFlags {
   readonly allowSameOperator?: boolean;
   readonly json?: boolean;
   readonly labels?: string;
+  readonly retries?: number;
 }
 
 /** A sampling check notices a layer with one output in a hundred wrong with probability 99 %. */
@@ -61,6 +65,7 @@ export async function runWithEdges(
       throw new KeyFileError(reason === 'rejected' ? usedUp(flags.device) : inUse(flags.device));
     const input = networkInputs(paths, identity.network);
     spinner.say('asking both edges');
+    using log = new ProgressBar(terminal);
     const inference = await inferWithEdges(identity, input, flags, {
       ...trustedCertificates(flags),
       counterPath: `${flags.device}.counter`,
@@ -69,6 +74,7 @@ export async function runWithEdges(
         terminal.err(`${usedUp(flags.device)}\n`);
       },
       onChecking: () => retirement.checking(generation),
+      patience: { onRetry: retryNote(log), ...(flags.retries !== undefined && { retries: flags.retries }) },
     });
     return { identity, inference };
   });
@@ -97,6 +103,8 @@ export interface DevicePlace {
   readonly counterPath: string;
   readonly onRejection: () => Promise<void>;
   readonly onChecking?: () => Promise<() => Promise<void>>;
+  /** When to connect again after a connection broke, and who is told. */
+  readonly patience?: PatienceOptions;
 }
 
 /** Connects to both edges, for inferences of up to `batch` inputs. @throws {ProtocolError} {@link TransportError} {@link UsageError} */
@@ -107,7 +115,8 @@ export async function openDevice(
   { ca, counterPath, onRejection, onChecking }: DevicePlace,
 ): Promise<EdgeDevice> {
   const { projections, pairs: _pairs, ...known } = identity;
-  const link = { maxMessageBytes: longestMessage(known.plan, batch), ...(ca !== undefined && { ca }) };
+  const maxMessageBytes = longestMessage(known.plan, batch);
+  const link = { maxMessageBytes, group: new LinkGroup(), ...(ca !== undefined && { ca }) };
   const construction = constructionOf(identity, flags);
   const counter = await RequestCounter.open(counterFile(counterPath));
   const a = await connectEdge(flags.a, link);
@@ -167,7 +176,12 @@ function joined(parts: readonly EdgeInference[]): EdgeInference {
   return { outputs, layers, activationMs: sum((part) => part.activationMs) };
 }
 
-/** Connects, runs all inputs in batches that an edge takes, disconnects. @throws {IntegrityError} {@link ProtocolError} {@link TransportError} */
+/**
+ * Connects, runs all inputs in batches that an edge takes, disconnects. When a connection breaks, an edge restarts for example, it connects
+ * again and goes on with the batch that was not finished; what was finished is kept. Nothing but the transport decides that, and the new
+ * attempt uses fresh randomness, so the edges learn nothing from it.
+ * @throws {IntegrityError} {@link ProtocolError} {@link TransportError}
+ */
 export async function inferWithEdges(
   identity: DeviceIdentity,
   input: Int32Array,
@@ -176,16 +190,34 @@ export async function inferWithEdges(
 ): Promise<TimedInference> {
   const { inputs } = identity.network;
   const batch = Math.min(MAX_BATCH, Math.max(1, input.length / inputs));
-  const device = await openDevice(identity, batch, flags, place);
-  try {
-    const started = performance.now();
-    const parts: EdgeInference[] = [];
-    for (let at = 0; at === 0 || at < input.length; at += batch * inputs)
-      parts.push(await device.infer(input.subarray(at, at + batch * inputs)));
-    return { ...joined(parts), ms: performance.now() - started, traffic: device.traffic };
-  } finally {
-    device.close();
+  const batches = Math.max(1, Math.ceil(input.length / (batch * inputs)));
+  const parts: EdgeInference[] = [];
+  const traffic = { up: 0, down: 0 };
+  const patience = new Patience(place.patience ?? {});
+  let turn = patience.turn();
+  let started: number | null = null;
+  while (parts.length < batches) {
+    let device: EdgeDevice | null = null;
+    try {
+      device = await openDevice(identity, batch, flags, place);
+      started ??= performance.now();
+      while (parts.length < batches) {
+        const at = parts.length * batch * inputs;
+        parts.push(await device.infer(input.subarray(at, at + batch * inputs)));
+        turn = patience.turn();
+      }
+    } catch (error) {
+      if (!(error instanceof TransportError) || !error.details.retryable) throw error;
+      await turn.waitAfter(error);
+    } finally {
+      if (device !== null) {
+        traffic.up += device.traffic.up;
+        traffic.down += device.traffic.down;
+        device.close();
+      }
+    }
   }
+  return { ...joined(parts), ms: performance.now() - (started ?? 0), traffic };
 }
 
 /** @throws {UsageError} when the device has no pairs, or for pairs through a relay. */

@@ -113,6 +113,12 @@ function addRun(edge: Command, terminal: Terminal): void {
   protocolOptions(run)
     .option(...CA_FLAG)
     .option('--labels <file>', 'names of the classes for the report, one a line')
+    .addOption(
+      new Option(
+        '--retries <n>',
+        'connect again so often when an edge is absent or goes away; default: 10, which outlasts a restart',
+      ).argParser(wholeNumber(0, 20)),
+    )
     .option('--allow-same-operator', 'go on although one operator runs both edges and can read everything')
     .option('--json', 'one JSON object on standard output, for programs')
     .addHelpText('after', WHO_LEARNS_WHAT_AT_EDGES)
