@@ -10,10 +10,15 @@ const edges = { degrees: [8, 16, 64], patterns: PATTERNS, seeds: [1] };
 const random = { degrees: [32, 128, 256], patterns: ['random'], seeds: [2] } as const;
 const large = { degrees: [2048], patterns: ['random'], seeds: [3] } as const;
 
+/** Of the object's class and of those that it extends. */
+function methodNames(object: object): string[] {
+  const parent = Object.getPrototypeOf(object) as object;
+  return parent === Object.prototype ? [] : [...Object.getOwnPropertyNames(parent), ...methodNames(parent)];
+}
+
 describe('the table of cases', () => {
   it('has a row for every method of the kernel', () => {
-    const prototype = Object.getPrototypeOf(differential.reference) as object;
-    const methods = Object.getOwnPropertyNames(prototype).filter(
+    const methods = methodNames(differential.reference).filter(
       // The promise has tests of its own in integer-linear.test.ts: the table is of calls that return when they are done.
       (name) => !['constructor', 'liveWords', 'integerLinearAsync'].includes(name),
     );

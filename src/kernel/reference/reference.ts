@@ -16,19 +16,14 @@ import type {
 import type { CanonicalEmbedding } from '../tables/canonical-embedding.ts';
 import { embedByDefinition, unembedByDefinition } from './reference-embedding.ts';
 import { residue } from '../tables/modular.ts';
-import {
-  fractionDotByParts,
-  roundFractionsByLoops,
-  squaredNormsByLoops,
-} from '../portable/fraction-products.ts';
+import { fractionDotByParts } from '../portable/fraction-products.ts';
 import { sumProductsByParts, updateIntegerProductByLoops } from '../portable/portable-products.ts';
 import { subtractProductByLoops } from '../portable/residue-products.ts';
 import * as check from '../preconditions.ts';
-import { ReferenceRing, automorphismIndex, forward, inverse } from './reference-ring.ts';
+import { modulusAt, ownTables, ReferenceArithmetic } from './reference-arithmetic.ts';
 import * as rns from './reference-rns.ts';
 import * as gaussian from './reference-gaussian.ts';
 import * as sample from './reference-sample.ts';
-import { ReferenceWords } from './reference-words.ts';
 
 class ReferenceWeights implements GemmWeights {
   readonly rows: number;
@@ -46,199 +41,13 @@ class ReferenceWeights implements GemmWeights {
   [Symbol.dispose](): void {}
 }
 
-function own(ring: RingTables): ReferenceRing {
-  if (!(ring instanceof ReferenceRing))
-    throw new ShapeError('the ring', 'of the reference kernel', 'of another');
-  return ring;
-}
-
-/** q of each limb of a batch, in memory order. */
-function modulusAt(ring: ReferenceRing, mods: readonly number[], limb: number): bigint {
-  return ring.limbs[mods[limb % mods.length]].q;
-}
-
-class ReferenceKernel implements Kernel {
-  readonly name = 'reference';
-  readonly isa = 'bigint';
-  readonly threads = 1;
-  #liveWords = 0;
-
-  get liveWords(): number {
-    return this.#liveWords;
-  }
-
-  allocate(words: number): Words {
-    this.#liveWords += words;
-    return ReferenceWords.allocate(words, () => {
-      this.#liveWords -= words;
-    });
-  }
-
-  openRing(n: number, moduli: readonly number[]): RingTables {
-    return new ReferenceRing(n, moduli);
-  }
-
-  nttForward(ring: RingTables, x: Words, mods: readonly number[]): void {
-    const count = check.checkUnary(ring, x, x, mods) * mods.length;
-    const r = own(ring);
-    for (let i = 0; i < count; i++) forward(rns.limbAt(r, x.u64(), i), r.limbs[mods[i % mods.length]]);
-  }
-
-  nttInverse(ring: RingTables, x: Words, mods: readonly number[]): void {
-    const count = check.checkUnary(ring, x, x, mods) * mods.length;
-    const r = own(ring);
-    for (let i = 0; i < count; i++) inverse(rns.limbAt(r, x.u64(), i), r.limbs[mods[i % mods.length]]);
-  }
-
-  /** out[i] = f(a[i], b[i], q of i, limb of i), with b repeated. */
-  #elementwise(
-    ring: RingTables,
-    out: Words,
-    a: Words,
-    b: Words,
-    mods: readonly number[],
-    f: (x: bigint, y: bigint, q: bigint, limb: number) => bigint,
-  ): void {
-    check.checkBinary(ring, out, a, b, mods);
-    const [to, x, y] = [out.u64(), a.u64(), b.u64()];
-    for (let i = 0; i < to.length; i++) {
-      const limb = Math.floor(i / ring.n) % mods.length;
-      to[i] = f(x[i], y[i % y.length], modulusAt(own(ring), mods, limb), limb);
-    }
-  }
-
-  add(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
-    this.#elementwise(ring, out, a, b, mods, (x, y, q) => (x + y) % q);
-  }
-
-  sub(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
-    this.#elementwise(ring, out, a, b, mods, (x, y, q) => (x + q - y) % q);
-  }
-
-  negate(ring: RingTables, out: Words, a: Words, mods: readonly number[]): void {
-    this.#elementwise(ring, out, a, a, mods, (x, _, q) => (q - x) % q);
-  }
-
-  mul(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
-    this.#elementwise(ring, out, a, b, mods, (x, y, q) => (x * y) % q);
-  }
-
-  mulAdd(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
-    check.checkDisjoint('a', out, a);
-    check.checkDisjoint('b', out, b);
-    const sum = out.u64();
-    let i = 0;
-    this.#elementwise(ring, out, a, b, mods, (x, y, q) => (sum[i++] + x * y) % q);
-  }
-
-  mulScalar(
-    ring: RingTables,
-    out: Words,
-    a: Words,
-    scalars: readonly number[],
-    mods: readonly number[],
-  ): void {
-    check.checkScalars(ring, scalars, mods);
-    this.#elementwise(ring, out, a, a, mods, (x, _, q, limb) => (x * BigInt(scalars[limb])) % q);
-  }
-
-  addScalar(
-    ring: RingTables,
-    out: Words,
-    a: Words,
-    scalars: readonly number[],
-    mods: readonly number[],
-  ): void {
-    check.checkScalars(ring, scalars, mods);
-    this.#elementwise(ring, out, a, a, mods, (x, _, q, limb) => (x + BigInt(scalars[limb])) % q);
-  }
-
-  automorphism(ring: RingTables, out: Words, a: Words, galois: number, mods: readonly number[]): void {
-    const count = check.checkUnary(ring, out, a, mods) * mods.length;
-    check.checkGalois(ring, galois);
-    check.checkDisjoint('a', out, a);
-    const r = own(ring);
-    const index = automorphismIndex(ring.n, galois);
-    for (let i = 0; i < count; i++) {
-      rns.limbAt(r, out.u64(), i).set(rns.automorphismOne(rns.limbAt(r, a.u64(), i), index));
-    }
-  }
-
-  /** out = residues of integers, n for each polynomial of the batch. */
-  #fromIntegers(
-    ring: RingTables,
-    out: Words,
-    values: Int8Array | Float64Array,
-    mods: readonly number[],
-  ): void {
-    const count = check.batchCount('out', out.length, check.polynomialWords(ring, mods));
-    check.checkLength('the values', values.length, count * ring.n);
-    const to = out.u64();
-    for (let i = 0; i < to.length; i++) {
-      const limb = Math.floor(i / ring.n);
-      const value = values[Math.floor(limb / mods.length) * ring.n + (i % ring.n)];
-      to[i] = residue(BigInt(value), modulusAt(own(ring), mods, limb));
-    }
-  }
-
-  fromSigned(ring: RingTables, out: Words, small: Int8Array, mods: readonly number[]): void {
-    this.#fromIntegers(ring, out, small, mods);
-  }
-
-  fromDoubles(ring: RingTables, out: Words, values: Float64Array, mods: readonly number[]): void {
-    check.checkIntegers(values);
-    this.#fromIntegers(ring, out, values, mods);
-  }
-
-  transformSigned(ring: RingTables, out: Words, small: Int8Array, mods: readonly number[]): void {
-    this.fromSigned(ring, out, small, mods);
-    this.nttForward(ring, out, mods);
-  }
-
-  transformDoubles(ring: RingTables, out: Words, values: Float64Array, mods: readonly number[]): void {
-    this.fromDoubles(ring, out, values, mods);
-    this.nttForward(ring, out, mods);
-  }
-
+class ReferenceKernel extends ReferenceArithmetic implements Kernel {
   sumProducts(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
     sumProductsByParts(this, ring, out, a, b, mods);
   }
 
   fractionDot(...operands: Parameters<Kernel['fractionDot']>): void {
     fractionDotByParts(this, ...operands);
-  }
-
-  roundFractions(...operands: Parameters<Kernel['roundFractions']>): void {
-    roundFractionsByLoops(...operands);
-  }
-
-  squaredNorms(...operands: Parameters<Kernel['squaredNorms']>): boolean {
-    return squaredNormsByLoops(...operands);
-  }
-
-  fractionSums(ring: RingTables, out: Uint32Array, a: Words, words: number, mods: readonly number[]): void {
-    const count = check.checkFractionSums(ring, out, a, words, mods);
-    const residues = a.u64();
-    const bits = BigInt(32 * words);
-    for (let i = 0; i < count * ring.n; i++) {
-      let sum = 1n << 74n;
-      mods.forEach((limb, l) => {
-        const at = (Math.floor(i / ring.n) * mods.length + l) * ring.n + (i % ring.n);
-        sum += (residues[at] as bigint) * ((1n << (bits + 75n)) / BigInt(ring.moduli[limb] as number));
-      });
-      const fraction = sum >> 75n;
-      for (let w = 0; w < words; w++)
-        out[(i + 1) * words - 1 - w] = Number((fraction >> BigInt(32 * w)) & 0xffff_ffffn);
-    }
-  }
-
-  toDoubles(ring: RingTables, out: Float64Array, a: Words, mods: readonly number[]): void {
-    const size = check.polynomialWords(ring, mods);
-    const count = check.batchCount('a', a.length, size);
-    check.checkLength('out', out.length, count * ring.n);
-    for (let i = 0; i < count; i++) {
-      out.set(rns.toDoublesOne(own(ring), a.u64().subarray(i * size, (i + 1) * size), mods), i * ring.n);
-    }
   }
 
   embed(
@@ -272,10 +81,10 @@ class ReferenceKernel implements Kernel {
     for (let i = 0; i < count; i++) {
       const polynomial = Math.floor(i / mods.length);
       sample.uniformLimb(
-        rns.limbAt(own(ring), out.u64(), i),
+        rns.limbAt(ownTables(ring), out.u64(), i),
         seed,
         polynomial,
-        modulusAt(own(ring), mods, i),
+        modulusAt(ownTables(ring), mods, i),
       );
     }
   }
@@ -310,7 +119,7 @@ class ReferenceKernel implements Kernel {
 
   rescale(ring: RingTables, out: Words, a: Words, mods: readonly number[]): void {
     const count = check.checkRescale(ring, out, a, mods);
-    this.#each(out, a, count, (x) => rns.rescaleOne(own(ring), x, mods));
+    this.#each(out, a, count, (x) => rns.rescaleOne(ownTables(ring), x, mods));
   }
 
   /** Cuts input and output into `count` equal runs and maps one to the other. */
@@ -325,7 +134,7 @@ class ReferenceKernel implements Kernel {
     const sizes = check.keySwitchSizes(ring, shape);
     const count = check.batchCount('d', d.length, sizes.qWords);
     check.checkLength('out', out.length, count * sizes.digits * sizes.digitWords);
-    this.#each(out, d, count, (x) => rns.decomposeOne(own(ring), x, shape, sizes));
+    this.#each(out, d, count, (x) => rns.decomposeOne(ownTables(ring), x, shape, sizes));
   }
 
   applyKey(
@@ -343,7 +152,7 @@ class ReferenceKernel implements Kernel {
     check.checkKey(key, sizes);
     using products = this.allocate(count * 2 * sizes.digitWords);
     this.#each(products, digits, count, (x) =>
-      rns.keyProductOne(own(ring), x, key.u64(), galois, shape, sizes),
+      rns.keyProductOne(ownTables(ring), x, key.u64(), galois, shape, sizes),
     );
     this.modDown(ring, out, products, shape.q, shape.p);
   }
@@ -362,14 +171,14 @@ class ReferenceKernel implements Kernel {
     check.checkKey(key, sizes);
     check.checkAccumulation(sizes, sum, digits, key, weight);
     using product = this.allocate(sum.length);
-    product.u64().set(rns.keyProductOne(own(ring), digits.u64(), key.u64(), galois, shape, sizes));
+    product.u64().set(rns.keyProductOne(ownTables(ring), digits.u64(), key.u64(), galois, shape, sizes));
     if (weight === undefined) this.add(ring, sum, sum, product, sizes.mods);
     else this.mulAdd(ring, sum, product, weight, sizes.mods);
   }
 
   modDown(ring: RingTables, out: Words, a: Words, q: readonly number[], p: readonly number[]): void {
     const count = check.checkModDown(ring, out, a, q, p);
-    this.#each(out, a, count, (x) => rns.modDownOne(own(ring), x, [...q, ...p], q.length));
+    this.#each(out, a, count, (x) => rns.modDownOne(ownTables(ring), x, [...q, ...p], q.length));
   }
 
   keySwitch(ring: RingTables, out: Words, d: Words, key: Words, galois: number, shape: KeySwitchShape): void {
@@ -459,7 +268,7 @@ class ReferenceKernel implements Kernel {
         let sum = 0n;
         for (let col = 0; col < weights.cols; col++)
           sum += signed[w + col] * from[index[first + col] * size + i];
-        to[row * size + i] = residue(sum, modulusAt(own(ring), mods, Math.floor(i / ring.n)));
+        to[row * size + i] = residue(sum, modulusAt(ownTables(ring), mods, Math.floor(i / ring.n)));
       }
       if ((row + 1) % weights.rows === 0) first += weights.cols;
     }
@@ -467,7 +276,7 @@ class ReferenceKernel implements Kernel {
 
   inRange(ring: RingTables, a: Words, mods: readonly number[]): boolean {
     check.checkUnary(ring, a, a, mods);
-    return a.u64().every((x, i) => x < modulusAt(own(ring), mods, Math.floor(i / ring.n)));
+    return a.u64().every((x, i) => x < modulusAt(ownTables(ring), mods, Math.floor(i / ring.n)));
   }
 
   packBits(out: Uint8Array, a: Words, bits: number): void {

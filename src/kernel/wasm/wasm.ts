@@ -15,21 +15,13 @@ import type {
 } from '../kernel.ts';
 import * as check from '../preconditions.ts';
 import type { CanonicalEmbedding } from '../tables/canonical-embedding.ts';
+import { WasmArithmetic } from './wasm-arithmetic.ts';
 import { embedWasm, unembedWasm } from './wasm-embedding.ts';
 import { WORDS } from './wasm-exports.ts';
-import type { WasmExports } from './wasm-exports.ts';
-import {
-  fractionDotInWasm,
-  fractionSumsInWasm,
-  roundFractionsInWasm,
-  squaredNormsInWasm,
-} from './wasm-fraction.ts';
 import { WasmWeights, multiplyRows } from './wasm-gemm.ts';
 import { WasmIntegerWeights, multiplyIntegers } from './wasm-integer.ts';
 import { updateIntegerProductInWasm } from './wasm-integer-product.ts';
-import { WasmMemory, WasmWords } from './wasm-memory.ts';
 import { subtractProductInWasm } from './wasm-residue.ts';
-import { WasmRing } from './wasm-ring.ts';
 import * as gaussian from './wasm-gaussian.ts';
 import * as sample from './wasm-sample.ts';
 import {
@@ -44,243 +36,7 @@ import {
 } from './wasm-switch.ts';
 import type { SwitchTask } from './wasm-switch.ts';
 
-type LimbLoop = (out: number, a: number, b: number, table: number, n: number) => void;
-
-export class WasmKernel implements Kernel {
-  readonly name = 'wasm';
-  readonly isa: string;
-  readonly threads = 1;
-  readonly exports: WasmExports;
-  readonly memory: WasmMemory;
-
-  constructor(isa: string, exports: WasmExports, memory: WasmMemory) {
-    this.isa = isa;
-    this.exports = exports;
-    this.memory = memory;
-  }
-
-  get liveWords(): number {
-    return this.memory.liveWords;
-  }
-
-  allocate(words: number): Words {
-    return this.memory.words(words);
-  }
-
-  openRing(n: number, moduli: readonly number[]): RingTables {
-    return new WasmRing(this.exports, this.memory, n, moduli);
-  }
-
-  #own(ring: RingTables): WasmRing {
-    if (!(ring instanceof WasmRing) || ring.memory !== this.memory) {
-      throw new ShapeError('the ring', 'of this kernel', 'of another');
-    }
-    return ring;
-  }
-
-  #at(words: Words): number {
-    if (!(words instanceof WasmWords) || words.memory !== this.memory) {
-      throw new ShapeError('the words', 'of this kernel', 'of another');
-    }
-    return words.address;
-  }
-
-  /** Calls `loop` with the byte offset, the table and the position of each limb of a batch. */
-  #eachLimb(
-    ring: RingTables,
-    words: number,
-    mods: readonly number[],
-    loop: (at: number, table: number, position: number) => void,
-  ): void {
-    const own = this.#own(ring);
-    const limbs = words / ring.n;
-    for (let i = 0; i < limbs; i++) loop(8 * ring.n * i, own.table(mods[i % mods.length]), i % mods.length);
-  }
-
-  nttForward(ring: RingTables, x: Words, mods: readonly number[]): void {
-    check.checkUnary(ring, x, x, mods);
-    const to = this.#at(x);
-    this.#eachLimb(ring, x.length, mods, (at, table) => {
-      this.exports.forward(to + at, to + at, table, ring.n, WORDS, WORDS);
-    });
-  }
-
-  nttInverse(ring: RingTables, x: Words, mods: readonly number[]): void {
-    check.checkUnary(ring, x, x, mods);
-    const to = this.#at(x);
-    this.#eachLimb(ring, x.length, mods, (at, table) => {
-      this.exports.inverse(to + at, to + at, table, ring.n, WORDS, WORDS);
-    });
-  }
-
-  #binary(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[], loop: LimbLoop): void {
-    check.checkBinary(ring, out, a, b, mods);
-    const [to, x, y] = [this.#at(out), this.#at(a), this.#at(b)];
-    const period = 8 * b.length;
-    this.#eachLimb(ring, out.length, mods, (at, table) => {
-      loop(to + at, x + at, y + (at % period), table, ring.n);
-    });
-  }
-
-  add(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
-    this.#binary(ring, out, a, b, mods, this.exports.add);
-  }
-
-  sub(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
-    this.#binary(ring, out, a, b, mods, this.exports.sub);
-  }
-
-  mul(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
-    this.#binary(ring, out, a, b, mods, this.exports.mul);
-  }
-
-  mulAdd(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
-    check.checkDisjoint('a', out, a);
-    check.checkDisjoint('b', out, b);
-    this.#binary(ring, out, a, b, mods, this.exports.mulAdd);
-  }
-
-  negate(ring: RingTables, out: Words, a: Words, mods: readonly number[]): void {
-    check.checkUnary(ring, out, a, mods);
-    const [to, x] = [this.#at(out), this.#at(a)];
-    this.#eachLimb(ring, out.length, mods, (at, table) =>
-      this.exports.negate(to + at, x + at, table, ring.n),
-    );
-  }
-
-  mulScalar(
-    ring: RingTables,
-    out: Words,
-    a: Words,
-    scalars: readonly number[],
-    mods: readonly number[],
-  ): void {
-    check.checkUnary(ring, out, a, mods);
-    check.checkScalars(ring, scalars, mods);
-    const [to, x] = [this.#at(out), this.#at(a)];
-    const centred = scalars.map((s, i) => (s > ring.moduli[mods[i]] / 2 ? s - ring.moduli[mods[i]] : s));
-    this.#eachLimb(ring, out.length, mods, (at, table, position) => {
-      this.exports.mulScalar(to + at, x + at, centred[position], table, ring.n);
-    });
-  }
-
-  addScalar(
-    ring: RingTables,
-    out: Words,
-    a: Words,
-    scalars: readonly number[],
-    mods: readonly number[],
-  ): void {
-    check.checkUnary(ring, out, a, mods);
-    check.checkScalars(ring, scalars, mods);
-    const [to, x] = [this.#at(out), this.#at(a)];
-    this.#eachLimb(ring, out.length, mods, (at, table, position) => {
-      this.exports.addScalar(to + at, x + at, scalars[position], table, ring.n);
-    });
-  }
-
-  automorphism(ring: RingTables, out: Words, a: Words, galois: number, mods: readonly number[]): void {
-    check.checkUnary(ring, out, a, mods);
-    check.checkGalois(ring, galois);
-    check.checkDisjoint('a', out, a);
-    const [to, x] = [this.#at(out), this.#at(a)];
-    this.memory.borrow(4 * ring.n, (index) => {
-      this.exports.automorphismIndex(index, this.#own(ring).reversal, ring.n, galois);
-      this.#eachLimb(ring, out.length, mods, (at) => this.exports.gather(to + at, x + at, index, ring.n));
-    });
-  }
-
-  fromSigned(ring: RingTables, out: Words, small: Int8Array, mods: readonly number[]): void {
-    const count = check.batchCount('out', out.length, check.polynomialWords(ring, mods));
-    check.checkLength('the values', small.length, count * ring.n);
-    this.memory.borrowSecret(small.length, (values) => {
-      this.memory.write(values, small);
-      const to = this.#at(out);
-      const polynomial = 8 * ring.n * mods.length;
-      this.#eachLimb(ring, out.length, mods, (at, table) => {
-        const from = values + ring.n * Math.floor(at / polynomial);
-        this.exports.fromBytes(to + at, from, table, ring.n);
-      });
-    });
-  }
-
-  fromDoubles(ring: RingTables, out: Words, values: Float64Array, mods: readonly number[]): void {
-    const count = check.batchCount('out', out.length, check.polynomialWords(ring, mods));
-    check.checkLength('the values', values.length, count * ring.n);
-    check.checkIntegers(values);
-    this.memory.borrowSecret(values.byteLength, (copy) => {
-      this.memory.write(copy, values);
-      const to = this.#at(out);
-      const polynomial = 8 * ring.n * mods.length;
-      this.#eachLimb(ring, out.length, mods, (at, table, position) => {
-        const from = copy + 8 * ring.n * Math.floor(at / polynomial);
-        const high = this.#own(ring).powerOfTwo(50, mods[position]);
-        this.exports.fromDoubles(to + at, from, high, table, ring.n);
-      });
-    });
-  }
-
-  transformSigned(ring: RingTables, out: Words, small: Int8Array, mods: readonly number[]): void {
-    this.fromSigned(ring, out, small, mods);
-    this.nttForward(ring, out, mods);
-  }
-
-  transformDoubles(ring: RingTables, out: Words, values: Float64Array, mods: readonly number[]): void {
-    this.fromDoubles(ring, out, values, mods);
-    this.nttForward(ring, out, mods);
-  }
-
-  sumProducts(ring: RingTables, out: Words, a: Words, b: Words, mods: readonly number[]): void {
-    const terms = check.checkSumProducts(ring, out, a, b, mods);
-    const [to, x, y] = [this.#at(out), this.#at(a), this.#at(b)];
-    const [size, step] = [8 * out.length, (8 * b.length) / terms];
-    this.#eachLimb(ring, out.length, mods, (at, table) => {
-      this.exports.sumProducts(to + at, x + at, size, y + (at % step), step, terms, table, ring.n);
-    });
-  }
-
-  fractionDot(...operands: Parameters<Kernel['fractionDot']>): void {
-    fractionDotInWasm(this, ...operands);
-  }
-
-  roundFractions(...operands: Parameters<Kernel['roundFractions']>): void {
-    roundFractionsInWasm(this, ...operands);
-  }
-
-  squaredNorms(...operands: Parameters<Kernel['squaredNorms']>): boolean {
-    return squaredNormsInWasm(this, ...operands);
-  }
-
-  fractionSums(ring: RingTables, out: Uint32Array, a: Words, words: number, mods: readonly number[]): void {
-    fractionSumsInWasm(this, this.#at(a), ring, out, a, words, mods);
-  }
-
-  toDoubles(ring: RingTables, out: Float64Array, a: Words, mods: readonly number[]): void {
-    const size = check.polynomialWords(ring, mods);
-    const count = check.batchCount('a', a.length, size);
-    check.checkLength('out', out.length, count * ring.n);
-    const own = this.#own(ring);
-    const limb = 8 * ring.n;
-    this.memory.borrowSecret(limb * mods.length, (digits) => {
-      const from = this.#at(a);
-      for (let i = 0; i < count; i++) {
-        mods.forEach((m, l) => {
-          const [x, table] = [digits + l * limb, own.table(m)];
-          this.exports.wordsToDoubles(x, from + 8 * (i * size + l * ring.n), ring.n);
-          for (let j = 0; j < l; j++) {
-            this.exports.garner(x, digits + j * limb, own.inverseOf([mods[j]], m), table, ring.n);
-          }
-          this.exports.centre(x, x, table, ring.n);
-        });
-        const top = digits + (mods.length - 1) * limb;
-        for (let l = mods.length - 2; l >= 0; l--) {
-          this.exports.horner(top, digits + l * limb, ring.moduli[mods[l]], ring.n);
-        }
-        this.memory.read(out.subarray(i * ring.n, (i + 1) * ring.n), top);
-      }
-    });
-  }
-
+export class WasmKernel extends WasmArithmetic implements Kernel {
   embed(
     embedding: CanonicalEmbedding,
     re: Float64Array,
@@ -309,9 +65,9 @@ export class WasmKernel implements Kernel {
   uniform(ring: RingTables, out: Words, seed: Uint8Array, mods: readonly number[]): void {
     const count = check.batchCount('out', out.length, check.polynomialWords(ring, mods));
     check.checkSeed('the seed', seed);
-    this.#own(ring);
+    this.own(ring);
     const primes = mods.map((limb) => ring.moduli[limb]);
-    sample.expandUniform(this, this.#at(out), ring.n, seed, primes, count);
+    sample.expandUniform(this, this.at(out), ring.n, seed, primes, count);
   }
 
   centredBinomial(out: Int8Array, key: Uint8Array, nonce: number): void {
@@ -344,10 +100,10 @@ export class WasmKernel implements Kernel {
 
   rescale(ring: RingTables, out: Words, a: Words, mods: readonly number[]): void {
     const count = check.checkRescale(ring, out, a, mods);
-    const own = this.#own(ring);
+    const own = this.own(ring);
     for (let i = 0; i < count; i++) {
       const [to, from] = [i * (mods.length - 1), i * mods.length].map((limb) => 8 * ring.n * limb);
-      rescalePolynomial(this, own, this.#at(out) + to, this.#at(a) + from, mods);
+      rescalePolynomial(this, own, this.at(out) + to, this.at(a) + from, mods);
     }
   }
 
@@ -355,13 +111,13 @@ export class WasmKernel implements Kernel {
     const sizes = check.keySwitchSizes(ring, shape);
     const count = check.batchCount('d', d.length, sizes.qWords);
     check.checkLength('out', out.length, count * sizes.digits * sizes.digitWords);
-    const own = this.#own(ring);
+    const own = this.own(ring);
     const [limb, padded] = [8 * ring.n, 8 * ring.n + 192];
     this.memory.borrow(padded * (shape.q.length + 1), (z) => {
       for (let i = 0; i < count; i++) {
-        const from = this.#at(d) + 8 * i * sizes.qWords;
+        const from = this.at(d) + 8 * i * sizes.qWords;
         const source = freshDigits(this, own, from, z + padded, shape, sizes);
-        const to = this.#at(out) + 8 * i * sizes.digits * sizes.digitWords;
+        const to = this.at(out) + 8 * i * sizes.digits * sizes.digitWords;
         for (let j = 0; j < sizes.digits * sizes.mods.length; j++) {
           const position = j % sizes.mods.length;
           const { x, kind } = source.digitAt(Math.floor(j / sizes.mods.length), position, z);
@@ -376,7 +132,7 @@ export class WasmKernel implements Kernel {
     const sizes = check.keySwitchSizes(ring, shape);
     check.checkGalois(ring, galois);
     check.checkKey(key, sizes);
-    return { ring: this.#own(ring), shape, sizes, key: this.#at(key), galois };
+    return { ring: this.own(ring), shape, sizes, key: this.at(key), galois };
   }
 
   applyKey(
@@ -393,8 +149,8 @@ export class WasmKernel implements Kernel {
     const count = check.batchCount('digits', digits.length, size);
     check.checkLength('out', out.length, count * 2 * sizes.qWords);
     for (let i = 0; i < count; i++) {
-      const source = storedDigits(task.ring, this.#at(digits) + 8 * i * size, sizes);
-      switchKey(this, task, this.#at(out) + 16 * i * sizes.qWords, () => source, [0, 0]);
+      const source = storedDigits(task.ring, this.at(digits) + 8 * i * size, sizes);
+      switchKey(this, task, this.at(out) + 16 * i * sizes.qWords, () => source, [0, 0]);
     }
   }
 
@@ -409,15 +165,15 @@ export class WasmKernel implements Kernel {
   ): void {
     const task = this.#task(ring, key, galois, shape);
     check.checkAccumulation(task.sizes, sum, digits, key, weight);
-    const source = storedDigits(task.ring, this.#at(digits), task.sizes);
-    accumulateKeyProduct(this, task, this.#at(sum), source, weight === undefined ? 0 : this.#at(weight));
+    const source = storedDigits(task.ring, this.at(digits), task.sizes);
+    accumulateKeyProduct(this, task, this.at(sum), source, weight === undefined ? 0 : this.at(weight));
   }
 
   modDown(ring: RingTables, out: Words, a: Words, q: readonly number[], p: readonly number[]): void {
     const count = check.checkModDown(ring, out, a, q, p);
     const [result, size] = [8 * q.length * ring.n, 8 * (q.length + p.length) * ring.n];
     for (let i = 0; i < count; i++) {
-      modDownPolynomial(this, this.#own(ring), this.#at(out) + i * result, this.#at(a) + i * size, q, p);
+      modDownPolynomial(this, this.own(ring), this.at(out) + i * result, this.at(a) + i * size, q, p);
     }
   }
 
@@ -427,7 +183,7 @@ export class WasmKernel implements Kernel {
     const count = check.batchCount('d', d.length, sizes.qWords);
     check.checkLength('out', out.length, count * 2 * sizes.qWords);
     for (let i = 0; i < count; i++) {
-      this.#switch(task, this.#at(out) + 16 * i * sizes.qWords, this.#at(d) + 8 * i * sizes.qWords, [0, 0]);
+      this.#switch(task, this.at(out) + 16 * i * sizes.qWords, this.at(d) + 8 * i * sizes.qWords, [0, 0]);
     }
   }
 
@@ -446,11 +202,11 @@ export class WasmKernel implements Kernel {
       const index = moved + 8 * qWords;
       this.exports.automorphismIndex(index, task.ring.reversal, ring.n, galois);
       for (let i = 0; i < count; i++) {
-        const from = this.#at(a) + 16 * i * qWords;
+        const from = this.at(a) + 16 * i * qWords;
         for (let at = 0; at < 8 * qWords; at += 8 * ring.n) {
           this.exports.gather(moved + at, from + at, index, ring.n);
         }
-        this.#switch(task, this.#at(out) + 16 * i * qWords, from + 8 * qWords, [moved, 0]);
+        this.#switch(task, this.at(out) + 16 * i * qWords, from + 8 * qWords, [moved, 0]);
       }
     });
   }
@@ -460,10 +216,10 @@ export class WasmKernel implements Kernel {
     const count = check.batchCount('a', a.length, 2 * size);
     check.checkLength('b', b.length, a.length);
     check.checkLength('out', out.length, 3 * count * size);
-    const own = this.#own(ring);
+    const own = this.own(ring);
     for (let i = 0; i < count; i++) {
-      const [x, y] = [a, b].map((words) => this.#at(words) + 16 * i * size);
-      tensorPolynomials(this, own, this.#at(out) + 24 * i * size, x, y, mods);
+      const [x, y] = [a, b].map((words) => this.at(words) + 16 * i * size);
+      tensorPolynomials(this, own, this.at(out) + 24 * i * size, x, y, mods);
     }
   }
 
@@ -483,8 +239,8 @@ export class WasmKernel implements Kernel {
     this.memory.borrow(3 * part, (product) => {
       const t = [product, product + part, product + 2 * part] as const;
       for (let i = 0; i < count; i++) {
-        const [x, y] = [a, b].map((words) => this.#at(words) + 2 * i * part);
-        const to = this.#at(out) + 2 * i * outPart;
+        const [x, y] = [a, b].map((words) => this.at(words) + 2 * i * part);
+        const to = this.at(out) + 2 * i * outPart;
         tensorPolynomials(this, task.ring, product, x, y, shape.q);
         switchAndRescale(this, task, to, t);
       }
@@ -509,14 +265,14 @@ export class WasmKernel implements Kernel {
     }
     const index = check.checkGemm(ring, out, weights, c, parts, mods, rowIndex);
     const runs = Array.from({ length: parts * mods.length }, (_, run) => mods[run % mods.length]);
-    multiplyRows(this, this.#own(ring), this.#at(out), weights, this.#at(c), runs, index);
+    multiplyRows(this, this.own(ring), this.at(out), weights, this.at(c), runs, index);
   }
 
   inRange(ring: RingTables, a: Words, mods: readonly number[]): boolean {
     check.checkUnary(ring, a, a, mods);
-    const from = this.#at(a);
+    const from = this.at(a);
     let isInRange = true;
-    this.#eachLimb(ring, a.length, mods, (at, table) => {
+    this.eachLimb(ring, a.length, mods, (at, table) => {
       isInRange = this.exports.inRange(from + at, table, ring.n) !== 0 && isInRange;
     });
     return isInRange;
@@ -524,12 +280,12 @@ export class WasmKernel implements Kernel {
 
   packBits(out: Uint8Array, a: Words, bits: number): void {
     check.checkBits(bits, out.length, a.length);
-    sample.packWordsWasm(this, out, this.#at(a), a.length, bits);
+    sample.packWordsWasm(this, out, this.at(a), a.length, bits);
   }
 
   unpackBits(out: Words, bytes: Uint8Array, bits: number): void {
     check.checkBits(bits, bytes.length, out.length);
-    sample.unpackWordsWasm(this, this.#at(out), bytes, out.length, bits);
+    sample.unpackWordsWasm(this, this.at(out), bytes, out.length, bits);
   }
 
   sgemm(
