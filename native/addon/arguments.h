@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <memory>
 #include <napi.h>
+#include <vector>
 
 #include "machine/cpu.h"
 
@@ -59,6 +60,14 @@ class Arguments {
   }
   Span<uint8_t> bytes(size_t index, const char* what, size_t length = anyLength) {
     return array<uint8_t>(index, what, napi_uint8_array, "a Uint8Array", length);
+  }
+
+  // An array of such typed arrays.
+  std::vector<Span<uint64_t>> wordLists(size_t index, const char* what) {
+    return lists<uint64_t>(index, what, napi_biguint64_array, "BigUint64Arrays");
+  }
+  std::vector<Span<uint32_t>> uint32Lists(size_t index, const char* what) {
+    return lists<uint32_t>(index, what, napi_uint32_array, "Uint32Arrays");
   }
 
   // Whether the argument is a typed array of this type.
@@ -155,13 +164,34 @@ class Arguments {
  private:
   template <typename T>
   Span<T> array(size_t index, const char* what, napi_typedarray_type wanted, const char* name, size_t length) {
+    return arrayOf<T>(index < info_.Length() ? static_cast<napi_value>(info_[index]) : nullptr, what, wanted, name, length);
+  }
+
+  template <typename T>
+  std::vector<Span<T>> lists(size_t index, const char* what, napi_typedarray_type wanted, const char* name) {
+    std::vector<Span<T>> all;
+    uint32_t length = 0;
+    if (!ok_) return all;
+    if (index >= info_.Length() || napi_get_array_length(env(), info_[index], &length) != napi_ok) {
+      fail("shape", what, "an array", "something else");
+      return all;
+    }
+    for (uint32_t i = 0; i < length && ok_; i++) {
+      napi_value element = nullptr;
+      napi_get_element(env(), info_[index], i, &element);
+      all.push_back(arrayOf<T>(element, what, wanted, name, anyLength));
+    }
+    return ok_ ? all : std::vector<Span<T>>();
+  }
+
+  template <typename T>
+  Span<T> arrayOf(napi_value value, const char* what, napi_typedarray_type wanted, const char* name, size_t length) {
     Span<T> span;
     if (!ok_) return span;
     napi_typedarray_type type;
     napi_value buffer = nullptr;
     void* data = nullptr;
-    if (index >= info_.Length() ||
-        napi_get_typedarray_info(env(), info_[index], &type, &span.length, &data, &buffer, nullptr) != napi_ok ||
+    if (!value || napi_get_typedarray_info(env(), value, &type, &span.length, &data, &buffer, nullptr) != napi_ok ||
         type != wanted) {
       span.length = 0;
       fail("shape", what, name, "something else");

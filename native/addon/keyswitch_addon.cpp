@@ -159,6 +159,39 @@ Napi::Value modDown(const Napi::CallbackInfo& info) {
   }));
 }
 
+// linearTransform(ring, out, a, q, p, alpha, babies, their keys, their limbs, giants, their keys, their limbs, weights, terms): in
+// `terms`, for each giant and each baby which weight, or -1 for none
+Napi::Value linearTransform(const Napi::CallbackInfo& info) {
+  RingArguments args(info);
+  const Ring* ring = args.ring(0);
+  const Span<uint64_t> out = args.words(1, "out");
+  const Span<uint64_t> a = args.words(2, "a");
+  KeyShape shape = args.extendedBasis(3, ring);
+  shape.alpha = static_cast<size_t>(args.integer(5, "alpha", 1, maxRingPrimes));
+  if (!args.ok()) return info.Env().Undefined();
+  TransformPlan plan;
+  plan.babies = args.rotations(6, ring, shape, out);
+  plan.giants = args.rotations(9, ring, shape, out);
+  const std::vector<Span<uint64_t>> weights = args.wordLists(12, "the weights");
+  const Span<int32_t> terms = args.int32s(13, "the terms", plan.babies.size() * plan.giants.size());
+  args.requireSize(a.length, 2 * shape.q.size() * ring->n(), "a");
+  args.requireSize(out.length, a.length, "out");
+  args.requireApart(out, a, "a");
+  for (const Span<uint64_t>& weight : weights) {
+    args.requireSize(weight.length, shape.limbs() * ring->n(), "a weight");
+    args.requireApart(out, weight, "a weight");
+  }
+  for (size_t i = 0; i < terms.length && args.ok(); i++) {
+    const int32_t weight = terms.data[i];
+    args.require(weight >= -1 && weight < static_cast<int64_t>(weights.size()), "a term", "-1 or a weight", "beyond");
+    if (args.ok()) plan.weights.push_back(weight < 0 ? nullptr : weights[static_cast<size_t>(weight)].data);
+  }
+  if (!args.ok()) return info.Env().Undefined();
+  const KeySwitch keySwitch(*ring, shape, spreads(*ring, shape, 1));
+  keySwitch.linearTransform(out.data, a.data, plan);
+  return finish(args, !keySwitch.exhausted());
+}
+
 // rotate(ring, out, a, key, galois, q, p, alpha, keyLimbs)
 Napi::Value rotate(const Napi::CallbackInfo& info) {
   RingArguments args(info);
@@ -218,6 +251,7 @@ void registerKeySwitch(Napi::Env, Napi::Object exports) {
   addFunction(exports, "keySwitch", switchBatch<false>);
   addFunction(exports, "accumulateKey", accumulateKey);
   addFunction(exports, "modDown", modDown);
+  addFunction(exports, "linearTransform", linearTransform);
   addFunction(exports, "rotate", rotate);
   addFunction(exports, "multiplyRelinearizeRescale", multiplyBatch);
 }

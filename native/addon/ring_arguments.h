@@ -80,22 +80,34 @@ class RingArguments : public Arguments {
     const std::vector<size_t> keyLimbs = limbs(index + 3, "the key limbs", ring);
     if (!ok()) return shape;
     shape.keyLimbs = keyLimbs.size();
+    shape.slots = slots(shape, keyLimbs.data(), keyLimbs.size());
+    return shape;
+  }
+
+  // Where in a list of key limbs those of the shape are.
+  template <typename Limb>
+  std::vector<size_t> slots(const KeyShape& shape, const Limb* keyLimbs, size_t count) {
+    std::vector<size_t> places;
     for (size_t i = 0; i < shape.limbs(); i++) {
       size_t slot = 0;
-      while (slot < keyLimbs.size() && keyLimbs[slot] != shape.limb(i)) slot++;
-      require(slot < keyLimbs.size(), "the key limbs", "a superset of q and p", "not");
-      shape.slots.push_back(slot);
+      while (slot < count && keyLimbs[slot] != shape.limb(i)) slot++;
+      require(slot < count, "the key limbs", "a superset of q and p", "not");
+      places.push_back(slot);
     }
-    return shape;
+    return places;
   }
 
   // A key of at least the digits that the shape uses.
   Span<uint64_t> key(size_t index, const Ring* ring, const KeyShape& shape) {
     const Span<uint64_t> span = words(index, "the key");
-    if (!ok()) return span;
-    const size_t have = batch(span.length, 2 * shape.keyLimbs * ring->n(), "the key");
-    require(have >= shape.digits(), "the key", "as many digits as the shape", "fewer");
+    requireDigits(span, shape.keyLimbs, ring, shape);
     return span;
+  }
+
+  void requireDigits(Span<uint64_t> key, size_t keyLimbs, const Ring* ring, const KeyShape& shape) {
+    if (!ok()) return;
+    const size_t have = batch(key.length, 2 * keyLimbs * ring->n(), "the key");
+    require(have >= shape.digits(), "the key", "as many digits as the shape", "fewer");
   }
 
   uint64_t galois(size_t index, const Ring* ring) {
@@ -103,6 +115,33 @@ class RingArguments : public Arguments {
     const int64_t value = integer(index, "the Galois element", 1, static_cast<int64_t>(2 * ring->n() - 1));
     require(value % 2 == 1, "the Galois element", "odd", "even");
     return static_cast<uint64_t>(value);
+  }
+
+  // Three consecutive arguments: Galois elements, their keys, the limbs of each; a key of the element 1 is not looked at.
+  std::vector<TransformRotation> rotations(size_t index, const Ring* ring, const KeyShape& shape, Span<uint64_t> out) {
+    const Span<uint32_t> elements = uint32s(index, "the Galois elements");
+    const std::vector<Span<uint64_t>> keys = wordLists(index + 1, "the keys");
+    const std::vector<Span<uint32_t>> limbLists = uint32Lists(index + 2, "the key limbs");
+    require(elements.length > 0, "the Galois elements", "at least one", "none");
+    requireSize(keys.size(), elements.length, "the keys");
+    requireSize(limbLists.size(), elements.length, "the lists of key limbs");
+    std::vector<TransformRotation> all;
+    for (size_t i = 0; i < elements.length && ok(); i++) {
+      TransformRotation rotation;
+      const uint32_t element = elements.data[i];
+      require(element % 2 == 1 && element < 2 * ring->n(), "every Galois element", "odd and below 2 n", "not");
+      if (ok() && element != 1) {
+        rotation.keyLimbs = limbLists[i].length;
+        require(rotation.keyLimbs > 0 && rotation.keyLimbs <= maxRingPrimes, "the key limbs", "1 to 64", "not");
+        rotation.slots = slots(shape, limbLists[i].data, limbLists[i].length);
+        requireDigits(keys[i], rotation.keyLimbs, ring, shape);
+        requireApart(out, keys[i], "the key");
+        rotation.key = keys[i].data;
+        if (ok()) rotation.galoisTable = ring->automorphismTable(element);
+      }
+      all.push_back(rotation);
+    }
+    return all;
   }
 };
 

@@ -17,9 +17,9 @@ constexpr size_t mostTerms = 64;  // Of Operations::innerProduct.
 // The sums of any number of terms; `spare` has room for two.
 void sumTerms(const Operations& op, const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count,
               uint64_t* spare) {
-  op.innerProduct(p, out0, out1, terms, std::min(count, mostTerms), nullptr);
+  op.innerProduct(p, out0, out1, terms, std::min(count, mostTerms), nullptr, 0, p.n);
   for (size_t t = mostTerms; t < count; t += mostTerms) {
-    op.innerProduct(p, spare, spare + p.n, terms + t, std::min(count - t, mostTerms), nullptr);
+    op.innerProduct(p, spare, spare + p.n, terms + t, std::min(count - t, mostTerms), nullptr, 0, p.n);
     op.add(p, out0, out0, spare);
     op.add(p, out1, out1, spare + p.n);
   }

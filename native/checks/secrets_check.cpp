@@ -101,7 +101,7 @@ void loops(Isa isa) {
     op.subtractScaleProduct(p, x.data(), a.data(), y.data(), w, a.data(), b.data(), w);
     op.addScaledProduct(p, x.data(), a.data(), b.data(), w);
     const InnerTerm terms[] = {{y.data(), a.data(), b.data(), false}, {a.data(), b.data(), a.data(), true}};
-    op.innerProduct(p, c.data(), d.data(), terms, 2, nullptr);
+    op.innerProduct(p, c.data(), d.data(), terms, 2, nullptr, 0, p.n);
     op.canonical(p, x.data(), y.data());
     a.mark();
     (void)areResidues(p, a.data());

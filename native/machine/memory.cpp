@@ -167,6 +167,15 @@ Keep& keep() {
   return *instance;
 }
 
+void* obtain(size_t bytes, bool zeroed) {
+  const size_t size = blockSize(bytes);
+  if (size < bytes) return nullptr;
+  void* block = bytes < smallest ? aligned_alloc(64, size) : keep().take(size);
+  if (!block) return bytes < smallest ? nullptr : mapBlock(size);
+  if (zeroed) memset(block, 0, size);
+  return block;
+}
+
 struct Scratch {
   void* data[scratchSlots] = {};
   size_t size[scratchSlots] = {};
@@ -177,20 +186,9 @@ struct Scratch {
 
 }  // namespace
 
-void* allocateBlock(size_t bytes) {
-  const size_t size = blockSize(bytes);
-  if (size < bytes) return nullptr;
-  if (bytes < smallest) {
-    void* block = aligned_alloc(64, size);
-    if (block) memset(block, 0, size);
-    return block;
-  }
-  if (void* kept = keep().take(size)) {
-    memset(kept, 0, size);
-    return kept;
-  }
-  return mapBlock(size);
-}
+void* allocateBlock(size_t bytes) { return obtain(bytes, true); }
+
+void* allocateUnfilled(size_t bytes) { return obtain(bytes, false); }
 
 void freeBlock(void* block, size_t bytes) {
   if (!block) return;

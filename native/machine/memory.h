@@ -5,8 +5,9 @@
 
 namespace subrosa {
 
-// Zero-filled; null when memory is exhausted.
+// Zero-filled, or of undefined contents; null when memory is exhausted.
 void* allocateBlock(size_t bytes);
+void* allocateUnfilled(size_t bytes);
 // `bytes` must be what the block was allocated with.
 void freeBlock(void* block, size_t bytes);
 // Writes zeros in a way that the compiler may not leave out.

@@ -69,7 +69,7 @@ void KeySwitch::product(uint64_t* out0, uint64_t* out1, const Source& source, si
       term.canonical = false;
     }
   }
-  op_.innerProduct(p, out0, out1, terms, digits, source.galoisTable);
+  op_.innerProduct(p, out0, out1, terms, digits, source.galoisTable, 0, n_);
 }
 
 void KeySwitch::decompose(uint64_t* out, const uint64_t* d, uint64_t* scratch) const {

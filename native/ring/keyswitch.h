@@ -28,6 +28,21 @@ struct KeyShape {
   size_t limb(size_t position) const { return position < q.size() ? q[position] : p[position - q.size()]; }
 };
 
+// A rotation of a linear transform. key null: none, as its Galois element is 1.
+struct TransformRotation {
+  const uint64_t* key = nullptr;
+  size_t keyLimbs = 0;
+  std::vector<size_t> slots;
+  const uint32_t* galoisTable = nullptr;
+};
+
+// Giant g rotates the sum of the babies' rotations times their weights, at g * babies.size() + b: polynomials over q and p, or
+// null for none. At least one giant.
+struct TransformPlan {
+  std::vector<TransformRotation> babies, giants;
+  std::vector<const uint64_t*> weights;
+};
+
 // Constants of one shape; made once per call, then shared by the threads that work on the batch.
 class KeySwitch {
  public:
@@ -48,7 +63,9 @@ class KeySwitch {
   // over q and p. `sum` apart from the inputs.
   void accumulateKey(uint64_t* sum, const uint64_t* digits, const uint64_t* key, const uint32_t* galoisTable,
                      const uint64_t* weight) const;
-  // One polynomial over q and p divided by the special primes: over q. `out` apart from a.
+  // The two-part ciphertext a over q to the sum over the plan, over q; see linear_transform.cpp. Sets exhausted().
+  void linearTransform(uint64_t* out, const uint64_t* a, const TransformPlan& plan) const;
+  // One polynomial over q and p divided by the special primes: over q. `out` is a or apart from it.
   void modDown(uint64_t* out, const uint64_t* a, uint64_t* scratch) const;
   // Two parts over q from a polynomial over q; c0, when not null, is a polynomial over q whose automorphic image is
   // added to part 0. `out` apart from the inputs.
@@ -72,6 +89,13 @@ class KeySwitch {
     const uint64_t* a;
     const uint64_t* b;
   };
+  struct TransformMemory;
+  void weightedSums(const uint64_t* a, const TransformPlan& plan, const TransformMemory& memory) const;
+  void sumChunks(const uint64_t* a, const TransformPlan& plan, const TransformMemory& memory, size_t j,
+                 uint64_t* buffer) const;
+  void rotateSums(const TransformPlan& plan, const TransformMemory& memory) const;
+  size_t digitTerms(InnerTerm* terms, const uint64_t* d, const uint64_t* coefficients, const TransformRotation& by,
+                    size_t position, uint64_t* buffer) const;
   const Prime& primeAt(size_t position) const { return ring_.prime(shape_.limb(position)); }
   bool inDigit(size_t digit, size_t position) const {
     return position < shape_.q.size() && position / shape_.alpha == digit;

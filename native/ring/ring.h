@@ -122,9 +122,10 @@ struct Operations {
   void (*addScaledProduct)(const Prime& p, uint64_t* out, const uint64_t* b, const uint64_t* c, const Factor& v);
   // forwardCentred of what combineCentred makes of u and v.
   void (*forwardCombined)(const Prime& p, uint64_t* out, const uint64_t* u, const uint64_t* v, const Factor& w);
-  // (out0, out1) = sum over the terms of x (key0, key1). With a table, each x is read as permute reads it, and is canonical.
+  // (out0, out1) = sum over the terms, at most 64, of x (key0, key1), for the words from `from` to `to`, multiples of 8. With
+  // a table, each x is read as permute reads it, and is canonical.
   void (*innerProduct)(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count,
-                       const uint32_t* table);
+                       const uint32_t* table, size_t from, size_t to);
   // Keccak-f on four interleaved states for sampleUniformFour; null where it would not be faster.
   void (*permuteFourKeccak)(uint64_t* states);
   const Conversions* conversions;

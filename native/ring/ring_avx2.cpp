@@ -222,14 +222,15 @@ inline Vector loadPermutedTerm(const InnerTerm& term, const uint32_t* table, siz
 // `count` is a constant so that the sums stay in registers; a whole cache line per turn, because the terms often lie at
 // equal distances that map all their lines to few places of the caches. Adds to what out holds when `more`.
 template <bool narrow, size_t count, bool more, bool permuted>
-void sumTerms(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, const uint32_t* table) {
+void sumTerms(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, const uint32_t* table, size_t from,
+              size_t to) {
   const Modulus m(p.qDouble, p.qInverse);
   const Vector magic = all(p.sumMagic);
   uint64_t* out[2] = {out0, out1};
   // A copy, because the stores could change the original as far as the compiler knows.
   InnerTerm term[count];
   for (size_t t = 0; t < count; t++) term[t] = terms[t];
-  for (size_t i = 0, n = p.n; i < n; i += 8) {
+  for (size_t i = from, n = p.n; i < to; i += 8) {
     ExactSum sum[2][2] = {{ExactSum(magic), ExactSum(magic)}, {ExactSum(magic), ExactSum(magic)}};
     __m256i lanes[2];
     size_t ahead = 0;
@@ -261,31 +262,31 @@ void sumTerms(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* t
 
 template <bool narrow, bool more, size_t count>
 void sumSome(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t wanted,
-             const uint32_t* table) {
+             const uint32_t* table, size_t from, size_t to) {
   if constexpr (count > 1) {
-    if (wanted < count) return sumSome<narrow, more, count - 1>(p, out0, out1, terms, wanted, table);
+    if (wanted < count) return sumSome<narrow, more, count - 1>(p, out0, out1, terms, wanted, table, from, to);
   }
   if (table)
-    sumTerms<narrow, count, more, true>(p, out0, out1, terms, table);
+    sumTerms<narrow, count, more, true>(p, out0, out1, terms, table, from, to);
   else
-    sumTerms<narrow, count, more, false>(p, out0, out1, terms, table);
+    sumTerms<narrow, count, more, false>(p, out0, out1, terms, table, from, to);
 }
 
 template <bool narrow>
 void sumAll(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count,
-            const uint32_t* table) {
+            const uint32_t* table, size_t from, size_t to) {
   constexpr size_t most = narrow ? 8 : 4;
-  sumSome<narrow, false, most>(p, out0, out1, terms, count, table);
+  sumSome<narrow, false, most>(p, out0, out1, terms, count, table, from, to);
   for (size_t t = most; t < count; t += most)
-    sumSome<narrow, true, most>(p, out0, out1, terms + t, count - t, table);
+    sumSome<narrow, true, most>(p, out0, out1, terms + t, count - t, table, from, to);
 }
 
 void innerProduct(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count,
-                  const uint32_t* table) {
+                  const uint32_t* table, size_t from, size_t to) {
   if (p.qDouble < innerNarrowLimit)
-    sumAll<true>(p, out0, out1, terms, count, table);
+    sumAll<true>(p, out0, out1, terms, count, table, from, to);
   else
-    sumAll<false>(p, out0, out1, terms, count, table);
+    sumAll<false>(p, out0, out1, terms, count, table, from, to);
 }
 
 }  // namespace

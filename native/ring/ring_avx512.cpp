@@ -198,13 +198,13 @@ inline void sumTerms(WideSum& sum0, WideSum& sum1, const InnerTerm* terms, size_
 
 template <size_t fixed>
 void innerProductLoop(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count,
-                      const uint32_t* table) {
+                      const uint32_t* table, size_t from, size_t to) {
   const Modulus m(p);
   const WideReducer reducer(p);
   // A copy, because the stores could change the original as far as the compiler knows.
   InnerTerm first[fixed];
   for (size_t t = 0; t < fixed; t++) first[t] = terms[t];
-  for (size_t i = 0, n = p.n; i < n; i += 8) {
+  for (size_t i = from; i < to; i += 8) {
     WideSum sum0{m.zero, m.zero}, sum1{m.zero, m.zero};
     sumTerms<fixed>(sum0, sum1, first, i, table);
     for (size_t t = fixed; t < count; t++) sumTerms<1>(sum0, sum1, terms + t, i, table);
@@ -214,15 +214,15 @@ void innerProductLoop(const Prime& p, uint64_t* out0, uint64_t* out1, const Inne
 }
 
 void innerProduct(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count,
-                  const uint32_t* table) {
+                  const uint32_t* table, size_t from, size_t to) {
   if (count >= 4)
-    innerProductLoop<4>(p, out0, out1, terms, count, table);
+    innerProductLoop<4>(p, out0, out1, terms, count, table, from, to);
   else if (count == 3)
-    innerProductLoop<3>(p, out0, out1, terms, count, table);
+    innerProductLoop<3>(p, out0, out1, terms, count, table, from, to);
   else if (count == 2)
-    innerProductLoop<2>(p, out0, out1, terms, count, table);
+    innerProductLoop<2>(p, out0, out1, terms, count, table, from, to);
   else
-    innerProductLoop<1>(p, out0, out1, terms, count, table);
+    innerProductLoop<1>(p, out0, out1, terms, count, table, from, to);
 }
 
 }  // namespace

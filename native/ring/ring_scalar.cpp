@@ -141,8 +141,8 @@ void forwardCombined(const Prime& p, uint64_t* out, const uint64_t* u, const uin
 }
 
 void innerProduct(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count,
-                  const uint32_t* table) {
-  for (size_t i = 0; i < p.n; i++) {
+                  const uint32_t* table, size_t from, size_t to) {
+  for (size_t i = from; i < to; i++) {
     // Each product is below 2^102: 64 of them fit.
     unsigned __int128 sum0 = 0, sum1 = 0;
     for (size_t t = 0; t < count; t++) {

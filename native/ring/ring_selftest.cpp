@@ -57,14 +57,14 @@ Words run(const Operations& op, const Prime& p) {
   op.subtractScale(p, x.data(), a.data(), lazy.data(), w, b.data(), w);
   keep(x);
   const InnerTerm terms[] = {{lazy.data(), a.data(), b.data(), false}, {c.data(), b.data(), c.data(), true}};
-  op.innerProduct(p, x.data(), y.data(), terms, 2, nullptr);
+  op.innerProduct(p, x.data(), y.data(), terms, 2, nullptr, 0, p.n);
   keep(x);
   keep(y);
   // The reverse order, which an automorphism makes, too.
   std::vector<uint32_t> table(degree);
   for (size_t i = 0; i < degree; i++) table[i] = static_cast<uint32_t>(degree - 1 - i);
   const InnerTerm permuted[] = {{c.data(), a.data(), b.data(), true}};
-  op.innerProduct(p, x.data(), y.data(), permuted, 1, table.data());
+  op.innerProduct(p, x.data(), y.data(), permuted, 1, table.data(), 0, p.n);
   keep(x);
   keep(y);
   return all;

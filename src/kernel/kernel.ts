@@ -74,6 +74,19 @@ export interface KeySwitchShape {
   readonly keyLimbs: readonly number[];
 }
 
+/** A rotation in a linear transform by an automorphism X -> X^galois; 1 is none and has no key. */
+export interface TransformRotation {
+  readonly galois: number;
+  readonly key?: { readonly words: Words; readonly limbs: readonly number[] };
+}
+
+/** A linear transform in baby and giant steps: see {@link Kernel.linearTransform}. */
+export interface TransformPlan {
+  readonly babies: readonly TransformRotation[];
+  /** `weights[b]`, of the rotation by baby step b: one polynomial over q then p, or none. */
+  readonly giants: readonly (TransformRotation & { readonly weights: readonly (Words | undefined)[] })[];
+}
+
 export interface Kernel extends Disposable {
   readonly name: 'native' | 'wasm' | 'reference';
   /** The instruction set in use: 'avx512ifma', 'avx2', 'scalar', 'relaxed-simd', 'simd128', 'bigint' ... */
@@ -276,6 +289,19 @@ export interface Kernel extends Disposable {
     galois: number,
     shape: KeySwitchShape,
     weight?: Words,
+  ): void;
+  /**
+   * out = the sum over giant steps g of the rotation by g of the sum over baby steps b of weight[g, b] times the rotation by b of a, one
+   * two-part ciphertext over q, by double hoisting: what rotations by b take over q then p is summed with P times the ciphertext, and
+   * divided by P before a rotation by g in the part that is decomposed again, and at the end. Divisions as {@link Kernel.modDown}.
+   * Both lists of steps have one entry at least. out must not be a or any of the others.
+   */
+  linearTransform(
+    ring: RingTables,
+    out: Words,
+    a: Words,
+    plan: TransformPlan,
+    shape: Omit<KeySwitchShape, 'keyLimbs'>,
   ): void;
   /** Division by P, as {@link Kernel.applyKey} ends: a batch over q then p to one over q. out must not be a. */
   modDown(ring: RingTables, out: Words, a: Words, q: readonly number[], p: readonly number[]): void;

@@ -1,6 +1,6 @@
 /** The ring arithmetic of the native kernel: everything of {@link Kernel} but memory and matrix products. */
 import { DisposedError, KernelError, ShapeError } from '../../base/errors.ts';
-import type { Kernel, KeySwitchShape, RingTables } from '../kernel.ts';
+import type { Kernel, KeySwitchShape, RingTables, TransformRotation } from '../kernel.ts';
 import type { NativeAddon, NativeHandle } from './native-addon.ts';
 import { checkRing } from '../preconditions.ts';
 import { primitiveRoot2N } from '../tables/primitive-root.ts';
@@ -30,6 +30,7 @@ type RingMethods = Omit<
 
 type U64 = BigUint64Array;
 type ShapeArguments = [q: Uint32Array, p: Uint32Array, alpha: number, keyLimbs: Uint32Array];
+type RotationArguments = [elements: Uint32Array, keys: U64[], limbs: Uint32Array[]];
 type Binary = (ring: NativeHandle, out: U64, a: U64, b: U64, mods: Uint32Array) => void;
 type WithScalars = (ring: NativeHandle, out: U64, a: U64, scalars: Float64Array, mods: Uint32Array) => void;
 type Transform = (ring: NativeHandle, x: U64, mods: Uint32Array) => void;
@@ -83,6 +84,15 @@ interface RingAddon extends NativeAddon {
     key: U64,
     galois: number,
     ...rest: [...shape: ShapeArguments, weight: U64]
+  ): void;
+  linearTransform(
+    ring: NativeHandle,
+    out: U64,
+    a: U64,
+    q: Uint32Array,
+    p: Uint32Array,
+    alpha: number,
+    ...plan: [...babies: RotationArguments, ...giants: RotationArguments, weights: U64[], terms: Int32Array]
   ): void;
   modDown(ring: NativeHandle, out: U64, a: U64, q: Uint32Array, p: Uint32Array): void;
   rotate: Switch;
@@ -195,6 +205,14 @@ function conversions(addon: RingAddon, isa: number) {
   } satisfies Partial<RingMethods>;
 }
 
+function rotationArguments(rotations: readonly TransformRotation[]): RotationArguments {
+  return [
+    Uint32Array.from(rotations, ({ galois }) => galois),
+    rotations.map(({ key }) => key?.words.u64() ?? NO_WORDS),
+    rotations.map(({ key }) => limbList(key?.limbs ?? [])),
+  ];
+}
+
 function keySwitching(addon: RingAddon) {
   return {
     rescale: (ring, out, a, mods) => addon.rescale(handleOf(ring), out.u64(), a.u64(), limbList(mods)),
@@ -212,6 +230,15 @@ function keySwitching(addon: RingAddon) {
         ...shapeArguments(shape),
         weight?.u64() ?? NO_WORDS,
       ),
+    linearTransform: (ring, out, a, plan, { q, p, alpha }) => {
+      const given = plan.giants.flatMap(({ weights }) => weights);
+      const weights = given.flatMap((weight) => (weight === undefined ? [] : [weight.u64()]));
+      let next = 0;
+      const terms = Int32Array.from(given, (weight) => (weight === undefined ? -1 : next++));
+      const steps = [...rotationArguments(plan.babies), ...rotationArguments(plan.giants)] as const;
+      const limbs = [limbList(q), limbList(p), alpha] as const;
+      addon.linearTransform(handleOf(ring), out.u64(), a.u64(), ...limbs, ...steps, weights, terms);
+    },
     modDown: (ring, out, a, q, p) =>
       addon.modDown(handleOf(ring), out.u64(), a.u64(), limbList(q), limbList(p)),
     keySwitch: (ring, out, d, key, galois, shape) =>

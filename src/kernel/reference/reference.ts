@@ -19,6 +19,7 @@ import { residue } from '../tables/modular.ts';
 import { fractionDotByParts } from '../portable/fraction-products.ts';
 import { sumProductsByParts, updateIntegerProductByLoops } from '../portable/portable-products.ts';
 import { subtractProductByLoops } from '../portable/residue-products.ts';
+import { composedLinearTransform } from '../portable/linear-transform.ts';
 import * as check from '../preconditions.ts';
 import { modulusAt, ownTables, ReferenceArithmetic } from './reference-arithmetic.ts';
 import * as rns from './reference-rns.ts';
@@ -174,6 +175,10 @@ class ReferenceKernel extends ReferenceArithmetic implements Kernel {
     product.u64().set(rns.keyProductOne(ownTables(ring), digits.u64(), key.u64(), galois, shape, sizes));
     if (weight === undefined) this.add(ring, sum, sum, product, sizes.mods);
     else this.mulAdd(ring, sum, product, weight, sizes.mods);
+  }
+
+  linearTransform(...operands: Parameters<Kernel['linearTransform']>): void {
+    composedLinearTransform(this, ...operands);
   }
 
   modDown(ring: RingTables, out: Words, a: Words, q: readonly number[], p: readonly number[]): void {

@@ -13,6 +13,7 @@ import type {
   RingTables,
   Words,
 } from '../kernel.ts';
+import { composedLinearTransform } from '../portable/linear-transform.ts';
 import * as check from '../preconditions.ts';
 import type { CanonicalEmbedding } from '../tables/canonical-embedding.ts';
 import { WasmArithmetic } from './wasm-arithmetic.ts';
@@ -167,6 +168,10 @@ export class WasmKernel extends WasmArithmetic implements Kernel {
     check.checkAccumulation(task.sizes, sum, digits, key, weight);
     const source = storedDigits(task.ring, this.at(digits), task.sizes);
     accumulateKeyProduct(this, task, this.at(sum), source, weight === undefined ? 0 : this.at(weight));
+  }
+
+  linearTransform(...operands: Parameters<Kernel['linearTransform']>): void {
+    composedLinearTransform(this, ...operands);
   }
 
   modDown(ring: RingTables, out: Words, a: Words, q: readonly number[], p: readonly number[]): void {
