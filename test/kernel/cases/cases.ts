@@ -14,7 +14,7 @@ import {
 } from './fraction-cases.ts';
 import { denseRow, INTEGER_ROWS, productRow } from './integer-cases.ts';
 import { RESIDUE_ROWS } from './residue-cases.ts';
-import { transformRow } from './transform-cases.ts';
+import { linearTransformRow } from './transform-cases.ts';
 
 /** The largest `count` primes 1 mod 2n below 2^bits. */
 export function primesBelow(bits: number, n: number, count: number): number[] {
@@ -398,7 +398,7 @@ export const CASES: Record<KernelMethod, readonly Row[]> = {
         });
       }),
   ],
-  linearTransform: [(bench) => SHAPES.flatMap((shape) => transformRow(bench, shape, keyFor))],
+  linearTransform: [(bench) => SHAPES.flatMap((shape) => linearTransformRow(bench, shape, keyFor))],
   modDown: [
     (bench) =>
       [Q, [1, 2], [2, 0, 3]].flatMap((q) =>

@@ -2,7 +2,7 @@
 import type { KeySwitchShape, Words } from '../../../src/kernel/kernel.ts';
 import type { Bench } from '../bench.ts';
 
-export function transformRow(
+export function linearTransformRow(
   bench: Bench,
   shape: KeySwitchShape,
   keyFor: (bench: Bench, shape: KeySwitchShape) => Words,
