@@ -1,96 +1,68 @@
 /**
- * What the compiler makes of a clear polynomial network: a checked list of batch steps for the server, and the offer,
- * which is everything that a client may learn.
+ * What the compiler makes of a network: plain data, without functions, that three machines run and a file holds.
  *
- * Layout. Slots hold frames (or samples), ciphertexts hold features: one ciphertext per feature while the network is
+ * Layout. Slots hold samples (or frames), ciphertexts hold features: one ciphertext per feature while the network is
  * evaluated, so that a linear layer is an integer matrix product over whole ciphertexts. On the wire, `k` features
- * share a ciphertext: with `block = slots / k` frames at most, feature i of a group is a plaintext m_i(X^k) of the
+ * share a ciphertext: with `block = slots / k` samples at most, feature i of a group is a plaintext m_i(X^k) of the
  * subring, and the group travels as sum_i X^i m_i(X^k). The server takes it apart with k - 1 key switches and puts the
  * scores together the same way for nothing.
  */
-import type { PolynomialNetwork } from '../nn/polynomial/polynomial-network.ts';
-import type { CkksParams, CkksSpec } from '../schemes/ckks/params.ts';
-import type { DroppedBits } from '../schemes/rlwe/wire/dropped-bits.ts';
-import type { KeyPlan } from '../schemes/rlwe/keys/key-plan.ts';
+import type { CkksSpec } from '../schemes/ckks/params.ts';
+import type { IntegerMap } from './integer-map.ts';
+import type { Bucket, ModelDescription } from './offer.ts';
 
-/** How many samples a request may hold, and what follows from it. */
-export interface Bucket {
-  /** Samples per feature, a power of two; shorter requests are padded, which hides the length up to the bucket. */
-  readonly block: number;
-  /** Features per ciphertext on the wire: slots / block. */
-  readonly interleave: number;
-}
-
-/** What a client may know about a program: no weight, no step. */
-export interface Offer {
-  readonly model: string;
-  /** SHA-256 over model name, parameters and program, hex: a reply of another program cannot be mistaken. */
-  readonly programId: string;
-  readonly params: CkksSpec;
-  readonly paramsId: string;
-  /** Galois elements of the evaluation keys; relinearisation is always needed. */
-  readonly galois: readonly number[];
-  readonly buckets: readonly Bucket[];
-  readonly inputs: number;
-  readonly outputs: number;
-  /** Scale of the encrypted input, at the highest level. */
-  readonly inputScale: number;
-  /** Inputs are clipped to [-inputBound, inputBound] by the client; the bounds below assume it. */
-  readonly inputBound: number;
-  /** Scale of the reply, at level 0. */
-  readonly outputScale: number;
-  /** Expected standard deviation of a score's error, in score units; the meter's estimate, flooding and the bits dropped. */
-  readonly outputError: number;
-  /** Interval of the scores over the training data. */
-  readonly outputRange: readonly [low: number, high: number];
-}
-
-/** The evaluation keys that a client makes and a server expects for an offer. */
-export function offeredKeyPlan(offer: Offer): KeyPlan {
-  return { relinearize: true, galois: offer.galois };
-}
-
-/** What every batch step says: `level` and `parts` of the ciphertexts that it reads, `scale` of those that it leaves. */
-interface BatchStep {
-  readonly level: number;
+/** A list of ciphertexts at one level and scale. Value 0 is the query, as it travels; the last one is the reply. */
+export interface ProgramValue {
+  readonly name: string;
+  /** Ciphertexts; those of what travels depend on the bucket, this is their number with one feature each. */
+  readonly count: number;
   readonly parts: 2 | 3;
+  readonly level: number;
   readonly scale: number;
+  /** Largest |value| over the calibration data: what the plan keeps its margin to. */
+  readonly trained: number;
 }
 
-/** Takes interleaved inputs apart, into one ciphertext per feature. */
-export interface ExpandStep extends BatchStep {
-  readonly op: 'expand';
+/** Every step makes value `to` from earlier ones; its level, parts and scale stand with the value. */
+export type Step =
+  /** Takes interleaved inputs apart, into one ciphertext per feature. */
+  | { readonly op: 'expand'; readonly from: number; readonly to: number }
+  /** W a + h over whole ciphertexts: parts and level stay. */
+  | { readonly op: 'linear'; readonly map: number; readonly from: number; readonly to: number }
+  /** a b, ciphertext by ciphertext, three parts; a = b is a square. */
+  | { readonly op: 'multiply'; readonly a: number; readonly b: number; readonly to: number }
+  | { readonly op: 'relinearize'; readonly from: number; readonly to: number }
+  /** Division by the last prime: one level less. */
+  | { readonly op: 'rescale'; readonly from: number; readonly to: number }
+  /** The same values with fewer primes. */
+  | { readonly op: 'lower'; readonly from: number; readonly to: number }
+  /** to[i] = multipliers[i] * from[order[i]] + addends[i]; what is absent is 1, i and 0. Indices into the constants. */
+  | {
+      readonly op: 'affine';
+      readonly from: number;
+      readonly to: number;
+      readonly order?: number;
+      readonly multipliers?: number;
+      readonly addends?: number;
+    }
+  | { readonly op: 'add'; readonly a: number; readonly b: number; readonly to: number }
+  /** Interleaves the scores: output o is ciphertext places[o]. */
+  | { readonly op: 'pack'; readonly from: number; readonly to: number; readonly places: number };
+
+/** Steps with what they work on. */
+export interface StepList {
+  readonly values: readonly ProgramValue[];
+  readonly maps: readonly IntegerMap[];
+  /** Orders and places are whole numbers, multipliers whole numbers below 2^52, addends real. */
+  readonly constants: readonly Float64Array[];
+  /** Step i makes value i + 1. */
+  readonly steps: readonly Step[];
 }
 
-/** W a + h over whole ciphertexts: parts and level stay. */
-export interface LinearStep extends BatchStep {
-  readonly op: 'linear';
-  readonly layer: number;
-}
-
-/** Squares what the linear step before left: relinearised and rescaled in the same pass, or left in three parts. */
-export interface SquareStep extends BatchStep {
-  readonly op: 'square';
-  readonly layer: number;
-  readonly relinearize: boolean;
-}
-
-/** Interleaves the scores again. */
-export interface PackStep extends BatchStep {
-  readonly op: 'pack';
-}
-
-/** Relinearises and rescales the packed scores down to level 0, where they are not there yet. */
-export interface FinishStep extends BatchStep {
-  readonly op: 'finish';
-}
-
-/** Steps run in order, each on the result of the one before. */
-export type Step = ExpandStep | LinearStep | SquareStep | PackStep | FinishStep;
-
-/** Per layer: what the range guard knows. Values are in the layer's own units (before the square). */
+/** Per product, and for the output: what the range guard knows, in the units of the layer. */
 export interface LayerBound {
   readonly layer: number;
+  readonly name: string;
   /** max |z| over the training data. */
   readonly trained: number;
   /** |z| for which the plaintext wraps around the modulus; what is below is evaluated correctly. */
@@ -99,31 +71,41 @@ export interface LayerBound {
   readonly proven: number;
 }
 
-/** What the meter found out without running anything. */
-export interface Report {
-  readonly depth: number;
-  readonly logQP: number;
-  /** Integer multiply-adds on residues for one request, whatever its bucket. */
-  readonly multiplyAdds: number;
-  readonly squarings: number;
-  readonly keySwitches: (bucket: Bucket) => number;
-  /** Public key and evaluation keys on the wire. */
-  readonly keyBytes: number;
-  /** The seeded ciphertexts of a query, and those of its reply, on the wire. */
-  readonly bytesUp: (bucket: Bucket) => number;
-  readonly bytesDown: (bucket: Bucket) => number;
-  readonly bounds: readonly LayerBound[];
+export interface ProgramOutput {
+  readonly range: readonly [low: number, high: number];
+  /** Standard deviation of a score's error from the scheme's own noise, in score units. */
+  readonly schemeError: number;
+  /** The same of the flooding that a reply gets. */
+  readonly flooding: number;
 }
 
-/** A checked program for one network, frozen. Only the compiler makes programs. */
-export interface Program {
-  readonly network: PolynomialNetwork;
-  readonly params: CkksParams;
-  readonly offer: Offer;
-  readonly steps: readonly Step[];
-  readonly report: Report;
-  /** Coefficients of a reply get uniform noise in [-2^floodBits, 2^floodBits). */
-  readonly floodBits: (bucket: Bucket) => number;
-  /** Low bits that its coefficients do not carry: they change by far less than the flooding does. */
-  readonly droppedBits: (bucket: Bucket) => DroppedBits;
+/** Frozen. Only the compiler and the reader of program files make programs. */
+export interface Program extends StepList {
+  readonly version: 1;
+  /** ^[a-z0-9][a-z0-9_-]{0,63}$ */
+  readonly name: string;
+  readonly params: CkksSpec;
+  /** Galois elements of the evaluation keys. */
+  readonly galois: readonly number[];
+  readonly buckets: readonly Bucket[];
+  readonly inputs: number;
+  readonly outputs: number;
+  /** Inputs are within [-inputBound, inputBound]. */
+  readonly inputBound: number;
+  readonly output: ProgramOutput;
+  readonly about?: ModelDescription;
+}
+
+/** The values that a step reads. */
+export function stepReads(step: Step): number[] {
+  return step.op === 'multiply' || step.op === 'add' ? [step.a, step.b] : [step.from];
+}
+
+/** Ciphertexts of value `value` in a bucket: what travels holds `interleave` features each. */
+export function countIn(program: Program, value: number, { interleave }: Bucket): number {
+  const { inputs, outputs, values, steps } = program;
+  if (value === 0) return Math.ceil(inputs / interleave);
+  if (value === 1) return Math.ceil(inputs / interleave) * interleave;
+  const packing = steps.findIndex((step) => step.op === 'pack');
+  return value > packing ? Math.ceil(outputs / interleave) : values[value]!.count;
 }

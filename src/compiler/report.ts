@@ -1,47 +1,72 @@
 /** What a program costs, counted from its steps and the wire formats without running anything. */
-import type { PolynomialNetwork } from '../nn/polynomial/polynomial-network.ts';
-import { polynomialLayerOutputs } from '../nn/polynomial/polynomial-layer.ts';
 import { ciphertextBytes, roundedBytes } from '../schemes/ckks/ciphertext-wire.ts';
-import type { CkksParams } from '../schemes/ckks/params.ts';
+import { CkksParams } from '../schemes/ckks/params.ts';
 import { EvaluationKeys } from '../schemes/rlwe/keys/evaluation-keys.ts';
-import type { KeyPlan } from '../schemes/rlwe/keys/key-plan.ts';
 import { PublicKey } from '../schemes/rlwe/keys/public-key.ts';
-import { layerProducts } from './facts.ts';
-import type { Bucket, LayerBound, Program, Report, Step } from './program.ts';
+import { mapProducts } from './integer-map.ts';
+import { planMemory } from './memory-plan.ts';
+import { type Bucket, offeredKeyPlan } from './offer.ts';
+import { countIn, type LayerBound, type Program } from './program.ts';
+import { droppedBits } from './program-facts.ts';
+import { layerBounds } from './step-analysis.ts';
 
-export interface ReportSubject {
-  readonly network: PolynomialNetwork;
-  readonly params: CkksParams;
-  readonly steps: readonly Step[];
-  readonly keyPlan: KeyPlan;
-  readonly bounds: readonly LayerBound[];
-  readonly droppedBits: Program['droppedBits'];
+/** Of one request. */
+export interface BucketCost extends Bucket {
+  readonly keySwitches: number;
+  /** The seeded ciphertexts of a query, and those of its reply, on the wire. */
+  readonly bytesUp: number;
+  readonly bytesDown: number;
 }
 
-export function reportOf({ network, params, steps, keyPlan, bounds, droppedBits }: ReportSubject): Report {
-  const { layers, inputs, outputs } = network;
-  let [multiplyAdds, squarings, relinearized] = [0, 0, 0];
+export interface Report {
+  /** Products behind one another. */
+  readonly depth: number;
+  readonly logQP: number;
+  /** Integer multiply-adds on residues for one request, whatever its bucket. */
+  readonly multiplyAdds: number;
+  /** Ciphertext products. */
+  readonly squarings: number;
+  /** Public key and evaluation keys on the wire. */
+  readonly keyBytes: number;
+  /** Memory of one evaluation, the query included and the keys apart. */
+  readonly peakBytes: number;
+  readonly buckets: readonly BucketCost[];
+  readonly bounds: readonly LayerBound[];
+}
+
+export function reportOf(program: Program): Report {
+  const params = CkksParams.create(program.params);
+  const primes = params.q.map((modulus) => modulus.q);
+  const { values, steps, maps } = program;
+  let [multiplyAdds, squarings] = [0, 0];
   for (const step of steps) {
-    if (step.op === 'linear') {
-      multiplyAdds += layerProducts(layers[step.layer]!) * step.parts * (step.level + 1) * params.n;
-    } else if (step.op === 'square') {
-      const squared = polynomialLayerOutputs(layers[step.layer]!);
-      squarings += squared;
-      if (step.relinearize) relinearized += squared;
-    }
+    const { parts, level, count } = values[step.to]!;
+    if (step.op === 'linear') multiplyAdds += mapProducts(maps[step.map]!) * parts * (level + 1) * params.n;
+    if (step.op === 'multiply') squarings += count;
   }
-  const groups = (features: number, { interleave }: Bucket) => Math.ceil(features / interleave);
   const up = { parts: 2, level: params.maxLevel, isSeeded: true };
+  const buckets = program.buckets.map((bucket) => {
+    const last = steps.length;
+    const expanded = countIn(program, 0, bucket) * (bucket.interleave - 1);
+    const relinearized = steps.reduce(
+      (sum, step) => sum + (step.op === 'relinearize' ? countIn(program, step.to, bucket) : 0),
+      0,
+    );
+    return {
+      ...bucket,
+      keySwitches: expanded + relinearized,
+      bytesUp: ciphertextBytes(params, { ...up, count: countIn(program, 0, bucket) }),
+      bytesDown: roundedBytes(params, countIn(program, last, bucket), droppedBits(program, bucket)),
+    };
+  });
   return {
-    depth: layers.length - 1,
+    depth: params.maxLevel,
     logQP: params.logQP,
     multiplyAdds,
     squarings,
-    keySwitches: (bucket) =>
-      groups(inputs, bucket) * (bucket.interleave - 1) + relinearized + groups(outputs, bucket),
-    keyBytes: PublicKey.byteLength(params) + EvaluationKeys.byteLength(params, keyPlan),
-    bytesUp: (bucket) => ciphertextBytes(params, { ...up, count: groups(inputs, bucket) }),
-    bytesDown: (bucket) => roundedBytes(params, groups(outputs, bucket), droppedBits(bucket)),
-    bounds,
+    keyBytes: PublicKey.byteLength(params) + EvaluationKeys.byteLength(params, offeredKeyPlan(program)),
+    peakBytes: 8 * planMemory(program).words,
+    buckets,
+    bounds: layerBounds({ list: program, primes, n: params.n }, program.inputBound),
   };
 }

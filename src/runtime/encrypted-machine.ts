@@ -1,92 +1,87 @@
 /**
  * Runs a compiled program on ciphertexts. One ciphertext per feature, samples in the slots; layers are modular matrix products
- * over whole batches, squares are relinearised and rescaled in the same pass, tile by tile, so that the products of a
- * layer never exist all at once.
- *
- * Memory for the 3 x 512 speech network at N = 2^13: 84 MB inputs + 201 MB activations twice + a tile of 67 MB.
+ * over whole batches. Everything lies where the memory plan puts it: nothing is allocated between query and reply. A map and the
+ * square behind it go tile by tile, so that the products of a layer never exist all at once.
  */
 import { ShapeError } from '../base/errors.ts';
-import type { Bucket, LinearStep, PackStep, Program, SquareStep } from '../compiler/program.ts';
-import { Arena } from '../ring/arena.ts';
-import type { CiphertextBatch } from '../schemes/ckks/ciphertext.ts';
-import { allocateCiphertext } from '../schemes/rlwe/ciphertext.ts';
+import { type FusedSteps, planMemory, type MemoryPlan, tileRows } from '../compiler/memory-plan.ts';
+import type { Bucket } from '../compiler/offer.ts';
+import { countIn, type Program, type Step } from '../compiler/program.ts';
+import type { Words } from '../kernel/kernel.ts';
+import { copyWords } from '../ring/poly.ts';
+import { CiphertextBatch } from '../schemes/ckks/ciphertext.ts';
 import { constantResidues } from '../schemes/ckks/constant-residues.ts';
 import type { CkksContext } from '../schemes/ckks/context.ts';
-import { CkksEvaluator } from '../schemes/ckks/evaluator.ts';
+import { CkksParams } from '../schemes/ckks/params.ts';
+import { expandInterleavedInto } from '../schemes/ckks/expand-interleaved.ts';
+import { dropLimbsInto, relinearizeInto } from '../schemes/rlwe/key-switching.ts';
 import type { EvaluationKeys } from '../schemes/rlwe/keys/evaluation-keys.ts';
-import { type LinearTile, type PreparedLayer, prepareLayer } from './linear-layer.ts';
-
-/** One line of the latency table: what ran, and how long. Public: shapes and times, no values. */
-export interface StepTime {
-  readonly name: string;
-  readonly ms: number;
-}
-
-export interface EvaluationControl {
-  /** Called between tiles; throws to stop the evaluation (a client that left). */
-  readonly checkpoint?: () => void;
-}
-
-/** Words of one tile between product and square: 2^23 words are 64 MiB. */
-const TILE_WORDS = 2 ** 23;
-
-/** Least rows of a tile, however large a ciphertext is. */
-const TILE_ROWS = 8;
-
-/** A linear step ready to run, with the square that follows it. */
-interface MachineLayer {
-  readonly linear: LinearStep;
-  readonly square: SquareStep | undefined;
-  readonly prepared: PreparedLayer;
-}
+import { EvaluationMemory } from './evaluation-memory.ts';
+import { type MapTile, PreparedMap } from './prepared-map.ts';
+import { type EvaluationControl, runStep, type StepHandlers } from './run-steps.ts';
+import { stopwatch, type StepTime } from './step-times.ts';
 
 /** What one evaluation works with. */
 interface Run {
   readonly bucket: Bucket;
   readonly keys: EvaluationKeys;
-  /** Owns everything that the evaluation allocates; what is not handed over goes with it, also when it is stopped. */
-  readonly arena: Arena;
-  readonly evaluator: CkksEvaluator;
+  readonly memory: Words;
   readonly clock: (name: string) => void;
   readonly checkpoint: () => void;
 }
 
+type LinearStep = Extract<Step, { readonly op: 'linear' }>;
+
 export class EncryptedMachine implements Disposable {
   readonly program: Program;
   readonly #context: CkksContext;
-  readonly #layers: MachineLayer[] = [];
+  readonly #plan: MemoryPlan;
+  readonly #memory: EvaluationMemory;
+  /** Per map. */
+  readonly #prepared: PreparedMap[] = [];
+  /** Constants as residues, by step: one list of scalars per ciphertext. */
+  readonly #scalars = new Map<number, number[][]>();
 
-  /** `context` must have the program's parameters; it is borrowed. @throws {ShapeError} otherwise. */
-  constructor(program: Program, context: CkksContext) {
-    if (context.params.id !== program.params.id)
-      throw new ShapeError('the context', program.params.id, context.params.id);
+  /**
+   * `context` must have the program's parameters. It and the memory are borrowed; machines that run one after another may share the
+   * memory. @throws {ShapeError} otherwise. {@link KernelError} when the memory cannot be had.
+   */
+  constructor(program: Program, context: CkksContext, memory: EvaluationMemory) {
     this.program = program;
     this.#context = context;
+    this.#plan = planMemory(program);
+    this.#memory = memory;
     try {
-      this.#prepareLayers();
+      const { id } = CkksParams.create(program.params);
+      if (context.params.id !== id) throw new ShapeError('the context', id, context.params.id);
+      memory.take(this.#plan.words);
+      for (const step of program.steps) if (step.op === 'linear') this.#prepareMap(step);
     } catch (error) {
       this[Symbol.dispose]();
       throw error;
     }
   }
 
-  #prepareLayers(): void {
-    const { kernel, params } = this.#context;
-    let order = (input: number) => input;
-    this.program.network.layers.forEach((layer, i) => {
-      const { linear, square } = stepsOf(this.program, i);
-      const words = linear.parts * (linear.level + 1) * params.n;
-      const tileRows = Math.max(TILE_ROWS, Math.floor(TILE_WORDS / words));
-      const prepared = prepareLayer(kernel, layer, { inputOrder: order, tileRows });
-      order = prepared.orderOf;
-      this.#layers.push({ linear, square, prepared });
-    });
+  #prepareMap({ map, to }: LinearStep): void {
+    const { parts, level } = this.program.values[to]!;
+    const rows = tileRows(parts * (level + 1) * this.#context.params.n);
+    this.#prepared[map] = new PreparedMap(this.#context.kernel, this.program.maps[map]!, rows);
+  }
+
+  /** Where the ciphertexts of a query are to be put before {@link EncryptedMachine.evaluate}; valid until the next call of either. */
+  queryWords(bucket: Bucket): Words {
+    const { parts, level } = this.program.values[0]!;
+    const count = countIn(this.program, 0, bucket);
+    const offset = this.#plan.offsets[bucket.interleave === 1 ? 1 : 0]!;
+    const words = count * parts * (level + 1) * this.#context.params.n;
+    return this.#memory.take(this.#plan.words).sub(offset, words);
   }
 
   /**
-   * `input`: ceil(inputs / interleave) two-part ciphertexts at the highest level, feature i * groups + g as term X^i of group g.
-   * Returns ceil(outputs / interleave) two-part ciphertexts at level 0, scores laid out the same way, owned by `arena`. They show
-   * how they came about and are not fit to be sent before an encryption of zero was added: {@link CkksEncryptor.encryptZero}.
+   * `input`: ceil(inputs / interleave) two-part ciphertexts at the highest level, feature i * groups + g as term X^i of group g, in
+   * {@link EncryptedMachine.queryWords}. Returns ceil(outputs / interleave) two-part ciphertexts at level 0, scores laid out the
+   * same way, as a view of the memory: valid until the next evaluation. They show how they came about and are not fit to
+   * be sent before an encryption of zero was added: {@link CkksEncryptor.encryptZero}.
    *
    * - level: L -> 0; scale: the offer's inputScale -> outputScale
    * - cost: the program's report
@@ -97,142 +92,208 @@ export class EncryptedMachine implements Disposable {
     bucket: Bucket,
     input: CiphertextBatch,
     keys: EvaluationKeys,
-    arena: Arena,
     times: StepTime[],
     control: EvaluationControl = {},
   ): CiphertextBatch {
-    const groups = Math.ceil(this.program.offer.inputs / bucket.interleave);
+    const groups = countIn(this.program, 0, bucket);
     if (input.count !== groups) throw new ShapeError('the input', `${groups} ciphertexts`, input.count);
     if (input.level !== this.#context.params.maxLevel)
       throw new ShapeError('the level of the input', this.#context.params.maxLevel, input.level);
-    using own = new Arena(this.#context.kernel);
-    const evaluator = this.#context.evaluator(keys, own);
-    const checkpoint = () => control.checkpoint?.();
-    const run = { bucket, keys, arena: own, evaluator, clock: stopwatch(times), checkpoint };
-    return arena.adopt(own.keep(this.#runSteps(input, run)));
-  }
-
-  #runSteps(input: CiphertextBatch, run: Run): CiphertextBatch {
-    let current = input;
-    const replace = (next: CiphertextBatch) => {
-      if (current !== input) current[Symbol.dispose]();
-      current = next;
-    };
-    for (const step of this.program.steps) {
-      switch (step.op) {
-        case 'expand':
-          replace(run.evaluator.expandInterleaved(current, run.bucket.interleave));
-          run.clock('unpack');
-          break;
-        case 'linear':
-          replace(this.#runLayer(this.#layers[step.layer]!, current, run));
-          break;
-        case 'square':
-          // Done tile by tile with the linear step before it, whose whole result never exists.
-          break;
-        case 'pack':
-          replace(this.#pack(step, current, run));
-          run.clock('pack');
-          break;
-        case 'finish':
-          if (step.parts === 3) replace(run.evaluator.relinearize(current));
-          if (step.level > 0) replace(run.evaluator.rescale(current));
-          run.clock('pack');
-      }
-    }
-    return current;
-  }
-
-  #runLayer({ linear, square, prepared }: MachineLayer, input: CiphertextBatch, run: Run): CiphertextBatch {
-    const { level, parts, scale } = linear;
-    const { kernel, ring } = this.#context;
-    const mods = this.#context.qMods(level);
-    const name = `layer ${linear.layer + 1}`;
-    const count = prepared.outputs;
-    // What the plan keeps its margin to: no bound of the operations, which nothing trained would fit under.
-    const { trained } = this.program.report.bounds[linear.layer]!;
-    const maxAbs = square === undefined ? trained : trained ** 2;
-    const out = allocateCiphertext(run.arena, input, { count, ...resultOf(linear, square), maxAbs });
-    const largest = Math.max(...prepared.tiles.map((tile) => tile.count));
-    const scratch =
-      square === undefined
-        ? undefined
-        : allocateCiphertext(run.arena, input, { count: largest, level, parts, scale });
-    for (const tile of prepared.tiles) {
+    const target = this.queryWords(bucket);
+    if (input.words.length !== target.length)
+      throw new ShapeError('the words of the input', target.length, input.words.length);
+    const memory = this.#memory.take(this.#plan.words);
+    const clock = stopwatch(times);
+    const run: Run = { bucket, keys, memory, clock, checkpoint: () => control.checkpoint?.() };
+    const handlers = this.#handlers(run);
+    for (const group of this.#plan.fused) {
       run.checkpoint();
-      const to = out.slice(tile.first, tile.count);
-      const product = scratch?.slice(0, tile.count) ?? to;
-      const read = tile.rowIndex === undefined ? input.slice(0, tile.weights.cols) : input;
-      kernel.gemm(ring.tables, product.words, tile.weights, read.words, parts, mods, tile.rowIndex);
-      this.#addOffsets(tile, product);
+      if (group.kind === 'single') runStep(this.program.steps[group.first]!, handlers);
+      else if (group.kind === 'square-rescale') this.#multiplyRescale(group, run);
+      else this.#linearSquare(group, run);
+    }
+    return this.#view(this.program.steps.length, run);
+  }
+
+  #handlers(run: Run): StepHandlers {
+    const { kernel, ring } = this.#context;
+    const { tables } = ring;
+    const timed =
+      <S extends Step>(name: string, work: (step: S) => void) =>
+      (step: S) => {
+        work(step);
+        run.clock(name);
+      };
+    return {
+      expand: timed('unpack', (step) => this.#expand(step, run)),
+      linear: (step) => {
+        const [from, to] = [this.#view(step.from, run), this.#view(step.to, run)];
+        for (const tile of this.#prepared[step.map]!.tiles) {
+          run.checkpoint();
+          this.#product(step, tile, from, to.slice(tile.first, tile.count));
+        }
+        run.clock(`${this.#nameOf(step.to)} linear`);
+      },
+      multiply: (step) => {
+        const [a, b, to] = [this.#view(step.a, run), this.#view(step.b, run), this.#view(step.to, run)];
+        kernel.tensor(tables, to.words, a.words, b.words, a.mods);
+        run.clock(`${this.#nameOf(step.a)} product`);
+      },
+      relinearize: timed('relinearize', (step) =>
+        relinearizeInto(this.#view(step.to, run), this.#view(step.from, run), run.keys),
+      ),
+      rescale: timed('rescale', (step) => {
+        const from = this.#view(step.from, run);
+        kernel.rescale(tables, this.#view(step.to, run).words, from.words, from.mods);
+      }),
+      lower: timed('lower', (step) => dropLimbsInto(this.#view(step.to, run), this.#view(step.from, run))),
+      add: timed('add', (step) => {
+        const [a, b, to] = [this.#view(step.a, run), this.#view(step.b, run), this.#view(step.to, run)];
+        kernel.add(tables, to.words, a.words, b.words, a.mods);
+      }),
+      affine: timed('affine', (step) => this.#affine(step, run)),
+      pack: timed('pack', (step) => {
+        const [from, to] = [this.#view(step.from, run), this.#view(step.to, run)];
+        to.words.u32().fill(0);
+        const places = this.program.constants[step.places]!;
+        places.forEach((place, output) => {
+          const monomial = ring.monomial(Math.floor(output / to.count)).sub(0, from.polyWords);
+          kernel.mulAdd(tables, to.at(output % to.count).words, from.at(place).words, monomial, from.mods);
+        });
+      }),
+    };
+  }
+
+  /** With one feature per ciphertext the query already is where it would be copied to. */
+  #expand(step: Extract<Step, { readonly op: 'expand' }>, run: Run): void {
+    if (run.bucket.interleave === 1) return;
+    const from = this.#view(step.from, run);
+    const to = this.#view(step.to, run);
+    const scratch = run.memory.sub(this.#plan.scratch[step.to - 1]!, to.words.length / 2);
+    expandInterleavedInto(to.words, scratch, run.keys, from, run.bucket.interleave);
+  }
+
+  /** A map and the product of its result with itself, tile by tile. */
+  #linearSquare({ kind, first, last }: FusedSteps, run: Run): void {
+    const { kernel, ring } = this.#context;
+    const step = this.program.steps[first] as LinearStep;
+    const [from, to] = [this.#view(step.from, run), this.#view(last + 1, run)];
+    const { tiles } = this.#prepared[step.map]!;
+    const name = this.#nameOf(step.to);
+    const scratch = this.#valueAt(
+      step.to,
+      this.#plan.scratch[first]!,
+      Math.max(...tiles.map(({ count }) => count)),
+      run,
+    );
+    for (const tile of tiles) {
+      run.checkpoint();
+      const product = scratch.slice(0, tile.count);
+      this.#product(step, tile, from, product);
       run.clock(`${name} linear`);
-      if (square === undefined) continue;
-      if (square.relinearize) {
-        const key = run.keys.relinearizationKey(level);
-        const shape = this.#context.keySwitchShape(level, key.maxLevel);
-        const { words } = product;
-        kernel.multiplyRelinearizeRescale(ring.tables, to.words, words, words, key.words(level), shape);
-      } else {
-        kernel.tensor(ring.tables, to.words, product.words, product.words, mods);
-      }
+      const { words } = product;
+      const out = to.slice(tile.first, tile.count).words;
+      if (kind === 'linear-square') kernel.tensor(ring.tables, out, words, words, product.mods);
+      else this.#squareInto(out, words, words, product.level, run);
       run.clock(`${name} square`);
     }
-    scratch?.[Symbol.dispose]();
-    return out;
   }
 
-  /** Adds round(offset * scale) to every slot: a constant polynomial, added to part 0. */
-  #addOffsets(tile: LinearTile, product: CiphertextBatch): void {
-    const { kernel, ring, params } = this.#context;
-    tile.offsets.forEach((offset, row) => {
-      const residues = constantResidues(params, offset * product.scale, product.mods);
-      const part = product.part(row, 0).words;
-      kernel.addScalar(ring.tables, part, part, residues, product.mods);
-    });
+  #multiplyRescale({ first, last }: FusedSteps, run: Run): void {
+    const step = this.program.steps[first] as Extract<Step, { readonly op: 'multiply' }>;
+    const [a, b, to] = [this.#view(step.a, run), this.#view(step.b, run), this.#view(last + 1, run)];
+    this.#squareInto(to.words, a.words, b.words, a.level, run);
+    run.clock(`${this.#nameOf(step.a)} product`);
   }
 
-  /** sum_i X^i y_(i * groups + g) for each group g: exact, no key, no level. */
-  #pack(step: PackStep, scores: CiphertextBatch, { bucket, arena }: Run): CiphertextBatch {
+  #squareInto(out: Words, a: Words, b: Words, level: number, { keys }: Run): void {
     const { kernel, ring } = this.#context;
-    const outputs = this.program.offer.outputs;
-    const groups = Math.ceil(outputs / bucket.interleave);
-    const order = this.#layers.at(-1)!.prepared.orderOf;
-    const packed = allocateCiphertext(arena, scores, { count: groups, scale: step.scale });
-    for (let o = 0; o < outputs; o++) {
-      const to = packed.at(o % groups).words;
-      const monomial = ring.monomial(Math.floor(o / groups)).sub(0, scores.polyWords);
-      kernel.mulAdd(ring.tables, to, scores.at(order(o)).words, monomial, scores.mods);
+    const key = keys.relinearizationKey(level);
+    const shape = this.#context.keySwitchShape(level, key.maxLevel);
+    kernel.multiplyRelinearizeRescale(ring.tables, out, a, b, key.words(level), shape);
+  }
+
+  /** The rows of one tile, with their offsets: constant polynomials, added to part 0. */
+  #product(step: LinearStep, tile: MapTile, from: CiphertextBatch, to: CiphertextBatch): void {
+    const { kernel, ring } = this.#context;
+    const { weights, rowIndex } = tile;
+    const read = rowIndex === undefined ? from.slice(0, weights.cols) : from;
+    kernel.gemm(ring.tables, to.words, weights, read.words, from.parts, from.mods, rowIndex);
+    const map = this.program.maps[step.map]!;
+    const scalars = this.#scalarsOf(step, to, (i) => map.offsets[i]! * to.scale, map.outputs);
+    for (let i = 0; i < tile.count; i++) {
+      const part = to.part(i, 0).words;
+      kernel.addScalar(ring.tables, part, part, scalars[tile.first + i]!, to.mods);
     }
-    return packed;
+  }
+
+  /** One pass for the multipliers, one for the addends; where only the order changes, a copy. */
+  #affine(step: Extract<Step, { readonly op: 'affine' }>, run: Run): void {
+    const { kernel, ring, params } = this.#context;
+    const [from, to] = [this.#view(step.from, run), this.#view(step.to, run)];
+    const list = (index: number | undefined) =>
+      index === undefined ? undefined : this.program.constants[index]!;
+    const [order, multipliers, addends] = [list(step.order), list(step.multipliers), list(step.addends)];
+    for (let i = 0; i < to.count; i++) {
+      const [source, target] = [from.at(order?.[i] ?? i).words, to.at(i).words];
+      if (multipliers === undefined) copyWords(target, source);
+      else
+        kernel.mulScalar(
+          ring.tables,
+          target,
+          source,
+          constantResidues(params, multipliers[i]!, to.mods),
+          to.mods,
+        );
+      if (addends === undefined) continue;
+      const part = to.part(i, 0).words;
+      kernel.addScalar(
+        ring.tables,
+        part,
+        part,
+        constantResidues(params, addends[i]! * to.scale, to.mods),
+        to.mods,
+      );
+    }
+  }
+
+  /** Residues of one constant per ciphertext, made at the first use of a step. */
+  #scalarsOf(step: Step, at: CiphertextBatch, constant: (i: number) => number, count: number): number[][] {
+    let scalars = this.#scalars.get(step.to);
+    if (scalars === undefined) {
+      const { params } = this.#context;
+      scalars = Array.from({ length: count }, (_, i) => constantResidues(params, constant(i), at.mods));
+      this.#scalars.set(step.to, scalars);
+    }
+    return scalars;
+  }
+
+  /** By number: the names of the layers are the model owner's. */
+  #nameOf(value: number): string {
+    const before = this.program.steps.slice(0, value).filter((step) => step.op === 'linear');
+    return `layer ${Math.max(1, before.length)}`;
+  }
+
+  #view(value: number, run: Run): CiphertextBatch {
+    const place = value === 0 && run.bucket.interleave === 1 ? 1 : value;
+    return this.#valueAt(value, this.#plan.offsets[place]!, countIn(this.program, value, run.bucket), run);
+  }
+
+  #valueAt(value: number, offset: number, count: number, { memory, bucket }: Run): CiphertextBatch {
+    const { parts, level, scale, trained } = this.program.values[value]!;
+    const words = memory.sub(offset, count * parts * (level + 1) * this.#context.params.n);
+    // What the plan keeps its margin to: no bound of the operations, which nothing trained would fit under.
+    const facts = {
+      context: this.#context,
+      count,
+      parts,
+      level,
+      maxAbs: Math.max(trained, Number.MIN_VALUE),
+    };
+    return new CiphertextBatch(words, { ...facts, scale: value === 0 ? scale / bucket.interleave : scale });
   }
 
   [Symbol.dispose](): void {
-    for (const { prepared } of this.#layers) prepared[Symbol.dispose]();
+    for (const prepared of this.#prepared) prepared?.[Symbol.dispose]();
   }
-}
-
-function stepsOf(program: Program, layer: number): { linear: LinearStep; square: SquareStep | undefined } {
-  const linear = program.steps.find((step) => step.op === 'linear' && step.layer === layer);
-  const square = program.steps.find((step) => step.op === 'square' && step.layer === layer);
-  return { linear: linear as LinearStep, square: square as SquareStep | undefined };
-}
-
-/** Parts, level and scale of what a layer leaves. */
-function resultOf({ parts, level, scale }: LinearStep, square: SquareStep | undefined) {
-  if (square === undefined) return { parts, level, scale };
-  return square.relinearize
-    ? { parts: 2, level: level - 1, scale: square.scale }
-    : { parts: 3, level, scale: square.scale };
-}
-
-/** Adds the time since the last call to the line of that name. */
-function stopwatch(times: StepTime[]): (name: string) => void {
-  let since = performance.now();
-  return (name) => {
-    const now = performance.now();
-    const line = times.find((time) => time.name === name) as { name: string; ms: number } | undefined;
-    if (line === undefined) times.push({ name, ms: now - since });
-    else line.ms += now - since;
-    since = now;
-  };
 }

@@ -1,6 +1,6 @@
 /** Engine parts without cryptography, for tests of what the commands do around it: a word says how many frames it came from. */
 import { DataError, DecodeError } from '../../src/base/errors.ts';
-import type { Offer } from '../../src/compiler/program.ts';
+import type { Offer } from '../../src/compiler/offer.ts';
 import { loadReferenceKernel } from '../../src/kernel/reference/reference.ts';
 import type { PolynomialNetwork } from '../../src/nn/index.ts';
 import type { ServerReady } from '../../src/apps/cli/server-process.ts';

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { DecodeError, ParamsMismatchError } from '../../src/base/errors.ts';
-import type { Offer } from '../../src/compiler/program.ts';
+import type { Offer } from '../../src/compiler/offer.ts';
 import type { InferenceService } from '../../src/apps/server/index.ts';
 
 export const KEY_BYTES = 1000;

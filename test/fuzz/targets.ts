@@ -1,6 +1,7 @@
 /** Every parser of untrusted bytes, with valid messages to start from. */
 import { seededRandom } from '../../src/base/testing.ts';
 import { compile } from '../../src/compiler/compile.ts';
+import { offerOf } from '../../src/compiler/program-facts.ts';
 import {
   readEnrolment,
   readQuery,
@@ -114,7 +115,7 @@ export async function openFuzzTargets(kernel: Kernel): Promise<FuzzBench> {
 }
 
 function ckksTargets(context: CkksContext): FuzzTarget[] {
-  const offer = compile(randomNetwork([6, 5, 4], 4, 11), { name: 'net' }).offer;
+  const offer = offerOf(compile(randomNetwork([6, 5, 4], 4, 11), { name: 'net' }));
   const secure = CkksParams.create({ logN: 13, logQ: [42, 42, 42], logP: [44], logScale: 32 });
   return [
     ...schemeTargets(context),

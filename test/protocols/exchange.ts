@@ -1,4 +1,5 @@
 /** One whole exchange over memory: keys, query, reply, scores. */
+import type { Program } from '../../src/compiler/program.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import type { PolynomialNetwork } from '../../src/nn/polynomial/polynomial-network.ts';
 import { InferenceClient } from '../../src/protocols/inference/client.ts';
@@ -6,11 +7,12 @@ import { InferenceResponder } from '../../src/protocols/inference/responder.ts';
 
 export async function exchange(
   kernel: Kernel,
-  network: PolynomialNetwork,
+  model: PolynomialNetwork | { readonly program: Program },
   inputs: Float32Array,
   samples: number,
 ) {
-  using responder = await InferenceResponder.open([{ name: 'net', network }], kernel);
+  const served = 'program' in model ? model : { name: 'net', network: model };
+  using responder = await InferenceResponder.open([served], kernel);
   using client = await InferenceClient.create(responder.offers()[0]!, kernel);
   const enrolment = client.enrolment();
   const keyId = responder.enrol('net', 'someone', enrolment);

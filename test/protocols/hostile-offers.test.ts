@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InvalidParamsError, LimitError, OutOfRangeError } from '../../src/base/errors.ts';
-import type { Offer } from '../../src/compiler/program.ts';
+import type { Offer } from '../../src/compiler/offer.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open.ts';
 import { SeededGenerator } from '../../src/nn/tensor/generator.ts';

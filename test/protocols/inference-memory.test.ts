@@ -53,7 +53,8 @@ test('enrolment, query, evaluation and reply; afterwards everything still works'
   // The monomials that the machine packs with are kept by the ring.
   responder.answer('net', 'someone', keyId, query.bytes);
   const answer = () => responder.answer('net', 'someone', keyId, query.bytes).bytes;
-  expect(await faults.failEach(answer, 'sparse')).toBeGreaterThan(8);
+  // The machine's memory was made when the responder was opened.
+  expect(await faults.failEach(answer, 'sparse')).toBeGreaterThan(3);
   const reply = answer();
   expect(await faults.failEach(() => client.open(query, reply), 'sparse')).toBeGreaterThan(2);
   expect(largestError(client.open(query, reply), network.run(inputs))).toBeLessThan(0.01);

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { KeyFileError, ProtocolError, UsageError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
-import type { Offer } from '../../compiler/program.ts';
+import type { Offer } from '../../compiler/offer.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { KeyFileSubject, KeyStore } from '../keystore/key-store.ts';
 import type { HttpOptions } from '../transport/exchange.ts';

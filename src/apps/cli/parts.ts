@@ -1,5 +1,5 @@
 /** The engine behind the commands, in one object, so that tests can run every command with a small one in its place. */
-import type { Offer } from '../../compiler/program.ts';
+import type { Offer } from '../../compiler/offer.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { openKernel } from '../../kernel/open.ts';
 import type { PolynomialNetwork } from '../../nn/index.ts';

@@ -1,6 +1,6 @@
 /** One recording from samples to words, encrypted in between, with the time of every phase. */
 import { ProtocolError } from '../../base/errors.ts';
-import type { Offer } from '../../compiler/program.ts';
+import type { Offer } from '../../compiler/offer.ts';
 import { timeInRecording } from '../../speech/index.ts';
 import type { AudioClip } from '../../speech/index.ts';
 import type { RemoteModel } from '../transport/remote-model.ts';

@@ -1,5 +1,5 @@
 /** What the HTTP layer needs from the protocol: the inference server satisfies it, tests put a small one in its place. */
-import type { Offer } from '../../compiler/program.ts';
+import type { Offer } from '../../compiler/offer.ts';
 import type { TimedStep } from '../transport/wire.ts';
 
 export interface InferenceService {

@@ -7,7 +7,7 @@
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { DecodeError, LimitError, ProtocolError, ShapeError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
-import { type Bucket, type Offer, offeredKeyPlan } from '../../compiler/program.ts';
+import { type Bucket, type Offer, offeredKeyPlan } from '../../compiler/offer.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { CiphertextBatch } from '../../schemes/ckks/ciphertext.ts';
 import { CkksContext } from '../../schemes/ckks/context.ts';

@@ -8,7 +8,7 @@
  */
 import * as z from 'zod';
 import { DecodeError, InvalidParamsError, LimitError, ParamsMismatchError } from '../../base/errors.ts';
-import { type Bucket, type Offer, offeredKeyPlan } from '../../compiler/program.ts';
+import { type Bucket, type Offer, offeredKeyPlan } from '../../compiler/offer.ts';
 import { ciphertextBytes } from '../../schemes/ckks/ciphertext-wire.ts';
 import { fitsAnyVector } from '../../schemes/ckks/encoder.ts';
 import { CkksParams } from '../../schemes/ckks/params.ts';

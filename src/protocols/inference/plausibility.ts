@@ -5,7 +5,7 @@
  *
  * The verdict is for the owner of the key alone, like the scores.
  */
-import type { Offer } from '../../compiler/program.ts';
+import type { Offer } from '../../compiler/offer.ts';
 
 /** The compiler leaves this factor between the scores of the training data and the modulus; beyond it no evaluation is right. */
 const MARGIN = 4;

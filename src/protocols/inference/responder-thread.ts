@@ -1,6 +1,7 @@
 /** The thread in which a server evaluates: opens a responder, then serves one request after another. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { SubrosaError } from '../../base/errors.ts';
+import { readProgram } from '../../compiler/program-file.ts';
 import { openKernel } from '../../kernel/open.ts';
 import { PolynomialNetwork } from '../../nn/polynomial/polynomial-network.ts';
 import { InferenceResponder } from './responder.ts';
@@ -11,16 +12,17 @@ const port = parentPort!;
 const cancelled = new Int32Array(setup.cancelled);
 
 const kernel = await openKernel(setup.kernel);
-const models = setup.models.map(({ name, network }) => ({
-  name,
-  network: PolynomialNetwork.fromBytes(network),
-}));
+const models = setup.models.map((model) =>
+  'program' in model
+    ? { program: readProgram(model.program).program }
+    : { name: model.name, network: PolynomialNetwork.fromBytes(model.network) },
+);
 const responder = await InferenceResponder.open(models, kernel);
 
 port.postMessage({
   kind: 'ready',
   kernel: { name: kernel.name, isa: kernel.isa, threads: kernel.threads },
-  models: responder.programs().map(({ offer }) => ({
+  models: responder.offers().map((offer) => ({
     offer,
     enrolmentBytes: responder.enrolmentBytes(offer.model),
     queryBytes: responder.queryBytes(offer.model),

@@ -6,12 +6,19 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import { LimitError, MissingKeyError, ProtocolError } from '../../base/errors.ts';
 import { sha256Digest } from '../../base/sha256.ts';
 import { compile } from '../../compiler/compile.ts';
-import { type Offer, offeredKeyPlan, type Program } from '../../compiler/program.ts';
+import { type Offer, offeredKeyPlan } from '../../compiler/offer.ts';
+import type { Program } from '../../compiler/program.ts';
+import { droppedBits, floodBits, offerOf } from '../../compiler/program-facts.ts';
+import { type Report, reportOf } from '../../compiler/report.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { PolynomialNetwork } from '../../nn/polynomial/polynomial-network.ts';
-import { EncryptedMachine, type EvaluationControl, type StepTime } from '../../runtime/encrypted-machine.ts';
+import { EncryptedMachine } from '../../runtime/encrypted-machine.ts';
+import { EvaluationMemory } from '../../runtime/evaluation-memory.ts';
+import type { EvaluationControl } from '../../runtime/run-steps.ts';
+import type { StepTime } from '../../runtime/step-times.ts';
 import { CiphertextBatch } from '../../schemes/ckks/ciphertext.ts';
 import { CkksContext } from '../../schemes/ckks/context.ts';
+import { CkksParams } from '../../schemes/ckks/params.ts';
 import { EvaluationKeys } from '../../schemes/rlwe/keys/evaluation-keys.ts';
 import { PublicKey } from '../../schemes/rlwe/keys/public-key.ts';
 import {
@@ -22,10 +29,10 @@ import {
   writeReply,
 } from './messages.ts';
 
-export interface ServedModel {
-  readonly name: string;
-  readonly network: PolynomialNetwork;
-}
+/** One of our own networks, which is compiled, or a program. */
+export type ServedModel =
+  | { readonly name: string; readonly network: PolynomialNetwork }
+  | { readonly program: Program };
 
 export interface InferenceAnswer {
   readonly bytes: Uint8Array;
@@ -36,6 +43,8 @@ export interface InferenceAnswer {
 
 interface OpenModel {
   readonly program: Program;
+  readonly offer: Offer;
+  readonly report: Report;
   readonly context: CkksContext;
   readonly machine: EncryptedMachine;
   readonly clients: Map<string, { readonly publicKey: PublicKey; readonly evaluationKeys: EvaluationKeys }>;
@@ -43,10 +52,13 @@ interface OpenModel {
 
 export class InferenceResponder implements Disposable {
   readonly #kernel: Kernel;
+  /** Of all machines: evaluations follow one another. */
+  readonly #memory: EvaluationMemory;
   readonly #models = new Map<string, OpenModel>();
 
   private constructor(kernel: Kernel) {
     this.#kernel = kernel;
+    this.#memory = new EvaluationMemory(kernel);
   }
 
   /** Compiles every model. The kernel is borrowed. @throws {InvalidParamsError} {@link UnsupportedOpError} */
@@ -61,12 +73,14 @@ export class InferenceResponder implements Disposable {
     return responder;
   }
 
-  async #open({ name, network }: ServedModel): Promise<void> {
-    const program = compile(network, { name });
-    const context = await CkksContext.open(program.params, { kernel: this.#kernel });
+  async #open(model: ServedModel): Promise<void> {
+    const program = 'program' in model ? model.program : compile(model.network, { name: model.name });
+    if (this.#models.has(program.name)) throw new ProtocolError(`two models are called ${program.name}`);
+    const context = await CkksContext.open(CkksParams.create(program.params), { kernel: this.#kernel });
     try {
-      const machine = new EncryptedMachine(program, context);
-      this.#models.set(name, { program, context, machine, clients: new Map() });
+      const machine = new EncryptedMachine(program, context, this.#memory);
+      const [offer, report] = [offerOf(program), reportOf(program)];
+      this.#models.set(program.name, { program, offer, report, context, machine, clients: new Map() });
     } catch (error) {
       context[Symbol.dispose]();
       throw error;
@@ -78,18 +92,18 @@ export class InferenceResponder implements Disposable {
   }
 
   offers(): Offer[] {
-    return this.programs().map((program) => program.offer);
+    return [...this.#models.values()].map((model) => model.offer);
   }
 
   /** Exact length of an enrolment for `model`, known before a byte of it is read. @throws {ProtocolError} */
   enrolmentBytes(model: string): number {
-    return ENROLMENT_PREFIX_BYTES + this.#find(model).program.report.keyBytes;
+    return ENROLMENT_PREFIX_BYTES + this.#find(model).report.keyBytes;
   }
 
   /** Length of the longest legal query for `model`. @throws {ProtocolError} */
   queryBytes(model: string): number {
-    const { offer, report } = this.#find(model).program;
-    return QUERY_PREFIX_BYTES + Math.max(...offer.buckets.map((bucket) => report.bytesUp(bucket)));
+    const { report } = this.#find(model);
+    return QUERY_PREFIX_BYTES + Math.max(...report.buckets.map(({ bytesUp }) => bytesUp));
   }
 
   /**
@@ -106,7 +120,7 @@ export class InferenceResponder implements Disposable {
     const parts = readEnrolment(message);
     const publicKey = PublicKey.fromBytes(open.context, parts.publicKey);
     try {
-      const plan = offeredKeyPlan(open.program.offer);
+      const plan = offeredKeyPlan(open.offer);
       const evaluationKeys = EvaluationKeys.fromBytes(open.context, parts.evaluationKeys, plan);
       const keyId = bytesToHex(sha256Digest(message)).slice(0, 32);
       this.forget(model, tenant, keyId);
@@ -144,15 +158,15 @@ export class InferenceResponder implements Disposable {
     query: Uint8Array,
     control: EvaluationControl = {},
   ): InferenceAnswer {
-    const { program, context, machine, clients } = this.#find(model);
+    const { program, offer, context, machine, clients } = this.#find(model);
     const keys = clients.get(clientName(tenant, keyId));
     if (keys === undefined) throw new MissingKeyError('the keys of this client');
     const message = readQuery(query);
-    if (message.programId !== program.offer.programId)
+    if (message.programId !== offer.programId)
       throw new ProtocolError('the query was made for another program');
-    const bucket = program.offer.buckets[message.bucket];
+    const bucket = offer.buckets[message.bucket];
     if (bucket === undefined) throw new ProtocolError('no such bucket');
-    const groups = Math.ceil(program.offer.inputs / bucket.interleave);
+    const groups = Math.ceil(offer.inputs / bucket.interleave);
     const steps: StepTime[] = [];
     let peak = 0;
     const watch: EvaluationControl = {
@@ -162,24 +176,24 @@ export class InferenceResponder implements Disposable {
       },
     };
     using arena = context.arena();
-    const input = CiphertextBatch.fromBytes(context, message.ciphertexts, arena, groups);
+    const input = CiphertextBatch.readInto(context, message.ciphertexts, machine.queryWords(bucket), groups);
     const { maxLevel } = context.params;
     // The scale is the offer's: one of the client's own choice would make the offsets of the first layer wrong.
-    const isAtScale = input.scale === program.offer.inputScale / bucket.interleave;
+    const isAtScale = input.scale === offer.inputScale / bucket.interleave;
     if (input.count !== groups || input.level !== maxLevel || input.parts !== 2 || !isAtScale) {
       throw new ProtocolError(
         `${groups} two-part ciphertexts at level ${maxLevel} and the scale of the offer were expected`,
       );
     }
-    const reply = machine.evaluate(bucket, input, keys.evaluationKeys, arena, steps, watch);
+    const reply = machine.evaluate(bucket, input, keys.evaluationKeys, steps, watch);
     const { count, level, scale } = reply;
     using encryptor = context.encryptor(keys.publicKey, arena);
-    const zero = encryptor.encryptZero(count, { level, scale, floodBits: program.floodBits(bucket) });
+    const zero = encryptor.encryptZero(count, { level, scale, floodBits: floodBits(program, bucket) });
     this.#kernel.add(context.ring.tables, reply.words, reply.words, zero.words, reply.mods);
     const bytes = writeReply({
-      programId: program.offer.programId,
+      programId: offer.programId,
       nonce: message.nonce,
-      ciphertexts: reply.toRoundedBytes(program.droppedBits(bucket)),
+      ciphertexts: reply.toRoundedBytes(droppedBits(program, bucket)),
     });
     return { bytes, steps, peakBytes: peak };
   }
@@ -197,6 +211,7 @@ export class InferenceResponder implements Disposable {
       model.context[Symbol.dispose]();
     }
     this.#models.clear();
+    this.#memory[Symbol.dispose]();
   }
 }
 

@@ -4,7 +4,8 @@
  */
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, KernelError, ProtocolError, SubrosaError } from '../../base/errors.ts';
-import type { Offer } from '../../compiler/program.ts';
+import type { Offer } from '../../compiler/offer.ts';
+import { writeProgram } from '../../compiler/program-file.ts';
 import type { KernelOptions } from '../../kernel/kernel.ts';
 import { readQuery } from './messages.ts';
 import type { InferenceAnswer, ServedModel } from './responder.ts';
@@ -61,7 +62,11 @@ export class InferenceServer implements AsyncDisposable {
     options: { readonly kernel?: KernelOptions } = {},
   ): Promise<InferenceServer> {
     const setup: ThreadSetup = {
-      models: models.map(({ name, network }) => ({ name, network: network.toBytes() })),
+      models: models.map((model) =>
+        'program' in model
+          ? { program: writeProgram({ program: model.program }) }
+          : { name: model.name, network: model.network.toBytes() },
+      ),
       kernel: options.kernel ?? {},
       cancelled: new SharedArrayBuffer(4 * CANCEL),
     };

@@ -1,5 +1,5 @@
 /** What the server and its evaluation thread say to each other. */
-import type { Offer } from '../../compiler/program.ts';
+import type { Offer } from '../../compiler/offer.ts';
 import type { KernelOptions } from '../../kernel/kernel.ts';
 import type { InferenceAnswer } from './responder.ts';
 
@@ -7,7 +7,10 @@ import type { InferenceAnswer } from './responder.ts';
 export const CANCEL = 256;
 
 export interface ThreadSetup {
-  readonly models: readonly { readonly name: string; readonly network: Uint8Array }[];
+  readonly models: readonly (
+    | { readonly name: string; readonly network: Uint8Array }
+    | { readonly program: Uint8Array }
+  )[];
   readonly kernel: KernelOptions;
   readonly cancelled: SharedArrayBuffer;
 }

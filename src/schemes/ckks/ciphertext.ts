@@ -74,6 +74,21 @@ export class CiphertextBatch extends RlweCiphertexts<CkksContextBase> {
   }
 
   /**
+   * As {@link CiphertextBatch.fromBytes}, into given words, which are borrowed: exactly as many as the ciphertexts need.
+   *
+   * @throws {DecodeError} {@link ParamsMismatchError}; what the words held is gone.
+   */
+  static readInto(
+    context: CkksContextBase,
+    bytes: Uint8Array,
+    words: Words,
+    maxCount: number,
+  ): CiphertextBatch {
+    const expected = { single: false, maxCount, into: words };
+    return new CiphertextBatch(words, readRlweCiphertexts(context, bytes, SCALE_CODEC, expected).facts);
+  }
+
+  /**
    * A reply: without the low bits `dropped`, which {@link droppableBits} chooses. Only for two parts at level 0.
    *
    * - noise: see {@link droppedNoise}, at most {@link droppedBound}. Nothing more is learnt from it: it is computed from what would

@@ -6,6 +6,7 @@
  */
 import type { GaloisElement } from '../../base/brand.ts';
 import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
+import type { Words } from '../../kernel/kernel.ts';
 import type { Arena } from '../../ring/arena.ts';
 import { copyWords } from '../../ring/poly.ts';
 import { ciphertextWords } from '../rlwe/ciphertext.ts';
@@ -40,25 +41,46 @@ export function expandInterleaved(
   a: CiphertextBatch,
   k: number,
 ): CiphertextBatch {
-  if (a.parts !== 2) throw new ShapeError('a ciphertext to expand', 'of two parts', a.parts);
-  const elements = expansionElements(context.params.n, k);
-  const switching = elements.map((element) => keys.galoisKey(element, a.level));
-  const { kernel, ring } = context;
-  const { mods, words: source } = a;
+  expansionKeys(context, keys, a, k);
   const facts = { ...a.facts, count: k * a.count, scale: k * a.scale };
   return arena.make(ciphertextWords(facts), (words) => {
-    copyWords(words.sub(0, source.length), source);
-    using scratch = kernel.allocate(Math.max(1, (k / 2) * source.length));
-    elements.forEach((element, j) => {
-      const done = 2 ** j * source.length;
-      const key = switching[j]!;
-      const [even, odd, mapped] = [words.sub(0, done), words.sub(done, done), scratch.sub(0, done)];
-      const shape = context.keySwitchShape(a.level, key.maxLevel);
-      kernel.rotate(ring.tables, mapped, even, key.words(a.level), element, shape);
-      kernel.sub(ring.tables, odd, even, mapped, mods);
-      kernel.mul(ring.tables, odd, odd, ring.monomial(-(2 ** j)).sub(0, a.polyWords), mods);
-      kernel.add(ring.tables, even, even, mapped, mods);
-    });
+    using scratch = context.kernel.allocate(Math.max(1, (k / 2) * a.words.length));
+    expandInterleavedInto(words, scratch, keys, a, k);
     return new CiphertextBatch(words, facts);
   });
+}
+
+/**
+ * {@link expandInterleaved} into given words, k times as many as those of `a`, with half as many (1 for k = 1) as scratch.
+ *
+ * @throws as that, before any work.
+ */
+export function expandInterleavedInto(
+  words: Words,
+  scratch: Words,
+  keys: EvaluationKeys,
+  a: CiphertextBatch,
+  k: number,
+): void {
+  const { context, mods, words: source } = a;
+  const { kernel, ring } = context;
+  const switching = expansionKeys(context, keys, a, k);
+  copyWords(words.sub(0, source.length), source);
+  switching.forEach(({ element, key }, j) => {
+    const done = 2 ** j * source.length;
+    const [even, odd, mapped] = [words.sub(0, done), words.sub(done, done), scratch.sub(0, done)];
+    const shape = context.keySwitchShape(a.level, key.maxLevel);
+    kernel.rotate(ring.tables, mapped, even, key.words(a.level), element, shape);
+    kernel.sub(ring.tables, odd, even, mapped, mods);
+    kernel.mul(ring.tables, odd, odd, ring.monomial(-(2 ** j)).sub(0, a.polyWords), mods);
+    kernel.add(ring.tables, even, even, mapped, mods);
+  });
+}
+
+function expansionKeys(context: CkksContextBase, keys: EvaluationKeys, a: CiphertextBatch, k: number) {
+  if (a.parts !== 2) throw new ShapeError('a ciphertext to expand', 'of two parts', a.parts);
+  return expansionElements(context.params.n, k).map((element) => ({
+    element,
+    key: keys.galoisKey(element, a.level),
+  }));
 }

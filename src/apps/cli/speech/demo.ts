@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError } from '../../../base/errors.ts';
 import type { Kernel } from '../../../kernel/kernel.ts';
-import type { Offer } from '../../../compiler/program.ts';
+import type { Offer } from '../../../compiler/offer.ts';
 import type { ReadAudio } from '../../../speech/index.ts';
 import { ClientSession, chosenOffer, serverOffers } from '../client-session.ts';
 import { serverKnowledge } from './disclosure.ts';

@@ -1,5 +1,5 @@
 /** Who learns what, in the words that every command about encrypted inference prints. */
-import type { Offer } from '../../../compiler/program.ts';
+import type { Offer } from '../../../compiler/offer.ts';
 import { plural, wrapText } from '../terminal/table.ts';
 
 export const WHO_LEARNS_WHAT = `

@@ -1,7 +1,9 @@
 /** `subrosa inspect`: what a model is, what a client may learn of it, and what a request will cost. */
 import { basename, join } from 'node:path';
 import { compile } from '../../../compiler/compile.ts';
-import type { Bucket, Offer, Report } from '../../../compiler/program.ts';
+import type { Offer } from '../../../compiler/offer.ts';
+import { offerOf } from '../../../compiler/program-facts.ts';
+import { type BucketCost, type Report, reportOf } from '../../../compiler/report.ts';
 import { readModelCard } from './model-files.ts';
 import type { EngineParts } from '../parts.ts';
 import { formatBytes, formatTable } from '../terminal/table.ts';
@@ -21,13 +23,11 @@ export async function inspect(
 ): Promise<void> {
   const directory = name.includes('/') ? name : join(flags.models, name);
   const polynomial = await parts.loadNetwork(directory, flags.network);
-  const { offer, report } = compile(polynomial, { name: basename(directory) });
+  const program = compile(polynomial, { name: basename(directory) });
+  const [offer, report] = [offerOf(program), reportOf(program)];
   const card = readModelCard(directory);
-  const costs = offer.buckets.map((bucket) => bucketCost(bucket, report));
   if (flags.json === true) {
-    terminal.out(
-      `${JSON.stringify({ card: card?.facts ?? null, offer, report: { ...report, buckets: costs } })}\n`,
-    );
+    terminal.out(`${JSON.stringify({ card: card?.facts ?? null, offer, report })}\n`);
     return;
   }
   const paint = paintFor(terminal.outIsTerminal, terminal.env);
@@ -36,24 +36,9 @@ export async function inspect(
   );
   terminal.out(`\n${paint.bold(offer.model)}  ${layers.join(', ')}, ${polynomial.bits}-bit weights\n\n`);
   terminal.out(formatOffer(offer, report, paint));
-  terminal.out(`\n${formatCosts(costs, paint)}`);
+  terminal.out(`\n${formatCosts(report.buckets, paint)}`);
   terminal.out(`\n${formatBounds(report, paint)}`);
   if (card !== null) terminal.out(`\n${card.text}`);
-}
-
-interface BucketCost extends Bucket {
-  readonly keySwitches: number;
-  readonly bytesUp: number;
-  readonly bytesDown: number;
-}
-
-function bucketCost(bucket: Bucket, report: Report): BucketCost {
-  return {
-    ...bucket,
-    keySwitches: report.keySwitches(bucket),
-    bytesUp: report.bytesUp(bucket),
-    bytesDown: report.bytesDown(bucket),
-  };
 }
 
 function formatOffer(offer: Offer, report: Report, paint: Paint): string {

@@ -83,7 +83,12 @@ export function readRlweCiphertexts<S, C extends RlweContext>(
   context: C,
   bytes: Uint8Array,
   codec: FactsCodec<S, C>,
-  expected: { readonly single: boolean; readonly maxCount: number },
+  expected: {
+    readonly single: boolean;
+    readonly maxCount: number;
+    /** Borrowed memory of exactly the right size; fresh memory when absent. */
+    readonly into?: Words;
+  },
 ): { words: Words; facts: RlweFacts<C> & S } {
   const kind = expected.single ? WireKind.ciphertext : WireKind.ciphertextBatch;
   const reader = readHeader('a ciphertext', bytes, kind, context.params.id);
@@ -95,16 +100,20 @@ export function readRlweCiphertexts<S, C extends RlweContext>(
   const seed = shape.isSeeded ? seedFromBytes(reader.bytes(SEED_BYTES)) : undefined;
   const poly = mods.length * context.params.n;
   const { count, parts, level } = shape;
-  const words = readWords(reader, context, count * parts * poly, (fresh) => {
+  const fill = (target: Words): Words => {
     for (let i = 0; i < count; i++) {
       for (let part = 0; part < kept; part++) {
-        readPoly(reader, context, fresh.sub((i * parts + part) * poly, poly), mods);
+        readPoly(reader, context, target.sub((i * parts + part) * poly, poly), mods);
       }
     }
     reader.end();
-    if (seed !== undefined) expandSecondParts(context, fresh, seed, mods);
-    return fresh;
-  });
+    if (seed !== undefined) expandSecondParts(context, target, seed, mods);
+    return target;
+  };
+  const { into } = expected;
+  const needed = count * parts * poly;
+  if (into !== undefined && into.length !== needed) throw reader.error('another number of ciphertexts');
+  const words = into === undefined ? readWords(reader, context, needed, fill) : fill(into);
   return { words, facts: { ...own, context, count, parts, level, ...(seed === undefined ? {} : { seed }) } };
 }
 

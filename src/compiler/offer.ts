@@ -1,0 +1,50 @@
+/** What a client may know of a program: enough to make keys, encrypt and decrypt; no weight, no step. */
+import type { InputDescription } from '../nn/graph/model-graph.ts';
+import type { TailGraph } from '../nn/graph/tail-graph.ts';
+import type { CkksSpec } from '../schemes/ckks/params.ts';
+import type { KeyPlan } from '../schemes/rlwe/keys/key-plan.ts';
+
+/** How many samples a request may hold, and what follows from it. */
+export interface Bucket {
+  /** Samples per feature, a power of two; shorter requests are padded, which hides the length up to the bucket. */
+  readonly block: number;
+  /** Features per ciphertext on the wire: slots / block. */
+  readonly interleave: number;
+}
+
+/** How a file becomes inputs, and what the scores mean. */
+export interface ModelDescription {
+  readonly input: InputDescription;
+  /** What the client computes from the scores of a sample in the clear. */
+  readonly tail: TailGraph;
+}
+
+export interface Offer {
+  readonly model: string;
+  /** SHA-256 over the program, hex: a reply of another program cannot be mistaken. */
+  readonly programId: string;
+  readonly params: CkksSpec;
+  readonly paramsId: string;
+  /** Galois elements of the evaluation keys; relinearisation is always needed. */
+  readonly galois: readonly number[];
+  readonly buckets: readonly Bucket[];
+  readonly inputs: number;
+  readonly outputs: number;
+  /** Scale of the encrypted input, at the highest level. */
+  readonly inputScale: number;
+  /** Inputs are clipped to [-inputBound, inputBound] by the client; the program's bounds assume it. */
+  readonly inputBound: number;
+  /** Scale of the reply, at level 0. */
+  readonly outputScale: number;
+  /** Expected standard deviation of a score's error, in score units; the meter's estimate, flooding and the bits dropped. */
+  readonly outputError: number;
+  /** Interval of the scores over the training data. */
+  readonly outputRange: readonly [low: number, high: number];
+  /** Of an imported model; the speech models bring a client's part of their own. */
+  readonly about?: ModelDescription;
+}
+
+/** The evaluation keys that a client makes and a server expects for an offer. */
+export function offeredKeyPlan(offer: Pick<Offer, 'galois'>): KeyPlan {
+  return { relinearize: true, galois: offer.galois };
+}

@@ -1,0 +1,44 @@
+/** What follows from a program for those who serve it: its offer, and the noise that replies get. Pure functions of plain data. */
+import { CkksParams } from '../schemes/ckks/params.ts';
+import { type DroppedBits, droppableBits } from '../schemes/rlwe/wire/dropped-bits.ts';
+import type { Bucket, Offer } from './offer.ts';
+import type { Program } from './program.ts';
+import { programId } from './program-file.ts';
+
+/** How many times the standard deviation of the flooding is that of what dropping low bits of a reply adds: 0.2 % more in all. */
+const FLOODING_PER_DROPPED = 16;
+
+/** Coefficients of a reply get uniform noise in [-2^floodBits, 2^floodBits). */
+export function floodBits({ output, values }: Program, { block }: Bucket): number {
+  // Uniform noise of half-width 2^f in the 2 * block coefficients of a score vector has deviation 2^f sqrt(block / 3) in a slot.
+  const { scale } = values.at(-1)!;
+  return Math.floor(Math.log2((output.flooding * scale) / Math.sqrt(block / 3)));
+}
+
+/** Low bits that the coefficients of a reply do not carry: they change by far less than the flooding does. */
+export function droppedBits(program: Program, bucket: Bucket): DroppedBits {
+  const n = 2 ** program.params.logN;
+  return droppableBits(n, 4 ** floodBits(program, bucket) / 3 / FLOODING_PER_DROPPED ** 2);
+}
+
+/** What a client may know. */
+export function offerOf(program: Program): Offer {
+  const { name, params, galois, buckets, inputs, outputs, inputBound, output, values, about } = program;
+  const { schemeError, flooding, range } = output;
+  return Object.freeze({
+    model: name,
+    programId: programId(program),
+    params,
+    paramsId: CkksParams.create(params).id,
+    galois,
+    buckets,
+    inputs,
+    outputs,
+    inputScale: values[0]!.scale,
+    inputBound,
+    outputScale: values.at(-1)!.scale,
+    outputError: Math.hypot(schemeError, flooding, flooding / FLOODING_PER_DROPPED),
+    outputRange: range,
+    ...(about && { about }),
+  });
+}

@@ -1,0 +1,133 @@
+/** The small part of a program file: canonical JSON of a closed schema. */
+import * as z from 'zod';
+import { DecodeError } from '../base/errors.ts';
+import type { Program } from './program.ts';
+import { modelDescriptionSchema } from './description-schema.ts';
+
+const index = z
+  .int()
+  .min(0)
+  .max(2 ** 20);
+const count = z
+  .int()
+  .min(1)
+  .max(2 ** 20);
+const name = z.string().max(256);
+const bits = z.array(z.number().gt(10).lte(50)).min(1).max(24);
+
+const step = z.discriminatedUnion('op', [
+  z.strictObject({ op: z.literal('expand'), from: index, to: index }),
+  z.strictObject({ op: z.literal('linear'), map: index, from: index, to: index }),
+  z.strictObject({ op: z.literal('multiply'), a: index, b: index, to: index }),
+  z.strictObject({ op: z.literal('relinearize'), from: index, to: index }),
+  z.strictObject({ op: z.literal('rescale'), from: index, to: index }),
+  z.strictObject({ op: z.literal('lower'), from: index, to: index }),
+  z.strictObject({
+    op: z.literal('affine'),
+    from: index,
+    to: index,
+    order: index.exactOptional(),
+    multipliers: index.exactOptional(),
+    addends: index.exactOptional(),
+  }),
+  z.strictObject({ op: z.literal('add'), a: index, b: index, to: index }),
+  z.strictObject({ op: z.literal('pack'), from: index, to: index, places: index }),
+]);
+
+const value = z.strictObject({
+  name,
+  count,
+  parts: z.union([z.literal(2), z.literal(3)]),
+  level: z.int().min(0).max(24),
+  scale: z.number(),
+  trained: z.number(),
+});
+
+const schema = z.strictObject({
+  version: z.literal(1),
+  name,
+  params: z.strictObject({
+    logN: z.int().min(10).max(17),
+    logQ: bits,
+    logP: bits,
+    logScale: z.number().gt(0).lte(90),
+  }),
+  galois: z.array(z.int().min(3)).max(64),
+  buckets: z
+    .array(z.strictObject({ block: count, interleave: count }))
+    .min(1)
+    .max(24),
+  inputs: count,
+  outputs: count,
+  inputBound: z.number(),
+  output: z.strictObject({
+    range: z.tuple([z.number(), z.number()]),
+    schemeError: z.number(),
+    flooding: z.number(),
+  }),
+  values: z.array(value).min(1).max(4097),
+  maps: z
+    .array(
+      z.strictObject({
+        name,
+        inputs: count,
+        outputs: count,
+        step: z.number(),
+        bits: z.int().min(2).max(16),
+        matrices: z
+          .array(z.tuple([count, count]))
+          .min(1)
+          .max(2 ** 20),
+        blocks: count,
+      }),
+    )
+    .max(4096),
+  /** Their lengths. */
+  constants: z.array(count).max(2 ** 16),
+  steps: z.array(step).min(1).max(4096),
+  about: modelDescriptionSchema.exactOptional(),
+});
+
+export type ProgramHeader = z.infer<typeof schema>;
+
+export function headerOf(program: Program): ProgramHeader {
+  const { version, params, galois, buckets, inputs, outputs, inputBound, output, values, steps } = program;
+  return schema.parse({
+    version,
+    name: program.name,
+    params,
+    galois,
+    buckets,
+    inputs,
+    outputs,
+    inputBound,
+    output,
+    values,
+    maps: program.maps.map(({ matrices, blocks, ...map }) => ({
+      name: map.name,
+      inputs: map.inputs,
+      outputs: map.outputs,
+      step: map.step,
+      bits: map.bits,
+      matrices: matrices.map(({ rows, cols }) => [rows, cols]),
+      blocks: blocks.length,
+    })),
+    constants: program.constants.map((row) => row.length),
+    steps,
+    ...(program.about && { about: program.about }),
+  });
+}
+
+/** @throws {DecodeError} for what is no header. */
+export function readProgramHeader(bytes: Uint8Array): ProgramHeader {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw new DecodeError('a program file', 'its header is not JSON');
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new DecodeError('a program file', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`);
+}

@@ -1,0 +1,55 @@
+/**
+ * What the primitives cost on a reference processor, in milliseconds of one thread: native kernel, AVX-512 IFMA, `bench -- layouts`
+ * of this project. Choices between plans rest on these figures and never on the machine at hand, so that equal
+ * networks give equal programs everywhere. Times are for n = 2^13 and grow with n log n.
+ */
+
+const REFERENCE_LOG_N = 13;
+/** One number-theoretic transform of a limb inside a key switch, with its share of the products. */
+const TRANSFORM = 0.025;
+/** The same inside a rescaling. */
+const RESCALED_LIMB = 0.011;
+const TENSOR_LIMB = 0.027;
+/** Residue multiply-adds in a millisecond. */
+const MULTIPLY_ADDS = 33e6;
+/** A pass over a limb: additions, products by a constant, copies. */
+const PASS = 0.006;
+
+export interface CostAt {
+  readonly logN: number;
+  readonly level: number;
+  readonly parts: number;
+}
+
+function grown(logN: number): number {
+  return (2 ** (logN - REFERENCE_LOG_N) * logN) / REFERENCE_LOG_N;
+}
+
+/** A key switch of one polynomial with one special prime. */
+export function keySwitchCost({ logN, level }: CostAt): number {
+  const limbs = level + 1;
+  return TRANSFORM * limbs * (limbs + 3) * grown(logN);
+}
+
+export function rescaleCost({ logN, level, parts }: CostAt): number {
+  return RESCALED_LIMB * parts * (level + 1) * grown(logN) * 2;
+}
+
+export function tensorCost({ logN, level }: CostAt): number {
+  return TENSOR_LIMB * (level + 1) * 2 ** (logN - REFERENCE_LOG_N);
+}
+
+/** Tensor product, relinearisation and rescaling of one ciphertext in one pass. */
+export function fusedSquareCost(at: CostAt): number {
+  return keySwitchCost(at);
+}
+
+/** `products`: integer multiply-adds on one residue. */
+export function gemmCost(products: number, { logN, level, parts }: CostAt): number {
+  return (products * parts * (level + 1) * 2 ** logN) / MULTIPLY_ADDS;
+}
+
+/** One pass over a ciphertext. */
+export function passCost({ logN, level, parts }: CostAt): number {
+  return PASS * parts * (level + 1) * 2 ** (logN - REFERENCE_LOG_N);
+}
