@@ -13,6 +13,7 @@ import type { Bucket, ModelDescription } from './offer.ts';
 import { type FoundPlan, searchParameters } from './parameter-search.ts';
 import type { Placement } from './placement.ts';
 import type { Program } from './program.ts';
+import { SMALLEST_BLOCK } from './step-analysis.ts';
 import { validateProgram } from './validate-program.ts';
 
 export interface CompileOptions {
@@ -35,9 +36,6 @@ const DEFAULT_INPUT_BOUND = 8;
 const DEFAULT_PRECISION = 2 ** -10;
 const DEFAULT_WEIGHT_BITS = 8;
 const DEFAULT_LOG_N = [13, 14, 15];
-
-/** Shorter blocks would show the number of samples more finely than SECURITY.md says. */
-const SMALLEST_BLOCK = 128;
 
 /**
  * @throws {UnsupportedOpError} that lists every node that cannot run under encryption.

@@ -10,7 +10,7 @@ import { logQPCeiling } from '../schemes/rlwe/security.ts';
 import type { Circuit } from './circuit.ts';
 import { depthsOf, type FactorForm, type Placement, placementsByCost } from './placement.ts';
 import type { StepList } from './program.ts';
-import { keepsMargins, replyDeviation, type StepsInRing } from './step-analysis.ts';
+import { keepsMargins, replyDeviation, SMALLEST_BLOCK, type StepsInRing } from './step-analysis.ts';
 import { planSteps } from './step-planner.ts';
 
 /**
@@ -19,6 +19,8 @@ import { planSteps } from './step-planner.ts';
  */
 const PRIME_BITS = [42, 45, 48];
 const LEAST_PRIME_BITS = 25;
+/** Standard deviations of the scheme's own noise, in the smallest bucket, that half of the error budget holds; the rest is flooding's. */
+const DEVIATIONS = 5.75;
 /** Input scales that are tried, in quarter bits. */
 const LARGEST_SCALE = 48 * 4;
 const SMALLEST_SCALE = 10 * 4;
@@ -71,9 +73,8 @@ export function searchParameters(circuit: Circuit, { wanted, logN, placement }: 
       for (const each of placements) {
         const list = largestScale(circuit, each, params, form);
         if (list === undefined) continue;
-        const schemeError = replyDeviation(inRing(list, params));
-        // Six standard deviations of the scheme's own noise leave half of the error budget to flooding.
-        if (12 * schemeError <= wanted) return { spec, params, list, schemeError };
+        const schemeError = replyDeviation(inRing(list, params), params.slots / SMALLEST_BLOCK);
+        if (2 * DEVIATIONS * schemeError <= wanted) return { spec, params, list, schemeError };
         best = Math.min(best ?? schemeError, schemeError);
       }
     }
@@ -142,7 +143,7 @@ function refusal(circuit: Circuit, { wanted, logN, depth, best }: Failure): Inva
       about,
     );
   }
-  const reached = (12 * best) / (high - low);
+  const reached = (2 * DEVIATIONS * best) / (high - low);
   return new InvalidParamsError(
     `no parameter set up to 2^${largest} holds ${depth} products with the asked precision: needed 2^${Math.log2(wanted / (high - low)).toFixed(1)} of the scores' range, reached 2^${Math.log2(reached).toFixed(1)}. Ask for less precision, use fewer bits per weight, or activations of lower degree`,
     about,

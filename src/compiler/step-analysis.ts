@@ -13,6 +13,9 @@ import type { LayerBound, StepList } from './program.ts';
 const HIDDEN_MARGIN = 2 ** 3;
 const OUTPUT_MARGIN = 2 ** 2;
 
+/** Shorter blocks would show the number of samples more finely than SECURITY.md says. */
+export const SMALLEST_BLOCK = 128;
+
 /** Steps in a ring: primes q_0 .. q_L and the degree n. */
 export interface StepsInRing {
   readonly list: StepList;
@@ -20,14 +23,14 @@ export interface StepsInRing {
   readonly n: number;
 }
 
-/** Standard deviation of the reply's error from the scheme's own noise, in score units. */
-export function replyDeviation(subject: StepsInRing): number {
-  const variances = slotVariances(subject);
+/** Standard deviation of the reply's error from the scheme's own noise, in score units; for `interleave` features per ciphertext. */
+export function replyDeviation(subject: StepsInRing, interleave: number): number {
+  const variances = slotVariances(subject, interleave);
   return Math.sqrt(variances.at(-1)!) / subject.list.values.at(-1)!.scale;
 }
 
 /** Per value, at its scale. */
-export function slotVariances({ list, primes, n }: StepsInRing): number[] {
+export function slotVariances({ list, primes, n }: StepsInRing, interleave: number): number[] {
   const { values, steps, maps, constants } = list;
   // h = 2n/3 the expected weight of the secret; a third part meets s^2, whose coefficients have variance h^2 / n.
   const h = (2 * n) / 3;
@@ -48,6 +51,9 @@ export function slotVariances({ list, primes, n }: StepsInRing): number[] {
             variances[second]! * (from.scale * from.trained) ** 2;
     } else if (step.op === 'rescale') {
       variance = variance / primes[from.level]! ** 2 + (from.parts === 3 ? threePartRounding : rounding);
+    } else if (step.op === 'expand' && interleave > 1) {
+      // The features in one ciphertext have a part of the scale each, and a key switch for every halving.
+      variance = interleave * (variance + (n / 2) * ((1 + h) / 12));
     } else if (step.op === 'relinearize' && steps[i + 1]?.op !== 'rescale') variance += rounding;
     else if (step.op === 'add') variance += variances[second]!;
     else if (step.op === 'affine' && step.multipliers !== undefined)
