@@ -1,0 +1,212 @@
+/**
+ * Nesterov iterations of a logistic regression under encryption. A slot is a row and a column, the column minor: z = y (1, x) of
+ * {@link LogisticProgram.rowsPerCiphertext} rows in each ciphertext, and the weights once per row, so that their slot vector is periodic
+ * in the columns. Sums over rows are cyclic and need no mask; sums over columns are masked and spread again.
+ *
+ * One iteration, from v at level l (in divisions): margins m = z v (l - 1), masked and spread (l - 2); m^2 and rate c3 z m (l - 3); their
+ * product with m^2 + c1/c3 (l - 4), summed over ciphertexts and rows, and c0 times the sum of z, which was made once.
+ */
+import type { CkksCircuit, CkksOperations } from '../../schemes/ckks/circuit.ts';
+import type { CkksEncoder } from '../../schemes/ckks/encoder.ts';
+import type { CkksPlaintext } from '../../schemes/ckks/plaintext.ts';
+import {
+  INPUT_BOUND,
+  type LogisticProgram,
+  MARGIN_BOUND,
+  type NesterovStep,
+  SIGMOID_CUBIC,
+} from './logistic-program.ts';
+import { PlannedOperations, type PlannedTarget, type PlannedValue } from './planned-operations.ts';
+
+/** Of {@link LogisticIterations}: by so much the scale of states is above the default one. */
+const STATE_BITS = 12;
+
+/**
+ * |c1 m + c3 m^3| for |m| up to the bound of margins: largest at 5.6. The mean over rows of |z_j| times it is no larger, since |z_j| is 1 on
+ * average at most: columns are standardised.
+ */
+const CUBIC_BOUND = 0.57;
+
+/** What an iteration starts from and ends with. `w` is a level below `v`. */
+export interface LogisticState<C> {
+  readonly v: PlannedValue<C>;
+  readonly w: PlannedValue<C>;
+}
+
+/** Masks of slots by their index modulo a period, each made once. Plaintexts belong to the encoder's arena. */
+export class PeriodicMasks {
+  #encoder: CkksEncoder;
+  #made = new Map<string, CkksPlaintext>();
+
+  constructor(encoder: CkksEncoder) {
+    this.#encoder = encoder;
+  }
+
+  /** 1 where from <= slot mod period < to, else 0. */
+  at(target: PlannedTarget, period: number, from: number, to: number): CkksPlaintext {
+    const { level, scale } = target;
+    const key = [level, scale, period, from, to].join();
+    let mask = this.#made.get(key);
+    if (mask === undefined) {
+      const values = Float64Array.from({ length: period }, (_, j) => (j >= from && j < to ? 1 : 0));
+      mask = this.#encoder.encode(values, { level, scale, slots: period });
+      this.#made.set(key, mask);
+    }
+    return mask;
+  }
+}
+
+/**
+ * The scale of states at this level, above the default one: gradients of single rows are small numbers, and at a larger scale the noise of
+ * the products that make them is smaller against them. The lowest levels have less room.
+ */
+export function stateScaleAt({ params, spec, largestRate }: LogisticProgram, level: number): number {
+  const largest = Math.max(spec.weightBound, largestRate * (CUBIC_BOUND + Math.abs(SIGMOID_CUBIC.c0)));
+  // Half the modulus, and sums of two.
+  const room = params.logQAt(level) - 2 - Math.log2(largest * params.defaultScale) - 2 ** -10;
+  return params.defaultScale * 2 ** Math.max(0, Math.min(STATE_BITS, Math.floor(room)));
+}
+
+/** The circuit on one kind of operations. */
+export class LogisticIterations<C> {
+  readonly operations: PlannedOperations<C>;
+  readonly program: LogisticProgram;
+  #masks: PeriodicMasks;
+  #rows: readonly PlannedValue<C>[];
+
+  /** `rows` are the encrypted z, borrowed. */
+  constructor(on: CkksOperations<C>, program: LogisticProgram, masks: PeriodicMasks, rows: readonly C[]) {
+    this.operations = new PlannedOperations(on, program.params, program.primesPerLevel);
+    this.program = program;
+    this.#masks = masks;
+    const { topLevel: level, params } = program;
+    this.#rows = rows.map((value) => ({ value, level, scale: params.defaultScale }));
+  }
+
+  get #levels(): number {
+    return this.program.primesPerLevel;
+  }
+
+  /** The sum of z over all rows, in every row. */
+  rowSum(): PlannedValue<C> {
+    const { on } = this.operations;
+    let total: PlannedValue<C> | undefined;
+    for (const row of this.#rows) {
+      if (total === undefined) total = row;
+      else {
+        const next = { ...total, value: on.add(total.value, row.value) };
+        if (total !== this.#rows[0]) this.operations.free(total);
+        total = next;
+      }
+    }
+    const { rows } = this.program.spec;
+    const { overRows } = this.program.rotations;
+    // The first rotation makes a value of its own, which may then be used up.
+    const own = { ...total!, value: on.declareMaxAbs(total!.value, INPUT_BOUND * this.#rows.length) };
+    return this.operations.bounded(this.operations.rotateSum(own, overRows), INPUT_BOUND * rows);
+  }
+
+  /** The first step, from weights of zero: every margin is 0, so the gradient is c0 times the sum. */
+  first(sum: PlannedValue<C>, step: NesterovStep): LogisticState<C> {
+    const { rows, weightBound } = this.program.spec;
+    const level = sum.level - this.#levels;
+    const target = { level, scale: stateScaleAt(this.program, level) };
+    const weight = -(step.rate * SIGMOID_CUBIC.c0) / rows;
+    // Its momentum is zero: both states are the same.
+    const v = this.operations.bounded(this.operations.scaled(sum, weight, target), weightBound);
+    const w = { ...v, value: this.operations.on.declareMaxAbs(v.value, weightBound) };
+    return { v, w };
+  }
+
+  /** rate / rows times the gradient at v, four divisions below it. */
+  #gradient(v: PlannedValue<C>, sum: PlannedValue<C>, rate: number): PlannedValue<C> {
+    const { operations } = this;
+    const { spec, width, params, rotations } = this.program;
+    const { c0, c1, c3 } = SIGMOID_CUBIC;
+    const factor = rate / spec.rows;
+    const { overColumns, overRows } = rotations;
+    const right = overColumns.map((step) => -step);
+    let total: PlannedValue<C> | undefined;
+    for (const z of this.#rows) {
+      const products = operations.product(z, v, INPUT_BOUND * spec.weightBound);
+      const sums = operations.rotateSum(products, overColumns);
+      const at = {
+        level: sums.level,
+        scale: (operations.divisor(sums.level) * params.defaultScale) / sums.scale,
+      };
+      const mask = this.#masks.at(at, width, 0, 1);
+      const margins = operations.maskedAndSpread(sums, mask, right, MARGIN_BOUND);
+      operations.free(sums);
+      const weighted = operations.scaled(z, factor * c3, this.#weightedTarget(margins));
+      const cubicBound = Math.abs(factor * c3) * INPUT_BOUND * MARGIN_BOUND;
+      const odd = operations.product(weighted, margins, cubicBound);
+      const square = operations.plus(operations.product(margins, margins, MARGIN_BOUND ** 2), c1 / c3);
+      const part = operations.product(odd, square, factor * INPUT_BOUND * CUBIC_BOUND);
+      operations.free(margins, weighted, odd, square);
+      total = total === undefined ? part : operations.sum(total, part);
+    }
+    const summed = operations.rotateSum(total!, overRows, rate * CUBIC_BOUND);
+    const constant = operations.scaled(sum, factor * c0, { level: summed.level, scale: summed.scale });
+    return operations.bounded(operations.sum(summed, constant), rate * (CUBIC_BOUND + Math.abs(c0)));
+  }
+
+  /** Where c3 z must be so that its products with `margins` and the margins' square arrive at the scale of the next state. */
+  #weightedTarget({ level, scale }: PlannedValue<C>): PlannedTarget {
+    const { operations } = this;
+    const below = level - this.#levels;
+    const square = scale ** 2 / operations.divisor(level);
+    const odd = (stateScaleAt(this.program, below - this.#levels) * operations.divisor(below)) / square;
+    return { level, scale: (odd * operations.divisor(level)) / scale };
+  }
+
+  /** One iteration; the state is used up. @throws {LevelExhaustedError} */
+  iterate(state: LogisticState<C>, sum: PlannedValue<C>, { rate, momentum }: NesterovStep): LogisticState<C> {
+    const { operations } = this;
+    const { spec } = this.program;
+    const { v, w } = state;
+    // (1 - momentum) g is what v needs, and is divided again for w, a level lower.
+    const gradient = this.#gradient(v, sum, rate * (1 - momentum));
+    const { level, scale } = gradient;
+    const kept = operations.scaled(v, 1 - momentum, { level, scale });
+    const mixed =
+      momentum === 0 ? kept : operations.sum(kept, operations.scaled(w, momentum, { level, scale }));
+    const below = { level: level - this.#levels, scale: stateScaleAt(this.program, level - this.#levels) };
+    const moved = operations.scaled(gradient, 1 / (1 - momentum), below);
+    const nextW = operations.difference(operations.scaled(v, 1, below), moved);
+    const nextV = operations.difference(mixed, gradient);
+    operations.free(v, w);
+    return {
+      v: operations.bounded(nextV, spec.weightBound),
+      w: operations.bounded(nextW, spec.weightBound),
+    };
+  }
+
+  /** The last iteration, whose only result is w, as high as v would be. The state is used up. */
+  last({ v, w }: LogisticState<C>, sum: PlannedValue<C>, { rate }: NesterovStep): PlannedValue<C> {
+    const { operations } = this;
+    const gradient = this.#gradient(v, sum, rate);
+    const { level, scale } = gradient;
+    const next = operations.difference(operations.scaled(v, 1, { level, scale }), gradient);
+    operations.free(v, w);
+    return operations.bounded(next, this.program.spec.weightBound);
+  }
+}
+
+/** The whole run of a program without bootstrapping, as what the owner of the key declares before it releases the weights. */
+export function logisticCircuit(program: LogisticProgram, encoder: CkksEncoder): CkksCircuit {
+  const masks = new PeriodicMasks(encoder);
+  const input = { maxAbs: INPUT_BOUND, level: program.topLevel, scale: program.params.defaultScale };
+  return {
+    inputs: Array.from({ length: program.ciphertexts }, () => input),
+    run<C>(on: CkksOperations<C>, inputs: readonly C[]): C {
+      const iterations = new LogisticIterations(on, program, masks, inputs);
+      const sum = iterations.rowSum();
+      const steps = program.steps;
+      let state = iterations.first(sum, steps[0]!);
+      for (const step of steps.slice(1, -1)) state = iterations.iterate(state, sum, step);
+      const weights = steps.length === 1 ? state.v : iterations.last(state, sum, steps.at(-1)!);
+      iterations.operations.free(sum);
+      return weights.value;
+    },
+  };
+}

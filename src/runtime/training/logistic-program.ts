@@ -1,0 +1,298 @@
+/**
+ * A logistic regression on encrypted rows as a public program: shapes, steps, parameters. Owner and trainer derive everything else from
+ * it, and every file carries its hash. Nesterov's accelerated gradient with a cubic for the sigmoid, as in [KSKLC18].
+ */
+import { bytesToHex } from '@noble/hashes/utils.js';
+import { DataError, InvalidParamsError, OutOfRangeError } from '../../base/errors.ts';
+import { sha256Digest } from '../../base/sha256.ts';
+import { BootstrapPlan } from '../../circuits/bootstrap/plan.ts';
+import { identityFunction } from '../../circuits/circle/circle-function.ts';
+import { CkksParams, type CkksSpec } from '../../schemes/ckks/params.ts';
+import type { KeyPlan } from '../../schemes/rlwe/keys/key-plan.ts';
+import { logQPCeiling } from '../../schemes/rlwe/security.ts';
+import { VALUE_BOUND } from './labelled-table.ts';
+
+/** -sigma(-m) on [-8, 8] by least squares: c0 + c1 m + c3 m^3. */
+export const SIGMOID_CUBIC = Object.freeze({ c0: -0.5, c1: 0.15012, c3: -0.001593 });
+/** Beyond this the cubic turns away from the sigmoid: a margin must not get there. */
+export const MARGIN_BOUND = 8;
+
+const MOST_ROWS = 2 ** 20;
+const MOST_FEATURES = 511;
+const MOST_ITERATIONS = 200;
+
+/** `keep`: the owner alone opens the weights. `publish`: they may leave it, flooded, through a release of the key. */
+export type ReleaseRule = 'keep' | 'publish';
+
+/** What a person writes down; public. JSON. */
+export interface LogisticSpec {
+  readonly kind: 'logistic';
+  readonly version: 1;
+  /** Rows to train on. */
+  readonly rows: number;
+  /** Columns beside the label. */
+  readonly features: number;
+  readonly iterations: number;
+  /** Step sizes: iteration t moves by rate / (1 + decay t) times the mean gradient. */
+  readonly rate: number;
+  readonly decay: number;
+  /** A power of two that no weight exceeds on the way. */
+  readonly weightBound: number;
+  readonly rule: ReleaseRule;
+  /** Levels are bought by bootstrapping when there are more iterations than levels. */
+  readonly bootstrapping: boolean;
+}
+
+/** Levels of an iteration: margins, their mask, two products; the first starts from zero and takes one. */
+export const LEVELS_PER_ITERATION = 4;
+/** Of levelled parameters: what a level divides by, and the prime that holds the result. */
+const [LEVEL_BITS, LAST_BITS, SPECIAL_BITS] = [40, 49.5, 49];
+/** Of weights to be published: two primes to a level. */
+const PUBLISHED_LEVEL_BITS = 42;
+/** More digits than this make keys large and rotations slow. */
+const MOST_DIGITS = 5;
+/** Where bootstrapped training encrypts its data: two iterations, and the two conversions around a bootstrap. */
+const BOOTSTRAPPED_TOP = 13;
+
+/** Step sizes and momentum of every iteration. */
+export interface NesterovStep {
+  /** Times the mean gradient. */
+  readonly rate: number;
+  /** v' = (1 - momentum) w' + momentum w; not positive. */
+  readonly momentum: number;
+}
+
+/** lambda_0 = 1, lambda' = (1 + sqrt(1 + 4 lambda^2)) / 2 [Nes83]: momentum (1 - lambda) / lambda'. */
+export function nesterovSteps({ iterations, rate, decay }: LogisticSpec): NesterovStep[] {
+  let lambda = 1;
+  return Array.from({ length: iterations }, (_, t) => {
+    const next = (1 + Math.sqrt(1 + 4 * lambda ** 2)) / 2;
+    const momentum = (1 - lambda) / next;
+    lambda = next;
+    return { rate: rate / (1 + decay * t), momentum };
+  });
+}
+
+export class LogisticProgram {
+  readonly spec: LogisticSpec;
+  readonly params: CkksParams;
+  /** Columns with the constant, padded to a power of two: the minor axis of the slots. */
+  readonly width: number;
+  /** Rows per ciphertext. */
+  readonly rowsPerCiphertext: number;
+  readonly ciphertexts: number;
+  /** Where data are encrypted. */
+  readonly topLevel: number;
+  /** Primes that a product is divided by. */
+  readonly primesPerLevel: 1 | 2;
+  /** Present when it bootstraps: the two states side by side. */
+  readonly bootstrap: BootstrapPlan | undefined;
+
+  /**
+   * `insecure` are parameters for tests, marked so; without them they follow from the specification.
+   *
+   * @throws {OutOfRangeError} {@link InvalidParamsError} that says what would fit.
+   */
+  constructor(spec: LogisticSpec, insecure?: CkksParams) {
+    assertSpec(spec);
+    if (insecure?.isInsecure === false)
+      throw new InvalidParamsError('a training program chooses its parameters itself', {});
+    this.spec = Object.freeze({ ...spec });
+    this.width = 2 ** Math.ceil(Math.log2(spec.features + 1));
+    this.primesPerLevel = spec.rule === 'publish' ? 2 : 1;
+    this.params = insecure ?? paramsOf(spec, this.primesPerLevel);
+    if (this.width > this.params.slots / 2)
+      throw new InvalidParamsError(
+        `at most ${this.params.slots / 2 - 1} columns fit, not ${spec.features}`,
+        {},
+      );
+    this.topLevel = spec.bootstrapping ? BOOTSTRAPPED_TOP : this.params.maxLevel;
+    this.rowsPerCiphertext = this.params.slots / this.width;
+    this.ciphertexts = Math.ceil(spec.rows / this.rowsPerCiphertext);
+    this.bootstrap = spec.bootstrapping
+      ? new BootstrapPlan(this.params, { slots: 2 * this.width })
+      : undefined;
+  }
+
+  /** SHA-256 of the specification: what files must agree on. */
+  get id(): string {
+    return bytesToHex(sha256Digest(new TextEncoder().encode(JSON.stringify(canonical(this.spec)))));
+  }
+
+  get steps(): NesterovStep[] {
+    return nesterovSteps(this.spec);
+  }
+
+  /** The largest that a step multiplies a mean gradient by. */
+  get largestRate(): number {
+    return Math.max(...this.steps.map(({ rate, momentum }) => rate * (1 - momentum)));
+  }
+
+  /** Slots to the left: sums over columns, then over rows; to the right: copies over columns. */
+  get rotations(): { readonly overColumns: number[]; readonly overRows: number[] } {
+    const powers = (from: number, to: number): number[] => {
+      const steps: number[] = [];
+      for (let step = from; step < to; step *= 2) steps.push(step);
+      return steps;
+    };
+    return {
+      overColumns: powers(1, this.width),
+      overRows: powers(this.width, this.params.slots),
+    };
+  }
+
+  /** The keys that the trainer needs. */
+  get keyPlan(): KeyPlan {
+    const { overColumns, overRows } = this.rotations;
+    const steps = [...overColumns, ...overColumns.map((step) => -step), ...overRows];
+    const plan: KeyPlan = {
+      relinearize: { maxLevel: this.topLevel },
+      rotations: steps.map((step) => ({ step, maxLevel: this.topLevel })),
+    };
+    return this.bootstrap === undefined ? plan : this.bootstrap.keyPlan(plan);
+  }
+
+  /** Iterations until the state must be bootstrapped, from a given level of the state. */
+  iterationsFrom(level: number): number {
+    return Math.floor((level - this.lowestState) / (LEVELS_PER_ITERATION * this.primesPerLevel));
+  }
+
+  /** Below it a state can neither be read nor, with its other half a level lower, be prepared for a bootstrap. */
+  get lowestState(): number {
+    return this.bootstrap === undefined ? this.primesPerLevel - 1 : this.bootstrap.inputLevel + 2;
+  }
+
+  /** Bootstraps of the whole run. */
+  get bootstraps(): number {
+    if (this.bootstrap === undefined) return 0;
+    const first = 1 + this.iterationsFrom(this.topLevel - 1);
+    const each = this.iterationsFrom(this.bootstrap.outputLevel(identityFunction(this.spec.weightBound)) - 1);
+    return Math.max(0, Math.ceil((this.spec.iterations - first) / each));
+  }
+
+  /** Key switches outside bootstraps: what takes the time. */
+  get keySwitches(): number {
+    const { overColumns, overRows } = this.rotations;
+    const each = this.ciphertexts * (2 * overColumns.length + 4) + overRows.length;
+    return overRows.length + (this.spec.iterations - 1) * each + 2 * this.bootstraps;
+  }
+
+  /** What each party learns, for people. */
+  get whoLearnsWhat(): { readonly trainer: string[]; readonly owner: string[]; readonly nobody: string[] } {
+    const { rows, features, iterations, rule } = this.spec;
+    return {
+      trainer: [
+        `that there are ${rows} rows and ${features} columns, and how long the run takes`,
+        `${iterations} iterations, the step sizes and a power of two that bounds the weights: the owner chose them with its data`,
+      ],
+      owner: [
+        `${features + 1} weights`,
+        rule === 'keep'
+          ? 'they are for the owner alone: exact weights that are handed on can give away the secret key'
+          : 'hidden by noise so that they may be published',
+      ],
+      nobody: ['rows, labels, margins, gradients and the loss, outside the owner'],
+    };
+  }
+}
+
+const ORDER = [
+  'kind',
+  'version',
+  'rows',
+  'features',
+  'iterations',
+  'rate',
+  'decay',
+  'weightBound',
+  'rule',
+  'bootstrapping',
+] as const satisfies readonly (keyof LogisticSpec)[];
+
+function canonical(spec: LogisticSpec): unknown[] {
+  return ORDER.map((name) => spec[name]);
+}
+
+/** A program from JSON that somebody sent. @throws {DataError} {@link OutOfRangeError} {@link InvalidParamsError} */
+export function parseLogisticProgram(value: unknown): LogisticProgram {
+  if (typeof value !== 'object' || value === null) throw new DataError('a training program is a JSON object');
+  const given = value as Record<string, unknown>;
+  const stray = Object.keys(given).find((name) => !(ORDER as readonly string[]).includes(name));
+  if (stray !== undefined) throw new DataError('a training program has a field that is not known');
+  const missing = ORDER.find((name) => given[name] === undefined);
+  if (missing !== undefined) throw new DataError(`a training program lacks ${missing}`);
+  return new LogisticProgram(value as LogisticSpec);
+}
+
+function assertSpec(spec: LogisticSpec): void {
+  if (spec.kind !== 'logistic' || spec.version !== 1)
+    throw new DataError('not a program for logistic regression');
+  if (spec.rule !== 'keep' && spec.rule !== 'publish')
+    throw new DataError('a release rule is keep or publish');
+  if (typeof spec.bootstrapping !== 'boolean') throw new DataError('bootstrapping is true or false');
+  if (spec.bootstrapping && spec.rule === 'publish')
+    throw new InvalidParamsError(
+      'the noise of a bootstrap leaves no room for a release: keep the weights',
+      {},
+    );
+  const whole = (what: string, value: unknown, least: number, most: number): void => {
+    if (!Number.isInteger(value) || (value as number) < least || (value as number) > most)
+      throw new OutOfRangeError(what, `an integer from ${least} to ${most}`, Number(value));
+  };
+  whole('rows', spec.rows, 2, MOST_ROWS);
+  whole('features', spec.features, 1, MOST_FEATURES);
+  whole('iterations', spec.iterations, 1, MOST_ITERATIONS);
+  for (const [what, value, least, most] of [
+    ['rate', spec.rate, 2 ** -10, 2 ** 10],
+    ['decay', spec.decay, 0, 2 ** 10],
+    ['weightBound', spec.weightBound, 2 ** -6, 2 ** 6],
+  ] as const) {
+    if (!(typeof value === 'number' && value >= least && value <= most))
+      throw new OutOfRangeError(what, `from ${least} to ${most}`, Number(value));
+  }
+  if (!Number.isInteger(Math.log2(spec.weightBound)))
+    throw new OutOfRangeError('weightBound', 'a power of two', spec.weightBound);
+}
+
+function paramsOf(spec: LogisticSpec, primesPerLevel: number): CkksParams {
+  return spec.bootstrapping ? CkksParams.bootstrapping() : levelledParams(spec, primesPerLevel);
+}
+
+/** Levels that so many iterations need. */
+function levelsFor(iterations: number): number {
+  return 1 + LEVELS_PER_ITERATION * (iterations - 1);
+}
+
+/** The smallest ring of 128 bits that has the levels, with keys of at most five digits. @throws {InvalidParamsError} */
+function levelledParams({ iterations, rule }: LogisticSpec, primesPerLevel: number): CkksParams {
+  const bits = rule === 'publish' ? PUBLISHED_LEVEL_BITS : LEVEL_BITS;
+  // The result of a release holds the flooding noise as well: one more prime stays below it.
+  const primes = primesPerLevel * levelsFor(iterations) + (rule === 'publish' ? 1 : 0);
+  const logQ = [LAST_BITS, ...new Array<number>(primes).fill(bits)];
+  const used = logQ.reduce((sum, each) => sum + each, 0);
+  for (const logN of [13, 14, 15, 16]) {
+    const special = Math.min(16, logQ.length, Math.floor((logQPCeiling(logN) - used) / SPECIAL_BITS));
+    if (special < 1 || Math.ceil(logQ.length / special) > MOST_DIGITS) continue;
+    // No more than it takes for the same number of digits.
+    const digits = Math.ceil(logQ.length / special);
+    const logP = new Array<number>(Math.ceil(logQ.length / digits)).fill(SPECIAL_BITS);
+    const spec: CkksSpec = { logN, logQ, logP, logScale: primesPerLevel * bits };
+    return CkksParams.create(spec);
+  }
+  const most = mostIterations(rule, primesPerLevel);
+  throw new InvalidParamsError(
+    `${iterations} iterations need more levels than there are without bootstrapping: at most ${most}, or with bootstrapping`,
+    { iterations, most },
+  );
+}
+
+function mostIterations(rule: ReleaseRule, primesPerLevel: number): number {
+  for (let most = 1; ; most++) {
+    const bits = rule === 'publish' ? PUBLISHED_LEVEL_BITS : LEVEL_BITS;
+    const primes = primesPerLevel * levelsFor(most + 1) + 2;
+    if (primes * bits * (1 + 1 / MOST_DIGITS) > logQPCeiling(16)) return most;
+  }
+}
+
+/** Inputs of the circuit: the constant, the columns and the sign of the label. */
+export const INPUT_BOUND = VALUE_BOUND;

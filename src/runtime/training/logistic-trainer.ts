@@ -1,0 +1,147 @@
+/**
+ * The trainer's side of a logistic regression: evaluation keys and encrypted rows in, encrypted weights out. It holds no secret key and sees
+ * no value. All of its work is deterministic.
+ */
+import { ShapeError } from '../../base/errors.ts';
+import { type BootstrapKeys, Bootstrapper } from '../../circuits/bootstrap/bootstrapper.ts';
+import type { Arena } from '../../ring/arena.ts';
+import type { CkksCiphertext } from '../../schemes/ckks/ciphertext.ts';
+import type { CkksContext } from '../../schemes/ckks/context.ts';
+import type { CkksEvaluator } from '../../schemes/ckks/evaluator.ts';
+import type { EncapsulationKeys } from '../../schemes/rlwe/keys/encapsulation-keys.ts';
+import type { EvaluationKeys } from '../../schemes/rlwe/keys/evaluation-keys.ts';
+import { LogisticIterations, type LogisticState, PeriodicMasks, stateScaleAt } from './logistic-circuit.ts';
+import type { LogisticProgram } from './logistic-program.ts';
+import type { PlannedValue } from './planned-operations.ts';
+
+export interface TrainerKeys {
+  readonly evaluation: EvaluationKeys;
+  /** For programs that bootstrap. */
+  readonly encapsulation?: EncapsulationKeys;
+}
+
+export interface TrainingStep {
+  /** From 1. */
+  readonly iteration: number;
+  readonly of: number;
+  /** Where the weights are afterwards. */
+  readonly level: number;
+  /** Whether they were bootstrapped before. */
+  readonly isBootstrapped: boolean;
+}
+
+export class LogisticTrainer implements Disposable {
+  readonly program: LogisticProgram;
+  #context: CkksContext;
+  #keys: TrainerKeys;
+  #arena: Arena;
+  #masks: PeriodicMasks;
+  #bootstrapper: Bootstrapper | undefined;
+
+  /** Keys and context are borrowed. @throws {ParamsMismatchError} {@link ShapeError} without the keys that a bootstrap needs. */
+  constructor(context: CkksContext, program: LogisticProgram, keys: TrainerKeys) {
+    context.assertOwn('a training program', { paramsId: program.params.id });
+    this.program = program;
+    this.#context = context;
+    this.#keys = keys;
+    if (program.bootstrap !== undefined) {
+      const { evaluation, encapsulation } = keys;
+      if (encapsulation === undefined)
+        throw new ShapeError('keys of a program that bootstraps', 'with an encapsulation pair', 'without');
+      const bundle: BootstrapKeys = { evaluation, encapsulation };
+      this.#bootstrapper = new Bootstrapper(context, bundle, program.bootstrap);
+    }
+    this.#arena = context.arena();
+    this.#masks = new PeriodicMasks(context.encoder(this.#arena));
+  }
+
+  /**
+   * Encrypted weights, once per row: periodic in the columns. The result belongs to `arena`.
+   *
+   * @throws {ShapeError} when `rows` are not what the program encrypts. {@link MissingKeyError}
+   */
+  run(
+    rows: readonly CkksCiphertext[],
+    arena: Arena,
+    onStep: (step: TrainingStep) => void = () => undefined,
+  ): CkksCiphertext {
+    this.#assertRows(rows);
+    const { program } = this;
+    using work = this.#context.arena();
+    const evaluator = this.#context.evaluator(this.#keys.evaluation, work);
+    const circuit = new LogisticIterations<CkksCiphertext>(evaluator, program, this.#masks, rows);
+    const sum = circuit.rowSum();
+    const { steps } = program;
+    const of = steps.length;
+    let state = circuit.first(sum, steps[0]!);
+    onStep({ iteration: 1, of, level: state.v.level, isBootstrapped: false });
+    if (of === 1) return arena.adopt(work.keep(state.v.value));
+    for (let t = 1; t < of - 1; t++) {
+      const isBootstrapped = program.iterationsFrom(state.v.level) < 1;
+      if (isBootstrapped) state = this.#refreshed(circuit, evaluator, work, state);
+      state = circuit.iterate(state, sum, steps[t]!);
+      onStep({ iteration: t + 1, of, level: state.v.level, isBootstrapped });
+    }
+    const isBootstrapped = program.iterationsFrom(state.v.level) < 1;
+    if (isBootstrapped) state = this.#refreshed(circuit, evaluator, work, state);
+    const weights = circuit.last(state, sum, steps.at(-1)!);
+    onStep({ iteration: of, of, level: weights.level, isBootstrapped });
+    return arena.adopt(work.keep(weights.value));
+  }
+
+  #assertRows(rows: readonly CkksCiphertext[]): void {
+    const { ciphertexts, topLevel, params } = this.program;
+    if (rows.length !== ciphertexts)
+      throw new ShapeError('encrypted rows', `${ciphertexts} ciphertexts`, rows.length);
+    for (const { level, scale, parts, count, paramsId } of rows) {
+      this.#context.assertOwn('encrypted rows', { paramsId });
+      if (level !== topLevel || scale !== params.defaultScale || parts !== 2 || count !== 1)
+        throw new ShapeError(
+          'encrypted rows',
+          `at level ${topLevel} and the default scale`,
+          'something else',
+        );
+    }
+  }
+
+  /**
+   * Both states side by side in slots of twice the period, so that one exponential serves them; bootstrapped; and taken apart again. A mask
+   * costs a level on either side.
+   */
+  #refreshed(
+    { operations }: LogisticIterations<CkksCiphertext>,
+    evaluator: CkksEvaluator,
+    work: Arena,
+    { v, w }: LogisticState<CkksCiphertext>,
+  ): LogisticState<CkksCiphertext> {
+    const { width, params, spec } = this.program;
+    const { defaultScale } = params;
+    const level = Math.min(v.level, w.level);
+    const [left, right] = [v, w].map((half, i) => {
+      const at = { level, scale: (defaultScale * operations.divisor(level)) / half.scale };
+      const value = evaluator.mul(half.value, this.#masks.at(at, 2 * width, i * width, (i + 1) * width));
+      operations.free(half);
+      return value;
+    }) as [CkksCiphertext, CkksCiphertext];
+    using both = evaluator.add(left, right);
+    using packed = evaluator.rescale(both);
+    for (const half of [left, right]) half[Symbol.dispose]();
+    using known = evaluator.declareMaxAbs(packed, spec.weightBound);
+    const fresh = this.#bootstrapper!.refresh(known, work, { bound: spec.weightBound });
+    const unpack = (i: number): PlannedValue<CkksCiphertext> => {
+      const below = fresh.level - 1;
+      const scale = (stateScaleAt(this.program, below) * operations.divisor(fresh.level)) / fresh.scale;
+      const mask = this.#masks.at({ level: fresh.level, scale }, 2 * width, i * width, (i + 1) * width);
+      const source = { value: fresh, level: fresh.level, scale: fresh.scale };
+      return operations.maskedAndSpread(source, mask, [width], spec.weightBound);
+    };
+    const state = { v: unpack(0), w: unpack(1) };
+    fresh[Symbol.dispose]();
+    return state;
+  }
+
+  [Symbol.dispose](): void {
+    this.#bootstrapper?.[Symbol.dispose]();
+    this.#arena[Symbol.dispose]();
+  }
+}
