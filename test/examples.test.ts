@@ -11,9 +11,9 @@ import { fileURLToPath } from 'node:url';
 import { type Browser, chromium } from 'playwright-core';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { isBuilt } from './setup/built.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const isBuilt = existsSync(join(root, 'dist/src/kernel/wasm/wasm-web.js'));
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
   existsSync,
 );

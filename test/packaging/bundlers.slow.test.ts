@@ -7,11 +7,11 @@ import { extname, join } from 'node:path';
 import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { chromiumPath, fixture, installPackage, root } from './installed.ts';
+import { isBuilt } from '../setup/built.ts';
 
 const bundlers = fixture('bundlers');
 const browserAt = chromiumPath();
 const missing = [bundlers, browserAt].flatMap((found) => ('missing' in found ? [found.missing] : []));
-const isBuilt = existsSync(join(root, 'dist/src/client.js'));
 const BUNDLE = join(root, 'test/packaging/bundle.mjs');
 
 const RESULT = 'wasm; 1 4 9; 16 25; 11; 1 layer; true DecodeError decode; true DecodeError decode';

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fixture, installPackage, npm, root } from './installed.ts';
+import { isBuilt } from '../setup/built.ts';
 
-const isBuilt = existsSync(join(root, 'dist/src/client.js'));
 const nodes = fixture('nodes');
 const OWN = process.version.split('.')[0]?.slice(1);
 /** Every Node that is supported; this one without a download. */

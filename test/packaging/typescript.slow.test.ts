@@ -1,12 +1,12 @@
 /** A user's TypeScript program against the declarations of the package: old and new compilers, every way to resolve modules. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { fixture, installPackage, root } from './installed.ts';
+import { isBuilt } from '../setup/built.ts';
 
 const compilers = fixture('typescript');
-const isBuilt = existsSync(join(root, 'dist/src/client.js'));
 const why = 'missing' in compilers ? compilers.missing : '';
 
 const WITHOUT_SERVER = ['src/consumer.ts'];
