@@ -7,8 +7,12 @@ import { SeededGenerator } from '../src/nn/tensor/generator.ts';
 import { PolynomialNetwork } from '../src/nn/polynomial/polynomial-network.ts';
 import { InferenceClient } from '../src/protocols/inference/client.ts';
 import { QuadraticCopy, rmsDifference } from '../src/protocols/inference/copy-attack.ts';
+import { modelName, tenantId } from '../src/protocols/inference/names.ts';
 import { InferenceResponder } from '../src/protocols/inference/responder.ts';
 import { type Bench, type BenchRow, reportFor } from './report.ts';
+
+const NET = modelName('net');
+const COPIER = tenantId('copier');
 
 const WIDTHS = [16, 12, 8] as const;
 const [INPUTS, , OUTPUTS] = WIDTHS;
@@ -45,10 +49,10 @@ export const copying: Bench = async (_options, note) => {
   const network = drawnNetwork();
   using responder = await InferenceResponder.open([{ name: 'net', network }], kernel);
   using client = await InferenceClient.create(responder.offers()[0]!, kernel);
-  const keyId = responder.enrol('net', 'copier', client.enrolment());
+  const keyId = responder.enrol(COPIER, NET, client.enrolment());
   const answersTo = (x: Float32Array): Float32Array => {
     const query = client.query(x, x.length / INPUTS);
-    return client.open(query, responder.answer('net', 'copier', keyId, query.bytes).bytes);
+    return client.open(query, responder.answer(COPIER, NET, keyId, query.bytes).bytes);
   };
   const [low, high] = client.offer.outputRange;
   const bits = (error: number) => Number(Math.log2(error / (high - low)).toFixed(1));

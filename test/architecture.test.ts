@@ -184,6 +184,24 @@ function callViolations(files: readonly SourceFile[]): string[] {
   });
 }
 
+/** What only src/apps may do: threads, sockets, processes; and what a protocol may not look at, clocks. */
+function reachViolations(files: readonly SourceFile[]): string[] {
+  const modules =
+    /['"](?:node:(?:worker_threads|net|tls|https?|http2|dgram|cluster|child_process)|ws|fastify)['"]/;
+  const calls = /\bnew (?:Worker|SharedWorker|WebSocket)\b|\bfetch\s*\(/;
+  const clocks = /\b(?:performance\.now|Date\.now|new Date|setTimeout|setInterval|setImmediate)\s*\(/;
+  return files.flatMap(({ path, text }) => {
+    if (path.startsWith('src/apps/')) return [];
+    const code = withoutComments(text);
+    const found: string[] = [];
+    // A browser fetches the kernel's own module.
+    const isLoader = path === 'src/kernel/wasm/wasm-web.ts';
+    if (!isLoader && (modules.test(code) || calls.test(code))) found.push(`${path}: a thread or a socket`);
+    if (path.startsWith('src/protocols/') && clocks.test(code)) found.push(`${path}: a clock`);
+    return found;
+  });
+}
+
 /** True when the text declares a field, method or accessor of that name. */
 function declaresMember(text: string, name: string): boolean {
   const modifiers = '(?:(?:public|protected|static|abstract|override|async|readonly|get|set) )*';
@@ -347,6 +365,23 @@ test('no Math.random, no console outside the command line, TLS always verified',
   );
   expect(callViolations(bad('src/nn/x.ts', '// Math.random is not used'))).toEqual([]);
   expect(callViolations(sources)).toEqual([]);
+});
+
+test('threads and sockets live in apps alone, and protocols have no clock', () => {
+  const planted = [
+    "import { Worker } from 'node:worker_threads';",
+    "const { connect } = await import('node:net');",
+    "import WebSocket from 'ws';",
+    'const worker = new Worker(file);',
+    'const reply = await fetch(url);',
+    'const now = Date.now();',
+  ];
+  for (const text of planted) {
+    expect(reachViolations(bad('src/protocols/inference/x.ts', text))).toHaveLength(1);
+    expect(reachViolations(bad('src/apps/server/x.ts', text))).toEqual([]);
+  }
+  expect(reachViolations(bad('src/protocols/edge/x.ts', '/** A WebSocket: new Worker( */'))).toEqual([]);
+  expect(reachViolations(sources)).toEqual([]);
 });
 
 test('no place of one machine and no registry in what git tracks', () => {

@@ -12,9 +12,12 @@ import type { SpeechModel } from '../../src/apps/speech/recogniser.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { PolynomialRunner } from '../../src/nn/index.ts';
 import { InferenceClient } from '../../src/protocols/inference/client.ts';
+import { modelName, tenantId } from '../../src/protocols/inference/names.ts';
 import { InferenceResponder } from '../../src/protocols/inference/responder.ts';
 import { sumWordErrors, wordErrors } from '../../src/speech/index.ts';
 import type { BenchRow } from '../report.ts';
+
+const BENCH = tenantId('bench');
 
 export interface ErrorsPlan {
   readonly model: SpeechModel;
@@ -124,7 +127,7 @@ async function encryptedErrors(plan: ErrorsPlan, name: string, utterances: reado
   const runner = new PolynomialRunner(network, kernel);
   using responder = await InferenceResponder.open([{ name: task, network }], kernel);
   using client = await InferenceClient.create(responder.offers()[0]!, kernel);
-  const keyId = responder.enrol(task, 'bench', client.enrolment());
+  const keyId = responder.enrol(BENCH, modelName(task), client.enrolment());
   const [low, high] = client.offer.outputRange;
   const errors = [];
   let equal = 0;
@@ -132,7 +135,7 @@ async function encryptedErrors(plan: ErrorsPlan, name: string, utterances: reado
   for (const [i, utterance] of utterances.entries()) {
     const { data, frames } = utterance.inputs;
     const query = client.query(data, frames);
-    const scores = client.open(query, responder.answer(task, 'bench', keyId, query.bytes).bytes);
+    const scores = client.open(query, responder.answer(BENCH, modelName(task), keyId, query.bytes).bytes);
     const clear = Float32Array.from(runner.run(data));
     clear.forEach((value, at) => {
       scoreError = Math.max(scoreError, Math.abs(value - scores[at]!) / (high - low));

@@ -9,6 +9,7 @@ import type { SpeechModel } from '../../src/apps/speech/recogniser.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { PolynomialRunner } from '../../src/nn/index.ts';
 import { InferenceClient } from '../../src/protocols/inference/client.ts';
+import { modelName, tenantId } from '../../src/protocols/inference/names.ts';
 import { InferenceResponder } from '../../src/protocols/inference/responder.ts';
 import { type AudioClip, readWav } from '../../src/speech/index.ts';
 import { type BenchRow, timeMedian } from '../report.ts';
@@ -44,6 +45,8 @@ const evaluateMs = (utterance: RecognisedUtterance) =>
  * Medians over `runs` utterances after one that warms up. `total` runs from samples to words and holds everything but making and
  * uploading keys.
  */
+const BENCH = tenantId('bench');
+
 export async function latencyRows(
   model: SpeechModel,
   task: SpeechTask,
@@ -130,7 +133,7 @@ export async function throughputRow(
 ): Promise<BenchRow> {
   using responder = await InferenceResponder.open([{ name: task, network: model.polynomial() }], kernel);
   using client = await InferenceClient.create(responder.offers()[0]!, kernel);
-  const keyId = responder.enrol(task, 'bench', client.enrolment());
+  const keyId = responder.enrol(BENCH, modelName(task), client.enrolment());
   const frames = client.maxSamples;
   const { data, frames: some } = model.features(fourSeconds(task));
   const inputs = Float32Array.from(
@@ -140,7 +143,7 @@ export async function throughputRow(
   const started = performance.now();
   const query = client.query(inputs, frames);
   const encrypted = performance.now();
-  const answer = responder.answer(task, 'bench', keyId, query.bytes);
+  const answer = responder.answer(BENCH, modelName(task), keyId, query.bytes);
   const answered = performance.now();
   const scores = client.open(query, answer.bytes);
   const opened = performance.now();

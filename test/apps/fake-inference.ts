@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { DecodeError, ParamsMismatchError } from '../../src/base/errors.ts';
 import type { Offer } from '../../src/compiler/offer.ts';
+import { type KeyId, keyId, type ModelName, type TenantId } from '../../src/protocols/inference/names.ts';
 import type { InferenceService } from '../../src/apps/server/index.ts';
 
 export const KEY_BYTES = 1000;
@@ -37,6 +38,7 @@ export class FakeInference implements InferenceService {
   /** Milliseconds that an evaluation takes. */
   delayMs = 0;
   readonly models: readonly string[];
+  readonly #lossListeners: (() => void)[] = [];
 
   constructor(models: readonly string[] = ['digits', 'sentences']) {
     this.models = models;
@@ -57,26 +59,22 @@ export class FakeInference implements InferenceService {
     return SAMPLES;
   }
 
-  keyLimit(): number {
+  enrolmentBytes(): number {
     return KEY_BYTES;
   }
 
-  queryLimit(): number {
+  queryBytes(): number {
     return QUERY_BYTES;
   }
 
-  async enrol(tenant: string, _model: string, message: Uint8Array): Promise<string> {
+  async enrol(tenant: TenantId, _model: ModelName, message: Uint8Array): Promise<KeyId> {
     if (message[0] !== KEY_MARK) throw new DecodeError('evaluation keys', 'wrong magic');
-    const keyId = createHash('sha256').update(message).digest('hex');
-    this.keys.set(`${tenant}/${keyId}`, message);
-    return keyId;
+    const id = keyId(createHash('sha256').update(message).digest('hex'));
+    this.keys.set(`${tenant}/${id}`, message);
+    return id;
   }
 
-  hasKey(tenant: string, _model: string, keyId: string): boolean {
-    return this.keys.has(`${tenant}/${keyId}`);
-  }
-
-  async answer(_tenant: string, _model: string, _keyId: string, query: Uint8Array, signal?: AbortSignal) {
+  async answer(_tenant: TenantId, _model: ModelName, _keyId: KeyId, query: Uint8Array, signal?: AbortSignal) {
     if (query[0] === KEY_MARK) throw new ParamsMismatchError('query', 'aa', 'bb');
     if (query[0] !== QUERY_MARK) throw new DecodeError('query', 'wrong magic');
     if (this.delayMs > 0) await this.#wait(signal);
@@ -88,8 +86,18 @@ export class FakeInference implements InferenceService {
     return { bytes: query.map((byte) => byte + 1), steps, peakBytes: 12345 };
   }
 
-  forget(tenant: string, keyId: string): void {
-    this.keys.delete(`${tenant}/${keyId}`);
+  forget(tenant: TenantId, _model: ModelName, id: KeyId): void {
+    this.keys.delete(`${tenant}/${id}`);
+  }
+
+  onKeysLost(listener: () => void): void {
+    this.#lossListeners.push(listener);
+  }
+
+  /** As when the evaluation thread dies. */
+  loseKeys(): void {
+    this.keys.clear();
+    for (const listener of this.#lossListeners) listener();
   }
 
   #wait(signal: AbortSignal | undefined): Promise<void> {

@@ -13,7 +13,7 @@ import {
   quadraticMonomials,
   rmsDifference,
 } from '../../src/protocols/inference/copy-attack.ts';
-import { InferenceServer } from '../../src/protocols/inference/server.ts';
+import { InferenceServer } from '../../src/apps/server/inference-server.ts';
 import { randomInputs, randomNetwork } from '../protocols/random-network.ts';
 
 const [INPUTS, OUTPUTS] = [16, 8];

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { Writable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import {
   type AppOptions,
   buildApp,
@@ -317,6 +317,23 @@ describe('bounded work', () => {
       ),
     ]);
     expect([mine.statusCode, theirs.statusCode]).toEqual([200, 503]);
+  });
+
+  test('keys that the service has lost are unknown at once, also to a query that waits', async () => {
+    const service = new FakeInference();
+    const on = app(service, { limits: { maxPendingPerTenant: 4 } });
+    const me = bearer();
+    const keyId = await enrol(on, me);
+    service.delayMs = 100;
+    const [running, waiting] = [post(on, me, keyId), post(on, me, keyId)];
+    await vi.waitFor(() => expect(service.waiting).toBe(1));
+    service.loseKeys();
+    expect((await on.inject({ url: routes.key('digits', keyId), headers: me })).statusCode).toBe(404);
+    expect((await running).statusCode).toBe(200);
+    expect((await waiting).json().code).toBe('unknown-key');
+    expect(service.answered).toBe(1);
+    expect(await enrol(on, me)).toBe(keyId);
+    expect((await post(on, me, keyId)).statusCode).toBe(200);
   });
 
   test('a principal has as many samples evaluated as its budget says, with whatever keys', async () => {

@@ -12,6 +12,7 @@ import type { Kernel } from '../../src/kernel/kernel.ts';
 import { PolynomialNetwork } from '../../src/nn/polynomial/polynomial-network.ts';
 import { InferenceClient } from '../../src/protocols/inference/client.ts';
 import { QUERY_PREFIX_BYTES, readReply } from '../../src/protocols/inference/messages.ts';
+import { modelName, tenantId } from '../../src/protocols/inference/names.ts';
 import { InferenceResponder } from '../../src/protocols/inference/responder.ts';
 import { randomConvolution, randomInputs } from '../protocols/random-network.ts';
 
@@ -99,9 +100,10 @@ export async function fixedExchange(kernel: Kernel, program: Program) {
   try {
     using responder = await InferenceResponder.open([{ program }], kernel);
     using client = await InferenceClient.create(responder.offers()[0]!, kernel);
-    const keyId = responder.enrol(program.name, 'someone', client.enrolment());
+    const [tenant, model] = [tenantId('someone'), modelName(program.name)];
+    const keyId = responder.enrol(tenant, model, client.enrolment());
     const query = client.query(randomInputs(10, program.inputs, 7), 10);
-    const answer = responder.answer(program.name, 'someone', keyId, query.bytes);
+    const answer = responder.answer(tenant, model, keyId, query.bytes);
     const hash = (bytes: Uint8Array) => bytesToHex(sha256Digest(bytes));
     return {
       ciphertextsOfQuery: hash(query.bytes.slice(QUERY_PREFIX_BYTES)),

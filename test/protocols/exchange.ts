@@ -3,7 +3,11 @@ import type { Program } from '../../src/compiler/program.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import type { PolynomialNetwork } from '../../src/nn/polynomial/polynomial-network.ts';
 import { InferenceClient } from '../../src/protocols/inference/client.ts';
+import { modelName, tenantId } from '../../src/protocols/inference/names.ts';
 import { InferenceResponder } from '../../src/protocols/inference/responder.ts';
+
+const NET = modelName('net');
+const SOMEONE = tenantId('someone');
 
 export async function exchange(
   kernel: Kernel,
@@ -15,9 +19,9 @@ export async function exchange(
   using responder = await InferenceResponder.open([served], kernel);
   using client = await InferenceClient.create(responder.offers()[0]!, kernel);
   const enrolment = client.enrolment();
-  const keyId = responder.enrol('net', 'someone', enrolment);
+  const keyId = responder.enrol(SOMEONE, NET, enrolment);
   const query = client.query(inputs, samples);
-  const answer = responder.answer('net', 'someone', keyId, query.bytes);
+  const answer = responder.answer(SOMEONE, NET, keyId, query.bytes);
   const scores = client.open(query, answer.bytes);
   return { scores, query, answer, offer: client.offer, enrolment, secret: client.exportSecret() };
 }

@@ -3,10 +3,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open.ts';
 import { InferenceClient } from '../../src/protocols/inference/client.ts';
+import { modelName, tenantId } from '../../src/protocols/inference/names.ts';
 import { InferenceResponder } from '../../src/protocols/inference/responder.ts';
 import { AllocationFaults } from '../kernel/cases/allocation-faults.ts';
 import { largestError } from './exchange.ts';
 import { randomConvolution, randomInputs, randomNetwork } from './random-network.ts';
+
+const NET = modelName('net');
+const SOMEONE = tenantId('someone');
 
 let kernel: Kernel;
 let faults: AllocationFaults;
@@ -42,17 +46,15 @@ test('enrolment, query, evaluation and reply; afterwards everything still works'
   using client = await InferenceClient.create(offer, faults.kernel);
   expect(await faults.failEach(() => client.enrolment(), 'sparse')).toBeGreaterThan(4);
   const message = client.enrolment();
-  const enrol = () => responder.enrol('net', 'someone', message);
-  expect(await faults.failEach(() => responder.forget('net', 'someone', enrol()), 'sparse')).toBeGreaterThan(
-    2,
-  );
+  const enrol = () => responder.enrol(SOMEONE, NET, message);
+  expect(await faults.failEach(() => responder.forget(SOMEONE, NET, enrol()), 'sparse')).toBeGreaterThan(2);
   const keyId = enrol();
   const inputs = randomInputs(10, 5, 1);
   expect(await faults.failEach(() => client.query(inputs, 10), 'sparse')).toBeGreaterThan(2);
   const query = client.query(inputs, 10);
   // The monomials that the machine packs with are kept by the ring.
-  responder.answer('net', 'someone', keyId, query.bytes);
-  const answer = () => responder.answer('net', 'someone', keyId, query.bytes).bytes;
+  responder.answer(SOMEONE, NET, keyId, query.bytes);
+  const answer = () => responder.answer(SOMEONE, NET, keyId, query.bytes).bytes;
   // The machine's memory was made when the responder was opened.
   expect(await faults.failEach(answer, 'sparse')).toBeGreaterThan(3);
   const reply = answer();

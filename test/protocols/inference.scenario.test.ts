@@ -3,9 +3,15 @@ import { DecodeError, MissingKeyError, ParamsMismatchError, ProtocolError } from
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open.ts';
 import { InferenceClient } from '../../src/protocols/inference/client.ts';
+import { type KeyId, modelName, tenantId } from '../../src/protocols/inference/names.ts';
 import { InferenceResponder } from '../../src/protocols/inference/responder.ts';
 import { exchange, largestError } from './exchange.ts';
 import { randomConvolution, randomInputs, randomNetwork } from './random-network.ts';
+
+const NET = modelName('net');
+const ANOTHER = tenantId('another');
+const ME = tenantId('me');
+const SOMEONE = tenantId('someone');
 
 let kernel: Kernel;
 beforeAll(async () => {
@@ -51,9 +57,9 @@ describe('encrypted inference', () => {
     const network = randomNetwork([5, 4, 3], 4, 5);
     using responder = await InferenceResponder.open([{ name: 'net', network }], kernel);
     using client = await InferenceClient.create(responder.offers()[0]!, kernel);
-    const keyId = responder.enrol('net', 'someone', client.enrolment());
+    const keyId = responder.enrol(SOMEONE, NET, client.enrolment());
     const query = client.query(randomInputs(10, 5, 1), 10);
-    const [first, second] = [0, 1].map(() => responder.answer('net', 'someone', keyId, query.bytes).bytes);
+    const [first, second] = [0, 1].map(() => responder.answer(SOMEONE, NET, keyId, query.bytes).bytes);
     expect(Buffer.compare(first!, second!)).not.toBe(0);
     const [a, b] = [client.open(query, first!), client.open(query, second!)];
     expect(a.some((value, i) => value !== b[i])).toBe(true);
@@ -67,15 +73,15 @@ describe('encrypted inference', () => {
     using responder = await InferenceResponder.open([{ name: 'net', network }], kernel);
     const offer = responder.offers()[0]!;
     using client = await InferenceClient.create(offer, kernel);
-    const keyId = responder.enrol('net', 'someone', client.enrolment());
+    const keyId = responder.enrol(SOMEONE, NET, client.enrolment());
     using restored = await InferenceClient.restore(offer, client.exportSecret(), kernel);
     const inputs = randomInputs(10, 5, 1);
     const query = restored.query(inputs, 10);
-    const scores = restored.open(query, responder.answer('net', 'someone', keyId, query.bytes).bytes);
+    const scores = restored.open(query, responder.answer(SOMEONE, NET, keyId, query.bytes).bytes);
     expect(largestError(scores, network.run(inputs))).toBeLessThan(0.01);
-    expect(() => responder.answer('net', 'another', keyId, query.bytes)).toThrow(MissingKeyError);
-    responder.forget('net', 'someone', keyId);
-    expect(() => responder.answer('net', 'someone', keyId, query.bytes)).toThrow(MissingKeyError);
+    expect(() => responder.answer(ANOTHER, NET, keyId, query.bytes)).toThrow(MissingKeyError);
+    responder.forget(SOMEONE, NET, keyId);
+    expect(() => responder.answer(SOMEONE, NET, keyId, query.bytes)).toThrow(MissingKeyError);
   });
 });
 
@@ -83,12 +89,12 @@ describe('hostile messages', () => {
   const network = randomNetwork([5, 4, 3], 4, 5);
   let responder: InferenceResponder;
   let client: InferenceClient;
-  let keyId: string;
+  let keyId: KeyId;
   let query: ReturnType<InferenceClient['query']>;
   beforeAll(async () => {
     responder = await InferenceResponder.open([{ name: 'net', network }], kernel);
     client = await InferenceClient.create(responder.offers()[0]!, kernel);
-    keyId = responder.enrol('net', 'me', client.enrolment());
+    keyId = responder.enrol(ME, NET, client.enrolment());
     query = client.query(randomInputs(10, 5, 1), 10);
   });
   afterAll(() => {
@@ -101,7 +107,7 @@ describe('hostile messages', () => {
     const refusals = [DecodeError, ParamsMismatchError, ProtocolError];
     const isRefused = (bytes: Uint8Array) => {
       try {
-        responder.answer('net', 'me', keyId, bytes);
+        responder.answer(ME, NET, keyId, bytes);
         return false;
       } catch (error) {
         return refusals.some((type) => error instanceof type);
@@ -125,7 +131,7 @@ describe('hostile messages', () => {
   });
 
   it('refuses replies to other queries and replies that are not encrypted', () => {
-    const answer = responder.answer('net', 'me', keyId, query.bytes);
+    const answer = responder.answer(ME, NET, keyId, query.bytes);
     const other = client.query(randomInputs(10, 5, 2), 10);
     expect(() => client.open(other, answer.bytes)).toThrow(ProtocolError);
     expect(() => client.open(query, answer.bytes.slice(0, -1))).toThrow(DecodeError);
@@ -139,12 +145,12 @@ describe('hostile messages', () => {
       [{ name: 'net', network: randomNetwork([5, 4, 4, 3], 4, 5) }],
       kernel,
     );
-    expect(() => foreign.enrol('net', 'me', client.enrolment())).toThrow(
+    expect(() => foreign.enrol(ME, NET, client.enrolment())).toThrow(
       /over the limit|belongs to parameters|kind|keys/,
     );
     const enrolment = client.enrolment();
     enrolment[enrolment.length - 3]! ^= 0xff;
     const forged = enrolment.slice(0, enrolment.length - 1);
-    expect(() => responder.enrol('net', 'me', forged)).toThrow(DecodeError);
+    expect(() => responder.enrol(ME, NET, forged)).toThrow(DecodeError);
   });
 });

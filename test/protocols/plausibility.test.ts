@@ -4,8 +4,12 @@ import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open.ts';
 import { InferenceClient } from '../../src/protocols/inference/client.ts';
 import { isPlausible } from '../../src/protocols/inference/plausibility.ts';
+import { modelName, tenantId } from '../../src/protocols/inference/names.ts';
 import { InferenceResponder } from '../../src/protocols/inference/responder.ts';
 import { randomInputs, randomNetwork } from './random-network.ts';
+
+const NET = modelName('net');
+const ME = tenantId('me');
 
 const [SAMPLES, FEATURES, REPLIES] = [100, 6, 12];
 /** Program id, nonce, and the head of the ciphertexts, which stay as they are. */
@@ -25,12 +29,12 @@ describe('isPlausible', () => {
     const network = randomNetwork([FEATURES, 5, 4], 4, 11);
     using responder = await InferenceResponder.open([{ name: 'net', network }], kernel);
     using client = await InferenceClient.create(responder.offers()[0]!, kernel);
-    const keyId = responder.enrol('net', 'me', client.enrolment());
+    const keyId = responder.enrol(ME, NET, client.enrolment());
     const verdicts = { honest: 0, garbage: 0, exchanged: 0 };
     let other: Uint8Array | undefined;
     for (let i = 0; i < REPLIES; i++) {
       const query = client.query(randomInputs(SAMPLES, FEATURES, i), SAMPLES);
-      const { bytes } = responder.answer('net', 'me', keyId, query.bytes);
+      const { bytes } = responder.answer(ME, NET, keyId, query.bytes);
       if (isPlausible(client.open(query, bytes), client.offer)) verdicts.honest++;
       // Bytes that are residues still, but of nothing: random high bits would be refused by the parser already.
       const garbage = bytes.slice();

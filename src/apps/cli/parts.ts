@@ -5,7 +5,7 @@ import { openKernel } from '../../kernel/open.ts';
 import type { PolynomialNetwork } from '../../nn/index.ts';
 import { InferenceClient } from '../../protocols/inference/client.ts';
 import { parseOffer } from '../../protocols/inference/offer.ts';
-import { InferenceServer } from '../../protocols/inference/server.ts';
+import { InferenceServer } from '../server/inference-server.ts';
 import type { InferenceService } from '../server/index.ts';
 import { loadClearNetworks, loadNetwork, loadRecogniser } from './speech/model-files.ts';
 import type { ClearNetworks, Recogniser } from './recogniser.ts';

@@ -8,10 +8,16 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { UsageError } from '../../base/errors.ts';
 import {
+  KEY_ID,
+  type KeyId,
+  MODEL_NAME,
+  type ModelName,
+  modelName,
+  type TenantId,
+} from '../../protocols/inference/names.ts';
+import {
   BINARY,
   formatTimings,
-  KEY_ID,
-  MODEL_NAME,
   PEAK_HEADER,
   routes,
   TIMING_HEADER,
@@ -50,8 +56,8 @@ export interface KeptBudget {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Set before any handler of a route that needs an owner runs. */
-    tenant: string;
+    /** Set before any handler of a route that needs an owner runs; empty until then. */
+    tenant: TenantId;
     arrivedAt: number;
   }
 }
@@ -72,6 +78,9 @@ interface AppState {
 
 type KeyRequest = FastifyRequest<{ Params: { id: string } }>;
 
+/** The tenant of requests whose route needs none. */
+const NOBODY = '' as TenantId;
+
 /** nginx's number for a client that closed the connection; it is never sent. */
 const CLIENT_LEFT = 499;
 
@@ -89,9 +98,9 @@ export function buildApp(service: InferenceService, options: AppOptions = {}): F
       maxPerTenant: limits.maxKeysPerTenant,
       principalShare: limits.principalShare,
       idleMs: limits.keyIdleMs,
-      drop: (tenant, keyId) => {
+      drop: (tenant, model, keyId) => {
         metrics.count('subrosa_keys_dropped_total');
-        service.forget(tenant, keyId);
+        service.forget(tenant, model, keyId);
       },
       now: () => performance.now(),
     }),
@@ -100,6 +109,7 @@ export function buildApp(service: InferenceService, options: AppOptions = {}): F
     kept: options.kept,
     isClosing: false,
   };
+  service.onKeysLost(() => state.ledger.clear());
   addGauges(state);
   addHooks(state);
   allowOrigins(app, options.corsOrigins ?? []);
@@ -111,14 +121,14 @@ export function buildApp(service: InferenceService, options: AppOptions = {}): F
   app.get(routes.models, () => ({
     models: service.offers().map((offer) => ({
       offer,
-      keyBytes: service.keyLimit(offer.model),
-      queryBytes: service.queryLimit(offer.model),
+      keyBytes: service.enrolmentBytes(modelName(offer.model)),
+      queryBytes: service.queryBytes(modelName(offer.model)),
     })),
   }));
   for (const { model } of service.offers()) {
     if (!MODEL_NAME.test(model))
       throw new UsageError(`model names match ${MODEL_NAME.source}; got "${model}"`);
-    addModel(state, model);
+    addModel(state, modelName(model));
   }
   return app;
 }
@@ -143,7 +153,7 @@ function addGauges({ app, metrics, queue, ledger, service }: AppState): void {
 
 function addHooks(state: AppState): void {
   const { app, log, metrics } = state;
-  app.decorateRequest('tenant', '');
+  app.decorateRequest('tenant', NOBODY);
   app.decorateRequest('arrivedAt', 0);
   app.addHook('preClose', async () => {
     state.isClosing = true;
@@ -158,7 +168,7 @@ function addHooks(state: AppState): void {
     if (hasLeft(request)) {
       const { tenant } = request;
       const where = request.raw.complete ? 'before its answer' : 'within its body';
-      const owner = tenant === '' ? {} : { tenant };
+      const owner = tenant === NOBODY ? {} : { tenant };
       log.info('client left', { requestId: request.id, reason: where, ...owner });
       return refuse(reply, 'bad-request');
     }
@@ -187,7 +197,7 @@ function concluded({ log, metrics, queue }: AppState, request: FastifyRequest, r
     ...{ requestId: request.id, method, route, status, ms: Math.round(1000 * seconds) },
     bytesIn: Number(request.headers['content-length'] ?? 0),
     pending: queue.pending,
-    ...(request.tenant === '' ? {} : { tenant: request.tenant }),
+    ...(request.tenant === NOBODY ? {} : { tenant: request.tenant }),
   });
 }
 
@@ -201,34 +211,39 @@ function localReason(error: unknown): { errorName: string; reason: string } {
   return { errorName: name, reason: `${code} ${message}`.trim() };
 }
 
-function addModel(state: AppState, model: string): void {
+function addModel(state: AppState, model: ModelName): void {
   const { app } = state;
-  const keyLimit = state.service.keyLimit(model);
-  const queryLimit = state.service.queryLimit(model);
+  const enrolmentBytes = state.service.enrolmentBytes(model);
+  const queryBytes = state.service.queryBytes(model);
   const owner = ownerHook(state);
   const keyPath = routes.key(model, ':id');
   app.put(
     routes.keys(model),
-    { bodyLimit: keyLimit, onRequest: [owner, roomHook(state, keyLimit), keyRoomHook(state, keyLimit)] },
+    {
+      bodyLimit: enrolmentBytes,
+      onRequest: [owner, roomHook(state, enrolmentBytes), keyRoomHook(state, enrolmentBytes)],
+    },
     enrolHandler(state, model),
   );
-  app.get<{ Params: { id: string } }>(keyPath, { onRequest: owner }, (request, reply) =>
-    holds(state, request, model) ? { keyId: request.params.id } : refuse(reply, 'unknown-key'),
-  );
-  app.delete<{ Params: { id: string } }>(keyPath, { onRequest: owner }, (request, reply) =>
-    state.ledger.remove(request.tenant, model, request.params.id)
-      ? reply.code(204).send()
-      : refuse(reply, 'unknown-key'),
-  );
+  app.get<{ Params: { id: string } }>(keyPath, { onRequest: owner }, (request, reply) => {
+    const keyId = heldKey(state, request, model);
+    return keyId === undefined ? refuse(reply, 'unknown-key') : { keyId };
+  });
+  app.delete<{ Params: { id: string } }>(keyPath, { onRequest: owner }, (request, reply) => {
+    const keyId = heldKey(state, request, model);
+    if (keyId === undefined) return refuse(reply, 'unknown-key');
+    state.ledger.remove(request.tenant, model, keyId);
+    return reply.code(204).send();
+  });
   app.post<{ Params: { id: string } }>(
     routes.queries(model, ':id'),
     {
-      bodyLimit: queryLimit,
+      bodyLimit: queryBytes,
       onRequest: [
         owner,
         knownKeyHook(state, model),
         budgetHook(state, model),
-        roomHook(state, queryLimit),
+        roomHook(state, queryBytes),
         turnHook(state),
       ],
     },
@@ -262,17 +277,17 @@ function roomHook({ app }: AppState, limit: number): Hook {
 }
 
 /** Refuses keys for which there would be no room; makes none, which the arrival of the keys does. */
-function keyRoomHook(state: AppState, keyBytes: number): Hook {
+function keyRoomHook(state: AppState, enrolmentBytes: number): Hook {
   return async (request, reply) =>
-    state.ledger.hasRoom(request, KEY_MEMORY_FACTOR * keyBytes) ? undefined : refuse(reply, 'busy', 10);
+    state.ledger.hasRoom(request, KEY_MEMORY_FACTOR * enrolmentBytes) ? undefined : refuse(reply, 'busy', 10);
 }
 
-function knownKeyHook(state: AppState, model: string): Hook {
+function knownKeyHook(state: AppState, model: ModelName): Hook {
   return async (request, reply) =>
-    holds(state, request as KeyRequest, model) ? undefined : refuse(reply, 'unknown-key');
+    heldKey(state, request as KeyRequest, model) === undefined ? refuse(reply, 'unknown-key') : undefined;
 }
 
-function budgetHook(state: AppState, model: string): Hook {
+function budgetHook(state: AppState, model: ModelName): Hook {
   const offer = state.service.offers().find((each) => each.model === model);
   const least = Math.min(...(offer?.buckets ?? []).map(({ block }) => block));
   return async (request) => {
@@ -286,13 +301,10 @@ function turnHook(state: AppState): Hook {
     state.queue.admits(request.tenant) ? undefined : refuse(reply, 'busy', state.queue.retryAfterSeconds());
 }
 
-function holds(state: AppState, request: KeyRequest, model: string): boolean {
-  const { id } = request.params;
-  return (
-    KEY_ID.test(id) &&
-    state.ledger.has(request.tenant, model, id) &&
-    state.service.hasKey(request.tenant, model, id)
-  );
+/** The keys that a path names, when they are held for this tenant and model. */
+function heldKey({ ledger }: AppState, request: KeyRequest, model: ModelName): KeyId | undefined {
+  const id = request.params.id as KeyId;
+  return KEY_ID.test(id) && ledger.has(request.tenant, model, id) ? id : undefined;
 }
 
 /** A body that was not declared octet-stream, or is empty, never reaches the protocol. */
@@ -301,7 +313,7 @@ function binaryBody(request: FastifyRequest): Buffer | WireCode {
   return request.body.length === 0 ? 'bad-request' : request.body;
 }
 
-function enrolHandler(state: AppState, model: string) {
+function enrolHandler(state: AppState, model: ModelName) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const body = binaryBody(request);
     if (typeof body === 'string') return refuse(reply, body);
@@ -310,7 +322,7 @@ function enrolHandler(state: AppState, model: string) {
     const keyId = await state.service.enrol(tenant, model, body);
     // Only keys that are whole and fit the model take the place of others.
     if (!state.ledger.add({ tenant, principal }, model, keyId, KEY_MEMORY_FACTOR * body.length)) {
-      state.service.forget(tenant, keyId);
+      state.service.forget(tenant, model, keyId);
       return refuse(reply, 'busy', 10);
     }
     state.log.info('enrolled', { requestId: request.id, tenant, key: keyId, model, bytesIn: body.length });
@@ -318,13 +330,14 @@ function enrolHandler(state: AppState, model: string) {
   };
 }
 
-function queryHandler(state: AppState, model: string) {
+function queryHandler(state: AppState, model: ModelName) {
   return async (request: KeyRequest, reply: FastifyReply) => {
     const body = binaryBody(request);
     if (typeof body === 'string') return refuse(reply, body);
     const receivedAt = performance.now();
     const { tenant, principal } = request;
-    const keyId = request.params.id;
+    const keyId = heldKey(state, request, model);
+    if (keyId === undefined) return refuse(reply, 'unknown-key');
     const samples = state.service.querySamples(model, body);
     state.budget.check(principal, model, samples);
     const gone = new AbortController();
@@ -334,14 +347,16 @@ function queryHandler(state: AppState, model: string) {
     });
     const run = await state.ledger.using(tenant, model, keyId, () =>
       state.queue.run(tenant, gone.signal, async () => {
+        // The keys may have gone while the query waited: with the thread that held them.
+        if (!state.ledger.has(tenant, model, keyId)) return undefined;
         state.budget.spend(principal, model, samples);
         await state.kept?.keep(state.budget.entries());
         return await state.service.answer(tenant, model, keyId, body, gone.signal);
       }),
     );
-    if (run === undefined) {
-      const known = holds(state, request, model);
-      return refuse(reply, known ? 'busy' : 'unknown-key', state.queue.retryAfterSeconds());
+    if (run?.result === undefined) {
+      const isHeld = state.ledger.has(tenant, model, keyId);
+      return refuse(reply, isHeld ? 'busy' : 'unknown-key', state.queue.retryAfterSeconds());
     }
     const { bytes, steps, peakBytes } = run.result;
     const evaluatedMs = performance.now() - receivedAt - run.waitedMs;

@@ -2,6 +2,7 @@
  * A bounded first-come queue: one evaluation at a time (it uses every core), a limited number waiting, in all and per
  * tenant, and a waiting one leaves when its client does.
  */
+import type { TenantId } from '../../protocols/inference/names.ts';
 interface Waiting {
   readonly start: () => void;
 }
@@ -18,7 +19,7 @@ export class EvaluationQueue {
   readonly #maxPending: number;
   readonly #maxPerTenant: number;
   readonly #waiting: Waiting[] = [];
-  readonly #perTenant = new Map<string, number>();
+  readonly #perTenant = new Map<TenantId, number>();
   #running = false;
   #pending = 0;
   /** Exponential mean of the time of one evaluation; only for the advice in Retry-After. */
@@ -35,7 +36,7 @@ export class EvaluationQueue {
     return this.#pending;
   }
 
-  admits(tenant: string): boolean {
+  admits(tenant: TenantId): boolean {
     return this.#pending < this.#maxPending && (this.#perTenant.get(tenant) ?? 0) < this.#maxPerTenant;
   }
 
@@ -52,7 +53,7 @@ export class EvaluationQueue {
 
   /** Runs `task` in turn. Undefined when the queue is full. Rejects with the signal's reason when aborted while waiting. */
   async run<T>(
-    tenant: string,
+    tenant: TenantId,
     signal: AbortSignal,
     task: () => Promise<T>,
   ): Promise<QueuedRun<T> | undefined> {

@@ -15,4 +15,12 @@ export { ServerLog } from './log.ts';
 export { ServerMetrics } from './metrics.ts';
 export { addressClass, type PrincipalRule, parsePrincipalRule, tokenHash } from './principal.ts';
 export type { InferenceService } from './service.ts';
+export {
+  type KeyId,
+  keyId,
+  type ModelName,
+  modelName,
+  type TenantId,
+  tenantId,
+} from '../../protocols/inference/names.ts';
 export { sameTenant, tenantOf } from './tenant.ts';

@@ -2,13 +2,14 @@
  * The server of encrypted inference: an {@link InferenceResponder} in a thread of its own, so that the event loop never runs a
  * homomorphic operation. Requests are served one after another; each uses every core.
  */
-import { Worker } from 'node:worker_threads';
+import { Worker, type WorkerOptions } from 'node:worker_threads';
 import { type ErrorCode, KernelError, ProtocolError, SubrosaError } from '../../base/errors.ts';
 import type { Offer } from '../../compiler/offer.ts';
 import { writeProgram } from '../../compiler/program-file.ts';
 import type { KernelOptions } from '../../kernel/kernel.ts';
-import { readQuery } from './messages.ts';
-import type { InferenceAnswer, ServedModel } from './responder.ts';
+import { readQuery } from '../../protocols/inference/messages.ts';
+import type { InferenceAnswer, ServedModel } from '../../protocols/inference/responder.ts';
+import type { KeyId, ModelName, TenantId } from '../../protocols/inference/names.ts';
 import {
   CANCEL,
   type KernelFacts,
@@ -41,7 +42,7 @@ export class InferenceServer implements AsyncDisposable {
   readonly #ready: Ready;
   readonly #cancelled: Int32Array;
   readonly #pending = new Map<number, Pending>();
-  readonly #keys = new Set<string>();
+  readonly #lossListeners: (() => void)[] = [];
   /** Undefined after the thread died, until the next call has started another. */
   #worker: Worker | undefined;
   #starting: Promise<void> | undefined;
@@ -79,17 +80,17 @@ export class InferenceServer implements AsyncDisposable {
   }
 
   /** Exact length of an enrolment. @throws {ProtocolError} for an unknown model. */
-  keyLimit(model: string): number {
+  enrolmentBytes(model: ModelName): number {
     return this.#find(model).enrolmentBytes;
   }
 
   /** Length of the longest legal query. @throws {ProtocolError} for an unknown model. */
-  queryLimit(model: string): number {
+  queryBytes(model: ModelName): number {
     return this.#find(model).queryBytes;
   }
 
   /** How many samples a query is at most, by its bucket. @throws {DecodeError} {@link ProtocolError} */
-  querySamples(model: string, query: Uint8Array): number {
+  querySamples(model: ModelName, query: Uint8Array): number {
     const bucket = this.#find(model).offer.buckets[readQuery(query).bucket];
     if (bucket === undefined) throw new ProtocolError('no such bucket');
     return bucket.block;
@@ -104,37 +105,38 @@ export class InferenceServer implements AsyncDisposable {
   }
 
   /** Keeps a client's keys; returns their id. @throws {EvaluationError} with the code of what was wrong. */
-  async enrol(tenant: string, model: string, message: Uint8Array): Promise<string> {
-    const reply = await this.#call({ kind: 'enrol', model, tenant, message });
-    if (reply.kind !== 'done') throw new ProtocolError('the evaluation thread answered something else');
-    this.#keys.add(`${tenant}:${model}:${reply.value}`);
-    return reply.value;
+  async enrol(tenant: TenantId, model: ModelName, message: Uint8Array): Promise<KeyId> {
+    const reply = await this.#call({ kind: 'enrol', tenant, model, message });
+    if (reply.kind !== 'enrolled') throw new ProtocolError('the evaluation thread answered something else');
+    return reply.keyId;
   }
 
-  hasKey(tenant: string, model: string, keyId: string): boolean {
-    return this.#keys.has(`${tenant}:${model}:${keyId}`);
+  /**
+   * Calls `listener` whenever the evaluation thread has ended, and all clients' keys with it; they enrol them again. Who holds keys
+   * is for the listener to remember: the server asks nobody and keeps no list.
+   */
+  onKeysLost(listener: () => void): void {
+    this.#lossListeners.push(listener);
   }
 
   /** Evaluates a query; `signal` stops it at the next tile. @throws {EvaluationError} with the code of what was wrong. */
   async answer(
-    tenant: string,
-    model: string,
-    keyId: string,
+    tenant: TenantId,
+    model: ModelName,
+    keyId: KeyId,
     query: Uint8Array,
     signal?: AbortSignal,
   ): Promise<InferenceAnswer> {
-    const reply = await this.#call({ kind: 'answer', model, tenant, keyId, query }, signal);
+    const reply = await this.#call({ kind: 'answer', tenant, model, keyId, query }, signal);
     if (reply.kind !== 'answered') throw new ProtocolError('the evaluation thread answered something else');
     return reply.answer;
   }
 
-  /** Drops the keys of this id for every model. */
-  forget(tenant: string, keyId: string): void {
-    for (const { offer } of this.#ready.models) {
-      if (!this.#keys.delete(`${tenant}:${offer.model}:${keyId}`)) continue;
-      // Nobody waits for it; a thread that ended has forgotten anyway.
-      this.#call({ kind: 'forget', model: offer.model, tenant, keyId }).catch(() => undefined);
-    }
+  /** Drops keys; unknown ones are fine. */
+  forget(tenant: TenantId, model: ModelName, keyId: KeyId): void {
+    if (this.#worker === undefined) return;
+    // Nobody waits for it; a thread that ends meanwhile has forgotten anyway.
+    this.#call({ kind: 'forget', tenant, model, keyId }).catch(() => undefined);
   }
 
   /** A thread that died is replaced first; it compiles the same models and has no keys. */
@@ -187,14 +189,14 @@ export class InferenceServer implements AsyncDisposable {
     else pending?.resolve(reply);
   }
 
-  /** Whoever waits hears of it; the keys were the thread's, so their owners enrol them again. */
+  /** Rejects all that wait. The keys were the thread's. */
   #fail(error: Error): void {
     for (const { reject } of this.#pending.values()) reject(error);
     this.#pending.clear();
-    this.#keys.clear();
+    for (const listener of this.#lossListeners) listener();
   }
 
-  #find(model: string): Ready['models'][number] {
+  #find(model: ModelName): Ready['models'][number] {
     const found = this.#ready.models.find(({ offer }) => offer.model === model);
     if (found === undefined) throw new ProtocolError('no such model');
     return found;
@@ -210,16 +212,9 @@ export class InferenceServer implements AsyncDisposable {
   }
 }
 
-/**
- * Resolves when the thread has compiled its models. It is a file of the build, also for tests that run the sources: Node 20
- * cannot load TypeScript in a worker. Every npm script builds first.
- */
+/** Resolves when the thread has compiled its models. */
 async function startThread(setup: ThreadSetup): Promise<{ worker: Worker; ready: Ready }> {
-  const isSource = import.meta.url.endsWith('.ts');
-  const file = isSource
-    ? '../../../dist/src/protocols/inference/responder-thread.js'
-    : './responder-thread.js';
-  const worker = new Worker(new URL(file, import.meta.url), { workerData: setup });
+  const worker = openThread({ workerData: setup });
   const ready = await new Promise<Ready>((resolve, reject) => {
     worker.once('message', resolve);
     worker.once('error', reject);
@@ -228,4 +223,17 @@ async function startThread(setup: ThreadSetup): Promise<{ worker: Worker; ready:
     );
   });
   return { worker, ready };
+}
+
+/**
+ * The thread runs what this file was loaded from: the build, or else the sources, which Node 20 cannot load in a thread by itself.
+ * A loader named on the thread's command line is not heeded there, so a line of code registers it; it is found from the working
+ * directory, which is the repository's for whoever runs sources.
+ */
+function openThread(options: WorkerOptions): Worker {
+  if (!import.meta.url.endsWith('.ts'))
+    return new Worker(new URL('./responder-thread.js', import.meta.url), options);
+  const thread = JSON.stringify(new URL('./responder-thread.ts', import.meta.url).href);
+  const code = `import('tsx/esm/api').then(({ register }) => { register(); return import(${thread}); });`;
+  return new Worker(code, { ...options, eval: true });
 }

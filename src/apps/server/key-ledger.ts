@@ -1,17 +1,18 @@
 /**
  * Which evaluation keys the server holds, for whom, and which go first when memory runs out (least recently used).
- * The keys themselves are in the inference service; this is the bookkeeping.
+ * The keys themselves are in the inference service; this is the only record of which there are.
  *
  * Nobody loses keys to an announcement: room is made for keys that are there. And nobody fills the memory alone: above its share of
  * it, a principal replaces its own keys, below it the oldest of all, and never keys that are in use or were a moment ago.
  */
+import type { KeyId, ModelName, TenantId } from '../../protocols/inference/names.ts';
 import { sameTenant } from './tenant.ts';
 
 interface LedgerEntry {
   readonly principal: string;
-  readonly tenant: string;
-  readonly model: string;
-  readonly keyId: string;
+  readonly tenant: TenantId;
+  readonly model: ModelName;
+  readonly keyId: KeyId;
   readonly bytes: number;
   /** Requests that use the keys now; such keys are never dropped. */
   users: number;
@@ -22,7 +23,7 @@ interface LedgerEntry {
 /** Keys that a client has sent, or may send. */
 export interface KeyOwner {
   readonly principal: string;
-  readonly tenant: string;
+  readonly tenant: TenantId;
 }
 
 export interface KeyLedgerRules {
@@ -33,7 +34,7 @@ export interface KeyLedgerRules {
   /** Keys are kept for others this long after their last use. */
   readonly idleMs: number;
   /** Is told which keys to forget. */
-  readonly drop: (tenant: string, keyId: string) => void;
+  readonly drop: (tenant: TenantId, model: ModelName, keyId: KeyId) => void;
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number;
 }
@@ -64,7 +65,7 @@ export class KeyLedger {
    * Notes keys that the service has, as the most recently used, and drops what has to go for them. Enrolling the same keys twice
    * changes nothing else. False, and nothing changed, when there is no room: the caller drops the new keys.
    */
-  add(owner: KeyOwner, model: string, keyId: string, bytes: number): boolean {
+  add(owner: KeyOwner, model: ModelName, keyId: KeyId, bytes: number): boolean {
     const known = this.#find(owner.tenant, model, keyId);
     if (known !== undefined) {
       this.#touch(known);
@@ -111,15 +112,15 @@ export class KeyLedger {
     return isRoom ? [...victims] : null;
   }
 
-  has(tenant: string, model: string, keyId: string): boolean {
+  has(tenant: TenantId, model: ModelName, keyId: KeyId): boolean {
     return this.#find(tenant, model, keyId) !== undefined;
   }
 
   /** Keeps the keys while `use` runs. Undefined when the tenant has no such keys. */
   async using<T>(
-    tenant: string,
-    model: string,
-    keyId: string,
+    tenant: TenantId,
+    model: ModelName,
+    keyId: KeyId,
     use: () => Promise<T>,
   ): Promise<T | undefined> {
     const entry = this.#find(tenant, model, keyId);
@@ -135,14 +136,19 @@ export class KeyLedger {
   }
 
   /** Drops the keys at the owner's wish. False when the tenant has no such keys. */
-  remove(tenant: string, model: string, keyId: string): boolean {
+  remove(tenant: TenantId, model: ModelName, keyId: KeyId): boolean {
     const entry = this.#find(tenant, model, keyId);
     if (entry !== undefined) this.#remove(entry);
     return entry !== undefined;
   }
 
+  /** For a service that has lost all keys: nothing is held, and nobody is told to drop any. */
+  clear(): void {
+    this.#entries.length = 0;
+  }
+
   /** Looks at every entry whatever it finds, so that "no such key" and "not yours" take the same time. */
-  #find(tenant: string, model: string, keyId: string): LedgerEntry | undefined {
+  #find(tenant: TenantId, model: ModelName, keyId: KeyId): LedgerEntry | undefined {
     let found: LedgerEntry | undefined;
     for (const entry of this.#entries) {
       const mine = sameTenant(entry.tenant, tenant);
@@ -160,7 +166,7 @@ export class KeyLedger {
     const index = this.#entries.indexOf(entry);
     if (index < 0) return;
     this.#entries.splice(index, 1);
-    this.#rules.drop(entry.tenant, entry.keyId);
+    this.#rules.drop(entry.tenant, entry.model, entry.keyId);
   }
 }
 

@@ -4,7 +4,8 @@ import { SubrosaError } from '../../base/errors.ts';
 import { readProgram } from '../../compiler/program-file.ts';
 import { openKernel } from '../../kernel/open.ts';
 import { PolynomialNetwork } from '../../nn/polynomial/polynomial-network.ts';
-import { InferenceResponder } from './responder.ts';
+import { InferenceResponder } from '../../protocols/inference/responder.ts';
+import { modelName } from '../../protocols/inference/names.ts';
 import { CANCEL, type ThreadReply, type ThreadRequest, type ThreadSetup } from './thread-messages.ts';
 
 const setup = workerData as ThreadSetup;
@@ -22,11 +23,14 @@ const responder = await InferenceResponder.open(models, kernel);
 port.postMessage({
   kind: 'ready',
   kernel: { name: kernel.name, isa: kernel.isa, threads: kernel.threads },
-  models: responder.offers().map((offer) => ({
-    offer,
-    enrolmentBytes: responder.enrolmentBytes(offer.model),
-    queryBytes: responder.queryBytes(offer.model),
-  })),
+  models: responder.offers().map((offer) => {
+    const model = modelName(offer.model);
+    return {
+      offer,
+      enrolmentBytes: responder.enrolmentBytes(model),
+      queryBytes: responder.queryBytes(model),
+    };
+  }),
 } satisfies ThreadReply);
 
 port.on('message', (request: ThreadRequest) => {
@@ -48,15 +52,15 @@ port.on('message', (request: ThreadRequest) => {
 function serve(request: ThreadRequest): void {
   switch (request.kind) {
     case 'enrol': {
-      const value = responder.enrol(request.model, request.tenant, request.message);
-      port.postMessage({ kind: 'done', id: request.id, value } satisfies ThreadReply);
+      const value = responder.enrol(request.tenant, request.model, request.message);
+      port.postMessage({ kind: 'enrolled', id: request.id, keyId: value } satisfies ThreadReply);
       return;
     }
     case 'answer': {
       const checkpoint = () => {
         if (Atomics.load(cancelled, request.id % CANCEL) === request.id) throw new Error('cancelled');
       };
-      const answer = responder.answer(request.model, request.tenant, request.keyId, request.query, {
+      const answer = responder.answer(request.tenant, request.model, request.keyId, request.query, {
         checkpoint,
       });
       port.postMessage({ kind: 'answered', id: request.id, answer } satisfies ThreadReply, [
@@ -65,7 +69,7 @@ function serve(request: ThreadRequest): void {
       return;
     }
     case 'forget':
-      responder.forget(request.model, request.tenant, request.keyId);
-      port.postMessage({ kind: 'done', id: request.id, value: '' } satisfies ThreadReply);
+      responder.forget(request.tenant, request.model, request.keyId);
+      port.postMessage({ kind: 'forgotten', id: request.id } satisfies ThreadReply);
   }
 }

@@ -1,7 +1,8 @@
 /** What the server and its evaluation thread say to each other. */
 import type { Offer } from '../../compiler/offer.ts';
 import type { KernelOptions } from '../../kernel/kernel.ts';
-import type { InferenceAnswer } from './responder.ts';
+import type { InferenceAnswer } from '../../protocols/inference/responder.ts';
+import type { KeyId, ModelName, TenantId } from '../../protocols/inference/names.ts';
 
 /** Slots of the shared cancellation table; a request uses slot id mod CANCEL and writes its id there. */
 export const CANCEL = 256;
@@ -17,14 +18,14 @@ export interface ThreadSetup {
 
 interface ThreadCall {
   readonly id: number;
-  readonly model: string;
-  readonly tenant: string;
+  readonly tenant: TenantId;
+  readonly model: ModelName;
 }
 
 export type ThreadRequest =
   | (ThreadCall & { readonly kind: 'enrol'; readonly message: Uint8Array })
-  | (ThreadCall & { readonly kind: 'answer'; readonly keyId: string; readonly query: Uint8Array })
-  | (ThreadCall & { readonly kind: 'forget'; readonly keyId: string });
+  | (ThreadCall & { readonly kind: 'answer'; readonly keyId: KeyId; readonly query: Uint8Array })
+  | (ThreadCall & { readonly kind: 'forget'; readonly keyId: KeyId });
 
 export interface KernelFacts {
   readonly name: string;
@@ -42,6 +43,7 @@ export type ThreadReply =
         readonly queryBytes: number;
       }[];
     }
-  | { readonly kind: 'done'; readonly id: number; readonly value: string }
+  | { readonly kind: 'enrolled'; readonly id: number; readonly keyId: KeyId }
+  | { readonly kind: 'forgotten'; readonly id: number }
   | { readonly kind: 'answered'; readonly id: number; readonly answer: InferenceAnswer }
   | { readonly kind: 'failed'; readonly id: number; readonly code: string; readonly message: string };

@@ -1,15 +1,8 @@
 /** The calls of encrypted inference over HTTP, as a client makes them. */
 import { ProtocolError } from '../../base/errors.ts';
+import { KEY_ID, MODEL_NAME } from '../../protocols/inference/names.ts';
 import { type Exchange, HttpExchange, type HttpOptions, jsonOf } from './exchange.ts';
-import {
-  KEY_ID,
-  MODEL_NAME,
-  PEAK_HEADER,
-  parseTimings,
-  routes,
-  TIMING_HEADER,
-  type TimedStep,
-} from './wire.ts';
+import { PEAK_HEADER, parseTimings, routes, TIMING_HEADER, type TimedStep } from './wire.ts';
 
 export interface QueryAnswer {
   readonly bytes: Uint8Array;

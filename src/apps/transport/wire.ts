@@ -5,11 +5,6 @@
 
 import type { RefusalReason } from '../../base/errors.ts';
 
-/** Names of models in paths: what is looked up in a map made at start, never joined to a file name. */
-export const MODEL_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
-/** Key ids are content hashes in hex. */
-export const KEY_ID = /^[0-9a-f]{16,128}$/;
-
 export const BINARY = 'application/octet-stream';
 /** Steps of an evaluation in the standard header: `s0;desc="expand";dur=12.3, ...`, plus `receive` and `queue`. */
 export const TIMING_HEADER = 'server-timing';

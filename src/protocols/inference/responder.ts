@@ -1,6 +1,5 @@
 /**
- * The server's side of encrypted inference, synchronous: runs inside a thread of its own ({@link InferenceServer}) or directly in
- * tests. Holds programs and clients' evaluation keys; nothing here can decrypt.
+ * The server's side of encrypted inference, synchronous: a server runs it in a thread of its own. Holds programs and clients' evaluation keys; nothing here can decrypt.
  */
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { LimitError, MissingKeyError, ProtocolError } from '../../base/errors.ts';
@@ -28,6 +27,7 @@ import {
   readQuery,
   writeReply,
 } from './messages.ts';
+import { type KeyId, keyId, type ModelName, modelName, type TenantId } from './names.ts';
 
 /** One of our own networks, which is compiled, or a program. */
 export type ServedModel =
@@ -47,14 +47,19 @@ interface OpenModel {
   readonly report: Report;
   readonly context: CkksContext;
   readonly machine: EncryptedMachine;
-  readonly clients: Map<string, { readonly publicKey: PublicKey; readonly evaluationKeys: EvaluationKeys }>;
+  readonly clients: Map<TenantId, Map<KeyId, ClientKeys>>;
+}
+
+interface ClientKeys {
+  readonly publicKey: PublicKey;
+  readonly evaluationKeys: EvaluationKeys;
 }
 
 export class InferenceResponder implements Disposable {
   readonly #kernel: Kernel;
   /** Of all machines: evaluations follow one another. */
   readonly #memory: EvaluationMemory;
-  readonly #models = new Map<string, OpenModel>();
+  readonly #models = new Map<ModelName, OpenModel>();
 
   private constructor(kernel: Kernel) {
     this.#kernel = kernel;
@@ -75,12 +80,13 @@ export class InferenceResponder implements Disposable {
 
   async #open(model: ServedModel): Promise<void> {
     const program = 'program' in model ? model.program : compile(model.network, { name: model.name });
-    if (this.#models.has(program.name)) throw new ProtocolError(`two models are called ${program.name}`);
+    const name = modelName(program.name);
+    if (this.#models.has(name)) throw new ProtocolError(`two models are called ${name}`);
     const context = await CkksContext.open(CkksParams.create(program.params), { kernel: this.#kernel });
     try {
       const machine = new EncryptedMachine(program, context, this.#memory);
       const [offer, report] = [offerOf(program), reportOf(program)];
-      this.#models.set(program.name, { program, offer, report, context, machine, clients: new Map() });
+      this.#models.set(name, { program, offer, report, context, machine, clients: new Map() });
     } catch (error) {
       context[Symbol.dispose]();
       throw error;
@@ -96,12 +102,12 @@ export class InferenceResponder implements Disposable {
   }
 
   /** Exact length of an enrolment for `model`, known before a byte of it is read. @throws {ProtocolError} */
-  enrolmentBytes(model: string): number {
+  enrolmentBytes(model: ModelName): number {
     return ENROLMENT_PREFIX_BYTES + this.#find(model).report.keyBytes;
   }
 
   /** Length of the longest legal query for `model`. @throws {ProtocolError} */
-  queryBytes(model: string): number {
+  queryBytes(model: ModelName): number {
     const { report } = this.#find(model);
     return QUERY_PREFIX_BYTES + Math.max(...report.buckets.map(({ bytesUp }) => bytesUp));
   }
@@ -112,7 +118,7 @@ export class InferenceResponder implements Disposable {
    *
    * @throws {DecodeError} {@link ParamsMismatchError} {@link LimitError}
    */
-  enrol(model: string, tenant: string, message: Uint8Array): string {
+  enrol(tenant: TenantId, model: ModelName, message: Uint8Array): KeyId {
     const open = this.#find(model);
     const needed = this.enrolmentBytes(model);
     if (message.length > needed)
@@ -122,10 +128,11 @@ export class InferenceResponder implements Disposable {
     try {
       const plan = offeredKeyPlan(open.offer);
       const evaluationKeys = EvaluationKeys.fromBytes(open.context, parts.evaluationKeys, plan);
-      const keyId = bytesToHex(sha256Digest(message)).slice(0, 32);
-      this.forget(model, tenant, keyId);
-      open.clients.set(clientName(tenant, keyId), { publicKey, evaluationKeys });
-      return keyId;
+      const id = keyId(bytesToHex(sha256Digest(message)).slice(0, 32));
+      this.forget(tenant, model, id);
+      const owned = open.clients.get(tenant) ?? new Map<KeyId, ClientKeys>();
+      open.clients.set(tenant, owned.set(id, { publicKey, evaluationKeys }));
+      return id;
     } catch (error) {
       publicKey[Symbol.dispose]();
       throw error;
@@ -133,15 +140,14 @@ export class InferenceResponder implements Disposable {
   }
 
   /** Drops keys; unknown names are fine. */
-  forget(model: string, tenant: string, keyId: string): void {
-    this.#drop(this.#find(model), clientName(tenant, keyId));
-  }
-
-  #drop({ clients }: OpenModel, name: string): void {
-    const keys = clients.get(name);
-    clients.delete(name);
-    keys?.publicKey[Symbol.dispose]();
-    keys?.evaluationKeys[Symbol.dispose]();
+  forget(tenant: TenantId, model: ModelName, id: KeyId): void {
+    const { clients } = this.#find(model);
+    const owned = clients.get(tenant);
+    const keys = owned?.get(id);
+    if (owned === undefined || keys === undefined) return;
+    owned.delete(id);
+    if (owned.size === 0) clients.delete(tenant);
+    disposeKeys(keys);
   }
 
   /**
@@ -152,14 +158,14 @@ export class InferenceResponder implements Disposable {
    * @throws {DecodeError} {@link ParamsMismatchError} {@link ProtocolError} {@link MissingKeyError}
    */
   answer(
-    model: string,
-    tenant: string,
-    keyId: string,
+    tenant: TenantId,
+    model: ModelName,
+    id: KeyId,
     query: Uint8Array,
     control: EvaluationControl = {},
   ): InferenceAnswer {
     const { program, offer, context, machine, clients } = this.#find(model);
-    const keys = clients.get(clientName(tenant, keyId));
+    const keys = clients.get(tenant)?.get(id);
     if (keys === undefined) throw new MissingKeyError('the keys of this client');
     const message = readQuery(query);
     if (message.programId !== offer.programId)
@@ -198,7 +204,7 @@ export class InferenceResponder implements Disposable {
     return { bytes, steps, peakBytes: peak };
   }
 
-  #find(model: string): OpenModel {
+  #find(model: ModelName): OpenModel {
     const open = this.#models.get(model);
     if (open === undefined) throw new ProtocolError('no such model');
     return open;
@@ -206,7 +212,7 @@ export class InferenceResponder implements Disposable {
 
   [Symbol.dispose](): void {
     for (const model of this.#models.values()) {
-      for (const name of [...model.clients.keys()]) this.#drop(model, name);
+      for (const owned of model.clients.values()) for (const keys of owned.values()) disposeKeys(keys);
       model.machine[Symbol.dispose]();
       model.context[Symbol.dispose]();
     }
@@ -215,6 +221,7 @@ export class InferenceResponder implements Disposable {
   }
 }
 
-function clientName(tenant: string, keyId: string): string {
-  return `${tenant}:${keyId}`;
+function disposeKeys({ publicKey, evaluationKeys }: ClientKeys): void {
+  publicKey[Symbol.dispose]();
+  evaluationKeys[Symbol.dispose]();
 }
