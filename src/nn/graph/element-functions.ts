@@ -30,7 +30,9 @@ export type FunctionName =
   | 'sign'
   | 'floor'
   | 'ceil'
-  | 'round';
+  | 'round'
+  | 'truncate'
+  | 'fake-quantise'; // step, low, high: to the nearest multiple of the step, halves to even, then clipped
 
 type Evaluate = (x: number, parameters: readonly number[]) => number;
 
@@ -68,6 +70,8 @@ const FUNCTIONS: Readonly<Record<FunctionName, Evaluate>> = {
   floor: Math.floor,
   ceil: Math.ceil,
   round: roundHalfToEven,
+  truncate: Math.trunc,
+  'fake-quantise': (x, [step, low, high]) => Math.min(Math.max(roundHalfToEven(x / step) * step, low), high),
 };
 
 /** How many parameters a function takes. */
@@ -101,6 +105,8 @@ export const FUNCTION_PARAMETERS: Readonly<Record<FunctionName, number>> = {
   floor: 0,
   ceil: 0,
   round: 0,
+  truncate: 0,
+  'fake-quantise': 3,
 };
 
 /** f(x) for one number. A `prelu` takes the slope of the element's channel as its parameter. */

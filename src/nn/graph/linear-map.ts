@@ -421,5 +421,9 @@ function requireIndices(what: string, indices: Int32Array, end: number, least: n
 function requirePermutation(what: string, indices: Int32Array, size: number): void {
   if (indices.length !== size) throw new ShapeError(what, size, indices.length);
   requireIndices(what, indices, size, 0);
-  if (new Set(indices).size !== size) throw new OutOfRangeError(what, 'each once', 'a repetition');
+  const isSeen = new Uint8Array(size);
+  for (let i = 0; i < size; i++) {
+    if (isSeen[indices[i]] === 1) throw new OutOfRangeError(what, 'each once', 'a repetition');
+    isSeen[indices[i]] = 1;
+  }
 }

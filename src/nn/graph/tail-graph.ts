@@ -19,6 +19,8 @@ interface AlongAxis {
   readonly after: number;
 }
 
+type NormaliseOp = 'softmax' | 'log-softmax' | 'hardmax' | 'norm-l1' | 'norm-l2' | 'norm-max';
+
 interface PickFields extends AlongAxis {
   readonly in: number;
   /** The last of equal ones instead of the first. */
@@ -46,7 +48,8 @@ export type TailNode =
       /** Replaces the first parameter, element by element. */
       readonly perElement?: readonly number[];
     }
-  | ({ readonly op: 'softmax' | 'log-softmax' | 'hardmax'; readonly in: number } & AlongAxis)
+  /** The last three divide each group by its sum of sizes, its length or its largest size; a group of zeros stays. */
+  | ({ readonly op: NormaliseOp; readonly in: number } & AlongAxis)
   /** The index of the largest or smallest of each group. */
   | ({ readonly op: 'arg-max' } & PickFields)
   | ({ readonly op: 'arg-min' } & PickFields)
@@ -60,6 +63,8 @@ export type TailNode =
       readonly relation: 'greater' | 'greater-equal' | 'less' | 'less-equal' | 'equal';
       readonly bound: readonly number[];
     }
+  /** table[x] of whole numbers; outside the table it fails. */
+  | { readonly op: 'lookup'; readonly in: number; readonly table: readonly number[] }
   /** Element i is element from[i]; -1 gives 0. */
   | { readonly op: 'select'; readonly in: number; readonly from: readonly number[] }
   /** x * factor + offset, element by element; a single number serves all. */
@@ -78,6 +83,8 @@ export interface TailOutput {
   readonly shape: readonly number[];
   /** Which value: 0 is the server's output, i + 1 the result of node i. */
   readonly value: number;
+  /** What the numbers stand for, when they are indices of texts: labels of classes. */
+  readonly texts?: readonly string[];
 }
 
 export interface TailGraph {
@@ -167,7 +174,7 @@ function tailSize(node: TailNode, sizes: readonly number[], index: number): numb
     if (!node.from.every((from) => Number.isInteger(from) && from >= -1 && from < size))
       throw new DecodeError('a tail graph', `node ${index} selects an element that is not there`);
     return node.from.length;
-  } else {
+  } else if (node.op !== 'lookup') {
     const { before, extent, after } = node;
     if (![before, extent, after].every((value) => Number.isInteger(value) && value > 0))
       throw new DecodeError('a tail graph', `node ${index} has an empty axis`);
@@ -200,6 +207,12 @@ function runTailNode(node: TailNode, values: readonly Float64Array[]): Float64Ar
       return x.map(
         (value, i) => value * (node.factor[i] ?? node.factor[0]) + (node.offset[i] ?? node.offset[0]),
       );
+    case 'lookup':
+      return x.map((value) => {
+        if (node.table[value] === undefined)
+          throw new DecodeError('a tail graph', 'it looks up what is not in the table');
+        return node.table[value];
+      });
     case 'select':
       return Float64Array.from(node.from, (from) => (from < 0 ? 0 : x[from]));
     case 'compare':
@@ -207,6 +220,9 @@ function runTailNode(node: TailNode, values: readonly Float64Array[]): Float64Ar
     case 'softmax':
     case 'log-softmax':
     case 'hardmax':
+    case 'norm-l1':
+    case 'norm-l2':
+    case 'norm-max':
       return normalised(node, x);
     default:
       return ordered(node, x);
@@ -230,23 +246,31 @@ function forEachGroup(
     for (let place = 0; place < after; place++) visit(block * extent * after + place, block * after + place);
 }
 
-function normalised(
-  node: TailNode & { op: 'softmax' | 'log-softmax' | 'hardmax' },
-  x: Float64Array,
-): Float64Array {
+function normalised(node: TailNode & { op: NormaliseOp }, x: Float64Array): Float64Array {
   const { extent, after, op } = node;
   const y = new Float64Array(x.length);
   forEachGroup(node, (first) => {
-    let best = 0;
-    for (let i = 1; i < extent; i++) if (x[first + i * after] > x[first + best * after]) best = i;
+    let [best, largestSize, sumOfSizes, squares] = [0, 0, 0, 0];
+    for (let i = 0; i < extent; i++) {
+      const value = x[first + i * after];
+      if (value > x[first + best * after]) best = i;
+      largestSize = Math.max(largestSize, Math.abs(value));
+      sumOfSizes += Math.abs(value);
+      squares += value * value;
+    }
     const largest = x[first + best * after];
     let sum = 0;
     for (let i = 0; i < extent; i++) sum += Math.exp(x[first + i * after] - largest);
+    const divisor = { 'norm-l1': sumOfSizes, 'norm-l2': Math.sqrt(squares), 'norm-max': largestSize }[
+      op as string
+    ];
     for (let i = 0; i < extent; i++) {
-      const shifted = x[first + i * after] - largest;
-      if (op === 'softmax') y[first + i * after] = Math.exp(shifted) / sum;
-      else if (op === 'log-softmax') y[first + i * after] = shifted - Math.log(sum);
-      else y[first + i * after] = i === best ? 1 : 0;
+      const value = x[first + i * after];
+      let result = i === best ? 1 : 0;
+      if (op === 'softmax') result = Math.exp(value - largest) / sum;
+      else if (op === 'log-softmax') result = value - largest - Math.log(sum);
+      else if (divisor !== undefined) result = divisor === 0 ? value : value / divisor;
+      y[first + i * after] = result;
     }
   });
   return y;

@@ -94,7 +94,7 @@ describe('element functions', () => {
   });
 
   test.each(Object.keys(FUNCTION_PARAMETERS) as FunctionName[])('%s keeps NaN', (name) => {
-    expect(evaluateFunction(name, Number.NaN, [1, 2].slice(0, FUNCTION_PARAMETERS[name]))).toBeNaN();
+    expect(evaluateFunction(name, Number.NaN, [1, 2, 3].slice(0, FUNCTION_PARAMETERS[name]))).toBeNaN();
   });
 });
 
