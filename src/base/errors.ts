@@ -181,11 +181,16 @@ export class OutOfRangeError extends SubrosaError<{ what: string; needed: string
 }
 
 /** A model with operations that cannot be compiled; names all of them. */
-export class UnsupportedOpError extends SubrosaError<{ ops: readonly string[] }> {
+export class UnsupportedOpError extends SubrosaError<{
+  ops: readonly string[];
+  remedies: readonly string[];
+}> {
   override readonly name = 'UnsupportedOpError';
   readonly code = 'unsupported-op';
-  constructor(ops: readonly string[]) {
-    super(`cannot compile: ${ops.join('; ')}`, { ops });
+  /** `remedies`: what would work instead, tried. */
+  constructor(ops: readonly string[], remedies: readonly string[] = []) {
+    const instead = remedies.length === 0 ? '' : `. This would work: ${remedies.join('; ')}`;
+    super(`cannot compile: ${ops.join('; ')}${instead}`, { ops, remedies });
   }
 }
 
