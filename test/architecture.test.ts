@@ -50,12 +50,14 @@ const NEIGHBOURS: Readonly<Record<string, readonly string[]>> = {
   'apps/train': ['apps/keystore', 'apps/speech'],
   'apps/cryptonn': ['apps/keystore', 'apps/server', 'apps/transport'],
   'apps/edge': ['apps/keystore', 'apps/server', 'apps/transport'],
+  'apps/speech-client': ['apps/keystore', 'apps/speech', 'apps/transport'],
   'apps/cli': [
     'apps/cryptonn',
     'apps/edge',
     'apps/keystore',
     'apps/server',
     'apps/speech',
+    'apps/speech-client',
     'apps/train',
     'apps/transport',
   ],
@@ -200,6 +202,36 @@ function reachViolations(files: readonly SourceFile[]): string[] {
     if (path.startsWith('src/protocols/') && clocks.test(code)) found.push(`${path}: a clock`);
     return found;
   });
+}
+
+/** The files that one brings along when it is loaded; types are gone by then. */
+function loadedWith(
+  path: string,
+  files: ReadonlyMap<string, SourceFile>,
+  seen = new Set<string>(),
+): Set<string> {
+  const file = files.get(path);
+  if (file === undefined || seen.has(path)) return seen;
+  seen.add(path);
+  const code = withoutComments(file.text).replace(/\b(?:import|export) type [^;]*;/g, '');
+  for (const specifier of importsOf({ path, text: code }))
+    loadedWith(posix.join(posix.dirname(path), specifier), files, seen);
+  return seen;
+}
+
+/** Files below `folder` that load, themselves or through others, what only Node has. */
+function pageViolations(folder: string, files: readonly SourceFile[]): string[] {
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  // Loaded by name in Node alone: see src/kernel/open.ts.
+  const isOfNode = (path: string) => /^src\/kernel\/(?:native\/|wasm\/wasm-node)/.test(path);
+  return files
+    .filter(({ path }) => path.startsWith(`${folder}/`))
+    .flatMap(({ path }) =>
+      [...loadedWith(path, byPath)]
+        .filter((each) => !isOfNode(each))
+        .filter((each) => /\bfrom 'node:/.test(withoutComments((byPath.get(each) as SourceFile).text)))
+        .map((each) => `${path} loads ${each}`),
+    );
 }
 
 /** True when the text declares a field, method or accessor of that name. */
@@ -382,6 +414,18 @@ test('threads and sockets live in apps alone, and protocols have no clock', () =
   }
   expect(reachViolations(bad('src/protocols/edge/x.ts', '/** A WebSocket: new Worker( */'))).toEqual([]);
   expect(reachViolations(sources)).toEqual([]);
+});
+
+test('a page can use the client of speech recognition: nothing that it loads needs Node', () => {
+  const planted = [
+    ...bad('src/apps/page/a.ts', "import { b } from './b.ts';\nimport type { C } from '../c.ts';"),
+    ...bad('src/apps/page/b.ts', "export * from '../d.ts';"),
+    ...bad('src/apps/c.ts', "import { join } from 'node:path';"),
+    ...bad('src/apps/d.ts', "import { join } from 'node:path';"),
+  ];
+  const found = ['a', 'b'].map((name) => `src/apps/page/${name}.ts loads src/apps/d.ts`);
+  expect(pageViolations('src/apps/page', planted)).toEqual(found);
+  expect(pageViolations('src/apps/speech-client', sources)).toEqual([]);
 });
 
 test('no place of one machine and no registry in what git tracks', () => {

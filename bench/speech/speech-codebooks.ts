@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { evaluateScorer, loadTestSet, type TestUtterance } from '../../src/apps/speech/evaluation.ts';
-import type { SpeechTask } from '../../src/apps/speech/corpus.ts';
-import { FLOAT_FILE, type SpeechModel } from '../../src/apps/speech/recogniser.ts';
+import type { SpeechTask } from '../../src/apps/speech/speech-task.ts';
+import { FLOAT_FILE, type SpeechModel } from '../../src/apps/speech/speech-model.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import {
   applyCodebook,

@@ -2,7 +2,7 @@
 import { conditionRow, digitConditions } from '../../src/apps/speech/conditions.ts';
 import { polynomialScorer } from '../../src/apps/speech/evaluation.ts';
 import type { Scorer } from '../../src/apps/speech/evaluation.ts';
-import type { SpeechModel } from '../../src/apps/speech/recogniser.ts';
+import type { SpeechModel } from '../../src/apps/speech/speech-model.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import type { BenchRow } from '../report.ts';
 

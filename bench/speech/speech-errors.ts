@@ -7,8 +7,8 @@ import {
   type TestUtterance,
   type WordErrorRow,
 } from '../../src/apps/speech/evaluation.ts';
-import type { SpeechTask } from '../../src/apps/speech/corpus.ts';
-import type { SpeechModel } from '../../src/apps/speech/recogniser.ts';
+import type { SpeechTask } from '../../src/apps/speech/speech-task.ts';
+import type { SpeechModel } from '../../src/apps/speech/speech-model.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { PolynomialRunner } from '../../src/nn/index.ts';
 import { InferenceClient } from '../../src/protocols/inference/client.ts';

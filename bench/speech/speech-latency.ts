@@ -1,11 +1,16 @@
 /** One utterance through a real server process, phase by phase; and a request whose slots are full. */
 import { readFileSync } from 'node:fs';
-import { ClientSession, chosenOffer, serverOffers } from '../../src/apps/cli/client-session.ts';
+import { openSession, serverOffers } from '../../src/apps/cli/speech/open-session.ts';
+import { chosenOffer } from '../../src/apps/speech-client/client-session.ts';
 import { engineParts } from '../../src/apps/cli/parts.ts';
 import { shippedRecordings } from '../../src/apps/cli/speech/recordings.ts';
-import { exchangeUtterance, openUtterance, type RecognisedUtterance } from '../../src/apps/cli/utterance.ts';
-import type { SpeechTask } from '../../src/apps/speech/corpus.ts';
-import type { SpeechModel } from '../../src/apps/speech/recogniser.ts';
+import {
+  exchangeUtterance,
+  openUtterance,
+  type RecognisedUtterance,
+} from '../../src/apps/speech-client/utterance.ts';
+import type { SpeechTask } from '../../src/apps/speech/speech-task.ts';
+import type { SpeechModel } from '../../src/apps/speech/speech-model.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { PolynomialRunner } from '../../src/nn/index.ts';
 import { InferenceClient } from '../../src/protocols/inference/client.ts';
@@ -61,7 +66,7 @@ export async function latencyRows(
     note,
   );
   const offers = await serverOffers(engineParts, { server: server.ready.url, http: {} });
-  using session = await ClientSession.open(engineParts, kernel, chosenOffer(offers, task), {
+  using session = await openSession(engineParts, kernel, chosenOffer(offers, task), {
     server: server.ready.url,
     http: {},
     modelsDirectory: models,

@@ -3,8 +3,8 @@
  * seconds through a real server process, bytes, and throughput with full slots.
  */
 import { join } from 'node:path';
-import type { SpeechTask } from '../../src/apps/speech/corpus.ts';
-import { SpeechModel } from '../../src/apps/speech/recogniser.ts';
+import type { SpeechTask } from '../../src/apps/speech/speech-task.ts';
+import { SpeechModel } from '../../src/apps/speech/speech-model.ts';
 import { openKernel } from '../../src/kernel/open.ts';
 import { type Bench, type BenchRow, reportFor } from '../report.ts';
 import { codebookRows } from './speech-codebooks.ts';

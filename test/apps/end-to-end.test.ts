@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { installation } from '../../src/apps/cli/installation.ts';
 import { engineParts } from '../../src/apps/cli/parts.ts';
 import { runCommand } from '../../src/apps/cli/run.ts';
-import { CLIENT_FILE } from '../../src/apps/speech/recogniser.ts';
+import { CLIENT_FILE } from '../../src/apps/speech/speech-model.ts';
 import { RecordingTerminal } from './fake-engine.ts';
 import { writeToyModel } from './toy-model.ts';
 

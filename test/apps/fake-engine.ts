@@ -5,9 +5,9 @@ import { loadReferenceKernel } from '../../src/kernel/reference/reference.ts';
 import type { PolynomialNetwork } from '../../src/nn/index.ts';
 import type { ServerReady } from '../../src/apps/cli/server-process.ts';
 import type { EngineParts } from '../../src/apps/cli/parts.ts';
-import type { ClearNetworks, Recogniser } from '../../src/apps/cli/recogniser.ts';
+import type { ClearNetworks, Recogniser } from '../../src/apps/speech-client/recogniser.ts';
 import type { Terminal } from '../../src/apps/cli/terminal/terminal.ts';
-import type { EncryptingClient } from '../../src/apps/cli/utterance.ts';
+import type { EncryptingClient } from '../../src/apps/speech-client/utterance.ts';
 import { listen } from '../../src/apps/server/index.ts';
 import { FakeInference, fakeEnrolment, fakeQuery } from './fake-inference.ts';
 

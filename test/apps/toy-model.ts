@@ -16,7 +16,7 @@ import {
 } from '../../src/speech/index.ts';
 import { writeClientPart } from '../../src/apps/speech/client-part.ts';
 import { FrontEnd } from '../../src/apps/speech/front-end.ts';
-import { CLIENT_FILE, DEFAULT_POLYNOMIAL } from '../../src/apps/speech/recogniser.ts';
+import { CLIENT_FILE, DEFAULT_POLYNOMIAL } from '../../src/apps/speech/speech-model.ts';
 import { DEFAULT_DECODER_SETTINGS, WordDecoder } from '../../src/apps/speech/word-decoder.ts';
 
 const CONTEXT = { left: 2, right: 2, coefficients: 2 };

@@ -8,9 +8,9 @@ import { parseOffer } from '../../protocols/inference/offer.ts';
 import { InferenceServer } from '../server/inference-server.ts';
 import type { InferenceService } from '../server/index.ts';
 import { loadClearNetworks, loadNetwork, loadRecogniser } from './speech/model-files.ts';
-import type { ClearNetworks, Recogniser } from './recogniser.ts';
+import type { ClearNetworks, Recogniser } from '../speech-client/recogniser.ts';
 import { CommandProcess, type ServerReady } from './server-process.ts';
-import type { EncryptingClient } from './utterance.ts';
+import type { EncryptingClient } from '../speech-client/utterance.ts';
 
 export interface StartedServer extends AsyncDisposable {
   readonly ready: ServerReady;

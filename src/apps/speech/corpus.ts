@@ -3,11 +3,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { DataError } from '../../base/errors.ts';
-
-/** The two recognition tasks of this package. */
-export type SpeechTask = 'digits' | 'sentences';
-
-export const SPEECH_TASKS: readonly SpeechTask[] = ['digits', 'sentences'];
+import type { SpeechTask } from './speech-task.ts';
 
 export interface Utterance {
   readonly id: string;

@@ -1,6 +1,6 @@
 /** Decoder settings by search: the fewest word errors on utterances that training has not seen and the test does not use. */
 import type { DecodingGraph, WordErrors } from '../../speech/index.ts';
-import type { SpeechTask } from '../speech/corpus.ts';
+import type { SpeechTask } from '../speech/speech-task.ts';
 import { DEFAULT_DECODER_SETTINGS, WordDecoder, wordErrorRate } from '../speech/word-decoder.ts';
 import type { DecoderSettings, ScoredUtterance } from '../speech/word-decoder.ts';
 

@@ -3,7 +3,7 @@ import type { LayerSpec } from '../../nn/index.ts';
 import type { ContextShape, UnitKind } from '../../speech/index.ts';
 import { CORPUS_SEED, TEST_STRINGS } from '../speech/evaluation.ts';
 import type { DigitStringCounts } from '../speech/digits-corpus.ts';
-import type { SpeechTask } from '../speech/corpus.ts';
+import type { SpeechTask } from '../speech/speech-task.ts';
 import type { FeatureMethod } from '../speech/front-end.ts';
 import type { PerturbationRanges } from './input-perturbation.ts';
 import type { SyntheticStyle } from '../speech/synthetic-voices.ts';

@@ -1,10 +1,20 @@
 /** One model on one server, as a client with keys sees it: keys are uploaded when the server lacks them, not before. */
 import { ProtocolError } from '../../base/errors.ts';
 import type { Exchange } from './exchange.ts';
-import type { HttpTransport, QueryAnswer } from './http.ts';
+import type { QueryAnswer } from './http.ts';
+
+/** The calls of one client to one server: {@link HttpTransport} in Node, something on `fetch` in a page. */
+export interface ModelTransport {
+  enrol(model: string, message: Uint8Array): Promise<{ keyId: string; exchange: Exchange }>;
+  hasKey(model: string, keyId: string): Promise<boolean>;
+  /** Null when the server does not have the keys. */
+  query(model: string, keyId: string, bytes: Uint8Array, signal?: AbortSignal): Promise<QueryAnswer | null>;
+  /** True when the server had the keys. */
+  forget(model: string, keyId: string): Promise<boolean>;
+}
 
 export class RemoteModel {
-  readonly #transport: HttpTransport;
+  readonly #transport: ModelTransport;
   readonly #model: string;
   readonly #enrolment: () => Uint8Array;
   #keyId: string | null;
@@ -12,7 +22,7 @@ export class RemoteModel {
 
   /** `enrolment` makes the key message, only when it is needed; `keyId` is what an earlier session got for it. */
   constructor(
-    transport: HttpTransport,
+    transport: ModelTransport,
     model: string,
     enrolment: () => Uint8Array,
     keyId: string | null = null,

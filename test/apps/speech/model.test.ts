@@ -8,7 +8,7 @@ import { readClientPart, writeClientPart } from '../../../src/apps/speech/client
 import { readDigitsCorpus } from '../../../src/apps/speech/digits-corpus.ts';
 import { INPUT_FACTS, SCORE_FACTS } from '../../../src/apps/speech/familiarity.ts';
 import { CLIP, FrontEnd } from '../../../src/apps/speech/front-end.ts';
-import { CLIENT_FILE, DEFAULT_POLYNOMIAL, SpeechModel } from '../../../src/apps/speech/recogniser.ts';
+import { CLIENT_FILE, DEFAULT_POLYNOMIAL, SpeechModel } from '../../../src/apps/speech/speech-model.ts';
 import { readSentencesCorpus } from '../../../src/apps/speech/sentences-corpus.ts';
 import { DEFAULT_DECODER_SETTINGS, WordDecoder } from '../../../src/apps/speech/word-decoder.ts';
 import { DataError, DecodeError } from '../../../src/base/errors.ts';

@@ -2,14 +2,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError } from '../../../base/errors.ts';
-import type { Kernel } from '../../../kernel/kernel.ts';
 import type { Offer } from '../../../compiler/offer.ts';
 import type { ReadAudio } from '../../../speech/index.ts';
-import { ClientSession, chosenOffer, serverOffers } from '../client-session.ts';
+import type { ClientSession } from '../../speech-client/client-session.ts';
+import { openSession, serverOffers } from './open-session.ts';
 import { serverKnowledge } from './disclosure.ts';
 import { installation } from '../installation.ts';
 import type { EngineParts } from '../parts.ts';
-import type { ClearNetworks } from '../recogniser.ts';
+import type { ClearNetworks } from '../../speech-client/recogniser.ts';
 import {
   checkRecordingPaths,
   ownRecording,
@@ -26,7 +26,7 @@ import {
   exchangeUtterance,
   openUtterance,
   type RecognisedUtterance,
-} from '../utterance.ts';
+} from '../../speech-client/utterance.ts';
 import {
   formatPhases,
   formatTranscripts,
@@ -93,7 +93,13 @@ export async function demo(flags: DemoFlags, terminal: Terminal, parts: EnginePa
   using sessions = new SessionGroup();
   for (const offer of await serverOffers(parts, { server: server.ready.url, http: {} })) {
     spinner.say(`making keys for the model "${offer.model}"`);
-    sessions.add(await openSession(parts, kernel, offer, server.ready.url, flags.models));
+    sessions.add(
+      await openSession(parts, kernel, offer, {
+        server: server.ready.url,
+        http: {},
+        modelsDirectory: flags.models,
+      }),
+    );
   }
   const sent: Sent[] = [];
   for (const [i, recording] of recordings.entries()) {
@@ -112,20 +118,6 @@ export async function demo(flags: DemoFlags, terminal: Terminal, parts: EnginePa
   for (const result of results) print(formatResult(result, paint));
   print(closing(results, sessions.all, paint));
   if (flags.json === true) terminal.out(`${JSON.stringify(demoJson(server.ready, sessions.all, results))}\n`);
-}
-
-function openSession(
-  parts: EngineParts,
-  kernel: Kernel,
-  offer: Offer,
-  server: string,
-  models: string,
-): Promise<ClientSession> {
-  return ClientSession.open(parts, kernel, chosenOffer([offer], offer.model), {
-    server,
-    http: {},
-    modelsDirectory: models,
-  });
 }
 
 /** What the server process says on standard error, without the frame that Node puts around warnings. */

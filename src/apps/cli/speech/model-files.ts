@@ -3,18 +3,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError } from '../../../base/errors.ts';
 import { type MatrixMultiply, type PolynomialNetwork, PolynomialRunner } from '../../../nn/index.ts';
-import { FRAMES_PER_SECOND, MEL_FILTERS } from '../../../speech/index.ts';
-import { readClientPart } from '../../speech/client-part.ts';
+import { CLIENT_FILE, FLOAT_FILE, SpeechModel } from '../../speech/speech-model.ts';
 import {
-  INPUT_FACTS,
-  inputFacts,
-  LEAST_FRAMES,
-  SCORE_FACTS,
-  scoreFacts,
-  unfamiliar,
-} from '../../speech/familiarity.ts';
-import { CLIENT_FILE, FLOAT_FILE, SpeechModel } from '../../speech/recogniser.ts';
-import type { ClearInputs, ClearNetworks, Recogniser } from '../recogniser.ts';
+  type ClearInputs,
+  type ClearNetworks,
+  type Recogniser,
+  recogniserOf,
+} from '../../speech-client/recogniser.ts';
 
 /** For processes that only need the files: a server never runs a network in the clear. */
 const NO_CLEAR_NETWORKS: MatrixMultiply = {
@@ -31,25 +26,7 @@ export async function loadRecogniser(directory: string): Promise<Recogniser> {
       `${directory} is not a speech model: it has no ${CLIENT_FILE}; subrosa doctor lists the models`,
     );
   }
-  const { task, frontEnd, decoder, familiar } = readClientPart(readFileSync(path));
-  return {
-    task,
-    inputs: frontEnd.inputs,
-    outputs: decoder.logPriors.length,
-    frameRate: FRAMES_PER_SECOND,
-    spokenPart: (audio) => frontEnd.spokenPart(audio),
-    inputsOf: (spoken) => frontEnd.inputsOfSpoken(spoken),
-    decode: (scores) => decoder.decode(scores).words,
-    decodeTimed: (scores) => decoder.decode(scores).timing,
-    unfamiliarInputs: (inputs) =>
-      familiar === undefined || inputs.frames < LEAST_FRAMES
-        ? []
-        : unfamiliar(inputFacts(inputs, MEL_FILTERS), familiar.inputs, INPUT_FACTS),
-    unfamiliarScores: (scores) =>
-      familiar === undefined
-        ? []
-        : unfamiliar(scoreFacts(scores, decoder.logPriors.length), familiar.scores, SCORE_FACTS),
-  };
+  return recogniserOf(readFileSync(path));
 }
 
 /** The network to serve; the shipped default unless named. @throws {DataError | DecodeError} */

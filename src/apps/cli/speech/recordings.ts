@@ -5,7 +5,7 @@ import { basename, extname, join } from 'node:path';
 import * as z from 'zod';
 import { AudioError, LimitError, UsageError } from '../../../base/errors.ts';
 import { type ReadAudio, readAudio } from '../../../speech/index.ts';
-import { MAX_RECORDING_SECONDS } from '../audio-pieces.ts';
+import { MAX_RECORDING_SECONDS } from '../../speech-client/audio-pieces.ts';
 import { installation } from '../installation.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 

@@ -1,6 +1,7 @@
 /** `subrosa transcribe`: recordings in, words out, by a server elsewhere that cannot hear them. */
 import { isPlausible } from '../../../protocols/inference/plausibility.ts';
-import { ClientSession, chosenOffer, type KeyFilePlan, serverOffers } from '../client-session.ts';
+import { ClientSession, chosenOffer, type KeyFilePlan } from '../../speech-client/client-session.ts';
+import { openSession, serverOffers } from './open-session.ts';
 import type { EngineParts } from '../parts.ts';
 import { KeyStore, keyDirectory } from '../../keystore/key-store.ts';
 import { readPassphrase, terminalPrompt } from '../terminal/passphrase.ts';
@@ -15,7 +16,7 @@ import {
   exchangeUtterance,
   openUtterance,
   type RecognisedUtterance,
-} from '../utterance.ts';
+} from '../../speech-client/utterance.ts';
 import { formatPhases, utteranceJson, utteranceNotes } from './utterance-report.ts';
 
 export interface TranscribeFlags {
@@ -62,7 +63,7 @@ export async function transcribe(
   const offer = chosenOffer(await serverOffers(parts, { server: flags.server, http }), flags.model);
   using kernel = await parts.openKernel((reason) => terminal.err(`note ${reason}\n`));
   spinner.say(`preparing keys for "${offer.model}"`);
-  using session = await ClientSession.open(parts, kernel, offer, {
+  using session = await openSession(parts, kernel, offer, {
     server: flags.server,
     http,
     modelsDirectory: flags.models,

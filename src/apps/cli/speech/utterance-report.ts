@@ -1,7 +1,7 @@
 /** The result of one recording as a person reads it: transcripts side by side, then where the time went. */
 import { formatBar, formatBytes, formatMs, formatTable } from '../terminal/table.ts';
 import { type Paint, printable } from '../terminal/terminal.ts';
-import type { PhaseTime, RecognisedUtterance } from '../utterance.ts';
+import type { PhaseTime, RecognisedUtterance } from '../../speech-client/utterance.ts';
 
 /** Transcripts of one recording; `spoken` is what was really said, where that is known. */
 export interface Transcripts {

@@ -2,10 +2,10 @@
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { openKernel } from '../../../kernel/open.ts';
-import { SPEECH_TASKS } from '../../speech/corpus.ts';
-import type { SpeechTask } from '../../speech/corpus.ts';
+import { SPEECH_TASKS } from '../../speech/speech-task.ts';
+import type { SpeechTask } from '../../speech/speech-task.ts';
 import { requireNoModel } from '../../train/model-directory.ts';
-import { writeModel } from '../../train/model-files.ts';
+import { writeModel } from '../../train/model-writer.ts';
 import { trainTask } from '../../train/speech-training.ts';
 import { planFor } from '../../train/task-plan.ts';
 import type { NetworkKind, StageEpochs, TaskPlan } from '../../train/task-plan.ts';

@@ -1,28 +1,34 @@
 /** A client with keys for one model of one server: made new, or taken from the key file. */
-import { join } from 'node:path';
 import { KeyFileError, ProtocolError, UsageError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
 import type { Offer } from '../../compiler/offer.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import type { KeyFileSubject, KeyStore } from '../keystore/key-store.ts';
-import type { HttpOptions } from '../transport/exchange.ts';
-import { HttpTransport } from '../transport/http.ts';
-import { RemoteModel } from '../transport/remote-model.ts';
-import type { EngineParts } from './parts.ts';
+import type { ClientKeys, KeyFileSubject } from '../keystore/key-store.ts';
+import { type ModelTransport, RemoteModel } from '../transport/remote-model.ts';
 import type { Recogniser } from './recogniser.ts';
 import type { EncryptingClient } from './utterance.ts';
 
+/** Where keys are kept, sealed under a passphrase: files in Node, the browser's own storage in a page. */
+export interface SessionKeyStore {
+  has(subject: KeyFileSubject): Promise<boolean>;
+  load(subject: KeyFileSubject, passphrase: string): Promise<ClientKeys | null>;
+  save(subject: KeyFileSubject, passphrase: string, keys: ClientKeys): Promise<void>;
+  /** For messages to people. */
+  path(subject: KeyFileSubject): string;
+}
+
 /** Where keys live between runs. Without it they end with the process. */
 export interface KeyFilePlan {
-  readonly store: KeyStore;
+  readonly store: SessionKeyStore;
   /** Asked only when it is needed; `isNew` when there is no file yet. */
   readonly passphrase: (isNew: boolean) => Promise<string>;
 }
 
 export interface SessionOptions {
+  /** Its address; the origin names the keys. */
   readonly server: string;
-  readonly http: Omit<HttpOptions, 'token'>;
-  readonly modelsDirectory: string;
+  /** A client of the server with this bearer token. */
+  readonly connect: (token: Uint8Array) => ModelTransport;
   readonly keyFile?: KeyFilePlan;
 }
 
@@ -36,13 +42,12 @@ export interface KeyFacts {
   readonly uploadMs: number;
 }
 
-/** Every model that the server offers, checked. @throws {TransportError | ProtocolError | DecodeError} */
-export async function serverOffers(
-  parts: EngineParts,
-  { server, http }: Pick<SessionOptions, 'server' | 'http'>,
-): Promise<readonly Offer[]> {
-  const transport = new HttpTransport(server, { ...http, token: systemRandom.seed() });
-  return (await transport.models()).map((offer) => parts.parseOffer(offer));
+/** What a session is made of. */
+export interface SessionParts {
+  /** The client's part of a model. */
+  loadRecogniser(model: string): Promise<Recogniser>;
+  createClient(offer: Offer, kernel: Kernel): Promise<EncryptingClient>;
+  restoreClient(offer: Offer, secret: Uint8Array, kernel: Kernel): Promise<EncryptingClient>;
 }
 
 /** The offer called `name`, or the only one. @throws {UsageError} when that does not single one out. */
@@ -87,12 +92,12 @@ export class ClientSession implements Disposable {
    * @throws {KeyFileError | DataError | TransportError | ProtocolError}
    */
   static async open(
-    parts: EngineParts,
+    parts: SessionParts,
     kernel: Kernel,
     offer: Offer,
     options: SessionOptions,
   ): Promise<ClientSession> {
-    const recogniser = await parts.loadRecogniser(join(options.modelsDirectory, offer.model));
+    const recogniser = await parts.loadRecogniser(offer.model);
     const subject: KeyFileSubject = {
       server: new URL(options.server).origin,
       model: offer.model,
@@ -101,7 +106,7 @@ export class ClientSession implements Disposable {
     const started = performance.now();
     const held = await holdKeys(parts, kernel, offer, subject, options.keyFile);
     let keygenMs = held.source === 'made' ? performance.now() - started - held.savingMs : 0;
-    const transport = new HttpTransport(options.server, { ...options.http, token: held.token });
+    const transport = options.connect(held.token);
     const enrolment = () => {
       const from = performance.now();
       const message = held.client.enrolment();
@@ -149,7 +154,7 @@ interface HeldKeys {
 }
 
 async function holdKeys(
-  parts: EngineParts,
+  parts: SessionParts,
   kernel: Kernel,
   offer: Offer,
   subject: KeyFileSubject,

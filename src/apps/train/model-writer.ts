@@ -10,7 +10,7 @@ import { evaluateScorer, polynomialScorer, testUtterances } from '../speech/eval
 import { familiarIntervals, inputFacts, LEAST_FRAMES, scoreFacts } from '../speech/familiarity.ts';
 import type { FamiliarRanges } from '../speech/familiarity.ts';
 import type { Machine, Scorer, TestUtterance, WordErrorRow } from '../speech/evaluation.ts';
-import { CLIENT_FILE, FLOAT_FILE } from '../speech/recogniser.ts';
+import { CLIENT_FILE, FLOAT_FILE } from '../speech/speech-model.ts';
 import { dataOf, formatModelCard } from './model-card.ts';
 import type { ModelCard } from './model-card.ts';
 import { WEIGHT_BITS } from './network-family.ts';

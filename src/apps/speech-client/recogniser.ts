@@ -1,5 +1,20 @@
-/** What the commands need of a speech model: the client's part, and for comparison the networks in the clear. */
-import type { AudioClip, DecodedWord, SampleSpan } from '../../speech/index.ts';
+/** What clients need of a speech model: the client's part, and for comparison the networks in the clear. */
+import {
+  type AudioClip,
+  type DecodedWord,
+  FRAMES_PER_SECOND,
+  MEL_FILTERS,
+  type SampleSpan,
+} from '../../speech/index.ts';
+import { readClientPart } from '../speech/client-part.ts';
+import {
+  INPUT_FACTS,
+  inputFacts,
+  LEAST_FRAMES,
+  SCORE_FACTS,
+  scoreFacts,
+  unfamiliar,
+} from '../speech/familiarity.ts';
 
 export interface ClearInputs {
   /** [frames, inputs] */
@@ -46,4 +61,27 @@ export interface ClearNetworks {
   polynomial(inputs: ClearInputs): ClearRun;
   /** The network that the polynomial one was made from; absent when it did not ship. */
   readonly float?: (inputs: ClearInputs) => Float32Array;
+}
+
+/** From the bytes of a model's client part. @throws {DecodeError} when they are damaged. */
+export function recogniserOf(bytes: Uint8Array): Recogniser {
+  const { task, frontEnd, decoder, familiar } = readClientPart(bytes);
+  return {
+    task,
+    inputs: frontEnd.inputs,
+    outputs: decoder.logPriors.length,
+    frameRate: FRAMES_PER_SECOND,
+    spokenPart: (audio) => frontEnd.spokenPart(audio),
+    inputsOf: (spoken) => frontEnd.inputsOfSpoken(spoken),
+    decode: (scores) => decoder.decode(scores).words,
+    decodeTimed: (scores) => decoder.decode(scores).timing,
+    unfamiliarInputs: (inputs) =>
+      familiar === undefined || inputs.frames < LEAST_FRAMES
+        ? []
+        : unfamiliar(inputFacts(inputs, MEL_FILTERS), familiar.inputs, INPUT_FACTS),
+    unfamiliarScores: (scores) =>
+      familiar === undefined
+        ? []
+        : unfamiliar(scoreFacts(scores, decoder.logPriors.length), familiar.scores, SCORE_FACTS),
+  };
 }

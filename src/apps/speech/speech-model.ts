@@ -8,7 +8,7 @@ import type { MatrixMultiply } from '../../nn/index.ts';
 import { FRAMES_PER_SECOND } from '../../speech/index.ts';
 import { readClientPart } from './client-part.ts';
 import type { ClientPart } from './client-part.ts';
-import type { SpeechTask } from './corpus.ts';
+import type { SpeechTask } from './speech-task.ts';
 import type { Audio, NetworkInputs } from './front-end.ts';
 
 /** File names in a model directory. */
