@@ -356,7 +356,7 @@ describe('the key file', () => {
     expect(await again(passphrase)).toMatchObject({ code: 0, err: '' });
     expect(await again(passphrase)).toMatchObject({ code: 0, err: '' });
     expect([uploads, engine.created, engine.restored]).toEqual([1, 1, 1]);
-    service.keys.clear();
+    service.loseKeys();
     expect(await again(passphrase)).toMatchObject({ code: 0 });
     expect(uploads).toBe(2);
     const wrong = await again({ SUBROSA_PASSPHRASE: 'wrong horse' });
