@@ -61,7 +61,8 @@ export function interpretWithTail(
   return runTail(graph.tail, interpret(graph, inputs, 1, options));
 }
 
-function evaluateNode(
+/** What a node writes, from the values of the wires it reads; of samples side by side. */
+export function evaluateNode(
   graph: ModelGraph,
   node: ModelNode,
   values: readonly (Float64Array | undefined)[],

@@ -7,9 +7,10 @@ import {
   MOST_SPARSE_ENTRIES,
   sparseFromRows,
   toSparse,
+  windowFields,
   WindowMap,
 } from './linear-map.ts';
-import type { LinearMap, SparseMap, WindowMapFields } from './linear-map.ts';
+import type { LinearMap, SparseMap } from './linear-map.ts';
 
 /**
  * x -> outer(inner(x)). Stays dense, window, diagonal or gather where that form can hold the product (a scaled or permuted
@@ -212,20 +213,4 @@ function windowFromSparse(map: SparseMap, channels: number, groups: number): Win
     }
   }
   return new WindowMap({ cols: map.cols, groups, channels, taps, positions, matrix, inputs, bias: map.bias });
-}
-
-function windowFields(map: WindowMap): WindowMapFields {
-  const { cols, groups, channels, taps, positions, matrix, inputs, places, bias, geometry } = map;
-  return {
-    cols,
-    groups,
-    channels,
-    taps,
-    positions,
-    matrix,
-    inputs,
-    bias,
-    ...(places === undefined ? {} : { places }),
-    ...(geometry === undefined ? {} : { geometry }),
-  };
 }

@@ -217,6 +217,23 @@ export class WindowMap extends AffineMap {
   }
 }
 
+/** What a window map is made of, to make another from. */
+export function windowFields(map: WindowMap): WindowMapFields {
+  const { cols, groups, channels, taps, positions, matrix, inputs, places, bias, geometry } = map;
+  return {
+    cols,
+    groups,
+    channels,
+    taps,
+    positions,
+    matrix,
+    inputs,
+    bias,
+    ...(places === undefined ? {} : { places }),
+    ...(geometry === undefined ? {} : { geometry }),
+  };
+}
+
 /** Every element times its own factor. */
 export class DiagonalMap extends AffineMap {
   readonly kind = 'diagonal';

@@ -5,7 +5,7 @@ import { constant, isIntegerType } from '../constant-tensor.ts';
 import type { ConstantTensor } from '../constant-tensor.ts';
 import { constantValue, NodeProblem } from '../draft.ts';
 import type { Value, WireValue } from '../draft.ts';
-import { broadcastShape, expanded } from '../index-maps.ts';
+import { broadcastShape, expanded } from '../../graph/index-maps.ts';
 import { batchProblem } from './operator.ts';
 import type { Operator, OperatorCall } from './operator.ts';
 
@@ -134,37 +134,27 @@ function uniform(c: ConstantTensor): number | undefined {
   return c.data.length > 0 && c.data.every((value) => value === c.data[0]) ? c.data[0] : undefined;
 }
 
-/** max(x, c) = relu(x - c) + c; with one number for all, a clip. */
-function largestWithConstant(call: OperatorCall, x: WireValue, c: ConstantTensor): WireValue {
-  const { draft } = call;
-  const bound = uniform(c);
-  if (bound === 0) return draft.function(x, 'relu');
-  if (bound !== undefined) return draft.function(x, 'clip', [bound, Number.POSITIVE_INFINITY]);
-  const above = draft.affine(
-    x,
-    1,
-    Float64Array.from(c.data, (value) => -value),
-  );
-  return draft.affine(draft.function(above, 'relu'), 1, c.data);
+/** max(x, c) = relu(x - c) + c. */
+function largestWithConstant({ draft }: OperatorCall, x: WireValue, bounds: ArrayLike<number>): WireValue {
+  const negative = Float64Array.from(bounds, (value) => -value);
+  if (negative.every((value) => value === 0)) return draft.function(x, 'relu');
+  return draft.affine(draft.function(draft.affine(x, 1, negative), 'relu'), 1, bounds);
 }
 
-function smallestWithConstant(call: OperatorCall, x: WireValue, c: ConstantTensor): WireValue {
-  const { draft } = call;
-  const bound = uniform(c);
-  if (bound !== undefined) return draft.function(x, 'clip', [Number.NEGATIVE_INFINITY, bound]);
-  const below = draft.affine(x, -1, c.data);
-  return draft.affine(draft.function(below, 'relu'), -1, c.data);
+/** min(x, c) = c - relu(c - x). */
+function smallestWithConstant({ draft }: OperatorCall, x: WireValue, bounds: ArrayLike<number>): WireValue {
+  return draft.affine(draft.function(draft.affine(x, -1, bounds), 'relu'), -1, bounds);
 }
 
 const EXTREMA: Readonly<Record<'Max' | 'Min', Arithmetic>> = {
   Max: {
     fold: () => Math.max,
-    withConstant: largestWithConstant,
+    withConstant: (call, x, c) => largestWithConstant(call, x, c.data),
     withData: ({ draft }, a, b) => draft.add(draft.function(draft.add(a, draft.affine(b, -1, 0)), 'relu'), b),
   },
   Min: {
     fold: () => Math.min,
-    withConstant: smallestWithConstant,
+    withConstant: (call, x, c) => smallestWithConstant(call, x, c.data),
     withData: ({ draft }, a, b) => {
       const excess = draft.function(draft.add(a, draft.affine(b, -1, 0)), 'relu');
       return draft.add(a, draft.affine(excess, -1, 0));
@@ -335,6 +325,9 @@ function readNeg(call: OperatorCall): Value[] {
   ];
 }
 
+/** Of single precision; older exporters write it for no bound. */
+const LOWEST_FLOAT = -3.4e38;
+
 /** Clip: bounds as attributes before 11, as inputs from there on. */
 function readClip(call: OperatorCall): Value[] {
   const bound = (index: number, name: string, otherwise: number): number => {
@@ -359,11 +352,12 @@ function readClip(call: OperatorCall): Value[] {
       ),
     ];
   }
-  return [
-    low === 0 && high === Number.POSITIVE_INFINITY
-      ? call.draft.function(value, 'relu')
-      : call.draft.function(value, 'clip', [low, high]),
-  ];
+  // A bound that no number of the file's type reaches is none; so parameters stay finite, as programs need them.
+  const all = (bound: number): Float64Array => new Float64Array(sizeOf(value.shape)).fill(bound);
+  const [isLow, isHigh] = [low > LOWEST_FLOAT, high < -LOWEST_FLOAT];
+  if (isLow && isHigh) return [call.draft.function(value, 'clip', [low, high])];
+  if (isLow) return [largestWithConstant(call, value, all(low))];
+  return [isHigh ? smallestWithConstant(call, value, all(high)) : value];
 }
 
 /** PRelu: the slope broadcasts to the data, never the other way round. */

@@ -1,21 +1,15 @@
 /** Operators that are linear maps with weights: convolutions, matrix products, batch normalisation. */
 import { DenseMap, WindowMap } from '../../graph/linear-map.ts';
 import type { QuantisedWeights } from '../../graph/model-graph.ts';
+import { channelPlaces, geometryOf, windowPlaces } from '../../graph/window-places.ts';
 import { sizeOf } from '../../tensor/tensor.ts';
 import type { ConstantTensor } from '../constant-tensor.ts';
 import { NodeProblem } from '../draft.ts';
 import type { Value, WireValue } from '../draft.ts';
-import { broadcastShape, expanded } from '../index-maps.ts';
+import { broadcastShape, expanded } from '../../graph/index-maps.ts';
 import { batchProblem } from './operator.ts';
 import type { Operator, OperatorCall } from './operator.ts';
-import {
-  channelPlaces,
-  geometryOf,
-  readWindows,
-  transposedWindows,
-  WINDOW_ATTRIBUTES,
-  windowPlaces,
-} from './windows.ts';
+import { readWindows, transposedWindows, WINDOW_ATTRIBUTES } from './windows.ts';
 
 const BOTH_ENCRYPTED = 'both factors depend on the input';
 const BOTH_REMEDY =

@@ -3,7 +3,7 @@ import { sizeOf } from '../../tensor/tensor.ts';
 import type { ConstantTensor } from '../constant-tensor.ts';
 import { NodeProblem } from '../draft.ts';
 import type { Value } from '../draft.ts';
-import { broadcastShape, expanded } from '../index-maps.ts';
+import { broadcastShape, expanded } from '../../graph/index-maps.ts';
 import { batchProblem } from './operator.ts';
 import type { Operator, OperatorCall } from './operator.ts';
 

@@ -4,7 +4,7 @@ import { constant, readTensor } from '../constant-tensor.ts';
 import type { ConstantTensor, ExternalData } from '../constant-tensor.ts';
 import { constantValue, NodeProblem } from '../draft.ts';
 import type { Draft, Value, WireValue } from '../draft.ts';
-import type { ArrayView } from '../index-maps.ts';
+import type { ArrayView } from '../../graph/index-maps.ts';
 import { ATTRIBUTE_TYPE } from '../onnx-schema.ts';
 import type { OnnxAttribute, OnnxGraph } from '../onnx-schema.ts';
 import { sizeOf } from '../../tensor/tensor.ts';

@@ -1,19 +1,13 @@
 /** Pools: means are linear maps, maxima are maximum nodes. */
 import { composeLinear } from '../../graph/linear-composition.ts';
 import { DiagonalMap, WindowMap } from '../../graph/linear-map.ts';
+import { channelPlaces, geometryOf, paddedCounts, windowPlaces } from '../../graph/window-places.ts';
+import type { Windows } from '../../graph/window-places.ts';
 import { sizeOf } from '../../tensor/tensor.ts';
 import { NodeProblem } from '../draft.ts';
 import type { Value } from '../draft.ts';
 import type { Operator, OperatorCall } from './operator.ts';
-import {
-  channelPlaces,
-  geometryOf,
-  paddedCounts,
-  readWindows,
-  WINDOW_ATTRIBUTES,
-  windowPlaces,
-} from './windows.ts';
-import type { Windows } from './windows.ts';
+import { readWindows, WINDOW_ATTRIBUTES } from './windows.ts';
 
 function pooledWindows(call: OperatorCall, isGlobal: boolean): { channels: number; windows: Windows } {
   const [channels, ...input] = call.wire(0).shape;

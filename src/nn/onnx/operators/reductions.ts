@@ -6,7 +6,7 @@ import { constant } from '../constant-tensor.ts';
 import type { ConstantTensor } from '../constant-tensor.ts';
 import { constantValue, NodeProblem } from '../draft.ts';
 import type { Value, WireValue } from '../draft.ts';
-import { forEachPlace, stridesOf } from '../index-maps.ts';
+import { forEachPlace, stridesOf } from '../../graph/index-maps.ts';
 import { batchProblem } from './operator.ts';
 import type { Operator, OperatorCall } from './operator.ts';
 

@@ -5,7 +5,7 @@ import type { LinearMap } from '../../graph/linear-map.ts';
 import { sizeOf } from '../../tensor/tensor.ts';
 import { NodeProblem } from '../draft.ts';
 import type { Value } from '../draft.ts';
-import { chosen } from '../index-maps.ts';
+import { chosen } from '../../graph/index-maps.ts';
 import { batchProblem, optionalIntegers } from './operator.ts';
 import type { Operator, OperatorCall } from './operator.ts';
 

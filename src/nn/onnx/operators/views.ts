@@ -4,7 +4,7 @@ import { sizeOf } from '../../tensor/tensor.ts';
 import { constant, dataTypeName, isIntegerType } from '../constant-tensor.ts';
 import { BATCH, constantValue, NodeProblem } from '../draft.ts';
 import type { Value, WireValue } from '../draft.ts';
-import { chosen, expanded, broadcastShape, transposed } from '../index-maps.ts';
+import { chosen, expanded, broadcastShape, transposed } from '../../graph/index-maps.ts';
 import { batchProblem, optionalIntegers } from './operator.ts';
 import type { Operator, OperatorCall } from './operator.ts';
 

@@ -1,19 +1,9 @@
 /** Where the windows of convolutions and pools lie: padding, strides, dilation, rounding, in any number of spatial axes. */
-import type { WindowGeometry } from '../../graph/linear-map.ts';
+import { forEachPlace, stridesOf } from '../../graph/index-maps.ts';
+import type { Windows } from '../../graph/window-places.ts';
 import { sizeOf } from '../../tensor/tensor.ts';
 import { NodeProblem } from '../draft.ts';
-import { forEachPlace, stridesOf } from '../index-maps.ts';
 import type { OperatorCall } from './operator.ts';
-
-export interface Windows {
-  /** Spatial extents. */
-  readonly input: readonly number[];
-  readonly output: readonly number[];
-  readonly kernel: readonly number[];
-  readonly stride: readonly number[];
-  readonly dilation: readonly number[];
-  readonly padding: readonly (readonly [before: number, after: number])[];
-}
 
 /** The attributes that all of them share. */
 export const WINDOW_ATTRIBUTES = ['kernel_shape', 'strides', 'pads', 'dilations', 'auto_pad'] as const;
@@ -76,76 +66,6 @@ export function readWindows(
     return pair;
   });
   return { input, output, kernel, stride, dilation, padding };
-}
-
-/** positions x taps of input places of one channel, -1 outside. */
-export function windowPlaces({ input, output, kernel, stride, dilation, padding }: Windows): Int32Array {
-  const taps = sizeOf(kernel);
-  const places = new Int32Array(sizeOf(output) * taps);
-  const strides = stridesOf(input);
-  forEachPlace(output, (position, row) => {
-    forEachPlace(kernel, (tap, column) => {
-      let at = 0;
-      for (let axis = 0; axis < input.length && at >= 0; axis++) {
-        const coordinate = position[axis] * stride[axis] + tap[axis] * dilation[axis] - padding[axis][0];
-        at = coordinate < 0 || coordinate >= input[axis] ? -1 : at + coordinate * strides[axis];
-      }
-      places[row * taps + column] = at;
-    });
-  });
-  return places;
-}
-
-/** Per position, the window's cells inside the input and its padding: what an average with `count_include_pad` divides by. */
-export function paddedCounts({ input, output, kernel, stride, dilation, padding }: Windows): Int32Array {
-  const counts = new Int32Array(sizeOf(output));
-  forEachPlace(output, (position, row) => {
-    let count = 1;
-    for (let axis = 0; axis < input.length; axis++) {
-      let inside = 0;
-      for (let tap = 0; tap < kernel[axis]; tap++) {
-        const coordinate = position[axis] * stride[axis] + tap * dilation[axis] - padding[axis][0];
-        if (coordinate < input[axis] + padding[axis][1]) inside++;
-      }
-      count *= inside;
-    }
-    counts[row] = count;
-  });
-  return counts;
-}
-
-/** The places of one channel repeated for `channels` of every group: groups x positions x (channels x taps). */
-export function channelPlaces(
-  places: Int32Array,
-  positions: number,
-  groups: number,
-  channels: number,
-  plane: number,
-): Int32Array {
-  const taps = places.length / positions;
-  const inputs = new Int32Array(groups * positions * channels * taps);
-  let at = 0;
-  for (let group = 0; group < groups; group++)
-    for (let position = 0; position < positions; position++)
-      for (let channel = 0; channel < channels; channel++)
-        for (let tap = 0; tap < taps; tap++) {
-          const place = places[position * taps + tap];
-          inputs[at++] = place < 0 ? -1 : (group * channels + channel) * plane + place;
-        }
-  return inputs;
-}
-
-/** For layouts. */
-export function geometryOf(windows: Windows, inChannels: number, outChannels: number): WindowGeometry {
-  const { input, output, kernel, stride, dilation, padding } = windows;
-  return {
-    input: [inChannels, ...input],
-    output: [outChannels, ...output],
-    kernel,
-    stride,
-    dilation,
-    padding,
-  };
 }
 
 /** Windows of a transposed convolution, as reads: positions x taps of input places. */
