@@ -52,7 +52,12 @@ const tailNode = z.discriminatedUnion('op', [
     parameters: z.array(number).max(4),
     perElement: numbers.exactOptional(),
   }),
-  z.strictObject({ op: z.enum(['softmax', 'log-softmax', 'hardmax']), ...from, ...along }),
+  z.strictObject({
+    op: z.enum(['softmax', 'log-softmax', 'hardmax', 'norm-l1', 'norm-l2', 'norm-max']),
+    ...from,
+    ...along,
+  }),
+  z.strictObject({ op: z.literal('lookup'), ...from, table: numbers }),
   z.strictObject({ op: z.enum(['arg-max', 'arg-min']), ...from, ...along, last: z.boolean() }),
   z.strictObject({
     op: z.enum(['top-values', 'top-indices']),
@@ -75,7 +80,14 @@ const tailNode = z.discriminatedUnion('op', [
 const tail = z.strictObject({
   nodes: z.array(tailNode).max(4096),
   outputs: z
-    .array(z.strictObject({ name: label, shape, value: z.int().min(0).max(4096) }))
+    .array(
+      z.strictObject({
+        name: label,
+        shape,
+        value: z.int().min(0).max(4096),
+        texts: z.array(label).min(1).max(MOST_ELEMENTS).exactOptional(),
+      }),
+    )
     .min(1)
     .max(256),
 });

@@ -4,6 +4,7 @@
  * {@link UnsupportedOpError}, with cuts that were tried. docs/operators.md lists the operators.
  */
 export { DecodeError, LimitError, UnsupportedOpError } from '../../base/errors.ts';
+export * from '../activations/index.ts';
 export * from '../graph/index.ts';
 export { type ExternalData } from './constant-tensor.ts';
 export { type ImportOptions, importOnnx } from './import-onnx.ts';
