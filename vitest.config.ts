@@ -8,6 +8,7 @@ export default defineConfig({
     testTimeout: 60_000,
     pool: 'forks',
     maxWorkers: 2,
+    coverage: { include: ['src/**/*.ts'], reporter: ['text', 'html'] },
     // Its gradients are only in modules that Node cannot resolve; all of it from there, so that it is there once.
     server: { deps: { inline: [/@tensorflow/] } },
     alias: [{ find: /^@tensorflow\/tfjs-core$/, replacement: '@tensorflow/tfjs-core/dist/index.js' }],
