@@ -101,7 +101,7 @@ export function meanOfWindows(node: ModelNode & { op: 'maximum' }, cols: number)
   });
 }
 
-/** Whether {@link pairwiseMaximum} can take the place of a maximum: windows of 2^k places, all inside. */
+/** Whether {@link halvedWindows} can take the place of a maximum: windows of 2^k places, all inside. */
 export function isPairable({ windows: { taps, inputs } }: ModelNode & { op: 'maximum' }): boolean {
   return taps >= 2 && (taps & (taps - 1)) === 0 && !inputs.includes(-1);
 }
