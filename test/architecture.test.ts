@@ -49,11 +49,13 @@ const NEIGHBOURS: Readonly<Record<string, readonly string[]>> = {
   'apps/server': ['apps/transport'],
   'apps/train': ['apps/keystore', 'apps/speech'],
   'apps/cryptonn': ['apps/keystore', 'apps/server', 'apps/transport'],
+  'apps/fhe': ['apps/keystore'],
   'apps/edge': ['apps/keystore', 'apps/server', 'apps/transport'],
   'apps/speech-client': ['apps/keystore', 'apps/speech', 'apps/transport'],
   'apps/cli': [
     'apps/cryptonn',
     'apps/edge',
+    'apps/fhe',
     'apps/keystore',
     'apps/server',
     'apps/speech',

@@ -16,6 +16,14 @@ import { CiphertextBatch } from '../../src/schemes/ckks/ciphertext.ts';
 import { CkksContext } from '../../src/schemes/ckks/context.ts';
 import { CkksParams } from '../../src/schemes/ckks/params.ts';
 import { EncapsulationKeys } from '../../src/schemes/rlwe/keys/encapsulation-keys.ts';
+import { parseCsvTable } from '../../src/apps/fhe/csv-table.ts';
+import {
+  LogisticProgram,
+  type LogisticSpec,
+  parseLogisticProgram,
+  readTrainingFile,
+  writeTrainingFile,
+} from '../../src/runtime/training/index.ts';
 import { randomNetwork } from '../protocols/random-network.ts';
 import { serialiseEverything } from '../schemes/ckks/serialised-objects.ts';
 import { INSECURE_TINY } from '../schemes/ckks/insecure-params.ts';
@@ -72,6 +80,46 @@ function encapsulationTarget(context: CkksContext): FuzzTarget {
   };
 }
 
+/** What owner and trainer of encrypted training read of each other, and the owner's table. */
+function trainingTargets(context: CkksContext): FuzzTarget[] {
+  const spec: LogisticSpec = {
+    ...{ kind: 'logistic', version: 1, rows: 20, features: 3, iterations: 1, rate: 1, decay: 0 },
+    ...{ weightBound: 2, rule: 'keep', bootstrapping: false },
+  };
+  const program = new LogisticProgram(spec, context.params);
+  using arena = context.arena();
+  using generator = context.keyGenerator();
+  using secret = generator.secretKey();
+  using encryptor = context.encryptor(secret, arena);
+  const rows = Array.from({ length: program.ciphertexts }, () =>
+    encryptor.encrypt(context.encoder(arena).encode([1, 2])),
+  );
+  const text = new TextEncoder();
+  return [
+    {
+      name: 'file of encrypted training',
+      corpus: [
+        writeTrainingFile('rows', program, rows),
+        writeTrainingFile('weights', program, rows.slice(0, 1)),
+      ],
+      parse(bytes) {
+        using scratch = context.arena();
+        readTrainingFile('rows', program, context, bytes, scratch);
+      },
+    },
+    {
+      name: 'training program',
+      corpus: [text.encode(JSON.stringify(spec))],
+      parse: (bytes) => parseLogisticProgram(parsedJson('a training program', bytes)),
+    },
+    {
+      name: 'CSV table',
+      corpus: [text.encode('a,"b ""c""",ill\r\n1,2,yes\n-3e5,.5,no\n')],
+      parse: (bytes) => parseCsvTable(new TextDecoder().decode(bytes), 'ill'),
+    },
+  ];
+}
+
 function messageTargets(): FuzzTarget[] {
   const hex = 'ab'.repeat(32);
   const ciphertexts = new Uint8Array(300).fill(7);
@@ -103,6 +151,7 @@ export async function openFuzzTargets(kernel: Kernel): Promise<FuzzBench> {
     targets: [
       ...ckksTargets(ckks),
       encapsulationTarget(sparse),
+      ...trainingTargets(ckks),
       ...bgv.targets,
       ...(await edgeTargets(kernel)),
       ...learning.targets,

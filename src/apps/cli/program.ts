@@ -11,6 +11,7 @@ import { addAuthority, WHO_LEARNS_WHAT_IN_TRAINING } from './cryptonn/authority.
 import { addEdge, WHO_LEARNS_WHAT_AT_EDGES } from './edge/edge.ts';
 import { DEFAULT_EDGE_DEMO, edgeDemo, type EdgeDemoFlags } from './edge/edge-demo.ts';
 import { addEncryptData } from './cryptonn/encrypt-data.ts';
+import { addFhe } from './fhe/fhe.ts';
 import { inspect } from './speech/inspect.ts';
 import { installation } from './installation.ts';
 import type { EngineParts } from './parts.ts';
@@ -76,6 +77,7 @@ export function buildProgram(
   addAuthority(program, terminal, parts);
   addEncryptData(program, terminal, parts);
   addAttack(program, terminal, parts);
+  addFhe(program, terminal, parts);
   program
     .command('inspect')
     .argument('<model>', 'name in the models directory, or a path')

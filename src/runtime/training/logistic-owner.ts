@@ -89,11 +89,11 @@ export class LogisticOwner {
 
   /**
    * The release of weights that are to be published: asked for before anything is encrypted, so that a program that leaves no precision is
-   * refused there. One release per key.
+   * refused there. One release per key; `alreadyReleased` is what was kept beside the key.
    *
    * @throws {ReleaseRefusedError} {@link MessageOverflowError}
    */
-  release(arena: Arena): CkksRelease {
+  release(arena: Arena, alreadyReleased = 0): CkksRelease {
     if (this.program.spec.rule !== 'publish')
       throw new ReleaseRefusedError(
         'precision',
@@ -101,7 +101,7 @@ export class LogisticOwner {
         PUBLISHED_BITS,
       );
     const circuit = logisticCircuit(this.program, this.#context.encoder(arena));
-    const terms = { releases: 1, precisionBits: PUBLISHED_BITS, slots: this.program.width };
+    const terms = { releases: 1, alreadyReleased, precisionBits: PUBLISHED_BITS, slots: this.program.width };
     return this.#context.release(this.#secret, circuit, terms);
   }
 }

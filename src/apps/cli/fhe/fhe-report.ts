@@ -1,0 +1,126 @@
+/** What the commands of encrypted training print. */
+import { BootstrapPlan } from '../../../circuits/bootstrap/plan.ts';
+import type { LogisticProgram } from '../../../runtime/training/index.ts';
+import { EncapsulationKeys } from '../../../schemes/rlwe/keys/encapsulation-keys.ts';
+import { EvaluationKeys } from '../../../schemes/rlwe/keys/evaluation-keys.ts';
+import { resolveKeyPlan } from '../../../schemes/rlwe/keys/key-plan.ts';
+import { formatBytes, formatTable, plural, wrapText } from '../terminal/table.ts';
+
+export const WHO_LEARNS_WHAT_IN_FHE = `
+Who learns what:
+  owner    the weights, for itself; with --publish, weights that hide its key and may be handed on
+  trainer  how many rows and columns there are, the steps, a power of two that bounds the weights, the
+           time; not the rows, labels, margins, gradients, weights or the loss: it has no key to open any
+The trainer is trusted to compute, not to keep a secret. Weights that it made up would open as weights:
+the owner sees by the AUC on rows that never left it whether they are of use.
+`;
+
+export interface ProgramFigures {
+  readonly ringDegree: number;
+  readonly logQP: number;
+  readonly levels: number;
+  readonly keys: number;
+  readonly keyBytes: number;
+  readonly keyMemory: number;
+  readonly rowBytes: number;
+  readonly memory: number;
+  readonly keySwitches: number;
+  readonly bootstraps: number;
+  /** log2; minus infinity when it cannot happen. */
+  readonly logFailure: number;
+}
+
+const WORD_BYTES = 8;
+
+export function figuresOf(program: LogisticProgram): ProgramFigures {
+  const { params, keyPlan, bootstrap, topLevel, ciphertexts } = program;
+  const resolved = resolveKeyPlan(params, keyPlan);
+  const limbBytes = params.n * WORD_BYTES;
+  const keyMemoryAt = (level: number): number =>
+    2 * params.digits(level) * (level + 1 + params.p.length) * limbBytes;
+  const levels = resolved.galois.map(({ maxLevel }) => maxLevel);
+  if (resolved.relinearizeLevel !== null) levels.push(resolved.relinearizeLevel);
+  if (bootstrap !== undefined) levels.push(params.maxLevel);
+  const keyMemory = levels.reduce((sum, level) => sum + keyMemoryAt(level), 0);
+  const rowBits = params.q.slice(0, topLevel + 1).reduce((sum, { bits }) => sum + bits, 0);
+  const ciphertextMemory = 2 * (topLevel + 1) * limbBytes;
+  const sizes = bootstrap?.bytes();
+  return {
+    ringDegree: params.n,
+    logQP: params.logQP,
+    levels: topLevel,
+    keys: levels.length,
+    keyBytes:
+      EvaluationKeys.byteLength(params, keyPlan) +
+      (bootstrap === undefined ? 0 : EncapsulationKeys.byteLength(params)),
+    keyMemory,
+    rowBytes: Math.ceil((ciphertexts * params.n * rowBits) / 8),
+    memory:
+      keyMemory +
+      (ciphertexts + WORKING) * ciphertextMemory +
+      (sizes === undefined ? 0 : sizes.factors + sizes.working),
+    keySwitches: program.keySwitches,
+    bootstraps: program.bootstraps,
+    logFailure: bootstrap?.logWrapProbability ?? Number.NEGATIVE_INFINITY,
+  };
+}
+
+/** Ciphertexts of one iteration that are alive at once, about. */
+const WORKING = 12;
+
+/** A program in lines for people. */
+export function programReport(program: LogisticProgram): string {
+  const { spec } = program;
+  const figures = figuresOf(program);
+  const { trainer, owner, nobody } = program.whoLearnsWhat;
+  const rows: [string, string][] = [
+    ['program', `logistic regression, ${program.id.slice(0, 16)}`],
+    [
+      'data',
+      `${plural(spec.rows, 'row')}, ${plural(spec.features, 'column')}, in ${plural(program.ciphertexts, 'ciphertext')}`,
+    ],
+    [
+      'steps',
+      `${plural(spec.iterations, 'iteration')}, rate ${spec.rate}, decay ${spec.decay}, weights below ${spec.weightBound}`,
+    ],
+    [
+      'ring',
+      `degree 2^${Math.log2(figures.ringDegree)}, ${figures.logQP.toFixed(1)} bits of modulus (128-bit security)`,
+    ],
+    [
+      'work',
+      `${plural(figures.keySwitches, 'key switch').replace('switchs', 'switches')}, ${plural(figures.bootstraps, 'bootstrap')}`,
+    ],
+    [
+      'keys',
+      `${plural(figures.keys, 'key')}, ${formatBytes(figures.keyBytes)} to send, ${formatBytes(figures.keyMemory)} in memory`,
+    ],
+    ['rows', `${formatBytes(figures.rowBytes)} to send`],
+    ['memory', `about ${formatBytes(figures.memory)} at the trainer`],
+    [
+      'failure',
+      program.bootstrap === undefined
+        ? 'none: nothing is bootstrapped'
+        : 'no phase can leave the range of a bootstrap',
+    ],
+    ['weights', spec.rule === 'keep' ? 'for the owner alone' : 'may be published'],
+  ];
+  const learned = [
+    ['the trainer learns', trainer],
+    ['the owner learns', owner],
+    ['nobody else learns', nobody],
+  ] as const;
+  return (
+    formatTable(rows, [{}, {}]) +
+    learned.map(([who, what]) => `${wrapText(`${who}: ${what.join('; ')}.`, 98)}\n`).join('')
+  );
+}
+
+/** The largest bundle of keys that a machine with this memory can bootstrap with, for errors. */
+export function fittingSlots(plan: BootstrapPlan, memory: number): number | undefined {
+  for (let slots = plan.slots; slots >= 2; slots /= 2) {
+    const { keys, factors, working } = new BootstrapPlan(plan.params, { slots }).bytes();
+    if (keys + factors + working <= memory) return slots;
+  }
+  return undefined;
+}

@@ -1,0 +1,209 @@
+/**
+ * The folder of an owner of encrypted training: the secret key, sealed; what stays with the owner; and a folder `public` for the trainer.
+ *
+ *   owner.key             the secret key under a passphrase
+ *   owner.json            label, standardisation, what was released: reveals means of the data, so mode 0600
+ *   public/program.json   the program
+ *   public/evaluation.keys, public/encapsulation.keys   keys to compute with
+ */
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { DataError, KeyFileError } from '../../base/errors.ts';
+import {
+  type LabelledTable,
+  type LogisticProgram,
+  parseLogisticProgram,
+  type Standardisation,
+} from '../../runtime/training/index.ts';
+import { EncapsulationKeys } from '../../schemes/rlwe/keys/encapsulation-keys.ts';
+import { EvaluationKeys } from '../../schemes/rlwe/keys/evaluation-keys.ts';
+import { SecretKey } from '../../schemes/rlwe/keys/secret-key.ts';
+import type { CkksContext } from '../../schemes/ckks/context.ts';
+import { replaceFile, replaceFileByParts, replaceFileSync } from '../keystore/atomic-file.ts';
+import { writingFileSync } from '../keystore/file-errors.ts';
+import { readPrivateFile, readPrivateText } from '../keystore/private-file.ts';
+import { openSecret, sealSecret } from '../keystore/sealed-box.ts';
+import { loadLargeFile, partsOf } from './large-file.ts';
+
+const NAMES = {
+  secret: 'owner.key',
+  notes: 'owner.json',
+  public: 'public',
+  program: 'program.json',
+  evaluation: 'evaluation.keys',
+  encapsulation: 'encapsulation.keys',
+} as const;
+const MOST_PROGRAM_BYTES = 65_536;
+
+const numbers = z.array(z.number());
+const notesSchema = z.strictObject({
+  label: z.string(),
+  columns: z.array(z.string()),
+  means: numbers,
+  deviations: numbers,
+  heldOutOneIn: z.number().int().min(2),
+  released: z.number().int().min(0),
+  keysDigest: z.string(),
+  rowsDigest: z.string(),
+});
+
+/** What stays with the owner besides the key. */
+export interface OwnerNotes extends Standardisation {
+  readonly label: string;
+  readonly columns: readonly string[];
+  /** Every so many-th row of each class is held out for the AUC. */
+  readonly heldOutOneIn: number;
+  /** Results that were published under this key. */
+  readonly released: number;
+  /** SHA-256 of the evaluation keys that were made, and of the rows that were encrypted last; empty before. */
+  readonly keysDigest: string;
+  readonly rowsDigest: string;
+}
+
+export interface OwnerFolder {
+  readonly path: string;
+  readonly program: LogisticProgram;
+  readonly notes: OwnerNotes;
+}
+
+export function publicFolder(path: string): string {
+  return join(path, NAMES.public);
+}
+
+/** A new folder; an existing one with keys is not touched. @throws {KeyFileError} {@link FileWriteError} */
+export async function createOwnerFolder(
+  folder: OwnerFolder,
+  keys: { secret: SecretKey; evaluation: EvaluationKeys; encapsulation: EncapsulationKeys | undefined },
+  context: CkksContext,
+  passphrase: string,
+): Promise<void> {
+  const { path, program, notes } = folder;
+  makeFolder(path);
+  const open = publicFolder(path);
+  replaceFileSync(join(open, NAMES.program), `${JSON.stringify(program.spec, null, 2)}\n`);
+  const evaluation = keys.evaluation.toBytes(context);
+  await replaceFileByParts(join(open, NAMES.evaluation), partsOf(evaluation));
+  if (keys.encapsulation !== undefined)
+    await replaceFileByParts(join(open, NAMES.encapsulation), partsOf(keys.encapsulation.toBytes()));
+  await writeNotes(path, { ...notes, keysDigest: digestOf(evaluation) });
+  const secret = keys.secret.exportSecretBytes();
+  try {
+    // Last: a folder with a secret key is complete.
+    await replaceFile(join(path, NAMES.secret), await sealSecret(secret, program.id, passphrase));
+  } finally {
+    secret.fill(0);
+  }
+}
+
+/** SHA-256, in hexadecimal digits. */
+export function digestOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** @throws {KeyFileError} when there are keys already. */
+export function assertNewFolder(path: string): void {
+  try {
+    readFileSync(join(path, NAMES.secret));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw new KeyFileError(`cannot use ${path}: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
+  }
+  throw new KeyFileError(`${path} already holds keys, which are not replaced: choose another folder`);
+}
+
+function makeFolder(path: string): void {
+  assertNewFolder(path);
+  writingFileSync(path, () => mkdirSync(path, { recursive: true, mode: 0o700 }));
+  writingFileSync(publicFolder(path), () => mkdirSync(publicFolder(path), { recursive: true }));
+}
+
+/** Before a result is published: what was spent stays spent. @throws {FileWriteError} */
+export function writeNotes(path: string, notes: OwnerNotes): Promise<void> {
+  return replaceFile(join(path, NAMES.notes), new TextEncoder().encode(`${JSON.stringify(notes)}\n`));
+}
+
+/** @throws {KeyFileError} {@link DataError} */
+export function openOwnerFolder(path: string): OwnerFolder {
+  const program = loadProgram(publicFolder(path));
+  let json: unknown;
+  try {
+    json = JSON.parse(readPrivateText(join(path, NAMES.notes)));
+  } catch (error) {
+    throw error instanceof KeyFileError ? error : new KeyFileError(`${join(path, NAMES.notes)} is damaged`);
+  }
+  const notes = notesSchema.safeParse(json);
+  if (!notes.success) throw new KeyFileError(`${join(path, NAMES.notes)} is damaged`);
+  const { columns, means, deviations } = notes.data;
+  if (![columns, means, deviations].every(({ length }) => length === program.spec.features))
+    throw new KeyFileError(`${join(path, NAMES.notes)} does not belong to this program`);
+  return { path, program, notes: notes.data };
+}
+
+/** The secret key; the caller disposes it. @throws {KeyFileError} */
+export async function openOwnerKey(
+  { path, program }: OwnerFolder,
+  context: CkksContext,
+  passphrase: string,
+): Promise<SecretKey> {
+  const file = readPrivateFile(join(path, NAMES.secret));
+  const secret = await openSecret(file, program.id, passphrase);
+  try {
+    return SecretKey.fromSecretBytes(context, secret);
+  } finally {
+    secret.fill(0);
+  }
+}
+
+/** The program of a public folder, or of a file. @throws {DataError} As the program's constructor. */
+export function loadProgram(path: string): LogisticProgram {
+  const file = path.endsWith('.json') ? path : join(path, NAMES.program);
+  const bytes = loadLargeFile(file, { atMost: MOST_PROGRAM_BYTES });
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    throw new DataError(`${file} is not JSON`);
+  }
+  return parseLogisticProgram(json);
+}
+
+/**
+ * The trainer's keys; the caller disposes them. With `digest`, evaluation keys that are not the ones that were made are refused.
+ *
+ * @throws {DataError} {@link KeyFileError} {@link DecodeError} {@link ParamsMismatchError}
+ */
+export function loadTrainerKeys(
+  path: string,
+  program: LogisticProgram,
+  context: CkksContext,
+  digest?: string,
+): { evaluation: EvaluationKeys; encapsulation?: EncapsulationKeys } {
+  const { params, keyPlan } = program;
+  const evaluationBytes = EvaluationKeys.byteLength(params, keyPlan);
+  const bytes = loadLargeFile(join(path, NAMES.evaluation), { exactly: evaluationBytes });
+  if (digest !== undefined && digestOf(bytes) !== digest)
+    throw new KeyFileError(
+      `${join(path, NAMES.evaluation)} was changed since the owner made it: nothing is published`,
+    );
+  const evaluation = EvaluationKeys.fromBytes(context, bytes, keyPlan);
+  if (program.bootstrap === undefined) return { evaluation };
+  try {
+    const exactly = EncapsulationKeys.byteLength(params);
+    const pair = loadLargeFile(join(path, NAMES.encapsulation), { exactly });
+    return { evaluation, encapsulation: EncapsulationKeys.fromBytes(context, pair) };
+  } catch (error) {
+    evaluation[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** @throws {DataError} when the table's columns are not those that the keys were made for. */
+export function assertSameColumns({ notes }: OwnerFolder, table: LabelledTable): void {
+  const other = notes.columns.find((name, j) => table.columns[j] !== name);
+  if (other !== undefined || table.columns.length !== notes.columns.length)
+    throw new DataError(
+      `the table's columns are not those that the keys were made for (${notes.columns.slice(0, 10).join(', ')})`,
+    );
+}
