@@ -65,6 +65,18 @@ const NEIGHBOURS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+/** Folders of a unit whose files do not all know each other: what the files of each may import of the others. */
+const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  'src/protocols/cryptonn': {
+    agreement: [],
+    authority: ['agreement'],
+    owner: ['agreement'],
+    trainer: ['agreement'],
+    // Attacks look at whatever they attack.
+    leakage: ['agreement', 'authority', 'owner', 'trainer'],
+  },
+};
+
 /** 'src/schemes/ckks/encoder.ts' -> 'schemes/ckks'; null for files that stand directly in src. */
 function unitOf(path: string): string | null {
   const [, folder, second, ...rest] = path.split('/');
@@ -96,6 +108,22 @@ function importViolations(files: readonly SourceFile[]): string[] {
       return allowed ? [] : [`${file.path}: ${unit} must not import ${other}`];
     });
   });
+}
+
+function roomViolations(files: readonly SourceFile[]): string[] {
+  return files.flatMap((file) =>
+    Object.entries(ROOMS).flatMap(([unit, rooms]) => {
+      const roomIn = (path: string) =>
+        path.startsWith(`${unit}/`) ? path.slice(unit.length + 1).split('/')[0] : undefined;
+      const own = roomIn(file.path);
+      if (own === undefined) return [];
+      return importsOf(file).flatMap((specifier) => {
+        const other = roomIn(posix.join(posix.dirname(file.path), specifier));
+        const isAllowed = other === undefined || other === own || rooms[own]?.includes(other) === true;
+        return isAllowed ? [] : [`${file.path}: ${own} must not import ${other}`];
+      });
+    }),
+  );
 }
 
 /**
@@ -319,6 +347,17 @@ describe('imports', () => {
     expect(sources.length).toBeGreaterThan(50);
     expect(sources.flatMap(importsOf).length).toBeGreaterThan(100);
     expect(importViolations(sources)).toEqual([]);
+  });
+
+  test('between the roles of encrypted learning lead through what they agree on', () => {
+    const folder = 'src/protocols/cryptonn';
+    expect(roomViolations(bad(`${folder}/owner/x.ts`, "import { a } from '../trainer/a.ts';"))).toHaveLength(
+      1,
+    );
+    expect(roomViolations(bad(`${folder}/agreement/x.ts`, "import '../owner/a.ts';"))).toHaveLength(1);
+    expect(roomViolations(bad(`${folder}/new/x.ts`, "import '../agreement/a.ts';"))).toHaveLength(1);
+    expect(roomViolations(bad(`${folder}/owner/x.ts`, "import '../agreement/a.ts';"))).toEqual([]);
+    expect(roomViolations(sources)).toEqual([]);
   });
 
   test('the check sees a loop of three, of types alone, and none in a diamond', () => {

@@ -12,7 +12,7 @@ import { datasetWindows } from '../../src/protocols/cryptonn/agreement/axis-size
 import type { ClearBatch } from '../../src/protocols/cryptonn/trainer/batch-products.ts';
 import { FixedPointTrainer } from '../../src/protocols/cryptonn/trainer/fixed-point-trainer.ts';
 import { solvableUnknowns } from '../../src/protocols/cryptonn/agreement/leak-budget.ts';
-import type { SchemeFor } from '../../src/protocols/cryptonn/authority/master-keyring.ts';
+import type { SchemeFor } from '../../src/protocols/cryptonn/agreement/dataset-schemes.ts';
 import { imageRank } from '../../src/protocols/cryptonn/leakage/window-rank.ts';
 import { digitRange, MNIST_PIXELS, type MnistDigits } from './cryptonn-data.ts';
 import type { FaithfulTask } from './cryptonn-tasks.ts';

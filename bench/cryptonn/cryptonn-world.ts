@@ -12,7 +12,8 @@ import type { DatasetSpec } from '../../src/protocols/cryptonn/agreement/dataset
 import { EncryptedLabels } from '../../src/protocols/cryptonn/trainer/encrypted-labels.ts';
 import { LabelPermutation } from '../../src/protocols/cryptonn/owner/label-permutation.ts';
 import { LatticeSchemes } from '../../src/protocols/cryptonn/agreement/lattice-schemes.ts';
-import { MasterKeyring, type SchemeFor } from '../../src/protocols/cryptonn/authority/master-keyring.ts';
+import { MasterKeyring } from '../../src/protocols/cryptonn/authority/master-keyring.ts';
+import type { SchemeFor } from '../../src/protocols/cryptonn/agreement/dataset-schemes.ts';
 import { benchApprovers } from './cryptonn-data.ts';
 import type { BenchClock } from '../in-turn.ts';
 

@@ -17,7 +17,8 @@
  */
 export { type RandomSource, systemRandom } from '../../base/random.ts';
 export { openKernel, type OpenKernelOptions } from '../../kernel/open.ts';
-export type { LogHead, LogRecord } from '../../protocols/cryptonn/authority/audit-log.ts';
+export type { LogHead } from '../../protocols/cryptonn/agreement/log-head.ts';
+export type { LogRecord } from '../../protocols/cryptonn/authority/audit-log.ts';
 export {
   Authority,
   type KeyAnswer,
@@ -44,12 +45,8 @@ export {
   EncryptedBatch,
 } from '../../protocols/cryptonn/trainer/batch-products.ts';
 export { faithfulNetwork, foldProjection } from '../../protocols/cryptonn/trainer/clear-network.ts';
-export {
-  checkOwnerScales,
-  DataOwner,
-  type OwnedBatch,
-  type OwnerAxis,
-} from '../../protocols/cryptonn/owner/data-owner.ts';
+export { checkOwnerScales, DataOwner, type OwnerAxis } from '../../protocols/cryptonn/owner/data-owner.ts';
+export type { OwnedBatch } from '../../protocols/cryptonn/agreement/batch-bytes.ts';
 export { DatasetSchemes } from '../../protocols/cryptonn/agreement/dataset-schemes.ts';
 export {
   approvalText,
@@ -84,7 +81,8 @@ export {
 } from '../../protocols/cryptonn/agreement/leak-budget.ts';
 export { LENET_WINDOWS, lenetLayers } from '../../protocols/cryptonn/trainer/lenet.ts';
 export { verifyAuthorityLog } from '../../protocols/cryptonn/authority/log-verification.ts';
-export { MasterKeyring, type SchemeFor } from '../../protocols/cryptonn/authority/master-keyring.ts';
+export { MasterKeyring } from '../../protocols/cryptonn/authority/master-keyring.ts';
+export type { SchemeFor } from '../../protocols/cryptonn/agreement/dataset-schemes.ts';
 export {
   projectedInputs,
   type Standardisation,

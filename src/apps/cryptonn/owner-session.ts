@@ -7,7 +7,7 @@ import { batchAxes, writeBatch } from '../../protocols/cryptonn/agreement/batch-
 import { DataOwner, type OwnerAxis } from '../../protocols/cryptonn/owner/data-owner.ts';
 import type { AxisName, DatasetSpec } from '../../protocols/cryptonn/agreement/dataset-spec.ts';
 import { LabelPermutation } from '../../protocols/cryptonn/owner/label-permutation.ts';
-import type { SchemeFor } from '../../protocols/cryptonn/authority/master-keyring.ts';
+import type { SchemeFor } from '../../protocols/cryptonn/agreement/dataset-schemes.ts';
 import { assertConsent, type OwnerConsent } from '../../protocols/cryptonn/owner/owner-consent.ts';
 import type { NoiseSampler } from '../../protocols/cryptonn/agreement/projection-noise.ts';
 import { fileWriteError } from '../keystore/file-errors.ts';

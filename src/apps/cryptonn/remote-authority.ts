@@ -1,7 +1,7 @@
 /** An authority at the other end of HTTP, as owners and trainers see it. */
 import { KeyRefusedError, ProtocolError, type RefusalReason, RolledBackError } from '../../base/errors.ts';
 import type { FunctionKeys, InnerProductScheme, MasterPublicKey } from '../../fe/inner-product-scheme.ts';
-import type { LogHead } from '../../protocols/cryptonn/authority/audit-log.ts';
+import type { LogHead } from '../../protocols/cryptonn/agreement/log-head.ts';
 import { vectorLength } from '../../protocols/cryptonn/agreement/axis-sizes.ts';
 import {
   type AxisName,

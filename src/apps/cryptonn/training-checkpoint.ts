@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { DecodeError, UsageError } from '../../base/errors.ts';
-import { EMPTY_LOG, type LogHead } from '../../protocols/cryptonn/authority/audit-log.ts';
+import { EMPTY_LOG, type LogHead } from '../../protocols/cryptonn/agreement/log-head.ts';
 import { LOG_HEAD_BYTES, readLogHead, writeLogHead } from '../../protocols/cryptonn/agreement/log-head.ts';
 import { replaceFile } from '../keystore/atomic-file.ts';
 import { LearningCurve } from './learning-curve.ts';

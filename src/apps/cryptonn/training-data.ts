@@ -12,7 +12,7 @@ import {
   datasetDigest,
 } from '../../protocols/cryptonn/agreement/dataset-spec.ts';
 import { EncryptedLabels } from '../../protocols/cryptonn/trainer/encrypted-labels.ts';
-import type { SchemeFor } from '../../protocols/cryptonn/authority/master-keyring.ts';
+import type { SchemeFor } from '../../protocols/cryptonn/agreement/dataset-schemes.ts';
 import {
   type ProjectionPrivacy,
   projectionPrivacy,

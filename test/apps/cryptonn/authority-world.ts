@@ -9,7 +9,8 @@ import { Authority } from '../../../src/protocols/cryptonn/authority/authority.t
 import type { AuthorityStorage } from '../../../src/protocols/cryptonn/authority/authority-storage.ts';
 import { vectorLength } from '../../../src/protocols/cryptonn/agreement/axis-sizes.ts';
 import { type AxisName, type DatasetSpec } from '../../../src/protocols/cryptonn/agreement/dataset-spec.ts';
-import { MasterKeyring, type SchemeFor } from '../../../src/protocols/cryptonn/authority/master-keyring.ts';
+import { MasterKeyring } from '../../../src/protocols/cryptonn/authority/master-keyring.ts';
+import type { SchemeFor } from '../../../src/protocols/cryptonn/agreement/dataset-schemes.ts';
 import { InsecureScheme } from '../../protocols/cryptonn/insecure-scheme.ts';
 
 export const [FEATURES, BATCH, CLASSES, RANK] = [36, 8, 3, 4];

@@ -15,7 +15,8 @@ import {
   TransportError,
   UsageError,
 } from '../../../src/base/errors.ts';
-import { type LogHead, replayLog } from '../../../src/protocols/cryptonn/authority/audit-log.ts';
+import type { LogHead } from '../../../src/protocols/cryptonn/agreement/log-head.ts';
+import { replayLog } from '../../../src/protocols/cryptonn/authority/audit-log.ts';
 import { writeKeyRequest } from '../../../src/protocols/cryptonn/agreement/key-messages.ts';
 import { logReport } from '../../../src/protocols/cryptonn/authority/log-report.ts';
 import { verifyAuthorityLog } from '../../../src/protocols/cryptonn/authority/log-verification.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { axisSizes } from '../../../src/protocols/cryptonn/agreement/axis-sizes.ts';
-import type { SchemeFor } from '../../../src/protocols/cryptonn/authority/master-keyring.ts';
+import type { SchemeFor } from '../../../src/protocols/cryptonn/agreement/dataset-schemes.ts';
 import { InsecureScheme } from '../../protocols/cryptonn/insecure-scheme.ts';
 import { MNIST_CLASSES, MNIST_PIXELS, type MnistDigits } from '../../../bench/cryptonn/cryptonn-data.ts';
 import { runFaithful } from '../../../bench/cryptonn/cryptonn-faithful.ts';

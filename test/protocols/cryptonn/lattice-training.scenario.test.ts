@@ -21,7 +21,7 @@ import {
   type FixedPointOptions,
 } from '../../../src/protocols/cryptonn/trainer/fixed-point-trainer.ts';
 import { fittingPacking } from '../../../src/protocols/cryptonn/agreement/lattice-schemes.ts';
-import type { SchemeFor } from '../../../src/protocols/cryptonn/authority/master-keyring.ts';
+import type { SchemeFor } from '../../../src/protocols/cryptonn/agreement/dataset-schemes.ts';
 import {
   projectedInputs,
   standardisationOf,

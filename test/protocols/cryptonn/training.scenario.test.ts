@@ -22,8 +22,8 @@ import {
   DataOwner,
   countBeyond,
   fixedPoint,
-  type OwnedBatch,
 } from '../../../src/protocols/cryptonn/owner/data-owner.ts';
+import type { OwnedBatch } from '../../../src/protocols/cryptonn/agreement/batch-bytes.ts';
 import type { AxisName, DatasetSpec } from '../../../src/protocols/cryptonn/agreement/dataset-spec.ts';
 import {
   FixedPointTrainer,
@@ -31,7 +31,8 @@ import {
 } from '../../../src/protocols/cryptonn/trainer/fixed-point-trainer.ts';
 import { LabelPermutation } from '../../../src/protocols/cryptonn/owner/label-permutation.ts';
 import { greyPicture, solveForInputs } from '../../../src/protocols/cryptonn/leakage/linear-attack.ts';
-import { MasterKeyring, type SchemeFor } from '../../../src/protocols/cryptonn/authority/master-keyring.ts';
+import { MasterKeyring } from '../../../src/protocols/cryptonn/authority/master-keyring.ts';
+import type { SchemeFor } from '../../../src/protocols/cryptonn/agreement/dataset-schemes.ts';
 import { projectionMatrix } from '../../../src/protocols/cryptonn/agreement/projection.ts';
 import { InsecureScheme } from './insecure-scheme.ts';
 import { MemoryStorage } from './memory-storage.ts';

@@ -4,11 +4,8 @@ import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
 import { plainMatrixMultiply } from '../../../src/nn/tensor/matrix-multiply.ts';
 import { ClearBatch } from '../../../src/protocols/cryptonn/trainer/batch-products.ts';
 import { FixedPointTrainer } from '../../../src/protocols/cryptonn/trainer/fixed-point-trainer.ts';
-import {
-  pooledConvolution,
-  pooledWindows,
-  windowVectors,
-} from '../../../src/protocols/cryptonn/trainer/first-layer.ts';
+import { pooledConvolution, pooledWindows } from '../../../src/protocols/cryptonn/trainer/first-layer.ts';
+import { windowVectors } from '../../../src/protocols/cryptonn/agreement/window-vectors.ts';
 import {
   parseTranscript,
   TranscriptRecorder,

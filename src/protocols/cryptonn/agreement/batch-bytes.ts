@@ -6,10 +6,22 @@
 import { ByteReader, ByteWriter } from '../../../base/bytes.ts';
 import type { InnerProductCiphertext, InnerProductScheme } from '../../../fe/inner-product-scheme.ts';
 import { type AxisSizes, axisSizes } from './axis-sizes.ts';
-import type { OwnedBatch } from '../owner/data-owner.ts';
 import type { AxisName, DatasetSpec } from './dataset-spec.ts';
 
 const MAGIC = 0x42435253;
+
+/** What leaves the owner for one batch. */
+export interface OwnedBatch {
+  readonly owner: string;
+  /** As declared in the specification that the owner encrypted under. */
+  readonly inputScale: number;
+  /** Renamed; empty when they are encrypted. */
+  readonly labels: Int32Array;
+  readonly encryptedLabels: readonly InnerProductCiphertext[];
+  readonly samples: readonly InnerProductCiphertext[];
+  /** Along the batch; empty in projected mode. */
+  readonly features: readonly InnerProductCiphertext[];
+}
 
 export type BatchContent = Pick<OwnedBatch, 'labels' | 'samples' | 'features'> &
   Partial<Pick<OwnedBatch, 'encryptedLabels'>>;

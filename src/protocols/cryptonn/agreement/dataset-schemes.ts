@@ -2,9 +2,12 @@
 import { DdhInnerProduct } from '../../../fe/ddh/scheme.ts';
 import type { Kernel } from '../../../kernel/kernel.ts';
 import { axisSizes } from './axis-sizes.ts';
-import { datasetDigest } from './dataset-spec.ts';
+import type { InnerProductScheme } from '../../../fe/inner-product-scheme.ts';
+import { type AxisName, type DatasetSpec, datasetDigest } from './dataset-spec.ts';
 import { LatticeSchemes } from './lattice-schemes.ts';
-import type { SchemeFor } from '../authority/master-keyring.ts';
+
+/** The scheme for one axis of a data set; the same parameters for everybody who calls it. */
+export type SchemeFor = (spec: DatasetSpec, axis: AxisName) => InnerProductScheme;
 
 export class DatasetSchemes implements Disposable {
   readonly #kernel: Kernel;

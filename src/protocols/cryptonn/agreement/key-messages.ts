@@ -7,7 +7,7 @@
  */
 import { ByteReader, ByteWriter } from '../../../base/bytes.ts';
 import { LimitError, OutOfRangeError } from '../../../base/errors.ts';
-import type { LogHead } from '../authority/audit-log.ts';
+import type { LogHead } from './log-head.ts';
 import { LOG_HEAD_BYTES, readLogHead, writeLogHead } from './log-head.ts';
 
 const REQUEST_MAGIC = 0x514b5253;

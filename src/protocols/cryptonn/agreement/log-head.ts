@@ -2,7 +2,15 @@
 import { bytesToHex, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import type { ByteReader, ByteWriter } from '../../../base/bytes.ts';
 import { DecodeError, RolledBackError } from '../../../base/errors.ts';
-import type { LogHead } from '../authority/audit-log.ts';
+
+/** Where a log ends. Whoever keeps one can tell later whether the log was cut or rewritten. */
+export interface LogHead {
+  readonly entries: number;
+  /** Hash of the last line, hex; 64 zeros for an empty log. */
+  readonly hash: string;
+}
+
+export const EMPTY_LOG: LogHead = { entries: 0, hash: '0'.repeat(64) };
 
 const HASH_BYTES = 32;
 export const LOG_HEAD_BYTES = 8 + HASH_BYTES;

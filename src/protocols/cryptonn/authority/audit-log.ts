@@ -12,6 +12,7 @@ import { constantTimeEqual } from '../../../base/constant-time.ts';
 import { DecodeError, type RefusalReason } from '../../../base/errors.ts';
 import { sha256Digest, sha256Mac } from '../../../base/sha256.ts';
 import { AXIS_NAMES, datasetSpecSchema } from '../agreement/dataset-spec.ts';
+import { EMPTY_LOG, type LogHead } from '../agreement/log-head.ts';
 
 const REFUSALS = [
   'unknown-dataset',
@@ -62,15 +63,6 @@ const recordSchema = z.discriminatedUnion('kind', [
 ]);
 
 export type LogRecord = z.infer<typeof recordSchema>;
-
-/** Where a log ends. Whoever keeps one can tell later whether the log was cut or rewritten. */
-export interface LogHead {
-  readonly entries: number;
-  /** Hash of the last line, hex; 64 zeros for an empty log. */
-  readonly hash: string;
-}
-
-export const EMPTY_LOG: LogHead = { entries: 0, hash: '0'.repeat(64) };
 
 /** A line holds at most the vectors of one full rank; more is refused before it is parsed. */
 const MOST_LINE_BYTES = 16 * 2 ** 20;

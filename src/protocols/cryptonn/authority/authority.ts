@@ -12,7 +12,8 @@ import {
 } from '../../../base/errors.ts';
 import type { RandomSource } from '../../../base/random.ts';
 import { sha256Digest } from '../../../base/sha256.ts';
-import { AuditLog, type LogHead, type LogRecord, type ReplayedLog } from './audit-log.ts';
+import { AuditLog, type LogRecord, type ReplayedLog } from './audit-log.ts';
+import type { LogHead } from '../agreement/log-head.ts';
 import { AuthoritySecrets } from './authority-secrets.ts';
 import type { AuthorityStorage } from './authority-storage.ts';
 import { APPROVALS_NEEDED, type Approver, enrolledApprovals } from '../agreement/dataset-approvals.ts';

@@ -1,6 +1,7 @@
 /** Reading an authority's log again: at a restart, and for whoever audits it. Changes nothing. */
 import { DecodeError, ProtocolError, RolledBackError } from '../../../base/errors.ts';
-import { EMPTY_LOG, type LogHead, type LogRecord, type ReplayedLog, replayLog } from './audit-log.ts';
+import { EMPTY_LOG, type LogHead } from '../agreement/log-head.ts';
+import { type LogRecord, type ReplayedLog, replayLog } from './audit-log.ts';
 import { AuthoritySecrets } from './authority-secrets.ts';
 import type { AuthorityStorage } from './authority-storage.ts';
 import { assertNotBehind, parseAnchor } from '../agreement/log-head.ts';

@@ -4,12 +4,10 @@ import { bytesToHex, concatBytes } from '@noble/hashes/utils.js';
 import type { Seed } from '../../../base/brand.ts';
 import type { RandomSource } from '../../../base/random.ts';
 import { sha256Digest } from '../../../base/sha256.ts';
-import type { FunctionKeys, InnerProductScheme, MasterKeys } from '../../../fe/inner-product-scheme.ts';
+import type { FunctionKeys, MasterKeys } from '../../../fe/inner-product-scheme.ts';
 import type { KeyDerivation } from './authority.ts';
+import type { SchemeFor } from '../agreement/dataset-schemes.ts';
 import type { AxisName, DatasetSpec } from '../agreement/dataset-spec.ts';
-
-/** The scheme for one axis of a data set; the same parameters for everybody who calls it. */
-export type SchemeFor = (spec: DatasetSpec, axis: AxisName) => InnerProductScheme;
 
 const SEED_BYTES = 32;
 

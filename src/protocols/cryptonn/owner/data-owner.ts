@@ -7,27 +7,15 @@ import type {
   MasterPublicKey,
 } from '../../../fe/inner-product-scheme.ts';
 import { axisSizes, datasetWindows } from '../agreement/axis-sizes.ts';
+import type { OwnedBatch } from '../agreement/batch-bytes.ts';
 import { columnRange } from '../agreement/column-range.ts';
 import type { AxisName, DatasetSpec } from '../agreement/dataset-spec.ts';
-import { oneHotColumns } from '../trainer/encrypted-labels.ts';
-import { windowVectors } from '../trainer/first-layer.ts';
+import { oneHotColumns } from './one-hot-columns.ts';
+import { windowVectors } from '../agreement/window-vectors.ts';
 import type { LabelPermutation } from './label-permutation.ts';
 import { assertConsent, type OwnerConsent } from './owner-consent.ts';
 import type { LedgerReview } from './owner-ledger.ts';
 import { noiseCoordinates, type NoiseSampler, noisySamples } from '../agreement/projection-noise.ts';
-
-/** What leaves the owner for one batch. */
-export interface OwnedBatch {
-  readonly owner: string;
-  /** As declared in the specification that the owner encrypted under. */
-  readonly inputScale: number;
-  /** Renamed; empty when they are encrypted. */
-  readonly labels: Int32Array;
-  readonly encryptedLabels: readonly InnerProductCiphertext[];
-  readonly samples: readonly InnerProductCiphertext[];
-  /** Along the batch; empty in projected mode. */
-  readonly features: readonly InnerProductCiphertext[];
-}
 
 /** Integers as they are before an authority's bound, for a ledger that must know samples again under any of them. */
 const NO_BOUND = 2 ** 31 - 1;

@@ -10,15 +10,6 @@ import { type AxisCiphertexts, decryptBlocks, type KeySource } from './axis-ciph
 /** Two decimals of the natural logarithm. */
 const LOG_SCALE = 100;
 
-/** `[classes, samples]`, a one where the sample has the class. */
-export function oneHotColumns(labels: Int32Array, classes: number): Int32Array {
-  const out = new Int32Array(classes * labels.length);
-  labels.forEach((label, s) => {
-    out[label * labels.length + s] = 1;
-  });
-  return out;
-}
-
 /** The labels of one batch in the trainer's hands. */
 export class EncryptedLabels {
   readonly samples: number;
