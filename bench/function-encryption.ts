@@ -14,9 +14,9 @@ import { parameterRows, parameterTable } from './cryptonn/lattice-parameters.ts'
 import { lineChart } from './line-chart.ts';
 import { type Bench, type BenchOptions, type BenchRow, reportFor, type Spread } from './report.ts';
 
-/** After a first call, calls are repeated until this many milliseconds or {@link MOST_RUNS} are spent. */
+/** After a first call, calls are repeated until this many milliseconds or {@link MAX_RUNS} are spent. */
 const BUDGET = 400;
-const MOST_RUNS = 9;
+const MAX_RUNS = 9;
 
 type Timer = (work: () => void) => Spread;
 
@@ -37,7 +37,7 @@ function timerFor({ quick, processorTime }: BenchOptions): Timer {
     const first = once();
     const times: number[] = [];
     // The first run makes what later ones use; it never counts.
-    for (let spent = first; times.length === 0 || (spent < budget && times.length < MOST_RUNS); ) {
+    for (let spent = first; times.length === 0 || (spent < budget && times.length < MAX_RUNS); ) {
       times.push(once());
       spent += times.at(-1)!;
     }

@@ -41,7 +41,7 @@ const QUICK_STARTS = [
   ['ckks', 'docs/ckks.md'],
   ['bgv', 'docs/bgv.md'],
 ] as const;
-const MOST_QUICK_LINES = 10;
+const MAX_QUICK_LINES = 10;
 const PRINTS_NOTHING = 'console.log("nothing")';
 
 const IMPORT_MAP = {
@@ -99,7 +99,7 @@ describe.skipIf(!isBuilt)('in Node (needs dist: npm run build)', () => {
   });
 
   test.each(QUICK_STARTS)('the quick start of subrosa/%s, in ten lines', (name, file) => {
-    expect(quickStart(file).lines).toBeLessThanOrEqual(MOST_QUICK_LINES);
+    expect(quickStart(file).lines).toBeLessThanOrEqual(MAX_QUICK_LINES);
     const { said, got } = JSON.parse(
       execFileSync(process.execPath, [join(COMPILED, `quick-${name}.mjs`)], {
         encoding: 'utf8',

@@ -23,7 +23,7 @@ export interface Search {
 }
 
 /** Of one block. */
-const MOST_BLOCK_NODES = 4_000_000;
+const MAX_BLOCK_NODES = 4_000_000;
 
 /**
  * Coefficients of the rows `start` to `end` - 1, not all zero, of a vector whose part across the rows before is shorter than the first
@@ -37,7 +37,7 @@ export function enumerateShortest(
 ): Int32Array | null {
   let best: Int32Array | null = null;
   const radius = factor * (basis.lengths[start] as number);
-  enumerate(basis, { start, end, radius, mostNodes: MOST_BLOCK_NODES }, (x, distance) => {
+  enumerate(basis, { start, end, radius, mostNodes: MAX_BLOCK_NODES }, (x, distance) => {
     if (x.every((value) => value === 0)) return radius;
     best = Int32Array.from(x);
     return distance;

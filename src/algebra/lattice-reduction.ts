@@ -10,7 +10,7 @@ const DELTA = 0.99;
 /** Coefficients up to this stay: the exact limit is 1/2, rounding needs some room. */
 const SIZE_LIMIT = 0.51;
 /** Most of the gain is in the first tours. */
-const MOST_TOURS = 16;
+const MAX_TOURS = 16;
 
 export class LatticeBasis {
   /** Integers. */
@@ -95,7 +95,7 @@ export class LatticeBasis {
   /** Blocks of `size` until none gets a shorter first vector [Schnorr, Euchner 1994]. */
   reduceBlocks(size: number): void {
     this.reduce();
-    for (let tour = 0; tour < MOST_TOURS; tour++) {
+    for (let tour = 0; tour < MAX_TOURS; tour++) {
       let isChanged = false;
       for (let k = 0; k + 1 < this.rows.length; k++) {
         const end = Math.min(k + size, this.rows.length);

@@ -10,7 +10,7 @@ const NAMES = new Set(['name', 'kind', 'model', 'operation', 'id', 'paramsId', '
 /** Bounds that follow from clear values. */
 const HIDDEN = new Set(['maxAbs', 'rowNorm']);
 const LONGEST_STRING = 12;
-const MOST_FIELDS = 8;
+const MAX_FIELDS = 8;
 
 /** A class, also one whose constructor is private or abstract. */
 type AnyClass = { readonly prototype: object; readonly name: string };
@@ -32,7 +32,7 @@ export function printOnOneLine(...classes: readonly AnyClass[]): void {
 export function oneLine(object: object): string {
   const fields: string[] = [];
   for (const [name, value] of Object.entries(object)) {
-    if (fields.length === MOST_FIELDS) break;
+    if (fields.length === MAX_FIELDS) break;
     if (HIDDEN.has(name)) continue;
     if (typeof value === 'number') fields.push(`${name} ${shortNumber(name, value)}`);
     else if (typeof value === 'boolean') fields.push(value ? name : `not ${name}`);

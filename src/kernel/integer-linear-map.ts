@@ -40,9 +40,9 @@ export type IntegerLinearMap =
 export type IntegerConvolution = Extract<IntegerLinearMap, { readonly kind: 'convolution' }>;
 
 /** No map has more inputs, outputs or terms of one output; so addresses stay below 2^32 in every kernel. */
-export const MOST_INTEGER_ELEMENTS = 2 ** 26;
+export const MAX_INTEGER_ELEMENTS = 2 ** 26;
 /** No map has more weights. */
-export const MOST_INTEGER_WEIGHTS = 2 ** 28;
+export const MAX_INTEGER_WEIGHTS = 2 ** 28;
 
 export function imageSize({ channels, height, width }: ImageShape): number {
   return channels * height * width;
@@ -133,7 +133,7 @@ export function integerConvolution(
 
 /**
  * @throws {ShapeError} when extents are no positive integers, do not fit together, or the weights have another number.
- * @throws {LimitError} above {@link MOST_INTEGER_ELEMENTS} or {@link MOST_INTEGER_WEIGHTS}.
+ * @throws {LimitError} above {@link MAX_INTEGER_ELEMENTS} or {@link MAX_INTEGER_WEIGHTS}.
  */
 export function checkIntegerLinearMap(map: IntegerLinearMap): void {
   if (map.kind === 'dense') {
@@ -160,19 +160,19 @@ export function checkIntegerLinearMap(map: IntegerLinearMap): void {
 }
 
 function requireCounts(what: string, values: readonly number[], least: number): void {
-  const sound = values.every((v) => Number.isSafeInteger(v) && v >= least && v <= MOST_INTEGER_ELEMENTS);
+  const sound = values.every((v) => Number.isSafeInteger(v) && v >= least && v <= MAX_INTEGER_ELEMENTS);
   if (!sound)
-    throw new ShapeError(what, `integers from ${least} to ${MOST_INTEGER_ELEMENTS}`, values.join(', '));
+    throw new ShapeError(what, `integers from ${least} to ${MAX_INTEGER_ELEMENTS}`, values.join(', '));
 }
 
 function requireSizes(map: IntegerLinearMap, inputs: number, outputs: number, terms: number): void {
   for (const elements of [inputs, outputs, terms]) {
-    if (elements > MOST_INTEGER_ELEMENTS)
-      throw new LimitError('the elements of an integer map', MOST_INTEGER_ELEMENTS, elements);
+    if (elements > MAX_INTEGER_ELEMENTS)
+      throw new LimitError('the elements of an integer map', MAX_INTEGER_ELEMENTS, elements);
   }
   const needed = weightRows(map) * terms;
-  if (needed > MOST_INTEGER_WEIGHTS)
-    throw new LimitError('the weights of an integer map', MOST_INTEGER_WEIGHTS, needed);
+  if (needed > MAX_INTEGER_WEIGHTS)
+    throw new LimitError('the weights of an integer map', MAX_INTEGER_WEIGHTS, needed);
   if (map.weights.length !== needed)
     throw new ShapeError('the weights of an integer map', needed, map.weights.length);
 }

@@ -325,7 +325,7 @@ export function checkApart(what: string, out: ArrayBufferView, input: ArrayBuffe
 }
 
 /** Bits of the exact parts of a fraction that {@link Kernel.fractionDot} splits, all together. */
-export const MOST_SPLIT_BITS = 48;
+export const MAX_SPLIT_BITS = 48;
 
 /** Rows and terms of {@link Kernel.fractionDot}. */
 export function checkFractionDot(
@@ -345,10 +345,10 @@ export function checkFractionDot(
   if (terms === 0) throw new ShapeError('b', 'at least one polynomial', 'empty');
   checkLength('the values', values.length, rows * terms * n);
   const fits = Number.isInteger(bits) && Number.isInteger(exact) && bits >= 1 && exact >= 0;
-  if (!fits || bits * exact > MOST_SPLIT_BITS)
+  if (!fits || bits * exact > MAX_SPLIT_BITS)
     throw new ShapeError(
       'the parts of fractions',
-      `of at most ${MOST_SPLIT_BITS} bits together`,
+      `of at most ${MAX_SPLIT_BITS} bits together`,
       `${exact} of ${bits}`,
     );
   return { rows, terms };

@@ -23,7 +23,7 @@ import { FROZEN_INTEGERS } from './frozen-schemes.ts';
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const pathOf = (name: string): string => join(folder, `${name}.bin`);
 const read = (name: string): Uint8Array => Uint8Array.from(readFileSync(pathOf(name)));
-const MOST_BYTES = 300_000;
+const MAX_BYTES = 300_000;
 
 let kernel: Kernel;
 let contexts: FrozenContexts;
@@ -51,7 +51,7 @@ test('there is a file for every object, an object for every file, and little of 
   const files = readdirSync(folder).filter((file) => file.endsWith('.bin'));
   expect(files.sort()).toEqual(objects.map(({ name }) => `${name}.bin`).sort());
   const bytes = files.reduce((sum, file) => sum + statSync(join(folder, file)).size, 0);
-  expect(bytes).toBeLessThan(MOST_BYTES);
+  expect(bytes).toBeLessThan(MAX_BYTES);
 });
 
 test('every file loads and is written again to the same bytes, or those of the newer version', async () => {

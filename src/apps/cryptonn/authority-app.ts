@@ -33,7 +33,7 @@ import { authorityRoutes } from './authority-wire.ts';
 import type { AuthorityPolicy, PartyRole, PolicyParty } from './policy-file.ts';
 
 /** Requests for keys that wait for their turn; more are refused as busy. */
-const MOST_WAITING = 16;
+const MAX_WAITING = 16;
 
 export interface AuthorityAppOptions {
   readonly tls?: TlsFiles;
@@ -101,7 +101,7 @@ function addDataset(
       { bodyLimit: mostKeyRequestBytes(length), ...only(['trainer'], spec.id) },
       async (request, reply) => {
         if (!Buffer.isBuffer(request.body)) return refuse(reply, 'media-type');
-        if (waiting >= MOST_WAITING) return refuse(reply, 'busy');
+        if (waiting >= MAX_WAITING) return refuse(reply, 'busy');
         waiting++;
         try {
           const answer = await answerKeys(authority, spec, axis, length, nameOf(request), request.body);

@@ -26,7 +26,7 @@ import { openSecret, PRODUCTION_COST, type ScryptCost, sealSecret } from '../key
 
 const LABEL = 'subrosa authority';
 /** A part of the log is replayed in memory at a restart. */
-const MOST_LOG_BYTES = 2 ** 30;
+const MAX_LOG_BYTES = 2 ** 30;
 const ARCHIVE = /^audit\.(\d{1,15})\.log$/;
 const archiveName = (lastEntry: number) => `audit.${String(lastEntry).padStart(12, '0')}.log`;
 
@@ -117,7 +117,7 @@ export class AuthorityFiles implements AuthorityStorage, AsyncDisposable {
       (found) => found.size,
       () => 0,
     );
-    if (size > MOST_LOG_BYTES) throw new LimitError(`the log ${path}`, MOST_LOG_BYTES, size);
+    if (size > MAX_LOG_BYTES) throw new LimitError(`the log ${path}`, MAX_LOG_BYTES, size);
     return readOrNull(path);
   }
 

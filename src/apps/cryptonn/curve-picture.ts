@@ -17,7 +17,7 @@ export interface NamedCurve {
 const [WIDTH, HEIGHT, LEFT, TOP, GAP, LEGEND] = [320, 220, 48, 28, 64, 18];
 const COLOURS = ['#1b6ca8', '#c2571a', '#3a8f3a', '#8a4fae', '#b8961e', '#7a7a7a'];
 /** Longer curves are thinned: more points than pixels show nothing. */
-const MOST_POINTS = 240;
+const MAX_POINTS = 240;
 const TICKS = 4;
 
 interface Panel {
@@ -99,7 +99,7 @@ const colour = (index: number) => COLOURS[index % COLOURS.length] as string;
 
 /** The last point stays. */
 function thinned(points: readonly CurvePoint[]): CurvePoint[] {
-  const every = Math.ceil(points.length / MOST_POINTS);
+  const every = Math.ceil(points.length / MAX_POINTS);
   return points.filter((_, i) => i === points.length - 1 || i % every === 0);
 }
 

@@ -20,9 +20,9 @@ const VERSION = 2;
 const VERSION_WITHOUT_LABEL_KEY = 1;
 const HASH_BYTES = 32;
 const RECORD_HEADER_BYTES = 4 + HASH_BYTES;
-const MOST_HEADER_BYTES = 4 + 1 + HASH_BYTES + 2 * 256 + 8 + HASH_BYTES;
-const MOST_BATCHES = 2 ** 20;
-const MOST_BATCH_BYTES = 2 ** 30;
+const MAX_HEADER_BYTES = 4 + 1 + HASH_BYTES + 2 * 256 + 8 + HASH_BYTES;
+const MAX_BATCHES = 2 ** 20;
+const MAX_BATCH_BYTES = 2 ** 30;
 
 export interface EncryptedFileHeader {
   readonly dataset: string;
@@ -123,7 +123,7 @@ export class EncryptedFile implements AsyncDisposable {
     const file = await open(path, 'r');
     try {
       const { size } = await file.stat();
-      const start = await readAt(file, 0, Math.min(size, MOST_HEADER_BYTES));
+      const start = await readAt(file, 0, Math.min(size, MAX_HEADER_BYTES));
       const { header, length } = readHeader(start);
       const records = [];
       let at = length;
@@ -135,7 +135,7 @@ export class EncryptedFile implements AsyncDisposable {
           length: reader.u32(),
           hash: bytesToHex(reader.bytes(32)),
         };
-        if (record.length > MOST_BATCH_BYTES) throw reader.error('a batch is too long');
+        if (record.length > MAX_BATCH_BYTES) throw reader.error('a batch is too long');
         at = record.at + record.length;
         if (at > size) throw short(path, i, header.batches);
         records.push(record);
@@ -176,7 +176,7 @@ function readHeader(bytes: Uint8Array): { header: EncryptedFileHeader; length: n
   const name = () => new TextDecoder().decode(reader.bytes(reader.u8()));
   const [dataset, owner] = [name(), name()];
   const [inputScale, batches] = [reader.u32(), reader.u32()];
-  if (batches < 1 || batches > MOST_BATCHES) throw reader.error('the number of batches is out of range');
+  if (batches < 1 || batches > MAX_BATCHES) throw reader.error('the number of batches is out of range');
   const labelKey = version === VERSION ? bytesToHex(reader.bytes(HASH_BYTES)) : undefined;
   return {
     header: { dataset, digest, owner, inputScale, batches, labelKey },

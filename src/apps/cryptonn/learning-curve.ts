@@ -8,7 +8,7 @@ import type { CurvePoint } from './curve-picture.ts';
 /** Weight of the past in the smoothed loss and accuracy. */
 const SMOOTHING = 0.95;
 /** Where a curve becomes so long, every second point goes and half as many come. */
-const MOST_POINTS = 1024;
+const MAX_POINTS = 1024;
 const POINT_BYTES = 16;
 
 type Measured = Pick<CurvePoint, 'loss' | 'accuracy'>;
@@ -34,7 +34,7 @@ export class LearningCurve {
     this.#steps++;
     if ((this.#steps - this.from) % this.#stride !== 0) return;
     this.#points.push(this.#now);
-    if (this.#points.length < MOST_POINTS) return;
+    if (this.#points.length < MAX_POINTS) return;
     this.#points = this.#points.filter((_, i) => i % 2 === 1);
     this.#stride *= 2;
   }
@@ -70,7 +70,7 @@ export class LearningCurve {
     const curve = new LearningCurve(reader.u32());
     const length = steps - curve.from;
     if (length < 0) throw reader.error('its curve begins after its last step');
-    while (Math.floor(length / curve.#stride) >= MOST_POINTS) curve.#stride *= 2;
+    while (Math.floor(length / curve.#stride) >= MAX_POINTS) curve.#stride *= 2;
     curve.#now = readMeasured(reader, length === 0);
     for (let i = Math.floor(length / curve.#stride); i > 0; i--)
       curve.#points.push(readMeasured(reader, false));

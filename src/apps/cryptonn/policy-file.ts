@@ -17,7 +17,7 @@ import { readPrivateText } from '../keystore/private-file.ts';
 
 export type PartyRole = 'trainer' | 'owner';
 
-const MOST_POLICY_BYTES = 2 ** 20;
+const MAX_POLICY_BYTES = 2 ** 20;
 const TOKEN_BYTES = 32;
 
 const policySchema = z.strictObject({
@@ -60,7 +60,7 @@ export function readUnapprovedPolicy(path: string): ReturnType<typeof readPolicy
 
 function policyFrom(path: string, parseSpec: (value: unknown) => DatasetSpec): ReturnType<typeof readPolicy> {
   const text = readPrivateText(path);
-  if (text.length > MOST_POLICY_BYTES) throw new DataError(`${path} is longer than a policy can be`);
+  if (text.length > MAX_POLICY_BYTES) throw new DataError(`${path} is longer than a policy can be`);
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -13,7 +13,7 @@ import { HttpExchange, type HttpOptions, jsonOf, type Received, refusalCode } fr
 import { authorityRoutes } from './authority-wire.ts';
 
 /** A master public key of 784 values has 38 MB. */
-const MOST_REPLY_BYTES = 512 * 2 ** 20;
+const MAX_REPLY_BYTES = 512 * 2 ** 20;
 
 /** What the trainer says about each rule; texts of the authority are not shown. */
 const SENTENCES: Readonly<Record<RefusalReason, string>> = {
@@ -35,7 +35,7 @@ export class RemoteAuthority {
 
   /** `seen` is what an earlier session ended with. @throws {UsageError} */
   constructor(address: string, options: HttpOptions, seen?: LogHead) {
-    this.#exchange = new HttpExchange(address, { maxReplyBytes: MOST_REPLY_BYTES, ...options });
+    this.#exchange = new HttpExchange(address, { maxReplyBytes: MAX_REPLY_BYTES, ...options });
     this.#seen = seen;
   }
 

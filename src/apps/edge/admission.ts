@@ -13,7 +13,7 @@ export interface AdmissionLimits {
 }
 
 /** Hello and proof take 148 and 36 bytes, and each up to 8 as a WebSocket frame. */
-const MOST_STRANGER_BYTES = 512;
+const MAX_STRANGER_BYTES = 512;
 /** Messages of a handshake from the side that connects. */
 const HANDSHAKE_MESSAGES = 2;
 
@@ -72,7 +72,7 @@ export class Stranger {
   /** A whole message has come; false when it is too long for one of the handshake. */
   hears(bytes: number): boolean {
     this.#messages++;
-    return this.#messages > HANDSHAKE_MESSAGES || bytes <= MOST_STRANGER_BYTES;
+    return this.#messages > HANDSHAKE_MESSAGES || bytes <= MAX_STRANGER_BYTES;
   }
 
   /** The connection is being closed: nothing that still comes is of use. */
@@ -108,7 +108,7 @@ export class Stranger {
   readonly #count = (chunk: Buffer): void => {
     this.#bytes += chunk.length;
     const isOver = this.#messages >= HANDSHAKE_MESSAGES && !this.#isRefused;
-    if (!isOver && this.#bytes > MOST_STRANGER_BYTES) this.turnAway();
+    if (!isOver && this.#bytes > MAX_STRANGER_BYTES) this.turnAway();
   };
 
   #stopWatching(): void {

@@ -34,7 +34,7 @@ const MAX_STRANGERS = 128;
 const HANDSHAKE_MS = 10_000;
 const IDLE_MS = 60_000;
 /** A request to upgrade takes 300 bytes. */
-const MOST_HEADER_BYTES = 4096;
+const MAX_HEADER_BYTES = 4096;
 /** How often Node looks for requests that are too slow. */
 const CHECKING_MS = 1000;
 /** WebSocket close codes [RFC 6455, 7.4.1; 1013 from the registry]. */
@@ -57,7 +57,7 @@ export async function listenEdge(
     headersTimeout: handshakeMs,
     requestTimeout: handshakeMs,
     connectionsCheckingInterval: Math.min(CHECKING_MS, handshakeMs),
-    maxHeaderSize: MOST_HEADER_BYTES,
+    maxHeaderSize: MAX_HEADER_BYTES,
   };
   const server =
     tls === undefined

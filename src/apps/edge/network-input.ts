@@ -7,7 +7,7 @@ import { fitImage, imageAt, imageOf, isPortableMap, readIdx, readPortableMap } f
 import type { IntegerNetwork, PixelImage } from '../../nn/index.ts';
 import { isJpeg, isPng, readJpeg, readPng } from './picture-files.ts';
 
-const MOST_FILE_BYTES = 2 ** 28;
+const MAX_FILE_BYTES = 2 ** 28;
 const RAW_ENDINGS = new Set(['', '.bin', '.raw']);
 
 /**
@@ -62,14 +62,14 @@ function refuseUnknown(path: string, bytes: Uint8Array): void {
 function contents(path: string): Uint8Array {
   const facts = statSync(path, { throwIfNoEntry: false });
   if (facts?.isFile() !== true) throw new DataError(`there is no file ${path}`);
-  if (facts.size > MOST_FILE_BYTES)
-    throw new LimitError('the bytes of an input file', MOST_FILE_BYTES, facts.size);
+  if (facts.size > MAX_FILE_BYTES)
+    throw new LimitError('the bytes of an input file', MAX_FILE_BYTES, facts.size);
   const bytes = readFileSync(path);
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   try {
-    return gunzipSync(bytes, { maxOutputLength: MOST_FILE_BYTES });
+    return gunzipSync(bytes, { maxOutputLength: MAX_FILE_BYTES });
   } catch {
-    throw new DecodeError('an input file', `it is not gzip of at most ${MOST_FILE_BYTES} bytes`);
+    throw new DecodeError('an input file', `it is not gzip of at most ${MAX_FILE_BYTES} bytes`);
   }
 }
 

@@ -8,7 +8,7 @@ import { decode as decodeJpeg } from 'jpeg-js';
 import { DecodeError, LimitError } from '../../base/errors.ts';
 import type { PixelImage } from '../../nn/index.ts';
 
-const MOST_PIXELS = 2 ** 24;
+const MAX_PIXELS = 2 ** 24;
 const JPEG_MEMORY_MB = 1024;
 /** A block of 8 x 8 pixels takes at least one bit of its scan, so that no true image has more pixels for a byte. */
 const JPEG_PIXELS_PER_BYTE = 512;
@@ -74,8 +74,8 @@ function essentialChunks(bytes: Uint8Array, png: (reason: string) => DecodeError
       if (name !== 'IHDR' || kept.length > 1 || length !== 13) throw png('it does not begin with its header');
       [width, height] = [view.getUint32(at + 8), view.getUint32(at + 12)];
       if (width < 1 || height < 1) throw png('it has no pixels');
-      if (width * height > MOST_PIXELS)
-        throw new LimitError('the pixels of an image', MOST_PIXELS, width * height);
+      if (width * height > MAX_PIXELS)
+        throw new LimitError('the pixels of an image', MAX_PIXELS, width * height);
       rowBits = width * bytes[at + 16]! * ([1, 1, 3, 1, 2, 1, 4][bytes[at + 17]!] ?? 4);
     }
     const end = at + 12 + length;
@@ -113,11 +113,10 @@ export function readJpeg(bytes: Uint8Array): PixelImage {
   if (size === null) throw jpeg('it has no frame header');
   const { width, height } = size;
   if (width < 1 || height < 1) throw jpeg('it has no pixels');
-  if (width * height > MOST_PIXELS)
-    throw new LimitError('the pixels of an image', MOST_PIXELS, width * height);
+  if (width * height > MAX_PIXELS) throw new LimitError('the pixels of an image', MAX_PIXELS, width * height);
   if (width * height > JPEG_PIXELS_PER_BYTE * bytes.length) throw jpeg('it is too short for its size');
   try {
-    const limits = { maxResolutionInMP: MOST_PIXELS / 1e6, maxMemoryUsageInMB: JPEG_MEMORY_MB };
+    const limits = { maxResolutionInMP: MAX_PIXELS / 1e6, maxMemoryUsageInMB: JPEG_MEMORY_MB };
     const { data } = decodeJpeg(bytes, {
       useTArray: true,
       formatAsRGBA: false,

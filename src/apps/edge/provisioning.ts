@@ -28,8 +28,8 @@ import { packedShareBytes, packShares, unpackShares } from '../../protocols/edge
 const EDGE_MAGIC = 0x32454553;
 const DEVICE_MAGIC = 0x32444553;
 const KEY_BYTES = 32;
-const MOST_OPERATOR_BYTES = 64;
-const MOST_DEVICES = 100_000;
+const MAX_OPERATOR_BYTES = 64;
+const MAX_DEVICES = 100_000;
 /** Independent projection checks: a wrong element passes with probability 2^-62. */
 const CHECKS = 2;
 
@@ -103,10 +103,10 @@ export async function provision(network: IntegerNetwork, options: ProvisionOptio
   const { operators, devices } = options;
   for (const operator of [operators.a, operators.b]) {
     const { length } = new TextEncoder().encode(operator);
-    if (length < 1 || length > MOST_OPERATOR_BYTES)
-      throw new LimitError('the bytes of an operator name', MOST_OPERATOR_BYTES, length);
+    if (length < 1 || length > MAX_OPERATOR_BYTES)
+      throw new LimitError('the bytes of an operator name', MAX_OPERATOR_BYTES, length);
   }
-  if (devices < 1 || devices > MOST_DEVICES) throw new LimitError('the devices', MOST_DEVICES, devices);
+  if (devices < 1 || devices > MAX_DEVICES) throw new LimitError('the devices', MAX_DEVICES, devices);
   const plan = await planLayers(network);
   using maps = ownerMaps(plan, options);
   const steps = writeIntegerNetwork(network);
@@ -167,7 +167,7 @@ export async function readEdge(bytes: Uint8Array): Promise<EdgeIdentity> {
   const peer = { id: reader.bytes(PARTY_ID_BYTES).slice(), key: reader.bytes(KEY_BYTES).slice() };
   const relayKey = await readRelayKey(reader, role === 'a' ? 'verify' : 'sign');
   const count = reader.u32();
-  if (count > MOST_DEVICES) throw reader.error(`at most ${MOST_DEVICES} devices are possible`);
+  if (count > MAX_DEVICES) throw reader.error(`at most ${MAX_DEVICES} devices are possible`);
   const deviceKeys = new Map<string, Uint8Array>();
   for (let i = 0; i < count; i++) {
     const id = bytesToHex(reader.bytes(PARTY_ID_BYTES));

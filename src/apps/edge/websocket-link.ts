@@ -22,7 +22,7 @@ const TIMEOUT_MS = 30_000;
 /** WebSocket's code for a violation of the other side's rules [RFC 6455, 7.4.1]: a new attempt would end like this one. */
 const REFUSED = 1008;
 /** Messages that may wait here unread; then the socket is not read any further. */
-const MOST_WAITING = 4;
+const MAX_WAITING = 4;
 
 /**
  * @throws {UsageError} for an address that is not ws(s), or without TLS to another machine.
@@ -113,7 +113,7 @@ class WebSocketLink implements MessageLink {
 
   receive(): Promise<Uint8Array> {
     const message = this.#inbox.take();
-    if (this.#inbox.length < MOST_WAITING && this.#socket.isPaused) this.#socket.resume();
+    if (this.#inbox.length < MAX_WAITING && this.#socket.isPaused) this.#socket.resume();
     return message;
   }
 
@@ -128,6 +128,6 @@ class WebSocketLink implements MessageLink {
       return;
     }
     this.#inbox.put(new Uint8Array(data));
-    if (this.#inbox.length >= MOST_WAITING) this.#socket.pause();
+    if (this.#inbox.length >= MAX_WAITING) this.#socket.pause();
   }
 }

@@ -7,7 +7,7 @@ interface Waiting {
   readonly start: () => void;
 }
 
-const MOST_RETRY_MS = 30_000;
+const MAX_RETRY_MS = 30_000;
 
 /** What a finished run tells besides its result. */
 export interface QueuedRun<T> {
@@ -47,7 +47,7 @@ export class EvaluationQueue {
   retryAfterSeconds(): number {
     const now = performance.now();
     const next = Math.max(now, this.#lastReturn) + this.#meanMs;
-    this.#lastReturn = Math.min(next, now + MOST_RETRY_MS);
+    this.#lastReturn = Math.min(next, now + MAX_RETRY_MS);
     return Math.max(1, Math.ceil((this.#lastReturn - now) / 1000));
   }
 

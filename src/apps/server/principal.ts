@@ -21,7 +21,7 @@ export type PrincipalRule =
 const HEADER_NAME = /^[a-z0-9-]{1,64}$/;
 const HEADER_VALUE = /^[\x21-\x7e]{1,256}$/;
 const TOKEN_LINE = /^([0-9a-f]{64})\s+(\S{1,64})$/;
-const MOST_TOKENS = 1_000_000;
+const MAX_TOKENS = 1_000_000;
 
 /** The principal of a request, or null when the rule does not know it: then it is refused. */
 export function principalOf(rule: PrincipalRule, request: FastifyRequest): string | null {
@@ -74,7 +74,7 @@ function readTokenList(text: string, path: string): ReadonlyMap<string, string> 
   for (const [i, line] of text.split(/\r?\n/).entries()) {
     if (/^\s*(#.*)?$/.test(line)) continue;
     const [, hash, name] = TOKEN_LINE.exec(line.trim()) ?? [];
-    if (hash === undefined || name === undefined || names.size >= MOST_TOKENS)
+    if (hash === undefined || name === undefined || names.size >= MAX_TOKENS)
       throw new DataError(`${path}, line ${i + 1}: the SHA-256 of a token in hex and a name are needed`);
     names.set(hash, name);
   }

@@ -5,7 +5,7 @@ import { replaceFileSync } from '../keystore/atomic-file.ts';
 
 const MAGIC = 'SRAL';
 const VERSION = 1;
-const MOST_UTTERANCES = 1_000_000;
+const MAX_UTTERANCES = 1_000_000;
 
 /** State per frame of every utterance; null where there is no alignment. */
 export type Alignments = readonly (Uint16Array | null)[];
@@ -24,7 +24,7 @@ export function writeAlignments(path: string, alignments: Alignments): void {
 export function storedAlignments(path: string, utterances: number, make: () => Alignments): Alignments {
   if (!existsSync(path)) writeAlignments(path, make());
   const reader = new ModelReader('alignments', readFileSync(path), MAGIC, VERSION);
-  const count = reader.count('the number of utterances', MOST_UTTERANCES);
+  const count = reader.count('the number of utterances', MAX_UTTERANCES);
   if (count !== utterances) throw reader.error(`it has ${count} utterances, the training set ${utterances}`);
   const alignments = Array.from({ length: count }, () => {
     const states = Uint16Array.from(reader.words('states', reader.u32()));

@@ -5,18 +5,18 @@ import { DataError, DecodeError, ShapeError } from '../../base/errors.ts';
 import { type LabelledImages, readLabelledImages } from '../../nn/index.ts';
 
 /** The largest public set of this form, EMNIST by class, has 547 million bytes. */
-const MOST_UNPACKED_BYTES = 2 ** 30;
+const MAX_UNPACKED_BYTES = 2 ** 30;
 
 /** The bytes of one IDX file. @throws {DataError} naming the file and what is wrong with it. */
 export function readIdxFile(path: string): Uint8Array {
   if (!existsSync(path)) throw new DataError(`${path} is missing; docs/data.md says where data comes from`);
   const { size } = statSync(path);
-  if (size > MOST_UNPACKED_BYTES) throw tooLarge(path, `has ${size} bytes`);
+  if (size > MAX_UNPACKED_BYTES) throw tooLarge(path, `has ${size} bytes`);
   const bytes = readFileSync(path);
   if (bytes.length === 0) throw new DataError(`${path} is empty`);
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   try {
-    return gunzipSync(bytes, { maxOutputLength: MOST_UNPACKED_BYTES });
+    return gunzipSync(bytes, { maxOutputLength: MAX_UNPACKED_BYTES });
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
     if (code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(path, 'unpacks to more');
@@ -25,7 +25,7 @@ export function readIdxFile(path: string): Uint8Array {
 }
 
 function tooLarge(path: string, how: string): DataError {
-  return new DataError(`${path} ${how}: at most ${MOST_UNPACKED_BYTES} bytes are read at once; split it`);
+  return new DataError(`${path} ${how}: at most ${MAX_UNPACKED_BYTES} bytes are read at once; split it`);
 }
 
 /** @throws {DataError} naming the files. */

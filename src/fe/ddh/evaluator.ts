@@ -63,7 +63,7 @@ class LibraryEvaluator implements DdhEvaluator {
 }
 
 const COORDINATE_BYTES = 32;
-const [LEAST_STEPS, MOST_STEPS] = [2 ** 6, 2 ** 18];
+const [LEAST_STEPS, MAX_STEPS] = [2 ** 6, 2 ** 18];
 /** Baby steps per square root of the bound: a step costs as much as a giant step, and tables serve thousands of products. */
 const STEPS_PER_ROOT = 16;
 
@@ -114,7 +114,7 @@ class KernelEvaluator implements DdhEvaluator {
     const steps = Math.ceil(STEPS_PER_ROOT * Math.sqrt(this.#bound));
     this.#logarithms ??= this.#loops.logarithms(
       this.#bound,
-      Math.min(MOST_STEPS, Math.max(LEAST_STEPS, steps)),
+      Math.min(MAX_STEPS, Math.max(LEAST_STEPS, steps)),
     );
     return Array.from(this.#logarithms(points), (value) => (Number.isNaN(value) ? undefined : value));
   }

@@ -51,7 +51,7 @@ const MAX_KEYS = 2 ** 16;
  * Tables of the public key's elements: one costs about as much as three powers without it, and each power then takes a sixth. They
  * are made at the second vector under a key, for no more elements than fit into some 150 MB.
  */
-const [TABLES_FROM, TABLE_WINDOW, MOST_TABLES] = [2, 4, 1024] as const;
+const [TABLES_FROM, TABLE_WINDOW, MAX_TABLES] = [2, 4, 1024] as const;
 
 export class DdhInnerProduct implements InnerProductScheme {
   readonly name: 'ddh' | 'ddh-selective';
@@ -128,7 +128,7 @@ export class DdhInnerProduct implements InnerProductScheme {
   #makeTables(key: DdhPublicKey): void {
     const count = (this.#encrypted.get(key) ?? 0) + 1;
     this.#encrypted.set(key, count);
-    if (count !== TABLES_FROM || key.elements.length > MOST_TABLES) return;
+    if (count !== TABLES_FROM || key.elements.length > MAX_TABLES) return;
     for (const element of key.elements) element.precompute(TABLE_WINDOW, false);
   }
 

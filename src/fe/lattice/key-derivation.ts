@@ -9,7 +9,7 @@ import type { Words } from '../../kernel/kernel.ts';
 import type { LatticeContext } from './context.ts';
 
 /** Keys of more coefficients are not remembered. */
-const MOST_COEFFICIENTS = 2 ** 21;
+const MAX_COEFFICIENTS = 2 ** 21;
 
 export class LatticeKeyDerivation {
   readonly #context: LatticeContext;
@@ -74,7 +74,7 @@ export class LatticeKeyDerivation {
     this.#keys = out;
     this.#areLent = false;
     kernel.updateIntegerProduct(out, this.#secretPanels(), params.dimension, weights, this.#weights);
-    if (size > MOST_COEFFICIENTS) {
+    if (size > MAX_COEFFICIENTS) {
       this.#keys = undefined;
       return out;
     }

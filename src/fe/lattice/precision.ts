@@ -10,7 +10,7 @@
 import { InvalidParamsError } from '../../base/errors.ts';
 import { PANEL_COLUMNS } from '../../kernel/tables/integer-panels.ts';
 import type { FractionParts } from '../../kernel/kernel.ts';
-import { MOST_SPLIT_BITS } from '../../kernel/preconditions.ts';
+import { MAX_SPLIT_BITS } from '../../kernel/preconditions.ts';
 
 /** Of the variance of the noise: what each of the two roundings may add. */
 export const ROUNDING_SHARE = 2 ** -8;
@@ -20,16 +20,16 @@ export const PRODUCT_ERROR = 2 ** -9;
 const PART_ERROR = 0.49;
 /** Integer products of the kernel: sums of 32 bits, entries of 16. */
 const WORD_BITS = 32;
-const MOST_DIGIT_BITS = 16;
+const MAX_DIGIT_BITS = 16;
 /** A body entry is rounded from a fraction of 64 bits. */
-const MOST_BODY_BITS = 63;
-const MOST_HEAD_WORDS = 4;
+const MAX_BODY_BITS = 63;
+const MAX_HEAD_WORDS = 4;
 /** Of keys that do not fit 32 bits. */
 export const KEY_DIGIT_BITS = 24;
 /** Smaller shares of the largest weights are not told apart. */
 const LEAST_SHARE = 2 ** -10;
 /** Of one part of {@link Kernel.fractionDot}, for which integers are small. */
-const MOST_PART_BITS = 24;
+const MAX_PART_BITS = 24;
 
 export interface PrecisionNeeds {
   readonly length: number;
@@ -66,7 +66,7 @@ export class LatticePrecision {
   constructor(needs: PrecisionNeeds) {
     const { length, packing, weightBound, logQ, unitVariance, keyVariance, keysFitInt32 } = needs;
     const room = Math.log2(12 * ROUNDING_SHARE * unitVariance) / 2;
-    const exactBits = Math.min(MOST_DIGIT_BITS, WORD_BITS - Math.ceil(Math.log2(length * weightBound + 1)));
+    const exactBits = Math.min(MAX_DIGIT_BITS, WORD_BITS - Math.ceil(Math.log2(length * weightBound + 1)));
     const lowBits = Math.max(0, logQ - room - WORD_BITS);
     this.lowDigits = Math.ceil(lowBits / exactBits);
     this.digitBits = this.lowDigits === 0 ? 0 : Math.ceil(lowBits / this.lowDigits);
@@ -78,7 +78,7 @@ export class LatticePrecision {
     this.#error = this.#largestError(needs);
     this.#results = needs.results;
     this.partsFor(1, PRODUCT_ERROR);
-    if (this.bodyBits > MOST_BODY_BITS || this.headWords > MOST_HEAD_WORDS)
+    if (this.bodyBits > MAX_BODY_BITS || this.headWords > MAX_HEAD_WORDS)
       throw new InvalidParamsError('the bounds need ciphertexts of more bits than the kernels work with', {
         bodyBits: this.bodyBits,
         headWords: this.headWords,
@@ -93,9 +93,9 @@ export class LatticePrecision {
   partsFor(share: number, room: number): FractionParts {
     // Digits of keys are as large for small weights.
     const error = this.#error * (this.keyDigits === 1 ? Math.max(share, LEAST_SHARE) : 1);
-    const bits = Math.min(MOST_PART_BITS, Math.floor(Math.log2(PART_ERROR / error)));
+    const bits = Math.min(MAX_PART_BITS, Math.floor(Math.log2(PART_ERROR / error)));
     const exact = Math.max(0, Math.ceil(Math.log2((error * this.keyDigits * this.#results) / room) / bits));
-    if (bits < 1 || bits * exact > MOST_SPLIT_BITS)
+    if (bits < 1 || bits * exact > MAX_SPLIT_BITS)
       throw new InvalidParamsError('the keys are too large for exact products', { bits, exact });
     return { bits, exact };
   }

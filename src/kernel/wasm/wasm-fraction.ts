@@ -16,7 +16,7 @@ const DIGIT_BITS = 28;
 /** Behind the bits that are kept; GUARD_BITS there. */
 const GUARD_BITS = 75;
 /** So many products of 2^56 and of 2^50 are below 2^64. */
-const MOST_LIMBS = 250;
+const MAX_LIMBS = 250;
 
 /** Lends runs of so many bytes each, back to back, and overwrites them afterwards. */
 function withRuns(
@@ -60,7 +60,7 @@ export function fractionSumsInWasm(
   const { exports, memory } = context;
   const count = checkFractionSums(ring, out, a, words, mods);
   const { length } = mods;
-  if (length > MOST_LIMBS) throw new ShapeError('the limbs', `at most ${MOST_LIMBS}`, length);
+  if (length > MAX_LIMBS) throw new ShapeError('the limbs', `at most ${MAX_LIMBS}`, length);
   const digits = Math.ceil((32 * words + GUARD_BITS) / DIGIT_BITS);
   const sizes = [16 * digits * length, 16 * (length + digits + 1), out.byteLength];
   withRuns(context, sizes, (factors, space, sums) => {

@@ -5,7 +5,7 @@
 import { DecodeError, ShapeError } from '../../base/errors.ts';
 
 const UNSIGNED_BYTE = 0x08;
-const MOST_EXTENTS = 4;
+const MAX_EXTENTS = 4;
 
 export interface IdxArray {
   readonly shape: readonly number[];
@@ -19,8 +19,8 @@ export function readIdx(bytes: Uint8Array): IdxArray {
   if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0) throw refuse('it does not start with two zeros');
   if (bytes[2] !== UNSIGNED_BYTE) throw refuse('its values are not unsigned bytes');
   const extents = bytes[3];
-  if (extents < 1 || extents > MOST_EXTENTS)
-    throw refuse(`it has ${extents} extents, 1 to ${MOST_EXTENTS} are allowed`);
+  if (extents < 1 || extents > MAX_EXTENTS)
+    throw refuse(`it has ${extents} extents, 1 to ${MAX_EXTENTS} are allowed`);
   const start = 4 + 4 * extents;
   if (bytes.length < start) throw refuse('truncated');
   const view = new DataView(bytes.buffer, bytes.byteOffset);

@@ -6,11 +6,11 @@ import { DecodeError, LimitError } from '../../base/errors.ts';
 import { sizeOf } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
-const MOST_MANIFEST_BYTES = 2 ** 20;
-const MOST_TENSORS = 4096;
-const MOST_EXTENTS = 6;
+const MAX_MANIFEST_BYTES = 2 ** 20;
+const MAX_TENSORS = 4096;
+const MAX_EXTENTS = 6;
 /** Of all tensors of a manifest together: 1 GiB of float32. */
-const MOST_VALUES = 2 ** 28;
+const MAX_VALUES = 2 ** 28;
 
 interface TensorEntry {
   readonly name: string;
@@ -34,8 +34,8 @@ const refuse = (reason: string): DecodeError => new DecodeError('a weight manife
 
 /** Allocates in proportion to the manifest only. @throws {DecodeError} {@link LimitError} */
 export function readWeightManifest(bytes: Uint8Array): WeightGroup[] {
-  if (bytes.length > MOST_MANIFEST_BYTES)
-    throw new LimitError('the bytes of a weight manifest', MOST_MANIFEST_BYTES, bytes.length);
+  if (bytes.length > MAX_MANIFEST_BYTES)
+    throw new LimitError('the bytes of a weight manifest', MAX_MANIFEST_BYTES, bytes.length);
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
@@ -45,14 +45,14 @@ export function readWeightManifest(bytes: Uint8Array): WeightGroup[] {
   const groups = listOf(value, 'the manifest').map(readGroup);
   const entries = groups.flatMap((group) => group.entries);
   const values = entries.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  if (!(values <= MOST_VALUES)) throw new LimitError('the values of a weight manifest', MOST_VALUES, values);
+  if (!(values <= MAX_VALUES)) throw new LimitError('the values of a weight manifest', MAX_VALUES, values);
   if (new Set(entries.map(({ name }) => name)).size !== entries.length) throw refuse('a name comes twice');
   return groups;
 }
 
 function listOf(value: unknown, what: string): unknown[] {
-  if (!Array.isArray(value) || value.length > MOST_TENSORS)
-    throw refuse(`${what} is not a list of at most ${MOST_TENSORS}`);
+  if (!Array.isArray(value) || value.length > MAX_TENSORS)
+    throw refuse(`${what} is not a list of at most ${MAX_TENSORS}`);
   return value;
 }
 
@@ -82,7 +82,7 @@ function readEntry(value: unknown): TensorEntry {
   if (dtype !== 'float32') throw refuse(`${name} is not float32`);
   const extents = listOf(shape, `the shape of ${name}`).map(Number);
   const sound = extents.every((extent) => Number.isSafeInteger(extent) && extent >= 1);
-  if (!sound || extents.length < 1 || extents.length > MOST_EXTENTS || sizeOf(extents) > MOST_VALUES)
+  if (!sound || extents.length < 1 || extents.length > MAX_EXTENTS || sizeOf(extents) > MAX_VALUES)
     throw refuse(`the shape of ${name} is out of range`);
   if (quantization === undefined) return { name, shape: extents, width: 4, scale: 1, min: 0 };
   const { dtype: stored, scale, min } = fieldsOf(quantization, `the quantisation of ${name}`);

@@ -3,7 +3,7 @@ import { DecodeError, LimitError } from '../../base/errors.ts';
 import type { ImageShape } from '../../kernel/integer-linear-map.ts';
 
 /** Values of one image; 16,000,000 grey pixels. */
-const MOST_VALUES = 2 ** 24;
+const MAX_VALUES = 2 ** 24;
 
 /** `[channels, height, width]` of values from 0 to 255; one channel is grey, three are red, green, blue. */
 export interface PixelImage extends ImageShape {
@@ -32,8 +32,8 @@ export function readPortableMap(bytes: Uint8Array): PixelImage {
   const [width, height] = [header.number(), header.number()];
   const most = isBitmap ? 1 : header.number();
   if (width < 1 || height < 1) throw refuse('it has no pixels');
-  if (channels * width * height > MOST_VALUES)
-    throw new LimitError('the values of an image', MOST_VALUES, channels * width * height);
+  if (channels * width * height > MAX_VALUES)
+    throw new LimitError('the values of an image', MAX_VALUES, channels * width * height);
   if (most < 1 || most > 65_535) throw refuse(`${most} levels, 1 to 65,535 are understood`);
   const plane = width * height;
   const next = isText
@@ -104,7 +104,7 @@ class HeaderReader {
     let value = 0;
     for (; isDigit(this.#bytes[this.#at]); this.#at++) {
       value = 10 * value + (this.#bytes[this.#at] - 0x30);
-      if (value > MOST_VALUES) throw new LimitError('an extent of an image', MOST_VALUES, 'more');
+      if (value > MAX_VALUES) throw new LimitError('an extent of an image', MAX_VALUES, 'more');
     }
     if (this.#at === start) throw refuse('the header lacks a number');
     return value;
@@ -158,8 +158,8 @@ function isDigit(byte: number | undefined): boolean {
  * @throws {DecodeError} for other numbers of channels. @throws {LimitError} for a target above 2^24 values.
  */
 export function fitImage(image: PixelImage, to: ImageShape): PixelImage {
-  if (to.channels * to.height * to.width > MOST_VALUES)
-    throw new LimitError('the values of an image', MOST_VALUES, to.channels * to.height * to.width);
+  if (to.channels * to.height * to.width > MAX_VALUES)
+    throw new LimitError('the values of an image', MAX_VALUES, to.channels * to.height * to.width);
   const { height, width, pixels } = withChannels(image, to.channels);
   if (height === to.height && width === to.width) return { ...to, pixels };
   const scale = Math.min(height / to.height, width / to.width);
@@ -234,6 +234,6 @@ export function imageAt(shape: readonly number[], data: Uint8Array, index: numbe
     throw new DecodeError('an array of images', `it has ${shape[0]} images, none of number ${index}`);
   const [channels, height, width] = shape.length === 3 ? [1, shape[1], shape[2]] : shape.slice(1);
   const size = channels * height * width;
-  if (size === 0 || size > MOST_VALUES) throw new LimitError('the values of an image', MOST_VALUES, size);
+  if (size === 0 || size > MAX_VALUES) throw new LimitError('the values of an image', MAX_VALUES, size);
   return { channels, height, width, pixels: data.subarray(index * size, (index + 1) * size) };
 }

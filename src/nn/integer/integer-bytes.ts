@@ -1,6 +1,6 @@
 /** The file of an integer network, magic word SRIN. Arrays are read as views first, so nothing is allocated on a claim alone. */
 import { SubrosaError } from '../../base/errors.ts';
-import { MOST_INTEGER_ELEMENTS, weightRows } from '../../kernel/integer-linear-map.ts';
+import { MAX_INTEGER_ELEMENTS, weightRows } from '../../kernel/integer-linear-map.ts';
 import type { ImageShape, IntegerLinearMap } from '../../kernel/integer-linear-map.ts';
 import type { InputNormalisation, IntegerInput, IntegerOutput } from './integer-input-output.ts';
 import { HIGHEST_INT8, LOWEST_INT8 } from './integer-step.ts';
@@ -12,10 +12,10 @@ const MAGIC = 'SRIN';
 const VERSION = 2;
 /** The order is the format; 0 is none. */
 const NORMALISATIONS = ['drawing'] as const satisfies readonly InputNormalisation[];
-const MOST_STEPS = 4096;
-const MOST_EXTENTS = 4;
-const MOST_MULTIPLIERS = 2 ** 20;
-const MOST_COUNT = 2 ** 32 - 1;
+const MAX_STEPS = 4096;
+const MAX_EXTENTS = 4;
+const MAX_MULTIPLIERS = 2 ** 20;
+const MAX_COUNT = 2 ** 32 - 1;
 /** The order is the format: a kind is written as its place. */
 const KINDS = [
   'linear',
@@ -110,8 +110,8 @@ export function readIntegerNetwork<N>(
   build: (input: IntegerInput, steps: IntegerStep[], output: IntegerOutput) => N,
 ): N {
   const reader = new ModelReader('integer network', bytes, MAGIC, VERSION);
-  const extents = reader.count('the input extents', MOST_EXTENTS);
-  const shape = Array.from({ length: extents }, () => reader.count('an extent', MOST_INTEGER_ELEMENTS));
+  const extents = reader.count('the input extents', MAX_EXTENTS);
+  const shape = Array.from({ length: extents }, () => reader.count('an extent', MAX_INTEGER_ELEMENTS));
   const [scale, offset, low, high, outputScale] = reader.doubles('the scales', 5);
   const softmax = reader.count('the softmax flag', 1) === 1;
   const normalisation =
@@ -119,9 +119,9 @@ export function readIntegerNetwork<N>(
       ? undefined
       : NORMALISATIONS[reader.count('the normalisation', NORMALISATIONS.length) - 1];
   const steps: IntegerStep[] = [];
-  for (let left = reader.count('the steps', MOST_STEPS); left > 0; left--) {
+  for (let left = reader.count('the steps', MAX_STEPS); left > 0; left--) {
     const kind = KINDS[reader.count('a kind', KINDS.length - 1)];
-    const from = reader.count('a source', MOST_STEPS) - 1;
+    const from = reader.count('a source', MAX_STEPS) - 1;
     steps.push(readStep(reader, kind, from));
   }
   reader.finish();
@@ -153,7 +153,7 @@ function readStep(reader: ModelReader, kind: (typeof KINDS)[number], from: numbe
       return { kind, from, multipliers, ...readFixedPoint(reader) };
     }
     case 'add': {
-      const other = reader.count('a source', MOST_STEPS) - 1;
+      const other = reader.count('a source', MAX_STEPS) - 1;
       const [multipliers, otherMultipliers] = [readMultipliers(reader), readMultipliers(reader)];
       return { kind, from, other, multipliers, otherMultipliers, ...readFixedPoint(reader) };
     }
@@ -163,7 +163,7 @@ function readStep(reader: ModelReader, kind: (typeof KINDS)[number], from: numbe
 }
 
 function readMultipliers(reader: ModelReader): Float64Array {
-  return reader.announcedDoubles('the multipliers', MOST_MULTIPLIERS);
+  return reader.announcedDoubles('the multipliers', MAX_MULTIPLIERS);
 }
 
 function readFixedPoint(reader: ModelReader): { shift: number; low: number; high: number } {
@@ -172,12 +172,12 @@ function readFixedPoint(reader: ModelReader): { shift: number; low: number; high
 }
 
 function readPair(reader: ModelReader): Pair {
-  return [reader.count('an extent', MOST_INTEGER_ELEMENTS), reader.count('an extent', MOST_INTEGER_ELEMENTS)];
+  return [reader.count('an extent', MAX_INTEGER_ELEMENTS), reader.count('an extent', MAX_INTEGER_ELEMENTS)];
 }
 
 function readImage(reader: ModelReader): ImageShape {
   const [channels, height] = readPair(reader);
-  return { channels, height, width: reader.count('an extent', MOST_INTEGER_ELEMENTS) };
+  return { channels, height, width: reader.count('an extent', MAX_INTEGER_ELEMENTS) };
 }
 
 function readMap(reader: ModelReader): IntegerLinearMap {
@@ -187,7 +187,7 @@ function readMap(reader: ModelReader): IntegerLinearMap {
   }
   const [input, output] = [readImage(reader), readImage(reader)];
   const [kernel, stride, padding, dilation] = [0, 1, 2, 3].map(() => readPair(reader));
-  const groups = reader.count('the groups', MOST_COUNT);
+  const groups = reader.count('the groups', MAX_COUNT);
   const weights = readWeights(reader);
   return { kind: 'convolution', input, output, kernel, stride, padding, dilation, groups, weights };
 }

@@ -3,7 +3,7 @@
  * outsources the linear steps run the same code (integer-evaluate.ts) and get the same bits.
  */
 import { DataError, LimitError, OutOfRangeError, ShapeError } from '../../base/errors.ts';
-import { MOST_INTEGER_ELEMENTS } from '../../kernel/integer-linear-map.ts';
+import { MAX_INTEGER_ELEMENTS } from '../../kernel/integer-linear-map.ts';
 import type { IntegerLinearMap } from '../../kernel/integer-linear-map.ts';
 import { normaliseDrawing } from '../images/drawing-normalisation.ts';
 import { readIntegerNetwork, writeIntegerNetwork } from './integer-bytes.ts';
@@ -23,7 +23,7 @@ export interface OutsourcedLinear {
 }
 
 export const INT8_INPUT = { offset: 0, low: LOWEST_INT8, high: HIGHEST_INT8 } as const;
-const MOST_STEPS = 4096;
+const MAX_STEPS = 4096;
 
 /** Immutable. A directed graph in topological order: a step reads the input or earlier steps; the last one is the result. */
 export class IntegerNetwork {
@@ -40,14 +40,14 @@ export class IntegerNetwork {
   /**
    * @throws {ShapeError} when steps do not fit together.
    * @throws {OutOfRangeError} when a value could leave int32 or a fixed-point product 2^53.
-   * @throws {LimitError} when a tensor has more than {@link MOST_INTEGER_ELEMENTS}.
+   * @throws {LimitError} when a tensor has more than {@link MAX_INTEGER_ELEMENTS}.
    */
   constructor(input: IntegerInput, steps: readonly IntegerStep[], output: IntegerOutput) {
     checkInput(input);
     if (!(output.scale > 0 && Number.isFinite(output.scale)))
       throw new OutOfRangeError('the output scale', 'positive', output.scale);
-    if (steps.length === 0 || steps.length > MOST_STEPS)
-      throw new ShapeError('the number of steps', `1 to ${MOST_STEPS}`, steps.length);
+    if (steps.length === 0 || steps.length > MAX_STEPS)
+      throw new ShapeError('the number of steps', `1 to ${MAX_STEPS}`, steps.length);
     const facts: IntegerTensorFacts[] = [];
     const linears: OutsourcedLinear[] = [];
     const entry = { shape: input.shape, bound: Math.max(Math.abs(input.low), Math.abs(input.high)) };
@@ -86,8 +86,8 @@ export class IntegerNetwork {
 
 /** So a description of a few bytes cannot ask for the memory of a machine. */
 function requireFewElements(shape: SampleShape): void {
-  if (sizeOf(shape) > MOST_INTEGER_ELEMENTS)
-    throw new LimitError('the elements of an integer tensor', MOST_INTEGER_ELEMENTS, sizeOf(shape));
+  if (sizeOf(shape) > MAX_INTEGER_ELEMENTS)
+    throw new LimitError('the elements of an integer tensor', MAX_INTEGER_ELEMENTS, sizeOf(shape));
 }
 
 function checkInput({ shape, scale, offset, low, high, normalisation }: IntegerInput): void {

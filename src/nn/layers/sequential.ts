@@ -9,9 +9,9 @@ import type { SampleShape } from '../tensor/tensor.ts';
 
 const MAGIC = 'SRNN';
 const VERSION = 1;
-const MOST_LAYERS = 256;
+const MAX_LAYERS = 256;
 
-const MOST_READ_INPUTS = 2 ** 20;
+const MAX_READ_INPUTS = 2 ** 20;
 
 export interface SequentialOptions {
   readonly multiply: MatrixMultiply;
@@ -35,8 +35,8 @@ export class Sequential {
 
   /** @throws {ShapeError} {@link OutOfRangeError} {@link UnsupportedOpError} on a description that cannot be built. */
   constructor(inputShape: SampleShape, specs: readonly LayerSpec[], options: SequentialOptions) {
-    if (specs.length === 0 || specs.length > MOST_LAYERS) {
-      throw new ShapeError('the number of layers', `1 to ${MOST_LAYERS}`, specs.length);
+    if (specs.length === 0 || specs.length > MAX_LAYERS) {
+      throw new ShapeError('the number of layers', `1 to ${MAX_LAYERS}`, specs.length);
     }
     this.generator = new SeededGenerator(options.seed);
     this.inputShape = inputShape;
@@ -153,7 +153,7 @@ function describedNetwork(json: string, byteLength: number, multiply: MatrixMult
     throw refuse('the description lacks shape or layers');
   const layerKinds = specs.every((spec) => typeof spec === 'object' && spec !== null && !Array.isArray(spec));
   if (!layerKinds) throw refuse('a layer is not an object');
-  if (!(inputShape.every(Number.isInteger) && sizeOf(inputShape) <= MOST_READ_INPUTS))
+  if (!(inputShape.every(Number.isInteger) && sizeOf(inputShape) <= MAX_READ_INPUTS))
     throw refuse('the shape is out of range');
   try {
     return new Sequential(inputShape, specs, { multiply, seed: 0, mostWeights: byteLength / 4 });

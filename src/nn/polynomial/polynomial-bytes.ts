@@ -5,10 +5,10 @@ import type { ActivationRange, PolynomialLayer } from './polynomial-layer.ts';
 
 const MAGIC = 'SRPN';
 const VERSION = 1;
-const MOST_LAYERS = 64;
-const MOST_INPUTS = 2 ** 20;
-const MOST_ROWS = 2 ** 16;
-const MOST_POSITIONS = 2 ** 20;
+const MAX_LAYERS = 64;
+const MAX_INPUTS = 2 ** 20;
+const MAX_ROWS = 2 ** 16;
+const MAX_POSITIONS = 2 ** 20;
 const SQUARE = 1;
 const GATHER = 2;
 
@@ -44,14 +44,14 @@ export function writePolynomialNetwork(network: PolynomialNetworkContent): Uint8
 
 function readLayer(reader: ModelReader, bits: number): { layer: PolynomialLayer; range: ActivationRange } {
   const flags = reader.count('a layer flag', SQUARE | GATHER);
-  const rows = reader.count('the rows', MOST_ROWS);
-  const cols = reader.count('the columns', MOST_INPUTS);
+  const rows = reader.count('the rows', MAX_ROWS);
+  const cols = reader.count('the columns', MAX_INPUTS);
   const step = reader.f64('a step');
   const [low, high] = reader.doubles('a range', 2, false);
   const weights = reader.packed('the weights', rows * cols, bits);
   let gather: PolynomialLayer['gather'];
   if (flags & GATHER) {
-    const positions = reader.count('the positions', MOST_POSITIONS);
+    const positions = reader.count('the positions', MAX_POSITIONS);
     gather = { positions, rowIndex: reader.words('the gather', positions * cols) };
   }
   const offset = reader.doubles('the offsets', rows * (gather?.positions ?? 1));
@@ -68,10 +68,8 @@ export function readPolynomialNetwork<N>(
   const reader = new ModelReader('polynomial network', bytes, MAGIC, VERSION);
   const bits = reader.count('the bits', 16);
   if (bits < 2) throw reader.error(`the bits are ${bits}, at least 2 are needed`);
-  const inputs = reader.count('the inputs', MOST_INPUTS);
-  const parts = Array.from({ length: reader.count('the layers', MOST_LAYERS) }, () =>
-    readLayer(reader, bits),
-  );
+  const inputs = reader.count('the inputs', MAX_INPUTS);
+  const parts = Array.from({ length: reader.count('the layers', MAX_LAYERS) }, () => readLayer(reader, bits));
   reader.finish();
   const layers = parts.map((part) => part.layer);
   const ranges = parts.map((part) => part.range);

@@ -11,7 +11,7 @@ import { nameLiar, plainRecompute } from './culprit.ts';
 import { EdgeLink, type EdgeOutput, type MessageLink } from './edge-link.ts';
 import { type LayerPlan, type PlannedLayer, planLayers } from './layer-plan.ts';
 import { littleEndian, type RootKey } from './mask-stream.ts';
-import { MOST_OPEN_REQUESTS } from './messages.ts';
+import { MAX_OPEN_REQUESTS } from './messages.ts';
 import { type ProjectionCheck, RETIRED } from './projection-check.ts';
 import type { RequestCounter } from './request-counter.ts';
 import { PARTY_ID_BYTES } from './secure-channel.ts';
@@ -129,8 +129,8 @@ export class EdgeDevice {
    */
   async infer(input: Int32Array): Promise<EdgeInference> {
     if (this.#unusable !== null) throw new ProtocolError(this.#unusable);
-    if (this.#running >= MOST_OPEN_REQUESTS)
-      throw new ProtocolError(`${MOST_OPEN_REQUESTS} inferences are already running on these connections`);
+    if (this.#running >= MAX_OPEN_REQUESTS)
+      throw new ProtocolError(`${MAX_OPEN_REQUESTS} inferences are already running on these connections`);
     this.#running++;
     let request: DeviceRequest | undefined;
     try {

@@ -8,7 +8,7 @@ import { LimitError, ProtocolError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
 import { type EdgeAnswer, type EdgeComputation, EdgeRequest, type BeginMessage } from './edge-request.ts';
 import { longestMessage } from './layer-plan.ts';
-import { type EdgeMessage, MOST_OPEN_REQUESTS, readEdgeMessage, writeEdgeMessage } from './messages.ts';
+import { type EdgeMessage, MAX_OPEN_REQUESTS, readEdgeMessage, writeEdgeMessage } from './messages.ts';
 import { RelayBox } from './relay-box.ts';
 import { HandshakeResponder, readHello, type SecureChannel } from './secure-channel.ts';
 
@@ -25,7 +25,7 @@ export interface EdgeServiceOptions extends EdgeComputation {
 
 export const MAX_BATCH = 64;
 /** Of one device, or of edge B at edge A: one more ends the oldest, which is most likely one that the other side has given up. */
-const MOST_SESSIONS = 4;
+const MAX_SESSIONS = 4;
 
 type Send = (message: Uint8Array) => Promise<void>;
 
@@ -57,8 +57,8 @@ export class EdgeService {
     const sessions = this.#sessions.get(party) ?? [];
     this.#sessions.set(party, sessions);
     sessions.push(session);
-    if (sessions.length > MOST_SESSIONS)
-      sessions[0]!.end(new LimitError('the sessions of a device', MOST_SESSIONS, sessions.length));
+    if (sessions.length > MAX_SESSIONS)
+      sessions[0]!.end(new LimitError('the sessions of a device', MAX_SESSIONS, sessions.length));
   }
 
   leave(party: string, session: EdgeSession): void {
@@ -75,8 +75,8 @@ export class EdgeService {
     for (;;) {
       const sessions = this.#sessions.get(party) ?? [];
       const open = sessions.reduce((sum, { load }) => sum + load, 0);
-      if (open < MOST_OPEN_REQUESTS) return;
-      const reason = new LimitError('the open requests of a device', MOST_OPEN_REQUESTS, open + 1);
+      if (open < MAX_OPEN_REQUESTS) return;
+      const reason = new LimitError('the open requests of a device', MAX_OPEN_REQUESTS, open + 1);
       const oldest = sessions.find((each) => each !== session && each.load > 0);
       if (oldest === undefined) throw reason;
       oldest.end(reason);
@@ -209,7 +209,7 @@ export class EdgeSession {
     this.#service.makeRoom(bytesToHex(this.#party), this);
     this.#lastRequest = message.request;
     // Those that have ended still compute their last layer.
-    while (this.#answering.size >= MOST_OPEN_REQUESTS) await Promise.race(this.#answering);
+    while (this.#answering.size >= MAX_OPEN_REQUESTS) await Promise.race(this.#answering);
     const request = await EdgeRequest.open(this.#service, this.#party, message);
     this.#requests.set(request.number, request);
     if (!message.mode.endsWith('seeded')) return;

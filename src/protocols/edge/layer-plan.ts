@@ -32,7 +32,7 @@ export interface LayerPlan {
 }
 
 const MAGIC = 0x314c4553;
-const MOST_LAYERS = 1024;
+const MAX_LAYERS = 1024;
 /** More than a hello, a welcome, a proof or the beginning of a request takes. */
 const LONGEST_HANDSHAKE = 512;
 
@@ -95,7 +95,7 @@ export async function readPlan(bytes: Uint8Array): Promise<LayerPlan> {
   const reader = new ByteReader('the linear layers', bytes);
   if (reader.u32() !== MAGIC) throw reader.error('bad magic');
   const count = reader.u32();
-  if (count < 1 || count > MOST_LAYERS) throw reader.error(`1 to ${MOST_LAYERS} layers are possible`);
+  if (count < 1 || count > MAX_LAYERS) throw reader.error(`1 to ${MAX_LAYERS} layers are possible`);
   const linears: OutsourcedLinear[] = [];
   for (let i = 0; i < count; i++) {
     const inputBound = reader.u32();

@@ -80,7 +80,7 @@ const CODES: Readonly<Record<EdgeMessage['kind'], number>> = {
 };
 const KINDS = new Map(Object.entries(CODES).map(([kind, code]) => [code, kind as EdgeMessage['kind']]));
 /** Requests of one device at once: while one waits for the device, the edges work on the other. */
-export const MOST_OPEN_REQUESTS = 2;
+export const MAX_OPEN_REQUESTS = 2;
 const SEED_BYTES = 32;
 /** Bytes around the shares in a record, at most: the fields of the longest kind, and the record's tag. */
 export const MESSAGE_OVERHEAD = 160;

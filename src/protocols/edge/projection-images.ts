@@ -27,14 +27,14 @@ export interface AdjointMap {
 }
 
 /** More bits would not fit the doubles that put digits together. */
-const MOST_DIGIT_BITS = 16;
+const MAX_DIGIT_BITS = 16;
 const PROJECTION_BITS = 31;
 
 /** @throws {InvalidParamsError} when a column of W is so heavy that not even bits can be summed. {@link LimitError} */
 export function adjointOf(map: IntegerLinearMap): AdjointMap {
   const { adjoint, place } = map.kind === 'dense' ? adjointDense(map) : adjointConvolution(map);
   const heaviest = rowNorms(adjoint).reduce((most, norm) => Math.max(most, norm), 1);
-  const digitBits = Math.min(MOST_DIGIT_BITS, Math.floor(Math.log2((2 ** 31 - 1) / heaviest)));
+  const digitBits = Math.min(MAX_DIGIT_BITS, Math.floor(Math.log2((2 ** 31 - 1) / heaviest)));
   if (digitBits < 1) throw new InvalidParamsError('the columns of a layer must have norms below 2^30', {});
   return { map: adjoint, digitBits, place };
 }

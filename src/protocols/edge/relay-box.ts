@@ -1,15 +1,15 @@
 /** Where edge A keeps what edge B relayed until its own share is there, and waits for what has not come. Bounded per device. */
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { LimitError, ProtocolError } from '../../base/errors.ts';
-import { type EdgeMessage, MOST_OPEN_REQUESTS } from './messages.ts';
+import { type EdgeMessage, MAX_OPEN_REQUESTS } from './messages.ts';
 
 /** What edge B hands to edge A. */
 export type RelayedMessage = Extract<EdgeMessage, { kind: 'relayed' }>;
 
 /** Layers that may wait per request: B is at most one ahead of A, and one more while A is busy. */
-const MOST_WAITING = 4;
+const MAX_WAITING = 4;
 /** Devices whose relays are kept at once. */
-const MOST_DEVICES = 1024;
+const MAX_DEVICES = 1024;
 
 /** B's part of one layer. */
 export type RelayedPart = Pick<RelayedMessage, 'shares' | 'work' | 'signature'>;
@@ -37,7 +37,7 @@ export class RelayBox {
       awaiting(kept);
       return;
     }
-    if (slot.arrived.has(layer) || slot.arrived.size >= MOST_WAITING)
+    if (slot.arrived.has(layer) || slot.arrived.size >= MAX_WAITING)
       throw new ProtocolError('a relay that was not asked for');
     slot.arrived.set(layer, kept);
   }
@@ -65,7 +65,7 @@ export class RelayBox {
     const known = slots.find((slot) => slot.request === request);
     if (known !== undefined) return known;
     if (slots.length === 0) this.#makeRoom();
-    if (slots.length >= MOST_OPEN_REQUESTS) {
+    if (slots.length >= MAX_OPEN_REQUESTS) {
       if (request < slots[0]!.request) return null;
       end(slots.shift()!);
     }
@@ -78,13 +78,13 @@ export class RelayBox {
 
   /** For one more device. @throws {LimitError} */
   #makeRoom(): void {
-    if (this.#slots.size < MOST_DEVICES) return;
+    if (this.#slots.size < MAX_DEVICES) return;
     for (const [name, slots] of this.#slots) {
       if (!slots.every((slot) => slot.isOver)) continue;
       this.#slots.delete(name);
       return;
     }
-    throw new LimitError('the number of relaying devices', MOST_DEVICES, this.#slots.size + 1);
+    throw new LimitError('the number of relaying devices', MAX_DEVICES, this.#slots.size + 1);
   }
 }
 

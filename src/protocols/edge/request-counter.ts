@@ -15,7 +15,7 @@ export interface CounterStorage {
 
 const BLOCK = 1024;
 /** Numbers must stay exact as doubles with room for a block. */
-const MOST_REQUESTS = 2 ** 48;
+const MAX_REQUESTS = 2 ** 48;
 
 export class RequestCounter {
   readonly #storage: CounterStorage;
@@ -52,7 +52,7 @@ export class RequestCounter {
   async #take(): Promise<number> {
     if (this.#next === this.#reserved) {
       const end = this.#reserved + this.#block;
-      if (end > MOST_REQUESTS) throw new LimitError('the number of requests of a device', MOST_REQUESTS, end);
+      if (end > MAX_REQUESTS) throw new LimitError('the number of requests of a device', MAX_REQUESTS, end);
       await this.#storage.save(end);
       this.#reserved = end;
     }

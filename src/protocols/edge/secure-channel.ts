@@ -23,7 +23,7 @@ const WELCOME = 0x31574553;
 const PROOF = 0x31504553;
 export const PARTY_ID_BYTES = 16;
 export const HELLO_BYTES = 4 + 32 + PARTY_ID_BYTES + 64;
-const MOST_OPERATOR_BYTES = 64;
+const MAX_OPERATOR_BYTES = 64;
 const TAG_BYTES = 16;
 const utf8 = new TextEncoder();
 
@@ -137,7 +137,7 @@ export class HandshakeInitiator {
     const reader = new ByteReader('a welcome', welcome);
     if (reader.u32() !== WELCOME) throw reader.error('bad magic');
     const length = reader.u8();
-    if (length > MOST_OPERATOR_BYTES) throw reader.error('the operator has too long a name');
+    if (length > MAX_OPERATOR_BYTES) throw reader.error('the operator has too long a name');
     const operator = new TextDecoder().decode(reader.bytes(length));
     reader.bytes(32);
     const theirs = reader.bytes(32);
@@ -183,7 +183,7 @@ export class HandshakeResponder {
     this.#hello = hello;
     this.#key = key;
     this.#ephemeral = systemRandom.seed();
-    const name = utf8.encode(operator).subarray(0, MOST_OPERATOR_BYTES);
+    const name = utf8.encode(operator).subarray(0, MAX_OPERATOR_BYTES);
     const writer = new ByteWriter(4 + 1 + name.length + 96);
     writer.u32(WELCOME);
     writer.u8(name.length);

@@ -53,8 +53,8 @@ const schema: z.ZodType<Offer> = z.strictObject({
 });
 
 /** Of the evaluation keys, and of the longest query. Those of the shipped models have 5 and 135 MB. */
-const MOST_KEY_BYTES = 256 * 2 ** 20;
-const MOST_QUERY_BYTES = 512 * 2 ** 20;
+const MAX_KEY_BYTES = 256 * 2 ** 20;
+const MAX_QUERY_BYTES = 512 * 2 ** 20;
 
 /** Shorter blocks would show the number of samples more finely than SECURITY.md says. */
 const SMALLEST_BLOCK = 128;
@@ -138,10 +138,10 @@ function checkSizes(offer: Offer, params: CkksParams): void {
   if (resolveKeyPlan(params, plan).galois.length !== galois.length)
     throw new InvalidParamsError('a Galois element is there twice', {});
   const keyBytes = EvaluationKeys.byteLength(params, plan);
-  if (keyBytes > MOST_KEY_BYTES) throw new LimitError('evaluation keys', MOST_KEY_BYTES, keyBytes);
+  if (keyBytes > MAX_KEY_BYTES) throw new LimitError('evaluation keys', MAX_KEY_BYTES, keyBytes);
   for (const { interleave } of buckets) {
     const count = Math.ceil(Math.max(inputs, outputs) / interleave);
     const bytes = ciphertextBytes(params, { parts: 2, level: params.maxLevel, isSeeded: true, count });
-    if (bytes > MOST_QUERY_BYTES) throw new LimitError('a query', MOST_QUERY_BYTES, bytes);
+    if (bytes > MAX_QUERY_BYTES) throw new LimitError('a query', MAX_QUERY_BYTES, bytes);
   }
 }

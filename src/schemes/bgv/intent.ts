@@ -46,9 +46,9 @@ export interface ChosenBgvSpec extends PrimeChain {
 
 /** More primes than the fewest that will do can only save by narrower digits: not worth a search. */
 const MORE_PRIMES = 2;
-const MOST_PRIMES = 64;
+const MAX_PRIMES = 64;
 /** More plaintext moduli never pay: one may have 47 bits. */
-export const MOST_PLAINTEXT_MODULI = 16;
+export const MAX_PLAINTEXT_MODULI = 16;
 /** Special primes are a bit wider than those of a digit. */
 const WIDEST = WIDEST_PRIME - 1;
 
@@ -89,7 +89,7 @@ export function chooseBgvCrtSpec(intent: BgvCrtIntent): ChosenBgvCrtSpec {
   const maxAbs = typeof intent.maxAbs === 'bigint' ? intent.maxAbs : exactBound(intent.maxAbs);
   if (maxAbs < 1n) throw new InvalidParamsError('maxAbs must be at least 1', {});
   let best: ChosenBgvCrtSpec | undefined;
-  for (let count = 1; count <= MOST_PLAINTEXT_MODULI; count++) {
+  for (let count = 1; count <= MAX_PLAINTEXT_MODULI; count++) {
     const family = smallestFamily(intent, maxAbs, count);
     if (family !== undefined && (best === undefined || cost(family) < cost(best))) best = family;
   }
@@ -127,7 +127,7 @@ function smallestFamily(
 
 function refused({ depth, maxAbs }: BgvCrtIntent): never {
   throw new InvalidParamsError(
-    `no parameters of 128 bits hold ${depth} products of integers up to ${maxAbs}: the largest ring degree has log2(QP) <= ${LARGEST_CEILING}, and there are at most ${MOST_PRIMES} primes`,
+    `no parameters of 128 bits hold ${depth} products of integers up to ${maxAbs}: the largest ring degree has log2(QP) <= ${LARGEST_CEILING}, and there are at most ${MAX_PRIMES} primes`,
     { depth },
   );
 }
@@ -156,7 +156,7 @@ function cheapestChain(
 ): PrimeChain | undefined {
   const narrowest = Math.max(narrowestPrime(logN), Math.ceil(logT) + 2);
   const found: PrimeChain[] = [];
-  for (let count = 1; count <= MOST_PRIMES && found.length <= MORE_PRIMES; count++) {
+  for (let count = 1; count <= MAX_PRIMES && found.length <= MORE_PRIMES; count++) {
     if (narrowest * (count + 1) > logQPCeiling(logN)) break;
     const chain = (width: number): PrimeChain | undefined =>
       withSpecialPrimes(logN, new Array<number>(count).fill(width), width + 1).find((at) =>

@@ -25,7 +25,7 @@ interface At {
 const LEAST_MULTIPLIER = 2 ** 20;
 /** What constantResidues takes. */
 const MULTIPLIER_LIMIT = 2 ** 98;
-const MOST_DIVISIONS = 2;
+const MAX_DIVISIONS = 2;
 const NOTHING: Adjustment = { multiplier: 1, divisions: 0 };
 
 /** The way that keeps most levels. @throws {LevelExhaustedError} when there is none. */
@@ -39,7 +39,7 @@ export function planAlignment(params: CkksParams, a: At, b: At): Alignment {
       : { level, scale: a.scale, a: NOTHING, b: raised };
   }
   const ways: Alignment[] = [];
-  for (let divisions = 1; divisions <= MOST_DIVISIONS; divisions++) {
+  for (let divisions = 1; divisions <= MAX_DIVISIONS; divisions++) {
     const [first, second] = [divided(params, a, b, divisions), divided(params, b, a, divisions)];
     if (first !== undefined) ways.push({ ...first.at, a: first.adjustment, b: NOTHING });
     if (second !== undefined) ways.push({ ...second.at, a: NOTHING, b: second.adjustment });

@@ -8,7 +8,7 @@ const LARGEST_LOG_N = 17;
 /** Of log2(QP) at any ring degree. */
 export const LARGEST_CEILING = logQPCeiling(LARGEST_LOG_N);
 /** More special primes cost more than they save. */
-const MOST_SPECIAL_PRIMES = 4;
+const MAX_SPECIAL_PRIMES = 4;
 /** The widest prime that the kernels multiply. */
 export const WIDEST_PRIME = 50;
 
@@ -49,7 +49,7 @@ export function ringDegrees(slots: number, slotsAt: (logN: number) => number): n
 export function withSpecialPrimes(logN: number, logQ: readonly number[], special: number): PrimeChain[] {
   const used = logQ.reduce((sum, bits) => sum + bits, 0);
   const chains: PrimeChain[] = [];
-  for (let count = 1; count <= Math.min(MOST_SPECIAL_PRIMES, logQ.length); count++) {
+  for (let count = 1; count <= Math.min(MAX_SPECIAL_PRIMES, logQ.length); count++) {
     if (used + count * special > logQPCeiling(logN)) break;
     chains.push({ logQ, logP: new Array<number>(count).fill(special) });
   }

@@ -5,7 +5,7 @@ import { WasmMemory } from '../../../src/kernel/wasm/wasm-memory.ts';
 import { overrideMethods } from './override-methods.ts';
 
 /** More allocations than any operation under test makes: a loop that gets there does not end by itself. */
-const MOST_ALLOCATIONS = 20_000;
+const MAX_ALLOCATIONS = 20_000;
 
 export class AllocationFaults {
   readonly kernel: Kernel;
@@ -102,7 +102,7 @@ export class AllocationFaults {
    */
   async failEach(operation: () => unknown, coverage: 'all' | 'sparse' = 'all'): Promise<number> {
     const before = JSON.stringify(this.held);
-    for (let k = 0; k < MOST_ALLOCATIONS; k += coverage === 'all' ? 1 : 1 + (k >> 4)) {
+    for (let k = 0; k < MAX_ALLOCATIONS; k += coverage === 'all' ? 1 : 1 + (k >> 4)) {
       let failure: unknown = null;
       this.#left = k;
       try {

@@ -17,7 +17,7 @@ import { wholeNumber } from '../speech/serve.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { CA_FLAG, trustedCertificates } from '../tls-files.ts';
 
-const MOST_SAMPLES = 10_000_000;
+const MAX_SAMPLES = 10_000_000;
 
 interface EncryptFlags {
   readonly authority: string;
@@ -55,11 +55,9 @@ export function addEncryptData(program: Command, terminal: Terminal, parts: Engi
     .addOption(
       new Option('--skip <n>', 'samples to leave out at the start')
         .default(0)
-        .argParser(wholeNumber(0, MOST_SAMPLES)),
+        .argParser(wholeNumber(0, MAX_SAMPLES)),
     )
-    .addOption(
-      new Option('--samples <n>', 'how many; all by default').argParser(wholeNumber(1, MOST_SAMPLES)),
-    )
+    .addOption(new Option('--samples <n>', 'how many; all by default').argParser(wholeNumber(1, MAX_SAMPLES)))
     .addOption(
       new Option('--white <value>', 'the pixel that becomes 1.0; all owners must agree')
         .default(255)

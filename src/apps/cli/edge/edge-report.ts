@@ -36,8 +36,8 @@ export function edgeReport(
   ].join('\n');
 }
 
-const MOST_CLASSES = 5;
-const MOST_ROWS = 20;
+const MAX_CLASSES = 5;
+const MAX_ROWS = 20;
 
 /** The likeliest classes of every input; of a network without probabilities the highest output, then the first ones. */
 function formatResults(
@@ -48,21 +48,21 @@ function formatResults(
 ): string {
   const named = (index: number) => (labels[index] === undefined ? `${index}` : `${index} ${labels[index]}`);
   const rows = rowsOf(realOutput(network, outputs), network.outputs);
-  const shown = rows.slice(0, MOST_ROWS).map((row, i) => {
+  const shown = rows.slice(0, MAX_ROWS).map((row, i) => {
     const best = row
       .map((value, index) => ({ value, index }))
       .sort((first, second) => second.value - first.value)
-      .slice(0, MOST_CLASSES);
+      .slice(0, MAX_CLASSES);
     const cells = network.output.softmax
       ? best.map(({ value, index }) => `${named(index)} ${paint.dim(`${(100 * value).toFixed(1)} %`)}`)
       : [
           `highest ${paint.bold(named(best[0].index))}`,
-          ...row.slice(0, MOST_CLASSES - 1).map((value) => value.toPrecision(4)),
+          ...row.slice(0, MAX_CLASSES - 1).map((value) => value.toPrecision(4)),
         ];
     return [paint.bold(`input ${i + 1}`), network.output.softmax ? 'class' : 'numbers', ...cells];
   });
-  const columns = Array.from({ length: 2 + MOST_CLASSES }, () => ({}));
-  const more = rows.length > MOST_ROWS ? `  and ${plural(rows.length - MOST_ROWS, 'input')} more\n` : '';
+  const columns = Array.from({ length: 2 + MAX_CLASSES }, () => ({}));
+  const more = rows.length > MAX_ROWS ? `  and ${plural(rows.length - MAX_ROWS, 'input')} more\n` : '';
   return `${formatTable(shown, columns)}${more}`;
 }
 

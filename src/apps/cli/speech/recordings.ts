@@ -36,7 +36,7 @@ export function ownRecording(path: string, task: string): Recording {
 /** The name of standard input. */
 export const STANDARD_INPUT = '-';
 /** Two hours of 48 kHz in 24 bits just fit. */
-const MOST_FILE_BYTES = 2 ** 30;
+const MAX_FILE_BYTES = 2 ** 30;
 
 /** Standard input can be read once. @throws {UsageError} when it is named more often. */
 export function checkRecordingPaths(paths: readonly string[]): void {
@@ -65,7 +65,7 @@ export async function readRecording(path: string, { input }: Terminal): Promise<
 async function readWhole(path: string): Promise<Uint8Array> {
   await using file = await open(path);
   const { size } = await file.stat();
-  if (size > MOST_FILE_BYTES) throw new LimitError('the bytes of a recording', MOST_FILE_BYTES, size);
+  if (size > MAX_FILE_BYTES) throw new LimitError('the bytes of a recording', MAX_FILE_BYTES, size);
   return await collect(file.createReadStream({ autoClose: false }));
 }
 
@@ -80,7 +80,7 @@ async function collect(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   let length = 0;
   for await (const part of stream) {
     length += part.length;
-    if (length > MOST_FILE_BYTES) throw new LimitError('the bytes of a recording', MOST_FILE_BYTES, 'more');
+    if (length > MAX_FILE_BYTES) throw new LimitError('the bytes of a recording', MAX_FILE_BYTES, 'more');
     parts.push(part);
   }
   return Buffer.concat(parts, length);

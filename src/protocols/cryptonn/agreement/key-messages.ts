@@ -16,7 +16,7 @@ const REQUEST_HEADER_BYTES = 4 + 1 + LOG_HEAD_BYTES + 8;
 const ANSWER_HEADER_BYTES = 4 + LOG_HEAD_BYTES + 4;
 const EMPTY_HEAD: LogHead = { entries: 0, hash: '0'.repeat(64) };
 /** Entries of one request: their line in the log, four characters each, stays below its limit of 16 MiB. */
-const MOST_ENTRIES = 2 ** 21;
+const MAX_ENTRIES = 2 ** 21;
 /** Policies allow far smaller ones. */
 const LARGEST_ENTRY = 2 ** 15 - 1;
 
@@ -38,7 +38,7 @@ export function mostKeyRequestBytes(length: number): number {
 
 /** Keys that one request may ask for. */
 export function mostKeysPerRequest(length: number): number {
-  return Math.max(1, Math.floor(MOST_ENTRIES / length));
+  return Math.max(1, Math.floor(MAX_ENTRIES / length));
 }
 
 /** `weights` `[rows, length]`. @throws {LimitError} {@link OutOfRangeError} naming the index. */

@@ -15,7 +15,7 @@ export const EMPTY_LOG: LogHead = { entries: 0, hash: '0'.repeat(64) };
 const HASH_BYTES = 32;
 export const LOG_HEAD_BYTES = 8 + HASH_BYTES;
 /** The text of an anchor is shorter. */
-const MOST_ANCHOR_BYTES = 256;
+const MAX_ANCHOR_BYTES = 256;
 
 export function writeLogHead(writer: ByteWriter, { entries, hash }: LogHead): void {
   writer.u64(entries);
@@ -36,7 +36,7 @@ export function anchorBytes(head: LogHead): Uint8Array {
 /** @throws {DecodeError} */
 export function parseAnchor(bytes: Uint8Array): LogHead {
   try {
-    const text = new TextDecoder().decode(bytes.subarray(0, MOST_ANCHOR_BYTES));
+    const text = new TextDecoder().decode(bytes.subarray(0, MAX_ANCHOR_BYTES));
     const { entries, hash } = JSON.parse(text) as LogHead;
     if (!Number.isSafeInteger(entries) || !/^[0-9a-f]{64}$/.test(hash)) throw new RangeError('not a head');
     return { entries, hash };

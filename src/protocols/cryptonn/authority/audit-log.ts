@@ -65,7 +65,7 @@ const recordSchema = z.discriminatedUnion('kind', [
 export type LogRecord = z.infer<typeof recordSchema>;
 
 /** A line holds at most the vectors of one full rank; more is refused before it is parsed. */
-const MOST_LINE_BYTES = 16 * 2 ** 20;
+const MAX_LINE_BYTES = 16 * 2 ** 20;
 const NEWLINE = 10;
 
 const lineSchema = z.strictObject({
@@ -136,7 +136,7 @@ export function replayLog(bytes: Uint8Array, macKey?: Uint8Array): ReplayedLog {
 function readLine(line: Uint8Array, before: LogHead | undefined, macKey: Uint8Array | undefined) {
   let number = (before ?? EMPTY_LOG).entries + 1;
   const bad = (reason: string) => new DecodeError('the log', `entry ${number} ${reason}`);
-  if (line.length > MOST_LINE_BYTES) throw bad('is too long');
+  if (line.length > MAX_LINE_BYTES) throw bad('is too long');
   let written: { readonly record: unknown };
   let parsed: z.infer<typeof lineSchema>;
   try {

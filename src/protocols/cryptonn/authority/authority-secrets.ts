@@ -9,7 +9,7 @@ import type { AxisName } from '../agreement/dataset-spec.ts';
 
 const MAGIC = 0x31415253;
 const KEY_BYTES = 32;
-const MOST_DATASETS = 4096;
+const MAX_DATASETS = 4096;
 
 export class AuthoritySecrets implements Disposable {
   readonly #root: Uint8Array;
@@ -53,7 +53,7 @@ export class AuthoritySecrets implements Disposable {
     // Copies by construction: slice() of a Buffer would be a view into bytes that are wiped.
     const root = Uint8Array.from(reader.bytes(KEY_BYTES));
     const count = reader.u32();
-    if (count > MOST_DATASETS) throw reader.error('too many data sets');
+    if (count > MAX_DATASETS) throw reader.error('too many data sets');
     const salts = new Map<string, Uint8Array>();
     for (let i = 0; i < count; i++) {
       const name = bytesToHex(reader.bytes(KEY_BYTES));

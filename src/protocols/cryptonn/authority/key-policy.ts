@@ -23,7 +23,7 @@ export const PLAIN_POLICY_KERNEL: PolicyKernel = {
 /** A row with fewer nonzero entries isolates coordinates. */
 const LEAST_NONZERO = 8;
 /** A row whose largest entry is further above its median entry can carry coordinates as digits of a radix. */
-const MOST_ABOVE_MEDIAN = 16;
+const MAX_ABOVE_MEDIAN = 16;
 
 export class AxisPolicy {
   readonly axis: AxisName;
@@ -86,7 +86,7 @@ export class AxisPolicy {
       .filter((value) => value > 0)
       .sort();
     const median = sizes[sizes.length >> 1] ?? 0;
-    if (sizes.length < LEAST_NONZERO || (sizes.at(-1) as number) > MOST_ABOVE_MEDIAN * median) {
+    if (sizes.length < LEAST_NONZERO || (sizes.at(-1) as number) > MAX_ABOVE_MEDIAN * median) {
       throw new KeyRefusedError(
         'isolates-coordinates',
         `row ${number} is a unit or radix vector, or nearly one`,

@@ -14,14 +14,14 @@ export interface RefusalKind {
 /** Recorded one by one. */
 const FIRST_REFUSALS = 16;
 /** Names of axes and data sets that do not exist are the requester's; so much of them is kept. */
-const MOST_NAME = 64;
+const MAX_NAME = 64;
 
 export class RefusalCounts {
   readonly #counts = new Map<string, { readonly kind: RefusalKind; times: number }>();
 
   /** Counts one more; what to record of it, or undefined when the count alone is kept. `isKnown`: the data set exists. */
   add(kind: RefusalKind, isKnown: boolean): (RefusalKind & { readonly times: number }) | undefined {
-    const cut = { ...kind, dataset: kind.dataset.slice(0, MOST_NAME), axis: kind.axis.slice(0, MOST_NAME) };
+    const cut = { ...kind, dataset: kind.dataset.slice(0, MAX_NAME), axis: kind.axis.slice(0, MAX_NAME) };
     const entry = this.#entry(cut, isKnown);
     entry.times++;
     const { times } = entry;

@@ -13,7 +13,7 @@ const BLOCK_SIZE = 20;
 /** The first squared radius over what the equations let expect, and how it grows. */
 const [FIRST_RADIUS, RADIUS_GROWTH] = [1.2, 1.5];
 /** Where the search for one vector ends: seconds. */
-const MOST_NODES = 10_000_000;
+const MAX_NODES = 10_000_000;
 /** Of the pruning. */
 const SLACK = 0.15;
 
@@ -78,7 +78,7 @@ export class BoundedSolver {
       return found.length > 1 ? 0 : radius;
     };
     const largest = size * this.#bound ** 2;
-    let left = MOST_NODES;
+    let left = MAX_NODES;
     for (let radius = FIRST_RADIUS * size * variance; left > 0; radius *= RADIUS_GROWTH) {
       left -= enumerate(basis, { target, radius, mostNodes: left, slack: SLACK }, (x) => leaf(x, radius));
       if (found.length > 0 || radius > largest) break;

@@ -25,9 +25,9 @@ export interface LabelledIntegers {
 /** Of each standardised row, so that rows which hardly vary do no harm. */
 const RIDGE = 1e-3;
 /** Victims that the inputs are estimated of; more change no figure. */
-const MOST_VICTIMS = 512;
+const MAX_VICTIMS = 512;
 /** Look-alikes beyond are left out: more teach nothing more. */
-const MOST_LOOK_ALIKES = 8192;
+const MAX_LOOK_ALIKES = 8192;
 /** Fewer than this many per row of P say more about themselves than about the data. */
 const LEAST_PER_ROW = 4;
 
@@ -206,8 +206,8 @@ export function measureLeak(
 ): MeasuredLeak {
   const { features, classes, projection } = spec;
   const { rank, noise } = projection ?? { rank: 0 };
-  const known = everySecond(samples, features, 0, MOST_LOOK_ALIKES);
-  const hidden = everySecond(samples, features, 1, MOST_LOOK_ALIKES);
+  const known = everySecond(samples, features, 0, MAX_LOOK_ALIKES);
+  const hidden = everySecond(samples, features, 1, MAX_LOOK_ALIKES);
   const attack = new PriorAttack(spec, known, multiply);
   const products = projectedSamples(spec, hidden.inputs, multiply);
   if (noise !== undefined) {
@@ -218,7 +218,7 @@ export function measureLeak(
   const names = attack.names(products, permutation.rename(hidden.labels));
   const truth = permutation.restore(Int32Array.from({ length: classes }, (_, i) => i));
   const count = hidden.labels.length;
-  const victims = Math.min(MOST_VICTIMS, count);
+  const victims = Math.min(MAX_VICTIMS, count);
   const some = new Float32Array(rank * victims);
   for (let k = 0; k < rank; k++) some.set(products.subarray(k * count, k * count + victims), k * victims);
   const estimates = attack.inputs(some);

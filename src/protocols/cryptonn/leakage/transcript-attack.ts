@@ -107,7 +107,7 @@ function recoverBatch(transcript: TrainingTranscript, batch: number): RecoveredB
 }
 
 /** Reduction of more unknowns takes minutes. */
-const MOST_REDUCED_UNKNOWNS = 128;
+const MAX_REDUCED_UNKNOWNS = 128;
 /** Larger keys would need more than floating point in the reduction. */
 const LARGEST_REDUCED_KEY = 2 ** 12;
 /** With so many a vector has another solution once in a thousand times. */
@@ -125,7 +125,7 @@ function reduceBatch(
   const keys = Int32Array.from(own.flatMap(({ weights }) => weights));
   const rows = keys.length / samples;
   const largest = keys.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
-  if (samples > MOST_REDUCED_UNKNOWNS || largest > LARGEST_REDUCED_KEY) return null;
+  if (samples > MAX_REDUCED_UNKNOWNS || largest > LARGEST_REDUCED_KEY) return null;
   if (rows < uniqueSolutionRank(samples, inputBound, largest)) return null;
   const products = own.flatMap((step) => step.products);
   const solver = new BoundedSolver(keys, samples, inputBound);

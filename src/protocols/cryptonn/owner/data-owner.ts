@@ -176,7 +176,7 @@ function transposedIntegers(a: Int32Array, rows: number, columns: number): Int32
 }
 
 /** Two owners whose typical values differ by more than this did not scale alike. */
-const MOST_OWNER_RATIO = 1.5;
+const MAX_OWNER_RATIO = 1.5;
 
 /**
  * Refuses batches of owners who scaled differently: by what they declare, and by what the trainer sees anyway, the root mean square of
@@ -205,7 +205,7 @@ export function checkOwnerScales(
   for (const [i, a] of owners.entries()) {
     for (const b of owners.slice(i + 1)) {
       const ratio = Math.max(a.size, b.size) / Math.min(a.size, b.size);
-      if (a.scale !== b.scale || ratio > MOST_OWNER_RATIO) {
+      if (a.scale !== b.scale || ratio > MAX_OWNER_RATIO) {
         throw new InvalidParamsError(
           `the owners "${a.owner}" and "${b.owner}" scaled their data differently`,
           {

@@ -26,7 +26,7 @@ import { projectionMatrix } from '../agreement/projection.ts';
 import { RankEchelon } from '../agreement/rank-echelon.ts';
 
 const FINGERPRINT_BYTES = 8;
-const MOST_LEDGER_BYTES = 2 ** 28;
+const MAX_LEDGER_BYTES = 2 ** 28;
 const hex32 = z.string().regex(/^[0-9a-f]{64}$/);
 
 const grantSchema = z.strictObject({
@@ -91,7 +91,7 @@ export class OwnerLedger {
   /** @throws {DecodeError} */
   static fromBytes(bytes: Uint8Array): OwnerLedger {
     const bad = (reason: string) => new DecodeError("an owner's ledger", reason);
-    if (bytes.length > MOST_LEDGER_BYTES) throw bad(`it is longer than ${MOST_LEDGER_BYTES} bytes`);
+    if (bytes.length > MAX_LEDGER_BYTES) throw bad(`it is longer than ${MAX_LEDGER_BYTES} bytes`);
     let value: unknown;
     try {
       value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));

@@ -6,9 +6,9 @@ import * as z from 'zod';
 import { DecodeError } from '../../../base/errors.ts';
 import { convolutionSchema, type DatasetSpec, datasetSpecSchema } from '../agreement/dataset-spec.ts';
 
-const MOST_TEXT = 2 ** 28;
+const MAX_TEXT = 2 ** 28;
 /** Samples of a projected training: class means settle far below. */
-const MOST_PROJECTED = 2048;
+const MAX_PROJECTED = 2048;
 const integers = z.array(
   z
     .int()
@@ -76,7 +76,7 @@ export class TranscriptRecorder {
   readonly noteProjected = (products: Float32Array, labels: Int32Array): void => {
     if (this.#mostSteps === 0) return;
     const rank = products.length / labels.length;
-    const count = Math.min(MOST_PROJECTED, labels.length);
+    const count = Math.min(MAX_PROJECTED, labels.length);
     const kept: number[] = [];
     for (let k = 0; k < rank; k++)
       kept.push(...products.subarray(k * labels.length, k * labels.length + count));
@@ -95,7 +95,7 @@ export function transcriptBytes(transcript: TrainingTranscript): Uint8Array {
 
 /** @throws {DecodeError} */
 export function parseTranscript(bytes: Uint8Array): TrainingTranscript {
-  if (bytes.length > MOST_TEXT) throw new DecodeError('a transcript', `it is longer than ${MOST_TEXT} bytes`);
+  if (bytes.length > MAX_TEXT) throw new DecodeError('a transcript', `it is longer than ${MAX_TEXT} bytes`);
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder().decode(bytes));

@@ -6,7 +6,7 @@ import type { ParamsId } from '../../../base/brand.ts';
 import { InvalidParamsError } from '../../../base/errors.ts';
 import type { RlweSpec } from '../../rlwe/params.ts';
 import { type ReadParamsOptions, readParams, writeParams } from '../../rlwe/wire/params-wire.ts';
-import { type BgvCrtIntent, chooseBgvCrtSpec, MOST_PLAINTEXT_MODULI } from '../intent.ts';
+import { type BgvCrtIntent, chooseBgvCrtSpec, MAX_PLAINTEXT_MODULI } from '../intent.ts';
 import { BGV_PARAMS_FRAME, BgvParams } from '../params.ts';
 
 /** What a person writes down. Unchecked, JSON-friendly. */
@@ -24,9 +24,9 @@ export class BgvCrtParams {
 
   private constructor(spec: BgvCrtSpec) {
     const { plaintextModuli, ...ring } = spec;
-    if (plaintextModuli.length < 1 || plaintextModuli.length > MOST_PLAINTEXT_MODULI) {
+    if (plaintextModuli.length < 1 || plaintextModuli.length > MAX_PLAINTEXT_MODULI) {
       throw new InvalidParamsError(
-        `1 to ${MOST_PLAINTEXT_MODULI} plaintext moduli are needed, not ${plaintextModuli.length}`,
+        `1 to ${MAX_PLAINTEXT_MODULI} plaintext moduli are needed, not ${plaintextModuli.length}`,
         {},
       );
     }
@@ -66,7 +66,7 @@ export class BgvCrtParams {
 
   /** @throws {DecodeError} also for a set marked insecure, unless `allowInsecure` is true. */
   static fromBytes(bytes: Uint8Array, options: ReadParamsOptions = {}): BgvCrtParams {
-    return readParams(BGV_PARAMS_FRAME, bytes, MOST_PLAINTEXT_MODULI, options, (spec, plaintextModuli) =>
+    return readParams(BGV_PARAMS_FRAME, bytes, MAX_PLAINTEXT_MODULI, options, (spec, plaintextModuli) =>
       BgvCrtParams.create({ ...spec, plaintextModuli }),
     );
   }

@@ -11,7 +11,7 @@ import { HEADER_BYTES, readHeader, WireKind, writeHeader } from '../wire/wire.ts
 /** The relinearisation key switches from s^2 and is stored under the name 0, which no automorphism has. */
 const RELINEARIZE = 0;
 
-const MOST_STEPS_SHOWN = 16;
+const MAX_STEPS_SHOWN = 16;
 
 export class EvaluationKeys implements Disposable {
   readonly paramsId: ParamsId;
@@ -77,7 +77,7 @@ export class EvaluationKeys implements Disposable {
       .flatMap((element) => steps.get(element) ?? [])
       .sort((a, b) => a - b);
     const shown =
-      present.slice(0, MOST_STEPS_SHOWN).join(', ') + (present.length > MOST_STEPS_SHOWN ? ', ...' : '');
+      present.slice(0, MAX_STEPS_SHOWN).join(', ') + (present.length > MAX_STEPS_SHOWN ? ', ...' : '');
     const rotations = present.length === 0 ? 'no rotation' : `rotations by ${shown}`;
     const limit = lower === undefined ? '' : `, theirs serves up to level ${lower.maxLevel}`;
     return new MissingKeyError(

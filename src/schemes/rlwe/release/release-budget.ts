@@ -18,8 +18,8 @@ import { secretName } from '../keys/secret-name.ts';
 /** Below this a release hides too little to be called one. */
 const LEAST_SECURITY_BITS = 40;
 /** The sampler is within 2^-55 of its distribution for each coefficient, which bounds what can be promised. */
-const MOST_SECURITY_BITS = 80;
-const MOST_RELEASES = 2 ** 30;
+const MAX_SECURITY_BITS = 80;
+const MAX_RELEASES = 2 ** 30;
 
 export interface ReleaseTerms {
   /** Results that will ever be published under the key, in this process and others. */
@@ -55,10 +55,10 @@ export class ReleaseBudget {
     key: SecretKey,
     { releases, securityBits = 40, alreadyReleased = 0 }: ReleaseTerms,
   ): ReleaseBudget {
-    assertWholeNumber('releases', releases, 1, MOST_RELEASES);
+    assertWholeNumber('releases', releases, 1, MAX_RELEASES);
     assertWholeNumber('alreadyReleased', alreadyReleased, 0, releases);
-    if (!(securityBits >= LEAST_SECURITY_BITS && securityBits <= MOST_SECURITY_BITS)) {
-      const allowed = `from ${LEAST_SECURITY_BITS} to ${MOST_SECURITY_BITS}`;
+    if (!(securityBits >= LEAST_SECURITY_BITS && securityBits <= MAX_SECURITY_BITS)) {
+      const allowed = `from ${LEAST_SECURITY_BITS} to ${MAX_SECURITY_BITS}`;
       throw new OutOfRangeError('securityBits', allowed, securityBits);
     }
     const name = secretName(key);
