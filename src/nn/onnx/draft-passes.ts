@@ -1,7 +1,9 @@
 /** Rewriting of drafts: what nobody reads goes, activations that exporters spell out become one function. */
 import type { FunctionName } from '../graph/element-functions.ts';
+import { DiagonalMap } from '../graph/linear-map.ts';
+import { sizeOf } from '../tensor/tensor.ts';
 import { readsOf } from './draft.ts';
-import type { DraftNode } from './draft.ts';
+import type { Draft, DraftNode } from './draft.ts';
 
 type Nodes = readonly DraftNode[];
 
@@ -25,11 +27,12 @@ interface UniformAffine {
 }
 
 /** Swish, hard swish, mish and gelu from their products. Nodes that only they read are left for {@link withoutDeadNodes}. */
-export function recogniseActivations(nodes: Nodes): DraftNode[] {
+export function recogniseActivations(nodes: Nodes, draft: Draft): DraftNode[] {
   const writers = new Map(nodes.map((node) => [node.out, node]));
   return nodes.flatMap((node) => {
     if (node.op !== 'multiply' || node.a === node.b) return [node];
-    return gated(writers, node.a, node.b, node.out) ?? gated(writers, node.b, node.a, node.out) ?? [node];
+    const found = gated(writers, node.a, node.b) ?? gated(writers, node.b, node.a);
+    return found === undefined ? [node] : scaledActivation(found, node.out, draft);
   });
 }
 
@@ -48,37 +51,59 @@ function affineOf(writers: Writers, wire: number): UniformAffine {
 
 const isNear = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-5 * Math.max(1, Math.abs(b));
 
+/** scale f(x). */
+interface Activation {
+  readonly of: number;
+  readonly fn: FunctionName;
+  readonly parameters: readonly number[];
+  readonly scale: number;
+}
+
+function scaledActivation({ of, fn, parameters, scale }: Activation, out: number, draft: Draft): DraftNode[] {
+  if (isNear(scale, 1)) return [{ op: 'function', in: of, out, fn, parameters }];
+  const { shape, name } = draft.wires[out];
+  const inner = draft.wires.push({ shape, name: `${name}, unscaled` }) - 1;
+  const map = new DiagonalMap(new Float64Array(sizeOf(shape)).fill(scale));
+  return [
+    { op: 'function', in: of, out: inner, fn, parameters },
+    { op: 'linear', in: inner, out, map },
+  ];
+}
+
 /** s x times gate(x). */
-function gated(writers: Writers, data: number, gate: number, out: number): DraftNode[] | undefined {
+function gated(writers: Writers, data: number, gate: number): Activation | undefined {
   const outer = affineOf(writers, gate);
   const fn = writers.get(outer.of);
   if (fn?.op !== 'function') return undefined;
   const inner = affineOf(writers, fn.in);
   const x = affineOf(writers, data);
-  if (x.of !== inner.of || x.offset !== 0) return undefined;
-  const make = (name: FunctionName, parameters: readonly number[], scale: number): DraftNode[] | undefined =>
-    isNear(scale, 1) ? [{ op: 'function', in: x.of, out, fn: name, parameters }] : undefined;
+  if (x.offset !== 0) return undefined;
   const scale = x.factor * outer.factor;
+  const softplus = writers.get(fn.in);
+  if (fn.fn === 'tanh' && softplus?.op === 'function' && softplus.fn === 'softplus')
+    return softplus.in === x.of && outer.offset === 0
+      ? { of: x.of, fn: 'mish', parameters: [], scale }
+      : undefined;
+  if (x.of !== inner.of) return undefined;
+  const found = (name: FunctionName, parameters: readonly number[], by: number): Activation => ({
+    of: x.of,
+    fn: name,
+    parameters,
+    scale: by * scale,
+  });
   if (fn.fn === 'sigmoid' && inner.offset === 0 && outer.offset === 0)
-    return make('swish', [inner.factor], scale);
-  if (fn.fn === 'tanh' && outer.offset === 0 && inner.factor === 1 && inner.offset === 0)
-    return mishOf(writers, fn.in, data, out);
+    return found('swish', [inner.factor], 1);
   if (
     fn.fn === 'erf' &&
     inner.offset === 0 &&
     isNear(inner.factor, Math.SQRT1_2) &&
     isNear(outer.offset, outer.factor)
   )
-    return make('gelu', [], 2 * scale);
-  const isThird = fn.fn === 'hard-sigmoid' && isNear(fn.parameters[0] * inner.factor, 1 / 6);
-  if (isThird && isNear(fn.parameters[1] + fn.parameters[0] * inner.offset, 0.5) && outer.offset === 0)
-    return make('hard-swish', [], scale);
-  const isClip = fn.fn === 'clip' && fn.parameters[0] === 0 && fn.parameters[1] === 6 && outer.offset === 0;
-  return isClip && inner.factor === 1 && inner.offset === 3 ? make('hard-swish', [], 6 * scale) : undefined;
-}
-
-function mishOf(writers: Writers, softplus: number, data: number, out: number): DraftNode[] | undefined {
-  const inner = writers.get(softplus);
-  const isMish = inner?.op === 'function' && inner.fn === 'softplus' && inner.in === data;
-  return isMish ? [{ op: 'function', in: data, out, fn: 'mish', parameters: [] }] : undefined;
+    return found('gelu', [], 2);
+  if (outer.offset !== 0) return undefined;
+  const isSixth = fn.fn === 'hard-sigmoid' && isNear(fn.parameters[0] * inner.factor, 1 / 6);
+  if (isSixth && isNear(fn.parameters[1] + fn.parameters[0] * inner.offset, 0.5))
+    return found('hard-swish', [], 1);
+  const isClip = fn.fn === 'clip' && fn.parameters[0] === 0 && fn.parameters[1] === 6;
+  return isClip && inner.factor === 1 && inner.offset === 3 ? found('hard-swish', [], 6) : undefined;
 }

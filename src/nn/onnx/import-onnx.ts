@@ -63,16 +63,23 @@ function readModel(model: OnnxModel, options: ImportOptions): ReadResult {
   const draft = new Draft();
   const cuts = resolveCuts(graph, options);
   const inputs: InputDescription[] = [];
+  const shapeErrors: DecodeError[] = [];
   let declaredBatch: number | undefined;
   for (const info of cuts.inputs) {
     const name = info.name ?? '';
     if (scope.has(name)) continue;
-    const { shape, batch } = inputShape(info, options.shapes?.[name]);
+    const found = inputShape(info, options.shapes?.[name]);
+    if (found instanceof DecodeError) {
+      shapeErrors.push(found);
+      scope.set(name, { kind: 'unknown' });
+      continue;
+    }
+    const { shape, batch } = found;
     if (inputs.length === 0) declaredBatch = batch;
     scope.set(name, draft.input(name, shape));
     inputs.push(describeInput(name, shape));
   }
-  if (inputs.length === 0) throw new DecodeError('an ONNX file', 'it has no inputs');
+  if (inputs.length + shapeErrors.length === 0) throw new DecodeError('an ONNX file', 'it has no inputs');
   const functions = new Map(
     (model.functions ?? []).map((f) => [functionKey(f.domain ?? '', f.name ?? '', f.overload), f]),
   );
@@ -88,6 +95,7 @@ function readModel(model: OnnxModel, options: ImportOptions): ReadResult {
   const nodes = recogniseNorms(graph, options.external);
   reader.walk(neededNodes(nodes, cuts.outputs, new Set(scope.keys())), scope);
   if (problems.length > 0) return { problems, scope };
+  if (shapeErrors.length > 0) throw shapeErrors[0];
   const outputs = cuts.outputs.map((name): NamedOutput => {
     const value = scope.get(name);
     if (value === undefined) throw new DecodeError('an ONNX file', `nothing writes its output "${name}"`);
@@ -184,29 +192,29 @@ function innerNames(node: OnnxNode): string[] {
 function inputShape(
   info: OnnxValueInfo,
   stated: readonly number[] | undefined,
-): { readonly shape: readonly number[]; readonly batch: number | undefined } {
+): { readonly shape: readonly number[]; readonly batch: number | undefined } | DecodeError {
   const name = info.name ?? '';
   const what = `input "${name}"`;
   const dims = info.type?.tensorType?.shape?.dims;
   const whole = stated ?? dims?.map(({ value }) => value);
   const ask = `state it: --shape ${name}=1x...`;
-  if (whole === undefined) throw new DecodeError(what, `its shape is not in the file; ${ask}`);
+  if (whole === undefined) return new DecodeError(what, `its shape is not in the file; ${ask}`);
   if (stated !== undefined && dims !== undefined && dims.length !== stated.length)
-    throw new DecodeError(what, `it has ${dims.length} axes, the stated shape ${stated.length}`);
+    return new DecodeError(what, `it has ${dims.length} axes, the stated shape ${stated.length}`);
   const isLone =
     whole.length === 0 || (whole.length === 1 && dims?.[0]?.value !== undefined && stated === undefined);
-  if (isLone) throw new DecodeError(what, `it has no axis for the samples; ${ask}`);
-  const [batch, ...shape] = whole;
-  shape.forEach((extent, i) => {
-    if (extent !== undefined && Number.isSafeInteger(extent) && extent >= 1) return;
-    const label = extent === undefined ? `open (${dims?.[i + 1]?.parameter ?? '?'})` : String(extent);
-    throw new DecodeError(what, `extent ${i + 1} is ${label}; ${ask}`);
-  });
-  const known = shape as number[];
-  if (sizeOf(known) > MOST_WIRE_ELEMENTS)
-    throw new DecodeError(what, `shape [${known.join(', ')}] has more than ${MOST_WIRE_ELEMENTS} elements`);
-  const declared = dims?.[0]?.value;
-  return { shape: known, batch: declared ?? batch };
+  if (isLone) return new DecodeError(what, `it has no axis for the samples; ${ask}`);
+  const shape: number[] = [];
+  for (const [i, extent] of whole.entries()) {
+    if (i === 0) continue;
+    const label = extent === undefined ? `open (${dims?.[i]?.parameter ?? '?'})` : String(extent);
+    if (extent === undefined || !Number.isSafeInteger(extent) || extent < 1)
+      return new DecodeError(what, `extent ${i} is ${label}; ${ask}`);
+    shape.push(extent);
+  }
+  if (!(sizeOf(shape) <= MOST_WIRE_ELEMENTS))
+    return new DecodeError(what, `shape [${shape.join(', ')}] has more than ${MOST_WIRE_ELEMENTS} elements`);
+  return { shape, batch: dims?.[0]?.value ?? whole[0] };
 }
 
 function describeInput(name: string, shape: readonly number[]): InputDescription {

@@ -7,5 +7,6 @@ export { DecodeError, LimitError, UnsupportedOpError } from '../../base/errors.t
 export * from '../activations/index.ts';
 export * from '../graph/index.ts';
 export { type ExternalData } from './constant-tensor.ts';
+export { exportOnnx } from './export-onnx.ts';
 export { type ImportOptions, importOnnx } from './import-onnx.ts';
 export { DEFAULT_ONNX_LIMITS, type OnnxLimits } from './wire-format.ts';

@@ -63,7 +63,7 @@ export function splitTail(
 ): SplitResult {
   const ids = outputs.map(({ value }) => value.id);
   const live = withoutDeadNodes(draft.nodes, ids);
-  const nodes = withoutDeadNodes(recogniseActivations(live), ids);
+  const nodes = withoutDeadNodes(recogniseActivations(live, draft), ids);
   const inTail = tailNodes(nodes);
   const stranded = nodes.flatMap((node, i) => {
     if (inTail.has(i)) return [];
