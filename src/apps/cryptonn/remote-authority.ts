@@ -9,7 +9,8 @@ import {
   parseDatasetSpec,
 } from '../../protocols/cryptonn/agreement/dataset-spec.ts';
 import { readKeyAnswer, writeKeyRequest } from '../../protocols/cryptonn/agreement/key-messages.ts';
-import { HttpExchange, type HttpOptions, jsonOf, type Received, refusalCode } from '../transport/exchange.ts';
+import { HttpExchange, type HttpOptions } from '../transport/exchange.ts';
+import { jsonOf, type Received, refusalCode } from '../transport/retrying-exchange.ts';
 import { authorityRoutes } from './authority-wire.ts';
 
 /** A master public key of 784 values has 38 MB. */

@@ -18,9 +18,11 @@ import {
 import {
   BINARY,
   formatTimings,
+  KEY_PART_BYTES,
   PEAK_HEADER,
   routes,
   TIMING_HEADER,
+  UPLOAD_HASH,
   type WireCode,
 } from '../transport/wire.ts';
 import { createFastify, type TlsFiles } from './binary-fastify.ts';
@@ -28,6 +30,7 @@ import { allowOrigins } from './cors.ts';
 import { refuse, wireCode } from './errors.ts';
 import { EvaluationQueue } from './evaluation-queue.ts';
 import { KeyLedger } from './key-ledger.ts';
+import { KeyUploads } from './key-uploads.ts';
 import { DEFAULT_LIMITS, KEY_MEMORY_FACTOR, type ServerLimits } from './limits.ts';
 import { ServerLog } from './log.ts';
 import { ServerMetrics } from './metrics.ts';
@@ -70,6 +73,7 @@ interface AppState {
   readonly metrics: ServerMetrics;
   readonly principal: PrincipalRule;
   readonly ledger: KeyLedger;
+  readonly uploads: KeyUploads;
   readonly queue: EvaluationQueue;
   readonly budget: QueryBudget;
   readonly kept: KeptBudget | undefined;
@@ -77,6 +81,8 @@ interface AppState {
 }
 
 type KeyRequest = FastifyRequest<{ Params: { id: string } }>;
+type UploadRequest = FastifyRequest<{ Params: { hash: string } }>;
+type PartRequest = FastifyRequest<{ Params: { hash: string; part: string } }>;
 
 /** The tenant of requests whose route needs none. */
 const NOBODY = '' as TenantId;
@@ -102,6 +108,13 @@ export function buildApp(service: InferenceService, options: AppOptions = {}): F
         metrics.count('subrosa_keys_dropped_total');
         service.forget(tenant, model, keyId);
       },
+      now: () => performance.now(),
+    }),
+    uploads: new KeyUploads({
+      capacityBytes: limits.maxReceivingBytes,
+      principalShare: limits.principalShare,
+      idleMs: limits.keyIdleMs,
+      keptMs: limits.uploadKeptMs,
       now: () => performance.now(),
     }),
     queue: new EvaluationQueue(limits.maxPending, limits.maxPendingPerTenant),
@@ -133,10 +146,11 @@ export function buildApp(service: InferenceService, options: AppOptions = {}): F
   return app;
 }
 
-function addGauges({ app, metrics, queue, ledger, service }: AppState): void {
+function addGauges({ app, metrics, queue, ledger, uploads, service }: AppState): void {
   const { receiveBudget, connectionGuard } = app;
   metrics.gauge('subrosa_pending_evaluations', 'Evaluations that wait or run.', () => queue.pending);
   metrics.gauge('subrosa_receiving_bytes', 'Bodies in memory.', () => receiveBudget.bytes);
+  metrics.gauge('subrosa_upload_bytes', 'Parts of keys that wait for the rest.', () => uploads.bytes);
   metrics.gauge('subrosa_keys', 'Key sets held.', () => ledger.size);
   metrics.gauge('subrosa_key_bytes', 'Memory of these, estimated.', () => ledger.bytes);
   metrics.gauge('subrosa_connections', 'Open connections.', () => connectionGuard.size);
@@ -235,6 +249,7 @@ function addModel(state: AppState, model: ModelName): void {
     state.ledger.remove(request.tenant, model, keyId);
     return reply.code(204).send();
   });
+  addUploads(state, model, [owner, keyRoomHook(state, enrolmentBytes)]);
   app.post<{ Params: { id: string } }>(
     routes.queries(model, ':id'),
     {
@@ -248,6 +263,43 @@ function addModel(state: AppState, model: ModelName): void {
       ],
     },
     queryHandler(state, model),
+  );
+}
+
+/** The same enrolment in parts, which a client may send again one by one. */
+function addUploads(state: AppState, model: ModelName, onRequest: Hook[]): void {
+  const { app, uploads } = state;
+  const keyBytes = state.service.enrolmentBytes(model);
+  const hashHook: Hook = async (request, reply) =>
+    UPLOAD_HASH.test((request as UploadRequest).params.hash) ? undefined : refuse(reply, 'not-found');
+  app.get(
+    routes.upload(model, ':hash'),
+    { onRequest: [...onRequest, hashHook] },
+    (request: UploadRequest) => ({
+      partBytes: KEY_PART_BYTES,
+      parts: uploads.held(request.tenant, model, request.params.hash),
+    }),
+  );
+  app.put(
+    routes.uploadPart(model, ':hash', ':part'),
+    { bodyLimit: KEY_PART_BYTES, onRequest: [...onRequest, hashHook, roomHook(state, KEY_PART_BYTES)] },
+    async (request: PartRequest, reply) => {
+      const body = binaryBody(request);
+      if (typeof body === 'string') return refuse(reply, body);
+      const { hash, part } = request.params;
+      state.metrics.count('subrosa_received_bytes_total', {}, body.length);
+      const index = /^\d{1,4}$/.test(part) ? Number(part) : Number.NaN;
+      const isKept = uploads.add(request, model, hash, keyBytes, index, body);
+      return isKept ? reply.code(201).send({}) : refuse(reply, 'busy', 10);
+    },
+  );
+  app.post(
+    routes.completeUpload(model, ':hash'),
+    { onRequest: [...onRequest, hashHook] },
+    async (request: UploadRequest, reply) => {
+      const message = uploads.take(request.tenant, model, request.params.hash);
+      return message === null ? refuse(reply, 'incomplete') : enrol(state, model, message, request, reply);
+    },
   );
 }
 
@@ -317,17 +369,27 @@ function enrolHandler(state: AppState, model: ModelName) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const body = binaryBody(request);
     if (typeof body === 'string') return refuse(reply, body);
-    const { tenant, principal } = request;
     state.metrics.count('subrosa_received_bytes_total', {}, body.length);
-    const keyId = await state.service.enrol(tenant, model, body);
-    // Only keys that are whole and fit the model take the place of others.
-    if (!state.ledger.add({ tenant, principal }, model, keyId, KEY_MEMORY_FACTOR * body.length)) {
-      state.service.forget(tenant, model, keyId);
-      return refuse(reply, 'busy', 10);
-    }
-    state.log.info('enrolled', { requestId: request.id, tenant, key: keyId, model, bytesIn: body.length });
-    return reply.code(201).send({ keyId });
+    return enrol(state, model, body, request, reply);
   };
+}
+
+async function enrol(
+  state: AppState,
+  model: ModelName,
+  message: Uint8Array,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { tenant, principal } = request;
+  const keyId = await state.service.enrol(tenant, model, message);
+  // Only keys that are whole and fit the model take the place of others.
+  if (!state.ledger.add({ tenant, principal }, model, keyId, KEY_MEMORY_FACTOR * message.length)) {
+    state.service.forget(tenant, model, keyId);
+    return refuse(reply, 'busy', 10);
+  }
+  state.log.info('enrolled', { requestId: request.id, tenant, key: keyId, model, bytesIn: message.length });
+  return reply.code(201).send({ keyId });
 }
 
 function queryHandler(state: AppState, model: ModelName) {

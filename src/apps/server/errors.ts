@@ -29,6 +29,7 @@ const PUBLIC: Readonly<Record<WireCode, { status: number; message: string }>> = 
   },
   'media-type': { status: 415, message: 'The body must be application/octet-stream.' },
   'params-mismatch': { status: 409, message: 'The message belongs to other parameters than those in use.' },
+  incomplete: { status: 409, message: 'Parts of this upload are missing; GET it for those that are here.' },
   'query-budget': {
     status: 429,
     message: 'The samples that this server evaluates for you are used up; new keys do not change that.',

@@ -24,6 +24,8 @@ export interface ServerLimits {
   readonly principalShare: number;
   /** Keys are kept this long after their last use, whoever else wants room. */
   readonly keyIdleMs: number;
+  /** Parts of keys wait this long for the rest of the upload. */
+  readonly uploadKeptMs: number;
   /** Samples per principal and model that are evaluated; infinite by default. */
   readonly samplesPerPrincipal: number;
   /** How long running evaluations may take after SIGTERM. */
@@ -51,6 +53,7 @@ export const DEFAULT_LIMITS: ServerLimits = Object.freeze({
   maxKeysPerTenant: 8,
   principalShare: 0.75,
   keyIdleMs: 10_000,
+  uploadKeptMs: 300_000,
   samplesPerPrincipal: Number.POSITIVE_INFINITY,
   graceMs: 10_000,
 });

@@ -5,35 +5,14 @@
 import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { ProtocolError } from '../../base/errors.ts';
+import { type Attempt, type AttemptReply, type Connections, StalledError } from './attempt.ts';
 import { ProgressWatch, sendBufferMs } from './progress-watch.ts';
 import { TLS_CLIENT } from './tls-failure.ts';
 
 const CHUNK_BYTES = 16 * 1024;
 
-/** Nothing moved for so long, or next to nothing. */
-export class StalledError extends Error {}
-
-export interface Attempt {
-  readonly method: string;
-  readonly url: URL;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array;
-  readonly timeoutMs: number;
-  readonly maxReplyBytes: number;
-  readonly signal?: AbortSignal;
-}
-
-export interface AttemptReply {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly body: Uint8Array;
-  /** From the start to the first byte of the answer, and from there to the last. */
-  readonly answerMs: number;
-  readonly downloadMs: number;
-}
-
 /** Connections of one client to one server, kept between requests. */
-export class HttpConnections {
+export class HttpConnections implements Connections {
   readonly #agent: HttpAgent;
   readonly #request: typeof requestHttp;
 
@@ -46,7 +25,6 @@ export class HttpConnections {
     this.#request = isTls ? requestHttps : requestHttp;
   }
 
-  /** @throws {StalledError}, {@link ProtocolError} for a reply over the limit, the signal's reason, or the system's error. */
   run(attempt: Attempt): Promise<AttemptReply> {
     const { method, url, headers, body, signal } = attempt;
     const started = performance.now();

@@ -1,12 +1,12 @@
 /** One model on one server, as a client with keys sees it: keys are uploaded when the server lacks them, not before. */
 import { ProtocolError } from '../../base/errors.ts';
-import type { Exchange } from './exchange.ts';
-import type { QueryAnswer } from './http.ts';
+import type { Enrolled, QueryAnswer, UploadOptions } from './inference-transport.ts';
+import type { Exchange } from './retrying-exchange.ts';
 
-/** The calls of one client to one server: {@link HttpTransport} in Node, something on `fetch` in a page. */
+/** The calls of one client to one server: {@link InferenceTransport}, or what stands in for it. */
 export interface ModelTransport {
-  enrol(model: string, message: Uint8Array): Promise<{ keyId: string; exchange: Exchange }>;
-  hasKey(model: string, keyId: string): Promise<boolean>;
+  enrol(model: string, message: Uint8Array, options?: UploadOptions): Promise<Enrolled>;
+  hasKey(model: string, keyId: string, signal?: AbortSignal): Promise<boolean>;
   /** Null when the server does not have the keys. */
   query(model: string, keyId: string, bytes: Uint8Array, signal?: AbortSignal): Promise<QueryAnswer | null>;
   /** True when the server had the keys. */
@@ -17,20 +17,26 @@ export class RemoteModel {
   readonly #transport: ModelTransport;
   readonly #model: string;
   readonly #enrolment: () => Uint8Array;
+  readonly #onUpload: UploadOptions['onProgress'];
   #keyId: string | null;
   #enrolled: Exchange | null = null;
 
-  /** `enrolment` makes the key message, only when it is needed; `keyId` is what an earlier session got for it. */
+  /**
+   * `enrolment` makes the key message, only when it is needed; `keyId` is what an earlier session got for it. `onUpload` is told of its
+   * upload.
+   */
   constructor(
     transport: ModelTransport,
     model: string,
     enrolment: () => Uint8Array,
     keyId: string | null = null,
+    onUpload?: UploadOptions['onProgress'],
   ) {
     this.#transport = transport;
     this.#model = model;
     this.#enrolment = enrolment;
     this.#keyId = keyId;
+    this.#onUpload = onUpload;
   }
 
   /** Worth keeping in the key file: with it the next session need not upload. */
@@ -44,9 +50,9 @@ export class RemoteModel {
   }
 
   /** Makes sure that the server has the keys. @throws {TransportError | ProtocolError} */
-  async ready(): Promise<void> {
-    if (this.#keyId !== null && (await this.#transport.hasKey(this.#model, this.#keyId))) return;
-    await this.#enrol();
+  async ready(signal?: AbortSignal): Promise<void> {
+    if (this.#keyId !== null && (await this.#transport.hasKey(this.#model, this.#keyId, signal))) return;
+    await this.#enrol(signal);
   }
 
   /**
@@ -55,7 +61,7 @@ export class RemoteModel {
    * @throws {TransportError | ProtocolError}
    */
   async ask(query: Uint8Array, signal?: AbortSignal): Promise<QueryAnswer> {
-    if (this.#keyId === null) await this.#enrol();
+    if (this.#keyId === null) await this.#enrol(signal);
     for (let again = false; ; again = true) {
       const answer = await this.#transport.query(this.#model, this.#keyId as string, query, signal);
       if (answer !== null) return answer;
@@ -63,7 +69,7 @@ export class RemoteModel {
         throw new ProtocolError(
           'the server drops the keys as soon as it has them: its memory limit is too small',
         );
-      await this.#enrol();
+      await this.#enrol(signal);
     }
   }
 
@@ -73,8 +79,12 @@ export class RemoteModel {
     this.#keyId = null;
   }
 
-  async #enrol(): Promise<void> {
-    const { keyId, exchange } = await this.#transport.enrol(this.#model, this.#enrolment());
+  async #enrol(signal?: AbortSignal): Promise<void> {
+    const options = {
+      ...(signal !== undefined && { signal }),
+      ...(this.#onUpload !== undefined && { onProgress: this.#onUpload }),
+    };
+    const { keyId, exchange } = await this.#transport.enrol(this.#model, this.#enrolment(), options);
     this.#keyId = keyId;
     this.#enrolled = exchange;
   }

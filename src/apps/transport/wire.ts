@@ -5,6 +5,11 @@
 
 import type { RefusalReason } from '../../base/errors.ts';
 
+/** Uploads of keys are named by the SHA-256 of the message. */
+export const UPLOAD_HASH = /^[0-9a-f]{64}$/;
+/** Keys may be uploaded in parts of this length; the last one is shorter. */
+export const KEY_PART_BYTES = 2 ** 20;
+
 export const BINARY = 'application/octet-stream';
 /** Steps of an evaluation in the standard header: `s0;desc="expand";dur=12.3, ...`, plus `receive` and `queue`. */
 export const TIMING_HEADER = 'server-timing';
@@ -24,6 +29,7 @@ export const WIRE_CODES = [
   'limit',
   'media-type',
   'params-mismatch',
+  'incomplete',
   'query-budget',
   'refused',
   'rolled-back',
@@ -56,6 +62,10 @@ export const routes = {
   models: '/v1/models',
   keys: (model: string) => `/v1/models/${model}/keys`,
   key: (model: string, keyId: string) => `/v1/models/${model}/keys/${keyId}`,
+  upload: (model: string, hash: string) => `/v1/models/${model}/uploads/${hash}`,
+  uploadPart: (model: string, hash: string, part: number | string) =>
+    `/v1/models/${model}/uploads/${hash}/parts/${part}`,
+  completeUpload: (model: string, hash: string) => `/v1/models/${model}/uploads/${hash}/complete`,
   queries: (model: string, keyId: string) => `/v1/models/${model}/keys/${keyId}/queries`,
 };
 
