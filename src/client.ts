@@ -5,3 +5,5 @@ export type { Bucket, Offer } from './compiler/offer.ts';
 export { openKernel, type OpenKernelOptions } from './kernel/open.ts';
 export { InferenceClient, type InferenceQuery } from './protocols/inference/client.ts';
 export { parseOffer } from './protocols/inference/offer.ts';
+export * from './apps/client/client-types.ts';
+export { connect } from './apps/client/connect.ts';

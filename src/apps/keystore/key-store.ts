@@ -6,39 +6,18 @@ import { createHash } from 'node:crypto';
 import { lstat, mkdir, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { DecodeError, FileWriteError, KeyFileError } from '../../base/errors.ts';
 import { type FileCalls, replaceFile } from './atomic-file.ts';
+import { type ClientKeys, type KeySubject, packClientKeys, unpackClientKeys } from './client-keys.ts';
 import { fileWriteError } from './file-errors.ts';
 import { refuseOpenMode } from './private-file.ts';
 import { openSecret, PRODUCTION_COST, type ScryptCost, sealSecret } from './sealed-box.ts';
-
-/** What a key file is for. */
-export interface KeyFileSubject {
-  /** The server's origin, for example https://speech.example:8414. */
-  readonly server: string;
-  readonly model: string;
-  readonly paramsId: string;
-}
-
-/** What a key file holds. */
-export interface ClientKeys {
-  /** As exported by the inference client. */
-  readonly secret: Uint8Array;
-  /** Bearer token, 32 bytes. */
-  readonly token: Uint8Array;
-  /** What the server called the evaluation keys, or null before the first upload. */
-  readonly keyId: string | null;
-  /** Replies that did not open with these keys so far, at most 255. */
-  readonly anomalies: number;
-}
 
 export interface KeyStoreOptions {
   readonly cost?: ScryptCost;
   readonly calls?: FileCalls;
 }
 
-const TOKEN_BYTES = 32;
 const MAX_FILE = 65 * 2 ** 20;
 
 /** `$SUBROSA_HOME/keys`, otherwise `~/.config/subrosa/keys`. */
@@ -58,12 +37,12 @@ export class KeyStore {
     this.#calls = options.calls;
   }
 
-  path(subject: KeyFileSubject): string {
+  path(subject: KeySubject): string {
     const name = createHash('sha256').update(labelOf(subject)).digest('hex').slice(0, 16);
     return join(this.#directory, `${subject.model.replace(/[^a-z0-9_-]/g, '_')}-${name}.key`);
   }
 
-  async has(subject: KeyFileSubject): Promise<boolean> {
+  async has(subject: KeySubject): Promise<boolean> {
     return (await statOrNull(this.path(subject))) !== null;
   }
 
@@ -71,7 +50,7 @@ export class KeyStore {
    * Null when there is no file yet. The caller wipes `secret` and `token`.
    * @throws {KeyFileError} when the file or its directory is open to others, is damaged, or the passphrase is wrong.
    */
-  async load(subject: KeyFileSubject, passphrase: string): Promise<ClientKeys | null> {
+  async load(subject: KeySubject, passphrase: string): Promise<ClientKeys | null> {
     const path = this.path(subject);
     const info = await statOrNull(path);
     if (info === null) return null;
@@ -87,9 +66,9 @@ export class KeyStore {
   }
 
   /** @throws {KeyFileError} when the file cannot be written, for example on a full disk; an old file is then intact. */
-  async save(subject: KeyFileSubject, passphrase: string, keys: ClientKeys): Promise<void> {
+  async save(subject: KeySubject, passphrase: string, keys: ClientKeys): Promise<void> {
     const path = this.path(subject);
-    const packed = pack(keys);
+    const packed = packClientKeys(keys);
     try {
       await mkdir(this.#directory, { recursive: true, mode: 0o700 });
       await this.#checkDirectory();
@@ -114,7 +93,7 @@ export class KeyStore {
   }
 }
 
-function labelOf({ server, model, paramsId }: KeyFileSubject): string {
+function labelOf({ server, model, paramsId }: KeySubject): string {
   return JSON.stringify(['subrosa client keys', server, model, paramsId]);
 }
 
@@ -141,30 +120,9 @@ async function readOwn(path: string): Promise<Uint8Array> {
   }
 }
 
-function pack({ secret, token, keyId, anomalies }: ClientKeys): Uint8Array {
-  const id = Buffer.from(keyId ?? '', 'latin1');
-  const writer = new ByteWriter(TOKEN_BYTES + 2 + id.length + secret.length);
-  writer.bytes(token.subarray(0, TOKEN_BYTES));
-  writer.u8(Math.min(255, anomalies));
-  writer.u8(id.length);
-  writer.bytes(id);
-  writer.bytes(secret);
-  return writer.finish();
-}
-
 function unpack(opened: Uint8Array): ClientKeys {
   try {
-    const reader = new ByteReader('key file', opened);
-    // Copies by construction: slice() of what node:crypto returns would be a view into bytes that are wiped.
-    const token = Uint8Array.from(reader.bytes(TOKEN_BYTES));
-    const anomalies = reader.u8();
-    const keyId = Buffer.from(reader.bytes(reader.u8())).toString('latin1');
-    return {
-      token,
-      keyId: keyId === '' ? null : keyId,
-      anomalies,
-      secret: Uint8Array.from(reader.bytes(reader.remaining)),
-    };
+    return unpackClientKeys(opened);
   } catch (error) {
     if (error instanceof DecodeError) throw new KeyFileError('the key file holds no keys');
     throw error;

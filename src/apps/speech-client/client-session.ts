@@ -3,18 +3,18 @@ import { KeyFileError, ProtocolError, UsageError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
 import type { Offer } from '../../compiler/offer.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import type { ClientKeys, KeyFileSubject } from '../keystore/key-store.ts';
+import { type ClientKeys, type KeySubject, MAX_ANOMALIES } from '../keystore/client-keys.ts';
 import { type ModelTransport, RemoteModel } from '../transport/remote-model.ts';
 import type { Recogniser } from './recogniser.ts';
 import type { EncryptingClient } from './utterance.ts';
 
 /** Where keys are kept, sealed under a passphrase: files in Node, the browser's own storage in a page. */
 export interface SessionKeyStore {
-  has(subject: KeyFileSubject): Promise<boolean>;
-  load(subject: KeyFileSubject, passphrase: string): Promise<ClientKeys | null>;
-  save(subject: KeyFileSubject, passphrase: string, keys: ClientKeys): Promise<void>;
+  has(subject: KeySubject): Promise<boolean>;
+  load(subject: KeySubject, passphrase: string): Promise<ClientKeys | null>;
+  save(subject: KeySubject, passphrase: string, keys: ClientKeys): Promise<void>;
   /** For messages to people. */
-  path(subject: KeyFileSubject): string;
+  path(subject: KeySubject): string;
 }
 
 /** Where keys live between runs. Without it they end with the process. */
@@ -98,7 +98,7 @@ export class ClientSession implements Disposable {
     options: SessionOptions,
   ): Promise<ClientSession> {
     const recogniser = await parts.loadRecogniser(offer.model);
-    const subject: KeyFileSubject = {
+    const subject: KeySubject = {
       server: new URL(options.server).origin,
       model: offer.model,
       paramsId: offer.paramsId,
@@ -157,7 +157,7 @@ async function holdKeys(
   parts: SessionParts,
   kernel: Kernel,
   offer: Offer,
-  subject: KeyFileSubject,
+  subject: KeySubject,
   plan: KeyFilePlan | undefined,
 ): Promise<HeldKeys> {
   if (plan === undefined) {
@@ -201,12 +201,6 @@ async function holdKeys(
   const savingMs = performance.now() - started;
   return { client, token, keyId: null, source: 'made', savingMs, anomalies: 0, save };
 }
-
-/**
- * A server that sends replies made to decrypt to sense or not, depending on the key, and learns which did, gains at most a bit of it
- * per reply. So few bits say nothing; keys are not used for longer than that. Retiring them shows once, about keys that are gone.
- */
-const MAX_ANOMALIES = 32;
 
 function refuseWornKeys(anomalies: number, path: string): void {
   if (anomalies < MAX_ANOMALIES) return;

@@ -1,22 +1,16 @@
 /** Requests by `fetch`: for browsers, workers, and every other engine that has it. */
 import { ProtocolError } from '../../base/errors.ts';
 import { type Attempt, type AttemptReply, type Connections, StalledError } from './attempt.ts';
-
-/** What so slow a link (bytes per second) needs for a body is added to the limit: nobody sees it move before it is there. */
-const SLOWEST_LINK = 32 * 1024;
+import { ProgressWatch, slowestMs } from './progress-watch.ts';
 
 export class FetchConnections implements Connections {
   async run(attempt: Attempt): Promise<AttemptReply> {
     const { method, url, headers, body, signal, maxReplyBytes } = attempt;
     const cut = new AbortController();
-    const stall = () => cut.abort(new StalledError());
     const leave = () => cut.abort(signal?.reason);
-    const uploadMs = (1000 * (body?.length ?? 0)) / SLOWEST_LINK;
-    let timer = setTimeout(stall, attempt.timeoutMs + uploadMs);
-    const moved = () => {
-      clearTimeout(timer);
-      timer = setTimeout(stall, attempt.timeoutMs);
-    };
+    const watch = new ProgressWatch(attempt.timeoutMs, () => cut.abort(new StalledError()));
+    // Nobody sees a body move before all of it is there.
+    watch.begin(slowestMs(body?.length ?? 0));
     signal?.addEventListener('abort', leave, { once: true });
     if (signal?.aborted === true) leave();
     const started = performance.now();
@@ -28,10 +22,10 @@ export class FetchConnections implements Connections {
         ...(body !== undefined && { body: body as Uint8Array<ArrayBuffer> }),
       });
       const answered = performance.now();
-      moved();
+      watch.begin();
       // A browser hides where a redirect leads; its status is 0 then.
       const status = response.type === 'opaqueredirect' ? 302 : response.status;
-      const bytes = await readBounded(response, maxReplyBytes, moved);
+      const bytes = await readBounded(response, maxReplyBytes, (count) => watch.moved(count));
       const times = { answerMs: answered - started, downloadMs: performance.now() - answered };
       return { status, headers: response.headers, body: bytes, ...times };
     } catch (error) {
@@ -39,7 +33,7 @@ export class FetchConnections implements Connections {
         ? cut.signal.reason
         : systemError(error, url);
     } finally {
-      clearTimeout(timer);
+      watch.stop();
       signal?.removeEventListener('abort', leave);
     }
   }
@@ -58,7 +52,11 @@ function systemError(error: unknown, url: URL): unknown {
   );
 }
 
-async function readBounded(response: Response, limit: number, moved: () => void): Promise<Uint8Array> {
+async function readBounded(
+  response: Response,
+  limit: number,
+  moved: (count: number) => void,
+): Promise<Uint8Array> {
   const over = () => new ProtocolError(`the server's answer is larger than ${limit} bytes`);
   const declared = Number(response.headers.get('content-length') ?? 0);
   if (declared > limit) {
@@ -71,7 +69,7 @@ async function readBounded(response: Response, limit: number, moved: () => void)
   for (;;) {
     const next = await reader?.read();
     if (next === undefined || next.done) break;
-    moved();
+    moved(next.value.length);
     length += next.value.length;
     if (length > limit) {
       await reader?.cancel();
