@@ -340,7 +340,7 @@ describe('crooked servers', () => {
       request.resume();
       response.writeHead(413).end('<html>Request Entity Too Large</html>');
     });
-    const sent = client(proxy).enrol('digits', new Uint8Array(5_400_000));
+    const sent = client(proxy).query('digits', KEY, new Uint8Array(5_400_000));
     await expect(sent).rejects.toThrow(
       /5400000 bytes \(HTTP 413\).*bodies of 6 MiB \(nginx: client_max_body_size\)/,
     );

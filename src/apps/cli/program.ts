@@ -19,6 +19,7 @@ import { DONE } from './terminal/report-error.ts';
 import { DEFAULT_PORT, SERVE_DEFAULTS, serve, wholeNumber } from './speech/serve.ts';
 import type { Terminal } from './terminal/terminal.ts';
 import { CA_FLAG } from './tls-files.ts';
+import { addWeb } from './web.ts';
 import { addTrain } from './train/train.ts';
 import { transcribe } from './speech/transcribe.ts';
 
@@ -72,6 +73,7 @@ export function buildProgram(
   addDemo(program, terminal, parts);
   addServe(program, terminal, parts);
   addTranscribe(program, terminal, parts, setExit);
+  addWeb(program, terminal, parts);
   addTrain(program, terminal, parts);
   addEdge(program, terminal);
   addAuthority(program, terminal, parts);

@@ -1,0 +1,47 @@
+// Bundles the pages of `subrosa web` into build/web, when they are older than the build they are made of. Run after scripts/prepare.mjs.
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const sources = join(root, 'src/apps/web/pages');
+const compiled = join(root, 'dist/src/apps');
+const out = join(root, 'build/web');
+const stamp = join(out, '.built');
+
+function newest(path) {
+  const status = statSync(path);
+  if (!status.isDirectory()) return status.mtimeMs;
+  return readdirSync(path).reduce((time, name) => Math.max(time, newest(join(path, name))), 0);
+}
+
+const inputs = [sources, join(root, 'dist/src'), join(root, 'build/wasm'), fileURLToPath(import.meta.url)];
+const isFresh = existsSync(stamp) && inputs.every((path) => newest(path) <= statSync(stamp).mtimeMs);
+if (!isFresh) {
+  const { build } = await import('esbuild');
+  rmSync(out, { recursive: true, force: true });
+  mkdirSync(out, { recursive: true });
+  cpSync(sources, out, { recursive: true, filter: (path) => !path.endsWith('.ts') });
+  const page = (name) => join(compiled, 'web/pages', `${name}.js`);
+  const options = {
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    legalComments: 'none',
+    logLevel: 'warning',
+  };
+  await build({
+    ...options,
+    entryPoints: [...['digits-page'].map(page), join(compiled, 'client/client-worker.js')],
+    bundle: true,
+    splitting: true,
+    outdir: join(out, 'assets'),
+    // All in one folder: a program finds its worker beside itself.
+    entryNames: '[name]',
+    chunkNames: '[name]-[hash]',
+    // Browsers that do not know it yet.
+    define: { 'Symbol.dispose': 'symbolDispose' },
+    inject: [join(root, 'dist/src/apps/web/pages/symbol-dispose.js')],
+  });
+  writeFileSync(stamp, '');
+}

@@ -1,0 +1,1 @@
+export { buildWebApp, type WebAppOptions } from './web-app.ts';

@@ -1,0 +1,122 @@
+/** The page that reads digits: strokes to 28 x 28 pixels, encrypted in a worker, answered, decrypted in the worker, shown here. */
+import { connect } from '../../client/connect.ts';
+import type { ConnectedModel } from '../../client/client-types.ts';
+import { DrawingBoard, paintPreview } from './drawing-board.ts';
+import { bar, byId, element } from './elements.ts';
+import { FlowPanel, phasesOf, showFacts, showLearns, showSights, showTimes, StatusPanel } from './panels.ts';
+import { SAMPLE_DIGITS } from './sample-digits.ts';
+
+const MODEL = 'mnist';
+/** After the pen was lifted: somebody may only be moving it. */
+const PAUSE_MS = 900;
+const READY = 'Ready: draw a digit';
+
+const status = new StatusPanel();
+const flow = new FlowPanel();
+const askButton = byId<HTMLButtonElement>('ask');
+let model: ConnectedModel | undefined;
+let pause: ReturnType<typeof setTimeout> | undefined;
+/** Of the question that is under way; a newer drawing makes the answer to an older one worthless. */
+let asking: AbortController | undefined;
+let nextSample = 0;
+
+const board = new DrawingBoard(byId<HTMLCanvasElement>('paper'), {
+  onChange: (pixels) => {
+    clearTimeout(pause);
+    paintPreview(byId<HTMLCanvasElement>('preview'), pixels);
+    askButton.disabled = pixels === null || model === undefined;
+  },
+  onLift: () => {
+    pause = setTimeout(ask, PAUSE_MS);
+  },
+  onEnter: ask,
+});
+
+askButton.addEventListener('click', ask);
+byId('clear').addEventListener('click', () => {
+  board.clear();
+  showScores(null);
+});
+byId('sample').addEventListener('click', () => {
+  board.show(SAMPLE_DIGITS[nextSample] ?? []);
+  nextSample = (nextSample + 1) % SAMPLE_DIGITS.length;
+  ask();
+});
+
+function showScores(scores: Float32Array | null): void {
+  const shares = scores === null ? new Array<number>(10).fill(0) : certainties(scores);
+  const rows = shares.map((share, digit) =>
+    element(
+      'li',
+      {},
+      element('span', {}, String(digit)),
+      bar(share),
+      element('span', {}, scores === null ? '–' : `${(100 * share).toFixed(1)} %`),
+    ),
+  );
+  byId('bars').replaceChildren(...rows);
+  const best = shares.indexOf(Math.max(...shares));
+  byId('answer').replaceChildren(
+    ...(scores === null
+      ? ['Nothing asked yet']
+      : [
+          element('strong', {}, String(best)),
+          `with a certainty of ${(100 * (shares[best] ?? 0)).toFixed(1)} %`,
+        ]),
+  );
+}
+
+/** Softmax. */
+function certainties(scores: Float32Array): number[] {
+  const most = Math.max(...scores);
+  const weights = [...scores].map((score) => Math.exp(score - most));
+  const sum = weights.reduce((a, b) => a + b, 0);
+  return weights.map((weight) => weight / sum);
+}
+
+function ask(): void {
+  clearTimeout(pause);
+  const { pixels } = board;
+  if (pixels === null || model === undefined) return;
+  asking?.abort();
+  asking = new AbortController();
+  answer(model, pixels, asking.signal).catch((error: unknown) => {
+    if ((error as Error).name !== 'AbortError') status.fail(error);
+  });
+}
+
+async function answer(connected: ConnectedModel, pixels: Uint8Array, signal: AbortSignal): Promise<void> {
+  const startedAt = performance.now();
+  status.recover();
+  const { output, stats, warnings } = await connected.infer(
+    Float32Array.from(pixels, (value) => value / 255),
+    { signal },
+  );
+  if (signal.aborted) return;
+  showScores(output);
+  status.rest(READY);
+  status.warn([...connected.warnings, ...warnings]);
+  showTimes(phasesOf(stats), performance.now() - startedAt);
+}
+
+async function start(): Promise<void> {
+  showSights(flow, MODEL);
+  model = await connect('/', {
+    model: MODEL,
+    insecure: location.protocol === 'http:',
+    onProgress: (progress) => status.progress(progress),
+    onTraffic: (traffic) => flow.traffic(traffic),
+  });
+  status.warn(model.warnings);
+  status.rest(READY);
+  askButton.disabled = board.pixels === null;
+  showFacts(model.describes, model.keys);
+  showLearns(model.describes, [
+    ['the ten scores of your drawing', 'how deep the network is and how long its layers take'],
+    ['the weights of the network, unless it asks very often'],
+  ]);
+}
+
+showScores(null);
+paintPreview(byId<HTMLCanvasElement>('preview'), null);
+start().catch((error: unknown) => status.fail(error));

@@ -1,0 +1,70 @@
+/** `subrosa web` in this process behind a tap that keeps every byte of the wire, and the Chromium that the page tests drive. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect as connectTcp, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { installation } from '../../../src/apps/cli/installation.ts';
+import { engineParts } from '../../../src/apps/cli/parts.ts';
+import { listenApp } from '../../../src/apps/server/index.ts';
+import { buildWebApp } from '../../../src/apps/web/index.ts';
+import { PolynomialNetwork } from '../../../src/nn/index.ts';
+
+export const chromiumAt = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
+  existsSync,
+);
+export const needsChromium = chromiumAt === undefined ? 'there is no Chromium' : '';
+
+export interface TappedServer extends AsyncDisposable {
+  /** Through the tap. */
+  readonly url: string;
+  /** Everything that went to the server, and everything that came from it, since the last call. */
+  taken(): { readonly up: Buffer; readonly down: Buffer };
+}
+
+/** Builds the pages when they are stale, and serves them with both models and further texts by path. */
+export async function tappedWebServer(texts: ReadonlyMap<string, string> = new Map()): Promise<TappedServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'subrosa-web-'));
+  const written = [...texts].map(([path, text]): [string, string] => {
+    const file = join(folder, basename(path));
+    writeFileSync(file, text);
+    return [path, file];
+  });
+  execFileSync(process.execPath, [join(installation.root, 'scripts', 'build-web.mjs')]);
+  const { models, recordings } = installation;
+  const pictures = readFileSync(join(models, 'mnist', 'cryptonets-polynomial-8bit.bin'));
+  const service = await engineParts.startService([
+    { name: 'mnist', network: PolynomialNetwork.fromBytes(pictures) },
+    { name: 'digits', network: await engineParts.loadNetwork(join(models, 'digits')) },
+  ]);
+  const app = buildWebApp(service, {
+    pages: join(installation.root, 'build', 'web'),
+    files: new Map([
+      ['/models/digits/client.bin', join(models, 'digits', 'client.bin')],
+      ['/recordings/digits-1.wav', join(recordings, 'digits-1.wav')],
+      ...written,
+    ]),
+    showsLog: true,
+  });
+  const server = await listenApp(app, {});
+  const target = Number(new URL(server.url).port);
+  const [up, down]: [Buffer[], Buffer[]] = [[], []];
+  const tap = createServer((socket) => {
+    const onwards = connectTcp(target, '127.0.0.1');
+    socket.on('data', (bytes) => up.push(bytes));
+    onwards.on('data', (bytes) => down.push(bytes));
+    socket.pipe(onwards).pipe(socket);
+    for (const each of [socket, onwards]) each.on('error', () => each.destroy());
+  });
+  await new Promise<void>((resolve) => tap.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(tap.address() as AddressInfo).port}`,
+    taken: () => ({ up: Buffer.concat(up.splice(0)), down: Buffer.concat(down.splice(0)) }),
+    [Symbol.asyncDispose]: async () => {
+      tap.close();
+      await server.close();
+      await service[Symbol.asyncDispose]();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
