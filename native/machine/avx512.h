@@ -1,6 +1,6 @@
 // AVX-512 intrinsics, or plain C++ with the same names and meaning when SUBROSA_EMULATE_AVX512 is defined, so that
 // the algorithms of the *_avx512.cpp files are tested on every machine. Those files put their code into
-// `namespace subrosa::SUBROSA_AVX512_NAMESPACE`. The emulation has exactly the intrinsics in use; append what you need.
+// `namespace subrosa::SUBROSA_AVX512_NAMESPACE`. Append what you need to the emulation.
 #pragma once
 
 #include <cstdint>

@@ -40,7 +40,6 @@ export const options = kind(
   (value) =>
     typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value),
 );
-export const callback = kind('a function', (value) => typeof value === 'function');
 
 /** What the elements are is found out where they are read. */
 export const numbers = kind(
@@ -78,7 +77,7 @@ export function either(...kinds: readonly Kind[]): Kind {
 }
 
 /** @throws {ArgumentTypeError} {@link DisposedError} */
-export function checkArguments(where: string, args: readonly unknown[], signature: Signature): void {
+function checkArguments(where: string, args: readonly unknown[], signature: Signature): void {
   Object.entries(signature).forEach(([name, { needed, accepts }], i) => {
     const value = args[i];
     if (!accepts(value)) throw new ArgumentTypeError(`${where}: ${name}`, needed, kindOf(value));

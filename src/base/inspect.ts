@@ -15,7 +15,7 @@ const MAX_FIELDS = 8;
 /** A class, also one whose constructor is private or abstract. */
 type AnyClass = { readonly prototype: object; readonly name: string };
 
-/** Gives each class that has no line of its own the one of {@link oneLine}; subclasses inherit it. */
+/** Gives each class that has no line of its own the one of `oneLine`; subclasses inherit it. */
 export function printOnOneLine(...classes: readonly AnyClass[]): void {
   for (const { prototype } of classes) {
     if (INSPECT in prototype) continue;
@@ -29,7 +29,7 @@ export function printOnOneLine(...classes: readonly AnyClass[]): void {
 }
 
 /** `Name(field value, array[length])`. */
-export function oneLine(object: object): string {
+function oneLine(object: object): string {
   const fields: string[] = [];
   for (const [name, value] of Object.entries(object)) {
     if (fields.length === MAX_FIELDS) break;

@@ -1,8 +1,6 @@
 /** The first eight bytes of every serialised object of a scheme: magic u32, version u8, kind u8, zero u16. */
 import type { ByteReader, ByteWriter } from './bytes.ts';
 
-export const OBJECT_START_BYTES = 8;
-
 /** A family of objects: its magic word, read as little-endian, and its version. */
 export interface ObjectFamily {
   readonly magic: number;

@@ -1,6 +1,7 @@
 /**
- * The kernel interface: word loops over Z_q, done three ways (native C++, WebAssembly, BigInt reference) and equal
- * bit for bit by test. The only folder that touches memory outside the JavaScript heap.
+ * The kernel interface: loops over residues modulo q, bits, small integers and doubles, done three ways (native C++, WebAssembly,
+ * BigInt reference) and equal bit for bit by test. Ciphertexts and keys live in memory outside the JavaScript heap, which only the
+ * kernels touch.
  *
  * Conventions, for every method:
  * - A modulus is a prime q = 1 mod 2N below 2^50, held as a JavaScript number. A residue is a 64-bit word in [0, q).

@@ -1,6 +1,7 @@
 /**
- * The checks that every kernel makes before it touches a word: lengths, limb indices, overlap. Kept apart from the
- * loops so that two kernels cannot differ in what they refuse.
+ * What a kernel refuses before it touches a word: lengths, limb indices, overlap. The WebAssembly and the reference kernel call these
+ * for every method; the addon makes the same checks of ring arithmetic in C++ (native/addon/ring_arguments.h) and calls these for
+ * the rest. preconditions.test.ts shows every kernel the same bad calls.
  */
 import { InvalidParamsError, OutOfRangeError, ShapeError } from '../base/errors.ts';
 import type { CanonicalEmbedding } from './tables/canonical-embedding.ts';

@@ -86,7 +86,7 @@ export async function doctor(
   else printReport(report, terminal);
 }
 
-export function installedModels(directory: string): string[] {
+function installedModels(directory: string): string[] {
   if (!existsSync(directory)) return [];
   return readdirSync(directory, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && readdirSync(join(directory, entry.name)).length > 0)

@@ -82,7 +82,7 @@ export const overdriven =
 /**
  * A first-order tilt of the spectrum, y[t] = x[t] - tilt x[t-1]: positive ones thin the sound, negative ones dull it.
  */
-export const tilted =
+const tilted =
   (tilt: number): Degradation =>
   (samples) => {
     const scale = 1 / (1 + Math.abs(tilt));
@@ -90,7 +90,7 @@ export const tilted =
   };
 
 /** A resonance or a notch of a cheap microphone: a two-pole peak at `hertz`, `gain` times as strong as the rest. */
-export const resonant =
+const resonant =
   (hertz: number, gain: number): Degradation =>
   (samples, rate) => {
     const radius = 0.93;
@@ -106,7 +106,7 @@ export const resonant =
   };
 
 /** Everything above `hertz` taken away by two one-pole passes, forwards and backwards. */
-export const dull =
+const dull =
   (hertz: number): Degradation =>
   (samples, rate) => {
     const pole = Math.exp((-2 * Math.PI * hertz) / rate);
@@ -144,7 +144,7 @@ export const inRoom =
   };
 
 /** Digital zeros wherever 20 ms hold no sample above `share` of the peak: pauses cut by an editor. */
-export const emptied =
+const emptied =
   (share: number): Degradation =>
   (samples, rate) => {
     const least = share * peakOf(samples);

@@ -16,7 +16,7 @@ import type { ContextShape, FeatureMatrix, InputNormalization, SampleSpan } from
 /** Normalised inputs lie in [-CLIP, CLIP], so that the range of everything under encryption is bounded. */
 export const CLIP = 8;
 /** Inputs of newer models bend towards this bound instead of running into one. */
-export const SOFT_CLIP = 4;
+const SOFT_CLIP = 4;
 
 /**
  * How features become inputs. `utterance`: the mean of all frames is removed, inputs are cut at +-8; models of the first

@@ -13,7 +13,7 @@ import type { SentenceRecording } from '../../speech/index.ts';
 import { audioCacheDirectory, pcmFromSamples, requireData, samplesFromPcm } from './corpus.ts';
 import type { SpeechCorpus, Utterance } from './corpus.ts';
 
-export const SENTENCES_RATE = 16_000;
+const SENTENCES_RATE = 16_000;
 const OPUS_RATE = 48_000;
 
 function readListing(path: string): SentenceRecording[] {

@@ -35,7 +35,7 @@ export const IMAGE_CONDITIONS: readonly ImageCondition[] = [
 ];
 
 /** All images changed, by draws from the seed. */
-export function changedImages(images: LabelledImages, change: PictureChange, seed: number): LabelledImages {
+function changedImages(images: LabelledImages, change: PictureChange, seed: number): LabelledImages {
   const generator = new SeededGenerator(seed);
   const { count, height, width } = images;
   const size = height * width;
@@ -46,7 +46,7 @@ export function changedImages(images: LabelledImages, change: PictureChange, see
 }
 
 /** All images as a client would send them. */
-export function normalisedImages(images: LabelledImages): LabelledImages {
+function normalisedImages(images: LabelledImages): LabelledImages {
   const { count, height, width } = images;
   const size = height * width;
   const pixels = new Uint8Array(images.pixels.length);

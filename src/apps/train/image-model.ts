@@ -22,7 +22,7 @@ import { replaceFileSync } from '../keystore/atomic-file.ts';
 import type { TrainingLog } from './training-log.ts';
 
 /** A pixel is an integer from 0 to 255, of a normalised drawing. */
-export const PIXEL_INPUT = {
+const PIXEL_INPUT = {
   scale: 1 / 255,
   offset: 0,
   low: 0,

@@ -42,7 +42,7 @@ export const dataOf = (task: string): string => DATA[task] ?? '';
 const percent = (rate: number): string => `${(100 * rate).toFixed(2)} %`;
 
 /** Conditions by networks; empty when none were measured. */
-export function formatConditions(conditions: readonly ConditionRow[]): string {
+function formatConditions(conditions: readonly ConditionRow[]): string {
   if (conditions.length === 0) return '';
   const networks = Object.keys(conditions[0].rates);
   const rows = conditions.map(

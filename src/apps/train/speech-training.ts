@@ -247,8 +247,3 @@ function tuningConditions({ data, log, plan }: TrainingSettings): Utterance[] {
     ),
   );
 }
-
-/** The task of a command-line word. */
-export function isSpeechTask(text: string): text is SpeechTask {
-  return text === 'digits' || text === 'sentences';
-}

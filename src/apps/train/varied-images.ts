@@ -24,7 +24,7 @@ export interface ImageVariation {
 }
 
 /** One image as another pen, camera or scanner might have given it; draws from the generator. */
-export function variedPicture(
+function variedPicture(
   pixels: Uint8Array,
   height: number,
   width: number,

@@ -43,7 +43,7 @@ export class Patience {
   }
 }
 
-export class PatienceTurn {
+class PatienceTurn {
   readonly #options: PatienceOptions;
   readonly #retries: number;
   readonly #signal: AbortSignal | undefined;

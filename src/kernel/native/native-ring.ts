@@ -1,4 +1,4 @@
-/** The ring arithmetic of the native kernel: everything of {@link Kernel} but memory and matrix products. */
+/** The native kernel's arithmetic on polynomials: transforms, residues, samplers, key switching, packing. */
 import { DisposedError, KernelError, ShapeError } from '../../base/errors.ts';
 import type { Kernel, KeySwitchShape, RingTables, TransformRotation } from '../kernel.ts';
 import type { NativeAddon, NativeHandle } from './native-addon.ts';

@@ -62,7 +62,7 @@ export async function evaluateIntegerNetworkAsync(
  * The evaluation as a conversation: yields each linear map to be applied, takes its result, returns the outputs. Both functions
  * above drive it.
  */
-export function* integerEvaluation(
+function* integerEvaluation(
   network: IntegerNetwork,
   input: Int32Array,
 ): Generator<LinearRequest, Int32Array, Int32Array> {

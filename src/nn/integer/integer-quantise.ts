@@ -44,11 +44,7 @@ interface ScaledTensor {
 }
 
 /** The interval of every node's output over the samples `[count, inputs]`. */
-export function measureIntervals(
-  graph: LayerGraph,
-  samples: Float32Array,
-  multiply: MatrixMultiply,
-): Interval[] {
+function measureIntervals(graph: LayerGraph, samples: Float32Array, multiply: MatrixMultiply): Interval[] {
   const intervals: [number, number][] = graph.nodes.map(() => [0, 0]);
   const block = CALIBRATION_BLOCK * graph.inputs;
   for (let at = 0; at < samples.length; at += block) {

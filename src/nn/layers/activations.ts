@@ -39,7 +39,7 @@ export function sigmoid(x: number): number {
 const TARGETS = { relu, sigmoid };
 
 /** Measures a polynomial against its target on an interval. */
-export function describeActivation(
+function describeActivation(
   name: string,
   target: ActivationTarget | undefined,
   coefficients: Coefficients,

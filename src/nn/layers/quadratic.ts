@@ -95,7 +95,7 @@ export class Square implements Layer {
 }
 
 /** Least-squares fit of ReLU by a quadratic under N(0,1): a = c = 1/(2 sqrt(2 pi)), b = 1/2 (Chabanne et al. 2017). */
-export const RELU_QUADRATIC: readonly [number, number, number] = [0.19947114, 0.5, 0.19947114];
+const RELU_QUADRATIC: readonly [number, number, number] = [0.19947114, 0.5, 0.19947114];
 
 /** a z^2 + b z + c with a, b, c trained per channel (first axis of the sample). */
 export class Quadratic implements Layer {

@@ -19,7 +19,7 @@ import { PARTY_ID_BYTES } from './secure-channel.ts';
  * What an edge does with the layers of a request: `seeded` expands its input shares from the seed and answers every layer at once;
  * `vector` waits for each layer's shares. The relay modes do the same, and A adds what B sends it before it answers.
  */
-export const REQUEST_MODES = ['seeded', 'vector', 'relay-seeded', 'relay-vector'] as const;
+const REQUEST_MODES = ['seeded', 'vector', 'relay-seeded', 'relay-vector'] as const;
 export type RequestMode = (typeof REQUEST_MODES)[number];
 
 export type EdgeMessage =

@@ -60,7 +60,7 @@ const MAX_QUERY_BYTES = 512 * 2 ** 20;
 const SMALLEST_BLOCK = 128;
 
 /** The largest score, times its scale, is at most this share of the last prime: the compiler's margin, and what garbage exceeds. */
-export const SCORE_SHARE = 1 / 8;
+const SCORE_SHARE = 1 / 8;
 
 /**
  * The schema has no room for the mark of insecure parameters, so a server cannot talk a client into them.

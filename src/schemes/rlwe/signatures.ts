@@ -23,7 +23,7 @@ import { SecretKey } from './keys/secret-key.ts';
 export const arena = instance('an Arena (context.arena())', Arena);
 export const secretKey = instance('a SecretKey', SecretKey);
 export const evaluationKeys = instance('EvaluationKeys', EvaluationKeys);
-export const eitherKey = instance('a PublicKey or SecretKey', PublicKey, SecretKey);
+const eitherKey = instance('a PublicKey or SecretKey', PublicKey, SecretKey);
 export const steps: Kind = listOf('a list of integers', integer);
 const context = instance('a context', RlweContext);
 const plan = options;

@@ -27,7 +27,7 @@ export interface DecoderOptions {
   readonly maxActive?: number;
 }
 
-export const DEFAULT_DECODER_OPTIONS: Required<DecoderOptions> = {
+const DEFAULT_DECODER_OPTIONS: Required<DecoderOptions> = {
   acousticScale: 0.2,
   lmWeight: 1,
   wordPenalty: 0,

@@ -30,12 +30,24 @@ import {
   type FixedPointOptions,
 } from '../../../src/protocols/cryptonn/trainer/fixed-point-trainer.ts';
 import { LabelPermutation } from '../../../src/protocols/cryptonn/owner/label-permutation.ts';
-import { greyPicture, solveForInputs } from '../../../src/protocols/cryptonn/leakage/linear-attack.ts';
+import { solveForInputs } from '../../../src/protocols/cryptonn/leakage/linear-attack.ts';
 import { MasterKeyring } from '../../../src/protocols/cryptonn/authority/master-keyring.ts';
 import type { SchemeFor } from '../../../src/protocols/cryptonn/agreement/dataset-schemes.ts';
 import { projectionMatrix } from '../../../src/protocols/cryptonn/agreement/projection.ts';
 import { InsecureScheme } from './insecure-scheme.ts';
 import { MemoryStorage } from './memory-storage.ts';
+
+/** A binary PGM of integers in [0, white], the picture that an attack shows. */
+function greyPicture(pixels: ArrayLike<number>, width: number, white: number): Uint8Array {
+  const header = new TextEncoder().encode(`P5\n${width} ${pixels.length / width}\n255\n`);
+  const out = new Uint8Array(header.length + pixels.length);
+  out.set(header);
+  for (let i = 0; i < pixels.length; i++) {
+    const share = Math.max(0, Math.min(1, (pixels[i] as number) / white));
+    out[header.length + i] = Math.round(255 * share);
+  }
+  return out;
+}
 
 const [FEATURES, BATCH, CLASSES, UNITS] = [36, 8, 3, 10];
 

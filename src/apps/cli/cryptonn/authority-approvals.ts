@@ -24,7 +24,7 @@ import type { Terminal } from '../terminal/terminal.ts';
 
 const LABEL = 'subrosa approver';
 
-export const WHAT_APPROVALS_PROVE = `
+const WHAT_APPROVALS_PROVE = `
 What approvals prove:
   that ${APPROVALS_NEEDED} secret keys, enrolled in the policy under different names, signed this very specification: any change makes
   the signatures worthless. Not that ${APPROVALS_NEEDED} people did: whoever writes the policy enrols keys, and one person may hold two.

@@ -164,7 +164,7 @@ function addFaithfulFlags(policy: Command): void {
 }
 
 /** Of MNIST's 784 pixels: less than half of the variance leaks, and a network still gets 92 of 100 digits right. */
-export const DEFAULT_RANK = 32;
+const DEFAULT_RANK = 32;
 
 /** Two decimals for inputs and weights, as the original has. */
 const FIXED_POINT = { inputScale: 100, inputBound: 100 } as const;

@@ -25,7 +25,7 @@ import { formatTable, plural } from '../terminal/table.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { tlsOptions } from '../tls-files.ts';
 
-export const DEFAULT_AUTHORITY_PORT = 8415;
+const DEFAULT_AUTHORITY_PORT = 8415;
 
 export const WHO_LEARNS_WHAT_IN_TRAINING = `
 Who learns what:

@@ -176,7 +176,7 @@ function requireNothingToLose(flags: TrainCryptonnFlags): void {
       throw new UsageError(`${path} is there already: choose another file, or replace it with --force`);
 }
 
-export async function trainCryptonn(
+async function trainCryptonn(
   files: readonly string[],
   flags: TrainCryptonnFlags,
   terminal: Terminal,

@@ -221,7 +221,7 @@ export async function inferWithEdges(
 }
 
 /** @throws {UsageError} when the device has no pairs, or for pairs through a relay. */
-export function constructionOf(
+function constructionOf(
   { plan, pairs }: Pick<DeviceIdentity, 'plan' | 'pairs'>,
   { construction, relay }: Pick<ProtocolFlags, 'construction' | 'relay'>,
 ): Construction {

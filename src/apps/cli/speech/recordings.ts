@@ -34,7 +34,7 @@ export function ownRecording(path: string, task: string): Recording {
 }
 
 /** The name of standard input. */
-export const STANDARD_INPUT = '-';
+const STANDARD_INPUT = '-';
 /** Two hours of 48 kHz in 24 bits just fit. */
 const MAX_FILE_BYTES = 2 ** 30;
 

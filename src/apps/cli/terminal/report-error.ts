@@ -5,7 +5,7 @@ import { paintFor, type Terminal } from './terminal.ts';
 
 export const DONE = 0;
 export const FAILED = 1;
-export const WRONG_USAGE = 2;
+const WRONG_USAGE = 2;
 
 /** The sentence for an error, without a stack. */
 export function errorLine(error: unknown): string {

@@ -32,7 +32,7 @@ export interface TrainFlags {
  * @throws {DataError} when data is missing or the work directory belongs to another run
  * @throws {UsageError} when there is a model already where this one should go.
  */
-export async function trainSpeech(flags: TrainFlags, terminal: Terminal): Promise<void> {
+async function trainSpeech(flags: TrainFlags, terminal: Terminal): Promise<void> {
   const directory = join(flags.out, flags.task);
   if (!flags.force) requireNoModel(directory);
   using log = new ProgressBar(terminal);

@@ -6,7 +6,7 @@ import { type AxisName, type DatasetSpec, PROJECTION_BOUND } from './dataset-spe
 import { noiseBound, noiseCoordinates } from './projection-noise.ts';
 
 /** Combinations of projection rows may have larger entries than the rows: sums of a few of them are of use to nobody else. */
-export const COMBINATION_BOUND = 4 * PROJECTION_BOUND;
+const COMBINATION_BOUND = 4 * PROJECTION_BOUND;
 
 /** Of -100 log p in key vectors for cross-entropy: probabilities below e^-10.23 count as that. */
 export const LOG_BOUND = 1023;

@@ -166,7 +166,7 @@ function readLine(line: Uint8Array, before: LogHead | undefined, macKey: Uint8Ar
 }
 
 /** Whether a record repeats what earlier parts said. */
-export function isCarried({ kind }: LogRecord): boolean {
+function isCarried({ kind }: LogRecord): boolean {
   return kind === 'carried' || kind === 'carried-refusals';
 }
 

@@ -65,15 +65,3 @@ function eliminate(rows: Float64Array[], unknowns: number): number {
   }
   return rank;
 }
-
-/** A binary PGM of integers in [0, white], the picture that an attack shows. */
-export function greyPicture(pixels: ArrayLike<number>, width: number, white: number): Uint8Array {
-  const header = new TextEncoder().encode(`P5\n${width} ${pixels.length / width}\n255\n`);
-  const out = new Uint8Array(header.length + pixels.length);
-  out.set(header);
-  for (let i = 0; i < pixels.length; i++) {
-    const share = Math.max(0, Math.min(1, (pixels[i] as number) / white));
-    out[header.length + i] = Math.round(255 * share);
-  }
-  return out;
-}

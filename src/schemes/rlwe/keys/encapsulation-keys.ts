@@ -27,7 +27,7 @@ import {
 /** Non-zero coefficients of the sparse secret: 32 are published as enough for a modulus of 121 bits [BTH22]; here it has 100. */
 export const SPARSE_WEIGHT = 40;
 /** Largest log2 of the modulus of the key under the sparse secret. */
-export const SPARSE_MODULUS_BITS = 110;
+const SPARSE_MODULUS_BITS = 110;
 
 /** The limbs of the key under the sparse secret: q_0 and the first special prime. */
 export function sparseKeyLimbs(params: RlweParams): readonly number[] {

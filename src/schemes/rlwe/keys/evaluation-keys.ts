@@ -35,10 +35,6 @@ export class EvaluationKeys implements Disposable {
     return this.#keys.has(element);
   }
 
-  get canRelinearize(): boolean {
-    return this.#keys.has(RELINEARIZE);
-  }
-
   /** Every key object, for audits of their sizes. */
   get all(): readonly SwitchingKey[] {
     return [...this.#keys.values()];
