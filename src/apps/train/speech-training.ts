@@ -15,7 +15,6 @@ import {
 import type { FeatureMatrix, Lexicon } from '../../speech/index.ts';
 import { digitConditions } from '../speech/conditions.ts';
 import type { SpeechCorpus, Utterance } from '../speech/corpus.ts';
-import type { SpeechTask } from '../speech/speech-task.ts';
 import { polynomialScorer, testUtterances } from '../speech/evaluation.ts';
 import type { Scorer } from '../speech/evaluation.ts';
 import { FrontEnd } from '../speech/front-end.ts';
