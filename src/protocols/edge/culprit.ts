@@ -8,7 +8,7 @@ import type { ApplyLinearAsync } from '../../nn/integer/integer-evaluate.ts';
 import type { LayerShares, RequestMasks } from './construction.ts';
 import type { EdgeOutput } from './edge-link.ts';
 import type { PlannedLayer } from './layer-plan.ts';
-import { digestOf, isSigned, type RelayContext } from './relay-proof.ts';
+import { sharesDigest, isSigned, type RelayContext } from './relay-proof.ts';
 import { addShares, packShares } from './share-ring.ts';
 
 /** What a failed check was about. */
@@ -57,7 +57,7 @@ async function signedAnother(failed: FailedLayer, truthB: Uint32Array): Promise<
   const { context, layer, planned, relayKey } = failed;
   const proof = failed.answers[0]!.proof!;
   if (!(await isSigned(relayKey, { ...context, layer }, proof))) return false;
-  const truth = await digestOf(packShares(truthB, planned.bits));
+  const truth = await sharesDigest(packShares(truthB, planned.bits));
   return proof.digest.some((byte, i) => byte !== truth[i]);
 }
 

@@ -5,7 +5,7 @@ import type { LayerPlan, PlannedLayer } from './layer-plan.ts';
 import { MaskStream } from './mask-stream.ts';
 import type { EdgeMessage } from './messages.ts';
 import type { RelayBox, RelayedMessage, RelayedPart } from './relay-box.ts';
-import { digestOf, isSigned, type RelayContext, type RelayProof, signRelay } from './relay-proof.ts';
+import { sharesDigest, isSigned, type RelayContext, type RelayProof, signRelay } from './relay-proof.ts';
 import { addShares, packShares, unpackShares } from './share-ring.ts';
 
 export type BeginMessage = Extract<EdgeMessage, { kind: 'begin' }>;
@@ -121,7 +121,7 @@ export class EdgeRequest {
   }
 
   async #proof(layer: number, { shares, signature }: RelayedPart): Promise<RelayProof> {
-    const proof = { digest: await digestOf(shares), signature };
+    const proof = { digest: await sharesDigest(shares), signature };
     if (!(await isSigned(this.#service.options.relayKey, this.#context(layer), proof)))
       throw new ProtocolError('edge b did not sign what it relayed');
     return proof;
@@ -150,7 +150,7 @@ export class EdgeRequest {
 
   async #relay(layer: number, work: number, shares: Uint8Array): Promise<void> {
     const { relay, relayKey } = this.#service.options;
-    const signature = await signRelay(relayKey, this.#context(layer), await digestOf(shares));
+    const signature = await signRelay(relayKey, this.#context(layer), await sharesDigest(shares));
     const [device, request] = [this.#device, this.number];
     await relay!({ kind: 'relayed', device, request, layer, work, signature, shares });
   }

@@ -33,7 +33,7 @@ const SIGNING = { name: 'ECDSA', hash: 'SHA-256' } as const;
 const LABEL = new TextEncoder().encode('subrosa edge relay 1|');
 
 /** Of packed words. */
-export async function digestOf(shares: Uint8Array): Promise<Uint8Array> {
+export async function sharesDigest(shares: Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', shares as Uint8Array<ArrayBuffer>));
 }
 

@@ -8,7 +8,7 @@ import { EdgeService } from '../../../src/protocols/edge/edge-service.ts';
 import { MaskStream } from '../../../src/protocols/edge/mask-stream.ts';
 import type { EdgeMessage } from '../../../src/protocols/edge/messages.ts';
 import type { RelayedMessage } from '../../../src/protocols/edge/relay-box.ts';
-import { digestOf } from '../../../src/protocols/edge/relay-proof.ts';
+import { sharesDigest } from '../../../src/protocols/edge/relay-proof.ts';
 import { addShares, packShares, unpackShares } from '../../../src/protocols/edge/share-ring.ts';
 import { craftedLink } from './crafted-edge.ts';
 import { edgePair, memoryLink, mixedNetwork, plainApply, randomInt8 } from './edge-pair.ts';
@@ -98,7 +98,7 @@ async function withCraftedA(twist: (joining: Joining) => EdgeMessage | Promise<E
     const x = await (await MaskStream.open(seed)).words({ layer, direction: 'in' }, inputs, bits);
     const y = plainApply(layer, map, new Int32Array(x.buffer), 1);
     const shares = packShares(addShares(y, unpackShares(relayed.shares, outputs, bits), bits), bits);
-    const proof = { digest: await digestOf(relayed.shares), signature: relayed.signature };
+    const proof = { digest: await sharesDigest(relayed.shares), signature: relayed.signature };
     const honest = { kind: 'joint', request, layer, work, relayedWork: 0, proof, shares } as const;
     return await twist({ honest, relayed, bits, count: outputs });
   };
@@ -132,7 +132,7 @@ test.each<[string, (joining: Joining) => EdgeMessage | Promise<EdgeMessage>]>([
   [
     "alters B's answer and says that it got it so",
     async (joining) => {
-      const digest = await digestOf(spoilt(joining, joining.relayed.shares));
+      const digest = await sharesDigest(spoilt(joining, joining.relayed.shares));
       const { honest } = joining;
       const shares = spoilt(joining, honest.shares);
       return { ...honest, shares, proof: { ...honest.proof, digest } };
