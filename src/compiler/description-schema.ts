@@ -3,17 +3,17 @@ import * as z from 'zod';
 import { FUNCTION_PARAMETERS, type FunctionName } from '../nn/graph/element-functions.ts';
 import type { ModelDescription } from './offer.ts';
 
-const MOST_ELEMENTS = 65_536;
+const MAX_ELEMENTS = 65_536;
 
 const number = z
   .number()
   .gt(-(2 ** 90))
   .lt(2 ** 90);
-const extent = z.int().min(1).max(MOST_ELEMENTS);
-const index = z.int().min(-1).max(MOST_ELEMENTS);
+const extent = z.int().min(1).max(MAX_ELEMENTS);
+const index = z.int().min(-1).max(MAX_ELEMENTS);
 const label = z.string().max(256);
 const shape = z.array(extent).min(1).max(8);
-const numbers = z.array(number).min(1).max(MOST_ELEMENTS);
+const numbers = z.array(number).min(1).max(MAX_ELEMENTS);
 const interval = z.tuple([number, number]).refine(([low, high]) => low <= high, 'an empty interval');
 const fn = z.enum(Object.keys(FUNCTION_PARAMETERS) as [FunctionName, ...FunctionName[]]);
 
@@ -25,7 +25,7 @@ const input = z.strictObject({
   deviation: z
     .array(number.refine((value) => Math.abs(value) > 2 ** -90, 'a deviation of nothing'))
     .min(1)
-    .max(MOST_ELEMENTS),
+    .max(MAX_ELEMENTS),
   interval,
   clip: interval,
   image: z
@@ -39,7 +39,7 @@ const input = z.strictObject({
     })
     .exactOptional(),
   audio: z.strictObject({ rate: z.number().gt(0).lte(1e6) }).exactOptional(),
-  labels: z.array(label).min(1).max(MOST_ELEMENTS).exactOptional(),
+  labels: z.array(label).min(1).max(MAX_ELEMENTS).exactOptional(),
 });
 
 const from = { in: z.int().min(0).max(4096) };
@@ -72,7 +72,7 @@ const tailNode = z.discriminatedUnion('op', [
     relation: z.enum(['greater', 'greater-equal', 'less', 'less-equal', 'equal']),
     bound: numbers,
   }),
-  z.strictObject({ op: z.literal('select'), ...from, from: z.array(index).min(1).max(MOST_ELEMENTS) }),
+  z.strictObject({ op: z.literal('select'), ...from, from: z.array(index).min(1).max(MAX_ELEMENTS) }),
   z.strictObject({ op: z.literal('affine'), ...from, factor: numbers, offset: numbers }),
   z.strictObject({ op: z.enum(['add', 'multiply']), ...from, other: z.int().min(0).max(4096) }),
 ]);
@@ -85,7 +85,7 @@ const tail = z.strictObject({
         name: label,
         shape,
         value: z.int().min(0).max(4096),
-        texts: z.array(label).min(1).max(MOST_ELEMENTS).exactOptional(),
+        texts: z.array(label).min(1).max(MAX_ELEMENTS).exactOptional(),
       }),
     )
     .min(1)

@@ -7,7 +7,7 @@ import type { ProgramHeader } from './program-header.ts';
 const MAGIC = 'SRPL';
 const VERSION = 1;
 /** Of all maps; unpacked they take four bytes each. */
-const MOST_WEIGHTS = 2 ** 27;
+const MAX_WEIGHTS = 2 ** 27;
 
 export interface ProgramLists {
   readonly maps: readonly IntegerMap[];
@@ -34,8 +34,8 @@ export function readLists(bytes: Uint8Array, header: ProgramHeader): ProgramList
   const weights = header.maps
     .flatMap(({ matrices }) => matrices)
     .reduce((sum, [rows, cols]) => sum + rows * cols, 0);
-  if (weights > MOST_WEIGHTS)
-    throw reader.error(`it has ${weights} weights, at most ${MOST_WEIGHTS} are possible`);
+  if (weights > MAX_WEIGHTS)
+    throw reader.error(`it has ${weights} weights, at most ${MAX_WEIGHTS} are possible`);
   const maps = header.maps.map((map): IntegerMap => {
     const { name, inputs, outputs, step, bits } = map;
     const matrices = map.matrices.map(([rows, cols]) => ({

@@ -11,7 +11,7 @@ const SCALE_TOLERANCE = 2 ** -20;
 const ALIGNMENT_PRECISION = 2 ** -16;
 /** Bits of the constants of a polynomial, relative to the largest. */
 const CONSTANT_BITS = 12;
-const MOST_ALIGNMENT_BITS = 40;
+const MAX_ALIGNMENT_BITS = 40;
 
 interface PlanningSubject {
   readonly circuit: Circuit;
@@ -173,7 +173,7 @@ class StepPlanner {
   #commonScale(terms: readonly CombinedTerm[]): number {
     const scales = terms.map(({ value }) => this.#at(value).scale);
     const largest = Math.max(...scales);
-    for (let bits = 0; bits <= MOST_ALIGNMENT_BITS; bits++) {
+    for (let bits = 0; bits <= MAX_ALIGNMENT_BITS; bits++) {
       const scale = largest * 2 ** bits;
       const isPrecise = terms.every(({ factors }, i) => {
         const ratio = scale / scales[i]!;

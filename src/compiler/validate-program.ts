@@ -9,12 +9,12 @@ import { CkksParams } from '../schemes/ckks/params.ts';
 import type { IntegerMap } from './integer-map.ts';
 import type { Program, ProgramValue, Step } from './program.ts';
 
-const MOST_STEPS = 4096;
-const MOST_CIPHERTEXTS = 2 ** 20;
+const MAX_STEPS = 4096;
+const MAX_CIPHERTEXTS = 2 ** 20;
 /** As the engine: weights, and the sum of their absolute values in a row. */
-const MOST_WEIGHT = 2 ** 15;
-const MOST_ROW_SUM = 2 ** 28;
-const MOST_MULTIPLIER = 2 ** 52;
+const MAX_WEIGHT = 2 ** 15;
+const MAX_ROW_SUM = 2 ** 28;
+const MAX_MULTIPLIER = 2 ** 52;
 const SCALE_TOLERANCE = 2 ** -20;
 const MODEL_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 
@@ -25,7 +25,7 @@ export function validateProgram(program: Program): Program {
   for (const map of program.maps) checkMap(map);
   for (const row of program.constants) requireThat(row.every(Number.isFinite), 'a constant is not finite');
   const { values, steps } = program;
-  if (steps.length > MOST_STEPS) throw new LimitError('the steps of a program', MOST_STEPS, steps.length);
+  if (steps.length > MAX_STEPS) throw new LimitError('the steps of a program', MAX_STEPS, steps.length);
   requireThat(values.length === steps.length + 1, 'it has not one value per step and one for the query');
   values.forEach((value, i) => checkValue(value, i, params));
   steps.forEach((step, i) => checkStep(program, params, step, i));
@@ -38,7 +38,7 @@ function checkHeader(program: Program, params: CkksParams): void {
   requireThat(program.version === 1, 'its version is unknown');
   requireThat(MODEL_NAME.test(name), 'its name is none');
   for (const count of [inputs, outputs])
-    requireThat(Number.isInteger(count) && count >= 1 && count <= MOST_CIPHERTEXTS, 'a number of features');
+    requireThat(Number.isInteger(count) && count >= 1 && count <= MAX_CIPHERTEXTS, 'a number of features');
   requireThat(inputBound > 0 && Number.isFinite(inputBound), 'the bound of its inputs');
   requireThat(buckets.length >= 1 && buckets.length <= 24, 'the number of buckets');
   buckets.forEach(({ block, interleave }, i) => {
@@ -70,10 +70,10 @@ function checkMap(map: IntegerMap): void {
       let sum = 0;
       for (let col = 0; col < cols; col++) {
         const size = Math.abs(weights[row * cols + col]!);
-        requireThat(size < MOST_WEIGHT, 'a weight');
+        requireThat(size < MAX_WEIGHT, 'a weight');
         sum += size;
       }
-      requireThat(sum < MOST_ROW_SUM, 'the sum of a row of weights');
+      requireThat(sum < MAX_ROW_SUM, 'the sum of a row of weights');
     }
   }
   let next = 0;
@@ -180,7 +180,7 @@ function checkStep(
       if (step.order !== undefined) whole(constant(step.order, to.count), from.count);
       else if (to.count !== from.count) fail('it changes the number of ciphertexts without an order');
       if (step.multipliers !== undefined)
-        whole(constant(step.multipliers, to.count), MOST_MULTIPLIER, -MOST_MULTIPLIER);
+        whole(constant(step.multipliers, to.count), MAX_MULTIPLIER, -MAX_MULTIPLIER);
       else if (!(Math.abs(to.scale - from.scale) <= SCALE_TOLERANCE * from.scale)) fail('the scale changes');
       if (step.addends !== undefined) {
         const half = 2 ** Math.min(99, params.logQAt(to.level) - 1);
@@ -212,7 +212,7 @@ function checkEnds({ values, steps, output }: Program, params: CkksParams): void
 }
 
 function isCount(value: number): boolean {
-  return Number.isInteger(value) && value >= 1 && value <= MOST_CIPHERTEXTS;
+  return Number.isInteger(value) && value >= 1 && value <= MAX_CIPHERTEXTS;
 }
 
 function requireThat(holds: boolean, reason: string): void {

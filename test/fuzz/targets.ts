@@ -1,5 +1,6 @@
 /** Every parser of untrusted bytes, with valid messages to start from. */
 import { seededRandom } from '../../src/base/testing.ts';
+import { programTargets } from './program-targets.ts';
 import { compile } from '../../src/compiler/compile.ts';
 import { offerOf } from '../../src/compiler/program-facts.ts';
 import {
@@ -156,6 +157,7 @@ export async function openFuzzTargets(kernel: Kernel): Promise<FuzzBench> {
       ...(await edgeTargets(kernel)),
       ...learning.targets,
       ...fileTargets(),
+      ...programTargets(),
     ],
     [Symbol.dispose]() {
       for (const open of [ckks, sparse, ...bgv.contexts, ...learning.schemes]) open[Symbol.dispose]();

@@ -12,6 +12,8 @@ import { provisionObjects } from './frozen-provisions.ts';
 import { bgvObjects, ckksObjects, crtObjects } from './frozen-schemes.ts';
 import { FROZEN_INNER_PRODUCT, FROZEN_PACKING, learningObjects } from './frozen-learning.ts';
 import { toyClientPart } from '../apps/toy-model.ts';
+import { compile } from '../../src/compiler/compile.ts';
+import { readProgram, writeProgram } from '../../src/compiler/program-file.ts';
 import { IntegerNetwork } from '../../src/nn/integer/integer-network.ts';
 import { PolynomialNetwork } from '../../src/nn/polynomial/polynomial-network.ts';
 import { type EdgeMessage, readEdgeMessage, writeEdgeMessage } from '../../src/protocols/edge/messages.ts';
@@ -120,6 +122,15 @@ function networks(): FrozenObject[] {
       name: 'polynomial-convolution.v1',
       make: () => randomConvolution(4, 4).toBytes(),
       roundTrip: (bytes) => PolynomialNetwork.fromBytes(bytes).toBytes(),
+    },
+    {
+      name: 'program.v1',
+      make: () =>
+        writeProgram({
+          program: compile(randomNetwork([6, 5, 4], 4, 11), { name: 'frozen' }),
+          card: '# Frozen',
+        }),
+      roundTrip: (bytes) => writeProgram(readProgram(bytes)),
     },
     {
       name: 'integer-network.v1',

@@ -1,0 +1,166 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { DecodeError, SubrosaError } from '../../src/base/errors.ts';
+import { compile } from '../../src/compiler/compile.ts';
+import type { Program, ProgramValue, Step } from '../../src/compiler/program.ts';
+import { programId, readProgram, writeProgram } from '../../src/compiler/program-file.ts';
+import { parseProgramText, programText } from '../../src/compiler/program-text.ts';
+import { validateProgram } from '../../src/compiler/validate-program.ts';
+import { randomConvolution, randomNetwork } from '../protocols/random-network.ts';
+import { measured, SAMPLE_GRAPHS } from './sample-graphs.ts';
+
+const programs = (): Program[] => [
+  compile(randomNetwork([6, 5, 4, 3], 4, 1), { name: 'dense' }),
+  compile(randomConvolution(8, 2), { name: 'convolution' }),
+  ...Object.values(SAMPLE_GRAPHS).map((make) => compile(measured(make()), { name: 'graph' })),
+];
+
+describe('the file of a program', () => {
+  it('is read to the same program, with the same id', () => {
+    for (const program of programs()) {
+      const file = readProgram(writeProgram({ program, card: '# A model' }));
+      expect(file.program).toEqual(program);
+      expect(file.card).toBe('# A model');
+      expect(programId(file.program)).toBe(programId(program));
+    }
+  });
+
+  it('is refused with any byte changed, cut short or of a newer version', () => {
+    const bytes = writeProgram({ program: compile(randomNetwork([3, 2, 2], 4, 1), { name: 'net' }) });
+    fc.assert(
+      fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
+        const other = bytes.slice();
+        other[at]! ^= change;
+        expect(() => readProgram(other)).toThrow(SubrosaError);
+      }),
+      { numRuns: 60 },
+    );
+    for (const length of [0, 5, 8, 60, bytes.length - 1])
+      expect(() => readProgram(bytes.slice(0, length))).toThrow(DecodeError);
+    const newer = bytes.slice();
+    newer[6] = 2;
+    expect(() => readProgram(newer)).toThrow(/version 2 is unknown/);
+  });
+
+  it('has a text that parses back', () => {
+    for (const { values, steps } of programs())
+      expect(parseProgramText(programText({ values, steps }))).toEqual({ values, steps });
+    expect(() => parseProgramText('v0 "query" n1 p2 @0 s4 t1\nv1 "x" n1 p2 @0 s4 t1 = jump v0')).toThrow(
+      /line 2: unknown step jump/,
+    );
+    expect(() =>
+      parseProgramText('v0 "query" n1 p2 @0 s4 t1\nv1 "x" n1 p2 @0 s4 t1 = rescale v0 v1'),
+    ).toThrow(/left over/);
+  });
+});
+
+describe('a program is derived again', () => {
+  const program = compile(measured(SAMPLE_GRAPHS['a residual sum across a square']!()), { name: 'net' });
+  const at = (op: Step['op']): number => program.steps.findIndex((step) => step.op === op);
+  const withStep = (index: number, change: object): Program => ({
+    ...program,
+    steps: program.steps.map((step, i) => (i === index ? ({ ...step, ...change } as Step) : step)),
+  });
+  const withValue = (index: number, change: Partial<ProgramValue>): Program => ({
+    ...program,
+    values: program.values.map((value, i) => (i === index ? { ...value, ...change } : value)),
+  });
+  const withMap = (change: object): Program => ({
+    ...program,
+    maps: program.maps.map((map, i) => (i === 0 ? { ...map, ...change } : map)),
+  });
+
+  const FAULTS: readonly (readonly [string, () => Program, RegExp])[] = [
+    ['reads a value that is not there yet', () => withStep(at('linear'), { from: 9 }), /not there yet/],
+    [
+      'reads the query after it was taken apart',
+      () => withStep(at('linear'), { from: 0 }),
+      /reads the query/,
+    ],
+    [
+      'writes over an earlier value',
+      () => withStep(at('linear'), { to: 1 }),
+      /does not write the next value/,
+    ],
+    ['uses a map that is not there', () => withStep(at('linear'), { map: 99 }), /map is missing/],
+    [
+      'multiplies values at different levels',
+      () => withStep(at('multiply'), { b: program.steps.length - 1 }),
+      /not there|match/,
+    ],
+    ['relinearises two parts', () => withStep(at('relinearize'), { from: 1 }), /three parts/],
+    [
+      'claims a higher level',
+      () => withValue(at('rescale') + 1, { level: program.params.logQ.length - 1 }),
+      /level of its result/,
+    ],
+    [
+      'claims another scale',
+      () => withValue(at('linear') + 1, { scale: program.values[2]!.scale * 2 }),
+      /scale of its result/,
+    ],
+    ['claims other parts', () => withValue(at('multiply') + 1, { parts: 2 }), /parts of its result/],
+    [
+      'claims another number of ciphertexts',
+      () => withValue(at('linear') + 1, { count: 5 }),
+      /count of its result/,
+    ],
+    ['has a level that the parameters lack', () => withValue(3, { level: 7 }), /level of value 3/],
+    ['has a scale beyond the modulus', () => withValue(0, { scale: 2 ** 200 }), /scale of value 0/],
+    ['has a scale that is no number', () => withValue(0, { scale: Number.NaN }), /scale of value 0/],
+    ['orders by ciphertexts that are not there', () => withStep(at('pack'), { places: 0 }), /step/],
+    [
+      'packs with constants that are missing',
+      () => withStep(at('pack'), { places: 99 }),
+      /constants is missing/,
+    ],
+    [
+      'has a weight beyond the engine',
+      () =>
+        withMap({
+          matrices: [{ ...program.maps[0]!.matrices[0]!, weights: new Int32Array(20).fill(40_000) }],
+        }),
+      /a weight/,
+    ],
+    [
+      'has a map that writes a ciphertext twice',
+      () => withMap({ blocks: [{ matrix: 0, first: 1 }] }),
+      /blocks of a map/,
+    ],
+    [
+      'has a map that reads beyond its input',
+      () => withMap({ blocks: [{ matrix: 0, first: 0, inputs: Uint32Array.of(0, 1, 2, 3, 5) }] }),
+      /input of a map/,
+    ],
+    ['has an infinite step', () => withMap({ step: Number.POSITIVE_INFINITY }), /step of a map/],
+    ['offers other Galois elements', () => ({ ...program, galois: [3] }), /Galois/],
+    [
+      'has buckets that do not double',
+      () => ({ ...program, buckets: [{ block: 100, interleave: 40 }] }),
+      /a bucket/,
+    ],
+    [
+      'ends above level 0',
+      () => ({ ...program, steps: program.steps.slice(0, -1), values: program.values.slice(0, -1) }),
+      /packed|level 0|two parts/,
+    ],
+    [
+      'has more steps than any',
+      () => ({ ...program, steps: new Array<Step>(5000).fill(program.steps[0]!) }),
+      /steps/,
+    ],
+    [
+      'has insecure parameters',
+      () => ({ ...program, params: { ...program.params, logQ: [49, 49, 49, 49, 49] } }),
+      /ceiling|secur/i,
+    ],
+  ];
+
+  it.each(FAULTS)('one that %s is refused', (_, make, reason) => {
+    expect(() => validateProgram(structuredClone(make()))).toThrow(reason);
+  });
+
+  it('and the one without a fault is not', () => {
+    expect(validateProgram(structuredClone(program))).toEqual(program);
+  });
+});
