@@ -6,6 +6,7 @@ import { cryptonn } from './cryptonn/cryptonn.ts';
 import { edge } from './edge/edge.ts';
 import { engine } from './engine/engine.ts';
 import { fe } from './function-encryption.ts';
+import { images } from './images/images.ts';
 import { integer } from './integer.ts';
 import { layers } from './layers.ts';
 import { mnist } from './mnist.ts';
@@ -19,6 +20,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   edge,
   engine,
   fe,
+  images,
   integer,
   layers,
   mnist,

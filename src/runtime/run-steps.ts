@@ -16,7 +16,11 @@ export function runStep(step: Step, handlers: StepHandlers): void {
   handle(step);
 }
 
-export function runSteps({ steps }: Program, handlers: StepHandlers, control: EvaluationControl = {}): void {
+export function runSteps(
+  { steps }: Pick<Program, 'steps'>,
+  handlers: StepHandlers,
+  control: EvaluationControl = {},
+): void {
   for (const step of steps) {
     control.checkpoint?.();
     runStep(step, handlers);

@@ -1,6 +1,7 @@
 /** Engine parts without cryptography, for tests of what the commands do around it: a word says how many frames it came from. */
 import { DataError, DecodeError } from '../../src/base/errors.ts';
 import type { Offer } from '../../src/compiler/offer.ts';
+import type { Program } from '../../src/compiler/program.ts';
 import { loadReferenceKernel } from '../../src/kernel/reference/reference.ts';
 import type { PolynomialNetwork } from '../../src/nn/index.ts';
 import type { ServerReady } from '../../src/apps/cli/server-process.ts';
@@ -102,8 +103,10 @@ export class FakeEngine implements EngineParts {
     return { polynomial: (inputs) => ({ scores: scores(inputs), leaves: [] }), float: scores };
   }
 
-  async startService(models: readonly { name: string }[]) {
-    const service = new FakeInference(models.map(({ name }) => name));
+  async startService(models: readonly ({ name: string } | { program: Program })[]) {
+    const service = new FakeInference(
+      models.map((model) => ('program' in model ? model.program.name : model.name)),
+    );
     this.services.push(service);
     const kernel = { name: 'fake', isa: 'none', threads: 1 };
     return Object.assign(service, { kernel, [Symbol.asyncDispose]: async () => {} });

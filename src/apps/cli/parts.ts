@@ -5,6 +5,7 @@ import { openKernel } from '../../kernel/open.ts';
 import type { PolynomialNetwork } from '../../nn/index.ts';
 import { InferenceClient } from '../../protocols/inference/client.ts';
 import { parseOffer } from '../../protocols/inference/offer.ts';
+import type { ServedModel } from '../../protocols/inference/responder.ts';
 import { InferenceServer } from '../server/inference-server.ts';
 import type { InferenceService } from '../server/index.ts';
 import { loadClearNetworks, loadNetwork, loadRecogniser } from './speech/model-files.ts';
@@ -27,7 +28,7 @@ export interface EngineParts {
   loadRecogniser(directory: string): Promise<Recogniser>;
   loadNetwork(directory: string, name?: string): Promise<PolynomialNetwork>;
   loadClearNetworks(directory: string, multiply: Kernel): Promise<ClearNetworks>;
-  startService(models: readonly { name: string; network: PolynomialNetwork }[]): Promise<RunningService>;
+  startService(models: readonly ServedModel[]): Promise<RunningService>;
   /** Runs a server in a process of its own; `args` as for `subrosa serve`. */
   startServer(args: readonly string[], onNote: (line: string) => void): Promise<StartedServer>;
   /** Checks an offer that came over the network. */

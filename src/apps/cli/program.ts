@@ -12,6 +12,7 @@ import { addEdge, WHO_LEARNS_WHAT_AT_EDGES } from './edge/edge.ts';
 import { DEFAULT_EDGE_DEMO, edgeDemo, type EdgeDemoFlags } from './edge/edge-demo.ts';
 import { addEncryptData } from './cryptonn/encrypt-data.ts';
 import { addFhe } from './fhe/fhe.ts';
+import { addModelCommands } from './models/model-commands.ts';
 import { inspect } from './speech/inspect.ts';
 import { installation } from './installation.ts';
 import type { EngineParts } from './parts.ts';
@@ -80,10 +81,13 @@ export function buildProgram(
   addEncryptData(program, terminal, parts);
   addAttack(program, terminal, parts);
   addFhe(program, terminal, parts);
+  addModelCommands(program, terminal, parts);
   program
     .command('inspect')
-    .argument('<model>', 'name in the models directory, or a path')
+    .argument('<model>', 'name in the models directory, a path, or a program file')
     .description('what a model is, what clients may learn of it, what a request costs')
+    .option('--steps', "a program's steps as text")
+    .option('--svg <file>', "a program's picture")
     .option(...MODELS_FLAG)
     .option(...NETWORK_FLAG)
     .option(...JSON_FLAG)
@@ -131,7 +135,7 @@ function addDemo(program: Command, terminal: Terminal, parts: EngineParts): void
 function addServe(program: Command, terminal: Terminal, parts: EngineParts): void {
   program
     .command('serve')
-    .argument('<model...>', 'names in the models directory, or paths')
+    .argument('<model...>', 'names in the models directory, paths, program files or folders of them')
     .description('answer encrypted questions about models')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .addOption(

@@ -10,6 +10,8 @@ import * as z from 'zod';
 import { DecodeError, InvalidParamsError, LimitError, ParamsMismatchError } from '../../base/errors.ts';
 import { type Bucket, type Offer, offeredKeyPlan } from '../../compiler/offer.ts';
 import { ciphertextBytes } from '../../schemes/ckks/ciphertext-wire.ts';
+import { modelDescriptionSchema } from '../../compiler/description-schema.ts';
+import { checkTail } from '../../nn/graph/tail-graph.ts';
 import { fitsAnyVector } from '../../schemes/ckks/encoder.ts';
 import { CkksParams } from '../../schemes/ckks/params.ts';
 import { EvaluationKeys } from '../../schemes/rlwe/keys/evaluation-keys.ts';
@@ -50,6 +52,7 @@ const schema: z.ZodType<Offer> = z.strictObject({
   outputScale: positive,
   outputError: positive,
   outputRange: z.tuple([score, score]),
+  about: modelDescriptionSchema.exactOptional(),
 });
 
 /** Of the evaluation keys, and of the longest query. Those of the shipped models have 5 and 135 MB. */
@@ -82,6 +85,7 @@ export function parseOffer(value: unknown): Offer {
   checkInputs(offer, params);
   checkScores(offer, params);
   checkSizes(offer, params);
+  checkDescription(offer);
   return offer;
 }
 
@@ -112,6 +116,25 @@ function checkInputs({ buckets, inputBound, inputScale }: Offer, params: CkksPar
       { block, inputBound, inputScale },
     );
   }
+}
+
+/** Files are read to exactly as many values as the model has inputs, and the tail fits its scores. */
+function checkDescription({ about, inputs, outputs }: Offer): void {
+  if (about === undefined) return;
+  const { shape, image, mean, deviation } = about.input;
+  const values = shape.reduce((a, b) => a * b, 1);
+  const pixels = image === undefined ? inputs : image.channels * image.size[0] * image.size[1];
+  const isPerChannel = [mean, deviation].every(({ length }) => length === 1 || inputs % length === 0);
+  if (values !== inputs || pixels !== inputs || !isPerChannel)
+    throw new InvalidParamsError(
+      'the description of the inputs has another number of values than the model',
+      {
+        values,
+        pixels,
+        inputs,
+      },
+    );
+  checkTail(about.tail, outputs);
 }
 
 function checkScores(

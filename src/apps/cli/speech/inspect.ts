@@ -1,9 +1,13 @@
 /** `subrosa inspect`: what a model is, what a client may learn of it, and what a request will cost. */
 import { basename, join } from 'node:path';
+import { UsageError } from '../../../base/errors.ts';
 import { compile } from '../../../compiler/compile.ts';
 import type { Offer } from '../../../compiler/offer.ts';
 import { offerOf } from '../../../compiler/program-facts.ts';
 import { type BucketCost, type Report, reportOf } from '../../../compiler/report.ts';
+import { inspectProgram } from '../models/inspect-program.ts';
+import { formatBounds } from '../models/bounds-table.ts';
+import { PROGRAM_SUFFIX } from '../models/program-files.ts';
 import { readModelCard } from './model-files.ts';
 import type { EngineParts } from '../parts.ts';
 import { formatBytes, formatTable } from '../terminal/table.ts';
@@ -13,6 +17,8 @@ export interface InspectFlags {
   readonly models: string;
   readonly network?: string;
   readonly json?: boolean;
+  readonly steps?: boolean;
+  readonly svg?: string;
 }
 
 export async function inspect(
@@ -21,6 +27,14 @@ export async function inspect(
   terminal: Terminal,
   parts: EngineParts,
 ): Promise<void> {
+  if (name.endsWith(PROGRAM_SUFFIX)) {
+    inspectProgram(name, flags, terminal);
+    return;
+  }
+  if (flags.steps === true || flags.svg !== undefined)
+    throw new UsageError(
+      `--steps and --svg are for programs (${PROGRAM_SUFFIX} files): make one with subrosa compile`,
+    );
   const directory = name.includes('/') ? name : join(flags.models, name);
   const polynomial = await parts.loadNetwork(directory, flags.network);
   const program = compile(polynomial, { name: basename(directory) });
@@ -37,7 +51,7 @@ export async function inspect(
   terminal.out(`\n${paint.bold(offer.model)}  ${layers.join(', ')}, ${polynomial.bits}-bit weights\n\n`);
   terminal.out(formatOffer(offer, report, paint));
   terminal.out(`\n${formatCosts(report.buckets, paint)}`);
-  terminal.out(`\n${formatBounds(report, paint)}`);
+  terminal.out(`\n${formatBounds(report.bounds, paint)}`);
   if (card !== null) terminal.out(`\n${card.text}`);
 }
 
@@ -75,16 +89,4 @@ function formatCosts(costs: readonly BucketCost[], paint: Paint): string {
     formatBytes(cost.bytesDown),
   ]);
   return formatTable([head, ...rows], Array(5).fill({ align: 'right' }));
-}
-
-function formatBounds(report: Report, paint: Paint): string {
-  const head = ['layer', 'trained |z|', 'capacity', 'proven', 'can overflow'].map((text) => paint.dim(text));
-  const rows = report.bounds.map(({ layer, trained, capacity, proven }) => [
-    String(layer),
-    trained.toPrecision(3),
-    capacity.toPrecision(3),
-    proven.toPrecision(3),
-    proven <= capacity ? 'no, proven' : 'not in training data',
-  ]);
-  return formatTable([head, ...rows], [...Array(4).fill({ align: 'right' }), {}]);
 }

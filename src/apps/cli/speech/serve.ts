@@ -12,7 +12,9 @@ import {
 } from '../../server/index.ts';
 import { openBudgetFile } from './budget-file.ts';
 import { installation } from '../installation.ts';
+import { programsAt } from '../models/program-files.ts';
 import type { EngineParts } from '../parts.ts';
+import type { ServedModel } from '../../../protocols/inference/responder.ts';
 import { withSpinner } from '../terminal/spinner.ts';
 import { plural } from '../terminal/table.ts';
 import { paintFor, type Terminal } from '../terminal/terminal.ts';
@@ -47,7 +49,6 @@ export async function serve(
   terminal: Terminal,
   parts: EngineParts,
 ): Promise<void> {
-  const directories = names.map((name) => (name.includes('/') ? name : join(flags.models, name)));
   const options: ListenOptions = {
     host: flags.host,
     port: flags.port,
@@ -66,12 +67,15 @@ export async function serve(
   };
   await using service = await withSpinner(terminal, `compiling ${names.join(', ')}`, async () => {
     const models = await Promise.all(
-      directories.map(async (directory) => {
+      names.map(async (name): Promise<ServedModel[]> => {
+        const programs = programsAt(name);
+        if (programs !== undefined) return programs;
+        const directory = name.includes('/') ? name : join(flags.models, name);
         const network = await parts.loadNetwork(directory, flags.network);
-        return { name: basename(directory), network };
+        return [{ name: basename(directory), network }];
       }),
     );
-    return parts.startService(models);
+    return parts.startService(models.flat());
   });
   const stopped = stopRequest(flags.whileStdinOpen === true);
   const server = await listen(service, options);

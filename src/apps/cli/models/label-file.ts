@@ -1,0 +1,18 @@
+/** Class numbers of samples: an IDX file of labels, or one number per line. */
+import { DataError, SubrosaError } from '../../../base/errors.ts';
+import { readIdxFile } from '../../train/idx-files.ts';
+import { readCsv } from './csv-table.ts';
+
+/** @throws {DataError} that names the file. */
+export function readLabelFile(path: string): Uint8Array {
+  const bytes = readIdxFile(path);
+  if (bytes[0] === 0 && bytes[1] === 0 && bytes[2] === 0x08 && bytes[3] === 1) return bytes.subarray(8);
+  try {
+    const values = readCsv(new TextDecoder().decode(bytes));
+    if (!values.every((value) => Number.isInteger(value) && value >= 0 && value < 256))
+      throw new DataError('a label is no whole number from 0 to 255');
+    return Uint8Array.from(values);
+  } catch (error) {
+    throw new DataError(`${path}: ${error instanceof SubrosaError ? error.message : 'it cannot be read'}`);
+  }
+}

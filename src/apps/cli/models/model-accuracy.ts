@@ -1,0 +1,83 @@
+/** What compiling costs in accuracy, before anybody encrypts: the float model, its polynomial, its integers, and encryption simulated. */
+import { offerOf } from '../../../compiler/program-facts.ts';
+import type { Program } from '../../../compiler/program.ts';
+import { interpret } from '../../../nn/graph/clear-interpreter.ts';
+import type { ModelGraph } from '../../../nn/graph/model-graph.ts';
+import type { MatrixMultiply } from '../../../nn/tensor/matrix-multiply.ts';
+import { SeededGenerator } from '../../../nn/tensor/generator.ts';
+import { runClear } from '../../../runtime/clear-machine.ts';
+
+export interface MeasuredAccuracy {
+  readonly samples: number;
+  /** Shares of right decisions; undefined without labels. */
+  readonly float?: number;
+  readonly polynomial?: number;
+  readonly quantised?: number;
+  readonly encrypted?: number;
+  /** Shares of decisions that are the float model's. */
+  readonly polynomialAgreement: number;
+  readonly quantisedAgreement: number;
+  readonly encryptedAgreement: number;
+}
+
+interface AccuracySubject {
+  readonly float: ModelGraph;
+  readonly polynomial: ModelGraph;
+  readonly program: Program;
+  /** `[count, features]` */
+  readonly data: Float32Array;
+  readonly count: number;
+  readonly labels?: Uint8Array | undefined;
+  readonly multiply: MatrixMultiply;
+}
+
+export function measureAccuracy({
+  float,
+  polynomial,
+  program,
+  data,
+  count,
+  labels,
+  multiply,
+}: AccuracySubject): MeasuredAccuracy {
+  const { outputs } = program;
+  const scores = (graph: ModelGraph): Float64Array => interpret(graph, [data], count, { multiply });
+  const quantised = runClear(program, data);
+  const generator = new SeededGenerator(1);
+  const { outputError } = offerOf(program);
+  const encrypted = quantised.map((score) => score + outputError * generator.normal());
+  const [asFloat, asPolynomial, asIntegers, asEncrypted] = [
+    scores(float),
+    scores(polynomial),
+    quantised,
+    encrypted,
+  ].map((each) => decisions(each, outputs));
+  const share = (ours: number[], theirs: ArrayLike<number>): number =>
+    ours.reduce((sum, decision, i) => sum + (decision === theirs[i] ? 1 : 0), 0) / count;
+  const right =
+    labels === undefined
+      ? {}
+      : {
+          float: share(asFloat!, labels),
+          polynomial: share(asPolynomial!, labels),
+          quantised: share(asIntegers!, labels),
+          encrypted: share(asEncrypted!, labels),
+        };
+  return {
+    samples: count,
+    ...right,
+    polynomialAgreement: share(asPolynomial!, asFloat!),
+    quantisedAgreement: share(asIntegers!, asFloat!),
+    encryptedAgreement: share(asEncrypted!, asFloat!),
+  };
+}
+
+/** The largest score of each sample; of one score, its sign. */
+export function decisions(scores: ArrayLike<number>, outputs: number): number[] {
+  return Array.from({ length: scores.length / outputs }, (_, t) => {
+    if (outputs === 1) return scores[t]! > 0 ? 1 : 0;
+    let best = 0;
+    for (let o = 1; o < outputs; o++) if (scores[t * outputs + o]! > scores[t * outputs + best]!) best = o;
+    return best;
+  });
+}

@@ -1,0 +1,100 @@
+/** `subrosa compile` and `subrosa infer`: options and help. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { EngineParts } from '../parts.ts';
+import { wholeNumber } from '../speech/serve.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+import { CA_FLAG } from '../tls-files.ts';
+import { compileModel } from './compile.ts';
+import { infer } from './infer.ts';
+
+const WHO_LEARNS_WHAT_OF_MODELS = `
+Who learns what:
+  client   the scores of the model for its own inputs; the model's shape as far as the parameters tell it; with very
+           many questions it could rebuild the model from scores
+  server   who asks (a random token), when, which model, and the number of samples up to a fixed bucket; not the
+           inputs, not the scores, not the decisions
+  network  sizes and times; outside this machine only TLS is accepted
+`;
+
+export function addModelCommands(program: Command, terminal: Terminal, parts: EngineParts): void {
+  program
+    .command('compile')
+    .argument('<model>', 'an ONNX file, or a polynomial network of ours')
+    .description('turn a trained model into a program that servers run on encrypted data')
+    .requiredOption('-o, --output <file>', 'the program, NAME.subrosa')
+    .option('--name <name>', "how clients call it; the model file's name by default")
+    .option('--calibrate <file...>', 'samples to measure ranges and accuracy on: IDX, NPY, CSV, PNG, JPEG')
+    .option('--calibrate-labels <file>', 'their classes: IDX, or one number per line')
+    .option('--from <node...>', 'start behind these nodes: what comes before runs on the client')
+    .option('--to <node...>', 'end with these nodes: what comes after runs on the client')
+    .option('--shape <name=extents...>', 'shape of an input that the file leaves open, as input=1x1x28x28')
+    .option('--image <HxW>', 'the input is an image; the default where its shape says so')
+    .addOption(new Option('--white <n>', 'value of a white pixel; 1 by default').argParser(realNumber))
+    .addOption(
+      new Option('--mean <n,...>', 'taken off, one number or one per channel').argParser(realNumbers),
+    )
+    .addOption(new Option('--deviation <n,...>', 'divided by, after the mean').argParser(realNumbers))
+    .option('--invert', 'dark ink on white paper becomes bright on black')
+    .addOption(
+      new Option('--labels <name,...>', 'names of the classes').argParser((text: string) => text.split(',')),
+    )
+    .addOption(new Option('--input-bound <n>', 'clients cut inputs off at this size').argParser(realNumber))
+    .addOption(
+      new Option('--precision <p>', "largest error of a score, of the scores' range")
+        .default(2 ** -10, '2^-10')
+        .argParser(shareOf),
+    )
+    .addOption(new Option('--weight-bits <n>', 'bits of a weight').default(8).argParser(wholeNumber(3, 14)))
+    .addOption(
+      new Option('--drop <share>', 'decisions of the float model that may be lost, as 0.5%')
+        .default(0.005, '0.5%')
+        .argParser(shareOf),
+    )
+    .addOption(
+      new Option('--max-degree <n>', 'of polynomials in place of activations')
+        .default(4)
+        .argParser(wholeNumber(2, 4)),
+    )
+    .option('--force', 'replace the output file')
+    .option('--json', 'one JSON object on standard output, for programs')
+    .addHelpText('after', '\nWho learns what: nobody; this command talks to no one.')
+    .action((file, flags) => compileModel(file, flags, terminal, parts));
+  program
+    .command('infer')
+    .argument('<file...>', 'samples: PNG, JPEG, IDX, NPY, CSV')
+    .description('ask a model about files with a server that cannot read them')
+    .option('--server <url>', 'https://..., or http:// on this machine')
+    .option('--local <program>', 'client and server in this process, still encrypted')
+    .option('--model <name>', 'which of the models that the server offers')
+    .option('--labels <file>', 'true classes, to print the accuracy: IDX, or one number per line')
+    .addOption(new Option('--most <n>', 'only the first samples').argParser(wholeNumber(1, 100_000_000)))
+    .addOption(
+      new Option('--timeout <s>', 'an attempt ends when nothing moves for so long')
+        .default(120)
+        .argParser(wholeNumber(1, 3600)),
+    )
+    .option(...CA_FLAG)
+    .option('--insecure-connect', 'plain HTTP to another machine')
+    .option('--json', 'one JSON object on standard output, for programs')
+    .addHelpText('after', WHO_LEARNS_WHAT_OF_MODELS)
+    .action((files, flags) => infer(files, flags, terminal, parts));
+}
+
+function realNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('a number is needed.');
+}
+
+function realNumbers(text: string): number[] {
+  return text.split(',').map(realNumber);
+}
+
+/** 0.001, 0.1%, or 2^-10. */
+function shareOf(text: string): number {
+  const power = /^2\^(-\d+(?:\.\d+)?)$/.exec(text);
+  const percent = /^(\d+(?:\.\d+)?)\s*%$/.exec(text);
+  const value = power ? 2 ** Number(power[1]) : percent ? Number(percent[1]) / 100 : Number(text);
+  if (value > 0 && value < 1) return value;
+  throw new InvalidArgumentError('a share above 0 and below 1 is needed, as 2^-10 or 0.1%.');
+}

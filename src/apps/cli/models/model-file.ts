@@ -1,0 +1,99 @@
+/** What `subrosa compile` reads: ONNX files, and polynomial networks as our trainers write them. */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
+import { DataError, LimitError, UsageError } from '../../../base/errors.ts';
+import type { ImageInput, InputDescription, ModelGraph } from '../../../nn/graph/model-graph.ts';
+import { toModelGraph } from '../../../nn/graph/polynomial-model.ts';
+import { importOnnx } from '../../../nn/onnx/index.ts';
+import { PolynomialNetwork } from '../../../nn/polynomial/polynomial-network.ts';
+
+const MAX_MODEL_BYTES = 2 ** 28;
+const OWN_MAGIC = 'SRPN';
+
+/** How the input is to be read, where the file does not say. */
+export interface InputFlags {
+  readonly image?: string;
+  readonly white?: number;
+  readonly mean?: readonly number[];
+  readonly deviation?: readonly number[];
+  readonly invert?: boolean;
+  readonly labels?: readonly string[];
+}
+
+export interface ModelFlags extends InputFlags {
+  readonly from?: readonly string[];
+  readonly to?: readonly string[];
+  readonly shape?: readonly string[];
+}
+
+/** @throws {DataError} {@link DecodeError} {@link UnsupportedOpError} {@link UsageError} */
+export function readModelFile(path: string, flags: ModelFlags): ModelGraph {
+  if (!existsSync(path)) throw new DataError(`there is no file ${path}`);
+  const { size } = statSync(path);
+  if (size > MAX_MODEL_BYTES) throw new LimitError('a model file', MAX_MODEL_BYTES, size);
+  const bytes = readFileSync(path);
+  const isOwn = bytes.subarray(0, 4).toString('latin1') === OWN_MAGIC;
+  const graph = isOwn
+    ? {
+        ...toModelGraph(PolynomialNetwork.fromBytes(bytes)),
+        source: { file: basename(path), producer: 'subrosa' },
+      }
+    : importOnnx(bytes, {
+        file: basename(path),
+        ...(flags.from && { from: flags.from }),
+        ...(flags.to && { to: flags.to }),
+        ...(flags.shape && { shapes: shapesOf(flags.shape) }),
+      });
+  const input = graph.inputs[0];
+  return input === undefined
+    ? graph
+    : { ...graph, inputs: [described(input, flags), ...graph.inputs.slice(1)] };
+}
+
+function shapesOf(texts: readonly string[]): Record<string, number[]> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const [, name, extents] = /^([^=]+)=(\d+(?:x\d+)*)$/.exec(text) ?? [];
+      if (name === undefined || extents === undefined)
+        throw new UsageError(`--shape takes NAME=1x1x28x28, not "${text}"`);
+      return [name, extents.split('x').map(Number)];
+    }),
+  );
+}
+
+/** The description that the file brings, with what the flags say of it. */
+function described(input: InputDescription, flags: InputFlags): InputDescription {
+  const image = imageOf(input, flags);
+  const mean = flags.mean ?? input.mean;
+  const deviation = flags.deviation ?? input.deviation;
+  const labels = flags.labels ?? input.labels;
+  const named = { ...input, mean, deviation, ...(labels && { labels }) };
+  if (image === undefined) return named;
+  const ends = mean.flatMap((m, c) =>
+    [0, image.white].map((value) => (value - m) / (deviation[c] ?? deviation[0]!)),
+  );
+  const interval = [Math.min(...ends), Math.max(...ends)] as const;
+  return { ...named, kind: 'image', image, interval, clip: interval };
+}
+
+/** Of `[1 or 3, height, width]`, or where --image says so. @throws {UsageError} when that has another number of values. */
+function imageOf({ shape, image }: InputDescription, flags: InputFlags): ImageInput | undefined {
+  if (image !== undefined) return { ...image, ...(flags.white !== undefined && { white: flags.white }) };
+  const [channels, height, width] = shape;
+  const isImage = shape.length === 3 && (channels === 1 || channels === 3);
+  if (flags.image === undefined && !isImage) return undefined;
+  const asked = flags.image === undefined ? [height!, width!] : flags.image.split('x').map(Number);
+  const values = shape.reduce((a, b) => a * b, 1);
+  const found = [1, 3].find((each) => each * asked[0]! * asked[1]! === values);
+  if (asked.length !== 2 || found === undefined)
+    throw new UsageError(
+      `--image ${flags.image} does not fit the ${shape.join(' x ')} values of the model's input`,
+    );
+  return {
+    channels: found as 1 | 3,
+    size: [asked[0]!, asked[1]!],
+    fit: 'stretch',
+    invert: flags.invert === true,
+    white: flags.white ?? 1,
+  };
+}

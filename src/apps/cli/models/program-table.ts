@@ -1,0 +1,80 @@
+/** A program for people: its layers with what each costs, and what a request costs. */
+import type { Bucket } from '../../../compiler/offer.ts';
+import type { Program } from '../../../compiler/program.ts';
+import { offerOf } from '../../../compiler/program-facts.ts';
+import { reportOf } from '../../../compiler/report.ts';
+import { type MeteredStep, meterProgram } from '../../../runtime/meter-machine.ts';
+import { formatBytes, formatMs, formatTable } from '../terminal/table.ts';
+import { type Paint, printable } from '../terminal/terminal.ts';
+
+export interface LayerRow {
+  readonly layer: string;
+  readonly steps: string;
+  readonly level: number;
+  readonly ciphertexts: number;
+  readonly keySwitches: number;
+  readonly multiplyAdds: number;
+  readonly referenceMs: number;
+}
+
+/** Steps that work on one layer, together. */
+export function layerRows(program: Program, bucket: Bucket): LayerRow[] {
+  const rows: LayerRow[] = [];
+  let open: MeteredStep[] = [];
+  const close = () => {
+    const last = open.at(-1);
+    if (last === undefined) return;
+    const sum = (of: (step: MeteredStep) => number) => open.reduce((total, step) => total + of(step), 0);
+    rows.push({
+      layer: open[0]!.name,
+      steps: open.map((step) => step.op).join(', '),
+      level: open[0]!.level,
+      ciphertexts: last.count,
+      keySwitches: sum((step) => step.keySwitches),
+      multiplyAdds: sum((step) => step.multiplyAdds),
+      referenceMs: sum((step) => step.referenceMs),
+    });
+    open = [];
+  };
+  for (const step of meterProgram(program, bucket)) {
+    const begins =
+      step.op === 'linear' || step.op === 'multiply' || step.op === 'pack' || step.op === 'affine';
+    if (begins) close();
+    open.push(step);
+  }
+  close();
+  return rows;
+}
+
+export function formatProgram(program: Program, paint: Paint): string {
+  const largest = program.buckets.at(-1)!;
+  const report = reportOf(program);
+  const offer = offerOf(program);
+  const rows = layerRows(program, largest);
+  const head = ['layer', 'steps', 'level', 'cts', 'key switches', 'multiply-adds', 'reference ms'].map(
+    (text) => paint.dim(text),
+  );
+  const lines = rows.map((row) => [
+    printable(row.layer).slice(0, 28),
+    row.steps,
+    String(row.level),
+    String(row.ciphertexts),
+    row.keySwitches === 0 ? '' : String(row.keySwitches),
+    row.multiplyAdds === 0 ? '' : `${(row.multiplyAdds / 1e9).toFixed(2)} G`,
+    formatMs(row.referenceMs),
+  ]);
+  const right = { align: 'right' } as const;
+  const table = formatTable([head, ...lines], [{}, {}, right, right, right, right, right]);
+  const total = rows.reduce((sum, { referenceMs }) => sum + referenceMs, 0);
+  const [low, high] = offer.outputRange;
+  const first = report.buckets[0]!;
+  const last = report.buckets.at(-1)!;
+  return [
+    `\n${paint.bold(program.name)}  ${program.inputs} inputs within ±${Number(program.inputBound.toPrecision(4))}, ${program.outputs} outputs, program ${offer.programId.slice(0, 16)}\n`,
+    `N = 2^${program.params.logN}, ${program.params.logQ.length} + ${program.params.logP.length} primes, log2(QP) = ${report.logQP.toFixed(1)}, 128-bit security; depth ${report.depth}\n\n`,
+    table,
+    `\nfor ${largest.block} samples at once: ${formatMs(total)} ms on one thread of the reference processor, ${formatBytes(report.peakBytes)} of memory\n`,
+    `one to ${first.block} samples: ${formatBytes(first.bytesUp)} up, ${formatBytes(first.bytesDown)} down; ${last.block}: ${formatBytes(last.bytesUp)} up, ${formatBytes(last.bytesDown)} down; keys ${formatBytes(report.keyBytes)} once\n`,
+    `error of a score ${offer.outputError.toExponential(1)} of a range ${(high - low).toPrecision(3)} (2^${Math.log2(offer.outputError / (high - low)).toFixed(1)})\n`,
+  ].join('');
+}
