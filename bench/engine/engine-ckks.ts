@@ -64,6 +64,7 @@ export async function openCkks(kernel: Kernel, spec: EngineParams, plan: KeyPlan
   const keys = generator.evaluationKeys(secret, plan);
   const encoder = context.encoder(arena);
   const encryptor = context.encryptor(secret, arena);
+  const decryptor = context.decryptor(secret, arena);
   const evaluator = context.evaluator(keys, arena);
   const values = benchValues(params.slots);
   const plaintext = encoder.encode(values);
@@ -72,6 +73,7 @@ export async function openCkks(kernel: Kernel, spec: EngineParams, plan: KeyPlan
     context,
     encoder,
     encryptor,
+    decryptor,
     evaluator,
     values,
     plaintext,
@@ -85,7 +87,10 @@ export async function openCkks(kernel: Kernel, spec: EngineParams, plan: KeyPlan
 export async function ckksWork(kernel: Kernel, spec: EngineParams): Promise<EngineWork> {
   const work = await openCkks(kernel, spec, { relinearize: true, rotations: [1] });
   return {
-    run: commonRuns(work, work.values, work.plaintext, work.ciphertexts),
+    run: {
+      ...commonRuns(work, work.values, work.plaintext, work.ciphertexts),
+      decrypt: () => work.decryptor.decrypt(work.ciphertexts[0])[Symbol.dispose](),
+    },
     [Symbol.dispose]: () => work[Symbol.dispose](),
   };
 }

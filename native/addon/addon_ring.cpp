@@ -343,6 +343,7 @@ void registerRing(Napi::Env env, Napi::Object exports) {
   addFunction(exports, "packBits", repack<true>);
   addFunction(exports, "unpackBits", repack<false>);
   registerKeySwitch(env, exports);
+  registerSlots(env, exports);
   registerSumProducts(env, exports);
   registerSampler(env, exports);
   registerEdwards(env, exports);

@@ -93,7 +93,7 @@ void loops(Isa isa) {
     op.permute(p, x.data(), a.data(), ring->automorphismTable(5));
     op.inverseCentred(p, x.data(), a.data(), &w);
     op.inverseCentred(p, y.data(), b.data(), nullptr);
-    op.combineCentred(p, c.data(), x.data(), y.data(), w);
+    op.combineCentred(p, c.data(), x.data(), 0, 1, &w);
     op.differenceCentred(p, c.data(), x.data(), y.data(), w);
     op.forwardCombined(p, d.data(), x.data(), y.data(), w);
     op.forwardCentred(p, y.data(), x.data(), 0.5 * p.qDouble);

@@ -7,6 +7,7 @@ namespace subrosa {
 KeySwitch::KeySwitch(const Ring& ring, const KeyShape& shape, bool spread)
     : ring_(ring), shape_(shape), op_(ring.operations()), n_(ring.n()), step_(n_ + 72), spread_(spread) {
   if (shape.alpha == 1) return;
+  cofactor_.resize(shape.limbs() * shape.q.size());
   for (size_t i = 0; i < shape.q.size(); i++) {
     const size_t first = i / shape.alpha * shape.alpha;
     const size_t end = first + shape.alpha < shape.q.size() ? first + shape.alpha : shape.q.size();
@@ -20,7 +21,8 @@ KeySwitch::KeySwitch(const Ring& ring, const KeyShape& shape, bool spread)
       return makeFactor(static_cast<uint64_t>(value), p);
     };
     scale_.push_back(cofactorModulo(shape.q[i], true));
-    for (size_t j = 0; j < shape.limbs(); j++) cofactor_.push_back(cofactorModulo(shape.limb(j), false));
+    for (size_t j = 0; j < shape.limbs(); j++)
+      cofactor_[j * shape.q.size() + i] = cofactorModulo(shape.limb(j), false);
   }
 }
 
@@ -41,11 +43,10 @@ void KeySwitch::digitLimb(uint64_t* out, const uint64_t* coefficients, size_t di
   }
   const size_t next = first + shape_.alpha;
   const size_t last = (next < shape_.q.size() ? next : shape_.q.size()) - 1;
-  const auto cofactor = [&](size_t i) { return cofactor_[i * shape_.limbs() + position]; };
-  // The buffer serves as the sum, too: every loop reads a word before it writes it. The last term joins in the transform.
-  for (size_t i = first; i < last; i++)
-    op_.combineCentred(p, out, i == first ? nullptr : out, coefficients + i * step_, cofactor(i));
-  op_.forwardCombined(p, out, out, coefficients + last * step_, cofactor(last));
+  // The last term joins in the transform.
+  const Factor* cofactors = cofactor_.data() + position * shape_.q.size();
+  op_.combineCentred(p, out, coefficients + first * step_, step_, last - first, cofactors + first);
+  op_.forwardCombined(p, out, out, coefficients + last * step_, cofactors[last]);
 }
 
 // Reduced inner product with the key modulo the limb at `position`; the buffer holds one limb for each digit.

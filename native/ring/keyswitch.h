@@ -125,7 +125,7 @@ class KeySwitch {
   // Words from one scratch limb to the next: more than n, so that equal places of several limbs do not compete for the
   // same lines of the caches.
   size_t step_;
-  // [(D/d_i)^-1]_{d_i} per limb of q, and D/d_i modulo each limb of q and p; D the product of the limb's digit.
+  // [(D/d_i)^-1]_{d_i} per limb of q, and, for each limb of q and p, D/d_i modulo it per limb of q; D the product of the digit.
   std::vector<Factor> scale_;
   std::vector<Factor> cofactor_;
   bool spread_;

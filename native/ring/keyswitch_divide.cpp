@@ -83,9 +83,10 @@ void KeySwitch::joinRemainders(uint64_t* own, size_t length) const {
 void KeySwitch::transformRemainder(uint64_t* out, const uint64_t* r, size_t length, size_t limb) const {
   const Prime& p = ring_.prime(limb);
   if (length == 1) return op_.forwardCentred(p, out, r, halfOf(ring_.prime(chainLimb(0))));
-  for (size_t t = 1; t + 1 < length; t++)
-    op_.combineCentred(p, out, t == 1 ? r : out, r + t * step_, chainProduct(t, limb, false));
-  op_.forwardCombined(p, out, length == 2 ? r : out, r + (length - 1) * step_, chainProduct(length - 1, limb, false));
+  Factor products[maxRingPrimes];
+  for (size_t t = 0; t < length; t++) products[t] = chainProduct(t, limb, false);
+  if (length > 2) op_.combineCentred(p, out, r, step_, length - 1, products);
+  op_.forwardCombined(p, out, length == 2 ? r : out, r + (length - 1) * step_, products[length - 1]);
 }
 
 // One loop for the chain and the limbs that stay, so that no thread waits for the few limbs of the chain: the sums of a

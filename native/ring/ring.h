@@ -106,8 +106,9 @@ struct Operations {
   void (*inverseCentred)(const Prime& p, uint64_t* out, const uint64_t* x, const Factor* w);
   // Lazy NTT mod p of centred coefficients of at most `bound` in absolute value.
   void (*forwardCentred)(const Prime& p, uint64_t* out, const uint64_t* centred, double bound);
-  // Centred out = u + w v mod q, |out| < 0.6 q; u null means 0. |u| and |v| at most 2^50.
-  void (*combineCentred)(const Prime& p, uint64_t* out, const uint64_t* u, const uint64_t* v, const Factor& w);
+  // Centred out = the sum over i < count of w_i v_i mod q, |out| < 0.6 q; v_i at v + i * distance, at most 2^50 in size.
+  void (*combineCentred)(const Prime& p, uint64_t* out, const uint64_t* v, size_t distance, size_t count,
+                         const Factor* w);
   // out = (u - v) w mod q, centred exactly as inverseCentred does. |u - v| at most 2^50.
   void (*differenceCentred)(const Prime& p, uint64_t* out, const uint64_t* u, const uint64_t* v, const Factor& w);
   // Residues of a lazy polynomial.
@@ -120,7 +121,7 @@ struct Operations {
                                const uint64_t* b, const uint64_t* c, const Factor& v);
   // out = out + b c v.
   void (*addScaledProduct)(const Prime& p, uint64_t* out, const uint64_t* b, const uint64_t* c, const Factor& v);
-  // forwardCentred of what combineCentred makes of u and v.
+  // forwardCentred of u + w v, both at most 2^50 in size.
   void (*forwardCombined)(const Prime& p, uint64_t* out, const uint64_t* u, const uint64_t* v, const Factor& w);
   // (out0, out1) = sum over the terms, at most 64, of x (key0, key1), for the words from `from` to `to`, multiples of 8. With
   // a table, each x is read as permute reads it, and is canonical.

@@ -115,14 +115,30 @@ void forwardCentred(const Prime& p, uint64_t* out, const uint64_t* centred, doub
   forwardLazyAvx2(p, asDoubles(out), asDoubles(centred), bound);
 }
 
-void combineCentred(const Prime& p, uint64_t* out, const uint64_t* u, const uint64_t* v, const Factor& w) {
-  const Modulus m(p.qDouble, p.qInverse);
-  const VectorFactor f(w);
-  for (size_t i = 0; i < p.n; i += 4) {
-    const Vector product = multiply(loadDoubles(asDoubles(v + i)), f.w, f.wq, m);
-    const Vector sum = u ? reduceCentred(_mm256_add_pd(product, loadDoubles(asDoubles(u + i))), m) : product;
-    storeDoubles(asDoubles(out + i), sum);
+// Up to six products of at most 0.63 q, whose sum is exact, and what out holds when `more`.
+template <size_t count, bool more>
+void combineSome(const Prime& p, uint64_t* out, const uint64_t* v, size_t distance, size_t wanted, const Factor* w) {
+  if constexpr (count > 1) {
+    if (wanted < count) return combineSome<count - 1, more>(p, out, v, distance, wanted, w);
   }
+  const Modulus m(p.qDouble, p.qInverse);
+  for (size_t i = 0, n = p.n; i < n; i += 4) {
+    Vector sum = more ? loadDoubles(asDoubles(out + i)) : _mm256_setzero_pd();
+#pragma GCC unroll 6
+    for (size_t t = 0; t < count; t++) {
+      const Vector x = loadDoubles(asDoubles(v + t * distance + i));
+      sum = _mm256_add_pd(sum, multiply(x, all(w[t].centred), all(w[t].quotient), m));
+    }
+    storeDoubles(asDoubles(out + i), reduceCentred(sum, m));
+  }
+}
+
+void combineCentred(const Prime& p, uint64_t* out, const uint64_t* v, size_t distance, size_t count,
+                    const Factor* w) {
+  constexpr size_t most = 6;
+  combineSome<most, false>(p, out, v, distance, count, w);
+  for (size_t t = most; t < count; t += most)
+    combineSome<most, true>(p, out, v + t * distance, distance, count - t, w + t);
 }
 
 void differenceCentred(const Prime& p, uint64_t* out, const uint64_t* u, const uint64_t* v, const Factor& w) {

@@ -79,18 +79,6 @@ void scaledInverseCentred(const Prime& p, uint64_t* out, const uint64_t* x, cons
   inverseCentred(p, out, w ? out : x);
 }
 
-void combineCentred(const Prime& p, uint64_t* out, const uint64_t* u, const uint64_t* v, const Factor& w) {
-  const Modulus m(p);
-  const Multiplier factor(w);
-  const Reducer reducer(p);
-  const Vector lift = all(liftOf(p)), half = all(p.q / 2);
-  for (size_t i = 0; i < p.n; i += 8) {
-    Vector sum = factor.lazy(_mm512_add_epi64(load(v + i), lift), m);
-    if (u) sum = _mm512_add_epi64(sum, reducer.lazy(_mm512_add_epi64(load(u + i), lift), m));
-    store(out + i, centreWord(canonicalWord(sum, m), half, m));
-  }
-}
-
 void differenceCentred(const Prime& p, uint64_t* out, const uint64_t* u, const uint64_t* v, const Factor& w) {
   const Modulus m(p);
   const Multiplier factor(w);
@@ -184,6 +172,20 @@ struct WideReducer {
     return canonicalWord(reduceOnce(x, four), m);
   }
 };
+
+// The number of terms is no constant: unrolled, their factors would take registers that the reduction needs.
+void combineCentred(const Prime& p, uint64_t* out, const uint64_t* v, size_t distance, size_t count,
+                    const Factor* w) {
+  const Modulus m(p);
+  const WideReducer reducer(p);
+  const Vector lift = all(liftOf(p)), half = all(p.q / 2);
+  for (size_t i = 0, n = p.n; i < n; i += 8) {
+    WideSum sum{m.zero, m.zero};
+#pragma GCC unroll 1
+    for (size_t t = 0; t < count; t++) sum.add(_mm512_add_epi64(load(v + t * distance + i), lift), all(w[t].value));
+    store(out + i, centreWord(reducer.residue(sum, m), half, m));
+  }
+}
 
 // `count` is a constant so that the sums stay in registers. One vector is a cache line: see ring_avx2.cpp.
 template <size_t count>

@@ -92,13 +92,17 @@ void forwardCentred(const Prime& p, uint64_t* out, const uint64_t* centred, doub
   forwardScalar(p, out);
 }
 
-void combineCentred(const Prime& p, uint64_t* out, const uint64_t* u, const uint64_t* v, const Factor& w) {
+void combineCentred(const Prime& p, uint64_t* out, const uint64_t* v, size_t distance, size_t count,
+                    const Factor* w) {
   const uint64_t lift = liftOf(p);
   for (size_t i = 0; i < p.n; i++) {
-    const uint64_t product =
-        multiplyShoup(static_cast<uint64_t>(static_cast<int64_t>(v[i])) + lift, w.value, w.shoup64, p.q);
-    const uint64_t sum = u ? residueOf(static_cast<int64_t>(u[i] + product), lift, p) : product;
-    out[i] = static_cast<uint64_t>(centre(sum, p.q));
+    // Each product is below 2^103: 32 of them fit.
+    unsigned __int128 sum = 0;
+    for (size_t t = 0; t < count; t++) {
+      if (t % 16 == 15) sum = reduceProduct(sum, p);
+      sum += static_cast<unsigned __int128>(v[t * distance + i] + lift) * w[t].value;
+    }
+    out[i] = static_cast<uint64_t>(centre(reduceProduct(sum, p), p.q));
   }
 }
 
@@ -136,7 +140,11 @@ void addScaledProduct(const Prime& p, uint64_t* out, const uint64_t* b, const ui
 }
 
 void forwardCombined(const Prime& p, uint64_t* out, const uint64_t* u, const uint64_t* v, const Factor& w) {
-  combineCentred(p, out, u, v, w);
+  const uint64_t lift = liftOf(p);
+  for (size_t i = 0; i < p.n; i++) {
+    const uint64_t product = multiplyShoup(v[i] + lift, w.value, w.shoup64, p.q);
+    out[i] = static_cast<uint64_t>(centre(residueOf(static_cast<int64_t>(u[i] + product), lift, p), p.q));
+  }
   forwardCentred(p, out, out, p.qDouble);
 }
 

@@ -51,7 +51,7 @@ Words run(const Operations& op, const Prime& p) {
   keep(x);
   op.inverseCentred(p, x.data(), a.data(), &w);
   op.inverseCentred(p, y.data(), b.data(), nullptr);
-  op.combineCentred(p, y.data(), x.data(), y.data(), w);
+  op.combineCentred(p, y.data(), x.data(), 0, 1, &w);
   op.differenceCentred(p, y.data(), y.data(), x.data(), w);
   op.forwardCentred(p, lazy.data(), y.data(), p.qDouble);
   op.subtractScale(p, x.data(), a.data(), lazy.data(), w, b.data(), w);

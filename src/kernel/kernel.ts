@@ -223,6 +223,16 @@ export interface Kernel extends Disposable {
   ): void;
 
   /**
+   * Integers modulo the ring's first prime q to a polynomial, NTT order aside: out = the inverse transform of `values`, below q in
+   * size, at `places`, zero where there is none. At most n values; places are distinct, n of them, taken modulo n.
+   *
+   * @returns whether all values were such integers; when not, what is in `out` means nothing
+   */
+  encodeSlots(ring: RingTables, out: Words, values: Float64Array | Int32Array, places: Uint32Array): boolean;
+  /** The reverse: out[i] = the transform of `a` at places[i], centred in [-(q-1)/2, (q-1)/2]. */
+  decodeSlots(ring: RingTables, out: Float64Array, a: Words, places: Uint32Array): void;
+
+  /**
    * Uniform residues from a public 32-byte seed. For each polynomial p of the batch and each limb with prime q:
    * stream = SHAKE128(seed || LE32(p) || LE64(q)); candidates of ceil(bits(q)/8) bytes, little-endian, masked to
    * bits(q) bits; candidates >= q are skipped. So a limb does not depend on which other limbs are present.

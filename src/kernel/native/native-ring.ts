@@ -67,6 +67,8 @@ interface RingAddon extends NativeAddon {
   transformSigned(ring: NativeHandle, out: U64, small: Int8Array, mods: Uint32Array): void;
   transformDoubles(ring: NativeHandle, out: U64, values: Float64Array, mods: Uint32Array): void;
   fractionSums(ring: NativeHandle, out: Uint32Array, a: U64, words: number, mods: Uint32Array): void;
+  encodeSlots(ring: NativeHandle, out: U64, values: Float64Array | Int32Array, places: Uint32Array): boolean;
+  decodeSlots(ring: NativeHandle, out: Float64Array, a: U64, places: Uint32Array): void;
   toDoubles(ring: NativeHandle, out: Float64Array, a: U64, mods: Uint32Array): void;
   uniform(ring: NativeHandle, out: U64, seed: Uint8Array, mods: Uint32Array): void;
   centredBinomial: SmallSampler;
@@ -195,6 +197,8 @@ function conversions(addon: RingAddon, isa: number) {
     fractionSums: (ring, out, a, words, mods) =>
       addon.fractionSums(handleOf(ring), out, a.u64(), words, limbList(mods)),
     toDoubles: (ring, out, a, mods) => addon.toDoubles(handleOf(ring), out, a.u64(), limbList(mods)),
+    encodeSlots: (ring, out, values, places) => addon.encodeSlots(handleOf(ring), out.u64(), values, places),
+    decodeSlots: (ring, out, a, places) => addon.decodeSlots(handleOf(ring), out, a.u64(), places),
     uniform: (ring, out, seed, mods) => addon.uniform(handleOf(ring), out.u64(), seed, limbList(mods)),
     centredBinomial: (out, key, nonce) => addon.centredBinomial(isa, out, key, nonce),
     ternary: (out, key, nonce) => addon.ternary(isa, out, key, nonce),

@@ -20,6 +20,7 @@ import { fractionDotByParts } from '../portable/fraction-products.ts';
 import { sumProductsByParts, updateIntegerProductByLoops } from '../portable/portable-products.ts';
 import { subtractProductByLoops } from '../portable/residue-products.ts';
 import { composedLinearTransform } from '../portable/linear-transform.ts';
+import { composedDecodeSlots, composedEncodeSlots } from '../portable/slots.ts';
 import * as check from '../preconditions.ts';
 import { modulusAt, ownTables, ReferenceArithmetic } from './reference-arithmetic.ts';
 import * as rns from './reference-rns.ts';
@@ -175,6 +176,14 @@ class ReferenceKernel extends ReferenceArithmetic implements Kernel {
     product.u64().set(rns.keyProductOne(ownTables(ring), digits.u64(), key.u64(), galois, shape, sizes));
     if (weight === undefined) this.add(ring, sum, sum, product, sizes.mods);
     else this.mulAdd(ring, sum, product, weight, sizes.mods);
+  }
+
+  encodeSlots(...operands: Parameters<Kernel['encodeSlots']>): boolean {
+    return composedEncodeSlots(this, ...operands);
+  }
+
+  decodeSlots(...operands: Parameters<Kernel['decodeSlots']>): void {
+    composedDecodeSlots(this, ...operands);
   }
 
   linearTransform(...operands: Parameters<Kernel['linearTransform']>): void {

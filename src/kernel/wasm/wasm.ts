@@ -14,6 +14,7 @@ import type {
   Words,
 } from '../kernel.ts';
 import { composedLinearTransform } from '../portable/linear-transform.ts';
+import { composedDecodeSlots, composedEncodeSlots } from '../portable/slots.ts';
 import * as check from '../preconditions.ts';
 import type { CanonicalEmbedding } from '../tables/canonical-embedding.ts';
 import { WasmArithmetic } from './wasm-arithmetic.ts';
@@ -168,6 +169,14 @@ export class WasmKernel extends WasmArithmetic implements Kernel {
     check.checkAccumulation(task.sizes, sum, digits, key, weight);
     const source = storedDigits(task.ring, this.at(digits), task.sizes);
     accumulateKeyProduct(this, task, this.at(sum), source, weight === undefined ? 0 : this.at(weight));
+  }
+
+  encodeSlots(...operands: Parameters<Kernel['encodeSlots']>): boolean {
+    return composedEncodeSlots(this, ...operands);
+  }
+
+  decodeSlots(...operands: Parameters<Kernel['decodeSlots']>): void {
+    composedDecodeSlots(this, ...operands);
   }
 
   linearTransform(...operands: Parameters<Kernel['linearTransform']>): void {

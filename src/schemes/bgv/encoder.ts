@@ -29,17 +29,15 @@ export class BgvEncoder {
   encode(values: ArrayLike<number>): BgvPlaintext {
     const { params, kernel, plainRing } = this.#context;
     if (values.length > params.n) throw new ShapeError('values', `at most ${params.n}`, values.length);
-    const placed = new Float64Array(params.n);
+    const isReady = values instanceof Float64Array || values instanceof Int32Array;
+    const given = isReady ? values : Float64Array.from(values);
     try {
-      for (let i = 0; i < values.length; i++) placed[this.#places[i]!] = values[i]!;
-      this.#assertIntegers(placed);
       return this.#arena.make(params.n, (words) => {
-        kernel.fromDoubles(plainRing.tables, words, placed, PLAIN_LIMB);
-        kernel.nttInverse(plainRing.tables, words, PLAIN_LIMB);
+        if (!kernel.encodeSlots(plainRing.tables, words, given, this.#places)) throw this.#notIntegers();
         return new BgvPlaintext(this.#context, words);
       });
     } finally {
-      placed.fill(0);
+      if (!isReady) given.fill(0);
     }
   }
 
@@ -47,19 +45,9 @@ export class BgvEncoder {
   decode(plaintext: BgvPlaintext): Float64Array {
     const { params, kernel, plainRing } = this.#context;
     this.#context.assertOwn('a plaintext', plaintext);
-    const copy = kernel.allocate(params.n);
-    const placed = new Float64Array(params.n);
-    try {
-      copy.u64().set(plaintext.coefficients.u64());
-      kernel.nttForward(plainRing.tables, copy, PLAIN_LIMB);
-      kernel.toDoubles(plainRing.tables, placed, copy, PLAIN_LIMB);
-      const slots = new Float64Array(params.n);
-      for (let i = 0; i < slots.length; i++) slots[i] = placed[this.#places[i]!]!;
-      return slots;
-    } finally {
-      copy.wipe();
-      placed.fill(0);
-    }
+    const slots = new Float64Array(params.n);
+    kernel.decodeSlots(plainRing.tables, slots, plaintext.coefficients, this.#places);
+    return slots;
   }
 
   /** N coefficients between -t and t. @throws {ShapeError} {@link OutOfRangeError} */
@@ -88,7 +76,12 @@ export class BgvEncoder {
     const { t } = this.#context.params;
     let fits = true;
     for (const value of values) fits = fits && Number.isInteger(value) && Math.abs(value) < t;
-    if (!fits) throw new OutOfRangeError('every value', `an integer between -${t} and ${t}`, 'another');
+    if (!fits) throw this.#notIntegers();
+  }
+
+  #notIntegers(): OutOfRangeError {
+    const { t } = this.#context.params;
+    return new OutOfRangeError('every value', `an integer between -${t} and ${t}`, 'another');
   }
 }
 

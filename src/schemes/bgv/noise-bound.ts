@@ -62,6 +62,13 @@ export interface NoiseAtLevel {
   readonly noiseBits: number;
 }
 
+/** The lowest level whose primes hold v as it is, as those of the ciphertext's own level do. */
+export function lowestLevel(bits: BgvModulusBits, { level, noiseBits }: NoiseAtLevel): number {
+  let lowest = level;
+  while (lowest > 0 && noiseBits <= noiseRoom(bits, lowest - 1)) lowest--;
+  return lowest;
+}
+
 /**
  * `from` switched down to each lower level that holds it, from the highest; itself first.
  */

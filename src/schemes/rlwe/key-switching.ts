@@ -48,14 +48,28 @@ export function dropLimbsInto(out: RlweCiphertexts, a: RlweCiphertexts): void {
   else copyPrefixes(out.words, a.words, out.polyWords, a.polyWords);
 }
 
-/** out = c_0 + c_1 s (+ c_2 s^2) of ciphertext `index`: Horner in s, from the last part. @throws {DisposedError} */
-export function innerProductInto(out: Words, a: RlweCiphertexts, index: number, key: SecretKey): void {
+/**
+ * out = c_0 + c_1 s (+ c_2 s^2) of ciphertext `index` modulo the primes up to `level`, at most its own: Horner in s, from the last part.
+ *
+ * @throws {DisposedError}
+ */
+export function innerProductInto(
+  out: Words,
+  a: RlweCiphertexts,
+  index: number,
+  key: SecretKey,
+  level: number = a.level,
+): void {
   const { kernel, ring } = a.context;
-  const s = secretWords(key).sub(0, a.polyWords);
-  copyWords(out, a.part(index, a.parts - 1).words);
-  for (let part = a.parts - 2; part >= 0; part--) {
-    kernel.mul(ring.tables, out, out, s, a.mods);
-    kernel.add(ring.tables, out, out, a.part(index, part).words, a.mods);
+  const mods = a.context.qMods(level);
+  const [s, ...parts] = [
+    secretWords(key),
+    ...Array.from({ length: a.parts }, (_, i) => a.part(index, i).words),
+  ].map((words) => words.sub(0, mods.length * a.context.params.n));
+  copyWords(out, parts.at(-1)!);
+  for (const part of parts.slice(0, -1).reverse()) {
+    kernel.mul(ring.tables, out, out, s!, mods);
+    kernel.add(ring.tables, out, out, part, mods);
   }
 }
 

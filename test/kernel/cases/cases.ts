@@ -14,6 +14,7 @@ import {
 } from './fraction-cases.ts';
 import { denseRow, INTEGER_ROWS, productRow } from './integer-cases.ts';
 import { RESIDUE_ROWS } from './residue-cases.ts';
+import { SLOT_ROWS } from './slot-cases.ts';
 import { linearTransformRow } from './transform-cases.ts';
 
 /** The largest `count` primes 1 mod 2n below 2^bits. */
@@ -398,6 +399,8 @@ export const CASES: Record<KernelMethod, readonly Row[]> = {
         });
       }),
   ],
+  encodeSlots: SLOT_ROWS,
+  decodeSlots: SLOT_ROWS,
   linearTransform: [(bench) => SHAPES.flatMap((shape) => linearTransformRow(bench, shape, keyFor))],
   modDown: [
     (bench) =>
