@@ -152,6 +152,12 @@ void switching(Isa isa) {
     Secret<uint64_t> weight = residues(shape.limbs(), 1), sum = residues(shape.limbs(), 2);
     work.accumulateKey(sum.data(), digits.data(), key.data(), table, weight.data());
     work.modDown(out.data(), sum.data(), scratch.data());
+    TransformRotation rotation;
+    rotation.key = key.data();
+    rotation.keyLimbs = shape.keyLimbs;
+    rotation.slots = shape.slots;
+    rotation.galoisTable = table;
+    work.linearTransform(out.data(), d.data(), {{rotation, {}}, {{}, rotation}, {weight.data(), nullptr, weight.data(), weight.data()}});
     work.switchKey(out.data(), d.data(), d.data() + shape.q.size() * degree, key.data(), table, scratch.data());
     work.multiplyRelinearizeRescale(out.data(), d.data(), d.data(), key.data(), scratch.data());
     rescale(*ring, out.data(), d.data(), shape.q.data(), shape.q.size(), scratch.data());

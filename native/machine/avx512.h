@@ -38,6 +38,11 @@ typedef long long __attribute__((may_alias)) EmulatedWord;
   for (int i = 0; i < 8; i++) m |= static_cast<__mmask8>((expression) ? 1u << i : 0u); \
   return m
 
+// Lane i of a where the mask has a bit, else of b; without a branch, which a compiler would make of a condition.
+static inline uint64_t chooseLane(__mmask8 mask, int i, uint64_t a, uint64_t b) {
+  return b ^ ((a ^ b) & (0 - static_cast<uint64_t>(mask >> i & 1)));
+}
+
 static inline __m512i _mm512_setzero_si512() { SUBROSA_EACH(0); }
 static inline __m512i _mm512_set1_epi64(long long a) { SUBROSA_EACH(static_cast<uint64_t>(a)); }
 static inline __m512i _mm512_set_epi64(long long h, long long g, long long f, long long e, long long d, long long c,
@@ -107,21 +112,21 @@ static inline __mmask8 _mm512_cmpeq_epu64_mask(__m512i a, __m512i b) { SUBROSA_M
 static inline __mmask8 _mm512_cmpneq_epu64_mask(__m512i a, __m512i b) { SUBROSA_MASK(a.lane[i] != b.lane[i]); }
 static inline __mmask8 _mm512_movepi64_mask(__m512i a) { SUBROSA_MASK(a.lane[i] >> 63); }
 static inline __m512i _mm512_mask_add_epi64(__m512i s, __mmask8 k, __m512i a, __m512i b) {
-  SUBROSA_EACH(k >> i & 1 ? a.lane[i] + b.lane[i] : s.lane[i]);
+  SUBROSA_EACH(chooseLane(k, i, a.lane[i] + b.lane[i], s.lane[i]));
 }
 static inline __m512i _mm512_mask_sub_epi64(__m512i s, __mmask8 k, __m512i a, __m512i b) {
-  SUBROSA_EACH(k >> i & 1 ? a.lane[i] - b.lane[i] : s.lane[i]);
+  SUBROSA_EACH(chooseLane(k, i, a.lane[i] - b.lane[i], s.lane[i]));
 }
 static inline __m512i _mm512_mask_blend_epi64(__mmask8 k, __m512i a, __m512i b) {
-  SUBROSA_EACH(k >> i & 1 ? b.lane[i] : a.lane[i]);
+  SUBROSA_EACH(chooseLane(k, i, b.lane[i], a.lane[i]));
 }
 static inline __m512i _mm512_mask_mov_epi64(__m512i s, __mmask8 k, __m512i a) {
-  SUBROSA_EACH(k >> i & 1 ? a.lane[i] : s.lane[i]);
+  SUBROSA_EACH(chooseLane(k, i, a.lane[i], s.lane[i]));
 }
-static inline __m512i _mm512_maskz_mov_epi64(__mmask8 k, __m512i a) { SUBROSA_EACH(k >> i & 1 ? a.lane[i] : 0); }
+static inline __m512i _mm512_maskz_mov_epi64(__mmask8 k, __m512i a) { SUBROSA_EACH(chooseLane(k, i, a.lane[i], 0)); }
 static inline __m512i _mm512_maskz_loadu_epi64(__mmask8 k, const void* p) {
   const EmulatedWord* words = static_cast<const EmulatedWord*>(p);
-  SUBROSA_EACH(k >> i & 1 ? static_cast<uint64_t>(words[i]) : 0);
+  SUBROSA_EACH(k >> i & 1 ? static_cast<uint64_t>(words[i]) : 0);  // What is masked out is not read.
 }
 static inline void _mm512_mask_storeu_epi64(void* p, __mmask8 k, __m512i a) {
   EmulatedWord* words = static_cast<EmulatedWord*>(p);
