@@ -13,8 +13,11 @@ import { mnist } from './mnist.ts';
 import { type Bench, formatReport } from './report.ts';
 import { sizes } from './sizes.ts';
 import { speech } from './speech/speech.ts';
+import { bootstrap } from './training/bootstrap.ts';
+import { logistic } from './training/logistic.ts';
 
 const BENCHES: Readonly<Record<string, Bench>> = {
+  bootstrap,
   copying,
   cryptonn,
   edge,
@@ -23,6 +26,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   images,
   integer,
   layers,
+  logistic,
   mnist,
   sizes,
   speech,

@@ -19,6 +19,13 @@ export {
   tableFunction,
 } from './circle/circle-function.ts';
 export {
+  costsFrom,
+  type HomomorphicWork,
+  type MachineCosts,
+  predictedSeconds,
+  referenceCosts,
+} from './cost.ts';
+export {
   addNumbers,
   chooseNumber,
   countThree,

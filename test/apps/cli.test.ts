@@ -94,7 +94,7 @@ describe('usage', () => {
   });
 
   test('help says who learns what, on every command that talks to someone', async () => {
-    for (const command of ['demo', 'serve', 'transcribe', 'inspect', 'doctor']) {
+    for (const command of ['demo', 'serve', 'transcribe', 'inspect', 'doctor', 'fhe']) {
       const { code, out } = await run([command, '--help']);
       expect([command, code]).toEqual([command, 0]);
       expect(out).toMatch(/Who learns what/);

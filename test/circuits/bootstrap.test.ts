@@ -17,6 +17,7 @@ import {
   smoothFunction,
   tableFunction,
 } from '../../src/circuits/circle/circle-function.ts';
+import { costsFrom } from '../../src/circuits/cost.ts';
 import { ExactOperations } from '../../src/circuits/exact-operations.ts';
 import type { Arena } from '../../src/ring/arena.ts';
 import { sparseTernaryInto } from '../../src/ring/samplers.ts';
@@ -254,6 +255,22 @@ describe('plans and parameters', () => {
     expect(sizes.keys / 1e9).toBeCloseTo(5.9, 0);
     expect(sizes.wire).toBeLessThan(0.4 * sizes.keys);
     const sparse = new BootstrapPlan(CkksParams.bootstrapping(), { slots: 512 });
+    // Memory that does not fit is refused with the bundle that would.
+    expect(() => full.assertFits(4e9)).toThrow(/the bundle for \d+ slots fits/);
+    expect(() => full.assertFits(1e9)).toThrow(/no bundle fits/);
+    full.assertFits(12e9);
+    const costs = costsFrom(
+      [
+        [4, 10],
+        [12, 24],
+        [27, 76],
+      ],
+      0.1,
+      8,
+    );
+    expect(full.seconds(reals, costs)).toBeGreaterThan(3);
+    expect(sparse.seconds(reals, costs)).toBeLessThan(full.seconds(reals, costs));
+    expect(full.seconds(reals)).toBeGreaterThan(2);
     expect(sparse.levelsLeft(reals)).toBe(12);
     expect(sparse.bytes().keys).toBeLessThan(0.75 * sizes.keys);
     expect(sparse.bytes().factors).toBeLessThan(0.51 * sizes.factors);

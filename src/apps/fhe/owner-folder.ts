@@ -87,7 +87,7 @@ export async function createOwnerFolder(
   await replaceFileByParts(join(open, NAMES.evaluation), partsOf(evaluation));
   if (keys.encapsulation !== undefined)
     await replaceFileByParts(join(open, NAMES.encapsulation), partsOf(keys.encapsulation.toBytes()));
-  await writeNotes(path, { ...notes, keysDigest: digestOf(evaluation) });
+  await writeNotes(path, { ...notes, keysDigest: fileDigest(evaluation) });
   const secret = keys.secret.exportSecretBytes();
   try {
     // Last: a folder with a secret key is complete.
@@ -98,7 +98,7 @@ export async function createOwnerFolder(
 }
 
 /** SHA-256, in hexadecimal digits. */
-export function digestOf(bytes: Uint8Array): string {
+export function fileDigest(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
@@ -183,7 +183,7 @@ export function loadTrainerKeys(
   const { params, keyPlan } = program;
   const evaluationBytes = EvaluationKeys.byteLength(params, keyPlan);
   const bytes = loadLargeFile(join(path, NAMES.evaluation), { exactly: evaluationBytes });
-  if (digest !== undefined && digestOf(bytes) !== digest)
+  if (digest !== undefined && fileDigest(bytes) !== digest)
     throw new KeyFileError(
       `${join(path, NAMES.evaluation)} was changed since the owner made it: nothing is published`,
     );

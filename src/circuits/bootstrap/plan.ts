@@ -4,11 +4,12 @@
  * The chain of levels, from the top: the factors of coefficients to slots, then E = exp(2 pi i x) (a Chebyshev polynomial and two
  * squarings), then the circle function. Slots to coefficients comes first, on the last levels of the input.
  */
-import { InvalidParamsError, LevelExhaustedError } from '../../base/errors.ts';
+import { InvalidParamsError, LevelExhaustedError, LimitError } from '../../base/errors.ts';
 import type { CkksParams } from '../../schemes/ckks/params.ts';
 import { EncapsulationKeys, SPARSE_WEIGHT } from '../../schemes/rlwe/keys/encapsulation-keys.ts';
 import { EvaluationKeys } from '../../schemes/rlwe/keys/evaluation-keys.ts';
 import { conjugationElement, type KeyPlan, resolveKeyPlan } from '../../schemes/rlwe/keys/key-plan.ts';
+import { type HomomorphicWork, type MachineCosts, predictedSeconds, referenceCosts } from '../cost.ts';
 import type { CircleFunction } from '../circle/circle-function.ts';
 import { degreeOf, depthOf } from '../polynomial/series.ts';
 import {
@@ -149,8 +150,32 @@ export class BootstrapPlan {
     };
   }
 
+  /** The most slots, up to those of this plan, with which a bootstrap and its keys fit in so many bytes. */
+  fittingSlots(memory: number): number | undefined {
+    for (let slots = this.slots; slots >= 2; slots /= 2) {
+      const { keys, factors, working } = new BootstrapPlan(this.params, { slots }).bytes();
+      if (keys + factors + working <= memory) return slots;
+    }
+    return undefined;
+  }
+
+  /** Before keys are made or read. @throws {LimitError} that names the bundle that would fit. */
+  assertFits(memory: number): void {
+    const { keys, factors, working } = this.bytes();
+    const needed = keys + factors + working;
+    if (needed <= memory) return;
+    const slots = this.fittingSlots(memory);
+    const advice = slots === undefined ? 'no bundle fits' : `the bundle for ${slots} slots fits`;
+    const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+    throw new LimitError(
+      `the memory of a bootstrap of ${this.slots} slots`,
+      `${gigabytes(memory)} (${advice})`,
+      gigabytes(needed),
+    );
+  }
+
   /** Key switches with the limbs that each works on, and diagonals with theirs: what takes the time. */
-  work(f: CircleFunction): { keySwitches: readonly number[]; diagonals: readonly number[] } {
+  work(f: CircleFunction): HomomorphicWork {
     const [keySwitches, diagonals]: [number[], number[]] = [[], []];
     const many = (list: number[], count: number, level: number): void => {
       for (let i = 0; i < count; i++) list.push(level + 1);
@@ -170,9 +195,20 @@ export class BootstrapPlan {
     many(keySwitches, 18, this.argumentLevel - 2);
     many(keySwitches, DOUBLINGS, this.exponentialLevel + 1);
     const degree = degreeOf(f.series);
+    // Constants cost about what diagonals do.
+    many(diagonals, EXPONENTIAL_DEGREE, this.argumentLevel - 4);
+    if (!isScaledCosine(f)) many(diagonals, 2 * degree, this.exponentialLevel - 1);
     if (!isScaledCosine(f)) many(keySwitches, Math.ceil(2 * Math.sqrt(degree + 1)), this.exponentialLevel);
     many(keySwitches, 1, this.outputLevel(f));
     return { keySwitches, diagonals };
+  }
+
+  /** Seconds of one thread for a bootstrap with `f`, as far as the costs of the machine are known. */
+  seconds(
+    f: CircleFunction,
+    costs: MachineCosts = referenceCosts(this.params.logN, this.params.p.length),
+  ): number {
+    return predictedSeconds(this.work(f), costs);
   }
 
   /** log2 of the probability that a phase leaves the range: it cannot. */

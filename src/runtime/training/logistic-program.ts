@@ -7,6 +7,7 @@ import { DataError, InvalidParamsError, OutOfRangeError } from '../../base/error
 import { sha256Digest } from '../../base/sha256.ts';
 import { BootstrapPlan } from '../../circuits/bootstrap/plan.ts';
 import { identityFunction } from '../../circuits/circle/circle-function.ts';
+import { predictedSeconds, referenceCosts } from '../../circuits/cost.ts';
 import { CkksParams, type CkksSpec } from '../../schemes/ckks/params.ts';
 import type { KeyPlan } from '../../schemes/rlwe/keys/key-plan.ts';
 import { logQPCeiling } from '../../schemes/rlwe/security.ts';
@@ -175,6 +176,16 @@ export class LogisticProgram {
     const { overColumns, overRows } = this.rotations;
     const each = this.ciphertexts * (2 * overColumns.length + 4) + overRows.length;
     return overRows.length + (this.spec.iterations - 1) * each + 2 * this.bootstraps;
+  }
+
+  /** Seconds of one thread at the trainer, as far as the costs of a machine are known: iterations in the middle of their levels. */
+  get predictedSeconds(): number {
+    const { logN, p } = this.params;
+    const costs = referenceCosts(logN, p.length);
+    const middle = Math.max(2, Math.round(this.topLevel / 2));
+    const own = { keySwitches: new Array<number>(this.keySwitches).fill(middle), diagonals: [] };
+    const each = this.bootstrap?.seconds(identityFunction(this.spec.weightBound), costs) ?? 0;
+    return predictedSeconds(own, costs) + this.bootstraps * each;
   }
 
   /** What each party learns, for people. */

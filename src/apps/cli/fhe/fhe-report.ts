@@ -1,5 +1,4 @@
 /** What the commands of encrypted training print. */
-import { BootstrapPlan } from '../../../circuits/bootstrap/plan.ts';
 import type { LogisticProgram } from '../../../runtime/training/index.ts';
 import { EncapsulationKeys } from '../../../schemes/rlwe/keys/encapsulation-keys.ts';
 import { EvaluationKeys } from '../../../schemes/rlwe/keys/evaluation-keys.ts';
@@ -26,6 +25,8 @@ export interface ProgramFigures {
   readonly memory: number;
   readonly keySwitches: number;
   readonly bootstraps: number;
+  /** Of one thread, at the trainer. */
+  readonly predictedSeconds: number;
   /** log2; minus infinity when it cannot happen. */
   readonly logFailure: number;
 }
@@ -61,6 +62,7 @@ export function figuresOf(program: LogisticProgram): ProgramFigures {
       (sizes === undefined ? 0 : sizes.factors + sizes.working),
     keySwitches: program.keySwitches,
     bootstraps: program.bootstraps,
+    predictedSeconds: program.predictedSeconds,
     logFailure: bootstrap?.logWrapProbability ?? Number.NEGATIVE_INFINITY,
   };
 }
@@ -89,7 +91,7 @@ export function programReport(program: LogisticProgram): string {
     ],
     [
       'work',
-      `${plural(figures.keySwitches, 'key switch').replace('switchs', 'switches')}, ${plural(figures.bootstraps, 'bootstrap')}`,
+      `${plural(figures.keySwitches, 'key switch').replace('switchs', 'switches')}, ${plural(figures.bootstraps, 'bootstrap')}, about ${Math.ceil(figures.predictedSeconds)} s of one core`,
     ],
     [
       'keys',
@@ -114,13 +116,4 @@ export function programReport(program: LogisticProgram): string {
     formatTable(rows, [{}, {}]) +
     learned.map(([who, what]) => `${wrapText(`${who}: ${what.join('; ')}.`, 98)}\n`).join('')
   );
-}
-
-/** The largest bundle of keys that a machine with this memory can bootstrap with, for errors. */
-export function fittingSlots(plan: BootstrapPlan, memory: number): number | undefined {
-  for (let slots = plan.slots; slots >= 2; slots /= 2) {
-    const { keys, factors, working } = new BootstrapPlan(plan.params, { slots }).bytes();
-    if (keys + factors + working <= memory) return slots;
-  }
-  return undefined;
 }

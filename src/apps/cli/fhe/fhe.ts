@@ -26,7 +26,7 @@ import {
   assertNewFolder,
   assertSameColumns,
   createOwnerFolder,
-  digestOf,
+  fileDigest,
   loadProgram,
   loadTrainerKeys,
   type OwnerNotes,
@@ -43,7 +43,7 @@ import { ProgressBar } from '../terminal/progress-bar.ts';
 import { formatBytes, formatTable } from '../terminal/table.ts';
 import { printable, type Terminal } from '../terminal/terminal.ts';
 import { fheDemo } from './fhe-demo.ts';
-import { figuresOf, fittingSlots, programReport, WHO_LEARNS_WHAT_IN_FHE } from './fhe-report.ts';
+import { figuresOf, programReport, WHO_LEARNS_WHAT_IN_FHE } from './fhe-report.ts';
 
 const HELD_OUT_ONE_IN = 5;
 const NOTHING_GIVEN = { released: 0, keysDigest: '', rowsDigest: '' };
@@ -184,7 +184,7 @@ function assertMemory(program: LogisticProgram): void {
   const { memory } = figuresOf(program);
   const there = totalmem();
   if (memory <= there) return;
-  const slots = program.bootstrap === undefined ? undefined : fittingSlots(program.bootstrap, there);
+  const slots = program.bootstrap?.fittingSlots(there);
   const advice =
     slots === undefined
       ? 'fewer iterations without --bootstrap'
@@ -297,7 +297,7 @@ async function encryptRows(
     return writeTrainingFile('rows', program, rows);
   });
   await replaceFile(flags.out, bytes);
-  await writeNotes(flags.keys, { ...folder.notes, rowsDigest: digestOf(bytes) });
+  await writeNotes(flags.keys, { ...folder.notes, rowsDigest: fileDigest(bytes) });
   const told = { rows: program.spec.rows, bytes: bytes.length, file: flags.out };
   terminal.out(
     flags.json === true
@@ -377,7 +377,7 @@ async function openWeights(
     const keys = loadTrainerKeys(publicFolder(flags.keys), program, context, notes.keysDigest);
     try {
       const file = loadLargeFile(flags.rows!, { atMost: MOST_FILE });
-      if (digestOf(file) !== notes.rowsDigest)
+      if (fileDigest(file) !== notes.rowsDigest)
         throw new KeyFileError(`${flags.rows} is not what was encrypted last: nothing is published`);
       const rows = readTrainingFile('rows', program, context, file, arena);
       // Written down first: a release that fails afterwards is spent as well.
