@@ -10,6 +10,8 @@ export interface Kind {
   /** Completes "must be". */
   readonly needed: string;
   readonly accepts: (value: unknown) => boolean;
+  /** Also what was disposed. */
+  readonly isForTheDisposed?: boolean;
 }
 
 /** The arguments of a method by name, in their order; those beyond are not looked at. */
@@ -30,10 +32,19 @@ export function kindOf(value: unknown): string {
 
 const kind = (needed: string, accepts: Kind['accepts']): Kind => ({ needed, accepts });
 
+/** Infinity, too: a time limit may be none. */
+export const number = kind('a number', (value) => typeof value === 'number' && !Number.isNaN(value));
 export const finite = kind('a finite number', Number.isFinite);
 export const integer = kind('an integer', Number.isInteger);
 export const text = kind('a string', (value) => typeof value === 'string');
 export const flag = kind('true or false', (value) => typeof value === 'boolean');
+export const bigint = kind('a bigint', (value) => typeof value === 'bigint');
+export const list = kind('an array', Array.isArray);
+export const iterable = kind(
+  'something to iterate over',
+  (value) => typeof value === 'object' && value !== null && Symbol.iterator in value,
+);
+export const map = kind('a Map', (value) => value instanceof Map);
 export const bytes = kind('a Uint8Array', (value) => value instanceof Uint8Array);
 export const options = kind(
   'an object of options',
@@ -62,9 +73,39 @@ function isMadeFrom(prototype: object, value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.prototype.isPrototypeOf.call(prototype, value);
 }
 
+/** Objects that have all of `members`, their class or where they come from aside: what an interface asks for. */
+export function like(needed: string, ...members: readonly string[]): Kind {
+  return kind(
+    needed,
+    (value) => typeof value === 'object' && value !== null && members.every((member) => member in value),
+  );
+}
+
+/** Typed arrays of one type. */
+export function typed(
+  needed: string,
+  array: { readonly prototype: { readonly [Symbol.toStringTag]: string } },
+): Kind {
+  return instance(needed, array);
+}
+
+/** One of a few words. */
+export function oneOf(...words: readonly string[]): Kind {
+  return kind(
+    words.map((word) => `'${word}'`).join(' or '),
+    (value) => typeof value === 'string' && words.includes(value),
+  );
+}
+
 export function listOf(needed: string, element: Kind): Kind {
   return kind(needed, (value) => Array.isArray(value) && value.every(element.accepts));
 }
+
+export function orNull(wanted: Kind): Kind {
+  return kind(`${wanted.needed}, or null`, (value) => value === null || wanted.accepts(value));
+}
+
+export const anything = kind('anything', () => true);
 
 export function optional(wanted: Kind): Kind {
   return kind(`${wanted.needed}, or left out`, (value) => value === undefined || wanted.accepts(value));
@@ -77,12 +118,15 @@ export function either(...kinds: readonly Kind[]): Kind {
 }
 
 /** @throws {ArgumentTypeError} {@link DisposedError} */
-function checkArguments(where: string, args: readonly unknown[], signature: Signature): void {
-  Object.entries(signature).forEach(([name, { needed, accepts }], i) => {
-    const value = args[i];
+export function checkArguments(where: string, args: readonly unknown[], signature: Signature): void {
+  let i = 0;
+  for (const name in signature) {
+    const value = args[i++];
+    const { needed, accepts, isForTheDisposed } = signature[name] as Kind;
     if (!accepts(value)) throw new ArgumentTypeError(`${where}: ${name}`, needed, kindOf(value));
-    if (isDisposed(value)) throw new DisposedError(`${where}: ${name}, ${kindOf(value)},`);
-  });
+    if (isForTheDisposed !== true && isDisposed(value))
+      throw new DisposedError(`${where}: ${name}, ${kindOf(value)},`);
+  }
 }
 
 function isDisposed(value: unknown): boolean {
@@ -92,6 +136,14 @@ function isDisposed(value: unknown): boolean {
 type MethodsOf<T> = { [M in keyof T]: T[M] extends (...args: never[]) => unknown ? M : never }[keyof T] &
   string;
 
+/** Of methods that are guarded. */
+const guarded = new WeakMap<object, Signature>();
+
+/** What the arguments of `method` must be, when it is guarded. */
+export function signatureOf(method: object): Signature | undefined {
+  return guarded.get(method);
+}
+
 /** Checks the arguments of methods of `owner`, a prototype or a class with static methods, inherited ones too. */
 export function guard<T extends object>(
   name: string,
@@ -100,12 +152,20 @@ export function guard<T extends object>(
 ): void {
   for (const [method, signature] of Object.entries(signatures) as [string, Signature][]) {
     const call = Reflect.get(owner, method) as (...args: unknown[]) => unknown;
+    const where = `${name}.${method}`;
+    const isAsync = call.constructor.name === 'AsyncFunction';
     const checked = {
       [method](this: unknown, ...args: unknown[]): unknown {
-        checkArguments(`${name}.${method}`, args, signature);
+        try {
+          checkArguments(where, args, signature);
+        } catch (error) {
+          if (isAsync) return Promise.reject(error);
+          throw error;
+        }
         return Reflect.apply(call, this, args);
       },
     }[method];
+    guarded.set(checked, signature);
     Object.defineProperty(owner, method, {
       value: checked,
       writable: true,

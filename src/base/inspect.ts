@@ -6,7 +6,18 @@
 const INSPECT = Symbol.for('nodejs.util.inspect.custom');
 
 /** Strings that are worth showing and never secret. */
-const NAMES = new Set(['name', 'kind', 'model', 'operation', 'id', 'paramsId', 'schemeId', 'programId']);
+const NAMES = new Set([
+  'name',
+  'kind',
+  'isa',
+  'role',
+  'model',
+  'operation',
+  'id',
+  'paramsId',
+  'schemeId',
+  'programId',
+]);
 /** Bounds that follow from clear values. */
 const HIDDEN = new Set(['maxAbs', 'rowNorm']);
 const LONGEST_STRING = 12;
@@ -28,8 +39,13 @@ export function printOnOneLine(...classes: readonly AnyClass[]): void {
   }
 }
 
+/** Gives one object, which has no class of its own, its line. Copies of it by `...` have none. Returns it. */
+export function printedAs<T extends object>(name: string, object: T): T {
+  return Object.defineProperty(object, INSPECT, { value: () => oneLine(object, name) });
+}
+
 /** `Name(field value, array[length])`. */
-function oneLine(object: object): string {
+function oneLine(object: object, title = object.constructor.name): string {
   const fields: string[] = [];
   for (const [name, value] of Object.entries(object)) {
     if (fields.length === MAX_FIELDS) break;
@@ -41,7 +57,7 @@ function oneLine(object: object): string {
     else if (Array.isArray(value) || ArrayBuffer.isView(value))
       fields.push(`${name}[${(value as ArrayLike<unknown>).length}]`);
   }
-  return `${object.constructor.name}(${fields.join(', ')})`;
+  return `${title}(${fields.join(', ')})`;
 }
 
 function shortNumber(name: string, value: number): string {

@@ -10,6 +10,8 @@
  * the operating system only now and then. Two messages masked by the same bytes give away their difference. So every seed is drawn from
  * the kernel as well, which a platform can tell of a copy, and generators that live long take fresh seeds in: {@link Drbg.refresh}.
  */
+import { printOnOneLine } from './inspect.ts';
+import * as arg from './arguments.ts';
 import { shake256 } from '@noble/hashes/sha3.js';
 import type { Seed } from './brand.ts';
 import { DisposedError, ShapeError } from './errors.ts';
@@ -70,6 +72,7 @@ export function systemWords(): () => number {
 
 /** @throws {ShapeError} unless there are exactly 32 bytes. The bytes are copied. */
 export function seedFromBytes(bytes: Uint8Array): Seed {
+  arg.checkArguments('seedFromBytes', [bytes], { bytes: arg.bytes });
   if (bytes.length !== SEED_BYTES)
     throw new ShapeError('a seed', `${SEED_BYTES} bytes`, `${bytes.length} bytes`);
   return bytes.slice() as Seed;
@@ -139,3 +142,5 @@ function deriveStreamKey(seed: Uint8Array, label: StreamLabel, index: number): U
   message.fill(0);
   return key;
 }
+
+printOnOneLine(Drbg);

@@ -2,6 +2,7 @@
  * Model graph -> Program: the order of the passes, nothing else. Never sees a key or an input. Deterministic: the same graph and
  * options give the same program on every machine.
  */
+import * as arg from '../base/arguments.ts';
 import { InvalidParamsError } from '../base/errors.ts';
 import { type ModelGraph, wireSize } from '../nn/graph/model-graph.ts';
 import { toModelGraph } from '../nn/graph/polynomial-model.ts';
@@ -42,6 +43,13 @@ const DEFAULT_LOG_N = [13, 14, 15];
  * @throws {InvalidParamsError} when no parameter set holds the network at the asked precision, saying what is missing.
  */
 export function compile(model: ModelGraph | PolynomialNetwork, options: CompileOptions): Program {
+  arg.checkArguments('compile', [model, options], {
+    model: arg.either(
+      arg.like('a ModelGraph', 'inputs', 'output'),
+      arg.like('a PolynomialNetwork', 'layers', 'ranges'),
+    ),
+    options: arg.options,
+  });
   const graph = model instanceof PolynomialNetwork ? toModelGraph(model) : model;
   const inputBound = options.inputBound ?? clipBound(graph) ?? DEFAULT_INPUT_BOUND;
   const weightBits = options.weightBits ?? DEFAULT_WEIGHT_BITS;

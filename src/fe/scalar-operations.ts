@@ -3,6 +3,7 @@
  * and (y, 0). With the lattice scheme one key does it for all vectors of a ciphertext. Quotients are no integer combinations:
  * see DdhBasicOperations.
  */
+import * as arg from '../base/arguments.ts';
 import { ShapeError } from '../base/errors.ts';
 import type { InnerProductScheme } from './inner-product-scheme.ts';
 
@@ -18,6 +19,10 @@ function checkPairs(scheme: InnerProductScheme): void {
 
 /** The columns to encrypt, up to `packing` values. @throws {ShapeError} */
 export function scalarColumns(scheme: InnerProductScheme, values: Int32Array): Int32Array {
+  arg.checkArguments('scalarColumns', [scheme, values], {
+    scheme: arg.like('an InnerProductScheme', 'setup', 'encrypt'),
+    values: arg.typed('an Int32Array', Int32Array),
+  });
   checkPairs(scheme);
   const columns = new Int32Array(LENGTH * values.length).fill(1);
   columns.set(values);
@@ -30,6 +35,11 @@ export function scalarWeights(
   operation: ScalarOperation,
   operands: Int32Array,
 ): Int32Array {
+  arg.checkArguments('scalarWeights', [scheme, operation, operands], {
+    scheme: arg.like('an InnerProductScheme', 'setup', 'encrypt'),
+    operation: arg.oneOf('+', '-', '*'),
+    operands: arg.typed('an Int32Array', Int32Array),
+  });
   checkPairs(scheme);
   return Int32Array.from(operands).reduce(
     (weights, y, i) => {

@@ -5,6 +5,8 @@
  *
  * Decryption uses all threads of the kernel that the scheme was made with.
  */
+import * as arg from '../base/arguments.ts';
+import { printOnOneLine } from '../base/inspect.ts';
 import { ShapeError } from '../base/errors.ts';
 import type { RandomSource } from '../base/random.ts';
 import type {
@@ -30,6 +32,11 @@ export class EncryptedMatrix implements Disposable {
   readonly ciphertexts: readonly InnerProductCiphertext[];
 
   constructor(rows: number, columns: number, ciphertexts: readonly InnerProductCiphertext[]) {
+    arg.checkArguments('new EncryptedMatrix', [rows, columns, ciphertexts], {
+      rows: arg.number,
+      columns: arg.number,
+      ciphertexts: arg.list,
+    });
     this.rows = rows;
     this.columns = columns;
     this.ciphertexts = ciphertexts;
@@ -69,6 +76,12 @@ export function encryptMatrix(
   matrix: IntegerMatrix,
   random: RandomSource,
 ): EncryptedMatrix {
+  arg.checkArguments('encryptMatrix', [scheme, publicKey, matrix, random], {
+    scheme: arg.like('an InnerProductScheme', 'setup', 'encrypt'),
+    publicKey: arg.like('a MasterPublicKey', 'toBytes', 'kind'),
+    matrix: arg.like('an IntegerMatrix', 'rows', 'columns'),
+    random: arg.like('a source of randomness (systemRandom)', 'seed'),
+  });
   checkMatrix('a matrix', matrix);
   if (matrix.columns !== scheme.length)
     throw new ShapeError('the columns of a matrix', scheme.length, matrix.columns);
@@ -87,6 +100,11 @@ export function deriveMatrixKeys(
   secretKey: MasterSecretKey,
   right: IntegerMatrix,
 ): FunctionKeys {
+  arg.checkArguments('deriveMatrixKeys', [scheme, secretKey, right], {
+    scheme: arg.like('an InnerProductScheme', 'setup', 'encrypt'),
+    secretKey: arg.like('a MasterSecretKey', 'toBytes', 'kind'),
+    right: arg.like('an IntegerMatrix', 'rows', 'columns'),
+  });
   return scheme.deriveKeys(secretKey, columnsOf(scheme, right));
 }
 
@@ -100,6 +118,12 @@ export function decryptProduct(
   keys: FunctionKeys,
   right: IntegerMatrix,
 ): Float64Array {
+  arg.checkArguments('decryptProduct', [scheme, left, keys, right], {
+    scheme: arg.like('an InnerProductScheme', 'setup', 'encrypt'),
+    left: arg.like('an EncryptedMatrix', 'rows', 'columns'),
+    keys: arg.like('a FunctionKeys', 'rows', 'toBytes'),
+    right: arg.like('an IntegerMatrix', 'rows', 'columns'),
+  });
   const weights = columnsOf(scheme, right);
   const out = new Float64Array(left.rows * right.columns);
   let done = 0;
@@ -120,3 +144,5 @@ function columnsOf(scheme: InnerProductScheme, right: IntegerMatrix): Int32Array
     throw new ShapeError('the rows of the right matrix', scheme.length, right.rows);
   return transposedRows(right, 0, right.rows);
 }
+
+printOnOneLine(EncryptedMatrix);

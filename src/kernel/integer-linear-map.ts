@@ -2,6 +2,7 @@
  * Bias-free linear maps with int8 weights: what the outsourced layers of an integer network are. They act on int32 and wrap
  * modulo 2^32, so that one map serves clear activations and uniform shares of them alike.
  */
+import * as arg from '../base/arguments.ts';
 import { LimitError, ShapeError } from '../base/errors.ts';
 
 /** `[channels, height, width]` of a row-major image. */
@@ -44,32 +45,39 @@ export const MAX_INTEGER_ELEMENTS = 2 ** 26;
 /** No map has more weights. */
 export const MAX_INTEGER_WEIGHTS = 2 ** 28;
 
-export function imageSize({ channels, height, width }: ImageShape): number {
+export function imageSize(image: ImageShape): number {
+  arg.checkArguments('imageSize', [image], { image: arg.options });
+  const { channels, height, width } = image;
   return channels * height * width;
 }
 
 /** Elements of one input vector. */
 export function inputSize(map: IntegerLinearMap): number {
+  arg.checkArguments('inputSize', [map], { map: arg.options });
   return map.kind === 'dense' ? map.inputs : imageSize(map.input);
 }
 
 /** Elements of one output vector. */
 export function outputSize(map: IntegerLinearMap): number {
+  arg.checkArguments('outputSize', [map], { map: arg.options });
   return map.kind === 'dense' ? map.outputs : imageSize(map.output);
 }
 
 /** Rows of the weight matrix: outputs, or output channels. */
 export function weightRows(map: IntegerLinearMap): number {
+  arg.checkArguments('weightRows', [map], { map: arg.options });
   return map.kind === 'dense' ? map.outputs : map.output.channels;
 }
 
 /** Multiply-adds of one vector, those with padding included: outputs times the terms of each. */
 export function multiplyAdds(map: IntegerLinearMap): number {
+  arg.checkArguments('multiplyAdds', [map], { map: arg.options });
   return outputSize(map) * (map.weights.length / weightRows(map));
 }
 
 /** Sum of |w| over each row of the weight matrix. At most 2^26 * 128, so exact. */
 export function rowNorms(map: IntegerLinearMap): Float64Array {
+  arg.checkArguments('rowNorms', [map], { map: arg.options });
   const norms = new Float64Array(weightRows(map));
   const terms = map.weights.length / norms.length;
   for (let row = 0, at = 0; row < norms.length; row++) {
@@ -82,6 +90,7 @@ export function rowNorms(map: IntegerLinearMap): Float64Array {
 
 /** The largest |y_j| over all x with |x_i| <= bound, padding aside: the largest row norm times the bound. */
 export function outputBound(map: IntegerLinearMap, inputBound: number): number {
+  arg.checkArguments('outputBound', [map, inputBound], { map: arg.options, inputBound: arg.number });
   let largest = 0;
   for (const norm of rowNorms(map)) largest = Math.max(largest, norm);
   return largest * inputBound;
@@ -91,13 +100,14 @@ export function outputBound(map: IntegerLinearMap, inputBound: number): number {
 export function convolutionOutput(
   input: ImageShape,
   channels: number,
-  {
-    kernel,
-    stride,
-    padding,
-    dilation,
-  }: Pick<IntegerConvolution, 'kernel' | 'stride' | 'padding' | 'dilation'>,
+  convolution: Pick<IntegerConvolution, 'kernel' | 'stride' | 'padding' | 'dilation'>,
 ): ImageShape {
+  arg.checkArguments('convolutionOutput', [input, channels, convolution], {
+    input: arg.options,
+    channels: arg.number,
+    convolution: arg.options,
+  });
+  const { kernel, stride, padding, dilation } = convolution;
   const places = (extent: number, axis: 0 | 1): number =>
     Math.floor((extent + 2 * padding[axis] - dilation[axis] * (kernel[axis] - 1) - 1) / stride[axis]) + 1;
   return { channels, height: places(input.height, 0), width: places(input.width, 1) };
@@ -114,6 +124,13 @@ export function integerConvolution(
   weights: Int8Array,
   options: Partial<Pick<IntegerConvolution, 'stride' | 'padding' | 'dilation' | 'groups'>> = {},
 ): IntegerConvolution {
+  arg.checkArguments('integerConvolution', [input, channels, kernel, weights, options], {
+    input: arg.options,
+    channels: arg.number,
+    kernel: arg.numbers,
+    weights: arg.typed('an Int8Array', Int8Array),
+    options: arg.optional(arg.options),
+  });
   const { stride = [1, 1], padding = [0, 0], dilation = [1, 1], groups = 1 } = options;
   const output = convolutionOutput(input, channels, { kernel, stride, padding, dilation });
   const map = {
@@ -136,6 +153,7 @@ export function integerConvolution(
  * @throws {LimitError} above {@link MAX_INTEGER_ELEMENTS} or {@link MAX_INTEGER_WEIGHTS}.
  */
 export function checkIntegerLinearMap(map: IntegerLinearMap): void {
+  arg.checkArguments('checkIntegerLinearMap', [map], { map: arg.options });
   if (map.kind === 'dense') {
     requireCounts('the extents of a dense map', [map.inputs, map.outputs], 1);
     requireSizes(map, map.inputs, map.outputs, map.inputs);
@@ -182,6 +200,11 @@ function requireSizes(map: IntegerLinearMap, inputs: number, outputs: number, te
  * @throws {ShapeError}
  */
 export function applyIntegerLinear(map: IntegerLinearMap, x: Int32Array, batch: number): Int32Array {
+  arg.checkArguments('applyIntegerLinear', [map, x, batch], {
+    map: arg.options,
+    x: arg.typed('an Int32Array', Int32Array),
+    batch: arg.number,
+  });
   const [inputs, outputs] = [inputSize(map), outputSize(map)];
   if (x.length !== batch * inputs) throw new ShapeError('the input', `${batch} x ${inputs}`, x.length);
   const y = new Int32Array(batch * outputs);
@@ -194,6 +217,11 @@ export function applyIntegerLinear(map: IntegerLinearMap, x: Int32Array, batch: 
 
 /** Element `index` of W x modulo 2^32 for one vector. */
 export function integerOutputAt(map: IntegerLinearMap, x: Int32Array, index: number): number {
+  arg.checkArguments('integerOutputAt', [map, x, index], {
+    map: arg.options,
+    x: arg.typed('an Int32Array', Int32Array),
+    index: arg.number,
+  });
   return map.kind === 'dense' ? rowProduct(map.weights, x, index) : windowProduct(map, x, index);
 }
 

@@ -1,4 +1,5 @@
 /** The one place that chooses a kernel. */
+import * as arg from '../base/arguments.ts';
 import { KernelError } from '../base/errors.ts';
 import type { Kernel, KernelOptions } from './kernel.ts';
 import { WASM_ISAS, type WasmIsa } from './wasm/wasm-instance.ts';
@@ -69,6 +70,7 @@ async function openNamed(
  * @throws {KernelError} when the kernel or the instruction set asked for is not to be had, or none is.
  */
 export async function openKernel(options: OpenKernelOptions = {}): Promise<Kernel> {
+  arg.checkArguments('openKernel', [options], { options: arg.options });
   const forced = forcedKernel(options) ?? (isNode ? undefined : 'wasm');
   if (forced !== undefined) return openNamed(forced, options);
   try {

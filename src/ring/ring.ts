@@ -2,6 +2,7 @@
  * R_Q = Z_Q[X]/(X^N + 1) in residue number system: a kernel, its tables for one list of primes, and the polynomial
  * operations on them with domains checked by the compiler. Functions ending in `Into` write their first argument.
  */
+import { printOnOneLine } from '../base/inspect.ts';
 import type { Kernel, RingTables, Words } from '../kernel/kernel.ts';
 import { handOver } from './arena.ts';
 import type { Poly } from './poly.ts';
@@ -91,3 +92,5 @@ export class Ring implements Disposable {
     this.tables[Symbol.dispose]();
   }
 }
+
+printOnOneLine(Ring);

@@ -1,4 +1,5 @@
 /** Words for the time of one call. They may hold secrets: all are wiped when the scratch is disposed, whatever happened before. */
+import { printOnOneLine } from '../base/inspect.ts';
 import type { Kernel, Words } from '../kernel/kernel.ts';
 
 export class Scratch implements Disposable {
@@ -27,3 +28,5 @@ export class Scratch implements Disposable {
     this.#runs = [];
   }
 }
+
+printOnOneLine(Scratch);

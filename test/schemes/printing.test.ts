@@ -2,8 +2,11 @@
 import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
 import { systemRandom } from '../../src/base/random.ts';
+import { provision, readDevice, readEdge } from '../../src/apps/edge/provisioning.ts';
+import { openKernel } from '../../src/kernel/open.ts';
 import { DdhInnerProduct } from '../../src/fe/index.ts';
 import * as ckks from '../../src/schemes/ckks/index.ts';
+import { denseNetwork } from '../protocols/edge/edge-pair.ts';
 import { INSECURE_TINY } from './ckks/insecure-params.ts';
 
 const LONGEST = 200;
@@ -42,6 +45,18 @@ test('objects of the schemes print as one line, bounds that follow from values l
   expect(inspect([plaintext, ciphertext]).includes(`${ciphertext.maxAbs}`)).toBe(false);
   arena[Symbol.dispose]();
   context[Symbol.dispose]();
+});
+
+test('kernels and the identities of edges and devices print as one line', async () => {
+  using kernel = await openKernel();
+  using words = kernel.allocate(8);
+  const network = denseNetwork(1, 4, 2);
+  const parts = await provision(network, { operators: { a: 'one', b: 'two' }, devices: 1, kernel });
+  const device = await readDevice(parts.devices[0]!);
+  using _root = device.root;
+  const objects = [kernel, words, network, await readEdge(parts.edgeA), device, device.root];
+  for (const object of objects) expectOneLine(object);
+  expect(inspect(kernel)).toMatch(/Kernel\(.*name \w+.*isa \w+/);
 });
 
 test('keys of functional encryption print no scalar', () => {

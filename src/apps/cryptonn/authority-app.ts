@@ -2,6 +2,7 @@
  * The HTTP face of an authority. Every data set has its own routes, so that the size of a body is bounded before it is read.
  * Owners get master public keys, trainers function keys; both by bearer token. Texts in answers are fixed sentences.
  */
+import * as arg from '../../base/arguments.ts';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { KeyRefusedError } from '../../base/errors.ts';
 import type { FunctionKeys } from '../../fe/inner-product-scheme.ts';
@@ -47,6 +48,11 @@ export function buildAuthorityApp(
   policy: AuthorityPolicy,
   options: AuthorityAppOptions = {},
 ): FastifyInstance {
+  arg.checkArguments('buildAuthorityApp', [authority, policy, options], {
+    authority: arg.like('an Authority', 'issuedRanks', 'isClosed'),
+    policy: arg.like('an AuthorityPolicy', 'datasets', 'parties'),
+    options: arg.optional(arg.options),
+  });
   const log = options.log ?? new ServerLog('silent');
   const app = createFastify(DEFAULT_LIMITS, options.tls);
   const partyOf = (request: FastifyRequest): PolicyParty | undefined => {

@@ -3,6 +3,8 @@
  * aside, up to entry N), `head.json` (where the log ends) and `lock`.
  * Each call is done when the disk has it; what a crash may leave is what `AuthorityStorage` allows.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { existsSync } from 'node:fs';
 import {
   copyFile,
@@ -234,3 +236,17 @@ async function syncDirectory(path: string): Promise<void> {
     await directory.close();
   }
 }
+
+printOnOneLine(AuthorityFiles);
+arg.guard('AuthorityFiles', AuthorityFiles, {
+  open: { directory: arg.text, passphrase: arg.text, options: arg.optional(arg.options) },
+  readOnly: { directory: arg.text, passphrase: arg.text, options: arg.optional(arg.options) },
+});
+arg.guard('AuthorityFiles', AuthorityFiles.prototype, {
+  writeSecrets: { bytes: arg.bytes },
+  appendLog: { bytes: arg.bytes },
+  truncateLog: { length: arg.number },
+  rotateLog: { first: arg.bytes, lastEntry: arg.number },
+  readArchivedLog: { lastEntry: arg.number },
+  writeAnchor: { bytes: arg.bytes },
+});

@@ -1,4 +1,5 @@
 /** The authority's policy: a JSON file with data sets and who may ask for what. It holds digests of tokens, no token. */
+import * as arg from '../../base/arguments.ts';
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { DataError, UsageError } from '../../base/errors.ts';
@@ -50,6 +51,7 @@ export interface AuthorityPolicy {
  * @throws {KeyFileError} when others can read it. {@link DataError} naming what is wrong. {@link DecodeError} {@link InvalidParamsError} for a data set that cannot be.
  */
 export function readPolicy(path: string): AuthorityPolicy & { readonly approvers: readonly Approver[] } {
+  arg.checkArguments('readPolicy', [path], { path: arg.text });
   return policyFrom(path, parseDatasetSpec);
 }
 
@@ -91,6 +93,10 @@ function policyFrom(path: string, parseSpec: (value: unknown) => DatasetSpec): R
 }
 
 export function writePolicy(path: string, policy: AuthorityPolicy): Promise<void> {
+  arg.checkArguments('writePolicy', [path, policy], {
+    path: arg.text,
+    policy: arg.like('an AuthorityPolicy', 'datasets', 'parties'),
+  });
   return replaceFile(path, new TextEncoder().encode(`${JSON.stringify(policy, null, 2)}\n`));
 }
 
@@ -101,6 +107,12 @@ export function withParty(
   role: PartyRole,
   token: Uint8Array,
 ): AuthorityPolicy {
+  arg.checkArguments('withParty', [policy, name, role, token], {
+    policy: arg.like('an AuthorityPolicy', 'datasets', 'parties'),
+    name: arg.text,
+    role: arg.oneOf('trainer', 'owner'),
+    token: arg.bytes,
+  });
   if (policy.parties.some((party) => party.name === name))
     throw new UsageError(`the policy has a party "${name}" already`);
   const digest = createHash('sha256').update(token).digest('hex');

@@ -1,4 +1,6 @@
 /** An authority at the other end of HTTP, as owners and trainers see it. */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { KeyRefusedError, ProtocolError, type RefusalReason, RolledBackError } from '../../base/errors.ts';
 import type { FunctionKeys, InnerProductScheme, MasterPublicKey } from '../../fe/inner-product-scheme.ts';
 import type { LogHead } from '../../protocols/cryptonn/agreement/log-head.ts';
@@ -36,6 +38,11 @@ export class RemoteAuthority {
 
   /** `seen` is what an earlier session ended with. @throws {UsageError} */
   constructor(address: string, options: HttpOptions, seen?: LogHead) {
+    arg.checkArguments('new RemoteAuthority', [address, options, seen], {
+      address: arg.text,
+      options: arg.options,
+      seen: arg.optional(arg.like('a LogHead', 'entries', 'hash')),
+    });
     this.#exchange = new HttpExchange(address, { maxReplyBytes: MAX_REPLY_BYTES, ...options });
     this.#seen = seen;
   }
@@ -112,3 +119,21 @@ function refusalError(received: Received, seen: LogHead | undefined): Error {
     ? new ProtocolError('the authority refused without a reason')
     : new KeyRefusedError(known, SENTENCES[known]);
 }
+
+printOnOneLine(RemoteAuthority);
+arg.guard('RemoteAuthority', RemoteAuthority.prototype, {
+  resume: { seen: arg.optional(arg.like('a LogHead', 'entries', 'hash')), keys: arg.number },
+  rank: { axis: arg.oneOf('forward', 'gradient', 'projection', 'labels') },
+  spec: { dataset: arg.text },
+  publicKey: {
+    spec: arg.options,
+    axis: arg.oneOf('forward', 'gradient', 'projection', 'labels'),
+    scheme: arg.like('an InnerProductScheme', 'setup', 'encrypt'),
+  },
+  issue: {
+    spec: arg.options,
+    axis: arg.oneOf('forward', 'gradient', 'projection', 'labels'),
+    weights: arg.typed('an Int32Array', Int32Array),
+    scheme: arg.like('an InnerProductScheme', 'setup', 'encrypt'),
+  },
+});

@@ -1,4 +1,5 @@
 /** The device's connection to an edge in a browser, over its own WebSocket. Browser-safe, and nothing of Node is behind it. */
+import * as arg from '../../base/arguments.ts';
 import { TransportError, UsageError } from '../../base/errors.ts';
 import { isLoopback } from '../../base/loopback.ts';
 import type { MessageLink } from '../../protocols/edge/edge-link.ts';
@@ -24,8 +25,13 @@ const LOOKING_MS = 1000;
  */
 export async function connectEdgeInBrowser(
   address: string,
-  { maxMessageBytes = 0, timeoutMs = TIMEOUT_MS, group }: BrowserLinkOptions = {},
+  options: BrowserLinkOptions = {},
 ): Promise<MessageLink> {
+  arg.checkArguments('connectEdgeInBrowser', [address, options], {
+    address: arg.text,
+    options: arg.optional(arg.options),
+  });
+  const { maxMessageBytes = 0, timeoutMs = TIMEOUT_MS, group } = options;
   const { protocol, hostname } = new URL(address);
   if (protocol !== 'wss:' && !isLoopback(hostname))
     throw new UsageError(`${hostname} is another machine: its address must begin with wss://`);

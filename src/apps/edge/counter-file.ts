@@ -1,4 +1,5 @@
 /** The request counter of a device in a file: 8 bytes, little-endian. */
+import * as arg from '../../base/arguments.ts';
 import { readFile } from 'node:fs/promises';
 import { KeyFileError } from '../../base/errors.ts';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
@@ -9,6 +10,7 @@ const COUNTER_BYTES = 8;
 
 /** `save` resolves after the file and its directory were flushed to the disk. Mode 0600. */
 export function counterFile(path: string): CounterStorage {
+  arg.checkArguments('counterFile', [path], { path: arg.text });
   return {
     async load() {
       let bytes: Uint8Array;

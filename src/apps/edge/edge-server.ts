@@ -1,4 +1,5 @@
 /** An edge as a WebSocket server: one session per connection, bounded in messages, connections and time. What it closes and why is told to `onClose`. */
+import * as arg from '../../base/arguments.ts';
 import { createServer as createPlainServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
@@ -45,6 +46,10 @@ export async function listenEdge(
   service: EdgeService,
   options: EdgeListenOptions = {},
 ): Promise<RunningServer> {
+  arg.checkArguments('listenEdge', [service, options], {
+    service: arg.like('an EdgeService', 'accept', 'enter'),
+    options: arg.optional(arg.options),
+  });
   const { host = '127.0.0.1', port = 0, tls } = options;
   const { maxConnections = MAX_CONNECTIONS, maxStrangers = MAX_STRANGERS } = options;
   const { handshakeMs = HANDSHAKE_MS, idleMs = IDLE_MS } = options;

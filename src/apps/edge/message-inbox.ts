@@ -2,6 +2,8 @@
  * What has arrived on a connection and was not asked for yet, or is asked for and has not arrived. Who waits does so for as long as the
  * connection makes progress, in either direction. Browser-safe.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { TransportError } from '../../base/errors.ts';
 import { ProgressWatch, sendBufferMs } from '../transport/progress-watch.ts';
 
@@ -112,3 +114,8 @@ export class MessageInbox {
     return sendBufferMs(bytes);
   }
 }
+
+printOnOneLine(LinkGroup);
+arg.guard('LinkGroup', LinkGroup.prototype, { add: { inbox: arg.like('a MessageInbox', 'put', 'arrived') } });
+
+printOnOneLine(MessageInbox);

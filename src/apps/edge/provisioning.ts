@@ -6,8 +6,10 @@
  *   device  'SED2' device id (16), root key (32), generation u32, relay key (u8 length), network (u32 length), checks u32, per check and layer the
  *           words of c = W^T rho, pairs u32 (0 or 1), if 1 per layer the packed words of L(S)
  */
+import * as arg from '../../base/arguments.ts';
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
+import { printedAs } from '../../base/inspect.ts';
 import { LimitError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
 import { readIntegerNetwork, writeIntegerNetwork } from '../../nn/integer/integer-bytes.ts';
@@ -100,6 +102,10 @@ function ownerMaps(
 
 /** Fresh keys and check vectors for `devices` devices. @throws {LimitError} */
 export async function provision(network: IntegerNetwork, options: ProvisionOptions): Promise<Provisioning> {
+  arg.checkArguments('provision', [network, options], {
+    network: arg.like('an IntegerNetwork', 'toBytes', 'input'),
+    options: arg.options,
+  });
   const { operators, devices } = options;
   for (const operator of [operators.a, operators.b]) {
     const { length } = new TextEncoder().encode(operator);
@@ -159,6 +165,7 @@ function writeEdge(identity: WithRelayBytes<EdgeIdentity>): Uint8Array {
 
 /** @throws {DecodeError} {@link ShapeError} */
 export async function readEdge(bytes: Uint8Array): Promise<EdgeIdentity> {
+  arg.checkArguments('readEdge', [bytes], { bytes: arg.bytes });
   const reader = new ByteReader("an edge's file", bytes);
   if (reader.u32() !== EDGE_MAGIC) throw reader.error('bad magic');
   const role = (['a', 'b'] as const)[reader.u8()];
@@ -174,7 +181,7 @@ export async function readEdge(bytes: Uint8Array): Promise<EdgeIdentity> {
     deviceKeys.set(id, reader.bytes(KEY_BYTES).slice());
   }
   const plan = await readPlan(reader.bytes(reader.remaining));
-  return { role, operator, plan, deviceKeys, peer, relayKey };
+  return printedAs('EdgeIdentity', { role, operator, plan, deviceKeys, peer, relayKey });
 }
 
 async function readRelayKey(reader: ByteReader, use: 'sign' | 'verify'): Promise<CryptoKey> {
@@ -248,6 +255,10 @@ export async function renewDevice(
   bytes: Uint8Array,
   kernel: Kernel,
 ): Promise<{ bytes: Uint8Array; generation: number }> {
+  arg.checkArguments('renewDevice', [bytes, kernel], {
+    bytes: arg.bytes,
+    kernel: arg.like('a kernel (openKernel)', 'allocate', 'openRing'),
+  });
   const old = await readDevice(bytes);
   using root = old.root;
   const { deviceId, plan, network } = old;
@@ -261,6 +272,7 @@ export async function renewDevice(
 
 /** The caller disposes of `root`. @throws {DecodeError} */
 export async function readDevice(bytes: Uint8Array): Promise<DeviceIdentity> {
+  arg.checkArguments('readDevice', [bytes], { bytes: arg.bytes });
   const reader = new ByteReader("a device's file", bytes);
   if (reader.u32() !== DEVICE_MAGIC) throw reader.error('bad magic');
   const deviceId = reader.bytes(PARTY_ID_BYTES).slice();
@@ -283,7 +295,8 @@ export async function readDevice(bytes: Uint8Array): Promise<DeviceIdentity> {
   }
   const pairs = reader.u32() === 0 ? null : await readPairs(reader, root, plan);
   reader.end();
-  return { network, plan, deviceId, root, generation, relayKey, projections, pairs };
+  const identity = { network, plan, deviceId, root, generation, relayKey, projections, pairs };
+  return printedAs('DeviceIdentity', identity);
 }
 
 async function readPairs(reader: ByteReader, root: RootKey, plan: LayerPlan): Promise<LayerPairs> {

@@ -1,4 +1,6 @@
 /** Edge B's connection to edge A: opened when the first relay is due, opened again when it was lost. */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { EdgeLink } from '../../protocols/edge/edge-link.ts';
 import type { LayerPlan } from '../../protocols/edge/layer-plan.ts';
 import type { RelayedMessage } from '../../protocols/edge/relay-box.ts';
@@ -17,6 +19,7 @@ export class RelayLink implements Disposable {
   #opening: Promise<EdgeLink> | undefined;
 
   constructor(target: RelayTarget) {
+    arg.checkArguments('new RelayLink', [target], { target: arg.options });
     this.#target = target;
   }
 
@@ -61,3 +64,5 @@ export class RelayLink implements Disposable {
     if (this.#opening === opening) this.#opening = undefined;
   }
 }
+
+printOnOneLine(RelayLink);

@@ -3,6 +3,7 @@
  * failed check, `.checking` as long as an inference checks with them. A process that ends in between leaves the second one, and then
  * nobody knows whether a check had failed.
  */
+import * as arg from '../../base/arguments.ts';
 import { readFile, rm } from 'node:fs/promises';
 import { KeyFileError } from '../../base/errors.ts';
 import { replaceFile } from '../keystore/atomic-file.ts';
@@ -21,6 +22,7 @@ export interface Retirement {
 
 /** Beside the device's file at `devicePath`, which one process at a time uses. */
 export function retiredFile(devicePath: string): Retirement {
+  arg.checkArguments('retiredFile', [devicePath], { devicePath: arg.text });
   const [retired, checking] = [`${devicePath}.retired`, `${devicePath}.checking`];
   const write = (path: string, generation: number) =>
     replaceFile(path, new TextEncoder().encode(String(generation)));

@@ -1,4 +1,5 @@
 /** The device's connection to an edge: one WebSocket, whole messages in order, TLS unless the edge is on this machine. */
+import * as arg from '../../base/arguments.ts';
 import { WebSocket } from 'ws';
 import { TransportError, UsageError } from '../../base/errors.ts';
 import type { MessageLink } from '../../protocols/edge/edge-link.ts';
@@ -29,6 +30,7 @@ const MAX_WAITING = 4;
  * @throws {TransportError} when nobody answers.
  */
 export async function connectEdge(address: string, options: WebSocketLinkOptions): Promise<MessageLink> {
+  arg.checkArguments('connectEdge', [address, options], { address: arg.text, options: arg.options });
   const url = URL.canParse(address) ? new URL(address) : null;
   if (url === null || !['ws:', 'wss:'].includes(url.protocol)) {
     throw new UsageError(

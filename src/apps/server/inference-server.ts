@@ -3,6 +3,8 @@
  * homomorphic operation. Requests are served one after another; each uses every core.
  */
 import { Worker, type WorkerOptions } from 'node:worker_threads';
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { type ErrorCode, KernelError, ProtocolError, SubrosaError } from '../../base/errors.ts';
 import type { Offer } from '../../compiler/offer.ts';
 import { writeProgram } from '../../compiler/program-file.ts';
@@ -237,3 +239,23 @@ function openThread(options: WorkerOptions): Worker {
   const code = `import('tsx/esm/api').then(({ register }) => { register(); return import(${thread}); });`;
   return new Worker(code, { ...options, eval: true });
 }
+
+printOnOneLine(InferenceServer);
+arg.guard('InferenceServer', InferenceServer, {
+  start: { models: arg.list, options: arg.optional(arg.options) },
+});
+arg.guard('InferenceServer', InferenceServer.prototype, {
+  enrolmentBytes: { model: arg.text },
+  queryBytes: { model: arg.text },
+  querySamples: { model: arg.text, query: arg.bytes },
+  enrol: { tenant: arg.text, model: arg.text, message: arg.bytes },
+  onKeysLost: { listener: arg.callback },
+  answer: {
+    tenant: arg.text,
+    model: arg.text,
+    keyId: arg.text,
+    query: arg.bytes,
+    signal: arg.optional(arg.like('an AbortSignal', 'throwIfAborted', 'addEventListener')),
+  },
+  forget: { tenant: arg.text, model: arg.text, keyId: arg.text },
+});

@@ -2,6 +2,8 @@
  * The server's log: JSON lines with an allow-list of fields. Bodies, tokens, values and scores have no field; tenants
  * and key ids appear only as a hash with a salt that changes daily and lives in memory alone.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { createHash, randomBytes } from 'node:crypto';
 import type { DestinationStream, Logger } from 'pino';
 import { loadOptionalPackage } from '../../base/optional-package.ts';
@@ -54,6 +56,10 @@ export class ServerLog {
 
   /** Without a destination: standard error. */
   constructor(level: 'info' | 'warn' | 'silent', destination?: DestinationStream) {
+    arg.checkArguments('new ServerLog', [level, destination], {
+      level: arg.oneOf('info', 'warn', 'silent'),
+      destination: arg.optional(arg.like('a DestinationStream', 'write')),
+    });
     const { pino } = loadOptionalPackage<typeof import('pino')>('pino', "a server's log");
     const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
     this.#pino = pino(options, destination ?? pino.destination(2));
@@ -91,3 +97,9 @@ export class ServerLog {
     return createHash('sha256').update(this.#salt).update(id).digest('hex').slice(0, 12);
   }
 }
+
+printOnOneLine(ServerLog);
+arg.guard('ServerLog', ServerLog.prototype, {
+  info: { event: arg.text, fields: arg.optional(arg.options) },
+  warn: { event: arg.text, fields: arg.optional(arg.options) },
+});

@@ -2,6 +2,8 @@
  * Counters for Prometheus in its text format 0.0.4. Labels come from closed sets (routes, methods, statuses, codes, models): no
  * tenant, key, address or content has a place.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 type Labels = Readonly<Record<string, string>>;
 
 /** Upper ends, seconds. */
@@ -82,3 +84,25 @@ function add({ samples }: Family, name: string, labels: Labels, by: number): voi
   const sample = text === '' ? name : `${name}{${text}}`;
   samples.set(sample, (samples.get(sample) ?? 0) + by);
 }
+
+printOnOneLine(ServerMetrics);
+arg.guard('ServerMetrics', ServerMetrics.prototype, {
+  count: {
+    name: arg.oneOf(
+      'subrosa_requests_total',
+      'subrosa_refusals_total',
+      'subrosa_received_bytes_total',
+      'subrosa_sent_bytes_total',
+      'subrosa_samples_total',
+      'subrosa_keys_dropped_total',
+    ),
+    labels: arg.optional(arg.options),
+    by: arg.optional(arg.number),
+  },
+  observe: {
+    name: arg.oneOf('subrosa_request_seconds', 'subrosa_queue_seconds', 'subrosa_evaluation_seconds'),
+    labels: arg.options,
+    seconds: arg.number,
+  },
+  gauge: { name: arg.text, help: arg.text, read: arg.callback },
+});

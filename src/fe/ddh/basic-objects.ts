@@ -1,4 +1,5 @@
 /** Keys and ciphertexts of the basic operations: lists of group elements, entry by entry. */
+import * as arg from '../../base/arguments.ts';
 import { printOnOneLine } from '../../base/inspect.ts';
 import { DisposedError } from '../../base/errors.ts';
 import { FE_HEADER_BYTES, FeKind, writeFeHeader } from '../object-header.ts';
@@ -50,6 +51,10 @@ export class BasicPublicKey extends ElementLists {
 
   constructor(schemeId: string, element: GroupElement) {
     super(schemeId, FeKind.basicPublicKey, [[element]]);
+    arg.checkArguments('new BasicPublicKey', [schemeId, element], {
+      schemeId: arg.text,
+      element: arg.like('an EdwardsPoint', 'double', 'negate'),
+    });
     this.element = element;
   }
 }
@@ -61,6 +66,11 @@ export class BasicCiphertext extends ElementLists {
 
   constructor(schemeId: string, commitments: readonly GroupElement[], elements: readonly GroupElement[]) {
     super(schemeId, FeKind.basicCiphertext, [commitments, elements]);
+    arg.checkArguments('new BasicCiphertext', [schemeId, commitments, elements], {
+      schemeId: arg.text,
+      commitments: arg.list,
+      elements: arg.list,
+    });
     this.commitments = commitments;
     this.elements = elements;
   }
@@ -71,6 +81,10 @@ export class BasicCommitments extends ElementLists {
 
   constructor(schemeId: string, elements: readonly GroupElement[]) {
     super(schemeId, FeKind.basicCommitments, [elements]);
+    arg.checkArguments('new BasicCommitments', [schemeId, elements], {
+      schemeId: arg.text,
+      elements: arg.list,
+    });
     this.elements = elements;
   }
 }
@@ -82,6 +96,11 @@ export class BasicKeys extends ElementLists {
 
   constructor(schemeId: string, operation: BasicOperation, elements: readonly GroupElement[]) {
     super(schemeId, FeKind.basicKeys, [elements], [OPERATIONS.indexOf(operation)]);
+    arg.checkArguments('new BasicKeys', [schemeId, operation, elements], {
+      schemeId: arg.text,
+      operation: arg.oneOf('+', '-', '*', '/'),
+      elements: arg.list,
+    });
     this.operation = operation;
     this.elements = elements;
   }
@@ -93,6 +112,7 @@ export class BasicSecretKey implements Disposable {
   #scalar: bigint | undefined;
 
   constructor(schemeId: string, scalar: bigint) {
+    arg.checkArguments('new BasicSecretKey', [schemeId, scalar], { schemeId: arg.text, scalar: arg.bigint });
     this.schemeId = schemeId;
     this.#scalar = scalar;
   }

@@ -10,6 +10,8 @@
  * A key opens one entry. Whoever has the result of an operation whose y is known has x itself (but for y = 0 in a product): these
  * operations hide nothing from who holds keys. Quotients are in the exponent: x / y where y divides x, otherwise an error.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import {
   DecodeError,
   InvalidParamsError,
@@ -65,7 +67,12 @@ export class DdhBasicOperations {
   readonly #evaluator: DdhEvaluator;
 
   /** A native `kernel` finds the logarithms faster. @throws {InvalidParamsError} */
-  constructor({ inputBound, operandBound }: BasicOperationsSpec, kernel?: Pick<Kernel, 'edwards'>) {
+  constructor(spec: BasicOperationsSpec, kernel?: Pick<Kernel, 'edwards'>) {
+    arg.checkArguments('new DdhBasicOperations', [spec, kernel], {
+      spec: arg.options,
+      kernel: arg.optional(arg.options),
+    });
+    const { inputBound, operandBound } = spec;
     for (const bound of [inputBound, operandBound]) {
       if (!Number.isSafeInteger(bound) || bound < 1)
         throw new InvalidParamsError(`bounds must be positive integers but one is ${bound}`, {});
@@ -234,3 +241,30 @@ function elementPower(element: GroupElement, exponent: bigint): GroupElement {
   const power = element.multiplyUnsafe(isNegative ? GROUP_ORDER - exponent : exponent);
   return isNegative ? power.negate() : power;
 }
+
+printOnOneLine(DdhBasicOperations);
+arg.guard('DdhBasicOperations', DdhBasicOperations.prototype, {
+  setup: { random: arg.like('a source of randomness (systemRandom)', 'seed') },
+  encrypt: {
+    publicKey: arg.like('a BasicPublicKey', 'toBytes', 'element'),
+    values: arg.typed('an Int32Array', Int32Array),
+    random: arg.like('a source of randomness (systemRandom)', 'seed'),
+  },
+  commitmentsOf: { ciphertext: arg.like('a BasicCiphertext', 'toBytes', 'commitments') },
+  deriveKeys: {
+    secretKey: arg.like('a BasicSecretKey', 'toBytes', 'schemeId'),
+    commitments: arg.like('a BasicCommitments', 'toBytes', 'elements'),
+    operation: arg.oneOf('+', '-', '*', '/'),
+    operands: arg.typed('an Int32Array', Int32Array),
+  },
+  decrypt: {
+    ciphertext: arg.like('a BasicCiphertext', 'toBytes', 'commitments'),
+    keys: arg.like('a BasicKeys', 'toBytes', 'operation'),
+    operands: arg.typed('an Int32Array', Int32Array),
+  },
+  publicKeyFromBytes: { bytes: arg.bytes },
+  secretKeyFromBytes: { bytes: arg.bytes },
+  ciphertextFromBytes: { bytes: arg.bytes },
+  commitmentsFromBytes: { bytes: arg.bytes },
+  keysFromBytes: { bytes: arg.bytes },
+});

@@ -5,6 +5,8 @@
  * 'ddh-selective' [ABDP15], the original's, secure for messages chosen beforehand: the same without h and t.
  * About 126 bits against classical computers, none against quantum ones.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { InvalidParamsError, ShapeError } from '../../base/errors.ts';
 import { Drbg, type RandomSource } from '../../base/random.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
@@ -75,6 +77,11 @@ export class DdhInnerProduct implements InnerProductScheme {
     form: 'adaptive' | 'selective' = 'adaptive',
     kernel?: Pick<Kernel, 'edwards'>,
   ) {
+    arg.checkArguments('new DdhInnerProduct', [spec, form, kernel], {
+      spec: arg.options,
+      form: arg.optional(arg.oneOf('adaptive', 'selective')),
+      kernel: arg.optional(arg.options),
+    });
     checkInnerProductSpec(spec);
     this.name = form === 'adaptive' ? 'ddh' : 'ddh-selective';
     this.length = spec.length;
@@ -221,3 +228,27 @@ export class DdhInnerProduct implements InnerProductScheme {
     return Array.from({ length: count }, (_, i) => weights.subarray(i * this.length, (i + 1) * this.length));
   }
 }
+
+printOnOneLine(DdhInnerProduct);
+arg.guard('DdhInnerProduct', DdhInnerProduct.prototype, {
+  setup: { random: arg.like('a source of randomness (systemRandom)', 'seed') },
+  encrypt: {
+    publicKey: arg.like('a MasterPublicKey', 'toBytes', 'kind'),
+    columns: arg.typed('an Int32Array', Int32Array),
+    random: arg.like('a source of randomness (systemRandom)', 'seed'),
+  },
+  deriveKeys: {
+    secretKey: arg.like('a MasterSecretKey', 'toBytes', 'kind'),
+    weights: arg.typed('an Int32Array', Int32Array),
+  },
+  decrypt: {
+    ciphertext: arg.like('an InnerProductCiphertext', 'toBytes', 'kind'),
+    keys: arg.like('a FunctionKeys', 'rows', 'toBytes'),
+    weights: arg.typed('an Int32Array', Int32Array),
+    into: arg.optional(arg.typed('a Float64Array', Float64Array)),
+  },
+  publicKeyFromBytes: { bytes: arg.bytes },
+  secretKeyFromBytes: { bytes: arg.bytes },
+  ciphertextFromBytes: { bytes: arg.bytes },
+  functionKeysFromBytes: { bytes: arg.bytes },
+});

@@ -2,6 +2,7 @@
  * Decryption in fractions: sum y_i c_i / q as integer products modulo 2^32, <c_0 / q, key> as one product of fractions, and their difference,
  * modulo 1, rounded to a multiple of 1 / K.
  */
+import { printOnOneLine } from '../../base/inspect.ts';
 import { nearestInteger } from '../../base/nearest-integer.ts';
 import { CanonicalEmbedding } from '../../kernel/tables/canonical-embedding.ts';
 import type { FractionParts } from '../../kernel/kernel.ts';
@@ -127,3 +128,5 @@ export class LatticeDecryption {
     return Math.sqrt(squaredNorm) * this.#unitNoise + ROUNDING;
   }
 }
+
+printOnOneLine(LatticeDecryption);

@@ -4,6 +4,7 @@
  * the changes are multiplied and added to what was derived before. The integers are the same either way, and so is what they
  * reveal: weights are known to the authority and the holder of the keys.
  */
+import { printOnOneLine } from '../../base/inspect.ts';
 import { integerPanels } from '../../kernel/tables/integer-panels.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import type { LatticeContext } from './context.ts';
@@ -116,3 +117,5 @@ export class LatticeKeyDerivation {
     return this.#panels;
   }
 }
+
+printOnOneLine(LatticeKeyDerivation);

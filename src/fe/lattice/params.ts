@@ -10,6 +10,8 @@
  * rank-1 formula with n = d k covers every rank. It reduces to module-LWE of dimension n with secrets and errors of standard
  * deviation 1, whose security bounds log2 q: see {@link logQCeiling}.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { InsecureParamsError, InvalidParamsError } from '../../base/errors.ts';
 import { primesBelow } from '../../ring/primes.ts';
 import { UNIT_SIGMA } from '../../ring/samplers.ts';
@@ -45,6 +47,7 @@ const LOG_Q_CEILING: ReadonlyMap<number, number> = new Map([
 
 /** 0 where nothing is secure. */
 export function logQCeiling(dimension: number): number {
+  arg.checkArguments('logQCeiling', [dimension], { dimension: arg.number });
   return LOG_Q_CEILING.get(dimension) ?? 0;
 }
 
@@ -94,6 +97,7 @@ export class LatticeParams {
 
   /** @throws {InvalidParamsError} {@link InsecureParamsError} when no dimension is secure for these bounds. */
   constructor(spec: LatticeSpec) {
+    arg.checkArguments('new LatticeParams', [spec], { spec: arg.options });
     checkInnerProductSpec(spec);
     const { length, inputBound, weightBound, packing } = spec;
     if (weightBound >= WEIGHT_LIMIT || length * weightBound >= 2 ** 28) {
@@ -188,3 +192,9 @@ export class LatticeParams {
     if (logQ > ceiling) throw new InsecureParamsError(Math.log2(this.dimension), logQ, ceiling);
   }
 }
+
+printOnOneLine(LatticeParams);
+arg.guard('LatticeParams', LatticeParams.prototype, {
+  noiseVariance: { squaredNorm: arg.number, dimension: arg.optional(arg.number) },
+  noiseBound: { squaredNorm: arg.optional(arg.number), dimension: arg.optional(arg.number) },
+});

@@ -7,6 +7,7 @@
  * (q / 2^H)^2 / 12: each is kept below ROUNDING_SHARE of the variance that is there. The errors are taken as uniform and independent, as
  * the low bits of a pseudo-random ciphertext are.
  */
+import { printOnOneLine } from '../../base/inspect.ts';
 import { InvalidParamsError } from '../../base/errors.ts';
 import { PANEL_COLUMNS } from '../../kernel/tables/integer-panels.ts';
 import type { FractionParts } from '../../kernel/kernel.ts';
@@ -112,3 +113,5 @@ export class LatticePrecision {
     return (norm * Math.sqrt(dimension) * operations) / 2 ** 54;
   }
 }
+
+printOnOneLine(LatticePrecision);

@@ -10,6 +10,8 @@
  * Ciphertexts leave their owner as fractions c_0 / q and c_i / q without the bits that decryption does not need (see
  * {@link LatticePrecision}), so that it works with integers modulo 2^32 and one product of fractions instead of residues.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { inverseMod } from '../../kernel/tables/modular.ts';
 import { Drbg, type RandomSource } from '../../base/random.ts';
 import { DecodeError, ShapeError } from '../../base/errors.ts';
@@ -57,6 +59,10 @@ export class LatticeInnerProduct implements InnerProductScheme {
 
   /** @throws {InvalidParamsError} {@link InsecureParamsError} */
   constructor(kernel: Kernel, spec: LatticeSpec) {
+    arg.checkArguments('new LatticeInnerProduct', [kernel, spec], {
+      kernel: arg.like('a kernel (openKernel)', 'allocate', 'openRing'),
+      spec: arg.options,
+    });
     this.params = new LatticeParams(spec);
     const { packing, dimension, primes, keyPrime, results } = this.params;
     const ring = kernel.openRing(packing, primes);
@@ -368,3 +374,27 @@ export class LatticeInnerProduct implements InnerProductScheme {
     kernel.mulScalar(ring, out, out, this.#unit, mods);
   }
 }
+
+printOnOneLine(LatticeInnerProduct);
+arg.guard('LatticeInnerProduct', LatticeInnerProduct.prototype, {
+  setup: { random: arg.like('a source of randomness (systemRandom)', 'seed') },
+  encrypt: {
+    publicKey: arg.like('a MasterPublicKey', 'toBytes', 'kind'),
+    columns: arg.typed('an Int32Array', Int32Array),
+    random: arg.like('a source of randomness (systemRandom)', 'seed'),
+  },
+  deriveKeys: {
+    secretKey: arg.like('a MasterSecretKey', 'toBytes', 'kind'),
+    weights: arg.typed('an Int32Array', Int32Array),
+  },
+  decrypt: {
+    ciphertext: arg.like('an InnerProductCiphertext', 'toBytes', 'kind'),
+    keys: arg.like('a FunctionKeys', 'rows', 'toBytes'),
+    weights: arg.typed('an Int32Array', Int32Array),
+    out: arg.optional(arg.typed('a Float64Array', Float64Array)),
+  },
+  publicKeyFromBytes: { bytes: arg.bytes },
+  secretKeyFromBytes: { bytes: arg.bytes },
+  ciphertextFromBytes: { bytes: arg.bytes },
+  functionKeysFromBytes: { bytes: arg.bytes },
+});

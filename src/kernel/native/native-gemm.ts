@@ -1,4 +1,5 @@
 /** Matrix products of the native kernel. */
+import { printOnOneLine } from '../../base/inspect.ts';
 import { DisposedError, ShapeError } from '../../base/errors.ts';
 import type { GemmWeights, Kernel } from '../kernel.ts';
 import type { NativeAddon, NativeHandle } from './native-addon.ts';
@@ -65,3 +66,5 @@ export function nativeGemm(addon: NativeAddon, isa: number): Pick<Kernel, 'prepa
     },
   };
 }
+
+printOnOneLine(NativeGemmWeights);

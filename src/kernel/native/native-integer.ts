@@ -1,4 +1,5 @@
 /** Integer linear maps of the native kernel. */
+import { printOnOneLine } from '../../base/inspect.ts';
 import { DisposedError, KernelError, ShapeError } from '../../base/errors.ts';
 import { checkIntegerLinearMap } from '../integer-linear-map.ts';
 import type { IntegerLinearMap } from '../integer-linear-map.ts';
@@ -87,3 +88,5 @@ export function nativeInteger(
     },
   };
 }
+
+printOnOneLine(NativeIntegerWeights);

@@ -1,4 +1,5 @@
 /** The native kernel's arithmetic on polynomials: transforms, residues, samplers, key switching, packing. */
+import { printOnOneLine } from '../../base/inspect.ts';
 import { DisposedError, KernelError, ShapeError } from '../../base/errors.ts';
 import type { Kernel, KeySwitchShape, RingTables, TransformRotation } from '../kernel.ts';
 import type { NativeAddon, NativeHandle } from './native-addon.ts';
@@ -276,3 +277,5 @@ export function nativeRing(addon: NativeAddon, isa: number): RingMethods {
   }
   return { ...arithmetic(ringAddon, isa), ...conversions(ringAddon, isa), ...keySwitching(ringAddon) };
 }
+
+printOnOneLine(NativeRingTables);

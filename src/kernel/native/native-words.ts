@@ -1,4 +1,5 @@
 /** Words of the native kernel: memory outside the JavaScript heap, freed by hand. */
+import { printOnOneLine } from '../../base/inspect.ts';
 import { DisposedError, ShapeError } from '../../base/errors.ts';
 import type { Words } from '../kernel.ts';
 import type { NativeAddon, NativeHandle } from './native-addon.ts';
@@ -111,3 +112,5 @@ export function nativeMemory(addon: NativeAddon): { allocate(words: number): Wor
     },
   };
 }
+
+printOnOneLine(NativeWords);

@@ -1,4 +1,5 @@
 /** The native kernel: the C++ addon behind the {@link Kernel} interface. */
+import { printedAs } from '../../base/inspect.ts';
 import { KernelError } from '../../base/errors.ts';
 import type { Kernel, KernelOptions } from '../kernel.ts';
 import { loadNativeAddon, type NativeAddon } from './native-addon.ts';
@@ -77,7 +78,7 @@ export function loadNativeKernel(options: KernelOptions = {}): Kernel {
     throw new KernelError('native', `no instruction set ${wanted} here, only ${nativeIsas().join(', ')}`);
   const threads = addon.setThreads(chosenThreads(options));
   const memory = nativeMemory(addon);
-  return {
+  return printedAs('NativeKernel', {
     ...nativeRing(addon, isa),
     ...nativeEmbedding(addon, isa),
     ...nativeGemm(addon, isa),
@@ -92,5 +93,5 @@ export function loadNativeKernel(options: KernelOptions = {}): Kernel {
     },
     allocate: memory.allocate,
     [Symbol.dispose]() {},
-  };
+  });
 }

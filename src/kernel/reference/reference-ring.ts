@@ -1,4 +1,5 @@
 /** Z_q[X]/(X^n + 1) in BigInt, straight from the definitions; the oracle of the fast kernels. */
+import { printOnOneLine } from '../../base/inspect.ts';
 import type { RingTables } from '../kernel.ts';
 import { inverseMod } from '../tables/modular.ts';
 import { checkRing } from '../preconditions.ts';
@@ -90,3 +91,5 @@ export function automorphismIndex(n: number, galois: number): Uint32Array {
     return bitReverse((exponent - 1) / 2, logN);
   });
 }
+
+printOnOneLine(ReferenceRing);

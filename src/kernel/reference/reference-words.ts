@@ -1,4 +1,5 @@
 /** Words of the reference kernel: one BigUint64Array per allocation. */
+import { printOnOneLine } from '../../base/inspect.ts';
 import { DisposedError, ShapeError } from '../../base/errors.ts';
 import type { Words } from '../kernel.ts';
 
@@ -60,3 +61,5 @@ export class ReferenceWords implements Words {
     this.#allocation.release();
   }
 }
+
+printOnOneLine(ReferenceWords);

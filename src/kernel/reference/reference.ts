@@ -2,6 +2,7 @@
  * The reference kernel: every method straight from its definition in {@link Kernel}, in BigInt. It is the oracle of
  * the other kernels in the tests; it is slow, and BigInt is not constant-time, so no real secret belongs in it.
  */
+import { printOnOneLine } from '../../base/inspect.ts';
 import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import { applyIntegerLinear, checkIntegerLinearMap, outputSize } from '../integer-linear-map.ts';
 import type { IntegerLinearMap } from '../integer-linear-map.ts';
@@ -359,3 +360,5 @@ class ReferenceKernel extends ReferenceArithmetic implements Kernel {
 export function loadReferenceKernel(): Kernel {
   return new ReferenceKernel();
 }
+
+printOnOneLine(ReferenceKernel, ReferenceWeights);

@@ -1,4 +1,5 @@
 /** Matrix products of the WebAssembly kernel: how the inner dimension is cut so that sums of doubles stay exact. */
+import { printOnOneLine } from '../../base/inspect.ts';
 import { DisposedError } from '../../base/errors.ts';
 import type { GemmWeights } from '../kernel.ts';
 import { checkGemmWeights } from '../preconditions.ts';
@@ -220,3 +221,5 @@ function multiplyGroup(
     });
   });
 }
+
+printOnOneLine(WasmWeights);

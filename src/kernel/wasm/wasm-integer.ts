@@ -1,4 +1,5 @@
 /** Integer linear maps of the WebAssembly kernel: weights stay packed in its memory; see assembly/integer.ts. */
+import { printOnOneLine } from '../../base/inspect.ts';
 import { DisposedError } from '../../base/errors.ts';
 import { checkIntegerLinearMap, imageSize } from '../integer-linear-map.ts';
 import type { IntegerConvolution, IntegerLinearMap } from '../integer-linear-map.ts';
@@ -192,3 +193,5 @@ function multiplyImage(
     },
   );
 }
+
+printOnOneLine(WasmIntegerWeights);

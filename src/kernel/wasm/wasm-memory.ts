@@ -1,4 +1,5 @@
 /** The heap inside one WebAssembly memory: first fit over free runs in address order, neighbours joined on release. */
+import { printOnOneLine } from '../../base/inspect.ts';
 import { DisposedError, KernelError, ShapeError } from '../../base/errors.ts';
 import type { Words } from '../kernel.ts';
 
@@ -209,3 +210,5 @@ export class WasmWords implements Words {
     this.memory.liveWords -= this.length;
   }
 }
+
+printOnOneLine(WasmMemory, WasmWords);

@@ -1,4 +1,5 @@
 /** The tables of one ring in WebAssembly memory. */
+import { printOnOneLine } from '../../base/inspect.ts';
 import { DisposedError } from '../../base/errors.ts';
 import type { RingTables } from '../kernel.ts';
 import { centred, inverseMod, residue } from '../tables/modular.ts';
@@ -77,3 +78,5 @@ export class WasmRing implements RingTables {
     this.memory.release(this.#start);
   }
 }
+
+printOnOneLine(WasmRing);

@@ -2,6 +2,7 @@
  * The WebAssembly kernel: the loops of assembly/ behind the {@link Kernel} interface, single-threaded. Nothing here needs
  * Node; wasm-instance.ts makes one of the bytes of build/wasm, in a browser too.
  */
+import { printOnOneLine } from '../../base/inspect.ts';
 import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import { outputSize } from '../integer-linear-map.ts';
 import type { IntegerLinearMap } from '../integer-linear-map.ts';
@@ -346,3 +347,5 @@ export class WasmKernel extends WasmArithmetic implements Kernel {
 
   [Symbol.dispose](): void {}
 }
+
+printOnOneLine(WasmKernel);

@@ -2,6 +2,7 @@
  * The IDX format of MNIST (LeCun, Cortes, Burges): two zero bytes, a type, the number of extents, big-endian extents, then
  * row-major values. Unsigned bytes only, which is all that MNIST uses.
  */
+import * as arg from '../../base/arguments.ts';
 import { DecodeError, ShapeError } from '../../base/errors.ts';
 
 const UNSIGNED_BYTE = 0x08;
@@ -15,6 +16,7 @@ export interface IdxArray {
 
 /** Allocates nothing but the shape. @throws {DecodeError} unless the bytes are exactly one array. */
 export function readIdx(bytes: Uint8Array): IdxArray {
+  arg.checkArguments('readIdx', [bytes], { bytes: arg.bytes });
   const refuse = (reason: string) => new DecodeError('an IDX array', reason);
   if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0) throw refuse('it does not start with two zeros');
   if (bytes[2] !== UNSIGNED_BYTE) throw refuse('its values are not unsigned bytes');
@@ -42,6 +44,10 @@ export interface LabelledImages {
 
 /** @throws {DecodeError} on bytes that are not IDX. @throws {ShapeError} when images and labels do not belong together. */
 export function readLabelledImages(imageFile: Uint8Array, labelFile: Uint8Array): LabelledImages {
+  arg.checkArguments('readLabelledImages', [imageFile, labelFile], {
+    imageFile: arg.bytes,
+    labelFile: arg.bytes,
+  });
   const [images, labels] = [readIdx(imageFile), readIdx(labelFile)];
   if (images.shape.length !== 3)
     throw new ShapeError('the images', '[count, height, width]', images.shape.join('x'));
@@ -53,6 +59,7 @@ export function readLabelledImages(imageFile: Uint8Array, labelFile: Uint8Array)
 
 /** Pixels as real numbers in [0, 1]. */
 export function unitPixels(pixels: Uint8Array): Float32Array {
+  arg.checkArguments('unitPixels', [pixels], { pixels: arg.bytes });
   // A loop: TypedArray.from with a function makes a list of numbers first, which takes minutes for a data set.
   const out = new Float32Array(pixels.length);
   for (let i = 0; i < out.length; i++) out[i] = (pixels[i] as number) / 255;

@@ -2,6 +2,8 @@
  * The byte format of networks and checkpoints: a magic word, a version, little-endian fields with lengths in front, a
  * CRC-32 at the end. Readers check every length against what is left before they allocate.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { ByteReader } from '../../base/bytes.ts';
 import type { DecodeError } from '../../base/errors.ts';
 import { LimitError } from '../../base/errors.ts';
@@ -17,6 +19,7 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
 
 /** CRC-32 (ISO 3309): finds accidents, not attacks. */
 export function crc32(bytes: Uint8Array): number {
+  arg.checkArguments('crc32', [bytes], { bytes: arg.bytes });
   let word = 0xffffffff;
   for (let i = 0; i < bytes.length; i++) word = CRC_TABLE[(word ^ bytes[i]) & 0xff] ^ (word >>> 8);
   return ~word >>> 0;
@@ -28,6 +31,7 @@ export class ModelWriter {
   #length = 0;
 
   constructor(magic: string, version: number) {
+    arg.checkArguments('new ModelWriter', [magic, version], { magic: arg.text, version: arg.number });
     this.raw(new TextEncoder().encode(magic));
     this.u32(version);
   }
@@ -117,6 +121,12 @@ export class ModelReader {
 
   /** @throws {DecodeError} on a wrong magic word, an unknown version, a wrong checksum or an absurd size. */
   constructor(what: string, bytes: Uint8Array, magic: string, newestVersion: number) {
+    arg.checkArguments('new ModelReader', [what, bytes, magic, newestVersion], {
+      what: arg.text,
+      bytes: arg.bytes,
+      magic: arg.text,
+      newestVersion: arg.number,
+    });
     const end = bytes.length - 4;
     this.#reader = new ByteReader(what, bytes.subarray(0, Math.max(0, end)));
     if (bytes.length > LARGEST_MODEL_BYTES) throw this.error(`${bytes.length} bytes are over the limit`);
@@ -233,3 +243,25 @@ export class ModelReader {
     this.#reader.end();
   }
 }
+
+printOnOneLine(ModelWriter, ModelReader);
+arg.guard('ModelWriter', ModelWriter.prototype, {
+  raw: { bytes: arg.bytes },
+  u32: { value: arg.number },
+  f64: { value: arg.number },
+  text: { value: arg.text },
+  floats: { values: arg.typed('a Float32Array', Float32Array) },
+  doubles: { values: arg.numbers },
+  words: { values: arg.typed('a Uint32Array', Uint32Array) },
+  packed: { values: arg.typed('an Int32Array', Int32Array), bits: arg.number },
+});
+arg.guard('ModelReader', ModelReader.prototype, {
+  error: { reason: arg.text },
+  count: { name: arg.text, most: arg.number },
+  f64: { name: arg.text },
+  floats: { name: arg.text, length: arg.number },
+  doubles: { name: arg.text, length: arg.number, finite: arg.optional(arg.flag) },
+  announcedDoubles: { name: arg.text, most: arg.number },
+  words: { name: arg.text, length: arg.number },
+  packed: { name: arg.text, length: arg.number, bits: arg.number },
+});

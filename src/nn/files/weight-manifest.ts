@@ -2,6 +2,7 @@
  * The weight files of TensorFlow.js: a JSON manifest that names tensors and shards that hold them back to back, as float32 or
  * quantised to 8 or 16 bits with scale and minimum. [TensorFlow.js, "Model and layer saving", weights manifest]
  */
+import * as arg from '../../base/arguments.ts';
 import { DecodeError, LimitError } from '../../base/errors.ts';
 import { sizeOf } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -34,6 +35,7 @@ const refuse = (reason: string): DecodeError => new DecodeError('a weight manife
 
 /** Allocates in proportion to the manifest only. @throws {DecodeError} {@link LimitError} */
 export function readWeightManifest(bytes: Uint8Array): WeightGroup[] {
+  arg.checkArguments('readWeightManifest', [bytes], { bytes: arg.bytes });
   if (bytes.length > MAX_MANIFEST_BYTES)
     throw new LimitError('the bytes of a weight manifest', MAX_MANIFEST_BYTES, bytes.length);
   let value: unknown;
@@ -93,10 +95,12 @@ function readEntry(value: unknown): TensorEntry {
 }
 
 /** The tensors of a group by name. `shards` are the files of its paths, in order. @throws {DecodeError} on another length. */
-export function readWeightShards(
-  { entries, paths, bytes }: WeightGroup,
-  shards: readonly Uint8Array[],
-): Map<string, Tensor> {
+export function readWeightShards(group: WeightGroup, shards: readonly Uint8Array[]): Map<string, Tensor> {
+  arg.checkArguments('readWeightShards', [group, shards], {
+    group: arg.like('a WeightGroup', 'paths', 'entries'),
+    shards: arg.list,
+  });
+  const { entries, paths, bytes } = group;
   const length = shards.reduce((sum, shard) => sum + shard.length, 0);
   if (shards.length !== paths.length || length !== bytes)
     throw new DecodeError('weight shards', `${length} bytes in ${shards.length}, ${bytes} needed`);

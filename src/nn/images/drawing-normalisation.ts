@@ -4,6 +4,7 @@
  * runs on the client, before anything is masked or encrypted. Sums, products and roots of doubles only: every machine gets
  * the same pixels.
  */
+import * as arg from '../../base/arguments.ts';
 import { ShapeError } from '../../base/errors.ts';
 import type { PixelImage } from './pixel-image.ts';
 
@@ -36,7 +37,11 @@ export interface NormalisedDrawing {
  * 3 x 3 (Lee 1980); the centre of mass moves to the middle by whole pixels. A clean MNIST picture stays nearly as it is.
  * @throws {ShapeError} for a picture that is not grey or smaller than 3 x 3.
  */
-export function normaliseDrawing({ channels, height, width, pixels }: PixelImage): NormalisedDrawing {
+export function normaliseDrawing(picture: PixelImage): NormalisedDrawing {
+  arg.checkArguments('normaliseDrawing', [picture], {
+    picture: arg.like('a PixelImage', 'pixels', 'channels'),
+  });
+  const { channels, height, width, pixels } = picture;
   if (channels !== 1 || height < 3 || width < 3)
     throw new ShapeError('a drawing', '[1, >= 3, >= 3]', `${channels} x ${height} x ${width}`);
   const levels = cumulative(pixels, 0, 255);

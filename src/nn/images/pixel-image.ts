@@ -1,4 +1,5 @@
 /** Images of 8-bit pixels: the portable bit, grey and colour maps of Netpbm (P1 to P6), and what fits them to a network's input. */
+import * as arg from '../../base/arguments.ts';
 import { DecodeError, LimitError } from '../../base/errors.ts';
 import type { ImageShape } from '../../kernel/integer-linear-map.ts';
 
@@ -13,6 +14,7 @@ export interface PixelImage extends ImageShape {
 const refuse = (reason: string): DecodeError => new DecodeError('a portable map', reason);
 
 export function isPortableMap(bytes: Uint8Array): boolean {
+  arg.checkArguments('isPortableMap', [bytes], { bytes: arg.bytes });
   const kind = bytes[1] ?? 0;
   return bytes[0] === 0x50 && kind >= 0x31 && kind <= 0x36 && (isSpace(bytes[2]) || bytes[2] === 0x23);
 }
@@ -23,6 +25,7 @@ export function isPortableMap(bytes: Uint8Array): boolean {
  * @throws {DecodeError} unless the bytes are exactly one such map. @throws {LimitError} when it is too large.
  */
 export function readPortableMap(bytes: Uint8Array): PixelImage {
+  arg.checkArguments('readPortableMap', [bytes], { bytes: arg.bytes });
   if (!isPortableMap(bytes)) throw refuse('it does not start with P1 to P6');
   const kind = bytes[1]! - 0x30;
   const isText = kind <= 3;
@@ -158,6 +161,10 @@ function isDigit(byte: number | undefined): boolean {
  * @throws {DecodeError} for other numbers of channels. @throws {LimitError} for a target above 2^24 values.
  */
 export function fitImage(image: PixelImage, to: ImageShape): PixelImage {
+  arg.checkArguments('fitImage', [image, to], {
+    image: arg.like('a PixelImage', 'pixels', 'channels'),
+    to: arg.options,
+  });
   if (to.channels * to.height * to.width > MAX_VALUES)
     throw new LimitError('the values of an image', MAX_VALUES, to.channels * to.height * to.width);
   const { height, width, pixels } = withChannels(image, to.channels);
@@ -228,6 +235,11 @@ function areaMean(plane: Uint8Array, width: number, rows: Covered, columns: Cove
 
 /** One image of an array `[count, height, width]` or `[count, channels, height, width]`. @throws {DecodeError} */
 export function imageAt(shape: readonly number[], data: Uint8Array, index: number): PixelImage {
+  arg.checkArguments('imageAt', [shape, data, index], {
+    shape: arg.numbers,
+    data: arg.bytes,
+    index: arg.number,
+  });
   if (shape.length !== 3 && shape.length !== 4)
     throw new DecodeError('an array of images', `${shape.length} extents, 3 or 4 are needed`);
   if (!(Number.isInteger(index) && index >= 0 && index < shape[0]))

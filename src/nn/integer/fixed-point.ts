@@ -1,4 +1,5 @@
 /** Real factors as integers over a power of two, as fine as exact products in doubles allow. */
+import * as arg from '../../base/arguments.ts';
 import { OutOfRangeError } from '../../base/errors.ts';
 
 const LARGEST_SHIFT = 52;
@@ -18,6 +19,7 @@ export function fixedPointFactors(operands: readonly FixedPointOperand[]): {
   multipliers: Float64Array[];
   shift: number;
 } {
+  arg.checkArguments('fixedPointFactors', [operands], { operands: arg.list });
   const largest = operands.reduce(
     (sum, { ratios, bound }) => sum + bound * ratios.reduce((a, b) => Math.max(a, b)),
     0,

@@ -1,4 +1,5 @@
 /** Runs integer networks: the steps here, the linear maps wherever the caller has them done. */
+import * as arg from '../../base/arguments.ts';
 import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import { outputSize } from '../../kernel/integer-linear-map.ts';
 import type { IntegerLinearMap } from '../../kernel/integer-linear-map.ts';
@@ -34,6 +35,11 @@ export function evaluateIntegerNetwork(
   input: Int32Array,
   apply: ApplyLinear,
 ): Int32Array {
+  arg.checkArguments('evaluateIntegerNetwork', [network, input, apply], {
+    network: arg.like('an IntegerNetwork', 'toBytes', 'input'),
+    input: arg.typed('an Int32Array', Int32Array),
+    apply: arg.callback,
+  });
   const evaluation = integerEvaluation(network, input);
   let turn = evaluation.next();
   while (turn.done !== true) {
@@ -49,6 +55,11 @@ export async function evaluateIntegerNetworkAsync(
   input: Int32Array,
   apply: ApplyLinearAsync,
 ): Promise<Int32Array> {
+  arg.checkArguments('evaluateIntegerNetworkAsync', [network, input, apply], {
+    network: arg.like('an IntegerNetwork', 'toBytes', 'input'),
+    input: arg.typed('an Int32Array', Int32Array),
+    apply: arg.callback,
+  });
   const evaluation = integerEvaluation(network, input);
   let turn = evaluation.next();
   while (turn.done !== true) {
@@ -66,6 +77,10 @@ function* integerEvaluation(
   network: IntegerNetwork,
   input: Int32Array,
 ): Generator<LinearRequest, Int32Array, Int32Array> {
+  arg.checkArguments('integerEvaluation', [network, input], {
+    network: arg.like('an IntegerNetwork', 'toBytes', 'input'),
+    input: arg.typed('an Int32Array', Int32Array),
+  });
   const batch = checkedBatch(network, input);
   const lastUse = lastUses(network);
   const results: (Int32Array | undefined)[] = [];

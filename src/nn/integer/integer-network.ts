@@ -2,6 +2,8 @@
  * Networks over integers: int8 weights and activations, int32 sums, every rounding defined. Clear inference and a device that
  * outsources the linear steps run the same code (integer-evaluate.ts) and get the same bits.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { DataError, LimitError, OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import { MAX_INTEGER_ELEMENTS } from '../../kernel/integer-linear-map.ts';
 import type { IntegerLinearMap } from '../../kernel/integer-linear-map.ts';
@@ -43,6 +45,11 @@ export class IntegerNetwork {
    * @throws {LimitError} when a tensor has more than {@link MAX_INTEGER_ELEMENTS}.
    */
   constructor(input: IntegerInput, steps: readonly IntegerStep[], output: IntegerOutput) {
+    arg.checkArguments('new IntegerNetwork', [input, steps, output], {
+      input: arg.options,
+      steps: arg.list,
+      output: arg.like('an IntegerOutput', 'scale', 'softmax'),
+    });
     checkInput(input);
     if (!(output.scale > 0 && Number.isFinite(output.scale)))
       throw new OutOfRangeError('the output scale', 'positive', output.scale);
@@ -110,7 +117,12 @@ function checkInput({ shape, scale, offset, low, high, normalisation }: IntegerI
  * {@link normaliseDrawing}; others are left alone. Done by the owner of the inputs, before they are masked or encrypted.
  * @throws {DataError} for a picture with nothing in it. @throws {OutOfRangeError} for a value that is no pixel.
  */
-export function normaliseInput({ input, inputs }: IntegerNetwork, x: Int32Array): Int32Array {
+export function normaliseInput(network: IntegerNetwork, x: Int32Array): Int32Array {
+  arg.checkArguments('normaliseInput', [network, x], {
+    network: arg.like('an IntegerNetwork', 'toBytes', 'input'),
+    x: arg.typed('an Int32Array', Int32Array),
+  });
+  const { input, inputs } = network;
   if (input.normalisation === undefined) return x;
   const [channels, height, width] = input.shape;
   const wrong = x.find((value) => value < 0 || value > 255);
@@ -130,6 +142,10 @@ export function normaliseInput({ input, inputs }: IntegerNetwork, x: Int32Array)
 
 /** Real inputs to integers, element by element. */
 export function quantiseInput(network: IntegerNetwork, x: ArrayLike<number>): Int32Array {
+  arg.checkArguments('quantiseInput', [network, x], {
+    network: arg.like('an IntegerNetwork', 'toBytes', 'input'),
+    x: arg.numbers,
+  });
   const { scale, offset, low, high } = network.input;
   const out = new Int32Array(x.length);
   for (let i = 0; i < out.length; i++) {
@@ -140,6 +156,10 @@ export function quantiseInput(network: IntegerNetwork, x: ArrayLike<number>): In
 
 /** Integer outputs `[batch, outputs]` to real numbers: scaled, then the softmax of each row if the network ends with one. */
 export function realOutput(network: IntegerNetwork, y: Int32Array): Float64Array {
+  arg.checkArguments('realOutput', [network, y], {
+    network: arg.like('an IntegerNetwork', 'toBytes', 'input'),
+    y: arg.typed('an Int32Array', Int32Array),
+  });
   const out = Float64Array.from(y, (value) => value * network.output.scale);
   if (!network.output.softmax) return out;
   for (let start = 0; start < out.length; start += network.outputs) {
@@ -153,3 +173,6 @@ export function realOutput(network: IntegerNetwork, y: Int32Array): Float64Array
   }
   return out;
 }
+
+printOnOneLine(IntegerNetwork);
+arg.guard('IntegerNetwork', IntegerNetwork, { fromBytes: { bytes: arg.bytes } });

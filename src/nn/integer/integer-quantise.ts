@@ -4,6 +4,7 @@
  * them (Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only inference", 2018;
  * symmetric, so that padding stays zero). What only the device sees, sums of a residual branch and operands of squares, keeps 15 bits.
  */
+import * as arg from '../../base/arguments.ts';
 import { OutOfRangeError, ShapeError, UnsupportedOpError } from '../../base/errors.ts';
 import { integerConvolution } from '../../kernel/integer-linear-map.ts';
 import type { IntegerLinearMap } from '../../kernel/integer-linear-map.ts';
@@ -71,6 +72,12 @@ export function quantiseToIntegers(
   input: Omit<IntegerInput, 'shape'>,
   multiply: MatrixMultiply,
 ): IntegerNetwork {
+  arg.checkArguments('quantiseToIntegers', [graph, calibration, input, multiply], {
+    graph: arg.like('a LayerGraph', 'infer', 'inputShape'),
+    calibration: arg.typed('a Float32Array', Float32Array),
+    input: arg.options,
+    multiply: arg.like('a MatrixMultiply', 'sgemm'),
+  });
   if (input.low < -128 || input.high - Math.min(0, input.low) > 255 || input.offset !== 0)
     throw new OutOfRangeError(
       'the input of a quantised network',

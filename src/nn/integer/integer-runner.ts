@@ -1,3 +1,5 @@
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { ShapeError } from '../../base/errors.ts';
 import { outputSize } from '../../kernel/integer-linear-map.ts';
 import type { IntegerLinearMap } from '../../kernel/integer-linear-map.ts';
@@ -13,6 +15,10 @@ export class IntegerLinearRunner implements Disposable {
 
   /** @throws {ShapeError} {@link LimitError} */
   constructor(maps: readonly IntegerLinearMap[], kernel: Kernel) {
+    arg.checkArguments('new IntegerLinearRunner', [maps, kernel], {
+      maps: arg.list,
+      kernel: arg.like('a kernel (openKernel)', 'allocate', 'openRing'),
+    });
     this.#kernel = kernel;
     for (const map of maps) this.#weights.push(kernel.prepareIntegerLinear(map));
   }
@@ -48,10 +54,7 @@ export class IntegerRunner extends IntegerLinearRunner {
   readonly network: IntegerNetwork;
 
   constructor(network: IntegerNetwork, kernel: Kernel) {
-    super(
-      network.linears.map(({ map }) => map),
-      kernel,
-    );
+    super(linearMaps(network), kernel);
     this.network = network;
   }
 
@@ -60,3 +63,15 @@ export class IntegerRunner extends IntegerLinearRunner {
     return evaluateIntegerNetwork(this.network, input, this.apply);
   }
 }
+
+function linearMaps(network: IntegerNetwork): readonly IntegerLinearMap[] {
+  arg.checkArguments('new IntegerRunner', [network], {
+    network: arg.like('an IntegerNetwork', 'toBytes', 'linears'),
+  });
+  return network.linears.map(({ map }) => map);
+}
+
+printOnOneLine(IntegerLinearRunner, IntegerRunner);
+arg.guard('IntegerRunner', IntegerRunner.prototype, {
+  run: { input: arg.typed('an Int32Array', Int32Array) },
+});

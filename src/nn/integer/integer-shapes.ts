@@ -1,4 +1,5 @@
 /** Shapes and value bounds through an integer network: what every step needs of its operands, and what it makes. */
+import * as arg from '../../base/arguments.ts';
 import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import {
   checkIntegerLinearMap,
@@ -26,6 +27,7 @@ const LARGEST_SHIFT = 52;
 
 /** @throws {ShapeError} unless the tensor is `[channels, height, width]`. */
 export function imageOf(shape: SampleShape, name: string): ImageShape {
+  arg.checkArguments('imageOf', [shape, name], { shape: arg.numbers, name: arg.text });
   if (shape.length !== 3)
     throw new ShapeError(`the input of ${name}`, '[channels, height, width]', shape.join('x'));
   const [channels, height, width] = shape;

@@ -2,6 +2,7 @@
  * Polynomial replacements of activations, each with the interval it is meant for, its largest error there and the depth
  * it costs. Outside its interval a polynomial is not an approximation of anything.
  */
+import * as arg from '../../base/arguments.ts';
 import {
   chebyshevFit,
   derivativeFit,
@@ -29,10 +30,12 @@ export interface ActivationFit {
 }
 
 export function relu(x: number): number {
+  arg.checkArguments('relu', [x], { x: arg.number });
   return x > 0 ? x : 0;
 }
 
 export function sigmoid(x: number): number {
+  arg.checkArguments('sigmoid', [x], { x: arg.number });
   return 1 / (1 + Math.exp(-x));
 }
 
@@ -45,6 +48,12 @@ function describeActivation(
   coefficients: Coefficients,
   interval: readonly [number, number],
 ): ActivationFit {
+  arg.checkArguments('describeActivation', [name, target, coefficients, interval], {
+    name: arg.text,
+    target: arg.optional(arg.oneOf('relu', 'sigmoid')),
+    coefficients: arg.numbers,
+    interval: arg.numbers,
+  });
   const depth = polynomialDepth(coefficients);
   if (target === undefined) return { name, coefficients, interval, largestError: 0, normalError: 0, depth };
   const f = TARGETS[target];
@@ -68,6 +77,7 @@ const HERMITE = [[1], [-1, 0, 1], [3, 0, -6, 0, 1], [-15, 0, 45, 0, -15, 0, 1]];
  * series cut off.
  */
 export function reluNormalFit(degree: 2 | 4 | 6): number[] {
+  arg.checkArguments('reluNormalFit', [degree], { degree: arg.number });
   const out = new Array<number>(degree + 1).fill(0);
   for (let k = 0; 2 * k <= degree; k++) {
     HERMITE[k].forEach((c, i) => {

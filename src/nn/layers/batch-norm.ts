@@ -1,3 +1,5 @@
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { newParameter } from './layer.ts';
 import type { Layer, LayerSpec, Parameter, Pass } from './layer.ts';
 import { resized, sizeOf } from '../tensor/tensor.ts';
@@ -58,6 +60,7 @@ export class BatchNorm implements Layer {
   #dx: Float32Array = new Float32Array(0);
 
   constructor(spec: LayerSpec & { kind: 'batch-norm' }, inputShape: SampleShape) {
+    arg.checkArguments('new BatchNorm', [spec, inputShape], { spec: arg.options, inputShape: arg.numbers });
     this.spec = spec;
     this.inputShape = inputShape;
     this.outputShape = inputShape;
@@ -198,3 +201,18 @@ export class BatchNorm implements Layer {
     return this.#dx;
   }
 }
+
+printOnOneLine(BatchNorm);
+arg.guard('BatchNorm', BatchNorm.prototype, {
+  forward: {
+    x: arg.typed('a Float32Array', Float32Array),
+    batch: arg.number,
+    pass: arg.like('a Pass', 'multiply', 'training'),
+  },
+  backward: {
+    dy: arg.typed('a Float32Array', Float32Array),
+    batch: arg.number,
+    pass: arg.like('a Pass', 'multiply', 'training'),
+    inputGradient: arg.flag,
+  },
+});

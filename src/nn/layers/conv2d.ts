@@ -1,3 +1,5 @@
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { OutOfRangeError } from '../../base/errors.ts';
 import type { SeededGenerator } from '../tensor/generator.ts';
 import { foldBack, unfold, windowGeometry } from '../tensor/im2col.ts';
@@ -40,6 +42,11 @@ export class Conv2d implements Layer {
 
   /** @throws {ShapeError} {@link OutOfRangeError} when the windows or groups do not fit the input. */
   constructor(spec: LayerSpec & { kind: 'conv2d' }, inputShape: SampleShape, generator: SeededGenerator) {
+    arg.checkArguments('new Conv2d', [spec, inputShape, generator], {
+      spec: arg.options,
+      inputShape: arg.numbers,
+      generator: arg.like('a SeededGenerator', 'word', 'uniform'),
+    });
     this.spec = spec;
     this.inputShape = inputShape;
     const { size, stride = [1, 1], padding = [0, 0], dilation } = spec;
@@ -179,3 +186,18 @@ export class Conv2d implements Layer {
     }
   }
 }
+
+printOnOneLine(Conv2d);
+arg.guard('Conv2d', Conv2d.prototype, {
+  forward: {
+    x: arg.typed('a Float32Array', Float32Array),
+    batch: arg.number,
+    pass: arg.like('a Pass', 'multiply', 'training'),
+  },
+  backward: {
+    dy: arg.typed('a Float32Array', Float32Array),
+    batch: arg.number,
+    pass: arg.like('a Pass', 'multiply', 'training'),
+    inputGradient: arg.flag,
+  },
+});

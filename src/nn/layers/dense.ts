@@ -1,3 +1,5 @@
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { newParameter } from './layer.ts';
 import type { Layer, LayerSpec, Parameter, Pass } from './layer.ts';
 import { WeightQuantiser } from '../quantise/quantise.ts';
@@ -30,6 +32,11 @@ export class Dense implements Layer {
 
   /** Weights start at N(0, 2/inputs) (He et al. 2015), biases at 0. */
   constructor(spec: LayerSpec & { kind: 'dense' }, inputShape: SampleShape, generator: SeededGenerator) {
+    arg.checkArguments('new Dense', [spec, inputShape, generator], {
+      spec: arg.options,
+      inputShape: arg.numbers,
+      generator: arg.like('a SeededGenerator', 'word', 'uniform'),
+    });
     this.spec = spec;
     this.inputShape = inputShape;
     this.outputShape = [spec.outputs];
@@ -75,3 +82,18 @@ export class Dense implements Layer {
     return this.#dx;
   }
 }
+
+printOnOneLine(Dense);
+arg.guard('Dense', Dense.prototype, {
+  forward: {
+    x: arg.typed('a Float32Array', Float32Array),
+    batch: arg.number,
+    pass: arg.like('a Pass', 'multiply', 'training'),
+  },
+  backward: {
+    dy: arg.typed('a Float32Array', Float32Array),
+    batch: arg.number,
+    pass: arg.like('a Pass', 'multiply', 'training'),
+    inputGradient: arg.flag,
+  },
+});

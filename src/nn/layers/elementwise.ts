@@ -1,4 +1,6 @@
 /** Activations without parameters: ReLU, sigmoid. */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import type { Layer, LayerSpec, Pass } from './layer.ts';
 import { resized } from '../tensor/tensor.ts';
 import type { SampleShape } from '../tensor/tensor.ts';
@@ -28,6 +30,7 @@ export class Relu implements Layer {
   #dx: Float32Array = new Float32Array(0);
 
   constructor(spec: LayerSpec & { kind: 'relu' }, inputShape: SampleShape) {
+    arg.checkArguments('new Relu', [spec, inputShape], { spec: arg.options, inputShape: arg.numbers });
     this.spec = spec;
     this.inputShape = inputShape;
     this.outputShape = inputShape;
@@ -58,6 +61,7 @@ export class Sigmoid implements Layer {
   #dx: Float32Array = new Float32Array(0);
 
   constructor(spec: LayerSpec & { kind: 'sigmoid' }, inputShape: SampleShape) {
+    arg.checkArguments('new Sigmoid', [spec, inputShape], { spec: arg.options, inputShape: arg.numbers });
     this.spec = spec;
     this.inputShape = inputShape;
     this.outputShape = inputShape;
@@ -94,6 +98,11 @@ export class Dropout implements Layer {
 
   /** `word` draws 32 uniform bits; it is the network's seeded generator. */
   constructor(spec: LayerSpec & { kind: 'dropout' }, inputShape: SampleShape, word: () => number) {
+    arg.checkArguments('new Dropout', [spec, inputShape, word], {
+      spec: arg.options,
+      inputShape: arg.numbers,
+      word: arg.callback,
+    });
     this.spec = spec;
     this.inputShape = inputShape;
     this.outputShape = inputShape;
@@ -122,3 +131,21 @@ export class Dropout implements Layer {
     return this.#dx;
   }
 }
+
+printOnOneLine(Relu, Sigmoid, Dropout);
+arg.guard('Relu', Relu.prototype, {
+  forward: { x: arg.typed('a Float32Array', Float32Array) },
+  backward: { dy: arg.typed('a Float32Array', Float32Array) },
+});
+arg.guard('Sigmoid', Sigmoid.prototype, {
+  forward: { x: arg.typed('a Float32Array', Float32Array) },
+  backward: { dy: arg.typed('a Float32Array', Float32Array) },
+});
+arg.guard('Dropout', Dropout.prototype, {
+  forward: {
+    x: arg.typed('a Float32Array', Float32Array),
+    batch: arg.number,
+    pass: arg.like('a Pass', 'multiply', 'training'),
+  },
+  backward: { dy: arg.typed('a Float32Array', Float32Array) },
+});

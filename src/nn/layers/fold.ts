@@ -1,4 +1,5 @@
 /** Batch norms of a network with any activation, folded into the linear layer before or after them. */
+import * as arg from '../../base/arguments.ts';
 import { UnsupportedOpError } from '../../base/errors.ts';
 import { BatchNorm } from './batch-norm.ts';
 import { Conv2d } from './conv2d.ts';
@@ -69,6 +70,10 @@ function targetOf(layers: readonly Layer[], index: number): 'before' | 'after' {
  * @throws {UnsupportedOpError} for a batch norm between two other layers, or before a padded convolution.
  */
 export function foldBatchNorms(network: Sequential, multiply: MatrixMultiply): Sequential {
+  arg.checkArguments('foldBatchNorms', [network, multiply], {
+    network: arg.like('a Sequential', 'forward', 'infer'),
+    multiply: arg.like('a MatrixMultiply', 'sgemm'),
+  });
   const layers = network.layers;
   const kept = layers.flatMap((layer, i) => (layer instanceof BatchNorm ? [] : [i]));
   const specs = kept.map((i): LayerSpec => {
@@ -100,6 +105,11 @@ export function withWeightBits(
   bits: number | undefined,
   multiply: MatrixMultiply,
 ): Sequential {
+  arg.checkArguments('withWeightBits', [network, bits, multiply], {
+    network: arg.like('a Sequential', 'forward', 'infer'),
+    bits: arg.optional(arg.number),
+    multiply: arg.like('a MatrixMultiply', 'sgemm'),
+  });
   const specs = network.specs.map((spec): LayerSpec => {
     if (spec.kind !== 'dense' && spec.kind !== 'conv2d') return spec;
     const { bits: _, ...rest } = spec;

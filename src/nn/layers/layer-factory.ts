@@ -1,3 +1,4 @@
+import * as arg from '../../base/arguments.ts';
 import { OutOfRangeError, UnsupportedOpError } from '../../base/errors.ts';
 import { BatchNorm } from './batch-norm.ts';
 import { Conv2d } from './conv2d.ts';
@@ -17,6 +18,11 @@ import type { SampleShape } from '../tensor/tensor.ts';
  * @throws {ShapeError} {@link OutOfRangeError} {@link UnsupportedOpError}
  */
 export function buildLayer(spec: LayerSpec, inputShape: SampleShape, generator: SeededGenerator): Layer {
+  arg.checkArguments('buildLayer', [spec, inputShape, generator], {
+    spec: arg.options,
+    inputShape: arg.numbers,
+    generator: arg.like('a SeededGenerator', 'word', 'uniform'),
+  });
   checkShape('a layer input', inputShape);
   switch (spec.kind) {
     case 'dense':
@@ -53,6 +59,7 @@ export function buildLayer(spec: LayerSpec, inputShape: SampleShape, generator: 
 
 /** Weights that a layer would allocate; NaN for a description without the numbers it needs. */
 export function weightCount(spec: LayerSpec, inputShape: SampleShape): number {
+  arg.checkArguments('weightCount', [spec, inputShape], { spec: arg.options, inputShape: arg.numbers });
   if (spec.kind === 'dense') return spec.outputs * sizeOf(inputShape);
   if (spec.kind !== 'conv2d') return 0;
   return (spec.filters * inputShape[0] * sizeOf(spec.size ?? [])) / (spec.groups ?? 1);

@@ -2,6 +2,8 @@
  * Layers in a graph with additions: residual networks, for inference in the clear and as the source of integer networks. Batch norms
  * must have been folded away.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { ShapeError } from '../../base/errors.ts';
 import type { ImageShape } from '../../kernel/integer-linear-map.ts';
 import { Conv2d } from './conv2d.ts';
@@ -40,6 +42,7 @@ export class LayerGraph {
 
   /** @throws {ShapeError} when nodes do not fit together. */
   constructor(inputShape: SampleShape, nodes: readonly GraphNode[]) {
+    arg.checkArguments('new LayerGraph', [inputShape, nodes], { inputShape: arg.numbers, nodes: arg.list });
     const shapes: SampleShape[] = [];
     nodes.forEach((node, i) => {
       for (const source of sourcesOf(node, i))
@@ -82,6 +85,7 @@ export class LayerGraph {
 
 /** The nodes that a node reads, both of an addition. */
 export function sourcesOf(node: GraphNode, index: number): number[] {
+  arg.checkArguments('sourcesOf', [node, index], { node: arg.options, index: arg.number });
   const from = node.from ?? index - 1;
   return node.kind === 'add' ? [from, node.other] : [from];
 }
@@ -106,6 +110,12 @@ export function linearLayer(
   weights: ArrayLike<number>,
   bias: ArrayLike<number>,
 ): Dense | Conv2d {
+  arg.checkArguments('linearLayer', [spec, inputShape, weights, bias], {
+    spec: arg.options,
+    inputShape: arg.numbers,
+    weights: arg.numbers,
+    bias: arg.numbers,
+  });
   const layer = buildLayer({ ...spec, bias: true }, inputShape, new SeededGenerator(0)) as Dense | Conv2d;
   const needed = [layer.weights.value.length, layer.bias!.value.length];
   if (needed[0] !== weights.length || needed[1] !== bias.length)
@@ -122,6 +132,10 @@ const POLYNOMIAL_KINDS: readonly LayerSpec['kind'][] = ['quadratic', 'square', '
  * @throws {UnsupportedOpError} for layers that have no such form.
  */
 export function graphOf(network: Sequential, multiply: MatrixMultiply): LayerGraph {
+  arg.checkArguments('graphOf', [network, multiply], {
+    network: arg.like('a Sequential', 'forward', 'infer'),
+    multiply: arg.like('a MatrixMultiply', 'sgemm'),
+  });
   if (network.specs.some(({ kind }) => POLYNOMIAL_KINDS.includes(kind)))
     return new LayerGraph(network.inputShape, toSquareForm(network).flatMap(stageNodes));
   const layers = foldBatchNorms(network, multiply).layers.filter(({ spec }) => spec.kind !== 'dropout');
@@ -148,3 +162,12 @@ function stageNodes(stage: SquareStage): GraphNode[] {
   }
   return layers.map((layer) => ({ kind: 'layer', layer }));
 }
+
+printOnOneLine(LayerGraph);
+arg.guard('LayerGraph', LayerGraph.prototype, {
+  infer: {
+    x: arg.typed('a Float32Array', Float32Array),
+    multiply: arg.like('a MatrixMultiply', 'sgemm'),
+    observe: arg.optional(arg.callback),
+  },
+});

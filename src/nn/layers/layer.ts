@@ -1,3 +1,4 @@
+import * as arg from '../../base/arguments.ts';
 import type { MatrixMultiply } from '../tensor/matrix-multiply.ts';
 import type { SampleShape } from '../tensor/tensor.ts';
 
@@ -104,6 +105,11 @@ export function newParameter(
   length: number,
   options: { readonly decays?: boolean; readonly bounds?: readonly [number, number] } = {},
 ): Parameter {
+  arg.checkArguments('newParameter', [name, length, options], {
+    name: arg.text,
+    length: arg.number,
+    options: arg.optional(arg.options),
+  });
   return {
     name,
     value: new Float32Array(length),

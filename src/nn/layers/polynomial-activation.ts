@@ -1,3 +1,5 @@
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { ShapeError } from '../../base/errors.ts';
 import type { Layer, LayerSpec } from './layer.ts';
 import { resized } from '../tensor/tensor.ts';
@@ -19,6 +21,10 @@ export class PolynomialActivation implements Layer {
 
   /** @throws {ShapeError} without coefficients or with one that is not finite. */
   constructor(spec: LayerSpec & { kind: 'polynomial' }, inputShape: SampleShape) {
+    arg.checkArguments('new PolynomialActivation', [spec, inputShape], {
+      spec: arg.options,
+      inputShape: arg.numbers,
+    });
     if (spec.coefficients.length < 2 || !spec.coefficients.every(Number.isFinite)) {
       throw new ShapeError('polynomial coefficients', '2 or more finite numbers', spec.coefficients.length);
     }
@@ -65,3 +71,9 @@ export class PolynomialActivation implements Layer {
     return dx;
   }
 }
+
+printOnOneLine(PolynomialActivation);
+arg.guard('PolynomialActivation', PolynomialActivation.prototype, {
+  forward: { x: arg.typed('a Float32Array', Float32Array) },
+  backward: { dy: arg.typed('a Float32Array', Float32Array), batch: arg.number },
+});

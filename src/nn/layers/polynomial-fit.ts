@@ -1,10 +1,12 @@
 /** Polynomial approximation of a function: least squares, Chebyshev interpolation, integrated derivatives. */
+import * as arg from '../../base/arguments.ts';
 import { OutOfRangeError } from '../../base/errors.ts';
 
 /** Lowest power first. */
 export type Coefficients = readonly number[];
 
 export function evaluatePolynomial(coefficients: Coefficients, x: number): number {
+  arg.checkArguments('evaluatePolynomial', [coefficients, x], { coefficients: arg.numbers, x: arg.number });
   let sum = 0;
   for (let i = coefficients.length - 1; i >= 0; i--) sum = sum * x + coefficients[i];
   return sum;
@@ -12,6 +14,7 @@ export function evaluatePolynomial(coefficients: Coefficients, x: number): numbe
 
 /** Multiplicative depth of a polynomial by repeated squaring, the product with a plain coefficient not counted. */
 export function polynomialDepth(coefficients: Coefficients): number {
+  arg.checkArguments('polynomialDepth', [coefficients], { coefficients: arg.numbers });
   const degree = coefficients.reduce((last, c, i) => (c === 0 ? last : i), 0);
   return degree <= 1 ? 0 : Math.ceil(Math.log2(degree));
 }
@@ -92,6 +95,13 @@ export function leastSquaresFit(
   high: number,
   weight: (x: number) => number = () => 1,
 ): number[] {
+  arg.checkArguments('leastSquaresFit', [f, degree, low, high, weight], {
+    f: arg.callback,
+    degree: arg.number,
+    low: arg.number,
+    high: arg.number,
+    weight: arg.optional(arg.callback),
+  });
   checkFit(degree, low, high);
   const n = degree + 1;
   const gram = Array.from({ length: n }, () => new Array<number>(n).fill(0));
@@ -111,6 +121,12 @@ export function leastSquaresFit(
 
 /** Interpolation at 64 or more Chebyshev nodes, truncated to the degree: close to the best uniform error. */
 export function chebyshevFit(f: (x: number) => number, degree: number, low: number, high: number): number[] {
+  arg.checkArguments('chebyshevFit', [f, degree, low, high], {
+    f: arg.callback,
+    degree: arg.number,
+    low: arg.number,
+    high: arg.number,
+  });
   checkFit(degree, low, high);
   const nodes = 256;
   const series = new Array<number>(degree + 1).fill(0);
@@ -129,6 +145,11 @@ export function chebyshevFit(f: (x: number) => number, degree: number, low: numb
  * squares with `weight`, then integrated with constant 0.
  */
 export function derivativeFit(degree: number, bound: number, weight?: (x: number) => number): number[] {
+  arg.checkArguments('derivativeFit', [degree, bound, weight], {
+    degree: arg.number,
+    bound: arg.number,
+    weight: arg.optional(arg.callback),
+  });
   const step = leastSquaresFit((x) => (x > 0 ? 1 : x === 0 ? 0.5 : 0), degree - 1, -bound, bound, weight);
   return [0, ...step.map((c, i) => c / (i + 1))];
 }
@@ -140,6 +161,12 @@ export function largestFitError(
   low: number,
   high: number,
 ): number {
+  arg.checkArguments('largestFitError', [coefficients, f, low, high], {
+    coefficients: arg.numbers,
+    f: arg.callback,
+    low: arg.number,
+    high: arg.number,
+  });
   let worst = 0;
   for (let i = 0; i < FIT_POINTS; i++) {
     const x = low + ((high - low) * i) / (FIT_POINTS - 1);
@@ -150,6 +177,7 @@ export function largestFitError(
 
 /** Root mean squared error under N(0,1), by a fine sum over [-10, 10]. */
 export function normalFitError(coefficients: Coefficients, f: (x: number) => number): number {
+  arg.checkArguments('normalFitError', [coefficients, f], { coefficients: arg.numbers, f: arg.callback });
   let sum = 0;
   const step = 1 / 256;
   for (let x = -10; x <= 10; x += step) {

@@ -1,4 +1,6 @@
 /** Pooling over windows of `[batch, channels, height, width]`: the largest value, or the scaled sum that replaces it. */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { windowGeometry } from '../tensor/im2col.ts';
 import type { WindowGeometry } from '../tensor/im2col.ts';
 import type { Layer, LayerSpec } from './layer.ts';
@@ -19,6 +21,7 @@ export class MaxPool implements Layer {
   #chosen = new Int32Array(0);
 
   constructor(spec: LayerSpec & { kind: 'max-pool' }, inputShape: SampleShape) {
+    arg.checkArguments('new MaxPool', [spec, inputShape], { spec: arg.options, inputShape: arg.numbers });
     this.spec = spec;
     this.inputShape = inputShape;
     this.#geometry = windowGeometry('a max pool', inputShape, spec.size, spec.stride ?? spec.size, [0, 0]);
@@ -70,6 +73,7 @@ export class MeanPool implements Layer {
   #dx: Float32Array = new Float32Array(0);
 
   constructor(spec: LayerSpec & { kind: 'mean-pool' }, inputShape: SampleShape) {
+    arg.checkArguments('new MeanPool', [spec, inputShape], { spec: arg.options, inputShape: arg.numbers });
     this.spec = spec;
     this.inputShape = inputShape;
     this.geometry = windowGeometry('a mean pool', inputShape, spec.size, spec.stride ?? spec.size, [0, 0]);
@@ -114,3 +118,13 @@ export class MeanPool implements Layer {
     return this.#dx;
   }
 }
+
+printOnOneLine(MaxPool, MeanPool);
+arg.guard('MaxPool', MaxPool.prototype, {
+  forward: { x: arg.typed('a Float32Array', Float32Array), batch: arg.number },
+  backward: { dy: arg.typed('a Float32Array', Float32Array), batch: arg.number },
+});
+arg.guard('MeanPool', MeanPool.prototype, {
+  forward: { x: arg.typed('a Float32Array', Float32Array), batch: arg.number },
+  backward: { dy: arg.typed('a Float32Array', Float32Array), batch: arg.number },
+});

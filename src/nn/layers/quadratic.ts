@@ -1,4 +1,6 @@
 /** Polynomial activations of degree two: the square and the learned quadratic, both with a penalty on large inputs. */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { newParameter } from './layer.ts';
 import type { Layer, LayerSpec, Parameter } from './layer.ts';
 import { resized, sizeOf } from '../tensor/tensor.ts';
@@ -72,6 +74,7 @@ export class Square implements Layer {
   #dx: Float32Array = new Float32Array(0);
 
   constructor(spec: LayerSpec & { kind: 'square' }, inputShape: SampleShape) {
+    arg.checkArguments('new Square', [spec, inputShape], { spec: arg.options, inputShape: arg.numbers });
     this.spec = spec;
     this.inputShape = inputShape;
     this.outputShape = inputShape;
@@ -117,6 +120,7 @@ export class Quadratic implements Layer {
   #dx: Float32Array = new Float32Array(0);
 
   constructor(spec: LayerSpec & { kind: 'quadratic' }, inputShape: SampleShape) {
+    arg.checkArguments('new Quadratic', [spec, inputShape], { spec: arg.options, inputShape: arg.numbers });
     this.spec = spec;
     this.inputShape = inputShape;
     this.outputShape = inputShape;
@@ -169,3 +173,13 @@ export class Quadratic implements Layer {
     return this.#dx;
   }
 }
+
+printOnOneLine(Square, Quadratic);
+arg.guard('Square', Square.prototype, {
+  forward: { x: arg.typed('a Float32Array', Float32Array) },
+  backward: { dy: arg.typed('a Float32Array', Float32Array), batch: arg.number },
+});
+arg.guard('Quadratic', Quadratic.prototype, {
+  forward: { x: arg.typed('a Float32Array', Float32Array), batch: arg.number },
+  backward: { dy: arg.typed('a Float32Array', Float32Array), batch: arg.number },
+});

@@ -1,3 +1,5 @@
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import type { Layer, LayerSpec, Pass } from './layer.ts';
 import { largestLevel } from '../quantise/quantise.ts';
 import { resized } from '../tensor/tensor.ts';
@@ -22,6 +24,10 @@ export class QuantiseActivations implements Layer {
 
   /** @throws {OutOfRangeError} */
   constructor(spec: LayerSpec & { kind: 'quantise-activations' }, inputShape: SampleShape) {
+    arg.checkArguments('new QuantiseActivations', [spec, inputShape], {
+      spec: arg.options,
+      inputShape: arg.numbers,
+    });
     this.spec = spec;
     this.inputShape = inputShape;
     this.outputShape = inputShape;
@@ -60,3 +66,13 @@ export class QuantiseActivations implements Layer {
     return dx;
   }
 }
+
+printOnOneLine(QuantiseActivations);
+arg.guard('QuantiseActivations', QuantiseActivations.prototype, {
+  forward: {
+    x: arg.typed('a Float32Array', Float32Array),
+    batch: arg.number,
+    pass: arg.like('a Pass', 'multiply', 'training'),
+  },
+  backward: { dy: arg.typed('a Float32Array', Float32Array) },
+});

@@ -1,3 +1,5 @@
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { DecodeError, LimitError, ShapeError } from '../../base/errors.ts';
 import { SeededGenerator } from '../tensor/generator.ts';
 import { buildLayer, weightCount } from './layer-factory.ts';
@@ -35,6 +37,11 @@ export class Sequential {
 
   /** @throws {ShapeError} {@link OutOfRangeError} {@link UnsupportedOpError} on a description that cannot be built. */
   constructor(inputShape: SampleShape, specs: readonly LayerSpec[], options: SequentialOptions) {
+    arg.checkArguments('new Sequential', [inputShape, specs, options], {
+      inputShape: arg.numbers,
+      specs: arg.list,
+      options: arg.options,
+    });
     if (specs.length === 0 || specs.length > MAX_LAYERS) {
       throw new ShapeError('the number of layers', `1 to ${MAX_LAYERS}`, specs.length);
     }
@@ -163,3 +170,17 @@ function describedNetwork(json: string, byteLength: number, multiply: MatrixMult
     );
   }
 }
+
+printOnOneLine(Sequential);
+arg.guard('Sequential', Sequential, {
+  fromBytes: { bytes: arg.bytes, multiply: arg.like('a MatrixMultiply', 'sgemm') },
+});
+arg.guard('Sequential', Sequential.prototype, {
+  forward: { x: arg.typed('a Float32Array', Float32Array), batch: arg.number, training: arg.flag },
+  infer: { x: arg.typed('a Float32Array', Float32Array), block: arg.optional(arg.number) },
+  backward: {
+    gradient: arg.typed('a Float32Array', Float32Array),
+    batch: arg.number,
+    inputGradient: arg.optional(arg.flag),
+  },
+});

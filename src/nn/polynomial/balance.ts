@@ -3,6 +3,7 @@
  * columns of even size lose less when one step has to serve the whole matrix (cross-layer equalisation, Nagel et al.
  * 2019, with the square in place of ReLU).
  */
+import * as arg from '../../base/arguments.ts';
 import type { SquareStage } from './square-form.ts';
 import { sizeOf } from '../tensor/tensor.ts';
 
@@ -64,6 +65,10 @@ function copied(stage: SquareStage): SquareStage {
 
 /** An equal network whose weights lose less to quantisation. Stages that are integers already stay as they are. */
 export function balanceStages(stages: readonly SquareStage[], method: BalanceMethod): SquareStage[] {
+  arg.checkArguments('balanceStages', [stages, method], {
+    stages: arg.list,
+    method: arg.oneOf('none', 'rows', 'cross'),
+  });
   if (method === 'none' || stages.some((stage) => stage.quantised !== undefined)) return [...stages];
   const out = stages.map(copied);
   for (let round = 0; round < (method === 'rows' ? 1 : CROSS_ROUNDS); round++) {

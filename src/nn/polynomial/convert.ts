@@ -1,4 +1,5 @@
 /** From stages with real weights to the canonical integer network. */
+import * as arg from '../../base/arguments.ts';
 import type { WindowGeometry } from '../tensor/im2col.ts';
 import { PolynomialNetwork } from './polynomial-network.ts';
 import type { ActivationRange, PolynomialLayer } from './polynomial-layer.ts';
@@ -107,6 +108,7 @@ function stageLayer(
  * @throws {OutOfRangeError} when `bits` is not 2 to 16.
  */
 export function quantiseStages(stages: readonly SquareStage[], bits: number): PolynomialNetwork {
+  arg.checkArguments('quantiseStages', [stages, bits], { stages: arg.list, bits: arg.number });
   largestLevel(bits);
   const layers = stages.map((stage, i) => {
     const kept = stage.quantised !== undefined && stage.quantised.bits <= bits ? stage.quantised : undefined;
@@ -126,6 +128,9 @@ export function quantiseStages(stages: readonly SquareStage[], bits: number): Po
  * i+1 divided by s_i^2, in the steps and offsets alone. The last layer keeps its unit, so outputs do not change.
  */
 export function normaliseRanges(network: PolynomialNetwork): PolynomialNetwork {
+  arg.checkArguments('normaliseRanges', [network], {
+    network: arg.like('a PolynomialNetwork', 'withRanges', 'run'),
+  });
   const ranges: ActivationRange[] = [];
   let incoming = 1;
   const layers = network.layers.map((layer, i) => {

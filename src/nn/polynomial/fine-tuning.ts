@@ -3,6 +3,7 @@
  * layer, squares. Between the weights and the square stands a batch norm with one variance and one gain per layer, which
  * keeps training stable and folds into the step and the offsets, so the trained integers are exactly the shipped ones.
  */
+import * as arg from '../../base/arguments.ts';
 import { ShapeError } from '../../base/errors.ts';
 import { BatchNorm } from '../layers/batch-norm.ts';
 import { balanceStages } from './balance.ts';
@@ -34,6 +35,11 @@ export function measureRanges(
   inputs: Float32Array,
   multiply: MatrixMultiply,
 ): PolynomialNetwork {
+  arg.checkArguments('measureRanges', [network, inputs, multiply], {
+    network: arg.like('a PolynomialNetwork', 'withRanges', 'run'),
+    inputs: arg.typed('a Float32Array', Float32Array),
+    multiply: arg.like('a MatrixMultiply', 'sgemm'),
+  });
   const runner = new PolynomialRunner(network, multiply);
   const block = BLOCK * network.inputs;
   for (let at = 0; at < inputs.length; at += block) runner.run(inputs.subarray(at, at + block));
@@ -45,6 +51,11 @@ export function measureRanges(
  * than the decaying averages of training. Worth doing before a network is converted.
  */
 export function refreshStatistics(network: Sequential, inputs: Float32Array, batch = BLOCK): void {
+  arg.checkArguments('refreshStatistics', [network, inputs, batch], {
+    network: arg.like('a Sequential', 'forward', 'infer'),
+    inputs: arg.typed('a Float32Array', Float32Array),
+    batch: arg.optional(arg.number),
+  });
   const norms = network.layers.filter((layer) => layer instanceof BatchNorm);
   const kept = norms.map((norm) => norm.momentum);
   const batches = Math.max(1, Math.floor(inputs.length / network.inputs / batch));
@@ -122,6 +133,11 @@ export function prepareFineTuning(
   calibration: Float32Array,
   options: FineTuningOptions,
 ): Sequential {
+  arg.checkArguments('prepareFineTuning', [stages, calibration, options], {
+    stages: arg.list,
+    calibration: arg.typed('a Float32Array', Float32Array),
+    options: arg.options,
+  });
   const inputShape = stages[0].inputShape;
   const batch = calibration.length / sizeOf(inputShape);
   if (!Number.isInteger(batch) || batch < 2) {
@@ -165,6 +181,13 @@ export function exportPolynomial(
   multiply: MatrixMultiply,
   balance: BalanceMethod = 'cross',
 ): PolynomialNetwork {
+  arg.checkArguments('exportPolynomial', [network, bits, inputs, multiply, balance], {
+    network: arg.like('a Sequential', 'forward', 'infer'),
+    bits: arg.number,
+    inputs: arg.typed('a Float32Array', Float32Array),
+    multiply: arg.like('a MatrixMultiply', 'sgemm'),
+    balance: arg.optional(arg.oneOf('none', 'rows', 'cross')),
+  });
   const stages = balanceStages(toSquareForm(network), balance);
   return normaliseRanges(measureRanges(quantiseStages(stages, bits), inputs, multiply));
 }

@@ -3,6 +3,8 @@
  * `run` is the clear truth that encrypted results are compared with. Batch norms, learned quadratics and mean pools
  * have been folded away (see square-form.ts).
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import type { MatrixMultiply } from '../tensor/matrix-multiply.ts';
 import { readPolynomialNetwork, writePolynomialNetwork } from './polynomial-bytes.ts';
@@ -42,6 +44,12 @@ export class PolynomialNetwork {
     bits: number,
     ranges?: readonly ActivationRange[],
   ) {
+    arg.checkArguments('new PolynomialNetwork', [layers, inputs, bits, ranges], {
+      layers: arg.list,
+      inputs: arg.number,
+      bits: arg.number,
+      ranges: arg.optional(arg.list),
+    });
     this.layers = layers;
     this.inputs = inputs;
     this.bits = bits;
@@ -144,6 +152,10 @@ export class PolynomialRunner {
   readonly #ranges: [number, number][];
 
   constructor(network: PolynomialNetwork, multiply: MatrixMultiply) {
+    arg.checkArguments('new PolynomialRunner', [network, multiply], {
+      network: arg.like('a PolynomialNetwork', 'withRanges', 'run'),
+      multiply: arg.like('a MatrixMultiply', 'sgemm'),
+    });
     this.network = network;
     this.#multiply = multiply;
     this.#weights = network.layers.map((layer) => Float32Array.from(layer.weights, (w) => w * layer.step));
@@ -198,3 +210,14 @@ export class PolynomialRunner {
     return z;
   }
 }
+
+printOnOneLine(PolynomialNetwork, PolynomialRunner);
+arg.guard('PolynomialNetwork', PolynomialNetwork, { fromBytes: { bytes: arg.bytes } });
+arg.guard('PolynomialNetwork', PolynomialNetwork.prototype, {
+  withRanges: { ranges: arg.list },
+  run: { x: arg.numbers },
+  checkRanges: { x: arg.numbers },
+});
+arg.guard('PolynomialRunner', PolynomialRunner.prototype, {
+  run: { x: arg.typed('a Float32Array', Float32Array) },
+});

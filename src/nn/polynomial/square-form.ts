@@ -5,6 +5,7 @@
  * next linear stage. A batch norm folds into the linear stage before it, or into the one after it; a mean pool only sums,
  * its scale moves on as well.
  */
+import * as arg from '../../base/arguments.ts';
 import { UnsupportedOpError } from '../../base/errors.ts';
 import { BatchNorm } from '../layers/batch-norm.ts';
 import { Conv2d } from '../layers/conv2d.ts';
@@ -248,6 +249,7 @@ class StageBuilder {
  * @throws {UnsupportedOpError} naming every layer that has no such form.
  */
 export function toSquareForm(network: Sequential): SquareStage[] {
+  arg.checkArguments('toSquareForm', [network], { network: arg.like('a Sequential', 'forward', 'infer') });
   const builder = new StageBuilder(network.inputs);
   network.layers.forEach((layer, index) => builder.add(layer, index));
   return builder.finish();

@@ -3,6 +3,7 @@
  * `@vladmandic/face-api` lays out its weights: 150 x 150 pixels in red, green, blue to 128 numbers that are close for one face. 29
  * convolutions, each followed by a factor and an addend per channel.
  */
+import * as arg from '../../base/arguments.ts';
 import { DecodeError } from '../../base/errors.ts';
 import { imageOf } from '../integer/integer-shapes.ts';
 import { buildLayer } from '../layers/layer-factory.ts';
@@ -114,6 +115,7 @@ class FaceBuilder {
 
 /** `[3, 150, 150]` pixel values from 0 to 255 to 128 numbers. @throws {DecodeError} when a tensor is missing or has another shape. */
 export function faceEmbedding(tensors: ReadonlyMap<string, Tensor>): LayerGraph {
+  arg.checkArguments('faceEmbedding', [tensors], { tensors: arg.map });
   const builder = new FaceBuilder(tensors);
   const input = builder.shape;
   builder.convolve('conv32_down', 32, 2, 0, MEAN_PIXEL);

@@ -2,6 +2,7 @@
  * Networks of published shapes with seeded int8 weights: for costs, which do not depend on the weights. Scales keep
  * activations spread over int8, so that no layer is all zeros.
  */
+import * as arg from '../../base/arguments.ts';
 import { integerConvolution } from '../../kernel/integer-linear-map.ts';
 import type { ImageShape, IntegerConvolution, IntegerLinearMap } from '../../kernel/integer-linear-map.ts';
 import { SeededGenerator } from '../tensor/generator.ts';
@@ -103,6 +104,7 @@ class TopologyBuilder {
  * weights in eight linear layers. Local response normalisation is left out.
  */
 export function alexNet(seed = 1): IntegerNetwork {
+  arg.checkArguments('alexNet', [seed], { seed: arg.optional(arg.number) });
   return new TopologyBuilder({ channels: 3, height: 227, width: 227 }, seed)
     .convolve(96, 11, { stride: 4 })
     .pool()
@@ -124,6 +126,7 @@ export function alexNet(seed = 1): IntegerNetwork {
  * the published traffic implies. ReLU stands for the normalisations and for maxout, whose halves are not computed.
  */
 export function faceNetNn1(seed = 1): IntegerNetwork {
+  arg.checkArguments('faceNetNn1', [seed], { seed: arg.optional(arg.number) });
   return new TopologyBuilder({ channels: 3, height: 220, width: 220 }, seed)
     .convolve(64, 7, { stride: 2, padding: 3 })
     .pool(1)
@@ -150,6 +153,7 @@ export function faceNetNn1(seed = 1): IntegerNetwork {
 
 /** The size of LeNet-5 (LeCun, Bottou, Bengio, Haffner 1998) on 1 x 28 x 28, every filter seeing all maps. */
 export function leNet5(seed = 1): IntegerNetwork {
+  arg.checkArguments('leNet5', [seed], { seed: arg.optional(arg.number) });
   return new TopologyBuilder({ channels: 1, height: 28, width: 28 }, seed)
     .convolve(6, 5, { padding: 2 })
     .pool(0, 2)

@@ -1,3 +1,4 @@
+import * as arg from '../../base/arguments.ts';
 import { OutOfRangeError } from '../../base/errors.ts';
 
 /** Arbitrary real levels: a reporting baseline. Encrypted products need integers, so nothing is shipped this way. */
@@ -28,6 +29,7 @@ function nearestIndex(levels: Float64Array, value: number): number {
  * @throws {OutOfRangeError} unless 1 <= bits <= 8 and there are values.
  */
 export function lloydMax(values: ArrayLike<number>, bits: number): Codebook {
+  arg.checkArguments('lloydMax', [values, bits], { values: arg.numbers, bits: arg.number });
   if (!Number.isInteger(bits) || bits < 1 || bits > 8) {
     throw new OutOfRangeError('codebook bits', 'an integer of 1 to 8', bits);
   }
@@ -69,5 +71,9 @@ function forceZero(levels: Float64Array): void {
 
 /** The values replaced by their nearest levels. */
 export function applyCodebook(codebook: Codebook, values: ArrayLike<number>): Float32Array {
+  arg.checkArguments('applyCodebook', [codebook, values], {
+    codebook: arg.like('a Codebook', 'levels', 'error'),
+    values: arg.numbers,
+  });
   return Float32Array.from(values, (value) => codebook.levels[nearestIndex(codebook.levels, value)]);
 }

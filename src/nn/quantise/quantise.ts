@@ -3,6 +3,8 @@
  * {-1, 0, 1}; a real weight is integer * step, one step per tensor. Gradients pass straight through the rounding
  * (Bengio et al. 2013) and stop where a weight is clipped; a learnable step follows LSQ (Esser et al., ICLR 2020).
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { OutOfRangeError } from '../../base/errors.ts';
 import { newParameter } from '../layers/layer.ts';
 import type { Parameter } from '../layers/layer.ts';
@@ -11,6 +13,7 @@ import { VectorLoop } from '../tensor/vector-loop.ts';
 
 /** Largest integer of `bits` bits. @throws {OutOfRangeError} unless 2 <= bits <= 16. */
 export function largestLevel(bits: number): number {
+  arg.checkArguments('largestLevel', [bits], { bits: arg.number });
   if (!Number.isInteger(bits) || bits < 2 || bits > 16) {
     throw new OutOfRangeError('the number of weight bits', 'an integer of 2 to 16', bits);
   }
@@ -50,6 +53,11 @@ const ROUTE_GRADIENT = new VectorLoop(
 
 /** Integers of the weights at a step. */
 export function integerWeights(weights: ArrayLike<number>, step: number, bits: number): Int32Array {
+  arg.checkArguments('integerWeights', [weights, step, bits], {
+    weights: arg.numbers,
+    step: arg.number,
+    bits: arg.number,
+  });
   const level = largestLevel(bits);
   const out = new Int32Array(weights.length);
   for (let i = 0; i < out.length; i++) out[i] = nearestLevel(weights[i], step, level);
@@ -58,6 +66,11 @@ export function integerWeights(weights: ArrayLike<number>, step: number, bits: n
 
 /** Mean squared error of the weights quantised at a step. */
 export function quantisationError(weights: ArrayLike<number>, step: number, bits: number): number {
+  arg.checkArguments('quantisationError', [weights, step, bits], {
+    weights: arg.numbers,
+    step: arg.number,
+    bits: arg.number,
+  });
   const level = largestLevel(bits);
   let sum = 0;
   for (let i = 0; i < weights.length; i++) {
@@ -76,6 +89,7 @@ const SEARCH_SAMPLE = 65_536;
  * weights get step 1.
  */
 export function searchStep(weights: ArrayLike<number>, bits: number): number {
+  arg.checkArguments('searchStep', [weights, bits], { weights: arg.numbers, bits: arg.number });
   const level = largestLevel(bits);
   let largest = 0;
   for (let i = 0; i < weights.length; i++) largest = Math.max(largest, Math.abs(weights[i]));
@@ -112,6 +126,11 @@ export class WeightQuantiser {
   readonly #quantised: Float32Array;
 
   constructor(length: number, bits: number, learned: boolean) {
+    arg.checkArguments('new WeightQuantiser', [length, bits, learned], {
+      length: arg.number,
+      bits: arg.number,
+      learned: arg.flag,
+    });
     this.bits = bits;
     this.level = largestLevel(bits);
     this.learned = learned;
@@ -139,3 +158,13 @@ export class WeightQuantiser {
     this.step.gradient[0] = this.learned ? sum / Math.sqrt(weights.length * this.level) : 0;
   }
 }
+
+printOnOneLine(WeightQuantiser);
+arg.guard('WeightQuantiser', WeightQuantiser.prototype, {
+  calibrate: { weights: arg.typed('a Float32Array', Float32Array) },
+  apply: { weights: arg.typed('a Float32Array', Float32Array) },
+  routeGradient: {
+    weights: arg.typed('a Float32Array', Float32Array),
+    gradient: arg.typed('a Float32Array', Float32Array),
+  },
+});

@@ -3,11 +3,14 @@
  * pseudorandom number generators", 2021), seeded through SplitMix32. The same seed gives the same training run.
  * Not for secrets: its state follows from a few outputs.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 export class SeededGenerator {
   readonly #state = new Uint32Array(4);
   #spare = Number.NaN;
 
   constructor(seed: number) {
+    arg.checkArguments('new SeededGenerator', [seed], { seed: arg.number });
     let word = seed >>> 0;
     for (let i = 0; i < 4; i++) {
       word = (word + 0x9e3779b9) >>> 0;
@@ -83,3 +86,10 @@ export class SeededGenerator {
     this.#spare = snapshot[4];
   }
 }
+
+printOnOneLine(SeededGenerator);
+arg.guard('SeededGenerator', SeededGenerator.prototype, {
+  below: { bound: arg.number },
+  shuffle: { order: arg.typed('a Uint32Array', Uint32Array) },
+  restore: { snapshot: arg.typed('a Float64Array', Float64Array) },
+});

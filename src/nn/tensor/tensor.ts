@@ -1,3 +1,4 @@
+import * as arg from '../../base/arguments.ts';
 import { ShapeError } from '../../base/errors.ts';
 
 /** A clear row-major array. */
@@ -10,6 +11,7 @@ export interface Tensor {
 export type SampleShape = readonly number[];
 
 export function sizeOf(shape: readonly number[]): number {
+  arg.checkArguments('sizeOf', [shape], { shape: arg.numbers });
   let size = 1;
   for (const extent of shape) size *= extent;
   return size;
@@ -17,6 +19,7 @@ export function sizeOf(shape: readonly number[]): number {
 
 /** @throws {ShapeError} unless every extent is a positive integer and the product stays below 2^31. */
 export function checkShape(what: string, shape: readonly number[]): void {
+  arg.checkArguments('checkShape', [what, shape], { what: arg.text, shape: arg.numbers });
   const sound = shape.length > 0 && shape.every((extent) => Number.isInteger(extent) && extent > 0);
   if (!sound || sizeOf(shape) >= 2 ** 31)
     throw new ShapeError(what, 'positive extents', `[${shape.join(', ')}]`);
@@ -27,6 +30,10 @@ export function checkShape(what: string, shape: readonly number[]): void {
  * So a layer allocates only when a batch is larger than every one before.
  */
 export function resized(buffer: Float32Array, length: number): Float32Array {
+  arg.checkArguments('resized', [buffer, length], {
+    buffer: arg.typed('a Float32Array', Float32Array),
+    length: arg.number,
+  });
   if (buffer.length === length) return buffer;
   if (buffer.buffer.byteLength >= length * 4) return new Float32Array(buffer.buffer, 0, length);
   return new Float32Array(length);

@@ -1,3 +1,5 @@
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import { resized } from '../tensor/tensor.ts';
 
@@ -25,6 +27,7 @@ export class SoftmaxCrossEntropy {
   counted = 0;
 
   constructor(options: CrossEntropyOptions = {}) {
+    arg.checkArguments('new SoftmaxCrossEntropy', [options], { options: arg.optional(arg.options) });
     this.#weights = options.classWeights;
     this.#smoothing = options.labelSmoothing ?? 0;
     if (!(this.#smoothing >= 0 && this.#smoothing < 1)) {
@@ -121,12 +124,20 @@ export class SoftmaxCrossEntropy {
 
 /** Row-wise softmax of `[batch, classes]` logits, in place. */
 export function softmaxInPlace(logits: Float32Array, classes: number): void {
+  arg.checkArguments('softmaxInPlace', [logits, classes], {
+    logits: arg.typed('a Float32Array', Float32Array),
+    classes: arg.number,
+  });
   logSoftmaxInPlace(logits, classes);
   for (let i = 0; i < logits.length; i++) logits[i] = Math.exp(logits[i]);
 }
 
 /** Row-wise log-softmax of `[batch, classes]` logits, in place. */
 export function logSoftmaxInPlace(logits: Float32Array, classes: number): void {
+  arg.checkArguments('logSoftmaxInPlace', [logits, classes], {
+    logits: arg.typed('a Float32Array', Float32Array),
+    classes: arg.number,
+  });
   for (let start = 0; start < logits.length; start += classes) {
     let largest = Number.NEGATIVE_INFINITY;
     for (let i = start; i < start + classes; i++) largest = Math.max(largest, logits[i]);
@@ -136,3 +147,13 @@ export function logSoftmaxInPlace(logits: Float32Array, classes: number): void {
     for (let i = start; i < start + classes; i++) logits[i] -= shift;
   }
 }
+
+printOnOneLine(SoftmaxCrossEntropy);
+arg.guard('SoftmaxCrossEntropy', SoftmaxCrossEntropy.prototype, {
+  evaluate: {
+    logits: arg.typed('a Float32Array', Float32Array),
+    labels: arg.typed('an Int32Array', Int32Array),
+    batch: arg.number,
+    teacher: arg.optional(arg.typed('a Float32Array', Float32Array)),
+  },
+});

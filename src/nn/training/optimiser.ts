@@ -1,3 +1,5 @@
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { ShapeError } from '../../base/errors.ts';
 import type { Parameter } from '../layers/layer.ts';
 import { VectorLoop } from '../tensor/vector-loop.ts';
@@ -74,6 +76,10 @@ export class Sgd implements Optimiser {
   readonly #decay: number;
 
   constructor(parameters: readonly Parameter[], options: SgdOptions = {}) {
+    arg.checkArguments('new Sgd', [parameters, options], {
+      parameters: arg.list,
+      options: arg.optional(arg.options),
+    });
     this.#parameters = parameters;
     this.#velocity = parameters.map((p) => new Float32Array(p.value.length));
     this.#momentum = options.momentum ?? 0.9;
@@ -124,6 +130,10 @@ export class Adam implements Optimiser {
   readonly #steps = new Float32Array(1);
 
   constructor(parameters: readonly Parameter[], options: AdamOptions = {}) {
+    arg.checkArguments('new Adam', [parameters, options], {
+      parameters: arg.list,
+      options: arg.optional(arg.options),
+    });
     this.#parameters = parameters;
     this.#first = parameters.map((p) => new Float32Array(p.value.length));
     this.#second = parameters.map((p) => new Float32Array(p.value.length));
@@ -173,9 +183,20 @@ export class Adam implements Optimiser {
 
 /** Euclidean norm of all gradients together. */
 export function gradientNorm(parameters: readonly Parameter[]): number {
+  arg.checkArguments('gradientNorm', [parameters], { parameters: arg.list });
   let sum = 0;
   for (const { gradient } of parameters) {
     sum += SQUARED_NORM.run(1, gradient.length, { streams: [gradient] })[0];
   }
   return Math.sqrt(sum);
 }
+
+printOnOneLine(Sgd, Adam);
+arg.guard('Sgd', Sgd.prototype, {
+  step: { learningRate: arg.number, gradientScale: arg.number },
+  restore: { arrays: arg.list },
+});
+arg.guard('Adam', Adam.prototype, {
+  step: { learningRate: arg.number, gradientScale: arg.number },
+  restore: { arrays: arg.list },
+});

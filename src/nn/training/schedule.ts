@@ -1,4 +1,5 @@
 /** Learning rate as a function of the step: plain data, so that a resumed run follows the same curve. */
+import * as arg from '../../base/arguments.ts';
 export type Schedule =
   | { readonly kind: 'constant'; readonly rate: number }
   /** Linear rise over `warmup` steps, then half a cosine from `rate` to `rate * floor` at step `steps`. */
@@ -14,6 +15,7 @@ export type Schedule =
 
 /** The rate of step `step`, counted from 0. */
 export function learningRate(schedule: Schedule, step: number): number {
+  arg.checkArguments('learningRate', [schedule, step], { schedule: arg.options, step: arg.number });
   switch (schedule.kind) {
     case 'constant':
       return schedule.rate;

@@ -1,3 +1,5 @@
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { DecodeError, OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import { SoftmaxCrossEntropy, softmaxInPlace } from './cross-entropy.ts';
 import type { CrossEntropyOptions } from './cross-entropy.ts';
@@ -19,6 +21,10 @@ export interface Examples {
 
 /** Examples held in two arrays: `[count, inputs]` and `[count]`. @throws {ShapeError} */
 export function arrayExamples(inputs: Float32Array, labels: Int32Array): Examples {
+  arg.checkArguments('arrayExamples', [inputs, labels], {
+    inputs: arg.typed('a Float32Array', Float32Array),
+    labels: arg.typed('an Int32Array', Int32Array),
+  });
   const width = inputs.length / labels.length;
   if (!Number.isInteger(width) || width < 1) {
     throw new ShapeError('inputs', `a multiple of ${labels.length} values`, inputs.length);
@@ -81,6 +87,10 @@ export class Trainer {
 
   /** @throws {OutOfRangeError} when the batch is not a positive integer. */
   constructor(network: Sequential, options: TrainerOptions) {
+    arg.checkArguments('new Trainer', [network, options], {
+      network: arg.like('a Sequential', 'forward', 'infer'),
+      options: arg.options,
+    });
     if (!Number.isInteger(options.batch) || options.batch < 1) {
       throw new OutOfRangeError('the batch size', 'a positive integer', options.batch);
     }
@@ -246,3 +256,17 @@ export class Trainer {
     return trainer;
   }
 }
+
+printOnOneLine(Trainer);
+arg.guard('Trainer', Trainer, {
+  fromBytes: { bytes: arg.bytes, multiply: arg.like('a MatrixMultiply', 'sgemm'), options: arg.options },
+});
+arg.guard('Trainer', Trainer.prototype, {
+  step: { inputs: arg.typed('a Float32Array', Float32Array), labels: arg.typed('an Int32Array', Int32Array) },
+  train: {
+    examples: arg.like('examples (arrayExamples)', 'read', 'count'),
+    steps: arg.optional(arg.number),
+    onStep: arg.optional(arg.callback),
+  },
+  evaluate: { examples: arg.like('examples (arrayExamples)', 'read', 'count') },
+});

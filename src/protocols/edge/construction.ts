@@ -6,6 +6,7 @@
  * - `paired`: the original's. A gets x + R + S, B gets R; the device removes L(S) from the difference. S and L(S) are made once by the
  *   owner, R is fresh. S hides nothing that R does not hide already; without R, two requests reveal their difference.
  */
+import * as arg from '../../base/arguments.ts';
 import { ShapeError } from '../../base/errors.ts';
 import type { ApplyLinearAsync } from '../../nn/integer/integer-evaluate.ts';
 import type { LayerPlan, PlannedLayer } from './layer-plan.ts';
@@ -93,6 +94,7 @@ class PreparedMasks {
 }
 
 export function sharing(relay: boolean): Construction {
+  arg.checkArguments('sharing', [relay], { relay: arg.flag });
   return {
     modeA: relay ? 'relay-seeded' : 'seeded',
     modeB: relay ? 'relay-vector' : 'vector',
@@ -133,6 +135,11 @@ export function paired(
   pairs: LayerPairs,
   openMasks: (seed: Uint8Array) => Promise<MaskSource> = MaskStream.open,
 ): Construction {
+  arg.checkArguments('paired', [plan, pairs, openMasks], {
+    plan: arg.options,
+    pairs: arg.like('a LayerPairs', 'inputs', 'outputs'),
+    openMasks: arg.optional(arg.callback),
+  });
   plan.layers.forEach(({ inputs, outputs }, i) => {
     const got = `${pairs.inputs[i]?.length} and ${pairs.outputs[i]?.length}`;
     if (got !== `${inputs} and ${outputs}`)

@@ -2,6 +2,8 @@
  * The device of the two-edge mode: owns input, key and result, runs every non-linear step, has every linear step done by two edges that
  * see only uniform words. Browser-safe: WebCrypto and typed arrays, no socket, no file, no clock.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { IntegrityError, type LyingEdge, ProtocolError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
 import { type ApplyLinearAsync, evaluateIntegerNetworkAsync } from '../../nn/integer/integer-evaluate.ts';
@@ -358,3 +360,13 @@ export function deviceKeyBytes(plan: LayerPlan, checks: number, pairs: number): 
 export function newDeviceId(): Uint8Array {
   return systemRandom.seed().slice(0, PARTY_ID_BYTES);
 }
+
+printOnOneLine(EdgeDevice);
+arg.guard('EdgeDevice', EdgeDevice, {
+  connect: {
+    a: arg.like('a MessageLink', 'send', 'receive'),
+    b: arg.like('a MessageLink', 'send', 'receive'),
+    options: arg.options,
+  },
+});
+arg.guard('EdgeDevice', EdgeDevice.prototype, { infer: { input: arg.typed('an Int32Array', Int32Array) } });

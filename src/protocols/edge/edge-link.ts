@@ -1,4 +1,5 @@
 /** The device's end of a connection to one edge: the handshake, then records in and out. */
+import { printOnOneLine } from '../../base/inspect.ts';
 import { ProtocolError, type SubrosaError, TransportError } from '../../base/errors.ts';
 import { type EdgeMessage, readEdgeMessage, writeEdgeMessage } from './messages.ts';
 import type { RelayProof } from './relay-proof.ts';
@@ -208,3 +209,5 @@ async function naming<T>(name: string, work: () => Promise<T>): Promise<T> {
     throw error;
   }
 }
+
+printOnOneLine(EdgeLink);

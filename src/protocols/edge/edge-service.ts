@@ -3,6 +3,8 @@
  * Who calls: the application, once per connection ({@link EdgeService.accept}), then with every message that arrives.
  * What it learns: which device asks, when, for how many inputs, and words that are uniform whatever the device computes.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { LimitError, ProtocolError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
@@ -39,6 +41,7 @@ export class EdgeService {
   readonly maxMessageBytes: number;
 
   constructor(options: EdgeServiceOptions) {
+    arg.checkArguments('new EdgeService', [options], { options: arg.options });
     this.options = options;
     this.maxBatch = options.maxBatch ?? MAX_BATCH;
     this.maxMessageBytes = longestMessage(options.plan, this.maxBatch);
@@ -110,6 +113,11 @@ export class EdgeSession {
   #background: Promise<unknown> = Promise.resolve();
 
   constructor(service: EdgeService, send: Send, onEnd?: (reason: Error) => void) {
+    arg.checkArguments('new EdgeSession', [service, send, onEnd], {
+      service: arg.like('an EdgeService', 'accept', 'enter'),
+      send: arg.callback,
+      onEnd: arg.optional(arg.callback),
+    });
     this.#service = service;
     this.#send = send;
     this.#onEnd = onEnd;
@@ -246,3 +254,16 @@ export class EdgeSession {
     await this.#send(await this.#channel!.seal(writeEdgeMessage({ ...answer, request })));
   }
 }
+
+printOnOneLine(EdgeService, EdgeSession);
+arg.guard('EdgeService', EdgeService.prototype, {
+  accept: { send: arg.callback, onEnd: arg.optional(arg.callback) },
+  enter: { party: arg.text, session: arg.like('an EdgeSession', 'end', 'receive') },
+  leave: { party: arg.text, session: arg.like('an EdgeSession', 'end', 'receive') },
+  makeRoom: { party: arg.text, session: arg.like('an EdgeSession', 'end', 'receive') },
+  keyOf: { partyId: arg.bytes },
+});
+arg.guard('EdgeSession', EdgeSession.prototype, {
+  end: { reason: arg.like('an Error', 'name', 'message') },
+  receive: { bytes: arg.bytes },
+});

@@ -1,4 +1,5 @@
 /** What device and edges agree on about the linear layers: shapes, ring widths and, through a hash over everything, the weights. */
+import * as arg from '../../base/arguments.ts';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import {
   checkIntegerLinearMap,
@@ -37,7 +38,9 @@ const MAX_LAYERS = 1024;
 const LONGEST_HANDSHAKE = 512;
 
 /** @throws {InvalidParamsError} when a layer's outputs cannot be bounded below 2^31. */
-export function planLayers({ linears }: Pick<IntegerNetwork, 'linears'>): Promise<LayerPlan> {
+export function planLayers(network: Pick<IntegerNetwork, 'linears'>): Promise<LayerPlan> {
+  arg.checkArguments('planLayers', [network], { network: arg.options });
+  const { linears } = network;
   return planOf(linears, planBytes(linears));
 }
 
@@ -56,7 +59,9 @@ async function planOf(
 }
 
 /** Bytes of the longest message about `batch` inputs in either direction. */
-export function longestMessage({ layers }: LayerPlan, batch: number): number {
+export function longestMessage(plan: LayerPlan, batch: number): number {
+  arg.checkArguments('longestMessage', [plan, batch], { plan: arg.options, batch: arg.number });
+  const { layers } = plan;
   return layers.reduce(
     (longest, { inputs, outputs, bits }) =>
       Math.max(longest, MESSAGE_OVERHEAD + packedShareBytes(batch * Math.max(inputs, outputs), bits)),

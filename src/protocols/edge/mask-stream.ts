@@ -3,6 +3,7 @@
  * a seed for every request and purpose; from that seed, by AES-256 in counter mode, the words of each layer. WebCrypto does the AES,
  * in constant time and in browsers too. An edge may be given one request's seed; nothing of another request follows from it.
  */
+import { printOnOneLine } from '../../base/inspect.ts';
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { DisposedError, ShapeError } from '../../base/errors.ts';
@@ -95,3 +96,5 @@ export class MaskStream {
     return words;
   }
 }
+
+printOnOneLine(MaskStream, RootKey);

@@ -7,6 +7,7 @@
  * c comes from the owner; rho is expanded from the device's key. Accept or reject is one bit about rho, so after a rejection the
  * pair is retired. Everything here happens on the device and nothing of it is sent.
  */
+import { printOnOneLine } from '../../base/inspect.ts';
 import { ProtocolError } from '../../base/errors.ts';
 import type { PlannedLayer } from './layer-plan.ts';
 import { MaskStream } from './mask-stream.ts';
@@ -119,3 +120,5 @@ export class ProjectionCheck {
     return difference === 0;
   }
 }
+
+printOnOneLine(ProjectionCheck);

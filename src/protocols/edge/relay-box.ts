@@ -1,4 +1,5 @@
 /** Where edge A keeps what edge B relayed until its own share is there, and waits for what has not come. Bounded per device. */
+import { printOnOneLine } from '../../base/inspect.ts';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { LimitError, ProtocolError } from '../../base/errors.ts';
 import { type EdgeMessage, MAX_OPEN_REQUESTS } from './messages.ts';
@@ -94,3 +95,5 @@ function end(slot: Slot): void {
   slot.awaited.clear();
   slot.arrived.clear();
 }
+
+printOnOneLine(RelayBox);

@@ -3,6 +3,8 @@
  * used, and after a restart counting goes on behind the block. Two inferences under one number would reveal the difference of
  * their inputs. Time plays no part, so a clock that jumps changes nothing.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { LimitError, ProtocolError } from '../../base/errors.ts';
 
 /** Where the first number that was never reserved is kept. */
@@ -59,3 +61,8 @@ export class RequestCounter {
     return this.#next++;
   }
 }
+
+printOnOneLine(RequestCounter);
+arg.guard('RequestCounter', RequestCounter, {
+  open: { storage: arg.like('a CounterStorage', 'load', 'save'), block: arg.optional(arg.number) },
+});

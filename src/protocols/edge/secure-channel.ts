@@ -10,6 +10,7 @@
  *
  * Each HMAC-SHA256 is over a label and everything that was said before it.
  */
+import { printOnOneLine } from '../../base/inspect.ts';
 import { x25519 } from '@noble/curves/ed25519.js';
 import { concatBytes } from '@noble/hashes/utils.js';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
@@ -211,3 +212,5 @@ export class HandshakeResponder {
     );
   }
 }
+
+printOnOneLine(HandshakeInitiator, HandshakeResponder, SecureChannel);

@@ -4,6 +4,8 @@
  * Rule of conduct [Li-Micciancio 2021; security.md of the documentation]: what the client sends never depends on a
  * decrypted value. `open` fails locally; callers must not retry, report or hang up because of it.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { DecodeError, LimitError, ProtocolError, ShapeError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
@@ -167,3 +169,20 @@ export class InferenceClient implements Disposable {
     this.#context[Symbol.dispose]();
   }
 }
+
+printOnOneLine(InferenceClient);
+arg.guard('InferenceClient', InferenceClient, {
+  create: {
+    offer: arg.like('an Offer', 'model', 'programId'),
+    kernel: arg.like('a kernel (openKernel)', 'allocate', 'openRing'),
+  },
+  restore: {
+    offer: arg.like('an Offer', 'model', 'programId'),
+    secret: arg.bytes,
+    kernel: arg.like('a kernel (openKernel)', 'allocate', 'openRing'),
+  },
+});
+arg.guard('InferenceClient', InferenceClient.prototype, {
+  query: { inputs: arg.typed('a Float32Array', Float32Array), samples: arg.number },
+  open: { query: arg.like('an InferenceQuery', 'bytes', 'samples'), reply: arg.bytes },
+});

@@ -7,13 +7,15 @@ import {
   instance,
   integer,
   type Kind,
+  like,
+  list,
   listOf,
   numbers,
   optional,
   options,
 } from '../../base/arguments.ts';
 import { printOnOneLine } from '../../base/inspect.ts';
-import { arena, inherited, openOptions, ROLES } from '../rlwe/signatures.ts';
+import { arena, circuit, guardEntry, guardRelease, inherited, secretKey } from '../rlwe/signatures.ts';
 import { BgvCiphertext, BgvCiphertextBatch } from './ciphertext.ts';
 import { BgvContext } from './context.ts';
 import { BgvCrtCiphertext } from './crt/crt-ciphertext.ts';
@@ -28,6 +30,8 @@ import { BgvEncryptor } from './encryptor.ts';
 import { BgvEvaluator } from './evaluator.ts';
 import { BgvParams } from './params.ts';
 import { BgvPlaintext } from './plaintext.ts';
+import { BgvRelease } from './release.ts';
+import { BgvCrtRelease } from './crt/crt-release.ts';
 
 const context = instance('a BgvContext', BgvContext);
 const plaintext = instance('a BgvPlaintext (encoder.encode)', BgvPlaintext);
@@ -47,15 +51,20 @@ printOnOneLine(
   BgvCrtParams,
 );
 
-guard('BgvParams', BgvParams, {
-  create: { spec: options },
-  forIntent: { intent: options },
-  fromBytes: { bytes },
+guardEntry('Bgv', BgvParams, BgvContext, { key: secretKey, circuit });
+guardRelease('BgvRelease', BgvRelease, instance('a BgvEvaluator', BgvEvaluator), single);
+guard('BgvParams', BgvParams, { family: { ring: options, moduli: numbers } });
+guard('BgvParams', BgvParams.prototype, {
+  residues: { value: integer, level: integer },
+  inverseResidues: { level: integer },
+  mulModT: { a: integer, b: integer },
+  inverseModT: { a: integer },
 });
-guard('BgvContext', BgvContext, {
-  open: { params: instance('BgvParams', BgvParams), options: openOptions },
+guard('BgvContext', BgvContext, { openAll: { params: list, resources: options } });
+guard('BgvPlaintext', BgvPlaintext.prototype, {
+  centred: { factor: optional(integer) },
+  liftInto: { out: like('words of a kernel', 'u64'), level: integer, factor: optional(integer) },
 });
-guard('BgvContext', BgvContext.prototype, ROLES);
 guard('BgvEncoder', BgvEncoder.prototype, {
   encode: { values: numbers },
   encodeCoefficients: { coefficients: numbers },
@@ -113,15 +122,8 @@ const exactNumbers: Kind = {
     numbers.accepts(value) || ArrayBuffer.isView(value) || (Array.isArray(value) && value.every(isExact)),
 };
 
-guard('BgvCrtParams', BgvCrtParams, {
-  create: { spec: options },
-  forIntent: { intent: options },
-  fromBytes: { bytes },
-});
-guard('BgvCrtContext', BgvCrtContext, {
-  open: { params: instance('BgvCrtParams', BgvCrtParams), options: openOptions },
-});
-guard('BgvCrtContext', BgvCrtContext.prototype, ROLES);
+guardEntry('BgvCrt', BgvCrtParams, BgvCrtContext, { key: secretKey, circuit });
+guardRelease('BgvCrtRelease', BgvCrtRelease, instance('a BgvCrtEvaluator', BgvCrtEvaluator), crtCiphertext);
 guard('BgvCrtEncoder', BgvCrtEncoder.prototype, {
   encode: { values: exactNumbers },
   decode: { plaintext: crtPlaintext },

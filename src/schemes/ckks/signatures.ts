@@ -6,6 +6,7 @@ import {
   guard,
   instance,
   integer,
+  like,
   listOf,
   numbers,
   optional,
@@ -13,8 +14,9 @@ import {
   type Kind,
 } from '../../base/arguments.ts';
 import { printOnOneLine } from '../../base/inspect.ts';
-import { arena, inherited, openOptions, ROLES } from '../rlwe/signatures.ts';
+import { arena, circuit, guardEntry, guardRelease, inherited, secretKey } from '../rlwe/signatures.ts';
 import { CiphertextBatch, CkksCiphertext } from './ciphertext.ts';
+import { CkksBounds } from './circuit-bounds.ts';
 import { CkksContext } from './context.ts';
 import { CkksDecryptor } from './decryptor.ts';
 import { CkksEncoder } from './encoder.ts';
@@ -23,6 +25,7 @@ import { CkksEvaluator } from './evaluator.ts';
 import { LinearTransform } from './linear-transform.ts';
 import { CkksParams } from './params.ts';
 import { CkksPlaintext } from './plaintext.ts';
+import { CkksRelease } from './release.ts';
 
 const context = instance('a CkksContext', CkksContext);
 const plaintext = instance('a CkksPlaintext (encoder.encode)', CkksPlaintext);
@@ -30,19 +33,15 @@ const ciphertext = instance('a CKKS ciphertext or batch (encryptor.encrypt)', Ci
 const single = instance('a CkksCiphertext (encryptor.encrypt)', CkksCiphertext);
 const settings = optional(options);
 const matrix: Kind = { needed: 'a Map of diagonals', accepts: (value) => value instanceof Map };
+const transform = instance('a LinearTransform (encoder.encodeLinearTransform)', LinearTransform);
+const bound = like('a bound (bounds.fresh)', 'noiseBits', 'valueBits');
 const summand = either(ciphertext, plaintext, finite);
 
-printOnOneLine(CkksEncoder, CkksEncryptor);
+printOnOneLine(CkksEncoder, CkksEncryptor, CkksBounds);
 
-guard('CkksParams', CkksParams, {
-  create: { spec: options },
-  forIntent: { intent: options },
-  fromBytes: { bytes },
-});
-guard('CkksContext', CkksContext, {
-  open: { params: instance('CkksParams', CkksParams), options: openOptions },
-});
-guard('CkksContext', CkksContext.prototype, ROLES);
+guard('CkksParams', CkksParams, { bootstrapping: { options: settings } });
+guardEntry('Ckks', CkksParams, CkksContext, { key: secretKey, circuit, terms: options });
+guardRelease('CkksRelease', CkksRelease, instance('a CkksEvaluator', CkksEvaluator), single);
 guard('CkksEncoder', CkksEncoder.prototype, {
   encode: { values: numbers, options: settings },
   encodeCoefficients: { coefficients: numbers, options: settings },
@@ -78,7 +77,7 @@ guard('CkksEvaluator', CkksEvaluator.prototype, {
   conjugate: { a: ciphertext },
   linearTransform: {
     a: single,
-    transform: instance('a LinearTransform (encoder.encodeLinearTransform)', LinearTransform),
+    transform,
   },
   expandInterleaved: { a: ciphertext, k: integer },
   gemm: { weights: options, a: ciphertext, options: settings },
@@ -92,4 +91,25 @@ guard('CiphertextBatch', CiphertextBatch.prototype, {
   at: { index: integer },
   slice: { start: integer, count: integer },
   toRoundedBytes: { dropped: options },
+});
+guard('CkksBounds', CkksBounds.prototype, {
+  outputOf: { circuit },
+  fresh: { input: options },
+  add: { a: bound, b: either(bound, plaintext, finite) },
+  sub: { a: bound, b: either(bound, plaintext, finite) },
+  negate: { a: bound },
+  mul: { a: bound, b: either(bound, plaintext) },
+  mulLazy: { a: bound, b: bound },
+  relinearize: { a: bound },
+  mulConstant: { a: bound, weight: finite, scale: optional(finite) },
+  mulMonomial: { a: bound },
+  rescale: { a: bound },
+  multiplyRelinearizeRescale: { a: bound, b: bound },
+  squareRelinearizeRescale: { a: bound },
+  align: { a: bound, b: bound },
+  declareMaxAbs: { a: bound, maxAbs: finite },
+  dropTo: { a: bound, level: integer },
+  rotate: { a: bound, by: integer },
+  conjugate: { a: bound },
+  linearTransform: { a: bound, transform },
 });

@@ -4,6 +4,8 @@
  * Recipe after [HTK, ch. 3] and Kaldi's `mono` stage: equal-length segmentation with silence at the quiet ends,
  * then rounds of align and re-estimate, components doubling on the way.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { DataError, ShapeError } from '../../base/errors.ts';
 import { cepstralFeatures } from '../features/cepstra.ts';
 import type { FeatureMatrix } from '../features/features.ts';
@@ -55,6 +57,12 @@ export class Aligner {
     transitions: StateTransitions,
     beam: number,
   ) {
+    arg.checkArguments('new Aligner', [inventory, mixtures, transitions, beam], {
+      inventory: arg.like('a StateInventory', 'unitOf', 'stateName'),
+      mixtures: arg.like('a GaussianMixtures', 'logLikelihood', 'accumulate'),
+      transitions: arg.like('a StateTransitions', 'stay', 'leave'),
+      beam: arg.number,
+    });
     this.inventory = inventory;
     this.transitions = transitions;
     this.#mixtures = mixtures;
@@ -270,3 +278,9 @@ function globalMixtures(
     variance,
   );
 }
+
+printOnOneLine(Aligner);
+arg.guard('Aligner', Aligner.prototype, {
+  align: { utterance: arg.like('a TranscribedUtterance', 'features', 'words') },
+  logLikelihoods: { features: arg.like('a FeatureMatrix', 'data', 'frames') },
+});

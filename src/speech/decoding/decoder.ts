@@ -5,6 +5,8 @@
  * are recombined. The unigram language model is applied early, as the best word below a node (look-ahead), and replaced by
  * the true probability when a word ends. Source: [NO00] for look-ahead and recombination, [YRT89] for tokens.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import type { DecodingGraph } from './decoding-graph.ts';
 import { bestBelow, ROOT } from './prefix-tree.ts';
@@ -65,6 +67,10 @@ export class Decoder {
 
   /** @throws {OutOfRangeError} when a beam, scale or limit is not positive. */
   constructor(graph: DecodingGraph, options: DecoderOptions = {}) {
+    arg.checkArguments('new Decoder', [graph, options], {
+      graph: arg.like('a DecodingGraph', 'toBytes', 'inventory'),
+      options: arg.optional(arg.options),
+    });
     this.graph = graph;
     this.options = { ...DEFAULT_DECODER_OPTIONS, ...options };
     const { acousticScale, beam, wordEndBeam, maxActive } = this.options;
@@ -262,3 +268,6 @@ class WordEndings {
     if (score > this.best) this.best = score;
   }
 }
+
+printOnOneLine(Decoder);
+arg.guard('Decoder', Decoder.prototype, { decode: { scores: arg.typed('a Float32Array', Float32Array) } });

@@ -2,6 +2,8 @@
  * All that the decoder knows besides the acoustic scores: lexicon and states, transition probabilities, language
  * model, and the prefix tree built from them. Saved as one block of a model file; the tree is rebuilt on reading.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { ByteReader, ByteWriter, ReadBudget } from '../../base/bytes.ts';
 import { DecodeError, ShapeError } from '../../base/errors.ts';
 import { formatLexicon, parseLexicon } from '../language/lexicon.ts';
@@ -27,6 +29,11 @@ export class DecodingGraph {
 
   /** @throws {ShapeError} when the parts disagree on the number of words or states. */
   constructor(inventory: StateInventory, transitions: StateTransitions, languageModel: NgramModel) {
+    arg.checkArguments('new DecodingGraph', [inventory, transitions, languageModel], {
+      inventory: arg.like('a StateInventory', 'unitOf', 'stateName'),
+      transitions: arg.like('a StateTransitions', 'stay', 'leave'),
+      languageModel: arg.like('a NgramModel', 'logProbability', 'nextState'),
+    });
     const words = inventory.lexicon.words.length;
     if (languageModel.vocabularySize !== words) {
       throw new ShapeError('vocabulary of the language model', words, languageModel.vocabularySize);
@@ -89,3 +96,8 @@ function readInventory(text: Uint8Array, kind: 'phone' | 'word', statesPerUnit: 
     throw new DecodeError(WHAT, `lexicon: ${error instanceof Error ? error.message : 'unreadable'}`);
   }
 }
+
+printOnOneLine(DecodingGraph);
+arg.guard('DecodingGraph', DecodingGraph, {
+  fromBytes: { bytes: arg.bytes, budget: arg.optional(arg.like('a ReadBudget', 'charge')) },
+});

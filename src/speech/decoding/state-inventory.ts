@@ -3,6 +3,8 @@
  * left-to-right chain of states, and unit 0 is silence. A state is numbered unit * statesPerUnit + position, so its
  * chain can be read off its number.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { OutOfRangeError } from '../../base/errors.ts';
 import type { Lexicon } from '../language/lexicon.ts';
 
@@ -27,6 +29,11 @@ export class StateInventory {
    * @throws {OutOfRangeError} when `statesPerUnit` is outside [1, 8] or there would be over 65,535 states.
    */
   constructor(lexicon: Lexicon, kind: UnitKind = 'phone', statesPerUnit = 3) {
+    arg.checkArguments('new StateInventory', [lexicon, kind, statesPerUnit], {
+      lexicon: arg.like('a Lexicon', 'indexOf', 'indicesOf'),
+      kind: arg.optional(arg.oneOf('phone', 'word')),
+      statesPerUnit: arg.optional(arg.number),
+    });
     if (!Number.isInteger(statesPerUnit) || statesPerUnit < 1 || statesPerUnit > 8) {
       throw new OutOfRangeError('states per unit', 'an integer in [1, 8]', statesPerUnit);
     }
@@ -59,3 +66,9 @@ export class StateInventory {
     return `${this.unitNames[this.unitOf(state)]}.${state % this.statesPerUnit}`;
   }
 }
+
+printOnOneLine(StateInventory);
+arg.guard('StateInventory', StateInventory.prototype, {
+  unitOf: { state: arg.number },
+  stateName: { state: arg.number },
+});

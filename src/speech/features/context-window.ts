@@ -6,6 +6,8 @@
  * is linear, and its order is coefficient-major, input[k * dim + filter], so a convolution sees K channels of
  * a frequency axis.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import type { FeatureMatrix } from './features.ts';
 
@@ -29,6 +31,7 @@ export class ContextWindow {
 
   /** @throws {OutOfRangeError} when a count is not an integer in its interval. */
   constructor(shape: ContextShape, dim: number) {
+    arg.checkArguments('new ContextWindow', [shape, dim], { shape: arg.options, dim: arg.number });
     const { left, right, coefficients } = shape;
     const isCount = (value: number): boolean => Number.isInteger(value) && value >= 0 && value <= 1000;
     if (!isCount(left) || !isCount(right)) {
@@ -107,3 +110,13 @@ export function networkInput(features: FeatureMatrix, shape: ContextShape): Floa
   for (let t = 0; t < features.frames; t++) window.frameInto(input, t * window.inputSize, features, t);
   return input;
 }
+
+printOnOneLine(ContextWindow);
+arg.guard('ContextWindow', ContextWindow.prototype, {
+  frameInto: {
+    out: arg.typed('a Float32Array', Float32Array),
+    offset: arg.number,
+    features: arg.like('a FeatureMatrix', 'data', 'frames'),
+    frame: arg.number,
+  },
+});

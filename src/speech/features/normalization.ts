@@ -1,4 +1,6 @@
 /** Mean and standard deviation of every input dimension, measured in training and stored with the model. */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { ShapeError } from '../../base/errors.ts';
 
 export interface InputNormalization {
@@ -18,6 +20,7 @@ export class NormalizationStatistics {
   #rows = 0;
 
   constructor(dim: number) {
+    arg.checkArguments('new NormalizationStatistics', [dim], { dim: arg.number });
     this.#dim = dim;
     this.#sum = new Float64Array(dim);
     this.#squares = new Float64Array(dim);
@@ -61,3 +64,8 @@ export function normalizeInto(input: Float32Array, normalization: InputNormaliza
     for (let d = 0; d < dim; d++) input[row + d] = (input[row + d] - mean[d]) * inverseDeviation[d];
   }
 }
+
+printOnOneLine(NormalizationStatistics);
+arg.guard('NormalizationStatistics', NormalizationStatistics.prototype, {
+  add: { input: arg.typed('a Float32Array', Float32Array) },
+});

@@ -1,4 +1,6 @@
 /** Pronunciation lexica: words and how they may be said, as phones of the CMU set without stress. */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { DataError } from '../../base/errors.ts';
 
 /** The 39 phones of the CMU pronouncing dictionary. */
@@ -18,6 +20,7 @@ export class Lexicon {
 
   /** @throws {DataError} when there is no word, a word repeats, or a word or pronunciation is empty. */
   constructor(entries: readonly (readonly [word: string, pronunciations: readonly Pronunciation[]])[]) {
+    arg.checkArguments('new Lexicon', [entries], { entries: arg.list });
     if (entries.length === 0) throw new DataError('lexicon has no words');
     const index = new Map<string, number>();
     for (const [word, pronunciations] of entries) {
@@ -99,3 +102,6 @@ export const DIGIT_LEXICON: Lexicon = parseLexicon(
     'NINE\tN AY N',
   ].join('\n'),
 );
+
+printOnOneLine(Lexicon);
+arg.guard('Lexicon', Lexicon.prototype, { indexOf: { word: arg.text }, indicesOf: { words: arg.list } });

@@ -5,6 +5,8 @@
  * change a later probability: 0 is the empty context, 1 + w the single word w (V + 1 being the start of the
  * sentence), and 1 + (V + 2) + b the pair of words of bigram b. All probabilities are natural logarithms.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { OutOfRangeError } from '../../base/errors.ts';
 
 /** The arrays of a model. Children of an entry are contiguous and sorted by word. */
@@ -36,6 +38,9 @@ export class NgramModel {
   readonly #pairBase: number;
 
   constructor(tables: NgramTables) {
+    arg.checkArguments('new NgramModel', [tables], {
+      tables: arg.like('a NgramTables', 'unigram', 'unigramBackoff'),
+    });
     this.tables = tables;
     this.vocabularySize = tables.unigram.length - 1;
     this.endOfSentence = this.vocabularySize;
@@ -140,3 +145,12 @@ export function perplexity(model: NgramModel, sentences: readonly (readonly numb
   }
   return Math.exp(-total / count);
 }
+
+printOnOneLine(NgramModel);
+arg.guard('NgramModel', NgramModel, {
+  uniform: { vocabularySize: arg.number, endProbability: arg.optional(arg.number) },
+});
+arg.guard('NgramModel', NgramModel.prototype, {
+  logProbability: { state: arg.number, word: arg.number },
+  nextState: { state: arg.number, word: arg.number },
+});

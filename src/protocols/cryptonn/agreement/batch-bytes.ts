@@ -3,6 +3,7 @@
  * 'SRCB', labels u32, u16 each, none when they are encrypted; then for samples, features, and encrypted labels if any:
  * ciphertexts u32, per ciphertext its length u32 and bytes.
  */
+import * as arg from '../../../base/arguments.ts';
 import { ByteReader, ByteWriter } from '../../../base/bytes.ts';
 import type { InnerProductCiphertext, InnerProductScheme } from '../../../fe/inner-product-scheme.ts';
 import { type AxisSizes, axisSizes } from './axis-sizes.ts';
@@ -27,12 +28,16 @@ export type BatchContent = Pick<OwnedBatch, 'labels' | 'samples' | 'features'> &
   Partial<Pick<OwnedBatch, 'encryptedLabels'>>;
 
 /** The axes of a data set, those of its samples first. */
-export function batchAxes({ mode, faithful }: DatasetSpec): readonly AxisName[] {
+export function batchAxes(spec: DatasetSpec): readonly AxisName[] {
+  arg.checkArguments('batchAxes', [spec], { spec: arg.options });
+  const { mode, faithful } = spec;
   if (mode === 'projected') return ['projection'];
   return faithful?.labels === undefined ? ['forward', 'gradient'] : ['forward', 'gradient', 'labels'];
 }
 
-export function writeBatch({ labels, encryptedLabels, samples, features }: BatchContent): Uint8Array {
+export function writeBatch(content: BatchContent): Uint8Array {
+  arg.checkArguments('writeBatch', [content], { content: arg.like('a BatchContent', 'labels', 'features') });
+  const { labels, encryptedLabels, samples, features } = content;
   const lists = [samples, features, ...(encryptedLabels?.length ? [encryptedLabels] : [])];
   const axes = lists.map((axis) => axis.map((ciphertext) => ciphertext.toBytes()));
   const length = axes.flat().reduce((sum, bytes) => sum + 4 + bytes.length, 0);
@@ -59,6 +64,11 @@ export function readBatch(
   spec: DatasetSpec,
   schemeFor: (axis: AxisName) => InnerProductScheme,
 ): Required<BatchContent> {
+  arg.checkArguments('readBatch', [bytes, spec, schemeFor], {
+    bytes: arg.bytes,
+    spec: arg.options,
+    schemeFor: arg.callback,
+  });
   const reader = new ByteReader('an encrypted batch', bytes);
   if (reader.u32() !== MAGIC) throw reader.error('bad magic');
   const axes = batchAxes(spec);

@@ -5,6 +5,7 @@
  * Two approvals prove that two enrolled secret keys signed this very specification. They do not prove two people: whoever writes
  * the list of enrolled keys, or holds two of them, can approve alone.
  */
+import * as arg from '../../../base/arguments.ts';
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { bytesToHex, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import * as z from 'zod';
@@ -31,11 +32,17 @@ function messageOf(text: string): Uint8Array {
 
 /** The public key of an approver's secret key of 32 bytes, hex. */
 export function approverKey(secret: Uint8Array): string {
+  arg.checkArguments('approverKey', [secret], { secret: arg.bytes });
   return bytesToHex(ed25519.getPublicKey(secret));
 }
 
 /** `text` is what {@link approvalText} gives. */
 export function signApproval(text: string, name: string, secret: Uint8Array): Approval {
+  arg.checkArguments('signApproval', [text, name, secret], {
+    text: arg.text,
+    name: arg.text,
+    secret: arg.bytes,
+  });
   const signature = bytesToHex(ed25519.sign(messageOf(text), secret));
   return { name, key: approverKey(secret), signature };
 }

@@ -1,4 +1,6 @@
 /** The scheme that a data set names, for each of its axes; owners, trainer and authority make the same from the same specification. */
+import * as arg from '../../../base/arguments.ts';
+import { printOnOneLine } from '../../../base/inspect.ts';
 import { DdhInnerProduct } from '../../../fe/ddh/scheme.ts';
 import type { Kernel } from '../../../kernel/kernel.ts';
 import { axisSizes } from './axis-sizes.ts';
@@ -15,6 +17,9 @@ export class DatasetSchemes implements Disposable {
   readonly #ddh = new Map<string, DdhInnerProduct>();
 
   constructor(kernel: Kernel) {
+    arg.checkArguments('new DatasetSchemes', [kernel], {
+      kernel: arg.like('a kernel (openKernel)', 'allocate', 'openRing'),
+    });
     this.#kernel = kernel;
     this.#lattice = new LatticeSchemes(kernel);
   }
@@ -38,3 +43,5 @@ export class DatasetSchemes implements Disposable {
     this.#ddh.clear();
   }
 }
+
+printOnOneLine(DatasetSchemes);

@@ -2,6 +2,7 @@
  * What owners, trainer and authority agree on before anything is encrypted. The digest of the whole specification goes into the
  * derivation of the master keys, so changing any rule of a data set gives keys that open nothing of the old one.
  */
+import * as arg from '../../../base/arguments.ts';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import * as z from 'zod';
 import { DecodeError, InvalidParamsError } from '../../../base/errors.ts';
@@ -163,6 +164,7 @@ function approvalsMissing(spec: DatasetSpec): number {
 
 /** What approvers sign: the canonical JSON text without approvals. */
 export function approvalText(spec: DatasetSpec): string {
+  arg.checkArguments('approvalText', [spec], { spec: arg.options });
   const { projection } = spec;
   return specText(
     projection === undefined ? spec : { ...spec, projection: { ...projection, approvedBy: [] } },
@@ -176,5 +178,6 @@ function specText(spec: DatasetSpec): string {
 
 /** SHA-256 of the canonical JSON text, hex. */
 export function datasetDigest(spec: DatasetSpec): string {
+  arg.checkArguments('datasetDigest', [spec], { spec: arg.options });
   return bytesToHex(sha256Digest(utf8ToBytes(specText(spec))));
 }

@@ -5,6 +5,7 @@
  *   request  'SRKQ', u8 1 when a head follows, head (entries u64, hash 32), rows u32, length u32, int16 entries row by row
  *   answer   'SRKA', head, rank u32, keys in the scheme's own format
  */
+import * as arg from '../../../base/arguments.ts';
 import { ByteReader, ByteWriter } from '../../../base/bytes.ts';
 import { LimitError, OutOfRangeError } from '../../../base/errors.ts';
 import type { LogHead } from './log-head.ts';
@@ -42,7 +43,12 @@ export function mostKeysPerRequest(length: number): number {
 }
 
 /** `weights` `[rows, length]`. @throws {LimitError} {@link OutOfRangeError} naming the index. */
-export function writeKeyRequest({ weights, seen }: KeyRequestMessage, length: number): Uint8Array {
+export function writeKeyRequest(message: KeyRequestMessage, length: number): Uint8Array {
+  arg.checkArguments('writeKeyRequest', [message, length], {
+    message: arg.like('a KeyRequestMessage', 'weights'),
+    length: arg.number,
+  });
+  const { weights, seen } = message;
   const rows = weights.length / length;
   if (rows > mostKeysPerRequest(length))
     throw new LimitError('the keys of one request', mostKeysPerRequest(length), rows);
@@ -63,6 +69,7 @@ export function writeKeyRequest({ weights, seen }: KeyRequestMessage, length: nu
 
 /** `length` is that of the axis. @throws {DecodeError} */
 export function readKeyRequest(bytes: Uint8Array, length: number): KeyRequestMessage {
+  arg.checkArguments('readKeyRequest', [bytes, length], { bytes: arg.bytes, length: arg.number });
   const reader = new ByteReader('a key request', bytes);
   if (reader.u32() !== REQUEST_MAGIC) throw reader.error('bad magic');
   const hasSeen = reader.u8();
@@ -78,7 +85,11 @@ export function readKeyRequest(bytes: Uint8Array, length: number): KeyRequestMes
   return hasSeen === 1 ? { weights, seen } : { weights };
 }
 
-export function writeKeyAnswer({ keyBytes, rank, head }: KeyAnswerMessage): Uint8Array {
+export function writeKeyAnswer(message: KeyAnswerMessage): Uint8Array {
+  arg.checkArguments('writeKeyAnswer', [message], {
+    message: arg.like('a KeyAnswerMessage', 'keyBytes', 'rank'),
+  });
+  const { keyBytes, rank, head } = message;
   const writer = new ByteWriter(ANSWER_HEADER_BYTES + keyBytes.length);
   writer.u32(ANSWER_MAGIC);
   writeLogHead(writer, head);
@@ -89,6 +100,7 @@ export function writeKeyAnswer({ keyBytes, rank, head }: KeyAnswerMessage): Uint
 
 /** The keys are a view, for the scheme's own parser. @throws {DecodeError} */
 export function readKeyAnswer(bytes: Uint8Array): KeyAnswerMessage {
+  arg.checkArguments('readKeyAnswer', [bytes], { bytes: arg.bytes });
   const reader = new ByteReader('an answer with keys', bytes);
   if (reader.u32() !== ANSWER_MAGIC) throw reader.error('bad magic');
   const head = readLogHead(reader);

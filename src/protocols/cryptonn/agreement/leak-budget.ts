@@ -2,6 +2,7 @@
  * How much inner products reveal. Three thresholds, from weak to strong attackers:
  * linear algebra (rank = unknowns), bounded solutions (lattice reduction or counting), and what the authority issues.
  */
+import * as arg from '../../../base/arguments.ts';
 
 /** Bits of an integer in [-bound, bound] or [0, bound], as the threshold counts them: log2(bound + 1). */
 export function boundBits(bound: number): number {
@@ -14,12 +15,23 @@ export function boundBits(bound: number): number {
  * it for a hundred.
  */
 export function uniqueSolutionRank(length: number, inputBound: number, weightBound: number): number {
+  arg.checkArguments('uniqueSolutionRank', [length, inputBound, weightBound], {
+    length: arg.number,
+    inputBound: arg.number,
+    weightBound: arg.number,
+  });
   const bx = boundBits(inputBound);
   return (length * bx) / (bx + boundBits(weightBound) + Math.log2(length) / 2);
 }
 
 /** The largest rank that an authority issues: a share of {@link uniqueSolutionRank}, rounded down. */
 export function rankBudget(length: number, inputBound: number, weightBound: number, share: number): number {
+  arg.checkArguments('rankBudget', [length, inputBound, weightBound, share], {
+    length: arg.number,
+    inputBound: arg.number,
+    weightBound: arg.number,
+    share: arg.number,
+  });
   return Math.floor(share * uniqueSolutionRank(length, inputBound, weightBound));
 }
 
@@ -38,6 +50,10 @@ export interface RevealedRanks {
  * when either rank is full.
  */
 export function solvableUnknowns(ranks: RevealedRanks, samples: number): number {
+  arg.checkArguments('solvableUnknowns', [ranks, samples], {
+    ranks: arg.like('a RevealedRanks', 'features', 'batch'),
+    samples: arg.number,
+  });
   const { features, batch, forward, gradient } = ranks;
   const perBatch = forward * batch + gradient * features - forward * gradient;
   return Math.round((perBatch * samples) / batch);

@@ -3,6 +3,7 @@
  * must be in the data: owners append one fresh discrete Gaussian value per row of the projection to every sample and encrypt it
  * with it, and the only keys are combinations of (row k of P, unit vector k). Products are P x + e; asking again gives the same e.
  */
+import * as arg from '../../../base/arguments.ts';
 import { InvalidParamsError } from '../../../base/errors.ts';
 import { Drbg, type RandomSource } from '../../../base/random.ts';
 import type { Kernel } from '../../../kernel/kernel.ts';
@@ -55,6 +56,7 @@ export function noiseCoordinates({ projection }: DatasetSpec): number {
  * @throws {InvalidParamsError} for a data set without a projection.
  */
 export function projectionKeys(spec: DatasetSpec): Int32Array {
+  arg.checkArguments('projectionKeys', [spec], { spec: arg.options });
   const { projection, features } = spec;
   if (projection === undefined) throw new InvalidParamsError(`"${spec.id}" has no projection`, {});
   const { rank, seed } = projection;
@@ -125,11 +127,9 @@ export interface ProjectionPrivacy {
  * What the noise promises about the inputs, for a trainer with all keys, one encryption of each sample, and labels left aside.
  * Undefined without noise.
  */
-export function projectionPrivacy({
-  projection,
-  features,
-  inputBound,
-}: DatasetSpec): ProjectionPrivacy | undefined {
+export function projectionPrivacy(spec: DatasetSpec): ProjectionPrivacy | undefined {
+  arg.checkArguments('projectionPrivacy', [spec], { spec: arg.options });
+  const { projection, features, inputBound } = spec;
   if (projection?.noise === undefined) return undefined;
   const { rank, seed, noise } = projection;
   const matrix = projectionMatrix(seed, rank, features);

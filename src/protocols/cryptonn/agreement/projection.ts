@@ -1,4 +1,5 @@
 /** The public projection of a data set: r x d entries -1, 0 and 1, expanded from a public seed that was chosen before the data was seen. */
+import * as arg from '../../../base/arguments.ts';
 import { shake128 } from '@noble/hashes/sha3.js';
 import { hexToBytes } from '@noble/hashes/utils.js';
 import { InvalidParamsError, ShapeError } from '../../../base/errors.ts';
@@ -7,6 +8,11 @@ import { RankEchelon } from './rank-echelon.ts';
 
 /** Four entries per byte of SHAKE128(seed): of the two-bit values, 0 is -1, 1 is 1, and 2 and 3 are 0 [Achlioptas 2003, sparse form]. */
 export function projectionMatrix(seed: string, rank: number, features: number): Int32Array {
+  arg.checkArguments('projectionMatrix', [seed, rank, features], {
+    seed: arg.text,
+    rank: arg.number,
+    features: arg.number,
+  });
   const stream = shake128(hexToBytes(seed), { dkLen: Math.ceil((rank * features) / 4) });
   return Int32Array.from({ length: rank * features }, (_, i) => {
     const bits = ((stream[i >> 2] as number) >> (2 * (i & 3))) & 3;

@@ -2,6 +2,8 @@
  * The authority: holds master secrets, derives function keys under the policy of each data set, and writes every decision to its log
  * before the key leaves. It never sees a ciphertext. It could open all of them: authority and trainer must not be one party.
  */
+import * as arg from '../../../base/arguments.ts';
+import { printOnOneLine } from '../../../base/inspect.ts';
 import { bytesToHex, concatBytes } from '@noble/hashes/utils.js';
 import type { Seed } from '../../../base/brand.ts';
 import {
@@ -442,3 +444,22 @@ function vectorDigest(weights: Int32Array, bound = Number.POSITIVE_INFINITY): st
   const entries = bound < 2 ** 7 ? new Int8Array(weights) : weights;
   return bytesToHex(sha256Digest(new Uint8Array(entries.buffer, entries.byteOffset, entries.byteLength)));
 }
+
+printOnOneLine(Authority);
+arg.guard('Authority', Authority, {
+  open: {
+    storage: arg.like('an AuthorityStorage', 'readSecrets', 'writeSecrets'),
+    derive: arg.like('a KeyDerivation', 'deriveKeys', 'publicKey'),
+    random: arg.like('a source of randomness (systemRandom)', 'seed'),
+    kernel: arg.optional(arg.like('a PolicyKernel', 'subtractProduct', 'squaredNorms')),
+    options: arg.optional(arg.options),
+  },
+});
+arg.guard('Authority', Authority.prototype, {
+  issuedRanks: { dataset: arg.text },
+  isClosed: { dataset: arg.text },
+  createDataset: { requester: arg.text },
+  issue: { request: arg.like('a KeyRequest', 'requester', 'dataset') },
+  masterPublicKey: { dataset: arg.text, axis: arg.oneOf('forward', 'gradient', 'projection', 'labels') },
+  closeDataset: { requester: arg.text, dataset: arg.text },
+});

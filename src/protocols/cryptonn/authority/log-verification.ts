@@ -1,4 +1,5 @@
 /** Reading an authority's log again: at a restart, and for whoever audits it. Changes nothing. */
+import * as arg from '../../../base/arguments.ts';
 import { DecodeError, ProtocolError, RolledBackError } from '../../../base/errors.ts';
 import { EMPTY_LOG, type LogHead } from '../agreement/log-head.ts';
 import { type LogRecord, type ReplayedLog, replayLog } from './audit-log.ts';
@@ -54,6 +55,10 @@ export async function verifyAuthorityLog(
   storage: AuthorityStorage,
   isChainOnly: boolean,
 ): Promise<VerifiedLog> {
+  arg.checkArguments('verifyAuthorityLog', [storage, isChainOnly], {
+    storage: arg.like('an AuthorityStorage', 'readSecrets', 'writeSecrets'),
+    isChainOnly: arg.flag,
+  });
   using secrets = isChainOnly ? null : await AuthoritySecrets.load(storage);
   if (!isChainOnly && secrets === null)
     throw new ProtocolError('there is no secret state to verify the log with');

@@ -1,4 +1,6 @@
 /** Master keys of the schemes in use, made from the authority's seeds at first need and kept until disposal. */
+import * as arg from '../../../base/arguments.ts';
+import { printOnOneLine } from '../../../base/inspect.ts';
 import { shake256 } from '@noble/hashes/sha3.js';
 import { bytesToHex, concatBytes } from '@noble/hashes/utils.js';
 import type { Seed } from '../../../base/brand.ts';
@@ -27,6 +29,7 @@ export class MasterKeyring implements KeyDerivation<FunctionKeys>, Disposable {
   readonly #keys = new Map<string, MasterKeys>();
 
   constructor(schemeFor: SchemeFor) {
+    arg.checkArguments('new MasterKeyring', [schemeFor], { schemeFor: arg.callback });
     this.#schemeFor = schemeFor;
   }
 
@@ -68,3 +71,20 @@ export class MasterKeyring implements KeyDerivation<FunctionKeys>, Disposable {
     this.#keys.clear();
   }
 }
+
+printOnOneLine(MasterKeyring);
+arg.guard('MasterKeyring', MasterKeyring.prototype, {
+  deriveKeys: {
+    seed: arg.bytes,
+    spec: arg.options,
+    axis: arg.oneOf('forward', 'gradient', 'projection', 'labels'),
+    weights: arg.typed('an Int32Array', Int32Array),
+  },
+  publicKey: {
+    seed: arg.bytes,
+    spec: arg.options,
+    axis: arg.oneOf('forward', 'gradient', 'projection', 'labels'),
+  },
+  discardKeys: { keys: arg.like('a FunctionKeys', 'rows', 'toBytes') },
+  forget: { seed: arg.bytes },
+});

@@ -7,6 +7,8 @@
  *
  * Both are the simplest attacks of their kind. What they recover is a lower bound of what leaks: a trained decoder recovers more.
  */
+import * as arg from '../../../base/arguments.ts';
+import { printOnOneLine } from '../../../base/inspect.ts';
 import { InvalidParamsError, ShapeError } from '../../../base/errors.ts';
 import { type RandomSource, seedFromBytes } from '../../../base/random.ts';
 import type { MatrixMultiply } from '../../../nn/tensor/matrix-multiply.ts';
@@ -47,6 +49,11 @@ export class PriorAttack {
 
   /** @throws {InvalidParamsError} for a data set without a projection, or too few look-alikes. {@link ShapeError} */
   constructor(spec: DatasetSpec, lookAlikes: LabelledIntegers, multiply: MatrixMultiply) {
+    arg.checkArguments('new PriorAttack', [spec, lookAlikes, multiply], {
+      spec: arg.options,
+      lookAlikes: arg.like('a LabelledIntegers', 'inputs', 'labels'),
+      multiply: arg.like('a MatrixMultiply', 'sgemm'),
+    });
     const { projection, features, classes } = spec;
     if (projection === undefined)
       throw new InvalidParamsError(`"${spec.id}" has no projection to attack`, {});
@@ -204,6 +211,13 @@ export function measureLeak(
   sampler: NoiseSampler,
   random: RandomSource,
 ): MeasuredLeak {
+  arg.checkArguments('measureLeak', [spec, samples, multiply, sampler, random], {
+    spec: arg.options,
+    samples: arg.like('a LabelledIntegers', 'inputs', 'labels'),
+    multiply: arg.like('a MatrixMultiply', 'sgemm'),
+    sampler: arg.like('a NoiseSampler', 'wideGaussian'),
+    random: arg.like('a source of randomness (systemRandom)', 'seed'),
+  });
   const { features, classes, projection } = spec;
   const { rank, noise } = projection ?? { rank: 0 };
   const known = everySecond(samples, features, 0, MAX_LOOK_ALIKES);
@@ -286,3 +300,9 @@ function solvePositive(a: Float64Array, b: Float64Array, size: number): Float32A
   }
   return Float32Array.from(b);
 }
+
+printOnOneLine(PriorAttack);
+arg.guard('PriorAttack', PriorAttack.prototype, {
+  names: { products: arg.typed('a Float32Array', Float32Array), labels: arg.numbers },
+  inputs: { products: arg.typed('a Float32Array', Float32Array) },
+});

@@ -1,4 +1,5 @@
 /** The attacks on what a faithful trainer kept: which batches its products determine, and their inputs. */
+import * as arg from '../../../base/arguments.ts';
 import { datasetWindows } from '../agreement/axis-sizes.ts';
 import { BoundedSolver } from './lattice-attack.ts';
 import { uniqueSolutionRank } from '../agreement/leak-budget.ts';
@@ -30,6 +31,10 @@ export function attackTranscript(
   transcript: TrainingTranscript,
   mostBatches = Number.POSITIVE_INFINITY,
 ): TranscriptAttack {
+  arg.checkArguments('attackTranscript', [transcript, mostBatches], {
+    transcript: arg.options,
+    mostBatches: arg.optional(arg.number),
+  });
   const { steps, features } = transcript;
   const names = [...new Set(steps.map(({ batch }) => batch))].slice(0, mostBatches);
   if (transcript.convolution !== undefined) return attackWindows(transcript, transcript.convolution, names);

@@ -1,4 +1,6 @@
 /** A data owner: turns samples into fixed-point integers, renames the labels, encrypts both axes, and is not needed afterwards. */
+import * as arg from '../../../base/arguments.ts';
+import { printOnOneLine } from '../../../base/inspect.ts';
 import { InvalidParamsError, OutOfRangeError, ShapeError } from '../../../base/errors.ts';
 import type { RandomSource } from '../../../base/random.ts';
 import type {
@@ -76,6 +78,15 @@ export class DataOwner {
     sampler?: NoiseSampler,
     consent: OwnerConsent = {},
   ) {
+    arg.checkArguments('new DataOwner', [name, spec, axes, permutation, random, sampler, consent], {
+      name: arg.text,
+      spec: arg.options,
+      axes: arg.options,
+      permutation: arg.like('a LabelPermutation', 'rename', 'restore'),
+      random: arg.like('a source of randomness (systemRandom)', 'seed'),
+      sampler: arg.optional(arg.like('a NoiseSampler', 'wideGaussian')),
+      consent: arg.optional(arg.options),
+    });
     assertConsent(spec, consent);
     if (permutation.classes !== spec.classes)
       throw new InvalidParamsError('the permutation has another number of classes than the data set', {});
@@ -190,6 +201,7 @@ export function checkOwnerScales(
     readonly products: Float32Array;
   }[],
 ): void {
+  arg.checkArguments('checkOwnerScales', [batches], { batches: arg.list });
   const sums = new Map<string, { scale: number; squares: number; count: number }>();
   for (const { owner, inputScale, products } of batches) {
     const sum = sums.get(owner) ?? { scale: inputScale, squares: 0, count: 0 };
@@ -216,3 +228,9 @@ export function checkOwnerScales(
     }
   }
 }
+
+printOnOneLine(DataOwner);
+arg.guard('DataOwner', DataOwner.prototype, {
+  review: { inputs: arg.typed('a Float32Array', Float32Array) },
+  encrypt: { inputs: arg.typed('a Float32Array', Float32Array), labels: arg.numbers },
+});

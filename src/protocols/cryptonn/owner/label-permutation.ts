@@ -2,6 +2,8 @@
  * The renaming of classes under which labels leave their owners. The trainer learns which samples share a class; which class that is,
  * is not said, and no secret: whoever knows what such data looks like finds out (prior-attack.ts). Owners of one training share the seed.
  */
+import * as arg from '../../../base/arguments.ts';
+import { printOnOneLine } from '../../../base/inspect.ts';
 import { shake256 } from '@noble/hashes/sha3.js';
 import { bytesToHex, concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import type { Seed } from '../../../base/brand.ts';
@@ -18,6 +20,7 @@ export class LabelPermutation {
   readonly #original: Int32Array;
 
   constructor(seed: Seed, classes: number) {
+    arg.checkArguments('new LabelPermutation', [seed, classes], { seed: arg.bytes, classes: arg.number });
     this.classes = classes;
     const label = utf8ToBytes('label permutation identity');
     this.identity = bytesToHex(shake256(concatBytes(seed, label), { dkLen: 32 }));
@@ -60,3 +63,9 @@ export class LabelPermutation {
     });
   }
 }
+
+printOnOneLine(LabelPermutation);
+arg.guard('LabelPermutation', LabelPermutation.prototype, {
+  rename: { labels: arg.numbers },
+  restore: { labels: arg.numbers },
+});

@@ -1,4 +1,5 @@
 /** What an owner has to say yes to before anything of its data is encrypted under the rules that somebody else wrote. */
+import * as arg from '../../../base/arguments.ts';
 import { InvalidParamsError } from '../../../base/errors.ts';
 import { type DatasetSpec, datasetDigest, needsApproval } from '../agreement/dataset-spec.ts';
 import type { OwnerLedger } from './owner-ledger.ts';
@@ -16,6 +17,10 @@ export interface OwnerConsent {
 
 /** What a specification gives away beyond the default, as clauses; empty when an owner need not be asked. */
 export function risksOf(spec: DatasetSpec, promisedNoise = 0): string[] {
+  arg.checkArguments('risksOf', [spec, promisedNoise], {
+    spec: arg.options,
+    promisedNoise: arg.optional(arg.number),
+  });
   const { mode, projection } = spec;
   const risks: string[] = [];
   if (mode === 'faithful') risks.push('faithful training gives the trainer every value of every sample');

@@ -9,6 +9,8 @@
  * samples have few values, different data may have equal fingerprints and count as one source. Not recognised: shifted, cropped or resized
  * images, values in another order, columns left out, added or split over data sets.
  */
+import * as arg from '../../../base/arguments.ts';
+import { printOnOneLine } from '../../../base/inspect.ts';
 import { bytesToHex, concatBytes, hexToBytes } from '@noble/hashes/utils.js';
 import * as z from 'zod';
 import { DecodeError, InvalidParamsError } from '../../../base/errors.ts';
@@ -250,3 +252,22 @@ export function budgetOf(spec: DatasetSpec, mayExceedDefault: boolean): number {
     : DEFAULT_BUDGET_SHARE;
   return rankBudget(features, inputBound, PROJECTION_BOUND, share);
 }
+
+printOnOneLine(OwnerLedger);
+arg.guard('OwnerLedger', OwnerLedger, {
+  create: { random: arg.like('a source of randomness (systemRandom)', 'seed') },
+  fromBytes: { bytes: arg.bytes },
+});
+arg.guard('OwnerLedger', OwnerLedger.prototype, {
+  review: {
+    spec: arg.options,
+    inputs: arg.typed('an Int32Array', Int32Array),
+    products: arg.optional(arg.like('a ResidueProducts', 'subtractProduct')),
+  },
+  approve: {
+    spec: arg.options,
+    inputs: arg.typed('an Int32Array', Int32Array),
+    mayExceedDefault: arg.optional(arg.flag),
+    products: arg.optional(arg.like('a ResidueProducts', 'subtractProduct')),
+  },
+});

@@ -2,6 +2,8 @@
  * What the first layer may learn of a batch: exact integer inner products along its two axes. In the clear they are computed, under
  * encryption they are decrypted with function keys; training above cannot tell the difference.
  */
+import * as arg from '../../../base/arguments.ts';
+import { printOnOneLine } from '../../../base/inspect.ts';
 import { InvalidParamsError, ShapeError } from '../../../base/errors.ts';
 import { resultArray } from '../../../fe/object-header.ts';
 import type { MatrixMultiply } from '../../../nn/tensor/matrix-multiply.ts';
@@ -60,6 +62,12 @@ export class ClearBatch implements BatchProducts {
     multiply: MatrixMultiply,
     options: ClearBatchOptions = {},
   ) {
+    arg.checkArguments('new ClearBatch', [vectors, labels, multiply, options], {
+      vectors: arg.typed('an Int32Array', Int32Array),
+      labels: arg.typed('an Int32Array', Int32Array),
+      multiply: arg.like('a MatrixMultiply', 'sgemm'),
+      options: arg.optional(arg.options),
+    });
     this.samples = labels.length;
     this.labels = labels;
     this.#length = options.length ?? vectors.length / labels.length;
@@ -111,6 +119,14 @@ export class EncryptedBatch implements BatchProducts {
     keys: KeySource,
     encryptedLabels?: EncryptedLabels,
   ) {
+    arg.checkArguments('new EncryptedBatch', [labels, axis, samples, gradient, keys, encryptedLabels], {
+      labels: arg.typed('an Int32Array', Int32Array),
+      axis: arg.oneOf('forward', 'projection'),
+      samples: arg.like('an AxisCiphertexts', 'scheme', 'ciphertexts'),
+      gradient: arg.optional(arg.like('an AxisCiphertexts', 'scheme', 'ciphertexts')),
+      keys: arg.callback,
+      encryptedLabels: arg.optional(arg.like('an EncryptedLabels', 'open', 'crossEntropy')),
+    });
     this.samples = encryptedLabels?.samples ?? labels.length;
     this.encryptedLabels = encryptedLabels;
     this.labels = labels;
@@ -172,3 +188,19 @@ function partRows(weights: Int32Array, rows: number, length: number, first: numb
     out.set(columnRange(weights, rows, part * length, length), (part - first) * rows * length);
   return out;
 }
+
+printOnOneLine(ClearBatch, EncryptedBatch);
+arg.guard('ClearBatch', ClearBatch.prototype, {
+  forward: { weights: arg.typed('an Int32Array', Int32Array) },
+  gradient: {
+    weights: arg.typed('an Int32Array', Int32Array),
+    out: arg.optional(arg.typed('a Float64Array', Float64Array)),
+  },
+});
+arg.guard('EncryptedBatch', EncryptedBatch.prototype, {
+  forward: { weights: arg.typed('an Int32Array', Int32Array) },
+  gradient: {
+    weights: arg.typed('an Int32Array', Int32Array),
+    out: arg.optional(arg.typed('a Float64Array', Float64Array)),
+  },
+});

@@ -1,4 +1,5 @@
 /** What a training leaves: an ordinary network over real inputs, for whoever may have the model. Classes keep the owners' secret names. */
+import * as arg from '../../../base/arguments.ts';
 import type { MatrixMultiply } from '../../../nn/tensor/matrix-multiply.ts';
 import { Sequential } from '../../../nn/layers/sequential.ts';
 import type { FixedPointTrainer } from './fixed-point-trainer.ts';
@@ -6,6 +7,9 @@ import type { Standardisation } from './projected-inputs.ts';
 
 /** The network that a fixed-point trainer trained; first-layer weights are the rounded ones that the authority saw. */
 export function faithfulNetwork(trainer: FixedPointTrainer): Sequential {
+  arg.checkArguments('faithfulNetwork', [trainer], {
+    trainer: arg.like('a FixedPointTrainer', 'keyVectors', 'integerWeights'),
+  });
   const { first } = trainer;
   const { weightScale, multiply } = trainer.options;
   const specs = [...first.layers, ...trainer.upper.specs];
@@ -22,10 +26,18 @@ export function faithfulNetwork(trainer: FixedPointTrainer): Sequential {
 export function foldProjection(
   network: Sequential,
   projection: Int32Array,
-  { means, deviations }: Standardisation,
+  standardisation: Standardisation,
   inputScale: number,
   multiply: MatrixMultiply,
 ): Sequential {
+  arg.checkArguments('foldProjection', [network, projection, standardisation, inputScale, multiply], {
+    network: arg.like('a Sequential', 'forward', 'infer'),
+    projection: arg.typed('an Int32Array', Int32Array),
+    standardisation: arg.like('a Standardisation', 'means', 'deviations'),
+    inputScale: arg.number,
+    multiply: arg.like('a MatrixMultiply', 'sgemm'),
+  });
+  const { means, deviations } = standardisation;
   const rank = means.length;
   const features = projection.length / rank;
   const folded = new Sequential([features], network.specs, { multiply, seed: 0 });

@@ -3,6 +3,8 @@
  * P - Y is known to who knows P exactly when Y is: so the keys are the unit vectors of the classes, asked for once, and
  * nothing finer leaks than with a key per entry. Cross-entropy is the inner product of a sample's label with -log p.
  */
+import * as arg from '../../../base/arguments.ts';
+import { printOnOneLine } from '../../../base/inspect.ts';
 import { ProtocolError } from '../../../base/errors.ts';
 import { LOG_BOUND } from '../agreement/axis-sizes.ts';
 import { type AxisCiphertexts, decryptBlocks, type KeySource } from './axis-ciphertexts.ts';
@@ -19,6 +21,10 @@ export class EncryptedLabels {
   #keysAsked = 0;
 
   constructor(axis: AxisCiphertexts, keys: KeySource) {
+    arg.checkArguments('new EncryptedLabels', [axis, keys], {
+      axis: arg.like('an AxisCiphertexts', 'scheme', 'ciphertexts'),
+      keys: arg.callback,
+    });
     this.samples = axis.ciphertexts.reduce((sum, { count }) => sum + count, 0);
     this.#axis = axis;
     this.#keys = keys;
@@ -71,3 +77,8 @@ export class EncryptedLabels {
     return decryptBlocks(this.#axis.scheme, this.#axis.ciphertexts, keys, weights);
   }
 }
+
+printOnOneLine(EncryptedLabels);
+arg.guard('EncryptedLabels', EncryptedLabels.prototype, {
+  crossEntropy: { logProbabilities: arg.typed('a Float32Array', Float32Array) },
+});

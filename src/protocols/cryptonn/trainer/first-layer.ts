@@ -3,6 +3,7 @@
  * become gradients of those weights. A product is `keyScale` times the layer's output, without bias.
  */
 import { windowGeometry, type WindowGeometry } from '../../../nn/tensor/im2col.ts';
+import * as arg from '../../../base/arguments.ts';
 import type { LayerSpec } from '../../../nn/layers/layer.ts';
 import type { SampleShape } from '../../../nn/tensor/tensor.ts';
 
@@ -26,6 +27,7 @@ export interface FirstLayer {
 }
 
 export function denseFirstLayer(features: number, units: number): FirstLayer {
+  arg.checkArguments('denseFirstLayer', [features, units], { features: arg.number, units: arg.number });
   return {
     ...{ units, weightsPerUnit: features, keyLength: features, positions: 1, keyScale: 1 },
     ...{ inputShape: [features], outputShape: [units], layers: [{ kind: 'dense', outputs: units }] },
@@ -54,6 +56,9 @@ export function pooledWindows({ inputShape, size, padding, pool }: PooledConvolu
  * ones, times 1 / `pool`^2: a share of the windows, and the exact network all the same.
  */
 export function pooledConvolution(layer: PooledConvolution): FirstLayer {
+  arg.checkArguments('pooledConvolution', [layer], {
+    layer: arg.like('a PooledConvolution', 'inputShape', 'filters'),
+  });
   const { filters, size, pool, inputShape } = layer;
   const { outHeight, outWidth, size: window } = pooledWindows(layer);
   const [side] = window;

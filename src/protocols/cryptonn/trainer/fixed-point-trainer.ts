@@ -3,6 +3,8 @@
  * 2019). Weights enter with two decimals, the output difference of the first layer as small integers with one scale per unit;
  * everything above runs in the clear. Given exact products, encrypted and clear training take the same steps to the last bit.
  */
+import * as arg from '../../../base/arguments.ts';
+import { printOnOneLine } from '../../../base/inspect.ts';
 import { DecodeError } from '../../../base/errors.ts';
 import { logSoftmaxInPlace, SoftmaxCrossEntropy } from '../../../nn/training/cross-entropy.ts';
 import { SeededGenerator } from '../../../nn/tensor/generator.ts';
@@ -62,6 +64,10 @@ export class FixedPointTrainer {
 
   /** @throws {InvalidParamsError} when products could exceed what is exact. */
   constructor(options: FixedPointOptions, upper?: Sequential) {
+    arg.checkArguments('new FixedPointTrainer', [options, upper], {
+      options: arg.options,
+      upper: arg.optional(arg.like('a Sequential', 'forward', 'infer')),
+    });
     const { features, units, inputBound, batch, seed, multiply } = options;
     const first = options.first ?? denseFirstLayer(features, units);
     checkExactProducts(first.keyLength, inputBound, first.keyScale * options.weightBound);
@@ -239,3 +245,12 @@ export class FixedPointTrainer {
 function clipped(value: number, bound: number): number {
   return Math.max(-bound, Math.min(bound, value)) + 0;
 }
+
+printOnOneLine(FixedPointTrainer);
+arg.guard('FixedPointTrainer', FixedPointTrainer, { fromBytes: { bytes: arg.bytes, options: arg.options } });
+arg.guard('FixedPointTrainer', FixedPointTrainer.prototype, {
+  keyVectors: { integers: arg.optional(arg.typed('an Int32Array', Int32Array)) },
+  integerWeights: { out: arg.optional(arg.typed('an Int32Array', Int32Array)) },
+  step: { batch: arg.like('a BatchProducts', 'forward', 'gradient') },
+  accuracy: { batches: arg.list },
+});

@@ -2,6 +2,7 @@
  * LeNet-5 as it is trained on encrypted images of 28 x 28: what owners encrypt for it, its first layer, and the layers above. The
  * first pooling is a mean, which the convolution below it takes in; the rest is as in CryptoCNN (Xu, Joshi, Li, ICDCS 2019).
  */
+import * as arg from '../../../base/arguments.ts';
 import type { LayerSpec } from '../../../nn/layers/layer.ts';
 import type { DatasetSpec } from '../agreement/dataset-spec.ts';
 import { type PooledConvolution, pooledConvolution, pooledWindows } from './first-layer.ts';
@@ -43,6 +44,7 @@ function upper(classes: number): LayerSpec[] {
 export function lenetLayers(
   classes: number,
 ): Pick<FixedPointOptions, 'units' | 'first' | 'partVectors' | 'upper'> {
+  arg.checkArguments('lenetLayers', [classes], { classes: arg.number });
   const first = pooledConvolution(FIRST);
   const partVectors = GRADIENT_SAMPLES * first.positions;
   return { units: first.units, first, partVectors, upper: upper(classes) };

@@ -1,4 +1,5 @@
 /** What the trainer of a projected data set trains on, in the clear: P x of every sample, standardised. */
+import * as arg from '../../../base/arguments.ts';
 
 /** Mean and standard deviation per row of P, taken from the training set and used for every other set. */
 export interface Standardisation {
@@ -8,6 +9,10 @@ export interface Standardisation {
 
 /** From products `[rank, samples]`. A constant row keeps the deviation 1. */
 export function standardisationOf(products: Float32Array, rank: number): Standardisation {
+  arg.checkArguments('standardisationOf', [products, rank], {
+    products: arg.typed('a Float32Array', Float32Array),
+    rank: arg.number,
+  });
   const samples = products.length / rank;
   const means = new Float64Array(rank);
   const deviations = new Float64Array(rank);
@@ -23,10 +28,12 @@ export function standardisationOf(products: Float32Array, rank: number): Standar
 }
 
 /** `[rank, samples]` integers to `[samples, rank]` network inputs. */
-export function projectedInputs(
-  products: Float32Array,
-  { means, deviations }: Standardisation,
-): Float32Array {
+export function projectedInputs(products: Float32Array, standardisation: Standardisation): Float32Array {
+  arg.checkArguments('projectedInputs', [products, standardisation], {
+    products: arg.typed('a Float32Array', Float32Array),
+    standardisation: arg.like('a Standardisation', 'means', 'deviations'),
+  });
+  const { means, deviations } = standardisation;
   const rank = means.length;
   const samples = products.length / rank;
   const out = new Float32Array(products.length);
