@@ -1,4 +1,5 @@
 /** What follows from a program for those who serve it: its offer, and the noise that replies get. Pure functions of plain data. */
+import * as arg from '../base/arguments.ts';
 import { CkksParams } from '../schemes/ckks/params.ts';
 import { type DroppedBits, droppableBits } from '../schemes/rlwe/wire/dropped-bits.ts';
 import type { Bucket, Offer } from './offer.ts';
@@ -23,6 +24,7 @@ export function droppedBits(program: Program, bucket: Bucket): DroppedBits {
 
 /** What a client may know. */
 export function offerOf(program: Program): Offer {
+  arg.checkArguments('offerOf', [program], { program: arg.like('a Program', 'version', 'name') });
   const { name, params, galois, buckets, inputs, outputs, inputBound, output, values, about } = program;
   const { schemeError, flooding, range } = output;
   return Object.freeze({

@@ -3,6 +3,7 @@
  * canonical JSON of all that is small; section 2 the weights, packed to their bits, with what else there is in long lists; section
  * 3, optional, a model card in Markdown. The program's id is SHA-256 over header and weights.
  */
+import * as arg from '../base/arguments.ts';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
 import { sha256Digest } from '../base/sha256.ts';
@@ -39,7 +40,9 @@ export function programId(program: Program): string {
 /** Programs are frozen. */
 const IDS = new WeakMap<Program, string>();
 
-export function writeProgram({ program, card }: ProgramFile): Uint8Array {
+export function writeProgram(file: ProgramFile): Uint8Array {
+  arg.checkArguments('writeProgram', [file], { file: arg.like('a ProgramFile', 'program') });
+  const { program, card } = file;
   const sections: [number, Uint8Array][] = [
     [HEADER, headerBytes(program)],
     [LISTS, writeLists(program)],
@@ -61,6 +64,7 @@ export function writeProgram({ program, card }: ProgramFile): Uint8Array {
 
 /** @throws {DecodeError} for a changed byte, another version, or anything that {@link validateProgram} refuses. */
 export function readProgram(bytes: Uint8Array): ProgramFile {
+  arg.checkArguments('readProgram', [bytes], { bytes: arg.bytes });
   const reader = new ByteReader('a program file', bytes);
   if (bytes.length > LARGEST_MODEL_BYTES) throw reader.error(`${bytes.length} bytes are over the limit`);
   const magic = reader.bytes(MAGIC.length);

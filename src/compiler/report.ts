@@ -1,4 +1,5 @@
 /** What a program costs, counted from its steps and the wire formats without running anything. */
+import * as arg from '../base/arguments.ts';
 import { ciphertextBytes, roundedBytes } from '../schemes/ckks/ciphertext-wire.ts';
 import { CkksParams } from '../schemes/ckks/params.ts';
 import { EvaluationKeys } from '../schemes/rlwe/keys/evaluation-keys.ts';
@@ -35,6 +36,7 @@ export interface Report {
 }
 
 export function reportOf(program: Program): Report {
+  arg.checkArguments('reportOf', [program], { program: arg.like('a Program', 'version', 'name') });
   const params = CkksParams.create(program.params);
   const primes = params.q.map((modulus) => modulus.q);
   const { values, steps, maps } = program;

@@ -1,4 +1,6 @@
 /** Puts a model graph together node by node, working out shapes. */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { ShapeError } from '../../base/errors.ts';
 import { sizeOf } from '../tensor/tensor.ts';
 import { FUNCTION_PARAMETERS } from './element-functions.ts';
@@ -154,3 +156,41 @@ export class GraphBuilder {
     return id;
   }
 }
+
+printOnOneLine(GraphBuilder);
+arg.guard('GraphBuilder', GraphBuilder.prototype, {
+  input: { description: arg.like('an InputDescription', 'name', 'shape') },
+  shapeOf: { wire: arg.number },
+  linear: {
+    from: arg.number,
+    map: arg.either(
+      arg.like('a DenseMap', 'forEachEntry', 'applyFloat64'),
+      arg.like('a WindowMap', 'forEachEntry', 'applyFloat64'),
+      arg.like('a DiagonalMap', 'forEachEntry', 'applyFloat64'),
+      arg.like('a GatherMap', 'forEachEntry', 'applyFloat64'),
+      arg.like('a SparseMap', 'forEachEntry', 'applyFloat64'),
+    ),
+    options: arg.optional(arg.options),
+  },
+  function: {
+    from: arg.number,
+    fn: arg.text,
+    parameters: arg.optional(arg.numbers),
+    options: arg.optional(arg.options),
+  },
+  polynomial: { from: arg.number, coefficients: arg.list, options: arg.optional(arg.options) },
+  multiply: { a: arg.number, b: arg.number, name: arg.optional(arg.text) },
+  add: { a: arg.number, b: arg.number, name: arg.optional(arg.text) },
+  maximum: {
+    from: arg.number,
+    windows: arg.like('a MaximumWindows', 'taps', 'inputs'),
+    shape: arg.numbers,
+    name: arg.optional(arg.text),
+  },
+  norm: { from: arg.number, axes: arg.numbers, epsilon: arg.number, options: arg.optional(arg.options) },
+  build: {
+    output: arg.number,
+    tail: arg.optional(arg.like('a TailGraph', 'nodes', 'outputs')),
+    source: arg.optional(arg.options),
+  },
+});

@@ -3,6 +3,8 @@
  * matrix at many places (convolutions, pools, products shared over rows), a diagonal, a choice of elements, or rows of
  * single entries. Whoever needs the entries walks them; nothing expands a convolution to a matrix.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { LimitError, OutOfRangeError, ShapeError } from '../../base/errors.ts';
 
 /** Weights as they came: single precision from a file, double precision after a computation. */
@@ -54,6 +56,11 @@ abstract class AffineMap {
   readonly bias: Float64Array;
 
   constructor(rows: number, cols: number, bias: Float64Array) {
+    arg.checkArguments(`new ${new.target.name}`, [rows, cols, bias], {
+      rows: arg.number,
+      cols: arg.number,
+      bias: arg.typed('a Float64Array', Float64Array),
+    });
     requireExtent('the rows of a linear map', rows);
     requireExtent('the columns of a linear map', cols);
     if (bias.length !== rows) throw new ShapeError('the bias of a linear map', rows, bias.length);
@@ -444,3 +451,10 @@ function requirePermutation(what: string, indices: Int32Array, size: number): vo
     isSeen[indices[i]] = 1;
   }
 }
+
+printOnOneLine(DenseMap, WindowMap, DiagonalMap, GatherMap, SparseMap);
+arg.guard('DenseMap', DenseMap.prototype, { forEachEntry: { visit: arg.callback } });
+arg.guard('WindowMap', WindowMap.prototype, { forEachEntry: { visit: arg.callback } });
+arg.guard('DiagonalMap', DiagonalMap.prototype, { forEachEntry: { visit: arg.callback } });
+arg.guard('GatherMap', GatherMap.prototype, { forEachEntry: { visit: arg.callback } });
+arg.guard('SparseMap', SparseMap.prototype, { forEachEntry: { visit: arg.callback } });

@@ -84,6 +84,7 @@ guard('CkksEvaluator', CkksEvaluator.prototype, {
 });
 guard('CkksCiphertext', CkksCiphertext, { fromBytes: { context, bytes, arena } });
 guard('CiphertextBatch', CiphertextBatch, {
+  readInto: { context, bytes, words: like('words of a kernel', 'u64'), maxCount: integer },
   fromBytes: { context, bytes, arena, maxCount: integer },
   fromRoundedBytes: { context, bytes, arena, maxCount: integer },
 });
