@@ -12,7 +12,15 @@ import { IntegerNetwork } from '../../src/nn/integer/integer-network.ts';
 import { plainMatrixMultiply as multiply } from '../../src/nn/tensor/matrix-multiply.ts';
 import { crc32 } from '../../src/nn/files/model-bytes.ts';
 import { readPortableMap } from '../../src/nn/images/pixel-image.ts';
-import { readPng } from '../../src/apps/edge/picture-files.ts';
+import { readPng } from '../../src/apps/inputs/picture-files.ts';
+import { readCsvNumbers } from '../../src/apps/inputs/csv-numbers.ts';
+import { readInputFile } from '../../src/apps/inputs/input-file.ts';
+import { readNpy, readNpz } from '../../src/apps/inputs/npy.ts';
+import { tensorInput } from '../../src/nn/graph/graph-builder.ts';
+import { importOnnx } from '../../src/nn/onnx/import-onnx.ts';
+import { npyBytes, npzBytes } from '../apps/inputs/array-files.ts';
+import { OPERATOR_CASES } from '../nn/onnx/cases/all-cases.ts';
+import { randomOnnx } from '../nn/onnx/random-onnx.ts';
 import { encode as encodePng } from 'fast-png';
 import { PolynomialNetwork } from '../../src/nn/polynomial/polynomial-network.ts';
 import { Sequential } from '../../src/nn/layers/sequential.ts';
@@ -204,15 +212,36 @@ const PNG = encodePng({
 });
 const MAP = Uint8Array.from([...utf8('P6 # drawn\n2 2\n255\n'), ...new Uint8Array(12).fill(99)]);
 
+const NPY = npyBytes('<f4', [2, 2], [1, 2, 3, 4]);
+const INPUT = tensorInput('x', [2]);
+
+/** A convolution network, a quantised layer, one with branches, and random ones. */
+function onnxTargets(): FuzzTarget[] {
+  const chosen = [
+    'Conv with padding',
+    'a QDQ layer',
+    'an If whose condition',
+    'scaled logistic',
+    'a Reshape from Shape',
+  ];
+  const cases = OPERATOR_CASES.filter(({ title }) => chosen.some((start) => title.startsWith(start)));
+  const corpus = [...cases.map((c) => c.file(c.opsets.at(-1)!)), ...[1, 2, 3, 4].map(randomOnnx)];
+  return [{ name: 'ONNX', corpus, parse: importOnnx }];
+}
+
 function imageTargets(): FuzzTarget[] {
   return [
     { name: 'IDX', corpus: [IDX, IDX_LABELS], parse: readIdx },
     { name: 'labelled images', corpus: [IDX], parse: (bytes) => readLabelledImages(bytes, IDX_LABELS) },
     { name: 'portable map', corpus: [MAP], parse: readPortableMap },
     { name: 'PNG', corpus: [PNG], parse: readPng },
+    { name: 'NPY', corpus: [NPY, npyBytes('<i8', [2], [7, -1])], parse: readNpy },
+    { name: 'NPZ', corpus: [npzBytes({ x: NPY }), npzBytes({ x: NPY, y: NPY }, true)], parse: readNpz },
+    { name: 'CSV', corpus: [utf8('a,b\n1,2\n-3e1,.5\n')], parse: (bytes) => readCsvNumbers(textOf(bytes)) },
+    { name: 'input file', corpus: [NPY, utf8('1,2\n3,4\n')], parse: (bytes) => readInputFile(bytes, INPUT) },
   ];
 }
 
 export function fileTargets(): FuzzTarget[] {
-  return [...modelTargets(), ...weightTargets(), ...speechTargets(), ...imageTargets()];
+  return [...modelTargets(), ...weightTargets(), ...speechTargets(), ...imageTargets(), ...onnxTargets()];
 }

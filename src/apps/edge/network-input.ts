@@ -5,7 +5,7 @@ import { gunzipSync } from 'node:zlib';
 import { DataError, DecodeError, LimitError } from '../../base/errors.ts';
 import { fitImage, imageAt, imageOf, isPortableMap, readIdx, readPortableMap } from '../../nn/index.ts';
 import type { IntegerNetwork, PixelImage } from '../../nn/index.ts';
-import { isJpeg, isPng, readJpeg, readPng } from './picture-files.ts';
+import { isJpeg, isPng, readJpeg, readPng } from '../inputs/picture-files.ts';
 
 const MAX_FILE_BYTES = 2 ** 28;
 const RAW_ENDINGS = new Set(['', '.bin', '.raw']);

@@ -181,7 +181,8 @@ export function fitImage(image: PixelImage, to: ImageShape): PixelImage {
   return { ...to, pixels: out };
 }
 
-function withChannels(image: PixelImage, channels: number): PixelImage {
+/** Grey as three equal channels; colour as grey by the weights of ITU-R BT.601. @throws {DecodeError} for other numbers. */
+export function withChannels(image: PixelImage, channels: number): PixelImage {
   if (image.channels === channels) return image;
   const { height, width, pixels } = image;
   const plane = height * width;
@@ -199,6 +200,23 @@ function withChannels(image: PixelImage, channels: number): PixelImage {
     return { channels, height, width, pixels: grey };
   }
   throw new DecodeError('an image', `${image.channels} channels, the network takes ${channels}`);
+}
+
+/** The whole image at another size, each target pixel the mean of the area that it covers. @throws {LimitError} */
+export function stretchImage(image: PixelImage, toHeight: number, toWidth: number): PixelImage {
+  const { channels, height, width, pixels } = image;
+  if (channels * toHeight * toWidth > MAX_VALUES)
+    throw new LimitError('the values of an image', MAX_VALUES, channels * toHeight * toWidth);
+  if (height === toHeight && width === toWidth) return image;
+  const vertical = coverage(height, toHeight, height / toHeight);
+  const horizontal = coverage(width, toWidth, width / toWidth);
+  const out = new Uint8Array(channels * toHeight * toWidth);
+  for (let channel = 0, at = 0; channel < channels; channel++) {
+    const plane = pixels.subarray(channel * height * width, (channel + 1) * height * width);
+    for (const rows of vertical)
+      for (const columns of horizontal) out[at++] = Math.round(areaMean(plane, width, rows, columns));
+  }
+  return { channels, height: toHeight, width: toWidth, pixels: out };
 }
 
 interface Covered {

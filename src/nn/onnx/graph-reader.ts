@@ -44,7 +44,7 @@ export interface ReadContext {
 }
 
 /** Operator sets by domain. @throws {DecodeError} for the default domain outside 7 to 23. */
-export function readOpsets(imports: readonly OnnxOperatorSet[] | undefined): Map<string, number> {
+export function opsetsOf(imports: readonly OnnxOperatorSet[] | undefined): Map<string, number> {
   const opsets = new Map<string, number>();
   for (const { domain = '', version = 0 } of imports ?? [])
     opsets.set(domain === 'ai.onnx' ? '' : domain, version);
@@ -58,7 +58,7 @@ export function readOpsets(imports: readonly OnnxOperatorSet[] | undefined): Map
 }
 
 /** Adds the constants of a graph to a scope. @throws {DecodeError} */
-export function readInitializers(graph: OnnxGraph, scope: Scope, external: ExternalData | undefined): void {
+export function addInitializers(graph: OnnxGraph, scope: Scope, external: ExternalData | undefined): void {
   const define = (name: string, value: Value): void => {
     if (scope.has(name)) throw new DecodeError('an ONNX graph', `"${name}" is defined twice`);
     scope.set(name, value);
@@ -212,7 +212,7 @@ export class GraphReader {
   #branch(branch: OnnxGraph, scope: Scope, opsets: ReadonlyMap<string, number>, depth: number): Value[] {
     const inner: Scope = new Map(scope);
     for (const { name } of branch.initializers ?? []) inner.delete(name ?? '');
-    readInitializers(branch, inner, this.#context.external);
+    addInitializers(branch, inner, this.#context.external);
     this.walk(recogniseNorms(branch, this.#context.external), inner, opsets, depth + 1);
     return (branch.outputs ?? []).map(({ name = '' }) => {
       const value = inner.get(name);
@@ -244,7 +244,7 @@ export class GraphReader {
       inputs: (inner.inputs ?? []).map((name) => (absent.has(name) ? '' : name)),
       attributes: (inner.attributes ?? []).flatMap((attribute) => substituted(attribute, given)),
     }));
-    const own = readOpsets(local.opsetImport);
+    const own = opsetsOf(local.opsetImport);
     this.walk(nodes, scope, own.size === 0 ? this.#context.opsets : own, depth + 1);
     return (local.outputs ?? []).map((name) => scope.get(name) ?? { kind: 'unknown' });
   }

@@ -6,7 +6,7 @@ import { simplifyGraph } from '../graph/passes/simplify.ts';
 import { sizeOf } from '../tensor/tensor.ts';
 import type { ExternalData } from './constant-tensor.ts';
 import { Draft, MOST_WIRE_ELEMENTS } from './draft.ts';
-import { functionKey, GraphReader, readInitializers, readOpsets } from './graph-reader.ts';
+import { functionKey, GraphReader, addInitializers, opsetsOf } from './graph-reader.ts';
 import type { ModelProblem, Scope } from './graph-reader.ts';
 import type { OnnxGraph, OnnxModel, OnnxNode, OnnxValueInfo } from './onnx-schema.ts';
 import { recogniseNorms } from './recognise.ts';
@@ -57,9 +57,9 @@ export function describeProblem({ node, operator, reason, remedy }: ModelProblem
 function readModel(model: OnnxModel, options: ImportOptions): ReadResult {
   const { graph } = model;
   if (graph === undefined) throw new DecodeError('an ONNX file', 'it has no graph');
-  const opsets = readOpsets(model.opsetImport);
+  const opsets = opsetsOf(model.opsetImport);
   const scope: Scope = new Map();
-  readInitializers(graph, scope, options.external);
+  addInitializers(graph, scope, options.external);
   const draft = new Draft();
   const cuts = resolveCuts(graph, options);
   const inputs: InputDescription[] = [];

@@ -9,7 +9,7 @@ import type { Value, WireValue } from '../draft.ts';
 import { broadcastShape, expanded } from '../../graph/index-maps.ts';
 import { batchProblem } from './operator.ts';
 import type { Operator, OperatorCall } from './operator.ts';
-import { readWindows, transposedWindows, WINDOW_ATTRIBUTES } from './windows.ts';
+import { windowsOfCall, transposedWindows, WINDOW_ATTRIBUTES } from './windows.ts';
 
 const BOTH_ENCRYPTED = 'both factors depend on the input';
 const BOTH_REMEDY =
@@ -47,7 +47,7 @@ export function convolve(
     throw new NodeProblem(`${inChannels} channels do not fit weights for ${groups} groups of ${perGroup}`);
   if (bias !== undefined && bias.length !== outChannels)
     throw new NodeProblem(`${bias.length} biases for ${outChannels} channels`);
-  const windows = readWindows(call, input, kernel);
+  const windows = windowsOfCall(call, input, kernel);
   const positions = sizeOf(windows.output);
   call.draft.allow(groups * positions * perGroup * sizeOf(kernel));
   const map = new WindowMap({

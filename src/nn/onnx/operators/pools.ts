@@ -7,12 +7,12 @@ import { sizeOf } from '../../tensor/tensor.ts';
 import { NodeProblem } from '../draft.ts';
 import type { Value } from '../draft.ts';
 import type { Operator, OperatorCall } from './operator.ts';
-import { readWindows, WINDOW_ATTRIBUTES } from './windows.ts';
+import { windowsOfCall, WINDOW_ATTRIBUTES } from './windows.ts';
 
 function pooledWindows(call: OperatorCall, isGlobal: boolean): { channels: number; windows: Windows } {
   const [channels, ...input] = call.wire(0).shape;
   if (input.length === 0) throw new NodeProblem('its input has no spatial axes');
-  if (!isGlobal) return { channels, windows: readWindows(call, input) };
+  if (!isGlobal) return { channels, windows: windowsOfCall(call, input) };
   const ones = input.map(() => 1);
   const padding = input.map(() => [0, 0] as const);
   return { channels, windows: { input, output: ones, kernel: input, stride: ones, dilation: ones, padding } };

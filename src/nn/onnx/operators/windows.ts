@@ -30,7 +30,7 @@ function reach(kernel: number, dilation: number): number {
 }
 
 /** @throws {NodeProblem} when no window fits. */
-export function readWindows(
+export function windowsOfCall(
   call: OperatorCall,
   input: readonly number[],
   ownKernel?: readonly number[],

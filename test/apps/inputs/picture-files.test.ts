@@ -6,7 +6,7 @@ import { deflateSync } from 'node:zlib';
 import { encode as encodeJpeg } from 'jpeg-js';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readNetworkInput } from '../../../src/apps/edge/network-input.ts';
-import { readJpeg, readPng } from '../../../src/apps/edge/picture-files.ts';
+import { readJpeg, readPng } from '../../../src/apps/inputs/picture-files.ts';
 import { DecodeError, LimitError, SubrosaError } from '../../../src/base/errors.ts';
 import { IntegerNetwork, readPortableMap } from '../../../src/nn/index.ts';
 import { mutants } from '../../fuzz/mutations.ts';
