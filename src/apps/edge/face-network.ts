@@ -46,7 +46,7 @@ function presentFile(directory: string, name: string): string {
 
 /** In 8 bits, calibrated on drawn faces. */
 export function quantisedFaceNetwork(graph: LayerGraph, multiply: MatrixMultiply): IntegerNetwork {
-  const [, size] = graph.inputShape;
+  const size = graph.inputShape[1]!;
   const calibration = syntheticFaces(CALIBRATION_FACES, size, CALIBRATION_SEED);
   return quantiseToIntegers(graph, calibration, FACE_INPUT, multiply);
 }

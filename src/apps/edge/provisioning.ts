@@ -243,7 +243,7 @@ async function writeDevice(
   writer.u32(CHECKS);
   for (const image of images) for (const word of image) writer.u32(word);
   writer.u32(pairs === null ? 0 : 1);
-  pairs?.outputs.forEach((output, layer) => writer.bytes(packShares(output, plan.layers[layer].bits)));
+  pairs?.outputs.forEach((output, layer) => writer.bytes(packShares(output, plan.layers[layer]!.bits)));
   return writer.finish();
 }
 

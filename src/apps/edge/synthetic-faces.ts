@@ -67,7 +67,7 @@ function drawFace(image: Float32Array, size: number, generator: SeededGenerator)
         if (((x - centre[0]) / radii[0]) ** 2 + ((y - centre[1]) / radii[1]) ** 2 < 1) colour = fill;
       }
       for (let channel = 0; channel < 3; channel++) {
-        const value = Math.round(colour[channel] * light + grain * generator.normal());
+        const value = Math.round(colour[channel]! * light + grain * generator.normal());
         image[(channel * size + row) * size + column] = Math.min(255, Math.max(0, value));
       }
     }

@@ -160,7 +160,7 @@ export function openUtterance(
   const { rate, spans, samples } = spoken;
   const timing = scores.flatMap((each, i) => {
     const secondsAt = (frame: number): number =>
-      timeInRecording(spans, pieces[i].start + (frame / recogniser.frameRate) * rate) / rate;
+      timeInRecording(spans, pieces[i]!.start + (frame / recogniser.frameRate) * rate) / rate;
     return clock
       .time('decode', () => recogniser.decodeTimed(each))
       .map(({ word, start, end }) => ({ word, from: secondsAt(start), to: secondsAt(end) }));

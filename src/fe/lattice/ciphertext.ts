@@ -63,9 +63,9 @@ export class LatticeCiphertext extends LatticeObject implements InnerProductCiph
     const places = new BodyPlaces(params);
     for (let i = 0; i < params.length; i++) {
       for (let k = 0; k < params.packing; k++)
-        writer.u32(((this.body[places.at(i, 0, k)] << HALF_BITS) + this.body[places.at(i, 1, k)]) >>> 0);
+        writer.u32(((this.body[places.at(i, 0, k)]! << HALF_BITS) + this.body[places.at(i, 1, k)]!) >>> 0);
       for (let j = 0; j < params.precision.lowDigits; j++) {
-        for (let k = 0; k < params.packing; k++) writer.u16(this.body[places.at(i, 2 + j, k)] & 0xffff);
+        for (let k = 0; k < params.packing; k++) writer.u16(this.body[places.at(i, 2 + j, k)]! & 0xffff);
       }
     }
   }

@@ -56,7 +56,7 @@ export class LatticeDecryption {
     kernel.roundFractions(out, distances, digits, masks, packing, precision.digitBits, results);
     // A wrong key leaves uniform values, of which at least a share lie further from a multiple of 1 / K than the noise of these weights
     // can: one such coefficient, used or not, gives it away.
-    if (distances.some((distance, row) => distance > this.#noiseAndRounding(squaredNorms[row]) + error))
+    if (distances.some((distance, row) => distance > this.#noiseAndRounding(squaredNorms[row]!) + error))
       throw resultOutOfRange(resultBound);
     return out;
   }
@@ -99,14 +99,14 @@ export class LatticeDecryption {
     // Outside of the loop: powers are not folded there.
     const base = 2 ** KEY_DIGIT_BITS;
     for (let i = 0; i < coefficients.length; i++) {
-      high[i] = nearestInteger(coefficients[i] / base);
-      low[i] = coefficients[i] - high[i] * base;
+      high[i] = nearestInteger(coefficients[i]! / base);
+      low[i] = coefficients[i]! - high[i]! * base;
     }
     const rest = new Float64Array(out.length);
     multiply(out, high, ciphertext.shiftedHead);
     multiply(rest, low, ciphertext.head);
     for (let i = 0; i < out.length; i++) {
-      const sum = out[i] + rest[i];
+      const sum = out[i]! + rest[i]!;
       out[i] = sum - nearestInteger(sum);
     }
     high.fill(0);

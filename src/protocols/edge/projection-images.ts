@@ -49,7 +49,7 @@ function adjointDense({ inputs, outputs, weights }: Extract<IntegerLinearMap, { 
     for (let left = 0; left < inputs; left += TILE) {
       const right = Math.min(inputs, left + TILE);
       for (let i = left; i < right; i++) {
-        for (let j = top; j < bottom; j++) turned[i * outputs + j] = weights[j * inputs + i];
+        for (let j = top; j < bottom; j++) turned[i * outputs + j] = weights[j * inputs + i]!;
       }
     }
   }
@@ -63,9 +63,9 @@ function adjointConvolution(map: IntegerConvolution) {
   const pad: [number, number] = [0, 0];
   const first: [number, number] = [0, 0];
   for (const [axis, name] of (['height', 'width'] as const).entries()) {
-    const reach = (kernel[axis] - 1) * dilation[axis];
+    const reach = (kernel[axis]! - 1) * dilation[axis]!;
     // Less than nothing when W pads further than its window reaches: then the outermost outputs saw padding alone.
-    const around = reach - padding[axis];
+    const around = reach - padding[axis]!;
     pad[axis] = Math.max(0, around);
     first[axis] = Math.min(0, around);
     extents[name] = input[name] + reach - 2 * pad[axis];
@@ -83,7 +83,7 @@ function adjointConvolution(map: IntegerConvolution) {
         for (let ox = 0; ox < output.width; ox++, at++) {
           const x = ox * stride[1] + first[1];
           if (y < 0 || y >= spread.height || x < 0 || x >= spread.width) continue;
-          into[(channel * spread.height + y) * spread.width + x] = vector[at];
+          into[(channel * spread.height + y) * spread.width + x] = vector[at]!;
         }
       }
     }
@@ -101,7 +101,7 @@ function turnedWeights({ input, output, kernel, groups, weights }: IntegerConvol
     for (let c = 0; c < ins; c++) {
       const from = (o * ins + c) * area;
       const to = ((group * ins + c) * outs + (o % outs)) * area;
-      for (let k = 0; k < area; k++) turned[to + k] = weights[from + area - 1 - k];
+      for (let k = 0; k < area; k++) turned[to + k] = weights[from + area - 1 - k]!;
     }
   }
   return turned;
@@ -122,7 +122,7 @@ export async function adjointProjection(
   const placed = new Int32Array(digits * inputs);
   const digit = new Int32Array(rho.length);
   for (let d = 0; d < digits; d++) {
-    for (let i = 0; i < rho.length; i++) digit[i] = (rho[i] >>> (d * digitBits)) & (2 ** digitBits - 1);
+    for (let i = 0; i < rho.length; i++) digit[i] = (rho[i]! >>> (d * digitBits)) & (2 ** digitBits - 1);
     place(digit, placed.subarray(d * inputs, (d + 1) * inputs));
   }
   const sums = await apply(index, map, placed, digits);
@@ -131,7 +131,7 @@ export async function adjointProjection(
   for (let i = 0; i < outputs; i++) {
     let value = 0;
     for (let d = digits - 1; d >= 0; d--)
-      value = (value * 2 ** digitBits + sums[d * outputs + i]) % PROJECTION_PRIME;
+      value = (value * 2 ** digitBits + sums[d * outputs + i]!) % PROJECTION_PRIME;
     projected[i] = value < 0 ? value + PROJECTION_PRIME : value;
   }
   return projected;
@@ -152,7 +152,7 @@ export async function projectionImages(
   for (const [layer, { outputs, bits }] of layers.entries()) {
     if (bits > 31) throw new InvalidParamsError('the projection check needs outputs below 2^30', {});
     const rho = await projectionVector(stream, layer, outputs);
-    images.push(await adjointProjection(adjoints[layer], layer, rho, apply));
+    images.push(await adjointProjection(adjoints[layer]!, layer, rho, apply));
   }
   return images;
 }

@@ -105,7 +105,7 @@ async function demonstrate(
   say('starting two edge processes');
   await using edgeA = await startEdge('a', fileA);
   await using edgeB = await startEdge('b', fileB, '--relay-to', edgeA.ready.url);
-  const identity = await readDevice(made.devices[0]);
+  const identity = await readDevice(made.devices[0]!);
   using _root = identity.root;
   say('asking both edges');
   const place = { counterPath: join(directory, 'counter'), onRejection: async () => undefined };
@@ -119,7 +119,7 @@ async function demonstrate(
   const clearMs = performance.now() - started;
   const wrong = clear.findIndex((value, i) => value !== inference.outputs[i]);
   if (wrong !== -1) throw new IntegrityError(network.linears.length - 1, null);
-  const files = { edge: made.edgeA.length, device: made.devices[0].length };
+  const files = { edge: made.edgeA.length, device: made.devices[0]!.length };
   const facts: DemoFacts = { flags, edges: [edgeA.ready, edgeB.ready], files };
   return { network, inference, clearMs, facts };
 }

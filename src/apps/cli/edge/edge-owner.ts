@@ -44,7 +44,7 @@ export async function prepareParties(flags: OwnerFlags, terminal: Terminal): Pro
   });
   await mkdir(flags.out, { recursive: true, mode: 0o700 });
   const files = [made.edgeA, made.edgeB, ...made.devices];
-  for (const [i, name] of names.entries()) await replaceFile(join(flags.out, name), files[i]);
-  const rows = names.map((name, i) => [name, formatBytes(files[i].length)]);
+  for (const [i, name] of names.entries()) await replaceFile(join(flags.out, name), files[i]!);
+  const rows = names.map((name, i) => [name, formatBytes(files[i]!.length)]);
   terminal.out(formatTable(rows, [{}, { align: 'right' }], ''));
 }

@@ -56,7 +56,7 @@ function formatResults(
     const cells = network.output.softmax
       ? best.map(({ value, index }) => `${named(index)} ${paint.dim(`${(100 * value).toFixed(1)} %`)}`)
       : [
-          `highest ${paint.bold(named(best[0].index))}`,
+          `highest ${paint.bold(named(best[0]!.index))}`,
           ...row.slice(0, MAX_CLASSES - 1).map((value) => value.toPrecision(4)),
         ];
     return [paint.bold(`input ${i + 1}`), network.output.softmax ? 'class' : 'numbers', ...cells];
@@ -73,8 +73,8 @@ function formatLayers(
 ): string {
   const head = ['layer', 'outsourced', 'device ms', 'edge A ms', 'edge B ms', 'up', 'down'].map(paint.dim);
   const rows = layers.map(({ layer, deviceMs, edgeMs, bytesUp, bytesDown }) => [
-    `${layer + 1} ${network.linears[layer].map.kind}`,
-    `${(multiplyAdds(network.linears[layer].map) / 1e6).toFixed(1)} M`,
+    `${layer + 1} ${network.linears[layer]!.map.kind}`,
+    `${(multiplyAdds(network.linears[layer]!.map) / 1e6).toFixed(1)} M`,
     formatMs(deviceMs),
     formatMs(edgeMs.a),
     formatMs(edgeMs.b),

@@ -166,12 +166,12 @@ function joined(parts: readonly EdgeInference[]): EdgeInference {
     outputs.set(part.outputs, at);
     at += part.outputs.length;
   }
-  const layers = parts[0].layers.map(({ layer }, i) => ({
+  const layers = parts[0]!.layers.map(({ layer }, i) => ({
     layer,
-    deviceMs: sum((part) => part.layers[i].deviceMs),
-    edgeMs: { a: sum((part) => part.layers[i].edgeMs.a), b: sum((part) => part.layers[i].edgeMs.b) },
-    bytesUp: sum((part) => part.layers[i].bytesUp),
-    bytesDown: sum((part) => part.layers[i].bytesDown),
+    deviceMs: sum((part) => part.layers[i]!.deviceMs),
+    edgeMs: { a: sum((part) => part.layers[i]!.edgeMs.a), b: sum((part) => part.layers[i]!.edgeMs.b) },
+    bytesUp: sum((part) => part.layers[i]!.bytesUp),
+    bytesDown: sum((part) => part.layers[i]!.bytesDown),
   }));
   return { outputs, layers, activationMs: sum((part) => part.activationMs) };
 }

@@ -103,7 +103,7 @@ export function spectralNormBound(matrix: Int32Array, rows: number): number {
 
 function traceOf(a: Float64Array, size: number): number {
   let sum = 0;
-  for (let i = 0; i < size; i++) sum += a[i * size + i];
+  for (let i = 0; i < size; i++) sum += a[i * size + i]!;
   return sum;
 }
 
@@ -112,7 +112,7 @@ function squaredSymmetric(a: Float64Array, size: number): Float64Array<ArrayBuff
   for (let i = 0; i < size; i++) {
     for (let j = 0; j <= i; j++) {
       let sum = 0;
-      for (let k = 0; k < size; k++) sum += a[i * size + k] * a[j * size + k];
+      for (let k = 0; k < size; k++) sum += a[i * size + k]! * a[j * size + k]!;
       out[i * size + j] = sum;
       out[j * size + i] = sum;
     }

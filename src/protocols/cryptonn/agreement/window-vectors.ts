@@ -17,6 +17,6 @@ export function windowVectors(images: Int32Array, geometry: WindowGeometry): Int
   unfold(columns, Float32Array.from(images), geometry, 0, image, 0, channels, samples);
   const out = new Int32Array(columns.length);
   for (let tap = 0; tap < taps; tap++)
-    for (let v = 0; v < vectors; v++) out[v * taps + tap] = columns[tap * vectors + v];
+    for (let v = 0; v < vectors; v++) out[v * taps + tap] = columns[tap * vectors + v]!;
   return out;
 }

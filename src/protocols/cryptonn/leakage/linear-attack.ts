@@ -34,7 +34,7 @@ export function solveForInputs(
   const solution = new Int32Array(unknowns * columns);
   for (let k = 0; k < unknowns; k++) {
     for (let j = 0; j < columns; j++)
-      solution[k * columns + j] = Math.round((rows[k] as Float64Array)[unknowns + j]);
+      solution[k * columns + j] = Math.round((rows[k] as Float64Array)[unknowns + j]!);
   }
   return { rank, solution };
 }
@@ -42,24 +42,24 @@ export function solveForInputs(
 /** Gauss-Jordan in place over the first `unknowns` columns; returns the rank. */
 function eliminate(rows: Float64Array[], unknowns: number): number {
   let largest = 0;
-  for (const row of rows) for (let j = 0; j < unknowns; j++) largest = Math.max(largest, Math.abs(row[j]));
+  for (const row of rows) for (let j = 0; j < unknowns; j++) largest = Math.max(largest, Math.abs(row[j]!));
   let rank = 0;
   for (let column = 0; column < unknowns && rank < rows.length; column++) {
     let best = rank;
     for (let i = rank + 1; i < rows.length; i++) {
-      if (Math.abs((rows[i] as Float64Array)[column]) > Math.abs((rows[best] as Float64Array)[column]))
+      if (Math.abs((rows[i] as Float64Array)[column]!) > Math.abs((rows[best] as Float64Array)[column]!))
         best = i;
     }
     const pivotRow = rows[best] as Float64Array;
-    if (Math.abs(pivotRow[column]) <= SMALLEST_PIVOT * largest) continue;
+    if (Math.abs(pivotRow[column]!) <= SMALLEST_PIVOT * largest) continue;
     rows[best] = rows[rank] as Float64Array;
     rows[rank] = pivotRow;
-    const scale = 1 / pivotRow[column];
-    for (let j = column; j < pivotRow.length; j++) pivotRow[j] *= scale;
+    const scale = 1 / pivotRow[column]!;
+    for (let j = column; j < pivotRow.length; j++) pivotRow[j]! *= scale;
     for (const row of rows) {
-      const factor = row[column];
+      const factor = row[column]!;
       if (row === pivotRow || factor === 0) continue;
-      for (let j = column; j < row.length; j++) row[j] -= factor * pivotRow[j];
+      for (let j = column; j < row.length; j++) row[j]! -= factor * pivotRow[j]!;
     }
     rank++;
   }

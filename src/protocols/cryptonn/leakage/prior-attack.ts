@@ -126,7 +126,7 @@ export class PriorAttack {
     const out = new Float32Array(products.length);
     for (let k = 0; k < this.#rank; k++) {
       const [mean, deviation] = [this.#means[k] as number, this.#deviations[k] as number];
-      for (let s = k * count; s < (k + 1) * count; s++) out[s] = (products[s] - mean) / deviation;
+      for (let s = k * count; s < (k + 1) * count; s++) out[s] = (products[s]! - mean) / deviation;
     }
     return out;
   }
@@ -142,7 +142,7 @@ export class PriorAttack {
     const matrix = Float64Array.from(gram);
     // Rows of the standardised products sum to zero: the means of the inputs drop out of `cross`.
     for (let k = 0; k < rank; k++)
-      matrix[k * rank + k] += RIDGE + (sigma / (this.#deviations[k] as number)) ** 2;
+      matrix[k * rank + k]! += RIDGE + (sigma / (this.#deviations[k] as number)) ** 2;
     return solvePositive(matrix, Float64Array.from(cross), rank);
   }
 
@@ -154,8 +154,8 @@ export class PriorAttack {
       const label = labels[s] as number;
       const sum = sums[label];
       if (sum === undefined) throw new ShapeError('a label', `below ${this.#classes}`, 'larger');
-      sizes[label]++;
-      for (let k = 0; k < this.#rank; k++) sum[k] += standard[k * count + s] as number;
+      sizes[label]!++;
+      for (let k = 0; k < this.#rank; k++) sum[k]! += standard[k * count + s] as number;
     }
     return sums.map((sum, c) =>
       sizes[c] === 0 ? undefined : sum.map((value) => value / (sizes[c] as number)),
@@ -226,7 +226,7 @@ export function measureLeak(
   const products = projectedSamples(spec, hidden.inputs, multiply);
   if (noise !== undefined) {
     const fresh = gaussianNoise(noise.sigma, products.length, sampler, random);
-    for (let i = 0; i < products.length; i++) products[i] += fresh[i] as number;
+    for (let i = 0; i < products.length; i++) products[i]! += fresh[i] as number;
   }
   const permutation = new LabelPermutation(seedFromBytes(random.seed()), classes);
   const names = attack.names(products, permutation.rename(hidden.labels));
@@ -269,7 +269,7 @@ function everySecond(
 
 function columnMeans(inputs: Int32Array, features: number): Float32Array {
   const sums = new Float64Array(features);
-  for (let i = 0; i < inputs.length; i++) sums[i % features] += inputs[i] as number;
+  for (let i = 0; i < inputs.length; i++) sums[i % features]! += inputs[i] as number;
   return Float32Array.from(sums, (sum) => (sum * features) / inputs.length);
 }
 
@@ -279,16 +279,16 @@ function solvePositive(a: Float64Array, b: Float64Array, size: number): Float32A
   for (let j = 0; j < size; j++) {
     for (let k = 0; k < j; k++) {
       const factor = a[j * size + k] as number;
-      for (let i = j; i < size; i++) a[i * size + j] -= (a[i * size + k] as number) * factor;
+      for (let i = j; i < size; i++) a[i * size + j]! -= (a[i * size + k] as number) * factor;
     }
     const pivot = Math.sqrt(a[j * size + j] as number);
-    for (let i = j; i < size; i++) a[i * size + j] /= pivot;
+    for (let i = j; i < size; i++) a[i * size + j]! /= pivot;
   }
   const eliminate = (row: number, from: number, factor: number) => {
-    for (let c = 0; c < columns; c++) b[row * columns + c] -= factor * (b[from * columns + c] as number);
+    for (let c = 0; c < columns; c++) b[row * columns + c]! -= factor * (b[from * columns + c] as number);
   };
   const divide = (row: number) => {
-    for (let c = 0; c < columns; c++) b[row * columns + c] /= a[row * size + row] as number;
+    for (let c = 0; c < columns; c++) b[row * columns + c]! /= a[row * size + row] as number;
   };
   for (let i = 0; i < size; i++) {
     for (let k = 0; k < i; k++) eliminate(i, k, a[i * size + k] as number);

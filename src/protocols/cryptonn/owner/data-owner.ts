@@ -182,7 +182,7 @@ export class DataOwner {
 
 function transposedIntegers(a: Int32Array, rows: number, columns: number): Int32Array {
   const out = new Int32Array(a.length);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = a[i * columns + j];
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = a[i * columns + j]!;
   return out;
 }
 

@@ -208,7 +208,7 @@ export class OwnerLedger {
       // Of an image and its negative the same half.
       const first = Math.sign(2 * firstOffMiddle(inputs, start, low + high) - low - high);
       for (let j = 0; j < features; j++)
-        if (first * (2 * (inputs[start + j] as number) - low - high) < 0) bits[j >> 3] |= 1 << (j & 7);
+        if (first * (2 * (inputs[start + j] as number) - low - high) < 0) bits[j >> 3]! |= 1 << (j & 7);
       const mac = sha256Mac(this.#key, concatBytes(width, bits));
       out.add(bytesToHex(mac.subarray(0, FINGERPRINT_BYTES)));
     }

@@ -95,7 +95,7 @@ export class ClearBatch implements BatchProducts {
       const w = Float32Array.from(columnRange(weights, rows, start, this.#part));
       const vectors = this.#vectors.subarray(start * this.#length, (start + this.#part) * this.#length);
       this.#multiply.sgemm(false, false, rows, this.#length, this.#part, 1, w, vectors, 0, partial);
-      for (let i = 0; i < sums.length; i++) sums[i] += partial[i];
+      for (let i = 0; i < sums.length; i++) sums[i]! += partial[i]!;
     }
     return sums;
   }
@@ -173,7 +173,7 @@ export class EncryptedBatch implements BatchProducts {
           sums === undefined ? out : undefined,
         );
         if (sums === undefined) sums = products;
-        else for (let i = 0; i < products.length; i++) sums[i] += products[i];
+        else for (let i = 0; i < products.length; i++) sums[i]! += products[i]!;
       }
     }
     return sums ?? new Float64Array(0);

@@ -52,7 +52,7 @@ export function foldProjection(
       const weight = (weights.value[unit * rank + k] as number) / (deviations[k] as number);
       shift -= weight * (means[k] as number);
       for (let j = 0; j < features; j++)
-        row[j] += weight * inputScale * (projection[k * features + j] as number);
+        row[j]! += weight * inputScale * (projection[k * features + j] as number);
     }
     foldedWeights.value.set(row, unit * features);
     foldedBias.value[unit] = shift;

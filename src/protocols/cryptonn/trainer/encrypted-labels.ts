@@ -64,10 +64,10 @@ export class EncryptedLabels {
   async crossEntropy(logProbabilities: Float32Array): Promise<number> {
     const weights = new Int32Array(logProbabilities.length);
     for (let i = 0; i < weights.length; i++)
-      weights[i] = Math.min(LOG_BOUND, Math.round(-LOG_SCALE * logProbabilities[i]));
+      weights[i] = Math.min(LOG_BOUND, Math.round(-LOG_SCALE * logProbabilities[i]!));
     const products = await this.#products(weights);
     let sum = 0;
-    for (let s = 0; s < this.samples; s++) sum += products[s * this.samples + s];
+    for (let s = 0; s < this.samples; s++) sum += products[s * this.samples + s]!;
     return sum / (LOG_SCALE * this.samples);
   }
 

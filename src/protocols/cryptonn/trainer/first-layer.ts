@@ -90,14 +90,14 @@ export function pooledConvolution(layer: PooledConvolution): FirstLayer {
       const out = new Int32Array(filters * keyLength);
       for (let unit = 0; unit < filters; unit++)
         pairs((weight, entry) => {
-          out[unit * keyLength + entry] += weights[unit * weightsPerUnit + weight];
+          out[unit * keyLength + entry]! += weights[unit * weightsPerUnit + weight]!;
         });
       return out;
     },
     weightGradient(keyGradient) {
       const out = new Float64Array(weightsPerUnit);
       pairs((weight, entry) => {
-        out[weight] += keyGradient[entry];
+        out[weight]! += keyGradient[entry]!;
       });
       return out;
     },

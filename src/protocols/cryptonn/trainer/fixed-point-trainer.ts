@@ -102,7 +102,7 @@ export class FixedPointTrainer {
   integerWeights(out: Int32Array = new Int32Array(this.weights.value.length)): Int32Array {
     const { weightScale, weightBound } = this.options;
     const { value } = this.weights;
-    for (let i = 0; i < out.length; i++) out[i] = clipped(Math.round(weightScale * value[i]), weightBound);
+    for (let i = 0; i < out.length; i++) out[i] = clipped(Math.round(weightScale * value[i]!), weightBound);
     return out;
   }
 
@@ -154,11 +154,11 @@ export class FixedPointTrainer {
     const scale = 1 / (inputScale * weightScale * keyScale);
     const z = new Float32Array(samples * units * positions);
     for (let unit = 0; unit < units; unit++) {
-      const bias = this.bias.value[unit];
+      const bias = this.bias.value[unit]!;
       for (let s = 0; s < samples; s++) {
         const from = (unit * samples + s) * positions;
         const to = (s * units + unit) * positions;
-        for (let p = 0; p < positions; p++) z[to + p] = products[from + p] * scale + bias;
+        for (let p = 0; p < positions; p++) z[to + p] = products[from + p]! * scale + bias;
       }
     }
     return z;
@@ -170,9 +170,9 @@ export class FixedPointTrainer {
     for (let unit = 0; unit < units; unit++) {
       const row = products.subarray(unit * keyLength, (unit + 1) * keyLength);
       const gradient = this.first.weightGradient(row);
-      const scale = scales[unit] / (this.options.inputScale * keyScale);
+      const scale = scales[unit]! / (this.options.inputScale * keyScale);
       const start = unit * weightsPerUnit;
-      for (let j = 0; j < weightsPerUnit; j++) this.weights.gradient[start + j] = gradient[j] * scale;
+      for (let j = 0; j < weightsPerUnit; j++) this.weights.gradient[start + j] = gradient[j]! * scale;
     }
   }
 
@@ -189,15 +189,15 @@ export class FixedPointTrainer {
       const row = new Float32Array(samples * positions);
       for (let s = 0; s < samples; s++) {
         const from = (s * units + unit) * positions;
-        for (let p = 0; p < positions; p++) row[s * positions + p] = dz[from + p];
+        for (let p = 0; p < positions; p++) row[s * positions + p] = dz[from + p]!;
       }
       let largest = 0;
-      for (let i = 0; i < row.length; i++) largest = Math.max(largest, Math.abs(row[i]));
+      for (let i = 0; i < row.length; i++) largest = Math.max(largest, Math.abs(row[i]!));
       const scale = largest / gradientBound;
       let sum = 0;
       if (scale > 0) {
         for (let i = 0; i < row.length; i++) {
-          const value = clipped(Math.round(row[i] / scale), gradientBound);
+          const value = clipped(Math.round(row[i]! / scale), gradientBound);
           integers[unit * row.length + i] = value;
           sum += value;
         }

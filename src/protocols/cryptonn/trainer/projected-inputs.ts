@@ -18,9 +18,9 @@ export function standardisationOf(products: Float32Array, rank: number): Standar
   const deviations = new Float64Array(rank);
   for (let k = 0; k < rank; k++) {
     let [sum, squares] = [0, 0];
-    for (let s = 0; s < samples; s++) sum += products[k * samples + s];
+    for (let s = 0; s < samples; s++) sum += products[k * samples + s]!;
     const mean = sum / samples;
-    for (let s = 0; s < samples; s++) squares += (products[k * samples + s] - mean) ** 2;
+    for (let s = 0; s < samples; s++) squares += (products[k * samples + s]! - mean) ** 2;
     means[k] = mean;
     deviations[k] = Math.sqrt(squares / samples) || 1;
   }
@@ -39,7 +39,7 @@ export function projectedInputs(products: Float32Array, standardisation: Standar
   const out = new Float32Array(products.length);
   for (let k = 0; k < rank; k++) {
     for (let s = 0; s < samples; s++)
-      out[s * rank + k] = (products[k * samples + s] - means[k]) / deviations[k];
+      out[s * rank + k] = (products[k * samples + s]! - means[k]!) / deviations[k]!;
   }
   return out;
 }
