@@ -7,7 +7,7 @@ import { DataError, DecodeError, LimitError, SubrosaError } from '../../../base/
 import type { Offer } from '../../../compiler/offer.ts';
 import type { InputDescription } from '../../../nn/graph/model-graph.ts';
 import { type PixelImage, isPortableMap, readPortableMap } from '../../../nn/images/pixel-image.ts';
-import { isJpeg, isPng, readJpeg, readPng } from '../../edge/picture-files.ts';
+import { isJpeg, isPng, readJpeg, readPng } from '../../inputs/picture-files.ts';
 import { readIdxFile } from '../../train/idx-files.ts';
 import { readCsv } from './csv-table.ts';
 import { isNpy, readNpy } from './npy-array.ts';
