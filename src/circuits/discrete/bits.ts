@@ -26,7 +26,6 @@ export interface BitGatesOptions {
 export class BitGates {
   readonly operations: ExactOperations;
   #scales: readonly number[];
-  #top: number;
   #floor: number;
   #refresh: BitRefresh | undefined;
   /** Products so far: a measure of cost. */
@@ -37,7 +36,6 @@ export class BitGates {
   /** Bits at the top have the default scale. */
   constructor(operations: ExactOperations, { top, floor = 0, refresh }: BitGatesOptions) {
     this.operations = operations;
-    this.#top = top;
     this.#floor = floor;
     this.#refresh = refresh;
     const scales: number[] = [];
@@ -130,15 +128,6 @@ export class BitGates {
   /** The majority of three bits: a b + c (a xor b), whose terms are never both 1. Two levels. */
   majority(a: CkksCiphertext, b: CkksCiphertext, c: CkksCiphertext): CkksCiphertext {
     return this.either(this.and(a, b), this.and(c, this.xor(a, b)));
-  }
-
-  /** Levels left above the floor, for reports. */
-  depthLeft(bit: CkksCiphertext): number {
-    return bit.level - this.#floor;
-  }
-
-  get top(): number {
-    return this.#top;
   }
 }
 
