@@ -52,6 +52,8 @@ export const options = kind(
     typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value),
 );
 
+export const callback = kind('a function', (value) => typeof value === 'function');
+
 /** What the elements are is found out where they are read. */
 export const numbers = kind(
   'an array of numbers',

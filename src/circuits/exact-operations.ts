@@ -3,6 +3,8 @@
  * "assumed equal". The bounds of values are the circuit's own, too: what is known of a Chebyshev polynomial, say, and not of three
  * products, so they replace the worst case that an evaluator follows.
  */
+import * as arg from '../base/arguments.ts';
+import { printOnOneLine } from '../base/inspect.ts';
 import { LevelExhaustedError, ScaleMismatchError } from '../base/errors.ts';
 import type { Arena } from '../ring/arena.ts';
 import { allocateCiphertext } from '../schemes/rlwe/ciphertext.ts';
@@ -41,6 +43,11 @@ export class ExactOperations {
   readonly arena: Arena;
 
   constructor(context: CkksContextBase, keys: EvaluationKeys, arena: Arena) {
+    arg.checkArguments('new ExactOperations', [context, keys, arena], {
+      context: arg.like('a CkksContextBase', 'embedding', 'arena'),
+      keys: arg.like('an EvaluationKeys', 'has', 'galoisKey'),
+      arena: arg.like('an Arena', 'make', 'adopt'),
+    });
     context.assertOwn('evaluation keys', keys);
     this.context = context;
     this.keys = keys;
@@ -211,3 +218,33 @@ export class ExactOperations {
     return this.weightedSum([{ ciphertext: a, re: 1, im: 0 }], target);
   }
 }
+
+printOnOneLine(ExactOperations);
+arg.guard('ExactOperations', ExactOperations.prototype, {
+  prime: { level: arg.number },
+  restate: { a: arg.like('a CkksCiphertext', 'toBytes', 'at'), facts: arg.options },
+  lowered: { a: arg.like('a CkksCiphertext', 'toBytes', 'at'), level: arg.number },
+  multiply: {
+    a: arg.like('a CkksCiphertext', 'toBytes', 'at'),
+    b: arg.like('a CkksCiphertext', 'toBytes', 'at'),
+    maxAbs: arg.number,
+  },
+  addUp: {
+    a: arg.like('a CkksCiphertext', 'toBytes', 'at'),
+    b: arg.like('a CkksCiphertext', 'toBytes', 'at'),
+    maxAbs: arg.number,
+  },
+  subtractFrom: {
+    a: arg.like('a CkksCiphertext', 'toBytes', 'at'),
+    b: arg.like('a CkksCiphertext', 'toBytes', 'at'),
+  },
+  double: { a: arg.like('a CkksCiphertext', 'toBytes', 'at') },
+  addConstant: { a: arg.like('a CkksCiphertext', 'toBytes', 'at'), value: arg.number },
+  multiplyInteger: { a: arg.like('a CkksCiphertext', 'toBytes', 'at'), factor: arg.number },
+  multiplyByI: { a: arg.like('a CkksCiphertext', 'toBytes', 'at'), sign: arg.optional(arg.number) },
+  rescale: { a: arg.like('a CkksCiphertext', 'toBytes', 'at') },
+  rotate: { a: arg.like('a CkksCiphertext', 'toBytes', 'at'), step: arg.number },
+  conjugate: { a: arg.like('a CkksCiphertext', 'toBytes', 'at') },
+  weightedSum: { terms: arg.list, target: arg.options },
+  brought: { a: arg.like('a CkksCiphertext', 'toBytes', 'at'), target: arg.options },
+});

@@ -2,6 +2,7 @@
  * `connect`: a model of a server, asked on encrypted data. In a page all cryptography runs in a worker, which alone has the secret key;
  * elsewhere (Node, a worker of one's own) it runs in place.
  */
+import * as arg from '../../base/arguments.ts';
 import type { ConnectedModel, ConnectOptions } from './client-types.ts';
 
 /**
@@ -12,6 +13,7 @@ import type { ConnectedModel, ConnectOptions } from './client-types.ts';
  * no WebAssembly, or the signal's reason.
  */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<ConnectedModel> {
+  arg.checkArguments('connect', [url, options], { url: arg.text, options: arg.optional(arg.options) });
   if (typeof document !== 'undefined') {
     const { WorkerModel } = await import('./worker-model.ts');
     return WorkerModel.open(url, options);

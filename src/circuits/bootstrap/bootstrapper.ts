@@ -5,6 +5,8 @@
  * coefficients go back to slots, E = exp(2 pi i x) is computed once, and each circle function is a polynomial in E. Real numbers, bits,
  * tables and activations differ in nothing else.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { OutOfRangeError, ScaleMismatchError } from '../../base/errors.ts';
 import type { Arena } from '../../ring/arena.ts';
 import { Scratch } from '../../ring/scratch.ts';
@@ -52,6 +54,11 @@ export class Bootstrapper implements Disposable {
    * @throws {ParamsMismatchError} {@link KernelError} when memory is exhausted.
    */
   constructor(context: CkksContextBase, keys: BootstrapKeys, plan: BootstrapPlan) {
+    arg.checkArguments('new Bootstrapper', [context, keys, plan], {
+      context: arg.like('a CkksContextBase', 'embedding', 'arena'),
+      keys: arg.like('a BootstrapKeys', 'evaluation', 'encapsulation'),
+      plan: arg.like('a BootstrapPlan', 'outputLevel', 'levelsLeft'),
+    });
     for (const [what, object] of [
       ['a bootstrap plan', { paramsId: plan.params.id }],
       ['evaluation keys', keys.evaluation],
@@ -255,3 +262,31 @@ export class Bootstrapper implements Disposable {
     this.#factors[Symbol.dispose]();
   }
 }
+
+printOnOneLine(Bootstrapper);
+arg.guard('Bootstrapper', Bootstrapper.prototype, {
+  refresh: {
+    a: arg.like('a CkksCiphertext', 'toBytes', 'at'),
+    arena: arg.like('an Arena', 'make', 'adopt'),
+    readonly: arg.optional(arg.options),
+  },
+  refreshBits: {
+    a: arg.like('a CkksCiphertext', 'toBytes', 'at'),
+    arena: arg.like('an Arena', 'make', 'adopt'),
+  },
+  apply: {
+    a: arg.like('a CkksCiphertext', 'toBytes', 'at'),
+    f: arg.like('a CircleFunction', 'name', 'turns'),
+    arena: arg.like('an Arena', 'make', 'adopt'),
+  },
+  applyMany: {
+    a: arg.like('a CkksCiphertext', 'toBytes', 'at'),
+    functions: arg.list,
+    arena: arg.like('an Arena', 'make', 'adopt'),
+  },
+  exponentialOf: {
+    operations: arg.like('an ExactOperations', 'prime', 'restate'),
+    sparse: arg.like('a CkksCiphertext', 'toBytes', 'at'),
+    scale: arg.optional(arg.number),
+  },
+});

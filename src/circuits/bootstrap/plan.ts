@@ -5,6 +5,8 @@
  * squarings), then the circle function. Slots to coefficients comes first, on the last levels of the input.
  */
 import { InvalidParamsError, LevelExhaustedError, LimitError } from '../../base/errors.ts';
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import type { CkksParams } from '../../schemes/ckks/params.ts';
 import { EncapsulationKeys, SPARSE_WEIGHT } from '../../schemes/rlwe/keys/encapsulation-keys.ts';
 import { EvaluationKeys } from '../../schemes/rlwe/keys/evaluation-keys.ts';
@@ -50,6 +52,10 @@ export class BootstrapPlan {
 
   /** @throws {InvalidParamsError} for slots that do not fit, or parameters with too few levels. */
   constructor(params: CkksParams, options: BootstrapOptions = {}) {
+    arg.checkArguments('new BootstrapPlan', [params, options], {
+      params: arg.like('a CkksParams', 'toBytes', 'qMods'),
+      options: arg.optional(arg.options),
+    });
     const slots = options.slots ?? params.slots;
     if (!Number.isInteger(Math.log2(slots)) || slots < 2 || slots > params.slots)
       throw new InvalidParamsError(`a bootstrap works on a power of two of slots from 2 to ${params.slots}`, {
@@ -224,3 +230,12 @@ const WORKING_CIPHERTEXTS = 24;
 export function isScaledCosine({ series }: CircleFunction): boolean {
   return degreeOf(series) === 1 && series.im[1] === 0;
 }
+
+printOnOneLine(BootstrapPlan);
+arg.guard('BootstrapPlan', BootstrapPlan.prototype, {
+  outputLevel: { f: arg.like('a CircleFunction', 'name', 'turns') },
+  levelsLeft: { f: arg.like('a CircleFunction', 'name', 'turns') },
+  keyPlan: { program: arg.optional(arg.options) },
+  bytes: { program: arg.optional(arg.options) },
+  work: { f: arg.like('a CircleFunction', 'name', 'turns') },
+});

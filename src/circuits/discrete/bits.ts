@@ -4,6 +4,8 @@
  *
  * At every level bits have one scale, that which repeated squaring from the top gives: bits of different history meet at the lower level.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { LevelExhaustedError, OutOfRangeError } from '../../base/errors.ts';
 import type { CkksCiphertext } from '../../schemes/ckks/ciphertext.ts';
 import type { ExactOperations } from '../exact-operations.ts';
@@ -34,7 +36,12 @@ export class BitGates {
   refreshes = 0;
 
   /** Bits at the top have the default scale. */
-  constructor(operations: ExactOperations, { top, floor = 0, refresh }: BitGatesOptions) {
+  constructor(operations: ExactOperations, options: BitGatesOptions) {
+    arg.checkArguments('new BitGates', [operations, options], {
+      operations: arg.like('an ExactOperations', 'prime', 'restate'),
+      options: arg.options,
+    });
+    const { top, floor = 0, refresh } = options;
     this.operations = operations;
     this.#floor = floor;
     this.#refresh = refresh;
@@ -139,3 +146,27 @@ export function assertSameWidth(a: BitNumber, b: BitNumber): void {
   if (a.length !== b.length || a.length === 0)
     throw new OutOfRangeError('bits of the second number', `as many as of the first, ${a.length}`, b.length);
 }
+
+printOnOneLine(BitGates);
+arg.guard('BitGates', BitGates.prototype, {
+  constant: { like: arg.like('a CkksCiphertext', 'toBytes', 'at'), bit: arg.number },
+  not: { a: arg.like('a CkksCiphertext', 'toBytes', 'at') },
+  and: { a: arg.like('a CkksCiphertext', 'toBytes', 'at'), b: arg.like('a CkksCiphertext', 'toBytes', 'at') },
+  xor: { a: arg.like('a CkksCiphertext', 'toBytes', 'at'), b: arg.like('a CkksCiphertext', 'toBytes', 'at') },
+  or: { a: arg.like('a CkksCiphertext', 'toBytes', 'at'), b: arg.like('a CkksCiphertext', 'toBytes', 'at') },
+  either: {
+    a: arg.like('a CkksCiphertext', 'toBytes', 'at'),
+    b: arg.like('a CkksCiphertext', 'toBytes', 'at'),
+  },
+  choose: {
+    s: arg.like('a CkksCiphertext', 'toBytes', 'at'),
+    a: arg.like('a CkksCiphertext', 'toBytes', 'at'),
+    b: arg.like('a CkksCiphertext', 'toBytes', 'at'),
+  },
+  majority: {
+    a: arg.like('a CkksCiphertext', 'toBytes', 'at'),
+    b: arg.like('a CkksCiphertext', 'toBytes', 'at'),
+    c: arg.like('a CkksCiphertext', 'toBytes', 'at'),
+  },
+  depthLeft: { bit: arg.like('a CkksCiphertext', 'toBytes', 'at') },
+});

@@ -2,6 +2,8 @@
  * Linear maps on slots by their diagonals, complex, periodic in the number of slots in use: made, multiplied, encoded and applied to
  * ciphertexts by baby and giant steps.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { InvalidParamsError, LevelExhaustedError, ShapeError } from '../../base/errors.ts';
 import { allocateCiphertext } from '../../schemes/rlwe/ciphertext.ts';
 import { linearTransformInto } from '../../schemes/rlwe/double-hoisting.ts';
@@ -152,3 +154,15 @@ export function applyLinearMap(
   if (x !== a) x[Symbol.dispose]();
   return operations.rescale(out);
 }
+
+printOnOneLine(LinearMap);
+arg.guard('LinearMap', LinearMap, {
+  of: { slots: arg.number, steps: arg.iterable, entry: arg.callback },
+  ofMatrix: { rows: arg.list },
+});
+arg.guard('LinearMap', LinearMap.prototype, {
+  after: { first: arg.like('a LinearMap', 'after', 'apply') },
+  apply: { re: arg.numbers, im: arg.optional(arg.numbers) },
+  rotations: { all: arg.number, babySteps: arg.number },
+  encode: { encoder: arg.like('a CkksEncoder', 'encode', 'decode'), all: arg.number, options: arg.options },
+});

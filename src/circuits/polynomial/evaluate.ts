@@ -3,6 +3,8 @@
  * top are split down to degree one, so that degree d takes ceil(log2(d + 1)) levels. The scale of every node is planned from the target
  * backwards: results arrive at the level and the scale that were asked for, exactly.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { LevelExhaustedError } from '../../base/errors.ts';
 import type { CkksCiphertext } from '../../schemes/ckks/ciphertext.ts';
 import { type ExactOperations, type ExactTarget, isSameScale } from '../exact-operations.ts';
@@ -19,6 +21,12 @@ export class PolynomialBasis {
    * `first` is borrowed, and alive as long as this; no slot is above `bound` (1 for Chebyshev polynomials, which grow fast beyond).
    */
   constructor(operations: ExactOperations, kind: PolynomialBasisKind, first: CkksCiphertext, bound = 1) {
+    arg.checkArguments('new PolynomialBasis', [operations, kind, first, bound], {
+      operations: arg.like('an ExactOperations', 'prime', 'restate'),
+      kind: arg.oneOf('power', 'chebyshev'),
+      first: arg.like('a CkksCiphertext', 'toBytes', 'at'),
+      bound: arg.optional(arg.number),
+    });
     this.operations = operations;
     this.kind = kind;
     this.#bound = bound;
@@ -152,3 +160,9 @@ function assertMet(reached: number, planned: number): number {
   if (!isSameScale(reached, planned)) throw new Error(`a planned scale of ${planned} was missed: ${reached}`);
   return planned;
 }
+
+printOnOneLine(PolynomialBasis);
+arg.guard('PolynomialBasis', PolynomialBasis.prototype, {
+  levelOf: { k: arg.number },
+  at: { k: arg.number },
+});

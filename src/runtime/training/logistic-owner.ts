@@ -2,6 +2,8 @@
  * The owner's side of a logistic regression: it encrypts its rows, and it alone can open the weights. What it opens is for itself; what it
  * hands on must go through the release of its key, which hides what the noise of a decryption tells of the key.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { DataError, ReleaseRefusedError } from '../../base/errors.ts';
 import type { Arena } from '../../ring/arena.ts';
 import type { CkksCiphertext } from '../../schemes/ckks/ciphertext.ts';
@@ -29,6 +31,11 @@ export class LogisticOwner {
 
   /** Key and context are borrowed. @throws {ParamsMismatchError} */
   constructor(context: CkksContext, program: LogisticProgram, secret: SecretKey) {
+    arg.checkArguments('new LogisticOwner', [context, program, secret], {
+      context: arg.like('a CkksContext', 'keyGenerator', 'encoder'),
+      program: arg.like('a LogisticProgram', 'iterationsFrom', 'spec'),
+      secret: arg.like('a SecretKey', 'exportSecretBytes', 'toJSON'),
+    });
     context.assertOwn('a training program', { paramsId: program.params.id });
     context.assertOwn('a secret key', secret);
     this.program = program;
@@ -115,3 +122,14 @@ export function originalWeights(
   const constant = scaled.reduce((sum, weight, j) => sum - weight * means[j]!, weights[0]!);
   return [constant, ...scaled];
 }
+
+printOnOneLine(LogisticOwner);
+arg.guard('LogisticOwner', LogisticOwner.prototype, {
+  encrypt: {
+    table: arg.like('a LabelledTable', 'columns', 'values'),
+    arena: arg.like('an Arena', 'make', 'adopt'),
+  },
+  assertFits: { table: arg.like('a LabelledTable', 'columns', 'values') },
+  open: { weights: arg.like('a CkksCiphertext', 'toBytes', 'at') },
+  release: { arena: arg.like('an Arena', 'make', 'adopt'), alreadyReleased: arg.optional(arg.number) },
+});

@@ -2,6 +2,8 @@
  * A logistic regression on encrypted rows as a public program: shapes, steps, parameters. Owner and trainer derive everything else from
  * it, and every file carries its hash. Nesterov's accelerated gradient with a cubic for the sigmoid, as in [KSKLC18].
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { DataError, InvalidParamsError, OutOfRangeError } from '../../base/errors.ts';
 import { sha256Digest } from '../../base/sha256.ts';
@@ -95,6 +97,10 @@ export class LogisticProgram {
    * @throws {OutOfRangeError} {@link InvalidParamsError} that says what would fit.
    */
   constructor(spec: LogisticSpec, insecure?: CkksParams) {
+    arg.checkArguments('new LogisticProgram', [spec, insecure], {
+      spec: arg.options,
+      insecure: arg.optional(arg.like('a CkksParams', 'toBytes', 'qMods')),
+    });
     assertSpec(spec);
     if (insecure?.isInsecure === false)
       throw new InvalidParamsError('a training program chooses its parameters itself', {});
@@ -307,3 +313,6 @@ function mostIterations(rule: ReleaseRule, primesPerLevel: number): number {
 
 /** Inputs of the circuit: the constant, the columns and the sign of the label. */
 export const INPUT_BOUND = VALUE_BOUND;
+
+printOnOneLine(LogisticProgram);
+arg.guard('LogisticProgram', LogisticProgram.prototype, { iterationsFrom: { level: arg.number } });

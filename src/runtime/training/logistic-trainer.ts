@@ -2,6 +2,8 @@
  * The trainer's side of a logistic regression: evaluation keys and encrypted rows in, encrypted weights out. It holds no secret key and sees
  * no value. All of its work is deterministic.
  */
+import * as arg from '../../base/arguments.ts';
+import { printOnOneLine } from '../../base/inspect.ts';
 import { ShapeError } from '../../base/errors.ts';
 import { type BootstrapKeys, Bootstrapper } from '../../circuits/bootstrap/bootstrapper.ts';
 import type { Arena } from '../../ring/arena.ts';
@@ -40,6 +42,11 @@ export class LogisticTrainer implements Disposable {
 
   /** Keys and context are borrowed. @throws {ParamsMismatchError} {@link ShapeError} without the keys that a bootstrap needs. */
   constructor(context: CkksContext, program: LogisticProgram, keys: TrainerKeys) {
+    arg.checkArguments('new LogisticTrainer', [context, program, keys], {
+      context: arg.like('a CkksContext', 'keyGenerator', 'encoder'),
+      program: arg.like('a LogisticProgram', 'iterationsFrom', 'spec'),
+      keys: arg.like('a TrainerKeys', 'evaluation'),
+    });
     context.assertOwn('a training program', { paramsId: program.params.id });
     this.program = program;
     this.#context = context;
@@ -145,3 +152,8 @@ export class LogisticTrainer implements Disposable {
     this.#arena[Symbol.dispose]();
   }
 }
+
+printOnOneLine(LogisticTrainer);
+arg.guard('LogisticTrainer', LogisticTrainer.prototype, {
+  run: { rows: arg.list, arena: arg.like('an Arena', 'make', 'adopt'), onStep: arg.optional(arg.callback) },
+});
