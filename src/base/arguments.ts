@@ -51,6 +51,7 @@ export const options = kind(
   (value) =>
     typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value),
 );
+export const callback = kind('a function', (value) => typeof value === 'function');
 
 export const callback = kind('a function', (value) => typeof value === 'function');
 
