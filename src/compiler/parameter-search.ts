@@ -45,6 +45,9 @@ interface Candidate {
   readonly form: FactorForm;
 }
 
+/** A first prime of this width leaves room for the scores where the others are narrow. */
+const WIDE_FIRST = 48;
+
 /** Narrow primes before wide ones, a larger scale before another level. */
 function candidatesFor(circuit: Circuit, logN: number): Candidate[] {
   const depths = (['scale', 'level'] as const).map((form) => ({
@@ -53,11 +56,13 @@ function candidatesFor(circuit: Circuit, logN: number): Candidate[] {
   }));
   const forms = depths[0]!.depth === depths[1]!.depth ? depths.slice(0, 1) : depths;
   return forms.flatMap(({ form, depth }) => {
-    const specs = PRIME_BITS.map((bits) => parametersFor(logN, depth, bits));
-    const widths = new Set<number>();
+    const even = PRIME_BITS.map((bits) => parametersFor(logN, depth, bits));
+    const specs = [even[0], withWideFirst(even[0], logN), ...even.slice(1)];
+    const widths = new Set<string>();
     return specs.flatMap((spec) => {
-      if (spec === undefined || widths.has(spec.logP[0]!)) return [];
-      widths.add(spec.logP[0]!);
+      const key = spec?.logQ.join() ?? '';
+      if (spec === undefined || widths.has(key)) return [];
+      widths.add(key);
       return [{ spec, form }];
     });
   });
@@ -88,6 +93,14 @@ function parametersFor(logN: number, depth: number, widest: number): CkksSpec | 
   const bits = Math.min(widest, Math.floor((logQPCeiling(logN) - 2) / (depth + 2)));
   if (bits < LEAST_PRIME_BITS) return undefined;
   return { logN, logQ: new Array<number>(depth + 1).fill(bits), logP: [bits + 2], logScale: bits - 10 };
+}
+
+function withWideFirst(spec: CkksSpec | undefined, logN: number): CkksSpec | undefined {
+  if (spec === undefined) return undefined;
+  const logQ = [WIDE_FIRST, ...spec.logQ.slice(1)];
+  const logP = [WIDE_FIRST + 2];
+  const total = [...logQ, ...logP].reduce((a, b) => a + b, 0);
+  return total <= logQPCeiling(logN) ? { ...spec, logQ, logP } : undefined;
 }
 
 /** The plan with the largest input scale (in quarter bits) that keeps the margins and that clients can encode at. */

@@ -93,19 +93,36 @@ function ownIntegers({ map, quantised, view }: MapSubject): OwnIntegers | undefi
   return { step, bits: Math.floor(Math.log2(largest)) + 2, integers: quantised.integers };
 }
 
-/** @throws {OutOfRangeError} for weights that are not finite. */
+/** Weights that are whole multiples of one number to this relative precision are taken as such. */
+const EXACT = 1e-9;
+/** Only so few different sizes are tried to be multiples of the smallest. */
+const MAX_SIZES = 256;
+
+/**
+ * The smallest size, where all are small multiples of it: sums and differences then cost no scale. Else the largest over the most
+ * that the bits hold. @throws {OutOfRangeError} for weights that are not finite.
+ */
 function stepOf(blocks: readonly RealBlock[], bits: number): number {
+  const most = 2 ** (bits - 1) - 1;
   let largest = 0;
+  const sizes = new Set<number>();
   const seen = new Set<string>();
   for (const { key, weights } of blocks) {
     if (seen.has(key)) continue;
     seen.add(key);
     for (const weight of weights()) {
-      if (!Number.isFinite(weight)) throw new OutOfRangeError('a weight', 'finite', String(weight));
-      largest = Math.max(largest, Math.abs(weight));
+      const size = Math.abs(weight);
+      if (!Number.isFinite(size)) throw new OutOfRangeError('a weight', 'finite', String(weight));
+      largest = Math.max(largest, size);
+      if (size > 0 && sizes.size <= MAX_SIZES) sizes.add(size);
     }
   }
-  return (largest === 0 ? 1 : largest) / (2 ** (bits - 1) - 1);
+  if (largest === 0) return 1;
+  const smallest = Math.min(...sizes);
+  const isMultiple = (size: number): boolean =>
+    Math.abs(size / smallest - Math.round(size / smallest)) <= EXACT * (size / smallest);
+  if (sizes.size <= MAX_SIZES && largest / smallest <= most && [...sizes].every(isMultiple)) return smallest;
+  return largest / most;
 }
 
 /** bias + W offset, in the order of the ciphertexts. */

@@ -169,7 +169,10 @@ class StepPlanner {
     return { ...sum, trained };
   }
 
-  /** The least scale, a power of two times the largest, at which every term's whole numbers are precise enough. */
+  /**
+   * The least scale, a power of two times the largest, at which every term's whole numbers are precise enough. A plan whose scales
+   * have left the doubles does not keep its margins either: the search drops it.
+   */
   #commonScale(terms: readonly CombinedTerm[]): number {
     const scales = terms.map(({ value }) => this.#at(value).scale);
     const largest = Math.max(...scales);
@@ -177,11 +180,13 @@ class StepPlanner {
       const scale = largest * 2 ** bits;
       const isPrecise = terms.every(({ factors }, i) => {
         const ratio = scale / scales[i]!;
-        if (factors !== undefined) return largestOf(factors) * ratio >= 2 ** CONSTANT_BITS;
+        if (factors !== undefined)
+          return largestOf(factors) === 0 || largestOf(factors) * ratio >= 2 ** CONSTANT_BITS;
         return Math.abs(Math.round(ratio) - ratio) <= ALIGNMENT_PRECISION * ratio;
       });
       if (isPrecise) return scale;
     }
+    if (!Number.isFinite(largest)) return largest;
     throw new ScaleMismatchError('a sum', scales[0]!, scales.at(-1)!);
   }
 

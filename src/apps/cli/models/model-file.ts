@@ -12,7 +12,8 @@ const OWN_MAGIC = 'SRPN';
 
 /** How the input is to be read, where the file does not say. */
 export interface InputFlags {
-  readonly image?: string;
+  /** Height x width; true takes them from the shape of the input. */
+  readonly image?: string | true;
   readonly white?: number;
   readonly mean?: readonly number[];
   readonly deviation?: readonly number[];
@@ -76,18 +77,16 @@ function described(input: InputDescription, flags: InputFlags): InputDescription
   return { ...named, kind: 'image', image, interval, clip: interval };
 }
 
-/** Of `[1 or 3, height, width]`, or where --image says so. @throws {UsageError} when that has another number of values. */
+/** Where --image says so, of that size or of `[1 or 3, height, width]`. @throws {UsageError} when the values are not as many. */
 function imageOf({ shape, image }: InputDescription, flags: InputFlags): ImageInput | undefined {
   if (image !== undefined) return { ...image, ...(flags.white !== undefined && { white: flags.white }) };
-  const [channels, height, width] = shape;
-  const isImage = shape.length === 3 && (channels === 1 || channels === 3);
-  if (flags.image === undefined && !isImage) return undefined;
-  const asked = flags.image === undefined ? [height!, width!] : flags.image.split('x').map(Number);
+  if (flags.image === undefined) return undefined;
+  const asked = flags.image === true ? shape.slice(1) : flags.image.split('x').map(Number);
   const values = shape.reduce((a, b) => a * b, 1);
   const found = [1, 3].find((each) => each * asked[0]! * asked[1]! === values);
   if (asked.length !== 2 || found === undefined)
     throw new UsageError(
-      `--image ${flags.image} does not fit the ${shape.join(' x ')} values of the model's input`,
+      `--image ${flags.image === true ? '' : `${flags.image} `}does not fit the ${shape.join(' x ')} values of the model's input`,
     );
   return {
     channels: found as 1 | 3,
