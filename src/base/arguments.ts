@@ -53,8 +53,6 @@ export const options = kind(
 );
 export const callback = kind('a function', (value) => typeof value === 'function');
 
-export const callback = kind('a function', (value) => typeof value === 'function');
-
 /** What the elements are is found out where they are read. */
 export const numbers = kind(
   'an array of numbers',

@@ -48,8 +48,6 @@ const FUZZED: Readonly<Record<string, string>> = {
   parseCsvTable: 'CSV table',
   parseDatasetSpec: 'data set',
   parseProgramText: 'text of a program',
-  readCsv: 'table',
-  readNpy: 'NPY',
   readProgram: 'program',
   parseUnapprovedSpec: 'data set',
   parseLexicon: 'lexicon',

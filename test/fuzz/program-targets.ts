@@ -1,7 +1,5 @@
 /** Programs and the files of samples. */
 import { sha256Digest } from '../../src/base/sha256.ts';
-import { readCsv } from '../../src/apps/cli/models/csv-table.ts';
-import { readNpy } from '../../src/apps/cli/models/npy-array.ts';
 import { compile } from '../../src/compiler/compile.ts';
 import { readProgram, writeProgram } from '../../src/compiler/program-file.ts';
 import { parseProgramText, programText } from '../../src/compiler/program-text.ts';
@@ -28,12 +26,6 @@ function resealed(bytes: Uint8Array): Uint8Array {
   return bytes;
 }
 
-function npy(values: Float32Array, shape: string): Uint8Array {
-  const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape}), }\n`;
-  const start = Uint8Array.of(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, header.length, 0);
-  return new Uint8Array(Buffer.concat([start, Buffer.from(header), new Uint8Array(values.buffer)]));
-}
-
 const text = (content: string): Uint8Array => new TextEncoder().encode(content);
 
 export function programTargets(): FuzzTarget[] {
@@ -50,11 +42,5 @@ export function programTargets(): FuzzTarget[] {
       corpus: [text(programText(small))],
       parse: (bytes) => parseProgramText(new TextDecoder().decode(bytes)),
     },
-    {
-      name: 'table',
-      corpus: [text('a,b\n1,2\n3,4e5\n')],
-      parse: (bytes) => readCsv(new TextDecoder().decode(bytes)),
-    },
-    { name: 'NPY', corpus: [npy(Float32Array.of(1, 2, 3, 4), '2, 2')], parse: readNpy },
   ];
 }

@@ -1,14 +1,14 @@
 /** Class numbers of samples: an IDX file of labels, or one number per line. */
 import { DataError, SubrosaError } from '../../../base/errors.ts';
 import { readIdxFile } from '../../train/idx-files.ts';
-import { readCsv } from './csv-table.ts';
+import { readCsvNumbers } from '../../inputs/csv-numbers.ts';
 
 /** @throws {DataError} that names the file. */
 export function readLabelFile(path: string): Uint8Array {
   const bytes = readIdxFile(path);
   if (bytes[0] === 0 && bytes[1] === 0 && bytes[2] === 0x08 && bytes[3] === 1) return bytes.subarray(8);
   try {
-    const values = readCsv(new TextDecoder().decode(bytes));
+    const values = readCsvNumbers(new TextDecoder().decode(bytes)).data;
     if (!values.every((value) => Number.isInteger(value) && value >= 0 && value < 256))
       throw new DataError('a label is no whole number from 0 to 255');
     return Uint8Array.from(values);

@@ -1,17 +1,10 @@
-/**
- * Files to the inputs of a model, as its description says: images (PNG, JPEG, Netpbm), sets of images (IDX), tables (CSV), arrays
- * (NPY). Every reader refuses before it allocates on a claim, and names the file.
- */
-import { readFileSync, statSync } from 'node:fs';
-import { DataError, DecodeError, LimitError, SubrosaError } from '../../../base/errors.ts';
+/** Files of samples as the inputs of a model, with the name of the file in every error. */
+import { statSync } from 'node:fs';
+import { DataError, LimitError, SubrosaError } from '../../../base/errors.ts';
 import type { Offer } from '../../../compiler/offer.ts';
 import type { InputDescription } from '../../../nn/graph/model-graph.ts';
-import { type PixelImage, isPortableMap, readPortableMap } from '../../../nn/images/pixel-image.ts';
-import { isJpeg, isPng, readJpeg, readPng } from '../../inputs/picture-files.ts';
+import { readInputFile } from '../../inputs/input-file.ts';
 import { readIdxFile } from '../../train/idx-files.ts';
-import { readCsv } from './csv-table.ts';
-import { isNpy, readNpy } from './npy-array.ts';
-import { resizedImage } from './resized-image.ts';
 
 /** How the files for an offer are read: as it says, or as plain rows of numbers. */
 export function inputOfOffer({ about, inputs, inputBound }: Offer): InputDescription {
@@ -30,7 +23,7 @@ export function inputOfOffer({ about, inputs, inputBound }: Offer): InputDescrip
 }
 
 const MAX_FILE_BYTES = 2 ** 30;
-const IDX_UNSIGNED_BYTES = 0x08;
+const EVERYTHING = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const;
 
 export interface Samples {
   /** `[count, features]`, normalised, not clipped. */
@@ -62,67 +55,10 @@ function readOne(path: string, input: InputDescription, features: number): Float
   try {
     const { size } = statSync(path);
     if (size > MAX_FILE_BYTES) throw new LimitError('a file of samples', MAX_FILE_BYTES, size);
-    const bytes = readIdxFile(path);
-    if (isPng(bytes)) return [imageRow(readPng(bytes), input)];
-    if (isJpeg(bytes)) return [imageRow(readJpeg(bytes), input)];
-    if (isPortableMap(bytes)) return [imageRow(readPortableMap(bytes), input)];
-    if (isNpy(bytes)) return rowsOf(readNpy(bytes), input, features);
-    if (bytes[0] === 0 && bytes[1] === 0 && bytes[2] === IDX_UNSIGNED_BYTES) return idxRows(bytes, input);
-    return rowsOf(readCsv(readFileSync(path, 'utf8')), input, features);
+    const { count, values } = readInputFile(readIdxFile(path), { ...input, clip: EVERYTHING });
+    return Array.from({ length: count }, (_, i) => values.subarray(i * features, (i + 1) * features));
   } catch (error) {
     const known = error instanceof SubrosaError ? error.message : 'it cannot be read';
     throw new DataError(`${path}: ${known}`);
   }
-}
-
-/** Numbers as they are, one row of features after another. */
-function rowsOf(values: Float64Array, input: InputDescription, features: number): Float32Array[] {
-  if (values.length === 0 || values.length % features !== 0)
-    throw new DecodeError(
-      'an array of samples',
-      `${values.length} values are not rows of ${input.shape.join(' x ')}`,
-    );
-  return Array.from({ length: values.length / features }, (_, i) =>
-    normalised(values.subarray(i * features, (i + 1) * features), input),
-  );
-}
-
-/** `[count, height, width]` of unsigned bytes. */
-function idxRows(bytes: Uint8Array, input: InputDescription): Float32Array[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const dimensions = bytes[3]!;
-  const [count, height, width] = [4, 8, 12].map((at) => (at + 4 <= bytes.length ? view.getUint32(at) : 0));
-  if (dimensions !== 3 || count! * height! * width! !== bytes.length - 16)
-    throw new DecodeError('an IDX file', 'it is no set of images, or cut short');
-  const size = height! * width!;
-  return Array.from({ length: count! }, (_, i) => {
-    const pixels = bytes.subarray(16 + i * size, 16 + (i + 1) * size);
-    return imageRow({ channels: 1, height: height!, width: width!, pixels }, input);
-  });
-}
-
-function imageRow(image: PixelImage, input: InputDescription): Float32Array {
-  const { image: wanted } = input;
-  if (wanted === undefined)
-    throw new DecodeError(
-      'an image',
-      `the model takes ${input.shape.join(' x ')} numbers: compile it with --image HxW, or give CSV or NPY`,
-    );
-  const pixels = resizedImage(image, wanted);
-  const scale = wanted.white / 255;
-  return normalised(
-    pixels.map((pixel) => scale * (wanted.invert ? 255 - pixel : pixel)),
-    input,
-  );
-}
-
-/** (value - mean) / deviation of the element's channel. */
-function normalised(values: Float64Array, { mean, deviation, shape, image }: InputDescription): Float32Array {
-  const channels = image?.channels ?? shape[0] ?? 1;
-  const isLast = image?.order === 'channels-last';
-  const inside = values.length / channels;
-  return Float32Array.from(values, (value, i) => {
-    const channel = isLast ? i % channels : Math.floor(i / inside);
-    return (value - (mean[channel] ?? mean[0]!)) / (deviation[channel] ?? deviation[0]!);
-  });
 }
