@@ -238,4 +238,10 @@ arg.guard('BootstrapPlan', BootstrapPlan.prototype, {
   keyPlan: { program: arg.optional(arg.options) },
   bytes: { program: arg.optional(arg.options) },
   work: { f: arg.like('a CircleFunction', 'name', 'turns') },
+  fittingSlots: { memory: arg.number },
+  assertFits: { memory: arg.number },
+  seconds: {
+    f: arg.like('a CircleFunction', 'name', 'turns'),
+    costs: arg.optional(arg.like('a MachineCosts', 'keySwitch', 'diagonal')),
+  },
 });

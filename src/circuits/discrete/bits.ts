@@ -168,5 +168,4 @@ arg.guard('BitGates', BitGates.prototype, {
     b: arg.like('a CkksCiphertext', 'toBytes', 'at'),
     c: arg.like('a CkksCiphertext', 'toBytes', 'at'),
   },
-  depthLeft: { bit: arg.like('a CkksCiphertext', 'toBytes', 'at') },
 });

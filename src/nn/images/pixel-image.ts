@@ -183,6 +183,10 @@ export function fitImage(image: PixelImage, to: ImageShape): PixelImage {
 
 /** Grey as three equal channels; colour as grey by the weights of ITU-R BT.601. @throws {DecodeError} for other numbers. */
 export function withChannels(image: PixelImage, channels: number): PixelImage {
+  arg.checkArguments('withChannels', [image, channels], {
+    image: arg.like('a PixelImage', 'pixels', 'channels'),
+    channels: arg.number,
+  });
   if (image.channels === channels) return image;
   const { height, width, pixels } = image;
   const plane = height * width;
@@ -204,6 +208,11 @@ export function withChannels(image: PixelImage, channels: number): PixelImage {
 
 /** The whole image at another size, each target pixel the mean of the area that it covers. @throws {LimitError} */
 export function stretchImage(image: PixelImage, toHeight: number, toWidth: number): PixelImage {
+  arg.checkArguments('stretchImage', [image, toHeight, toWidth], {
+    image: arg.like('a PixelImage', 'pixels', 'channels'),
+    toHeight: arg.number,
+    toWidth: arg.number,
+  });
   const { channels, height, width, pixels } = image;
   if (channels * toHeight * toWidth > MAX_VALUES)
     throw new LimitError('the values of an image', MAX_VALUES, channels * toHeight * toWidth);
