@@ -200,6 +200,20 @@ export const NORMS: readonly OperatorCase[] = [
     shape: ['N', 5],
     constants: statistics(5),
   }),
+  single('BatchNormalization per element', [7], {
+    op: 'BatchNormalization',
+    shape: ['N', 2, 3],
+    constants: [
+      [[2, 3]],
+      [[2, 3]],
+      [[2, 3]],
+      [
+        [2, 3],
+        [1, 2, 3, 4, 5, 6],
+      ],
+    ],
+    attributes: { spatial: 0 },
+  }),
   single('LayerNormalization', [17, 23], {
     op: 'LayerNormalization',
     shape: ['N', 4, 6],

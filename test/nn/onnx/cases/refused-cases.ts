@@ -86,6 +86,18 @@ export const REFUSED_CASES: readonly RefusedCase[] = [
     BATCH,
   ),
   refused('Slice of samples', 13, { op: 'Slice', shape: ['N', 4], constants: [ints([0]), ints([1])] }, BATCH),
+  refused(
+    'a step for every block',
+    21,
+    { op: 'QuantizeLinear', shape: ['N', 4], constants: [[[1], [0.1]]], attributes: { block_size: 2 } },
+    /steps per block/,
+  ),
+  refused(
+    'several steps of a value',
+    13,
+    { op: 'QuantizeLinear', shape: ['N', 4], constants: [[[4], [0.1, 0.2, 0.3, 0.4]]] },
+    /several steps/,
+  ),
   refused('LRN', 13, { op: 'LRN', shape: IMAGE, attributes: { size: 3 } }, /batch normalisation instead/),
   refused(
     'PRelu whose slope is larger than the data',
