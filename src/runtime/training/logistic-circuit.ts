@@ -103,6 +103,7 @@ export class LogisticIterations<C> {
     const { overRows } = this.program.rotations;
     // The first rotation makes a value of its own, which may then be used up.
     const own = { ...total!, value: on.declareMaxAbs(total!.value, INPUT_BOUND * this.#rows.length) };
+    if (total !== this.#rows[0]) this.operations.free(total!);
     return this.operations.bounded(this.operations.rotateSum(own, overRows), INPUT_BOUND * rows);
   }
 

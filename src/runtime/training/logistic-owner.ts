@@ -81,6 +81,15 @@ export class LogisticOwner {
       );
     if (table.values.some((value) => Math.abs(value) > VALUE_BOUND))
       throw new DataError(`values must be standardised: within ${VALUE_BOUND}`);
+    // The bounds of gradients hold for columns whose values are 1 on average at most, as standardised ones are.
+    const width = table.columns.length;
+    const wide = table.columns.find((_, j) => {
+      let sum = 0;
+      for (let i = j; i < table.values.length; i += width) sum += Math.abs(table.values[i]!);
+      return sum > rowCount(table) * (1 + 2 ** -20);
+    });
+    if (wide !== undefined)
+      throw new DataError(`column ${wide} is not standardised: its values are above 1 on average`);
     const { largestMargin, largestWeight } = mirrorLogistic(table, steps);
     if (!(largestMargin <= MARGIN_BOUND && largestWeight <= spec.weightBound))
       throw new DataError('on these rows the steps of the program leave its range: tune them on this table');

@@ -211,6 +211,8 @@ describe('what does not fit is refused', () => {
     expect(() => owner.encrypt({ ...table, values: table.values.map((v) => 5 * v) }, arena)).toThrow(
       DataError,
     );
+    const wide = { ...table, values: table.values.map((v) => Math.max(-4, Math.min(4, 2 * v))) };
+    expect(() => owner.encrypt(wide, arena)).toThrow(/column gene\d is not standardised/);
     // Standardised, but of another kind: the steps that were tuned leave the range.
     const wild = new LogisticProgram({ ...spec, rate: 900 }, tiny.params);
     expect(() => new LogisticOwner(context, wild, secret).encrypt(table, arena)).toThrow(/tune/);
