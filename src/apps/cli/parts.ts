@@ -22,7 +22,7 @@ export interface RunningService extends InferenceService, AsyncDisposable {
 }
 
 export interface EngineParts {
-  /** `onFallback` hears why WebAssembly does the work. */
+  /** `onFallback` is told why WebAssembly does the work. */
   openKernel(onFallback: (reason: string) => void): Promise<Kernel>;
   /** The client's part of a model. @throws {DataError} when the directory holds none. */
   loadRecogniser(directory: string): Promise<Recogniser>;

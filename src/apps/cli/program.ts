@@ -58,7 +58,7 @@ function checkDemoOptions(mode: DemoMode, command: Command): void {
   if (stray !== undefined) throw new UsageError(`demo --mode ${mode} has no option ${stray.long}`);
 }
 
-/** Builds the program. `setExit` hears the exit code of commands that end without an error but not with 0. */
+/** Builds the program. `setExit` is told the exit code of commands that end without an error but not with 0. */
 export function buildProgram(
   terminal: Terminal,
   parts: EngineParts,

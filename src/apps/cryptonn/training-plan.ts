@@ -47,7 +47,7 @@ export interface TrainingProgress {
 
 export interface TrainingWatch {
   progress(progress: TrainingProgress): void;
-  /** Hears of every decrypted product: what a curious trainer would keep. */
+  /** Is told every decrypted product: what a curious trainer would keep. */
   products?(
     batch: number,
     axis: 'forward' | 'gradient',

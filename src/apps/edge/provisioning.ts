@@ -70,7 +70,7 @@ export interface ProvisionOptions {
   readonly pairs?: boolean;
   /** Computes check vectors and pairs. */
   readonly kernel: Kernel;
-  /** Hears how many devices are done. */
+  /** Is told how many devices are done. */
   readonly onDevice?: (done: number) => void;
 }
 

@@ -49,7 +49,7 @@ async function decodeOpus(path: string, decoder: OggOpusDecoder): Promise<Float3
   return resample(channel, OPUS_RATE, SENTENCES_RATE);
 }
 
-/** Decodes what the cache lacks; `progress` hears how many of the files are ready. */
+/** Decodes what the cache lacks; `progress` is told how many of the files are ready. */
 async function fillCache(
   source: string,
   cache: string,

@@ -206,7 +206,7 @@ class DeviceRequest {
     const { projections, onChecking } = options;
     this.#checking =
       projections.length > 0 && onChecking !== undefined ? onChecking() : Promise.resolve(null);
-    // Heard where the first answer is checked.
+    // Awaited where the first answer is checked.
     this.#checking.catch(() => undefined);
     this.#options = options;
     this.#plan = plan;
@@ -274,7 +274,7 @@ class DeviceRequest {
     const receiving = [a.output(expected)];
     if (!joint) receiving.push(b.output(expected));
     const exchanged = Promise.all([Promise.all(receiving), Promise.all(sending)]);
-    // Heard below; until then a failure must not count as unheard.
+    // Awaited below; until then a failure is no unhandled rejection.
     exchanged.catch(() => undefined);
     await Promise.all(this.#options.projections.map((check) => check.prepare(layer, planned.outputs)));
     const [given, sent] = await exchanged;

@@ -112,7 +112,7 @@ export class EdgeRequest {
     if (other === null) return null;
     // The platform hashes and checks while this thread adds; nothing leaves before both are done.
     const proving = this.#proof(layer, other);
-    // Heard below, should the words be good.
+    // Awaited below, if the words are good; until then a failure is no unhandled rejection.
     proving.catch(() => undefined);
     const theirs = unpackShares(other.shares, y.length, planned.bits);
     const shares = packShares(addShares(y, theirs, planned.bits), planned.bits);
@@ -138,7 +138,7 @@ export class EdgeRequest {
     const x = unpackShares(shares, this.#batch * planned.inputs, planned.bits);
     const run = { layer, direction: 'out' } as const;
     const masking = this.#outputs?.words(run, this.#batch * planned.outputs, planned.bits);
-    // Heard below.
+    // Awaited below; until then a failure is no unhandled rejection.
     masking?.catch(() => undefined);
     const { y, work } = await this.#apply(layer, planned, x);
     const mask = await masking;

@@ -235,7 +235,7 @@ export class EdgeSession {
     for (let layer = 0; layer < layers; layer++) {
       const computed = await computing;
       if (layer + 1 < layers && !request.cancelled) computing = request.seeded(layer + 1);
-      // Heard in the next turn, if there is one.
+      // Awaited in the next turn, if there is one.
       computing.catch(() => undefined);
       const answer = await request.joined(layer, computed);
       if (request.cancelled) return;

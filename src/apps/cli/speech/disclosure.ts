@@ -9,7 +9,7 @@ Who learns what:
   server   who asks (a random token), when, which model, and the length of the audio up to
            a fixed bucket; not the audio, not the features, not the scores, not the words
   network  sizes and times; outside this machine only TLS is accepted
-The server is trusted to answer, not to keep a secret. A wrong answer is possible, a look is not.
+The server is trusted to answer, not to keep a secret. It can answer wrongly; it cannot see what it computes on.
 `;
 
 /** The demo's last two sentences. `samples` are frames per second. */
