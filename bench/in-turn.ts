@@ -32,12 +32,12 @@ function batchSize(work: () => void, clock: BenchClock): number {
   return Math.max(1, Math.min(10_000, Math.ceil(BATCH_MS / Math.max(once, 1e-4))));
 }
 
-/** Median and spread over `rounds` batches of the time of one call, in microseconds; one entry per contender, in order. */
+/** Median, spread and shortest over `rounds` batches of the time of one call, in microseconds; one entry per contender, in order. */
 export function timeInTurn(
   contenders: readonly Contender[],
   rounds: number,
   clock: BenchClock = wallClock,
-): Spread[] {
+): (Spread & { readonly shortest: number })[] {
   const sizes = contenders.map(({ before, run }) => {
     before?.();
     return batchSize(run, clock);
@@ -54,6 +54,6 @@ export function timeInTurn(
   return times.map((values) => {
     values.sort((a, b) => a - b);
     const median = values[Math.floor(values.length / 2)]!;
-    return { median, spread: (values[values.length - 1]! - values[0]!) / median };
+    return { median, spread: (values[values.length - 1]! - values[0]!) / median, shortest: values[0]! };
   });
 }

@@ -17,6 +17,7 @@ import {
 import { bgvWork, sealBgvWork } from './engine-bgv.ts';
 import { convolutionRows } from './engine-convolution.ts';
 import { gemmRows } from './engine-gemm.ts';
+import { limitChart, limitRows } from './engine-limits.ts';
 import { profileRows } from './engine-profile.ts';
 import { loadSeal, sealTransforms, sealWork } from './engine-seal.ts';
 import { DIAGONALS, linearTransformWork } from './engine-transform.ts';
@@ -235,8 +236,16 @@ export const engine: Bench = async ({ quick, part, processorTime }, note) => {
   }
   if (wanted('gemm')) rows.push(...gemmRows(kernels, quick ? 1 : 3, timing.clock));
   if (wanted('convolution')) rows.push(...convolutionRows(kernels, quick ? 1 : 3, timing.clock));
+  const limits: BenchRow[] = [];
+  if (wanted('limits')) {
+    setNativeThreads(1);
+    const spec = CKKS_SETS.find(({ logN, special }) => logN === 14 && special === 2)!;
+    limits.push(...(await limitRows(kernels[0]!, spec, { ...timing, quick })));
+  }
+  rows.push(...limits);
   if (wanted('threads')) rows.push(...(await threadRows(kernels, rounds)));
   rows.push(...sealRatios(rows));
   const report = reportFor('engine', { ...kernels[0]!, threads: 1 }, rows);
-  return { ...report, markdown: targetTable(rows) };
+  const svg = limits.length > 0 ? { svg: limitChart(limits) } : {};
+  return { ...report, markdown: targetTable(rows), ...svg };
 };

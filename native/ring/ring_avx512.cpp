@@ -177,8 +177,16 @@ struct WideReducer {
 void combineCentred(const Prime& p, uint64_t* out, const uint64_t* v, size_t distance, size_t count,
                     const Factor* w) {
   const Modulus m(p);
-  const WideReducer reducer(p);
   const Vector lift = all(liftOf(p)), half = all(p.q / 2);
+  if (count == 1) {
+    const Multiplier factor(*w);
+    for (size_t i = 0, n = p.n; i < n; i += 8) {
+      const Vector product = factor.lazy(_mm512_add_epi64(load(v + i), lift), m);
+      store(out + i, centreWord(reduceOnce(product, m.q), half, m));
+    }
+    return;
+  }
+  const WideReducer reducer(p);
   for (size_t i = 0, n = p.n; i < n; i += 8) {
     WideSum sum{m.zero, m.zero};
 #pragma GCC unroll 1
