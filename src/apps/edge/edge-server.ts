@@ -10,7 +10,7 @@ import type { EdgeService } from '../../protocols/edge/edge-service.ts';
 import { ProgressWatch, sendBufferMs } from '../transport/progress-watch.ts';
 import { Admission, type Stranger } from './admission.ts';
 import { MessageSender } from './message-pieces.ts';
-import { type RunningServer, type TlsFiles } from '../server/index.ts';
+import type { RunningServer, TlsFiles } from '../server/running-server.ts';
 
 export interface EdgeListenOptions {
   /** Default 127.0.0.1. */

@@ -25,7 +25,8 @@ import {
   UPLOAD_HASH,
   type WireCode,
 } from '../transport/wire.ts';
-import { createFastify, type TlsFiles } from './binary-fastify.ts';
+import { createFastify } from './binary-fastify.ts';
+import type { TlsFiles } from './running-server.ts';
 import { allowOrigins } from './cors.ts';
 import { refuse, wireCode } from './errors.ts';
 import { EvaluationQueue } from './evaluation-queue.ts';

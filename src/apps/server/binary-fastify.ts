@@ -8,12 +8,8 @@ import { ConnectionGuard } from './connection-guard.ts';
 import type { ServerLimits } from './limits.ts';
 import { addressClass } from './principal.ts';
 import { receiveBody } from './receive-body.ts';
+import type { TlsFiles } from './running-server.ts';
 import { ReceiveBudget } from './receive-budget.ts';
-
-export interface TlsFiles {
-  readonly key: string | Buffer;
-  readonly cert: string | Buffer;
-}
 
 declare module 'fastify' {
   interface FastifyRequest {

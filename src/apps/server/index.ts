@@ -1,5 +1,6 @@
 export { type AppOptions, buildApp, type KeptBudget } from './app.ts';
-export { createFastify, type TlsFiles } from './binary-fastify.ts';
+export { createFastify } from './binary-fastify.ts';
+export type { RunningServer, TlsFiles } from './running-server.ts';
 export { checkOrigin } from './cors.ts';
 export { refuse, wireCode } from './errors.ts';
 export { DEFAULT_LIMITS, KEY_MEMORY_FACTOR, type ServerLimits } from './limits.ts';
@@ -9,7 +10,6 @@ export {
   type ListenOptions,
   listen,
   listenApp,
-  type RunningServer,
 } from './listen.ts';
 export { ServerLog } from './log.ts';
 export { ServerMetrics } from './metrics.ts';

@@ -1,4 +1,5 @@
 /** Opens the listening socket under the rule that ciphertexts and tokens never cross a network in plaintext HTTP. */
+import type { RunningServer } from './running-server.ts';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
@@ -22,14 +23,6 @@ export interface ListenAddress {
 export interface ListenOptions extends ListenAddress, AppOptions {
   /** Serves the metrics at this port of 127.0.0.1 (0: any free one), apart from clients: they show what others do. */
   readonly metricsPort?: number;
-}
-
-export interface RunningServer {
-  readonly url: string;
-  /** Where the metrics are, with `metricsPort`. */
-  readonly metricsUrl?: string;
-  /** Takes no new connections, lets running evaluations finish within the grace period, then ends. */
-  close(): Promise<void>;
 }
 
 /** @throws {UsageError} for a plaintext listener off loopback, or when the address cannot be bound. */
