@@ -32,8 +32,13 @@ if (!isFresh) {
   };
   await build({
     ...options,
-    entryPoints: [...['digits-page'].map(page), join(compiled, 'client/client-worker.js')],
+    entryPoints: [
+      ...['digits-page', 'speak-page', 'speech-worker'].map(page),
+      join(compiled, 'client/client-worker.js'),
+    ],
     bundle: true,
+    // Pages leave compressed sound to the browser.
+    external: ['mpg123-decoder', 'ogg-opus-decoder', '@wasm-audio-decoders/*'],
     splitting: true,
     outdir: join(out, 'assets'),
     // All in one folder: a program finds its worker beside itself.
@@ -42,6 +47,12 @@ if (!isFresh) {
     // Browsers that do not know it yet.
     define: { 'Symbol.dispose': 'symbolDispose' },
     inject: [join(root, 'dist/src/apps/web/pages/symbol-dispose.js')],
+  });
+  await build({
+    ...options,
+    entryPoints: [page('recorder-worklet')],
+    bundle: true,
+    outdir: join(out, 'assets'),
   });
   writeFileSync(stamp, '');
 }

@@ -42,19 +42,14 @@ export async function web(flags: WebFlags, terminal: Terminal, parts: EnginePart
       { name: SPEECH, network: await parts.loadNetwork(join(flags.models, SPEECH)) },
     ]),
   );
-  const recordings = shippedRecordings([SPEECH]);
-  const listed = recordings.map(({ name, text }) => [`/recordings/${name}`, text] as const);
   const tls = tlsOptions(flags);
   const app = buildWebApp(service, {
     ...tls,
     pages: join(installation.root, 'build', 'web'),
-    files: new Map([
-      [`/models/${SPEECH}/client.bin`, join(flags.models, SPEECH, 'client.bin')],
-      ...recordings.map(({ name, path }) => [`/recordings/${name}`, path] as const),
-    ]),
+    files: new Map([[`/models/${SPEECH}/client.bin`, join(flags.models, SPEECH, 'client.bin')]]),
+    recordings: shippedRecordings([SPEECH]),
     showsLog: isLoopback(flags.host) || flags.showLog === true,
   });
-  app.get('/recordings/', () => listed.map(([path, text]) => ({ path, text })));
   const stopped = stopRequest(flags.whileStdinOpen === true);
   const server = await listenApp(app, { ...tls, ...flags });
   if (flags.json === true) {

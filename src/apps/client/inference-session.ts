@@ -205,7 +205,7 @@ export class InferenceSession implements ConnectedModel {
     try {
       output = await report.during('decrypt', () => client.open(query, answer.bytes));
     } catch (error) {
-      await this.#noteAnomaly();
+      await this.conclude(1);
       throw error;
     }
     const now = performance.now();
@@ -214,7 +214,7 @@ export class InferenceSession implements ConnectedModel {
       warnings.push(`${query.clipped} inputs lay outside of ±${offer.inputBound} and were moved there`);
     if (!isPlausible(output, offer)) {
       warnings.push('the scores are outside of what the model can give: do not trust them');
-      await this.#noteAnomaly();
+      await this.conclude(1);
     }
     const evaluateMs = steps.reduce((sum, { ms }) => sum + ms, 0);
     const labels = Array.from({ length: query.samples }, (_, i) =>
@@ -242,10 +242,14 @@ export class InferenceSession implements ConnectedModel {
     }
   }
 
-  /** A reply that did not open, or to nothing that the model gives: counted, and never told to anybody. */
-  async #noteAnomaly(): Promise<void> {
-    this.#anomalies++;
-    await this.#save();
+  /**
+   * For programs that ask by {@link client} and {@link remote} themselves: keeps what the server calls keys that it got again, and how many
+   * replies did not open to possible scores. Never tell anybody else.
+   */
+  async conclude(anomalies: number): Promise<void> {
+    this.#anomalies += anomalies;
+    if (anomalies > 0) await this.#save();
+    else await this.#keep();
   }
 
   /** Keeps what a server calls keys that it got again. */

@@ -41,29 +41,31 @@ const HEADERS: Readonly<Record<string, string>> = {
   'cache-control': 'no-cache',
 };
 
-/** One file in the forms in which it is sent. */
-export interface ServedFile {
+/** Below, compression saves less than it says about itself. */
+const LEAST_TO_COMPRESS = 256;
+const QUALITY = { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } };
+
+/** One file in the forms in which it is sent; compressed when it is first asked for. */
+export class ServedFile {
   readonly type: string;
   readonly tag: string;
   readonly plain: Buffer;
-  readonly br: Buffer;
-  readonly gzip: Buffer;
-}
+  readonly #compressed = new Map<'br' | 'gzip', Buffer>();
 
-/** Below, compression saves less than it says about itself. */
-const LEAST_TO_COMPRESS = 256;
+  constructor(path: string) {
+    this.plain = readFileSync(path);
+    this.type = TYPES[extname(path)] ?? 'application/octet-stream';
+    this.tag = `"${createHash('sha256').update(this.plain).digest('base64url').slice(0, 22)}"`;
+  }
 
-export function servedFile(path: string): ServedFile {
-  const plain = readFileSync(path);
-  const quality = { [constants.BROTLI_PARAM_QUALITY]: 9 };
-  const isSmall = plain.length < LEAST_TO_COMPRESS;
-  return {
-    type: TYPES[extname(path)] ?? 'application/octet-stream',
-    tag: `"${createHash('sha256').update(plain).digest('base64url').slice(0, 22)}"`,
-    plain,
-    br: isSmall ? plain : brotliCompressSync(plain, { params: quality }),
-    gzip: isSmall ? plain : gzipSync(plain),
-  };
+  compressed(encoding: 'br' | 'gzip'): Buffer {
+    if (this.plain.length < LEAST_TO_COMPRESS) return this.plain;
+    const known = this.#compressed.get(encoding);
+    if (known !== undefined) return known;
+    const made = encoding === 'br' ? brotliCompressSync(this.plain, QUALITY) : gzipSync(this.plain);
+    this.#compressed.set(encoding, made);
+    return made;
+  }
 }
 
 /** Every file under `folder`, by its path with slashes. */
@@ -89,7 +91,7 @@ function sendFile(file: ServedFile, request: FastifyRequest, reply: FastifyReply
   if (request.headers['if-none-match'] === file.tag) return reply.code(304).send();
   const accepted = String(request.headers['accept-encoding'] ?? '');
   const encoding = (['br', 'gzip'] as const).find((name) => new RegExp(`\\b${name}\\b`).test(accepted));
-  const body = encoding === undefined ? file.plain : file[encoding];
+  const body = encoding === undefined ? file.plain : file.compressed(encoding);
   if (encoding !== undefined && body !== file.plain) reply.header('content-encoding', encoding);
   return reply.type(file.type).send(body);
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { DataError } from '../../base/errors.ts';
 import { type AppOptions, buildApp, type InferenceService, ServerLog } from '../server/index.ts';
-import { addPages, addSights, filesOf, servedFile, type ServedFile } from './page-routes.ts';
+import { addPages, addSights, filesOf, ServedFile } from './page-routes.ts';
 import { Witness } from './witness.ts';
 
 export interface WebAppOptions extends Omit<AppOptions, 'log'> {
@@ -12,13 +12,15 @@ export interface WebAppOptions extends Omit<AppOptions, 'log'> {
   readonly pages: string;
   /** Further files, by the path at which they are served. */
   readonly files: ReadonlyMap<string, string>;
+  /** To try the page that recognises speech with. */
+  readonly recordings: readonly { readonly name: string; readonly path: string; readonly text?: string }[];
   /** Whether pages see what the server sees of everybody: that somebody asks, when and how much. */
   readonly showsLog: boolean;
 }
 
 /** @throws {DataError} when the pages have not been built. */
 export function buildWebApp(service: InferenceService, options: WebAppOptions): FastifyInstance {
-  const { pages, files, showsLog, ...appOptions } = options;
+  const { pages, files, recordings, showsLog, ...appOptions } = options;
   if (!existsSync(join(pages, 'index.html')))
     throw new DataError('the pages are not built: run `npm run web` in a checkout');
   const witness = new Witness();
@@ -26,10 +28,12 @@ export function buildWebApp(service: InferenceService, options: WebAppOptions): 
   const app = buildApp(witness.watch(service), { ...appOptions, log });
   const served = new Map<string, ServedFile>();
   for (const name of filesOf(pages)) {
-    if (!name.startsWith('.')) served.set(`/${name}`, servedFile(join(pages, name)));
+    if (!name.startsWith('.')) served.set(`/${name}`, new ServedFile(join(pages, name)));
   }
-  for (const [path, file] of files) served.set(path, servedFile(file));
+  for (const [path, file] of files) served.set(path, new ServedFile(file));
+  for (const { name, path } of recordings) served.set(`/recordings/${name}`, new ServedFile(path));
   addPages(app, served);
+  app.get('/recordings/', () => recordings.map(({ name, text }) => ({ path: `/recordings/${name}`, text })));
   if (showsLog) addSights(app, witness);
   return app;
 }

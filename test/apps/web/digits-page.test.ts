@@ -2,16 +2,14 @@
  * The page that reads digits, as a visitor has it: strokes by the mouse, keys in the browser, ciphertexts on the wire. The server is real
  * and so is the network; every byte between the two is kept and searched.
  */
-import { createRequire } from 'node:module';
-import { readFileSync } from 'node:fs';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mnistDrawing } from '../../../src/apps/web/pages/mnist-drawing.ts';
 import { SAMPLE_DIGITS } from '../../../src/apps/web/pages/sample-digits.ts';
+import { wcagFindings } from './accessibility.ts';
 import { Canaries } from './canary.ts';
 import { chromiumAt, needsChromium, type TappedServer, tappedWebServer } from './tapped-server.ts';
 
-const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const WAIT = { timeout: 60_000 };
 
 /** Keeps what the worker says to the page; runs in the page before anything else. */
@@ -211,13 +209,13 @@ describe.skipIf(chromiumAt === undefined)(`the digits page ${needsChromium}`, ()
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme });
       await page.goto(server.url);
-      expect(await findings(page)).toEqual([]);
+      expect(await wcagFindings(page)).toEqual([]);
       await opened(page);
-      expect(await findings(page)).toEqual([]);
+      expect(await wcagFindings(page)).toEqual([]);
     }
     await page.locator('#sample').click();
     await page.locator('#answer strong').waitFor(WAIT);
-    expect(await findings(page)).toEqual([]);
+    expect(await wcagFindings(page)).toEqual([]);
   }, 120_000);
 
   test('the check sees a picture without a name and pale text', async () => {
@@ -231,14 +229,6 @@ describe.skipIf(chromiumAt === undefined)(`the digits page ${needsChromium}`, ()
       text.style.color = '#eee';
       document.querySelector('main')?.append(image, text);
     });
-    expect(await findings(page)).toEqual(['image-alt', 'color-contrast'].sort());
+    expect(await wcagFindings(page)).toEqual(['image-alt', 'color-contrast'].sort());
   });
 });
-
-/** Rules of WCAG 2.2, A and AA, that the page breaks. */
-async function findings(page: Page): Promise<string[]> {
-  await page.evaluate(axeSource);
-  const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
-  const run = `axe.run({ runOnly: ${JSON.stringify(tags)} }).then(({ violations }) => violations.map(({ id }) => id).sort())`;
-  return (await page.evaluate(run)) as string[];
-}

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { installation } from '../../../src/apps/cli/installation.ts';
 import { engineParts } from '../../../src/apps/cli/parts.ts';
+import { shippedRecordings } from '../../../src/apps/cli/speech/recordings.ts';
 import { listenApp } from '../../../src/apps/server/index.ts';
 import { buildWebApp } from '../../../src/apps/web/index.ts';
 import { PolynomialNetwork } from '../../../src/nn/index.ts';
@@ -31,7 +32,7 @@ export async function tappedWebServer(texts: ReadonlyMap<string, string> = new M
     return [path, file];
   });
   execFileSync(process.execPath, [join(installation.root, 'scripts', 'build-web.mjs')]);
-  const { models, recordings } = installation;
+  const { models } = installation;
   const pictures = readFileSync(join(models, 'mnist', 'cryptonets-polynomial-8bit.bin'));
   const service = await engineParts.startService([
     { name: 'mnist', network: PolynomialNetwork.fromBytes(pictures) },
@@ -39,11 +40,8 @@ export async function tappedWebServer(texts: ReadonlyMap<string, string> = new M
   ]);
   const app = buildWebApp(service, {
     pages: join(installation.root, 'build', 'web'),
-    files: new Map([
-      ['/models/digits/client.bin', join(models, 'digits', 'client.bin')],
-      ['/recordings/digits-1.wav', join(recordings, 'digits-1.wav')],
-      ...written,
-    ]),
+    files: new Map([['/models/digits/client.bin', join(models, 'digits', 'client.bin')], ...written]),
+    recordings: shippedRecordings(['digits']),
     showsLog: true,
   });
   const server = await listenApp(app, {});
