@@ -231,7 +231,10 @@ describe.each(openUserKernels())('the $name kernel ($reason)', ({ kernel, reason
       'parse a batch': (arena) => BgvCiphertextBatch.fromBytes(context, batch.toBytes(), arena, 2),
     };
     for (const [name, operation] of Object.entries(operations)) {
-      expect({ name, failures: await failEach(context, operation) }).not.toEqual({ name, failures: 0 });
+      const failures = await failEach(context, operation);
+      // The native kernel decodes without words of its own.
+      if (name === 'decode' && inner.name === 'native') expect(failures).toBe(0);
+      else expect({ name, failures }).not.toEqual({ name, failures: 0 });
     }
   });
 
