@@ -200,7 +200,7 @@ export class LogisticProgram {
     return {
       trainer: [
         `that there are ${rows} rows and ${features} columns, and how long the run takes`,
-        `${iterations} iterations, the step sizes and a power of two that bounds the weights: the owner chose them with its data`,
+        `${iterations === 1 ? 'one iteration' : `${iterations} iterations`}, the step sizes and a power of two that bounds the weights: the owner chose them with its data`,
       ],
       owner: [
         `${features + 1} weights`,

@@ -17,7 +17,7 @@ import {
 } from '../../../runtime/training/index.ts';
 import { csvText } from '../../fhe/csv-table.ts';
 import { Spinner } from '../terminal/spinner.ts';
-import { formatBytes, formatTable, wrapText } from '../terminal/table.ts';
+import { formatBytes, formatTable, plural, wrapText } from '../terminal/table.ts';
 import { printable, type Terminal } from '../terminal/terminal.ts';
 
 export interface FheDemoFlags {
@@ -117,7 +117,7 @@ async function demonstrate(directory: string, flags: FheDemoFlags, terminal: Ter
         line('owner', `rows encrypted (${formatBytes(rows.bytes)})`, seconds.encrypt),
         line(
           'trainer',
-          `${flags.iterations} iterations on encrypted rows, ${trained.seconds.toFixed(1)} s of it`,
+          `${plural(flags.iterations, 'iteration')} on encrypted rows, ${trained.seconds.toFixed(1)} s of it`,
           seconds.run,
         ),
         line('owner', `weights opened (${formatBytes(trained.bytes)})`, seconds.open),

@@ -40,7 +40,7 @@ import type { EngineParts } from '../parts.ts';
 import { wholeNumber } from '../speech/serve.ts';
 import { readPassphrase, terminalPrompt } from '../terminal/passphrase.ts';
 import { ProgressBar } from '../terminal/progress-bar.ts';
-import { formatBytes, formatTable } from '../terminal/table.ts';
+import { formatBytes, formatTable, plural } from '../terminal/table.ts';
 import { printable, type Terminal } from '../terminal/terminal.ts';
 import { fheDemo } from './fhe-demo.ts';
 import { figuresOf, programReport, WHO_LEARNS_WHAT_IN_FHE } from './fhe-report.ts';
@@ -344,7 +344,7 @@ async function runTraining(
   terminal.out(
     flags.json === true
       ? `${JSON.stringify({ id: program.id, seconds, steps, bytes: bytes.length, file: flags.out })}\n`
-      : `trained for ${program.spec.iterations} iterations in ${seconds.toFixed(1)} s: give ${flags.out} to the owner. What is in it, this process cannot tell.\n`,
+      : `trained for ${plural(program.spec.iterations, 'iteration')} in ${seconds.toFixed(1)} s: give ${flags.out} to the owner. What is in it, this process cannot tell.\n`,
   );
 }
 
