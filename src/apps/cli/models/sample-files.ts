@@ -55,7 +55,9 @@ function readOne(path: string, input: InputDescription, features: number): Float
   try {
     const { size } = statSync(path);
     if (size > MAX_FILE_BYTES) throw new LimitError('a file of samples', MAX_FILE_BYTES, size);
-    const { count, values } = readInputFile(readIdxFile(path), { ...input, clip: EVERYTHING });
+    // A flat input may be a picture all the same.
+    const shape = input.image === undefined ? input.shape : [input.image.channels, ...input.image.size];
+    const { count, values } = readInputFile(readIdxFile(path), { ...input, shape, clip: EVERYTHING });
     return Array.from({ length: count }, (_, i) => values.subarray(i * features, (i + 1) * features));
   } catch (error) {
     const known = error instanceof SubrosaError ? error.message : 'it cannot be read';
