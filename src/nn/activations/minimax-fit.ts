@@ -1,9 +1,8 @@
 /** Polynomials of the least largest error, and polynomials whose coefficients are powers of two. */
 import { OutOfRangeError } from '../../base/errors.ts';
 import { evaluatePolynomial } from '../layers/polynomial-fit.ts';
-import { substituted } from './weighted-fit.ts';
+import { distributionError, substituted } from './weighted-fit.ts';
 import type { Distribution } from './weighted-fit.ts';
-import { distributionError } from './weighted-fit.ts';
 
 export interface MinimaxFit {
   /** Lowest power first. */

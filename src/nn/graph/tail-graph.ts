@@ -8,7 +8,7 @@ import { evaluateFunction, FUNCTION_PARAMETERS } from './element-functions.ts';
 import type { FunctionName } from './element-functions.ts';
 
 /** No tail does more element operations. */
-export const MOST_TAIL_OPERATIONS = 10_000_000;
+const MOST_TAIL_OPERATIONS = 10_000_000;
 /** No tail holds more numbers at one time: 64 MiB. */
 const MOST_TAIL_NUMBERS = 2 ** 23;
 

@@ -17,7 +17,7 @@ import { KEEPS_QUANTISATION } from './operators/quantised.ts';
 import { recogniseNorms } from './recognise.ts';
 
 /** No model has more nodes, those of functions counted each time they are used. */
-export const MOST_NODES = 4096;
+const MOST_NODES = 4096;
 const MOST_FUNCTION_DEPTH = 8;
 
 /** Why a node cannot be read, and what to do about it. */

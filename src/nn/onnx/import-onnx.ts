@@ -49,7 +49,7 @@ interface ReadResult {
 }
 
 /** One line of a report. */
-export function describeProblem({ node, operator, reason, remedy }: ModelProblem): string {
+function describeProblem({ node, operator, reason, remedy }: ModelProblem): string {
   const at = node.startsWith('writing') ? node : `"${node}"`;
   return `${operator} at ${at}: ${reason}${remedy === undefined ? '' : ` (${remedy})`}`;
 }

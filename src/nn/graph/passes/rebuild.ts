@@ -35,7 +35,7 @@ export function rebuilt(graph: ModelGraph, parts: Partial<GraphParts>): ModelGra
 }
 
 /** The node with its wires renamed. */
-export function withWires(node: ModelNode, rename: (id: WireId) => WireId): ModelNode {
+function withWires(node: ModelNode, rename: (id: WireId) => WireId): ModelNode {
   return node.op === 'add' || node.op === 'multiply'
     ? { ...node, a: rename(node.a), b: rename(node.b), out: rename(node.out) }
     : { ...node, in: rename(node.in), out: rename(node.out) };

@@ -40,15 +40,8 @@ function foldPair(
     throw new NodeProblem(`shapes [${a.shape.join(', ')}] and [${b.shape.join(', ')}] do not broadcast`);
   call.draft.allow(2 * sizeOf(shape));
   const [left, right] = [expanded(a.shape, shape).from, expanded(b.shape, shape).from];
-  return constantValue(
-    constant(
-      type,
-      shape,
-      left.map((_, i) => i).length === 0
-        ? []
-        : Float64Array.from(left, (at, i) => compute(a.data[at], b.data[right[i]])),
-    ),
-  );
+  const data = Float64Array.from(left, (at, i) => compute(a.data[at], b.data[right[i]]));
+  return constantValue(constant(type, shape, data));
 }
 
 interface Arithmetic {

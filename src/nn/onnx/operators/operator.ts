@@ -182,7 +182,7 @@ export function optionalIntegers(tensor: ConstantTensor | undefined): number[] |
   return tensor === undefined ? undefined : [...tensor.data];
 }
 
-export function normalAxis(axis: number, rank: number): number {
+function normalAxis(axis: number, rank: number): number {
   const positive = axis < 0 ? axis + rank : axis;
   if (!(Number.isInteger(positive) && positive >= 0 && positive < rank))
     throw new NodeProblem(`axis ${axis} of an array of ${rank} axes`);

@@ -85,7 +85,7 @@ export const QUANTISED: readonly OperatorCase[] = [
   ),
   folded(
     'QLinearConv between views',
-    [10, 13],
+    [12, 13],
     ['QLinearConv'],
     [
       node('QuantizeLinear', ['x', 's', 'z'], ['q']),
