@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { InvalidParamsError, LimitError, OutOfRangeError } from '../../src/base/errors.ts';
+import { InvalidParamsError, LimitError, OutOfRangeError, SubrosaError } from '../../src/base/errors.ts';
 import type { Offer } from '../../src/compiler/offer.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open.ts';
@@ -142,6 +142,28 @@ describe('parseOffer', () => {
     ])
       expect(() => parseOffer({ ...honest, buckets: wrong })).toThrow(InvalidParamsError);
     expect(parseOffer({ ...honest, buckets: buckets.slice(2) }).buckets).toHaveLength(buckets.length - 2);
+  });
+
+  it('refuses descriptions that do not fit the model, and tails that do', () => {
+    const input = {
+      ...{ name: 'x', shape: [FEATURES], kind: 'table', mean: [0], deviation: [1] },
+      ...{ interval: [-1, 1], clip: [-1, 1] },
+    };
+    const tail = { nodes: [], outputs: [{ name: 'y', shape: [3], value: 0 }] };
+    const offer = (changed: object, tailed: object = tail) =>
+      parseOffer({ ...honest, about: { input: { ...input, ...changed }, tail: tailed } });
+    expect(offer({}).about?.input.shape).toEqual([FEATURES]);
+    const image = { channels: 1, size: [60_000, 60_000], fit: 'stretch', invert: false, white: 1 };
+    for (const changed of [
+      { shape: [FEATURES + 1] },
+      { image },
+      { deviation: [0] },
+      { mean: [0, 0, 0] },
+      { secret: 1 },
+    ])
+      expect(() => offer(changed), JSON.stringify(changed)).toThrow(SubrosaError);
+    const beyond = { nodes: [{ op: 'select', in: 5, from: [0] }], outputs: tail.outputs };
+    expect(() => offer({}, beyond)).toThrow(SubrosaError);
   });
 
   it('refuses keys and queries that no machine should make', () => {
