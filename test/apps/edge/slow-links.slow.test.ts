@@ -14,7 +14,7 @@ const IDLE_MS = 60_000;
 test.each([false, true])(
   '5.4 MB up and 2.7 MB down arrive at 35 kB/s, through a relay: %s',
   async (relays) => {
-    const network = wideNetwork(1_600_000, 1_300_000);
+    const network = wideNetwork(1_600_000, 2_200_000, 32);
     await using world = await ThrottledWorld.open(network, kernel, {
       bytesPerSecond: BYTES_PER_SECOND,
       relays,

@@ -17,11 +17,16 @@ import { RequestCounter } from '../../../src/protocols/edge/request-counter.ts';
 import { plainApply, randomInt8 } from '../../protocols/edge/edge-pair.ts';
 import { ThrottledLink } from './throttled-link.ts';
 
-/** Many inputs, then many outputs: one long message up and one down. */
-export function wideNetwork(inputs: number, outputs: number): IntegerNetwork {
+/** Many inputs, then many outputs: one long message up and one down. Weights are at most 127 / `divisor`, so that sums fit int32. */
+export function wideNetwork(inputs: number, outputs: number, divisor = 1): IntegerNetwork {
   const generator = new SeededGenerator(4);
   const dense = (from: number, to: number) =>
-    ({ kind: 'dense', inputs: from, outputs: to, weights: randomInt8(generator, from * to) }) as const;
+    ({
+      kind: 'dense',
+      inputs: from,
+      outputs: to,
+      weights: randomInt8(generator, from * to).map((weight) => weight / divisor),
+    }) as const;
   return new IntegerNetwork(
     { shape: [inputs], scale: 1, ...INT8_INPUT },
     [
