@@ -145,7 +145,11 @@ async function faultsOf(name: string, each: Class, isMadeByContexts: boolean): P
   return faults;
 }
 
-const subPaths = Object.entries(manifest.exports).filter(([path]) => path !== './package.json');
+/** A worker's file is for a thread to run, not for programs to import. */
+const subPaths = Object.entries(manifest.exports).filter(
+  ([path, target]) =>
+    path !== './package.json' && !entries(target).some((entry) => entry.endsWith('-worker.ts')),
+);
 
 const exportedClasses = new Set<Class>();
 for (const [, target] of subPaths) {
