@@ -35,7 +35,7 @@ typedef long long __attribute__((may_alias)) EmulatedWord;
   return r
 #define SUBROSA_MASK(expression)                            \
   __mmask8 m = 0;                                           \
-  for (int i = 0; i < 8; i++) m |= static_cast<__mmask8>((expression) ? 1u << i : 0u); \
+  for (int i = 0; i < 8; i++) m |= static_cast<__mmask8>(static_cast<unsigned>(expression) << i); \
   return m
 
 // Lane i of a where the mask has a bit, else of b; without a branch, which a compiler would make of a condition.
