@@ -106,7 +106,8 @@ describe.skipIf(!hasOpenssl)('clients (needs openssl)', () => {
     const link = { maxMessageBytes: 1000, ca };
     await expect(connectEdge(`wss://127.0.0.1:${port}`, link)).rejects.toThrow(/no TLS 1.3/);
 
-    const service = { maxMessageBytes: 1000 } as EdgeService;
+    const unused = () => Promise.reject(new Error('no device gets this far'));
+    const service = { maxMessageBytes: 1000, accept: unused, enter: unused } as unknown as EdgeService;
     const edge = await listenEdge(service, { tls: pair('good') });
     open.push(edge);
     for (const url of [await serving('good'), edge.url]) {

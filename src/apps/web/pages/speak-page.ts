@@ -74,8 +74,8 @@ async function recogniseFile(file: ArrayBuffer): Promise<void> {
   } catch (error) {
     const { details } = error as { details?: { convertible?: boolean } };
     if (details?.convertible !== true) throw error;
-    const decoded = await decodedByBrowser(file).catch((cause: unknown) => {
-      throw new Error('This browser finds no sound in the file.', { cause });
+    const decoded = await decodedByBrowser(file).catch((error: unknown) => {
+      throw new Error('This browser finds no sound in the file.', { cause: error });
     });
     await recognise(decoded);
   }
