@@ -68,16 +68,21 @@ async function recognise(audio: SentAudio): Promise<void> {
   }
 }
 
+async function soundOf(file: ArrayBuffer): ReturnType<typeof decodedByBrowser> {
+  try {
+    return await decodedByBrowser(file);
+  } catch (error) {
+    throw new Error('This browser finds no sound in the file.', { cause: error });
+  }
+}
+
 async function recogniseFile(file: ArrayBuffer): Promise<void> {
   try {
     await recognise({ file: new Uint8Array(file) });
   } catch (error) {
     const { details } = error as { details?: { convertible?: boolean } };
     if (details?.convertible !== true) throw error;
-    const decoded = await decodedByBrowser(file).catch((error: unknown) => {
-      throw new Error('This browser finds no sound in the file.', { cause: error });
-    });
-    await recognise(decoded);
+    await recognise(await soundOf(file));
   }
 }
 
