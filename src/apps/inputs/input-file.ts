@@ -77,7 +77,10 @@ function inOrder({ channels, height, width, pixels }: PixelImage, image: ImageIn
   );
 }
 
-/** `[count, ...shape]`, `[...shape]`, or `[count, elements]`; axes of 1 may be missing. Bytes of pictures run from 0 to 255. */
+/**
+ * `[count, ...shape]`, `[...shape]`, or `[count, elements]`; axes of 1 may be missing. Bytes of pictures run from 0 to 255. A
+ * flat input that is a picture takes any axes with as many elements.
+ */
 function arraySamples(
   { shape, data }: NumberArray | { shape: readonly number[]; data: Uint8Array },
   description: InputDescription,
@@ -86,13 +89,18 @@ function arraySamples(
   const plain = (list: readonly number[]): string => list.filter((extent) => extent !== 1).join(' x ');
   const needed = plain(description.shape);
   const isOne = data.length === size && plain(shape) === needed;
-  const isMany = plain(shape.slice(1)) === needed || shape.slice(1).join() === String(size);
-  if (!isOne && !(isMany && data.length === shape[0]! * size && data.length > 0))
+  const isFlatPicture =
+    description.image !== undefined && description.shape.length === 1 && sizeOf(shape.slice(1)) === size;
+  const isMany = plain(shape.slice(1)) === needed || shape.slice(1).join() === String(size) || isFlatPicture;
+  if (!isOne && !(isMany && data.length === shape[0]! * size && data.length > 0)) {
+    const remedy =
+      data instanceof Uint8Array && description.image === undefined ? ' (or a picture, by --image)' : '';
     throw new ShapeError(
       `the samples of ${description.name}`,
-      `n x ${description.shape.join(' x ')}`,
+      `n x ${description.shape.join(' x ')}${remedy}`,
       shape.join(' x '),
     );
+  }
   const scale =
     data instanceof Uint8Array && description.image !== undefined ? description.image.white / 255 : 1;
   const values = Float32Array.from(data, (value) => value * scale);

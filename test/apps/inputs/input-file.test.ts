@@ -139,6 +139,9 @@ describe('samples by the description', () => {
     const { count, values } = readInputFile(idx, grey());
     expect(count).toBe(2);
     values.forEach((value, i) => expect(value).toBeCloseTo([0, 0.2, 1, 0, 1, 1, 0, 0][i]!, 6));
+    expect(readInputFile(idx, { ...grey(), shape: [4] }).values).toEqual(values);
+    expect(() => readInputFile(idx, { ...grey(), shape: [3] })).toThrow(/n x 3 but is 2 x 2 x 2/);
+    expect(() => readInputFile(idx, tensorInput('x', [4]))).toThrow(/n x 4 \(or a picture, by --image\)/);
   });
 
   test('a WAV at the rate of the model, cut or filled up', () => {

@@ -126,7 +126,7 @@ async function demonstrate(directory: string, flags: FheDemoFlags, terminal: Ter
     ),
   );
   terminal.out(
-    `\nAUC on ${heldOut} held-out rows: ${auc.toFixed(3)}; the best clear model has ${best.toFixed(3)}.\n`,
+    `\nAUC on ${heldOut} held-out rows: ${auc.toFixed(3)}; a clear model trained to the end has ${best.toFixed(3)}.\n`,
   );
   terminal.out(
     `Largest difference of a weight from the same training in the clear: ${mirrorDifference.toExponential(1)}.\n\n`,
