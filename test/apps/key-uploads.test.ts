@@ -193,6 +193,21 @@ describe('memory', () => {
     expect(uploads.bytes).toBe(0);
   });
 
+  test('a principal above its share makes nobody else lose parts, and leaves nothing behind', () => {
+    let now = 0;
+    const uploads = at(() => now, 4);
+    const add = (tenant: string, principal: string): boolean =>
+      uploads.add({ tenant: tenantId(tenant.repeat(64)), principal }, MODEL, 'h', TOTAL, 0, part);
+    expect(add('a', 'two')).toBe(true);
+    now = 20;
+    expect(['b', 'c', 'd', 'e'].map((tenant) => add(tenant, 'one'))).toEqual([true, true, true, false]);
+    expect(uploads.held(owner('a').tenant, MODEL, 'h')).toEqual([0]);
+    now = 40;
+    expect(add('e', 'one')).toBe(true);
+    expect(uploads.held(owner('b').tenant, MODEL, 'h')).toEqual([]);
+    expect(uploads.held(owner('a').tenant, MODEL, 'h')).toEqual([0]);
+  });
+
   test('another message of the same client takes the place of an earlier one', () => {
     const uploads = at(() => 0, 8);
     uploads.add(owner('a'), MODEL, 'h', TOTAL, 0, part);

@@ -78,10 +78,12 @@ export class KeyUploads {
       (each) => sameTenant(each.tenant, owner.tenant) && each.model === model && each.hash !== hash,
     );
     for (const other of others) this.#remove(other);
-    const upload = this.#find(owner.tenant, model, hash) ?? this.#begin(owner, model, hash, count);
+    const known = this.#find(owner.tenant, model, hash);
+    const upload = known ?? this.#begin(owner, model, hash, count);
     upload.touchedAt = this.#rules.now();
     if (upload.parts[index] !== undefined) return true;
     if (!this.#makeRoom(upload, bytes.length)) return false;
+    if (known === undefined) this.#uploads.push(upload);
     upload.parts[index] = bytes;
     upload.bytes += bytes.length;
     return true;
@@ -106,9 +108,7 @@ export class KeyUploads {
   #begin(owner: UploadOwner, model: ModelName, hash: string, count: number): Upload {
     const { tenant, principal } = owner;
     const parts = new Array<Uint8Array | undefined>(count).fill(undefined);
-    const upload = { tenant, principal, model, hash, parts, bytes: 0, touchedAt: this.#rules.now() };
-    this.#uploads.push(upload);
-    return upload;
+    return { tenant, principal, model, hash, parts, bytes: 0, touchedAt: this.#rules.now() };
   }
 
   /** Resting uploads go, those that have rested longest first, until the part fits. */
@@ -117,10 +117,14 @@ export class KeyUploads {
     const resting = this.#uploads
       .filter((each) => each !== upload && each.touchedAt <= before)
       .sort((a, b) => a.touchedAt - b.touchedAt);
-    while (!this.#budget.take(upload.principal, bytes)) {
-      const victim = resting.shift();
-      if (victim === undefined) return false;
-      this.#remove(victim);
+    const { principal } = upload;
+    // Above its share only what is its own makes room.
+    const helps = (each: Upload): boolean =>
+      each.principal === principal || this.#budget.isWithinShare(principal, bytes);
+    while (!this.#budget.take(principal, bytes)) {
+      const victim = resting.findIndex(helps);
+      if (victim < 0) return false;
+      for (const each of resting.splice(victim, 1)) this.#remove(each);
     }
     return true;
   }

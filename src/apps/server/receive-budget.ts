@@ -19,8 +19,12 @@ export class ReceiveBudget {
   }
 
   hasRoom(principal: string, bytes: number): boolean {
-    const held = this.#held.get(principal) ?? 0;
-    return this.#total + bytes <= this.#most && held + bytes <= this.#mostPerPrincipal;
+    return this.#total + bytes <= this.#most && this.isWithinShare(principal, bytes);
+  }
+
+  /** Whatever others hold. */
+  isWithinShare(principal: string, bytes: number): boolean {
+    return (this.#held.get(principal) ?? 0) + bytes <= this.#mostPerPrincipal;
   }
 
   /** False, and nothing taken, when there is no room. */
