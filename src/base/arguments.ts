@@ -82,6 +82,9 @@ export function like(needed: string, ...members: readonly string[]): Kind {
   );
 }
 
+/** What draws seeds from the system: a RandomSource. */
+export const randomSource = like('a source of randomness (systemRandom)', 'seed');
+
 /** Typed arrays of one type. */
 export function typed(
   needed: string,

@@ -16,7 +16,7 @@ import type { CkksContextBase } from '../schemes/ckks/context-base.ts';
 import type { EvaluationKeys } from '../schemes/rlwe/keys/evaluation-keys.ts';
 
 /** Relative difference of two numbers for the same scale, computed in another order: far below any noise. */
-export const EXACT_SCALE_TOLERANCE = 2 ** -40;
+const EXACT_SCALE_TOLERANCE = 2 ** -40;
 
 /** What is said of a result: every slot, noise included, is at most `maxAbs`. */
 export interface ExactTarget {

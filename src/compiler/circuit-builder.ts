@@ -1,6 +1,6 @@
 /** Puts a circuit together operation by operation and follows the bounds of its values. */
 import type { Circuit, CircuitOp, CircuitValue, CombinedTerm } from './circuit.ts';
-import { type IntegerMap, mapBounds } from './integer-map.ts';
+import { type IntegerMap, largestOf, mapBounds } from './integer-map.ts';
 import type { WireView } from './quantise-map.ts';
 
 /** The elements of a wire as factor * (ciphertext of `value`) + offset. */
@@ -9,7 +9,7 @@ export interface ElementView extends WireView {
 }
 
 /** Interval of the elements of a wire over the calibration data. */
-interface KnownRange {
+export interface ElementInterval {
   readonly low: (element: number) => number;
   readonly high: (element: number) => number;
 }
@@ -34,9 +34,9 @@ export class CircuitBuilder {
     return this.#values[value]!.trained;
   }
 
-  linear(from: number, map: IntegerMap, known: KnownRange | undefined): number {
+  linear(from: number, map: IntegerMap, known: ElementInterval | undefined): number {
     const proven = mapBounds(map, this.#values[from]!.proven);
-    const to = this.#value(map.name, proven, rangeMax(known, map.outputs) ?? largest(proven));
+    const to = this.#value(map.name, proven, rangeMax(known, map.outputs) ?? largestOf(proven));
     this.#ops.push({ op: 'linear', from, to, map });
     return to;
   }
@@ -70,16 +70,16 @@ export class CircuitBuilder {
     );
     const sum = terms.reduce(
       (total, { value, factors }) =>
-        total + this.trained(value) * (factors === undefined ? 1 : largest(factors)),
-      constants === undefined ? 0 : largest(constants),
+        total + this.trained(value) * (factors === undefined ? 1 : largestOf(factors)),
+      constants === undefined ? 0 : largestOf(constants),
     );
-    const to = this.#value(name, proven, Math.min(trained ?? sum, largest(proven)));
+    const to = this.#value(name, proven, Math.min(trained ?? sum, largestOf(proven)));
     this.#ops.push({ op: 'combine', terms, to, ...(constants === undefined ? {} : { constants }) });
     return to;
   }
 
   /** A view without factors and offsets, at most one element per ciphertext. */
-  materialise(view: ElementView, name: string, known?: KnownRange): ElementView {
+  materialise(view: ElementView, name: string, known?: ElementInterval): ElementView {
     const { value, places, factor, offset } = view;
     const isPlain = (factor?.every((f) => f === 1) ?? true) && (offset?.every((o) => o === 0) ?? true);
     const isInjective = places === undefined || new Set(places).size === places.length;
@@ -90,7 +90,7 @@ export class CircuitBuilder {
   }
 
   /** Element by element; factors of both go into the view of the result. */
-  multiply(a: ElementView, b: ElementView, name: string, known?: KnownRange): ElementView {
+  multiply(a: ElementView, b: ElementView, name: string, known?: ElementInterval): ElementView {
     const x = a.offset === undefined ? a : this.materialise(a, name);
     const y = b.offset === undefined ? b : this.materialise(b, name);
     const size = x.places?.length ?? y.places?.length ?? this.count(x.value);
@@ -105,7 +105,7 @@ export class CircuitBuilder {
     return { value, factor };
   }
 
-  add(a: ElementView, b: ElementView, size: number, name: string, known?: KnownRange): ElementView {
+  add(a: ElementView, b: ElementView, size: number, name: string, known?: ElementInterval): ElementView {
     const terms = [a, b].map(({ value, places, factor }) => ({
       value,
       ...(isIdentity(places) && this.count(value) === size ? {} : { order: places ?? identity(size) }),
@@ -117,7 +117,7 @@ export class CircuitBuilder {
   }
 
   finish(output: Circuit['output'], range: readonly [number, number] | undefined): Circuit {
-    const proven = largest(this.#values[output.value]!.proven);
+    const proven = largestOf(this.#values[output.value]!.proven);
     return {
       values: this.#values,
       ops: mergeShifts(this.#ops),
@@ -129,7 +129,7 @@ export class CircuitBuilder {
 
   /** One ciphertext per element, element e in ciphertext e. */
   #inOrder(view: ElementView, size: number, name: string): ElementView {
-    if (isIdentity(view.places) && this.count(view.value) === size) return { ...view, value: view.value };
+    if (isIdentity(view.places) && this.count(view.value) === size) return view;
     const order = view.places ?? identity(size);
     return {
       value: this.combine([{ value: view.value, order }], undefined, name),
@@ -174,11 +174,7 @@ function isIdentity(places: Uint32Array | undefined): boolean {
   return places?.every((place, i) => place === i) ?? true;
 }
 
-function largest(values: Float64Array): number {
-  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-}
-
-function rangeMax(known: KnownRange | undefined, size: number): number | undefined {
+function rangeMax(known: ElementInterval | undefined, size: number): number | undefined {
   if (known === undefined) return undefined;
   let most = 0;
   for (let i = 0; i < size; i++) most = Math.max(most, Math.abs(known.low(i)), Math.abs(known.high(i)));

@@ -79,3 +79,8 @@ export function mapBounds(map: IntegerMap, inputs: Float64Array): Float64Array {
   });
   return out;
 }
+
+/** The largest absolute value. */
+export function largestOf(values: Float64Array): number {
+  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+}

@@ -12,7 +12,7 @@ import {
   wireSize,
 } from '../nn/graph/model-graph.ts';
 import type { Circuit } from './circuit.ts';
-import { CircuitBuilder, type ElementView } from './circuit-builder.ts';
+import { CircuitBuilder, type ElementInterval, type ElementView } from './circuit-builder.ts';
 import { lowerPolynomial } from './lower-polynomial.ts';
 import { quantiseMap } from './quantise-map.ts';
 
@@ -44,7 +44,7 @@ interface NodeSubject {
   readonly graph: ModelGraph;
   readonly node: ModelNode;
   readonly name: string;
-  readonly known: ElementRange | undefined;
+  readonly known: ElementInterval | undefined;
   readonly builder: CircuitBuilder;
   readonly viewOf: (wire: WireId) => ElementView;
   readonly options: LoweringOptions;
@@ -122,13 +122,7 @@ function scaled(view: ElementView, factors: Float64Array, bias: Float64Array): E
   return { ...view, factor, offset };
 }
 
-/** Per element of a wire. */
-export interface ElementRange {
-  readonly low: (element: number) => number;
-  readonly high: (element: number) => number;
-}
-
-function elementRange(graph: ModelGraph, wire: WireId): ElementRange | undefined {
+function elementRange(graph: ModelGraph, wire: WireId): ElementInterval | undefined {
   const { trained, shape } = graph.wires[wire]!;
   if (trained === undefined) return undefined;
   const inside = channelSize(shape);

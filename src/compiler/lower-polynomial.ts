@@ -8,17 +8,12 @@
  */
 import { UnsupportedOpError } from '../base/errors.ts';
 import type { PolynomialForm } from '../nn/graph/model-graph.ts';
-import type { CircuitBuilder, ElementView } from './circuit-builder.ts';
+import type { CircuitBuilder, ElementInterval, ElementView } from './circuit-builder.ts';
 
 /** A square is completed when no shift is further away than so many times the largest value. */
 const FARTHEST_SHIFT = 1;
 
 type PerElement = (element: number) => number;
-
-interface ElementInterval {
-  readonly low: PerElement;
-  readonly high: PerElement;
-}
 
 export interface PolynomialSubject {
   /** Lowest power first. */

@@ -5,6 +5,7 @@
  * Steps that belong together run as one: a linear map and the square behind it go tile by tile, so that what the map leaves never
  * exists as a whole; a product, its relinearisation and its rescaling are one call of the engine.
  */
+import type { Bucket } from './offer.ts';
 import { countIn, type Program, type Step, stepReads } from './program.ts';
 
 /** Words of one tile between map and product: 2^23 words are 64 MiB. */
@@ -82,11 +83,13 @@ interface Region {
 export function planMemory(program: Program): MemoryPlan {
   const { values, steps, buckets } = program;
   const n = 2 ** program.params.logN;
-  const wordsOf = (value: number): number => {
+  const wordsOf = (value: number, among: readonly Bucket[] = buckets): number => {
     const { parts, level } = values[value]!;
-    const count = Math.max(...buckets.map((bucket) => countIn(program, value, bucket)));
+    const count = Math.max(0, ...among.map((bucket) => countIn(program, value, bucket)));
     return count * parts * (level + 1) * n;
   };
+  // With one feature per ciphertext the query is read into the place of what it expands to.
+  const interleaved = buckets.filter(({ interleave }) => interleave > 1);
   const fused = fuseSteps(program);
   const groupOf = steps.map((_, i) => fused.findIndex(({ first, last }) => i >= first && i <= last));
   const hasPlace = values.map((_, value) => value === 0 || fused[groupOf[value - 1]!]!.last === value - 1);
@@ -99,21 +102,9 @@ export function planMemory(program: Program): MemoryPlan {
   const scratch = steps.map(() => -1);
   const offsets = values.map(() => -1);
   const regions: { region: Region; set: (offset: number) => void }[] = [];
-  values.forEach((value, i) => {
+  values.forEach((_, i) => {
     if (!hasPlace[i]) return;
-    // With one feature per ciphertext the query is read into the place of what it expands to.
-    const words =
-      i === 0
-        ? Math.max(
-            ...buckets
-              .filter(({ interleave }) => interleave > 1)
-              .map((bucket) => countIn(program, 0, bucket)),
-            0,
-          ) *
-          value.parts *
-          (value.level + 1) *
-          n
-        : wordsOf(i);
+    const words = i === 0 ? wordsOf(0, interleaved) : wordsOf(i);
     const from = i === 0 ? 0 : fused[groupOf[i - 1]!]!.first;
     regions.push({
       region: { words, from, to: lastUse[i]! },

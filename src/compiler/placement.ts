@@ -98,7 +98,7 @@ function pricedChoices(circuit: Circuit, chain: ProductChain, logN: number, leve
 }
 
 /** Of the product at `level` and everything up to the end of its chain, in milliseconds of the reference processor. */
-export function choiceCost(
+function choiceCost(
   { values, ops }: Circuit,
   chain: ProductChain,
   { relinearize, rescale }: PlacementChoice,

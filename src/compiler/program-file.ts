@@ -14,7 +14,7 @@ import { readLists, writeLists } from './program-lists.ts';
 import { validateProgram } from './validate-program.ts';
 
 const MAGIC = new TextEncoder().encode('SRPROG');
-export const PROGRAM_FILE_VERSION = 1;
+const PROGRAM_FILE_VERSION = 1;
 const HEADER = 1;
 const LISTS = 2;
 const CARD = 3;

@@ -44,7 +44,7 @@ export function programText({ values, steps }: Pick<StepList, 'values' | 'steps'
 }
 
 function stepText(step: Step): string {
-  const fields = step as unknown as Readonly<Record<string, number | undefined>>;
+  const fields: Readonly<Record<string, unknown>> = { ...step };
   const operands = OPERANDS[step.op].flatMap((key) => {
     const operand = fields[key];
     if (operand === undefined) return [];
@@ -105,5 +105,6 @@ function parseStep(text: string, to: number, fail: (reason: string) => never): S
     step[key] = Number((operand ?? fail(`${key} is missing`))[1]);
   }
   if (at !== words.length) fail('something is left over');
+  // It has the operands that OPERANDS says, which the type of the record does not show.
   return { ...step, to } as unknown as Step;
 }

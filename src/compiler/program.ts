@@ -11,6 +11,9 @@ import type { CkksSpec } from '../schemes/ckks/params.ts';
 import type { IntegerMap } from './integer-map.ts';
 import type { Bucket, ModelDescription } from './offer.ts';
 
+/** Stands in paths of the protocol; it is looked up in a map made at start and never joined to a file name. */
+export const MODEL_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+
 /** A list of ciphertexts at one level and scale. Value 0 is the query, as it travels; the last one is the reply. */
 export interface ProgramValue {
   readonly name: string;

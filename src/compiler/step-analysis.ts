@@ -6,7 +6,7 @@
  * a slot's real part, and propagates it through the largest rows and |2 z| at a third of the trained maximum. The factors of
  * other products may be nearly constant: they count at their maximum.
  */
-import { type IntegerMap, mapBounds, mapNoiseGain } from './integer-map.ts';
+import { type IntegerMap, largestOf, mapBounds, mapNoiseGain } from './integer-map.ts';
 import type { LayerBound, StepList } from './program.ts';
 
 /** Factors of two between the largest trained value and the modulus: hidden layers, scores. */
@@ -30,7 +30,7 @@ export function replyDeviation(subject: StepsInRing, interleave: number): number
 }
 
 /** Per value, at its scale. */
-export function slotVariances({ list, primes, n }: StepsInRing, interleave: number): number[] {
+function slotVariances({ list, primes, n }: StepsInRing, interleave: number): number[] {
   const { values, steps, maps, constants } = list;
   // h = 2n/3 the expected weight of the secret; a third part meets s^2, whose coefficients have variance h^2 / n.
   const h = (2 * n) / 3;
@@ -64,7 +64,7 @@ export function slotVariances({ list, primes, n }: StepsInRing, interleave: numb
 }
 
 /** Per product and for the reply, in the units of the layer; without proven bounds. */
-export function roomOfLayers({ list, primes }: StepsInRing): Omit<LayerBound, 'proven'>[] {
+function roomOfLayers({ list, primes }: StepsInRing): Omit<LayerBound, 'proven'>[] {
   const { values, steps } = list;
   const rooms: Omit<LayerBound, 'proven'>[] = [];
   for (const step of steps) {
@@ -161,8 +161,4 @@ function noiseGain(map: IntegerMap): number {
   const gain = GAINS.get(map) ?? mapNoiseGain(map);
   GAINS.set(map, gain);
   return gain;
-}
-
-function largestOf(values: Float64Array): number {
-  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 }

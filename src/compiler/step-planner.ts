@@ -1,12 +1,11 @@
 /** Circuit and placement -> steps, with the level, parts and exact scale of every value. */
 import { LevelExhaustedError, ScaleMismatchError } from '../base/errors.ts';
+import { SCALE_TOLERANCE } from '../schemes/ckks/message-bound.ts';
 import type { Circuit, CircuitOp, CombinedTerm } from './circuit.ts';
-import type { IntegerMap } from './integer-map.ts';
+import { type IntegerMap, largestOf } from './integer-map.ts';
 import { depthsOf, type FactorForm, type Placement, productChains, spendsLevel } from './placement.ts';
 import type { ProgramValue, Step, StepList } from './program.ts';
 
-/** Scales that agree so far are equal: the engine's own tolerance. */
-const SCALE_TOLERANCE = 2 ** -20;
 /** Relative precision of the whole numbers that bring two summands to one scale. */
 const ALIGNMENT_PRECISION = 2 ** -16;
 /** Bits of the constants of a polynomial, relative to the largest. */
@@ -264,7 +263,3 @@ interface Pending {
 }
 
 const NOTHING: Pending = { relinearize: false, rescale: false };
-
-function largestOf(values: Float64Array): number {
-  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-}

@@ -6,8 +6,9 @@
 import { DecodeError, LimitError } from '../base/errors.ts';
 import { expansionElements } from '../schemes/ckks/expand-interleaved.ts';
 import { CkksParams } from '../schemes/ckks/params.ts';
+import { SCALE_TOLERANCE } from '../schemes/ckks/message-bound.ts';
 import type { IntegerMap } from './integer-map.ts';
-import type { Program, ProgramValue, Step } from './program.ts';
+import { MODEL_NAME, type Program, type ProgramValue, type Step } from './program.ts';
 
 const MAX_STEPS = 4096;
 const MAX_CIPHERTEXTS = 2 ** 20;
@@ -15,8 +16,6 @@ const MAX_CIPHERTEXTS = 2 ** 20;
 const MAX_WEIGHT = 2 ** 15;
 const MAX_ROW_SUM = 2 ** 28;
 const MAX_MULTIPLIER = 2 ** 52;
-const SCALE_TOLERANCE = 2 ** -20;
-const MODEL_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 
 /** The program itself, frozen. @throws {DecodeError} {@link LimitError} {@link InvalidParamsError} {@link InsecureParamsError} */
 export function validateProgram(program: Program): Program {

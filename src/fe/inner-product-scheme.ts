@@ -5,6 +5,7 @@
  * A ciphertext holds up to `packing` vectors that share their function keys. What keys reveal adds up: `length` linearly
  * independent keys open every ciphertext of their master key, and for small inputs far fewer do. Who issues keys must count.
  */
+import * as arg from '../base/arguments.ts';
 import type { RandomSource } from '../base/random.ts';
 
 /** Something of one scheme and one parameter set; only the scheme that made it looks inside. */
@@ -97,4 +98,28 @@ export interface InnerProductScheme extends InnerProductSpec, Disposable {
   secretKeyFromBytes(bytes: Uint8Array): MasterSecretKey;
   ciphertextFromBytes(bytes: Uint8Array): InnerProductCiphertext;
   functionKeysFromBytes(bytes: Uint8Array): FunctionKeys;
+}
+
+/** Checks the arguments of a scheme's methods. */
+export function guardInnerProductScheme(name: string, prototype: InnerProductScheme): void {
+  const int32 = arg.typed('an Int32Array', Int32Array);
+  arg.guard(name, prototype, {
+    setup: { random: arg.randomSource },
+    encrypt: {
+      publicKey: arg.like('a MasterPublicKey', 'toBytes', 'kind'),
+      columns: int32,
+      random: arg.randomSource,
+    },
+    deriveKeys: { secretKey: arg.like('a MasterSecretKey', 'toBytes', 'kind'), weights: int32 },
+    decrypt: {
+      ciphertext: arg.like('an InnerProductCiphertext', 'toBytes', 'kind'),
+      keys: arg.like('a FunctionKeys', 'rows', 'toBytes'),
+      weights: int32,
+      out: arg.optional(arg.typed('a Float64Array', Float64Array)),
+    },
+    publicKeyFromBytes: { bytes: arg.bytes },
+    secretKeyFromBytes: { bytes: arg.bytes },
+    ciphertextFromBytes: { bytes: arg.bytes },
+    functionKeysFromBytes: { bytes: arg.bytes },
+  });
 }

@@ -80,7 +80,7 @@ export function encryptMatrix(
     scheme: arg.like('an InnerProductScheme', 'setup', 'encrypt'),
     publicKey: arg.like('a MasterPublicKey', 'toBytes', 'kind'),
     matrix: arg.like('an IntegerMatrix', 'rows', 'columns'),
-    random: arg.like('a source of randomness (systemRandom)', 'seed'),
+    random: arg.randomSource,
   });
   checkMatrix('a matrix', matrix);
   if (matrix.columns !== scheme.length)

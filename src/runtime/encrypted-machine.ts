@@ -37,10 +37,11 @@ export class EncryptedMachine implements Disposable {
   readonly #context: CkksContext;
   readonly #plan: MemoryPlan;
   readonly #memory: EvaluationMemory;
-  /** Per map. */
+  /** Per linear step, by the value it makes: how rows are tiled depends on its level. */
   readonly #prepared: PreparedMap[] = [];
-  /** Constants as residues, by step: one list of scalars per ciphertext. */
-  readonly #scalars = new Map<number, number[][]>();
+  /** Constants as residues, by the value that a step makes: one list of scalars per ciphertext. */
+  readonly #factors = new Map<number, number[][]>();
+  readonly #offsets = new Map<number, number[][]>();
 
   /**
    * `context` must have the program's parameters. It and the memory are borrowed; machines that run one after another may share the
@@ -65,7 +66,7 @@ export class EncryptedMachine implements Disposable {
   #prepareMap({ map, to }: LinearStep): void {
     const { parts, level } = this.program.values[to]!;
     const rows = tileRows(parts * (level + 1) * this.#context.params.n);
-    this.#prepared[map] = new PreparedMap(this.#context.kernel, this.program.maps[map]!, rows);
+    this.#prepared[to] = new PreparedMap(this.#context.kernel, this.program.maps[map]!, rows);
   }
 
   /** Where the ciphertexts of a query are to be put before {@link EncryptedMachine.evaluate}; valid until the next call of either. */
@@ -128,7 +129,7 @@ export class EncryptedMachine implements Disposable {
       expand: timed('unpack', (step) => this.#expand(step, run)),
       linear: (step) => {
         const [from, to] = [this.#view(step.from, run), this.#view(step.to, run)];
-        for (const tile of this.#prepared[step.map]!.tiles) {
+        for (const tile of this.#prepared[step.to]!.tiles) {
           run.checkpoint();
           this.#product(step, tile, from, to.slice(tile.first, tile.count));
         }
@@ -178,7 +179,7 @@ export class EncryptedMachine implements Disposable {
     const { kernel, ring } = this.#context;
     const step = this.program.steps[first] as LinearStep;
     const [from, to] = [this.#view(step.from, run), this.#view(last + 1, run)];
-    const { tiles } = this.#prepared[step.map]!;
+    const { tiles } = this.#prepared[step.to]!;
     const name = this.#nameOf(step.to);
     const scratch = this.#valueAt(
       step.to,
@@ -220,7 +221,7 @@ export class EncryptedMachine implements Disposable {
     const read = rowIndex === undefined ? from.slice(0, weights.cols) : from;
     kernel.gemm(ring.tables, to.words, weights, read.words, from.parts, from.mods, rowIndex);
     const map = this.program.maps[step.map]!;
-    const scalars = this.#scalarsOf(step, to, (i) => map.offsets[i]! * to.scale, map.outputs);
+    const scalars = this.#scalarsOf(this.#offsets, step, to, (i) => map.offsets[i]! * to.scale, map.outputs);
     for (let i = 0; i < tile.count; i++) {
       const part = to.part(i, 0).words;
       kernel.addScalar(ring.tables, part, part, scalars[tile.first + i]!, to.mods);
@@ -229,41 +230,37 @@ export class EncryptedMachine implements Disposable {
 
   /** One pass for the multipliers, one for the addends; where only the order changes, a copy. */
   #affine(step: Extract<Step, { readonly op: 'affine' }>, run: Run): void {
-    const { kernel, ring, params } = this.#context;
+    const { kernel, ring } = this.#context;
     const [from, to] = [this.#view(step.from, run), this.#view(step.to, run)];
     const list = (index: number | undefined) =>
       index === undefined ? undefined : this.program.constants[index]!;
     const [order, multipliers, addends] = [list(step.order), list(step.multipliers), list(step.addends)];
+    const factors = multipliers && this.#scalarsOf(this.#factors, step, to, (i) => multipliers[i]!, to.count);
+    const offsets =
+      addends && this.#scalarsOf(this.#offsets, step, to, (i) => addends[i]! * to.scale, to.count);
     for (let i = 0; i < to.count; i++) {
       const [source, target] = [from.at(order?.[i] ?? i).words, to.at(i).words];
-      if (multipliers === undefined) copyWords(target, source);
-      else
-        kernel.mulScalar(
-          ring.tables,
-          target,
-          source,
-          constantResidues(params, multipliers[i]!, to.mods),
-          to.mods,
-        );
-      if (addends === undefined) continue;
+      if (factors === undefined) copyWords(target, source);
+      else kernel.mulScalar(ring.tables, target, source, factors[i]!, to.mods);
+      if (offsets === undefined) continue;
       const part = to.part(i, 0).words;
-      kernel.addScalar(
-        ring.tables,
-        part,
-        part,
-        constantResidues(params, addends[i]! * to.scale, to.mods),
-        to.mods,
-      );
+      kernel.addScalar(ring.tables, part, part, offsets[i]!, to.mods);
     }
   }
 
   /** Residues of one constant per ciphertext, made at the first use of a step. */
-  #scalarsOf(step: Step, at: CiphertextBatch, constant: (i: number) => number, count: number): number[][] {
-    let scalars = this.#scalars.get(step.to);
+  #scalarsOf(
+    made: Map<number, number[][]>,
+    step: Step,
+    at: CiphertextBatch,
+    constant: (i: number) => number,
+    count: number,
+  ): number[][] {
+    let scalars = made.get(step.to);
     if (scalars === undefined) {
       const { params } = this.#context;
       scalars = Array.from({ length: count }, (_, i) => constantResidues(params, constant(i), at.mods));
-      this.#scalars.set(step.to, scalars);
+      made.set(step.to, scalars);
     }
     return scalars;
   }

@@ -7,14 +7,9 @@ import {
   type WorkerCall,
   type WorkerMessage,
 } from './worker-messages.ts';
+import { workerScope } from './worker-scope.ts';
 
-/** What there is of a worker's global scope here. */
-interface WorkerScope {
-  postMessage(message: WorkerMessage, transfer?: Transferable[]): void;
-  addEventListener(type: 'message', listener: (event: MessageEvent<PageMessage>) => void): void;
-}
-
-const scope = globalThis as unknown as WorkerScope;
+const scope = workerScope<WorkerMessage, PageMessage>();
 const running = new Map<number, AbortController>();
 let session: InferenceSession | undefined;
 

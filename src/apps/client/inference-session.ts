@@ -257,7 +257,7 @@ export class InferenceSession implements ConnectedModel {
     if (this.#parts.remote.keyId !== this.#savedKeyId) await this.#save();
   }
 
-  /** Keys that cannot be saved any more still serve this session. */
+  /** Keys that cannot be saved still serve until the client ends. */
   async #save(): Promise<void> {
     const { cabinet, client, remote, subject, token } = this.#parts;
     this.#savedKeyId = remote.keyId;

@@ -6,8 +6,8 @@ import { readFileSync, statSync } from 'node:fs';
 import { DataError } from '../../base/errors.ts';
 import { assertTable, type LabelledTable } from '../../runtime/training/index.ts';
 
-const MOST_BYTES = 256 * 2 ** 20;
-const MOST_CELLS = 50_000_000;
+const MAX_BYTES = 256 * 2 ** 20;
+const MAX_CELLS = 50_000_000;
 
 /** Spellings of 1 and 0 that may stand in the label's column, by lower case. */
 const YES = new Set(['1', 'yes', 'true', 'y', 't']);
@@ -22,7 +22,7 @@ function cellsOf(text: string): string[][] {
   const endCell = () => {
     row.push(wasQuoted ? cell : cell.trim());
     [cell, wasQuoted] = ['', false];
-    if (++cells > MOST_CELLS) throw new DataError(`a table has at most ${MOST_CELLS} cells`);
+    if (++cells > MAX_CELLS) throw new DataError(`a table has at most ${MAX_CELLS} cells`);
   };
   const endRow = () => {
     endCell();
@@ -96,8 +96,7 @@ export function readCsvTable(path: string, label: string): LabelledTable {
   let text: string;
   try {
     const { size } = statSync(path);
-    if (size > MOST_BYTES)
-      throw new DataError(`${path} has ${size} bytes; a table has at most ${MOST_BYTES}`);
+    if (size > MAX_BYTES) throw new DataError(`${path} has ${size} bytes; a table has at most ${MAX_BYTES}`);
     text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
   } catch (error) {
     if (error instanceof DataError) throw error;

@@ -35,7 +35,7 @@ const NAMES = {
   evaluation: 'evaluation.keys',
   encapsulation: 'encapsulation.keys',
 } as const;
-const MOST_PROGRAM_BYTES = 65_536;
+const MAX_PROGRAM_BYTES = 65_536;
 
 const numbers = z.array(z.number());
 const notesSchema = z.strictObject({
@@ -159,7 +159,7 @@ export async function openOwnerKey(
 /** The program of a public folder, or of a file. @throws {DataError} As the program's constructor. */
 export function loadProgram(path: string): LogisticProgram {
   const file = path.endsWith('.json') ? path : join(path, NAMES.program);
-  const bytes = loadLargeFile(file, { atMost: MOST_PROGRAM_BYTES });
+  const bytes = loadLargeFile(file, { atMost: MAX_PROGRAM_BYTES });
   let json: unknown;
   try {
     json = JSON.parse(new TextDecoder().decode(bytes));

@@ -7,10 +7,10 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { UsageError } from '../../base/errors.ts';
+import { MODEL_NAME } from '../../compiler/program.ts';
 import {
   KEY_ID,
   type KeyId,
-  MODEL_NAME,
   type ModelName,
   modelName,
   type TenantId,

@@ -2,7 +2,8 @@
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { ProtocolError } from '../../base/errors.ts';
 import { sha256Digest } from '../../base/sha256.ts';
-import { KEY_ID, MODEL_NAME } from '../../protocols/inference/names.ts';
+import { MODEL_NAME } from '../../compiler/program.ts';
+import { KEY_ID } from '../../protocols/inference/names.ts';
 import { type Exchange, jsonOf, type Received, type RetryingExchange } from './retrying-exchange.ts';
 import { KEY_PART_BYTES, PEAK_HEADER, parseTimings, routes, TIMING_HEADER, type TimedStep } from './wire.ts';
 

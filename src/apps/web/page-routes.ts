@@ -97,7 +97,7 @@ function sendFile(file: ServedFile, request: FastifyRequest, reply: FastifyReply
 }
 
 /** Streams that are open at once; more would only be pages that nobody looks at. */
-const MOST_STREAMS = 32;
+const MAX_STREAMS = 32;
 export const SIGHTS_PATH = '/web/sights';
 
 export function addSights(app: FastifyInstance, witness: Witness): void {
@@ -106,7 +106,7 @@ export function addSights(app: FastifyInstance, witness: Witness): void {
     for (const response of open) response.end();
   });
   app.get(SIGHTS_PATH, (_request, reply) => {
-    if (open.size >= MOST_STREAMS) return reply.code(503).send();
+    if (open.size >= MAX_STREAMS) return reply.code(503).send();
     reply.hijack();
     const { raw } = reply;
     raw.writeHead(200, { ...HEADERS, 'content-type': 'text/event-stream' });

@@ -268,7 +268,7 @@ arg.guard('Bootstrapper', Bootstrapper.prototype, {
   refresh: {
     a: arg.like('a CkksCiphertext', 'toBytes', 'at'),
     arena: arg.like('an Arena', 'make', 'adopt'),
-    readonly: arg.optional(arg.options),
+    options: arg.optional(arg.options),
   },
   refreshBits: {
     a: arg.like('a CkksCiphertext', 'toBytes', 'at'),

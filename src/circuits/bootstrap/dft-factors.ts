@@ -21,41 +21,57 @@ function powersOfFive(length: number): number[] {
   return powers;
 }
 
-/** out_j = in_j + w_j in_(j+half), out_(j+half) = in_j - w_j in_(j+half) in every block of `length`. */
-function stage(slots: number, length: number): LinearMap {
+interface Complex {
+  readonly re: number;
+  readonly im: number;
+}
+
+const ZERO = { re: 0, im: 0 };
+const ONE = { re: 1, im: 0 };
+
+/** What the two outputs of a butterfly with the root w take: the first of its own and of the second input, the second the same. */
+interface Butterfly {
+  readonly first: readonly [own: Complex, other: Complex];
+  readonly second: readonly [own: Complex, other: Complex];
+}
+
+/** Butterflies of elements j and j + half in every block of `length`. */
+function butterflies(slots: number, length: number, of: (root: Complex) => Butterfly): LinearMap {
   const half = length / 2;
-  const roots = powersOfFive(length).map((power) => rootOfUnity(power, 4 * length));
+  const weights = powersOfFive(length).map((power) => {
+    const [re, im] = rootOfUnity(power, 4 * length);
+    return of({ re, im });
+  });
   const steps = new Set([0, half, slots - half]);
   return LinearMap.of(slots, steps, (step, row) => {
     const j = row % length;
     const isFirst = j < half;
-    const [re, im] = roots[j % half]!;
+    const { first, second } = weights[j % half]!;
+    const [own, other] = isFirst ? first : second;
+    if (step === 0) return own;
     // Where half = slots / 2, the steps half and -half are one diagonal, and both halves are on it.
-    if (step === 0) return isFirst ? { re: 1, im: 0 } : { re: -re, im: -im };
-    if (isFirst && step === half) return { re, im };
-    if (!isFirst && step === slots - half) return { re: 1, im: 0 };
-    return { re: 0, im: 0 };
+    return step === (isFirst ? half : slots - half) ? other : ZERO;
   });
+}
+
+/** out_j = in_j + w_j in_(j+half), out_(j+half) = in_j - w_j in_(j+half). */
+function stage(slots: number, length: number): LinearMap {
+  return butterflies(slots, length, (w) => ({ first: [ONE, w], second: [{ re: -w.re, im: -w.im }, ONE] }));
 }
 
 /** Twice the inverse of a stage: in_j = out_j + out_(j+half), in_(j+half) = (out_j - out_(j+half)) / w_j. */
 function doubledInverseStage(slots: number, length: number): LinearMap {
-  const half = length / 2;
-  const roots = powersOfFive(length).map((power) => rootOfUnity(power, 4 * length));
-  const steps = new Set([0, half, slots - half]);
-  return LinearMap.of(slots, steps, (step, row) => {
-    const j = row % length;
-    const isFirst = j < half;
-    const [re, im] = roots[j % half]!;
-    if (step === 0) return isFirst ? { re: 1, im: 0 } : { re: -re, im };
-    if (isFirst && step === half) return { re: 1, im: 0 };
-    if (!isFirst && step === slots - half) return { re, im: -im };
-    return { re: 0, im: 0 };
-  });
+  return butterflies(slots, length, ({ re, im }) => ({
+    first: [ONE, ONE],
+    second: [
+      { re: -re, im },
+      { re, im: -im },
+    ],
+  }));
 }
 
 /** How many stages go into each factor: as equal as possible, the larger first. */
-export function stageGroups(slots: number, factors: number): number[] {
+function stageGroups(slots: number, factors: number): number[] {
   const stages = Math.log2(slots);
   return Array.from(
     { length: factors },

@@ -244,11 +244,11 @@ function elementPower(element: GroupElement, exponent: bigint): GroupElement {
 
 printOnOneLine(DdhBasicOperations);
 arg.guard('DdhBasicOperations', DdhBasicOperations.prototype, {
-  setup: { random: arg.like('a source of randomness (systemRandom)', 'seed') },
+  setup: { random: arg.randomSource },
   encrypt: {
     publicKey: arg.like('a BasicPublicKey', 'toBytes', 'element'),
     values: arg.typed('an Int32Array', Int32Array),
-    random: arg.like('a source of randomness (systemRandom)', 'seed'),
+    random: arg.randomSource,
   },
   commitmentsOf: { ciphertext: arg.like('a BasicCiphertext', 'toBytes', 'commitments') },
   deriveKeys: {

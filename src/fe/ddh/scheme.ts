@@ -10,14 +10,15 @@ import { printOnOneLine } from '../../base/inspect.ts';
 import { InvalidParamsError, ShapeError } from '../../base/errors.ts';
 import { Drbg, type RandomSource } from '../../base/random.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import type {
-  FunctionKeys,
-  InnerProductCiphertext,
-  InnerProductScheme,
-  InnerProductSpec,
-  MasterKeys,
-  MasterPublicKey,
-  MasterSecretKey,
+import {
+  type FunctionKeys,
+  guardInnerProductScheme,
+  type InnerProductCiphertext,
+  type InnerProductScheme,
+  type InnerProductSpec,
+  type MasterKeys,
+  type MasterPublicKey,
+  type MasterSecretKey,
 } from '../inner-product-scheme.ts';
 import {
   checkBound,
@@ -156,7 +157,7 @@ export class DdhInnerProduct implements InnerProductScheme {
     ciphertext: InnerProductCiphertext,
     keys: FunctionKeys,
     weights: Int32Array,
-    into?: Float64Array,
+    out?: Float64Array,
   ): Float64Array {
     const own = ownObject(ciphertext, DdhCiphertext, this.id, 'a ciphertext');
     const { scalars } = ownObject(keys, DdhFunctionKeys, this.id, 'a set of function keys');
@@ -164,13 +165,13 @@ export class DdhInnerProduct implements InnerProductScheme {
     if (rows !== scalars.length) {
       throw new ShapeError('the weights', `${scalars.length} rows`, `${rows} rows`);
     }
-    const out = resultArray(into, rows);
+    const results = resultArray(out, rows);
     this.#evaluator.logarithmsVarTime(own, scalars, weights).forEach((result, row) => {
       if (result === undefined) throw resultOutOfRange(this.resultBound);
       // Adding zero makes -0 an ordinary 0.
-      out[row] = result + 0;
+      results[row] = result + 0;
     });
-    return out;
+    return results;
   }
 
   publicKeyFromBytes(bytes: Uint8Array): DdhPublicKey {
@@ -230,25 +231,4 @@ export class DdhInnerProduct implements InnerProductScheme {
 }
 
 printOnOneLine(DdhInnerProduct);
-arg.guard('DdhInnerProduct', DdhInnerProduct.prototype, {
-  setup: { random: arg.like('a source of randomness (systemRandom)', 'seed') },
-  encrypt: {
-    publicKey: arg.like('a MasterPublicKey', 'toBytes', 'kind'),
-    columns: arg.typed('an Int32Array', Int32Array),
-    random: arg.like('a source of randomness (systemRandom)', 'seed'),
-  },
-  deriveKeys: {
-    secretKey: arg.like('a MasterSecretKey', 'toBytes', 'kind'),
-    weights: arg.typed('an Int32Array', Int32Array),
-  },
-  decrypt: {
-    ciphertext: arg.like('an InnerProductCiphertext', 'toBytes', 'kind'),
-    keys: arg.like('a FunctionKeys', 'rows', 'toBytes'),
-    weights: arg.typed('an Int32Array', Int32Array),
-    into: arg.optional(arg.typed('a Float64Array', Float64Array)),
-  },
-  publicKeyFromBytes: { bytes: arg.bytes },
-  secretKeyFromBytes: { bytes: arg.bytes },
-  ciphertextFromBytes: { bytes: arg.bytes },
-  functionKeysFromBytes: { bytes: arg.bytes },
-});
+guardInnerProductScheme('DdhInnerProduct', DdhInnerProduct.prototype);

@@ -18,13 +18,14 @@ import { DecodeError, ShapeError } from '../../base/errors.ts';
 import type { Kernel, RingTables, Words } from '../../kernel/kernel.ts';
 import { handOver } from '../../ring/arena.ts';
 import { Scratch } from '../../ring/scratch.ts';
-import type {
-  FunctionKeys,
-  InnerProductCiphertext,
-  InnerProductScheme,
-  MasterKeys,
-  MasterPublicKey,
-  MasterSecretKey,
+import {
+  type FunctionKeys,
+  guardInnerProductScheme,
+  type InnerProductCiphertext,
+  type InnerProductScheme,
+  type MasterKeys,
+  type MasterPublicKey,
+  type MasterSecretKey,
 } from '../inner-product-scheme.ts';
 import { checkBound, FeKind, ownObject, readFeHeader, rowsOf } from '../object-header.ts';
 import { ciphertextBodyBytes, LatticeCiphertext, readCiphertext, roundedBody } from './ciphertext.ts';
@@ -376,25 +377,4 @@ export class LatticeInnerProduct implements InnerProductScheme {
 }
 
 printOnOneLine(LatticeInnerProduct);
-arg.guard('LatticeInnerProduct', LatticeInnerProduct.prototype, {
-  setup: { random: arg.like('a source of randomness (systemRandom)', 'seed') },
-  encrypt: {
-    publicKey: arg.like('a MasterPublicKey', 'toBytes', 'kind'),
-    columns: arg.typed('an Int32Array', Int32Array),
-    random: arg.like('a source of randomness (systemRandom)', 'seed'),
-  },
-  deriveKeys: {
-    secretKey: arg.like('a MasterSecretKey', 'toBytes', 'kind'),
-    weights: arg.typed('an Int32Array', Int32Array),
-  },
-  decrypt: {
-    ciphertext: arg.like('an InnerProductCiphertext', 'toBytes', 'kind'),
-    keys: arg.like('a FunctionKeys', 'rows', 'toBytes'),
-    weights: arg.typed('an Int32Array', Int32Array),
-    out: arg.optional(arg.typed('a Float64Array', Float64Array)),
-  },
-  publicKeyFromBytes: { bytes: arg.bytes },
-  secretKeyFromBytes: { bytes: arg.bytes },
-  ciphertextFromBytes: { bytes: arg.bytes },
-  functionKeysFromBytes: { bytes: arg.bytes },
-});
+guardInnerProductScheme('LatticeInnerProduct', LatticeInnerProduct.prototype);

@@ -63,7 +63,7 @@ export interface CalibratedModel {
 const LEAST_SAMPLES = 8;
 const FEW_SAMPLES = 256;
 /** Numbers of one wire over all samples: 256 MB. */
-const MOST_NUMBERS = 2 ** 25;
+const MAX_NUMBERS = 2 ** 25;
 
 /**
  * Replaces activations, maxima and norms by what encryption can compute. Every layer starts with its cheapest replacement (degree 2,
@@ -162,7 +162,7 @@ function splitSamples(
     [order[i], order[other]] = [order[other], order[i]];
   }
   const largest = Math.max(...graph.wires.map((_, id) => wireSize(graph, id)));
-  const room = Math.max(LEAST_SAMPLES, Math.floor(MOST_NUMBERS / largest));
+  const room = Math.max(LEAST_SAMPLES, Math.floor(MAX_NUMBERS / largest));
   const used = Math.min(count, room);
   if (used < count)
     warnings.push(`${used} of ${count} samples are used: its largest layer has ${largest} values`);

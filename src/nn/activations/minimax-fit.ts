@@ -12,7 +12,7 @@ export interface MinimaxFit {
 }
 
 const GRID = 16_000;
-const MOST_EXCHANGES = 60;
+const MAX_EXCHANGES = 60;
 
 /**
  * The polynomial of the least largest error on [low, high]: Remez's exchange on a grid of 16,001 points, in Chebyshev's basis.
@@ -27,7 +27,7 @@ export function remezFit(f: (x: number) => number, degree: number, low: number, 
   let places = Array.from({ length: degree + 2 }, (_, i) => Math.round((GRID * i) / (degree + 1)));
   let series: number[] = [];
   let maxError = 0;
-  for (let round = 0; round < MOST_EXCHANGES; round++) {
+  for (let round = 0; round < MAX_EXCHANGES; round++) {
     series = alternatingSolution(
       places.map((i) => grid[i]),
       places.map((i) => target[i]),

@@ -4,7 +4,7 @@ import {
   DenseMap,
   DiagonalMap,
   GatherMap,
-  MOST_SPARSE_ENTRIES,
+  MAX_SPARSE_ENTRIES,
   sparseFromRows,
   toSparse,
   windowFields,
@@ -145,8 +145,8 @@ function denseProduct(outer: LinearMap, inner: LinearMap, bias: Float64Array): L
   if (outer.kind !== 'dense') return undefined;
   const { rows, cols: middle, matrix } = outer;
   const { cols } = inner;
-  if (rows * cols > MOST_SPARSE_ENTRIES)
-    throw new LimitError('the entries of a product of linear maps', MOST_SPARSE_ENTRIES, rows * cols);
+  if (rows * cols > MAX_SPARSE_ENTRIES)
+    throw new LimitError('the entries of a product of linear maps', MAX_SPARSE_ENTRIES, rows * cols);
   const product = new Float64Array(rows * cols);
   inner.forEachEntry((via, col, weight) => {
     for (let row = 0; row < rows; row++) product[row * cols + col] += matrix[row * middle + via] * weight;

@@ -11,7 +11,7 @@ import { LimitError, OutOfRangeError, ShapeError } from '../../base/errors.ts';
 export type WeightArray = Float32Array | Float64Array;
 
 /** No map holds more entries in the form of single entries; 2^26 of them take 800 MB. */
-export const MOST_SPARSE_ENTRIES = 2 ** 26;
+export const MAX_SPARSE_ENTRIES = 2 ** 26;
 
 /** What a map does with one weight: output element, input element, weight. */
 export type EntryVisitor = (row: number, col: number, weight: number) => void;
@@ -358,12 +358,12 @@ export type LinearMap = DenseMap | WindowMap | DiagonalMap | GatherMap | SparseM
 
 /**
  * Any map as rows of single entries; entries of one place are added, zeros left out.
- * @throws {LimitError} above {@link MOST_SPARSE_ENTRIES}.
+ * @throws {LimitError} above {@link MAX_SPARSE_ENTRIES}.
  */
 export function toSparse(map: LinearMap): SparseMap {
   if (map.kind === 'sparse') return map;
-  if (map.entries > MOST_SPARSE_ENTRIES)
-    throw new LimitError('the entries of a sparse map', MOST_SPARSE_ENTRIES, map.entries);
+  if (map.entries > MAX_SPARSE_ENTRIES)
+    throw new LimitError('the entries of a sparse map', MAX_SPARSE_ENTRIES, map.entries);
   const counts = new Int32Array(map.rows + 1);
   map.forEachEntry((row, _, weight) => {
     if (weight !== 0) counts[row + 1]++;
@@ -385,7 +385,7 @@ export function toSparse(map: LinearMap): SparseMap {
 
 /**
  * A sparse map of rows in any order of columns, with repetitions.
- * @throws {LimitError} above {@link MOST_SPARSE_ENTRIES}.
+ * @throws {LimitError} above {@link MAX_SPARSE_ENTRIES}.
  */
 export function sparseFromRows(
   cols: number,
@@ -407,8 +407,8 @@ export function sparseFromRows(
       sums[col] += entries.weights[i];
     }
     touched.sort((a, b) => a - b);
-    if (length + touched.length > MOST_SPARSE_ENTRIES)
-      throw new LimitError('the entries of a sparse map', MOST_SPARSE_ENTRIES, 'more');
+    if (length + touched.length > MAX_SPARSE_ENTRIES)
+      throw new LimitError('the entries of a sparse map', MAX_SPARSE_ENTRIES, 'more');
     if (length + touched.length > columns.length) {
       const room = Math.max(2 * columns.length, length + touched.length);
       [columns, weights] = [grown(columns, new Int32Array(room)), grown(weights, new Float64Array(room))];

@@ -8,9 +8,9 @@ import { evaluateFunction, FUNCTION_PARAMETERS } from './element-functions.ts';
 import type { FunctionName } from './element-functions.ts';
 
 /** No tail does more element operations. */
-const MOST_TAIL_OPERATIONS = 10_000_000;
+const MAX_TAIL_OPERATIONS = 10_000_000;
 /** No tail holds more numbers at one time: 64 MiB. */
-const MOST_TAIL_NUMBERS = 2 ** 23;
+const MAX_TAIL_NUMBERS = 2 ** 23;
 
 /** Groups of `extent` elements that lie `after` apart; `before` blocks of them. */
 interface AlongAxis {
@@ -127,12 +127,11 @@ export function checkTail(tail: TailGraph, size: number): number[] {
         throw new DecodeError('a tail graph', `node ${i} reads value ${id}`);
     const result = tailSize(node, sizes, i);
     operations += tailWork(node, sizes[node.in], result);
-    if (operations > MOST_TAIL_OPERATIONS)
-      throw new LimitError('the operations of a tail graph', MOST_TAIL_OPERATIONS, operations);
+    if (operations > MAX_TAIL_OPERATIONS)
+      throw new LimitError('the operations of a tail graph', MAX_TAIL_OPERATIONS, operations);
     sizes.push(result);
     held += result;
-    if (held > MOST_TAIL_NUMBERS)
-      throw new LimitError('the numbers of a tail graph', MOST_TAIL_NUMBERS, held);
+    if (held > MAX_TAIL_NUMBERS) throw new LimitError('the numbers of a tail graph', MAX_TAIL_NUMBERS, held);
   });
   for (const { name, shape, value } of tail.outputs) {
     if (!(Number.isInteger(value) && value >= 0 && value < sizes.length))

@@ -3,15 +3,8 @@ import { sizeOf } from '../tensor/tensor.ts';
 import { forEachPlace, stridesOf } from './index-maps.ts';
 import type { WindowGeometry } from './linear-map.ts';
 
-export interface Windows {
-  /** Spatial extents. */
-  readonly input: readonly number[];
-  readonly output: readonly number[];
-  readonly kernel: readonly number[];
-  readonly stride: readonly number[];
-  readonly dilation: readonly number[];
-  readonly padding: readonly (readonly [before: number, after: number])[];
-}
+/** A geometry whose input and output are spatial extents alone. */
+export type Windows = WindowGeometry;
 
 /** positions x taps of input places of one channel, -1 outside. */
 export function windowPlaces({ input, output, kernel, stride, dilation, padding }: Windows): Int32Array {
@@ -72,13 +65,9 @@ export function channelPlaces(
 
 /** For layouts. */
 export function geometryOf(windows: Windows, inChannels: number, outChannels: number): WindowGeometry {
-  const { input, output, kernel, stride, dilation, padding } = windows;
   return {
-    input: [inChannels, ...input],
-    output: [outChannels, ...output],
-    kernel,
-    stride,
-    dilation,
-    padding,
+    ...windows,
+    input: [inChannels, ...windows.input],
+    output: [outChannels, ...windows.output],
   };
 }

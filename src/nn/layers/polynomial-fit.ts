@@ -1,6 +1,7 @@
 /** Polynomial approximation of a function: least squares, Chebyshev interpolation, integrated derivatives. */
 import * as arg from '../../base/arguments.ts';
 import { OutOfRangeError } from '../../base/errors.ts';
+import { solveSymmetric } from './symmetric-solve.ts';
 
 /** Lowest power first. */
 export type Coefficients = readonly number[];
@@ -17,27 +18,6 @@ export function polynomialDepth(coefficients: Coefficients): number {
   arg.checkArguments('polynomialDepth', [coefficients], { coefficients: arg.numbers });
   const degree = coefficients.reduce((last, c, i) => (c === 0 ? last : i), 0);
   return degree <= 1 ? 0 : Math.ceil(Math.log2(degree));
-}
-
-/** Solves a small symmetric positive system by elimination with row exchange; `a` and `b` are overwritten. */
-function solve(a: number[][], b: number[]): number[] {
-  const n = b.length;
-  for (let k = 0; k < n; k++) {
-    let pivot = k;
-    for (let i = k + 1; i < n; i++) if (Math.abs(a[i][k]) > Math.abs(a[pivot][k])) pivot = i;
-    [a[k], a[pivot]] = [a[pivot], a[k]];
-    [b[k], b[pivot]] = [b[pivot], b[k]];
-    for (let i = k + 1; i < n; i++) {
-      const factor = a[i][k] / a[k][k];
-      for (let j = k; j < n; j++) a[i][j] -= factor * a[k][j];
-      b[i] -= factor * b[k];
-    }
-  }
-  for (let k = n - 1; k >= 0; k--) {
-    for (let j = k + 1; j < n; j++) b[k] -= a[k][j] * b[j];
-    b[k] /= a[k][k];
-  }
-  return b;
 }
 
 function checkFit(degree: number, low: number, high: number): void {
@@ -116,7 +96,7 @@ export function leastSquaresFit(
       right[j] += w * row[j] * f(x);
     }
   }
-  return fromChebyshev(solve(gram, right), low, high);
+  return fromChebyshev(solveSymmetric(gram, right), low, high);
 }
 
 /** Interpolation at 64 or more Chebyshev nodes, truncated to the degree: close to the best uniform error. */

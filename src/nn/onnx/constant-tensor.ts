@@ -20,8 +20,8 @@ export interface ConstantTensor {
 const NAMES = new Map<number, DataTypeName>(
   Object.entries(DATA_TYPE).map(([name, number]) => [number, name as DataTypeName]),
 );
-const MOST_AXES = 16;
-const MOST_ELEMENTS = 2 ** 28;
+const MAX_AXES = 16;
+const MAX_ELEMENTS = 2 ** 28;
 
 /** The name of a data type number. @throws {DecodeError} for one that is not read here. */
 export function dataTypeName(number: number | undefined, what: string): DataTypeName {
@@ -90,11 +90,11 @@ export function readTensor(tensor: OnnxTensor, owner: string, external?: Externa
 }
 
 function readExtents(dims: OnnxTensor['dims'], what: string): number[] {
-  const shape = [...numbersOf(dims, `the axes of ${what}`, MOST_AXES)];
+  const shape = [...numbersOf(dims, `the axes of ${what}`, MAX_AXES)];
   for (const extent of shape)
     if (!(Number.isSafeInteger(extent) && extent >= 0)) throw new DecodeError(what, `an extent of ${extent}`);
-  if (!(sizeOf(shape) <= MOST_ELEMENTS))
-    throw new LimitError(`the elements of ${what}`, MOST_ELEMENTS, sizeOf(shape));
+  if (!(sizeOf(shape) <= MAX_ELEMENTS))
+    throw new LimitError(`the elements of ${what}`, MAX_ELEMENTS, sizeOf(shape));
   return shape;
 }
 

@@ -10,7 +10,7 @@ import type { MaximumWindows, ModelNode, QuantisedWeights } from '../graph/model
 import { wiresOf } from '../graph/model-graph.ts';
 import type { TailNode } from '../graph/tail-graph.ts';
 import { sizeOf } from '../tensor/tensor.ts';
-import type { ConstantTensor } from './constant-tensor.ts';
+import { type ConstantTensor, constant } from './constant-tensor.ts';
 
 /**
  * Stands for the number of samples in shapes that a model computes. A prime above every extent that is allowed, so that products and
@@ -19,8 +19,8 @@ import type { ConstantTensor } from './constant-tensor.ts';
 export const BATCH = 16_777_213;
 
 /** Elements of one wire, and of all that constant folding makes. */
-export const MOST_WIRE_ELEMENTS = 2 ** 23;
-const MOST_WORK = 2 ** 27;
+export const MAX_WIRE_ELEMENTS = 2 ** 23;
+const MAX_WORK = 2 ** 27;
 
 /** A number per sample that depends on the input. */
 export interface WireValue {
@@ -51,6 +51,21 @@ export type Value = WireValue | ConstantValue | UnknownValue;
 
 export function constantValue(tensor: ConstantTensor): ConstantValue {
   return { kind: 'constant', tensor };
+}
+
+/** A constant with `of` of every number, of the same type if no other is given. */
+export function mappedConstant(
+  { type, shape, data }: ConstantTensor,
+  of: (value: number) => number,
+  to = type,
+): ConstantValue {
+  return constantValue(
+    constant(
+      to,
+      shape,
+      Array.from(data, (value) => of(value)),
+    ),
+  );
 }
 
 /** A node of the tail whose inputs are wires of the draft. */
@@ -99,8 +114,8 @@ export class Draft {
   /** Counts elements that are about to be built, of maps and of folded constants. @throws {LimitError} */
   allow(elements: number): void {
     this.#work += elements;
-    if (!(this.#work <= MOST_WORK))
-      throw new LimitError('the elements of the maps of a model', MOST_WORK, this.#work);
+    if (!(this.#work <= MAX_WORK))
+      throw new LimitError('the elements of the maps of a model', MAX_WORK, this.#work);
   }
 
   linear(from: WireValue, map: LinearMap, shape: readonly number[], quantised?: QuantisedWeights): WireValue {
@@ -207,9 +222,9 @@ export class Draft {
 
   #wire(shape: readonly number[]): WireValue {
     const size = sizeOf(shape);
-    if (!(size >= 1 && size <= MOST_WIRE_ELEMENTS))
+    if (!(size >= 1 && size <= MAX_WIRE_ELEMENTS))
       throw new NodeProblem(
-        `its result would be of shape [${shape.join(', ')}], ${MOST_WIRE_ELEMENTS} elements are the most`,
+        `its result would be of shape [${shape.join(', ')}], ${MAX_WIRE_ELEMENTS} elements are the most`,
       );
     const id = this.wires.length;
     this.wires.push({ shape: shape.length === 0 ? [1] : shape, name: `wire ${id}` });

@@ -11,7 +11,7 @@ interface Value {
 }
 
 /** A sparse map is written as a matrix of at most so many numbers. */
-const MOST_DENSE = 2 ** 24;
+const MAX_DENSE = 2 ** 24;
 
 export function exportLinear(writer: OnnxWriter, map: LinearMap, from: Value, to: Value): void {
   switch (map.kind) {
@@ -40,7 +40,7 @@ export function exportLinear(writer: OnnxWriter, map: LinearMap, from: Value, to
       break;
     }
     default: {
-      if (map.rows * map.cols > MOST_DENSE)
+      if (map.rows * map.cols > MAX_DENSE)
         throw new UnsupportedOpError([
           `a sparse map of ${map.rows} x ${map.cols} (${to.name}) has no ONNX form of reasonable size`,
         ]);

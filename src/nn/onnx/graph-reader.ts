@@ -17,8 +17,8 @@ import { KEEPS_QUANTISATION } from './operators/quantised.ts';
 import { recogniseNorms } from './recognise.ts';
 
 /** No model has more nodes, those of functions counted each time they are used. */
-const MOST_NODES = 4096;
-const MOST_FUNCTION_DEPTH = 8;
+const MAX_NODES = 4096;
+const MAX_FUNCTION_DEPTH = 8;
 
 /** Why a node cannot be read, and what to do about it. */
 export interface ModelProblem {
@@ -82,7 +82,7 @@ export class GraphReader {
   /** Walks `nodes`, which must be in topological order, and adds what they write to `scope`. */
   walk(nodes: readonly OnnxNode[], scope: Scope, opsets = this.#context.opsets, depth = 0): void {
     for (const node of nodes) {
-      if (++this.#count > MOST_NODES) throw new LimitError('the nodes of an ONNX model', MOST_NODES, 'more');
+      if (++this.#count > MAX_NODES) throw new LimitError('the nodes of an ONNX model', MAX_NODES, 'more');
       const names = node.outputs ?? [];
       for (const name of names)
         if (name !== '' && scope.has(name))
@@ -227,8 +227,8 @@ export class GraphReader {
     inputs: readonly (Value | undefined)[],
     depth: number,
   ): Value[] {
-    if (depth >= MOST_FUNCTION_DEPTH)
-      throw new LimitError('functions inside functions', MOST_FUNCTION_DEPTH, 'more');
+    if (depth >= MAX_FUNCTION_DEPTH)
+      throw new LimitError('functions inside functions', MAX_FUNCTION_DEPTH, 'more');
     const scope: Scope = new Map();
     (local.inputs ?? []).forEach((name, i) => {
       const value = inputs[i];

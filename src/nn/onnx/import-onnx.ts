@@ -5,7 +5,7 @@ import { tensorInput } from '../graph/graph-builder.ts';
 import { simplifyGraph } from '../graph/passes/simplify.ts';
 import { sizeOf } from '../tensor/tensor.ts';
 import type { ExternalData } from './constant-tensor.ts';
-import { Draft, MOST_WIRE_ELEMENTS } from './draft.ts';
+import { Draft, MAX_WIRE_ELEMENTS } from './draft.ts';
 import { functionKey, GraphReader, addInitializers, opsetsOf } from './graph-reader.ts';
 import type { ModelProblem, Scope } from './graph-reader.ts';
 import type { OnnxGraph, OnnxModel, OnnxNode, OnnxValueInfo } from './onnx-schema.ts';
@@ -212,8 +212,8 @@ function inputShape(
       return new DecodeError(what, `extent ${i} is ${label}; ${ask}`);
     shape.push(extent);
   }
-  if (!(sizeOf(shape) <= MOST_WIRE_ELEMENTS))
-    return new DecodeError(what, `shape [${shape.join(', ')}] has more than ${MOST_WIRE_ELEMENTS} elements`);
+  if (!(sizeOf(shape) <= MAX_WIRE_ELEMENTS))
+    return new DecodeError(what, `shape [${shape.join(', ')}] has more than ${MAX_WIRE_ELEMENTS} elements`);
   return { shape, batch: dims?.[0]?.value ?? whole[0] };
 }
 
@@ -230,7 +230,7 @@ function describeInput(name: string, shape: readonly number[]): InputDescription
   };
 }
 
-const MOST_CUTS_TRIED = 12;
+const MAX_CUTS_TRIED = 12;
 
 /** Parts of the model that can be read, each tried: what comes before the problems, and what comes after them. */
 function proposeCuts(model: OnnxModel, options: ImportOptions, { problems, scope }: ReadResult): string[] {
@@ -247,7 +247,7 @@ function proposeCuts(model: OnnxModel, options: ImportOptions, { problems, scope
     cut: (name: string) => Pick<ImportOptions, 'from' | 'to'>,
   ): string | undefined => {
     const tried = [...new Set(names)]
-      .slice(0, MOST_CUTS_TRIED)
+      .slice(0, MAX_CUTS_TRIED)
       .map((name) => [works(cut(name)), name] as const);
     return tried.filter(([nodes]) => nodes > 0).sort(([a], [b]) => b - a)[0]?.[1];
   };

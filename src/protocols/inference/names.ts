@@ -5,6 +5,7 @@
 import * as arg from '../../base/arguments.ts';
 import type { Brand } from '../../base/brand.ts';
 import { OutOfRangeError } from '../../base/errors.ts';
+import { MODEL_NAME } from '../../compiler/program.ts';
 
 /** Who asks, as the server tells clients apart; over HTTP the SHA-256 of a bearer token in hex. */
 export type TenantId = Brand<string, 'TenantId'>;
@@ -14,8 +15,6 @@ export type ModelName = Brand<string, 'ModelName'>;
 export type KeyId = Brand<string, 'KeyId'>;
 
 const TENANT_ID = /^[\w-]{1,128}$/;
-/** Stands in paths; it is looked up in a map made at start and never joined to a file name. */
-export const MODEL_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 export const KEY_ID = /^[0-9a-f]{16,128}$/;
 
 /** @throws {OutOfRangeError} unless it is 1 to 128 letters, digits, `_` and `-`; the error does not repeat it. */

@@ -9,6 +9,7 @@
 import * as z from 'zod';
 import { DecodeError, InvalidParamsError, LimitError, ParamsMismatchError } from '../../base/errors.ts';
 import { type Bucket, type Offer, offeredKeyPlan } from '../../compiler/offer.ts';
+import { MODEL_NAME } from '../../compiler/program.ts';
 import { ciphertextBytes } from '../../schemes/ckks/ciphertext-wire.ts';
 import { modelDescriptionSchema } from '../../compiler/description-schema.ts';
 import { checkTail } from '../../nn/graph/tail-graph.ts';
@@ -31,7 +32,7 @@ const score = z
   .lt(2 ** 90);
 
 const schema: z.ZodType<Offer> = z.strictObject({
-  model: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/),
+  model: z.string().regex(MODEL_NAME),
   programId: hex,
   params: z.strictObject({
     logN: z.int().min(12).max(16),

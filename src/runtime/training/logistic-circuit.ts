@@ -191,6 +191,29 @@ export class LogisticIterations<C> {
     operations.free(v, w);
     return operations.bounded(next, this.program.spec.weightBound);
   }
+
+  /** Every step. `prepared` makes what a step but the first reads of the state before it; `done` is told the weights after each. */
+  run(
+    prepared: (state: LogisticState<C>) => LogisticState<C> = (state) => state,
+    done: (iteration: number, weights: PlannedValue<C>) => void = () => undefined,
+  ): PlannedValue<C> {
+    const { steps } = this.program;
+    const sum = this.rowSum();
+    let state = this.first(sum, steps[0]!);
+    let weights = state.v;
+    done(1, weights);
+    for (let t = 1; t < steps.length; t++) {
+      state = prepared(state);
+      if (t === steps.length - 1) weights = this.last(state, sum, steps[t]!);
+      else {
+        state = this.iterate(state, sum, steps[t]!);
+        weights = state.v;
+      }
+      done(t + 1, weights);
+    }
+    this.operations.free(sum);
+    return weights;
+  }
 }
 
 /** The whole run of a program without bootstrapping, as what the owner of the key declares before it releases the weights. */
@@ -200,14 +223,7 @@ export function logisticCircuit(program: LogisticProgram, encoder: CkksEncoder):
   return {
     inputs: Array.from({ length: program.ciphertexts }, () => input),
     run<C>(on: CkksOperations<C>, inputs: readonly C[]): C {
-      const iterations = new LogisticIterations(on, program, masks, inputs);
-      const sum = iterations.rowSum();
-      const steps = program.steps;
-      let state = iterations.first(sum, steps[0]!);
-      for (const step of steps.slice(1, -1)) state = iterations.iterate(state, sum, step);
-      const weights = steps.length === 1 ? state.v : iterations.last(state, sum, steps.at(-1)!);
-      iterations.operations.free(sum);
-      return weights.value;
+      return new LogisticIterations(on, program, masks, inputs).run().value;
     },
   };
 }

@@ -3,6 +3,7 @@
  * to choose step sizes and to know that no value leaves the range that the circuit was planned for.
  */
 import { DataError } from '../../base/errors.ts';
+import { solveSymmetric } from '../../nn/layers/symmetric-solve.ts';
 import { type LabelledTable, rowCount, scoresOf } from './labelled-table.ts';
 import {
   LogisticProgram,
@@ -69,46 +70,24 @@ export function newtonLogistic(table: LabelledTable, ridge = 1, iterations = 12)
   const at = (i: number, j: number): number => (j === 0 ? 1 : table.values[i * width + j - 1]!);
   for (let step = 0; step < iterations; step++) {
     const matrix = Array.from({ length: size }, (_, j) =>
-      Float64Array.from({ length: size + 1 }, (_v, k) => (j === k ? ridge : 0)),
+      Array.from({ length: size }, (_v, k) => (j === k ? ridge : 0)),
     );
-    for (let j = 0; j < size; j++) matrix[j]![size] = -ridge * weights[j]!;
+    const right = Array.from(weights, (weight) => -ridge * weight);
     scoresOf(table, weights).forEach((score, i) => {
       const p = 1 / (1 + Math.exp(-score));
       const residual = table.labels[i]! - p;
       for (let j = 0; j < size; j++) {
         const row = matrix[j]!;
         const x = at(i, j);
-        row[size] = row[size]! + residual * x;
+        right[j] = right[j]! + residual * x;
         for (let k = 0; k < size; k++) row[k] = row[k]! + p * (1 - p) * x * at(i, k);
       }
     });
-    solveInPlace(matrix).forEach((delta, j) => {
+    solveSymmetric(matrix, right).forEach((delta, j) => {
       weights[j] = weights[j]! + delta;
     });
   }
   return weights;
-}
-
-/** Gauss with pivots; the last column is the right-hand side. */
-function solveInPlace(matrix: readonly Float64Array[]): number[] {
-  const size = matrix.length;
-  const rows = [...matrix];
-  for (let i = 0; i < size; i++) {
-    let pivot = i;
-    for (let k = i + 1; k < size; k++) if (Math.abs(rows[k]![i]!) > Math.abs(rows[pivot]![i]!)) pivot = k;
-    [rows[i], rows[pivot]] = [rows[pivot]!, rows[i]!];
-    for (let k = i + 1; k < size; k++) {
-      const factor = rows[k]![i]! / rows[i]![i]!;
-      for (let j = i; j <= size; j++) rows[k]![j] = rows[k]![j]! - factor * rows[i]![j]!;
-    }
-  }
-  const solution = new Array<number>(size).fill(0);
-  for (let i = size - 1; i >= 0; i--) {
-    let rest = rows[i]![size]!;
-    for (let j = i + 1; j < size; j++) rest -= rows[i]![j]! * solution[j]!;
-    solution[i] = rest / rows[i]![i]!;
-  }
-  return solution;
 }
 
 const RATES = [0.25, 0.5, 1, 2, 3, 4, 6, 8];

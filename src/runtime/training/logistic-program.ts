@@ -9,7 +9,7 @@ import { DataError, InvalidParamsError, OutOfRangeError } from '../../base/error
 import { sha256Digest } from '../../base/sha256.ts';
 import { BootstrapPlan } from '../../circuits/bootstrap/plan.ts';
 import { identityFunction } from '../../circuits/circle/circle-function.ts';
-import { predictedSeconds, referenceCosts } from '../../circuits/cost.ts';
+import { referenceCosts } from '../../circuits/cost.ts';
 import { CkksParams, type CkksSpec } from '../../schemes/ckks/params.ts';
 import type { KeyPlan } from '../../schemes/rlwe/keys/key-plan.ts';
 import { logQPCeiling } from '../../schemes/rlwe/security.ts';
@@ -20,9 +20,9 @@ export const SIGMOID_CUBIC = Object.freeze({ c0: -0.5, c1: 0.15012, c3: -0.00159
 /** Beyond this the cubic turns away from the sigmoid: a margin must not get there. */
 export const MARGIN_BOUND = 8;
 
-const MOST_ROWS = 2 ** 20;
-const MOST_FEATURES = 511;
-const MOST_ITERATIONS = 200;
+const MAX_ROWS = 2 ** 20;
+const MAX_FEATURES = 511;
+const MAX_ITERATIONS = 200;
 
 /** `keep`: the owner alone opens the weights. `publish`: they may leave it, flooded, through a release of the key. */
 export type ReleaseRule = 'keep' | 'publish';
@@ -53,7 +53,7 @@ const [LEVEL_BITS, LAST_BITS, SPECIAL_BITS] = [40, 49.5, 49];
 /** Of weights to be published: two primes to a level. */
 const PUBLISHED_LEVEL_BITS = 42;
 /** More digits than this make keys large and rotations slow. */
-const MOST_DIGITS = 5;
+const MAX_DIGITS = 5;
 /** Where bootstrapped training encrypts its data: two iterations, and the two conversions around a bootstrap. */
 const BOOTSTRAPPED_TOP = 13;
 
@@ -189,9 +189,8 @@ export class LogisticProgram {
     const { logN, p } = this.params;
     const costs = referenceCosts(logN, p.length);
     const middle = Math.max(2, Math.round(this.topLevel / 2));
-    const own = { keySwitches: new Array<number>(this.keySwitches).fill(middle), diagonals: [] };
     const each = this.bootstrap?.seconds(identityFunction(this.spec.weightBound), costs) ?? 0;
-    return predictedSeconds(own, costs) + this.bootstraps * each;
+    return (this.keySwitches * costs.keySwitch(middle)) / 1000 + this.bootstraps * each;
   }
 
   /** What each party learns, for people. */
@@ -256,9 +255,9 @@ function assertSpec(spec: LogisticSpec): void {
     if (!Number.isInteger(value) || (value as number) < least || (value as number) > most)
       throw new OutOfRangeError(what, `an integer from ${least} to ${most}`, Number(value));
   };
-  whole('rows', spec.rows, 2, MOST_ROWS);
-  whole('features', spec.features, 1, MOST_FEATURES);
-  whole('iterations', spec.iterations, 1, MOST_ITERATIONS);
+  whole('rows', spec.rows, 2, MAX_ROWS);
+  whole('features', spec.features, 1, MAX_FEATURES);
+  whole('iterations', spec.iterations, 1, MAX_ITERATIONS);
   for (const [what, value, least, most] of [
     ['rate', spec.rate, 2 ** -10, 2 ** 10],
     ['decay', spec.decay, 0, 2 ** 10],
@@ -289,7 +288,7 @@ function levelledParams({ iterations, rule }: LogisticSpec, primesPerLevel: numb
   const used = logQ.reduce((sum, each) => sum + each, 0);
   for (const logN of [13, 14, 15, 16]) {
     const special = Math.min(16, logQ.length, Math.floor((logQPCeiling(logN) - used) / SPECIAL_BITS));
-    if (special < 1 || Math.ceil(logQ.length / special) > MOST_DIGITS) continue;
+    if (special < 1 || Math.ceil(logQ.length / special) > MAX_DIGITS) continue;
     // No more than it takes for the same number of digits.
     const digits = Math.ceil(logQ.length / special);
     const logP = new Array<number>(Math.ceil(logQ.length / digits)).fill(SPECIAL_BITS);
@@ -307,7 +306,7 @@ function mostIterations(rule: ReleaseRule, primesPerLevel: number): number {
   for (let most = 1; ; most++) {
     const bits = rule === 'publish' ? PUBLISHED_LEVEL_BITS : LEVEL_BITS;
     const primes = primesPerLevel * levelsFor(most + 1) + 2;
-    if (primes * bits * (1 + 1 / MOST_DIGITS) > logQPCeiling(16)) return most;
+    if (primes * bits * (1 + 1 / MAX_DIGITS) > logQPCeiling(16)) return most;
   }
 }
 

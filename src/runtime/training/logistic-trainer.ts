@@ -77,22 +77,15 @@ export class LogisticTrainer implements Disposable {
     using work = this.#context.arena();
     const evaluator = this.#context.evaluator(this.#keys.evaluation, work);
     const circuit = new LogisticIterations<CkksCiphertext>(evaluator, program, this.#masks, rows);
-    const sum = circuit.rowSum();
-    const { steps } = program;
-    const of = steps.length;
-    let state = circuit.first(sum, steps[0]!);
-    onStep({ iteration: 1, of, level: state.v.level, isBootstrapped: false });
-    if (of === 1) return arena.adopt(work.keep(state.v.value));
-    for (let t = 1; t < of - 1; t++) {
-      const isBootstrapped = program.iterationsFrom(state.v.level) < 1;
-      if (isBootstrapped) state = this.#refreshed(circuit, evaluator, work, state);
-      state = circuit.iterate(state, sum, steps[t]!);
-      onStep({ iteration: t + 1, of, level: state.v.level, isBootstrapped });
-    }
-    const isBootstrapped = program.iterationsFrom(state.v.level) < 1;
-    if (isBootstrapped) state = this.#refreshed(circuit, evaluator, work, state);
-    const weights = circuit.last(state, sum, steps.at(-1)!);
-    onStep({ iteration: of, of, level: weights.level, isBootstrapped });
+    const of = program.steps.length;
+    let isBootstrapped = false;
+    const weights = circuit.run(
+      (state) => {
+        isBootstrapped = program.iterationsFrom(state.v.level) < 1;
+        return isBootstrapped ? this.#refreshed(circuit, evaluator, work, state) : state;
+      },
+      (iteration, { level }) => onStep({ iteration, of, level, isBootstrapped }),
+    );
     return arena.adopt(work.keep(weights.value));
   }
 

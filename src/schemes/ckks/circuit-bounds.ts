@@ -28,6 +28,7 @@ import type { CkksCircuit, CkksCircuitInput, CkksOperations } from './circuit.ts
 import type { CkksContextBase } from './context-base.ts';
 import { CkksEncoder } from './encoder.ts';
 import type { LinearTransform } from './linear-transform.ts';
+import { SCALE_TOLERANCE } from './message-bound.ts';
 import { CkksPlaintext } from './plaintext.ts';
 
 /** Bounds in bits; -Infinity stands for zero. */
@@ -43,8 +44,6 @@ export interface CkksBound {
   readonly noiseBits: number;
 }
 
-/** As in {@link CkksEvaluator}. */
-const SCALE_TOLERANCE = 2 ** -20;
 /** Doubles that decode an encoding are closer than this, relatively. */
 const DECODING_SLACK_BITS = 2 ** -20;
 

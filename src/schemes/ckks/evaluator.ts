@@ -21,11 +21,15 @@ import type { CkksContextBase } from './context-base.ts';
 import { linearTransformInto } from '../rlwe/double-hoisting.ts';
 import { expandInterleaved } from './expand-interleaved.ts';
 import type { LinearTransform } from './linear-transform.ts';
-import { assertHeld, assertPrecise, type BoundAt, keySwitchAbs, roundingAbs } from './message-bound.ts';
+import {
+  assertHeld,
+  assertPrecise,
+  type BoundAt,
+  keySwitchAbs,
+  roundingAbs,
+  SCALE_TOLERANCE,
+} from './message-bound.ts';
 import { CkksPlaintext } from './plaintext.ts';
-
-/** Largest relative difference of two scales that counts as rounding. */
-const SCALE_TOLERANCE = 2 ** -20;
 
 export class CkksEvaluator extends RlweEvaluator<CkksContextBase, CiphertextBatch, CkksCiphertext> {
   /**

@@ -13,6 +13,9 @@ import type { CkksParams } from './params.ts';
 /** Of ciphertexts that say nothing of their values: as in `CkksIntent`. */
 export const DEFAULT_MAX_ABS = 1;
 
+/** Largest relative difference of two scales that counts as rounding. */
+export const SCALE_TOLERANCE = 2 ** -20;
+
 /** Bits of a bound that is taken from values: finer ones would tell more of them. */
 const STEPS_PER_BIT = 4;
 

@@ -162,6 +162,13 @@ describe('what does not fit is refused', () => {
   const program = tuneLogistic(table, levelled);
   const { spec } = program;
 
+  test('the largest that is allowed is described without a list of its work', () => {
+    const largest = { ...spec, rows: 2 ** 20, features: 511, iterations: 200, bootstrapping: true };
+    const { keySwitches, predictedSeconds } = parseLogisticProgram(largest);
+    expect(keySwitches).toBeGreaterThan(10 ** 7);
+    expect(predictedSeconds).toBeGreaterThan(keySwitches / 1000);
+  });
+
   test('specifications', () => {
     const bad: Partial<Record<keyof LogisticSpec, unknown>>[] = [
       { rows: 1 },

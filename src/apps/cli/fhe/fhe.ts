@@ -48,7 +48,7 @@ import { figuresOf, programReport, WHO_LEARNS_WHAT_IN_FHE } from './fhe-report.t
 const HELD_OUT_ONE_IN = 5;
 const NOTHING_GIVEN = { released: 0, keysDigest: '', rowsDigest: '' };
 /** Of a file of encrypted rows or weights. */
-const MOST_FILE = 2 ** 33;
+const MAX_FILE = 2 ** 33;
 const JSON_FLAG = ['--json', 'one JSON object on standard output, for programs'] as const;
 const PASSPHRASE_FLAG = [
   '--passphrase-file <file>',
@@ -321,7 +321,7 @@ async function runTraining(
     const keys = loadTrainerKeys(flags.keys, program, context);
     using arena = context.arena();
     try {
-      const file = loadLargeFile(flags.rows, { atMost: MOST_FILE });
+      const file = loadLargeFile(flags.rows, { atMost: MAX_FILE });
       const rows = readTrainingFile('rows', program, context, file, arena);
       using trainer = new LogisticTrainer(context, program, keys);
       let last = performance.now();
@@ -369,14 +369,14 @@ async function openWeights(
     using secret = await openOwnerKey(folder, context, passphrase);
     using arena = context.arena();
     const owner = new LogisticOwner(context, program, secret);
-    const bytes = loadLargeFile(file, { atMost: MOST_FILE });
+    const bytes = loadLargeFile(file, { atMost: MAX_FILE });
     const [result] = readTrainingFile('weights', program, context, bytes, arena);
     if (flags.publish !== true) return owner.open(result!);
     const release = owner.release(arena, notes.released);
     // The owner vouches for its keys and rows, and looks whether they are the ones that it made.
     const keys = loadTrainerKeys(publicFolder(flags.keys), program, context, notes.keysDigest);
     try {
-      const file = loadLargeFile(flags.rows!, { atMost: MOST_FILE });
+      const file = loadLargeFile(flags.rows!, { atMost: MAX_FILE });
       if (fileDigest(file) !== notes.rowsDigest)
         throw new KeyFileError(`${flags.rows} is not what was encrypted last: nothing is published`);
       const rows = readTrainingFile('rows', program, context, file, arena);

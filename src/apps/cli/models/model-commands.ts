@@ -4,8 +4,6 @@ import type { EngineParts } from '../parts.ts';
 import { wholeNumber } from '../speech/serve.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { CA_FLAG } from '../tls-files.ts';
-import { compileModel } from './compile.ts';
-import { infer } from './infer.ts';
 
 const WHO_LEARNS_WHAT_OF_MODELS = `
 Who learns what:
@@ -16,6 +14,7 @@ Who learns what:
   network  sizes and times; outside this machine only TLS is accepted
 `;
 
+/** What they run is loaded when it is asked for: reading ONNX is a tenth of the start of every command. */
 export function addModelCommands(program: Command, terminal: Terminal, parts: EngineParts): void {
   program
     .command('compile')
@@ -58,7 +57,7 @@ export function addModelCommands(program: Command, terminal: Terminal, parts: En
     .option('--force', 'replace the output file')
     .option('--json', 'one JSON object on standard output, for programs')
     .addHelpText('after', '\nWho learns what: nobody; this command talks to no one.')
-    .action((file, flags) => compileModel(file, flags, terminal, parts));
+    .action(async (file, flags) => (await import('./compile.ts')).compileModel(file, flags, terminal, parts));
   program
     .command('infer')
     .argument('<file...>', 'samples: PNG, JPEG, IDX, NPY, CSV')
@@ -77,7 +76,7 @@ export function addModelCommands(program: Command, terminal: Terminal, parts: En
     .option('--insecure-connect', 'plain HTTP to another machine')
     .option('--json', 'one JSON object on standard output, for programs')
     .addHelpText('after', WHO_LEARNS_WHAT_OF_MODELS)
-    .action((files, flags) => infer(files, flags, terminal, parts));
+    .action(async (files, flags) => (await import('./infer.ts')).infer(files, flags, terminal, parts));
 }
 
 function realNumber(text: string): number {

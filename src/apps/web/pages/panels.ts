@@ -97,7 +97,7 @@ function flowBox(title: string, text: string) {
   };
 }
 
-const MOST_LINES = 60;
+const MAX_LINES = 60;
 
 /**
  * What the server sees, from the server: its log, and the beginnings of what it got. Where it does not show that (it serves other machines
@@ -124,7 +124,7 @@ function showLine(log: HTMLElement, line: Readonly<Record<string, string | numbe
   const rest = Object.entries(fields).map(([name, value]) => `${name}=${value}`);
   const at = String(time).slice(11, 23);
   log.append(element('li', {}, `${at} `, element('b', {}, String(msg)), ` ${rest.join(' ')}`));
-  while (log.childElementCount > MOST_LINES) log.firstElementChild?.remove();
+  while (log.childElementCount > MAX_LINES) log.firstElementChild?.remove();
   if (isAtEnd) box.scrollTop = box.scrollHeight;
 }
 

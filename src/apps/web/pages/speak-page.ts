@@ -8,7 +8,7 @@ import type { RecognisedWords, SentAudio, SpeechCall, SpeechMessage } from './sp
 const MODEL = 'digits';
 const READY = 'Ready: say some digits in English';
 /** A recording ends by itself. */
-const MOST_MS = 40_000;
+const MAX_MS = 40_000;
 
 const status = new StatusPanel();
 const flow = new FlowPanel();
@@ -112,7 +112,7 @@ async function beginRecording(): Promise<void> {
   status.say('Recording: press the button again at the end');
   recordButton.textContent = 'Stop and ask the server';
   recordButton.setAttribute('aria-pressed', 'true');
-  limit = setTimeout(() => recordButton.click(), MOST_MS);
+  limit = setTimeout(() => recordButton.click(), MAX_MS);
   enable(false);
 }
 

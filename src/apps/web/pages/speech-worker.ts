@@ -5,17 +5,13 @@ import { type ReadAudio, readWav, recogniseAudio } from '../../../speech/index.t
 import { TRAFFIC_HEAD } from '../../client/client-types.ts';
 import { InferenceSession } from '../../client/inference-session.ts';
 import { sentError } from '../../client/worker-messages.ts';
+import { workerScope } from '../../client/worker-scope.ts';
 import { MAX_RECORDING_SECONDS } from '../../speech-client/audio-pieces.ts';
 import { type Recogniser, recogniserOf } from '../../speech-client/recogniser.ts';
 import { type EncryptingClient, exchangeUtterance, openUtterance } from '../../speech-client/utterance.ts';
 import type { RecognisedWords, SentAudio, SpeechCall, SpeechMessage } from './speech-messages.ts';
 
-interface WorkerScope {
-  postMessage(message: SpeechMessage): void;
-  addEventListener(type: 'message', listener: (event: MessageEvent<SpeechCall>) => void): void;
-}
-
-const scope = globalThis as unknown as WorkerScope;
+const scope = workerScope<SpeechMessage, SpeechCall>();
 let session: InferenceSession | undefined;
 let recogniser: Recogniser | undefined;
 

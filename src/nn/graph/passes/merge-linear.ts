@@ -5,7 +5,7 @@ import type { ModelGraph, ModelNode, QuantisedWeights } from '../model-graph.ts'
 import { readerCounts, rebuilt } from './rebuild.ts';
 
 /** A merged map may have this many times the entries of its parts. */
-const MOST_GROWTH = 1.5;
+const MAX_GROWTH = 1.5;
 
 type LinearNode = ModelNode & { op: 'linear' };
 
@@ -38,8 +38,8 @@ function mergedNode(outer: LinearNode, inner: LinearNode): LinearNode | undefine
 
 function isWorthwhile(outer: LinearMap, inner: LinearMap): boolean {
   if (outer.kind === 'diagonal' || inner.kind === 'diagonal') return true;
-  if (outer.kind === 'gather') return outer.rows <= MOST_GROWTH * inner.rows;
-  const most = MOST_GROWTH * (outer.entries + inner.entries);
+  if (outer.kind === 'gather') return outer.rows <= MAX_GROWTH * inner.rows;
+  const most = MAX_GROWTH * (outer.entries + inner.entries);
   if (outer.kind === 'dense') return outer.rows * inner.cols <= most;
   const perRow = new Int32Array(inner.rows);
   inner.forEachEntry((row) => {

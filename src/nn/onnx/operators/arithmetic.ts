@@ -3,7 +3,7 @@ import { evaluateFunction } from '../../graph/element-functions.ts';
 import { sizeOf } from '../../tensor/tensor.ts';
 import { constant, isIntegerType } from '../constant-tensor.ts';
 import type { ConstantTensor } from '../constant-tensor.ts';
-import { constantValue, NodeProblem } from '../draft.ts';
+import { constantValue, mappedConstant, NodeProblem } from '../draft.ts';
 import type { Value, WireValue } from '../draft.ts';
 import { broadcastShape, expanded } from '../../graph/index-maps.ts';
 import { batchProblem } from './operator.ts';
@@ -155,7 +155,7 @@ const EXTREMA: Readonly<Record<'Max' | 'Min', Arithmetic>> = {
   },
 };
 
-const MOST_POWER = 8;
+const MAX_POWER = 8;
 
 function readPow(call: OperatorCall): Value[] {
   const [base, exponent] = [call.input(0), call.input(1)];
@@ -175,7 +175,7 @@ function readPow(call: OperatorCall): Value[] {
   const { draft } = call;
   if (n === 1) return [x];
   if (n === 2) return [draft.multiply(x, x)];
-  if (Number.isInteger(n) && n >= 0 && n <= MOST_POWER)
+  if (Number.isInteger(n) && n >= 0 && n <= MAX_POWER)
     return [
       draft.polynomial(
         x,
@@ -242,19 +242,12 @@ const LOGIC: Readonly<Record<'And' | 'Or' | 'Xor', Arithmetic>> = {
   },
 };
 
+const isZero = (value: number): number => (value === 0 ? 1 : 0);
+
 function readNot(call: OperatorCall): Value[] {
   const value = call.input(0);
   if (value.kind === 'wire') return [call.draft.affine(value, -1, 1)];
-  const { shape, data } = value.tensor;
-  return [
-    constantValue(
-      constant(
-        'bool',
-        shape,
-        Array.from(data, (v) => (v === 0 ? 1 : 0)),
-      ),
-    ),
-  ];
+  return [mappedConstant(value.tensor, isZero, 'bool')];
 }
 
 /** condition ? a : b as b + condition (a - b); the condition is 0 or 1. */
@@ -283,13 +276,7 @@ function readWhere(call: OperatorCall): Value[] {
       const [left, right] = broadcastPair(call, a, b);
       return [isYes === 0 ? right : left];
     }
-    const opposite = constantValue(
-      constant(
-        'float64',
-        condition.tensor.shape,
-        Array.from(condition.tensor.data, (v) => (v === 0 ? 1 : 0)),
-      ),
-    );
+    const opposite = mappedConstant(condition.tensor, isZero, 'float64');
     return [
       combine(
         call,
@@ -306,16 +293,7 @@ function readWhere(call: OperatorCall): Value[] {
 function readNeg(call: OperatorCall): Value[] {
   const value = call.input(0);
   if (value.kind === 'wire') return [call.draft.affine(value, -1, 0)];
-  const { type, shape, data } = value.tensor;
-  return [
-    constantValue(
-      constant(
-        type,
-        shape,
-        Array.from(data, (v) => -v),
-      ),
-    ),
-  ];
+  return [mappedConstant(value.tensor, (v) => -v)];
 }
 
 /** Of single precision; older exporters write it for no bound. */
@@ -333,18 +311,8 @@ function readClip(call: OperatorCall): Value[] {
   const low = bound(1, 'min', Number.NEGATIVE_INFINITY);
   const high = bound(2, 'max', Number.POSITIVE_INFINITY);
   const value = call.input(0);
-  if (value.kind === 'constant') {
-    const { type, shape, data } = value.tensor;
-    return [
-      constantValue(
-        constant(
-          type,
-          shape,
-          Array.from(data, (v) => evaluateFunction('clip', v, [low, high])),
-        ),
-      ),
-    ];
-  }
+  if (value.kind === 'constant')
+    return [mappedConstant(value.tensor, (v) => evaluateFunction('clip', v, [low, high]))];
   // A bound that no number of the file's type reaches is none; so parameters stay finite, as programs need them.
   const all = (bound: number): Float64Array => new Float64Array(sizeOf(value.shape)).fill(bound);
   const [isLow, isHigh] = [low > LOWEST_FLOAT, high < -LOWEST_FLOAT];

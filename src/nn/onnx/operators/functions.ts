@@ -1,24 +1,14 @@
 /** Element functions: approximated by polynomials later, or run by the client when nothing follows. */
 import { evaluateFunction } from '../../graph/element-functions.ts';
 import type { FunctionName } from '../../graph/element-functions.ts';
-import { constant } from '../constant-tensor.ts';
-import { constantValue } from '../draft.ts';
+import { mappedConstant } from '../draft.ts';
 import type { Value } from '../draft.ts';
 import type { Operator, OperatorCall } from './operator.ts';
 
 function apply(call: OperatorCall, fn: FunctionName, parameters: readonly number[]): Value[] {
   const value = call.input(0);
   if (value.kind === 'wire') return [call.draft.function(value, fn, parameters)];
-  const { type, shape, data } = value.tensor;
-  return [
-    constantValue(
-      constant(
-        type,
-        shape,
-        Array.from(data, (x) => evaluateFunction(fn, x, parameters)),
-      ),
-    ),
-  ];
+  return [mappedConstant(value.tensor, (x) => evaluateFunction(fn, x, parameters))];
 }
 
 interface FunctionEntry {

@@ -10,7 +10,7 @@ import type { OnnxAttribute, OnnxGraph } from '../onnx-schema.ts';
 import { sizeOf } from '../../tensor/tensor.ts';
 import { numbersOf } from '../wire-format.ts';
 
-const MOST_ATTRIBUTE_NUMBERS = 2 ** 20;
+const MAX_ATTRIBUTE_NUMBERS = 2 ** 20;
 
 /** The attributes of a node, read by name. A wrong kind is a {@link DecodeError}. */
 export class Attributes {
@@ -85,7 +85,7 @@ export class Attributes {
   }
 
   #numbers(list: OnnxAttribute['ints']): number[] {
-    return [...numbersOf(list, `an attribute of ${this.#what}`, MOST_ATTRIBUTE_NUMBERS)];
+    return [...numbersOf(list, `an attribute of ${this.#what}`, MAX_ATTRIBUTE_NUMBERS)];
   }
 
   #wrong(name: string): DecodeError {

@@ -2,7 +2,7 @@
 import { GatherMap } from '../../graph/linear-map.ts';
 import { sizeOf } from '../../tensor/tensor.ts';
 import { constant, dataTypeName, isIntegerType } from '../constant-tensor.ts';
-import { BATCH, constantValue, NodeProblem } from '../draft.ts';
+import { BATCH, constantValue, mappedConstant, NodeProblem } from '../draft.ts';
 import type { Value, WireValue } from '../draft.ts';
 import { chosen, expanded, broadcastShape, transposed } from '../../graph/index-maps.ts';
 import { batchProblem, optionalIntegers } from './operator.ts';
@@ -356,10 +356,9 @@ function readCast(call: OperatorCall): Value[] {
   if (value.kind === 'constant') {
     const { tensor } = value;
     if (to === 'string' || tensor.type === 'string') throw new NodeProblem('a cast of text');
-    const data = Float64Array.from(tensor.data, (v) =>
-      to === 'bool' ? Number(v !== 0) : isIntegerType(to) ? Math.trunc(v) : v,
-    );
-    return [constantValue(constant(to, tensor.shape, data))];
+    const cast = (v: number): number =>
+      to === 'bool' ? Number(v !== 0) : isIntegerType(to) ? Math.trunc(v) : v;
+    return [mappedConstant(tensor, cast, to)];
   }
   if (!isIntegerType(to)) return [value];
   // Comparisons, arg max and the like are whole already; anything else would have to be rounded under encryption.

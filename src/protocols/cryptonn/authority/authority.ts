@@ -450,7 +450,7 @@ arg.guard('Authority', Authority, {
   open: {
     storage: arg.like('an AuthorityStorage', 'readSecrets', 'writeSecrets'),
     derive: arg.like('a KeyDerivation', 'deriveKeys', 'publicKey'),
-    random: arg.like('a source of randomness (systemRandom)', 'seed'),
+    random: arg.randomSource,
     kernel: arg.optional(arg.like('a PolicyKernel', 'subtractProduct', 'squaredNorms')),
     options: arg.optional(arg.options),
   },

@@ -216,7 +216,7 @@ export function measureLeak(
     samples: arg.like('a LabelledIntegers', 'inputs', 'labels'),
     multiply: arg.like('a MatrixMultiply', 'sgemm'),
     sampler: arg.like('a NoiseSampler', 'wideGaussian'),
-    random: arg.like('a source of randomness (systemRandom)', 'seed'),
+    random: arg.randomSource,
   });
   const { features, classes, projection } = spec;
   const { rank, noise } = projection ?? { rank: 0 };

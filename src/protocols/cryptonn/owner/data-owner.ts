@@ -83,7 +83,7 @@ export class DataOwner {
       spec: arg.options,
       axes: arg.options,
       permutation: arg.like('a LabelPermutation', 'rename', 'restore'),
-      random: arg.like('a source of randomness (systemRandom)', 'seed'),
+      random: arg.randomSource,
       sampler: arg.optional(arg.like('a NoiseSampler', 'wideGaussian')),
       consent: arg.optional(arg.options),
     });

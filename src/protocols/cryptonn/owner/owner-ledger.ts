@@ -255,7 +255,7 @@ export function budgetOf(spec: DatasetSpec, mayExceedDefault: boolean): number {
 
 printOnOneLine(OwnerLedger);
 arg.guard('OwnerLedger', OwnerLedger, {
-  create: { random: arg.like('a source of randomness (systemRandom)', 'seed') },
+  create: { random: arg.randomSource },
   fromBytes: { bytes: arg.bytes },
 });
 arg.guard('OwnerLedger', OwnerLedger.prototype, {

@@ -74,13 +74,6 @@ export class EncapsulationKeys implements Disposable {
     return { words: this.#words, shape: { q: [0], p: limbs.slice(1), alpha: 1, keyLimbs: limbs } };
   }
 
-  /** log2 of the moduli of both keys: under the sparse secret, under the dense one. */
-  get logModuli(): { readonly sparse: number; readonly dense: number } {
-    const { params } = this.#context;
-    const sparse = logProduct(sparseKeyLimbs(params).map((limb) => params.moduli[limb]!.q));
-    return { sparse, dense: this.fromSparse.logQP };
-  }
-
   /** Bytes on the wire. */
   static byteLength(params: RlweParams): number {
     return (
