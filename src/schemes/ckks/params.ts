@@ -16,6 +16,9 @@ export interface CkksSpec extends RlweSpec {
 /** Bits of the primes and of the scale of {@link CkksParams.bootstrapping}: 4 q < 2^52, which lazy reductions need. */
 const BOOTSTRAPPING_BITS = 49.9;
 
+/** Special primes of {@link CkksParams.joint} beyond the primes of a digit: the noise of key products vanishes under rounding. */
+const JOINT_ALPHA = 4;
+
 export interface BootstrappingOptions extends Pick<RlweSpec, 'security'> {
   /** Default 16. */
   readonly logN?: number;
@@ -69,6 +72,25 @@ export class CkksParams extends RlweParams {
     const { logN = 16, levels = 26, specialPrimes = 8, security } = options;
     const bits = (count: number): number[] => new Array<number>(count).fill(BOOTSTRAPPING_BITS);
     const spec = { logN, logQ: bits(levels + 1), logP: bits(specialPrimes), logScale: BOOTSTRAPPING_BITS };
+    return CkksParams.create(security === undefined ? spec : { ...spec, security });
+  }
+
+  /**
+   * The chain for several parties that refresh together: primes and scale as for bootstrapping, one special prime more than a digit
+   * has. Without options N = 2^15 with 12 + 5 primes, log2 QP = 848.3, three digits. Rings for tests have to be asked for as insecure.
+   *
+   * @throws {InvalidParamsError} {@link InsecureParamsError}
+   */
+  static joint(options: Pick<BootstrappingOptions, 'logN' | 'security'> = {}): CkksParams {
+    const { logN = 15, security } = options;
+    const bits = (count: number): number[] => new Array<number>(count).fill(BOOTSTRAPPING_BITS);
+    const spec = {
+      logN,
+      logQ: bits(12),
+      logP: bits(JOINT_ALPHA + 1),
+      alpha: JOINT_ALPHA,
+      logScale: BOOTSTRAPPING_BITS,
+    };
     return CkksParams.create(security === undefined ? spec : { ...spec, security });
   }
 

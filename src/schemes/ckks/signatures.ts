@@ -39,7 +39,7 @@ const summand = either(ciphertext, plaintext, finite);
 
 printOnOneLine(CkksEncoder, CkksEncryptor, CkksBounds);
 
-guard('CkksParams', CkksParams, { bootstrapping: { options: settings } });
+guard('CkksParams', CkksParams, { bootstrapping: { options: settings }, joint: { options: settings } });
 guardEntry('Ckks', CkksParams, CkksContext, { key: secretKey, circuit, terms: options });
 guardRelease('CkksRelease', CkksRelease, instance('a CkksEvaluator', CkksEvaluator), single);
 guard('CkksEncoder', CkksEncoder.prototype, {

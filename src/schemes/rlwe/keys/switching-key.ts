@@ -5,7 +5,7 @@
  */
 import type { Seed } from '../../../base/brand.ts';
 import type { ByteReader, ByteWriter } from '../../../base/bytes.ts';
-import { DisposedError } from '../../../base/errors.ts';
+import { DisposedError, ShapeError } from '../../../base/errors.ts';
 import { SEED_BYTES, seedFromBytes } from '../../../base/random.ts';
 import type { Words } from '../../../kernel/kernel.ts';
 import { copyWords } from '../../../ring/poly.ts';
@@ -19,15 +19,19 @@ export class SwitchingKey implements Disposable {
   readonly maxLevel: number;
   #context: RlweContext;
   #words: Words;
-  #seed: Seed;
+  #seed: Seed | null;
   #isDisposed = false;
 
-  /** Takes ownership of `words` unless it throws, whose b halves are filled, and fills in the a halves. */
-  constructor(context: RlweContext, maxLevel: number, words: Words, seed: Seed) {
+  /**
+   * Takes ownership of `words` unless it throws, whose b halves are filled, and fills in the a halves from `seed`; without one they are
+   * there already.
+   */
+  constructor(context: RlweContext, maxLevel: number, words: Words, seed: Seed | null) {
     this.#context = context;
     this.maxLevel = maxLevel;
     this.#words = words;
     this.#seed = seed;
+    if (seed === null) return;
     const mods = context.keyLimbs(maxLevel);
     const poly = mods.length * context.params.n;
     using halves = context.kernel.allocate(words.length / 2);
@@ -54,7 +58,9 @@ export class SwitchingKey implements Disposable {
     return SEED_BYTES + params.digits(maxLevel) * packedBytes(params, params.keyLimbs(maxLevel));
   }
 
+  /** @throws {ShapeError} for a key whose a halves come from no seed: each party sums it up itself from the shares of all. */
   write(writer: ByteWriter): void {
+    if (this.#seed === null) throw new ShapeError('a switching key to be written', 'with a seed', 'without');
     const words = this.words(this.maxLevel);
     const poly = this.#polyWords();
     writer.bytes(this.#seed);
