@@ -30,6 +30,7 @@ import { serialiseEverything } from '../schemes/ckks/serialised-objects.ts';
 import { INSECURE_TINY } from '../schemes/ckks/insecure-params.ts';
 import { bgvTargets } from './bgv-targets.ts';
 import { edgeTargets } from './edge-targets.ts';
+import { fleetTargets } from './fleet-targets.ts';
 import { fileTargets } from './file-targets.ts';
 import { type FuzzTarget, parsedJson } from './harness.ts';
 import { learningTargets } from './learning-targets.ts';
@@ -157,6 +158,7 @@ export async function openFuzzTargets(kernel: Kernel): Promise<FuzzBench> {
       ...(await edgeTargets(kernel)),
       ...learning.targets,
       ...fileTargets(),
+      ...fleetTargets(),
       ...programTargets(),
     ],
     [Symbol.dispose]() {

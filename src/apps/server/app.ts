@@ -118,7 +118,7 @@ export function buildApp(service: InferenceService, options: AppOptions = {}): F
       keptMs: limits.uploadKeptMs,
       now: () => performance.now(),
     }),
-    queue: new EvaluationQueue(limits.maxPending, limits.maxPendingPerTenant),
+    queue: new EvaluationQueue(limits.maxPending, limits.maxPendingPerTenant, limits.maxRunning),
     budget: new QueryBudget(limits.samplesPerPrincipal, options.kept?.spent),
     kept: options.kept,
     isClosing: false,

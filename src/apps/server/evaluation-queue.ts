@@ -1,6 +1,6 @@
 /**
- * A bounded first-come queue: one evaluation at a time (it uses every core), a limited number waiting, in all and per
- * tenant, and a waiting one leaves when its client does.
+ * A bounded first-come queue: one evaluation at a time (it uses every core) or, where others evaluate, many; a limited number waiting, in
+ * all and per tenant, and a waiting one leaves when its client does.
  */
 import type { TenantId } from '../../protocols/inference/names.ts';
 interface Waiting {
@@ -18,18 +18,20 @@ export interface QueuedRun<T> {
 export class EvaluationQueue {
   readonly #maxPending: number;
   readonly #maxPerTenant: number;
+  readonly #maxRunning: number;
   readonly #waiting: Waiting[] = [];
   readonly #perTenant = new Map<TenantId, number>();
-  #running = false;
+  #running = 0;
   #pending = 0;
   /** Exponential mean of the time of one evaluation; only for the advice in Retry-After. */
   #meanMs = 1000;
   /** When the client that was refused last was told to come back. */
   #lastReturn = 0;
 
-  constructor(maxPending: number, maxPerTenant: number) {
+  constructor(maxPending: number, maxPerTenant: number, maxRunning = 1) {
     this.#maxPending = maxPending;
     this.#maxPerTenant = maxPerTenant;
+    this.#maxRunning = maxRunning;
   }
 
   get pending(): number {
@@ -69,7 +71,7 @@ export class EvaluationQueue {
         this.#meanMs += (performance.now() - started - this.#meanMs) / 4;
         return { result, waitedMs: started - arrived };
       } finally {
-        this.#running = false;
+        this.#running--;
         this.#waiting.shift()?.start();
       }
     } finally {
@@ -82,8 +84,8 @@ export class EvaluationQueue {
 
   #turn(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    if (!this.#running) {
-      this.#running = true;
+    if (this.#running < this.#maxRunning) {
+      this.#running++;
       return Promise.resolve();
     }
     return new Promise((resolve, reject) => {
@@ -93,7 +95,7 @@ export class EvaluationQueue {
       };
       const place: Waiting = {
         start: () => {
-          this.#running = true;
+          this.#running++;
           signal.removeEventListener('abort', leave);
           resolve();
         },

@@ -1,0 +1,383 @@
+/**
+ * A worker takes jobs out of the broker's queues, one at a time, evaluates them and writes each reply once. It holds nothing that
+ * another worker could not fetch: when it ends in the middle of a job, the broker gives the job to another one.
+ *
+ * Which queue it looks at first is preference: it keeps to some, so that it has their clients' keys prepared, and helps with the others
+ * when it has nothing else to do.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { SubrosaError } from '../../base/errors.ts';
+import { type BlobStore, BlobStoreError, withBlobRetries } from './blob-store.ts';
+import { BrokerError, type FleetBroker } from './broker.ts';
+import { BLOCKS_CONSUMER, jobsConsumer } from './broker-settings.ts';
+import type { FleetCatalogue } from './catalogue.ts';
+import type { Delivery } from './delivery.ts';
+import { blobs, type JobId, jobIdOf, PARTITIONS, subjects } from './fleet-names.ts';
+import {
+  type Done,
+  INLINE_BYTES,
+  JOB_VERSIONS,
+  type Job,
+  readJob,
+  readJobVersion,
+  writeDone,
+} from './job-message.ts';
+import {
+  countReturn,
+  DIVERGENT,
+  FAILED,
+  outcomeOf,
+  QUERY_FAULTS,
+  returnsOf,
+  setOutcome,
+} from './outcomes.ts';
+import type { Answer, ProgramRunners } from './program-runners.ts';
+import { BEAT_MS, LiveWorkers, type WorkerBeat, writeWorkerBeat } from './worker-beat.ts';
+
+export interface WorkerOptions {
+  readonly broker: FleetBroker;
+  readonly store: BlobStore;
+  readonly catalogue: FleetCatalogue;
+  readonly runners: ProgramRunners;
+  /** For people who look at the fleet. */
+  readonly facts: Pick<WorkerBeat, 'release' | 'kernel' | 'threads'>;
+  /** Evaluations of one job that may break off without a reason. */
+  readonly maxTries?: number;
+  /** Replies of two evaluations of one query must be equal. */
+  readonly isDeterministic?: boolean;
+  /** How long a job of another worker's queue waits before this one helps. */
+  readonly helpAfterMs?: number;
+  readonly jobVersions?: readonly number[];
+  /** Told of what an operator wants to read; holds no tenant, no key, no content. */
+  readonly note?: (event: string, reason: string) => void;
+}
+
+const SWEEP_MS = 1000;
+const UNLOAD_AFTER_MS = 60_000;
+/** The largest query or reply that is read. */
+const MOST_BLOB_BYTES = 1024 * 2 ** 20;
+
+type Place = number | 'blocks';
+
+interface DueQueue {
+  readonly since: number;
+  /** A signal that comes while the queue is looked at must not be taken for one before. */
+  signals: number;
+}
+
+export class FleetWorker implements AsyncDisposable {
+  readonly id = randomBytes(8).toString('hex');
+  readonly #options: WorkerOptions;
+  readonly #broker: FleetBroker;
+  readonly #store: BlobStore;
+  readonly #workers: LiveWorkers;
+  /** Queues that may have something. */
+  readonly #due = new Map<Place, DueQueue>();
+  readonly #stops: (() => void)[] = [];
+  readonly #times = new Map<string, number>();
+  readonly #loop: Promise<void>;
+  #wake: () => void = () => undefined;
+  #team = '';
+  #own: ReadonlySet<number> = new Set();
+  #isDraining = false;
+  #isWorking = false;
+  #sweptAt = 0;
+  jobs = 0;
+  failures = 0;
+  divergent = 0;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    this.#broker = options.broker;
+    this.#store = options.store;
+    this.#workers = new LiveWorkers(options.broker);
+    this.#stops.push(
+      options.broker.listen(subjects.wakes, (_message, subject) => {
+        const name = subject.slice('wake.'.length);
+        const place = name === 'blocks' ? name : Number(name);
+        if (place !== 'blocks' && !(Number.isInteger(place) && place >= 0 && place < PARTITIONS)) return;
+        this.#isDue(place);
+        this.#wake();
+      }),
+    );
+    const beat = setInterval(() => this.#beat(), BEAT_MS);
+    const keepUp = setInterval(() => void this.keepUp(), BEAT_MS);
+    this.#stops.push(
+      () => clearInterval(beat),
+      () => clearInterval(keepUp),
+    );
+    this.#beat();
+    this.#loop = this.#run();
+  }
+
+  get isReady(): boolean {
+    return this.#broker.isConnected && !this.#isDraining;
+  }
+
+  /** Opens the programs that are offered, and closes those that nobody asks for any longer. */
+  async keepUp(): Promise<void> {
+    const { catalogue, runners } = this.#options;
+    try {
+      await catalogue.refresh();
+      const models = [...catalogue.models.values()];
+      if (this.#isDraining) return;
+      await Promise.all(models.map(({ current }) => runners.open(current.offer.programId)));
+      const wanted = new Set(models.flatMap(({ accepted }) => [...accepted.keys()]));
+      await runners.closeOthers(wanted, UNLOAD_AFTER_MS);
+    } catch (error) {
+      this.#note('programs not loaded', error);
+    }
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isDraining) {
+      try {
+        const delivery = await this.#next();
+        if (delivery === null) await this.#idle();
+        else await this.#work(delivery);
+      } catch (error) {
+        this.#note('queue not read', error);
+        await pause(250);
+      }
+    }
+  }
+
+  /** A job, from a queue that is this worker's own if there is one. */
+  async #next(): Promise<Delivery | null> {
+    const now = performance.now();
+    if (now - this.#sweptAt > SWEEP_MS) await this.#sweep();
+    const helpFrom = now - (this.#options.helpAfterMs ?? 100);
+    const own = this.#ownPartitions();
+    const places = [...this.#due];
+    const turns = [
+      ...places.filter(([place]) => place !== 'blocks' && own.has(place)),
+      ...places.filter(([place, { since }]) => place !== 'blocks' && !own.has(place) && since <= helpFrom),
+      ...places.filter(([place]) => place === 'blocks'),
+    ];
+    for (const [place, due] of turns) {
+      const isBlocks = place === 'blocks';
+      const consumer = isBlocks ? BLOCKS_CONSUMER : jobsConsumer(place);
+      const { signals } = due;
+      const delivery = await this.#broker.next(isBlocks ? 'blocks' : 'jobs', consumer);
+      if (delivery === null && due.signals !== signals) continue;
+      this.#due.delete(place);
+      if (delivery === null) continue;
+      // Behind the other queues, which wait as well.
+      this.#due.set(place, due);
+      return delivery;
+    }
+    return null;
+  }
+
+  #isDue(place: Place): void {
+    const due = this.#due.get(place);
+    if (due === undefined) this.#due.set(place, { since: performance.now(), signals: 1 });
+    else due.signals++;
+  }
+
+  /** Looks which queues have something: signals get lost, and jobs of workers that ended come back without one. */
+  async #sweep(): Promise<void> {
+    this.#sweptAt = performance.now();
+    for (const queue of ['jobs', 'blocks'] as const) {
+      const { bySubject } = await this.#broker.queueState(queue);
+      for (const subject of Object.keys(bySubject)) {
+        this.#isDue(queue === 'blocks' ? 'blocks' : Number(subject.split('.')[1]));
+      }
+    }
+  }
+
+  /** Until there is a signal, or somebody else's job has waited for long enough. */
+  async #idle(): Promise<void> {
+    const waits = this.#due.size > 0 ? (this.#options.helpAfterMs ?? 100) : SWEEP_MS;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, waits);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      if (this.#isDraining) this.#wake();
+    });
+    this.#wake = () => undefined;
+  }
+
+  /** By rendezvous: every worker computes the same shares from who is alive, and a newcomer takes from each a little. */
+  #ownPartitions(): ReadonlySet<number> {
+    const others = this.#workers.working().map(({ worker }) => worker);
+    const all = others.includes(this.id) ? others : [...others, this.id];
+    const team = all.join(' ');
+    if (team !== this.#team) {
+      this.#team = team;
+      this.#own = new Set(
+        Array.from({ length: PARTITIONS }, (_, partition) => partition).filter(
+          (partition) => highest(all, (worker) => weightOf(worker, partition)) === this.id,
+        ),
+      );
+    }
+    return this.#own;
+  }
+
+  async #work(delivery: Delivery): Promise<void> {
+    const { maxTries = 3, jobVersions = JOB_VERSIONS } = this.#options;
+    let id: JobId | null = null;
+    const startedAt = performance.now();
+    this.#isWorking = true;
+    const alive = setInterval(() => delivery.working(), this.#broker.rules.ackWaitMs / 3);
+    try {
+      // A release that does not know the job leaves it to one that does.
+      const version = readJobVersion(delivery.bytes);
+      if (!jobVersions.includes(version.v)) {
+        await countReturn(this.#broker, version.id);
+        return delivery.again(1000);
+      }
+      const { job, query: inline } = readJob(delivery.bytes);
+      id = job.id;
+      if (delivery.count > 1 && (await this.#isConcluded(job))) return void (await delivery.done());
+      if (delivery.count > maxTries && delivery.count - (await returnsOf(this.#broker, job.id)) > maxTries) {
+        this.#note('job given up', `${maxTries} evaluations broke off`);
+        return await this.#fail(job, delivery, FAILED, startedAt);
+      }
+      const query = inline ?? (await this.#queryOf(job));
+      if (query === null || jobIdOf(job.tenant, job.keyId, job.programId, query) !== job.id)
+        return await this.#fail(job, delivery, 'protocol', startedAt);
+      const answer = await this.#options.runners.answer(job, query);
+      await this.#conclude(job, delivery, answer, startedAt);
+    } catch (error) {
+      await this.#giveBack(delivery, id, error, startedAt);
+    } finally {
+      clearInterval(alive);
+      this.#isWorking = false;
+    }
+  }
+
+  async #queryOf(job: Job): Promise<Uint8Array | null> {
+    return withBlobRetries(() => this.#store.get(blobs.query(job.id), Math.min(job.bytes, MOST_BLOB_BYTES)));
+  }
+
+  /** Whether another worker has finished the job already; whoever waits is told again. */
+  async #isConcluded(job: Job): Promise<boolean> {
+    const failure = await outcomeOf(this.#broker, job.id);
+    if (failure === null && !(await withBlobRetries(() => this.#store.has(blobs.reply(job.id)))))
+      return false;
+    const done = this.#doneOf(failure, { steps: [], peakBytes: 0 }, performance.now(), false);
+    this.#broker.signal(subjects.done(job.id), writeDone({ done, reply: null }));
+    return true;
+  }
+
+  /** Writes the reply, once: when there is one, that one stands. */
+  async #conclude(job: Job, delivery: Delivery, answer: Answer, startedAt: number): Promise<void> {
+    const name = blobs.reply(job.id);
+    let reply = answer.bytes;
+    if (!(await withBlobRetries(() => this.#store.putOnce(name, reply)))) {
+      const theirs = await withBlobRetries(() => this.#store.get(name, MOST_BLOB_BYTES));
+      const isEqual = theirs !== null && Buffer.compare(theirs, reply) === 0;
+      if (!isEqual && this.#options.isDeterministic === true) {
+        this.divergent++;
+        this.#note(
+          'divergent-reply',
+          'two evaluations of one query gave different replies: neither is given out',
+        );
+        await this.#fail(job, delivery, DIVERGENT, startedAt);
+        return await withBlobRetries(() => this.#store.remove(name));
+      }
+      reply = theirs ?? reply;
+    }
+    this.jobs++;
+    const isInline = reply.length <= INLINE_BYTES;
+    const done = this.#doneOf(null, answer, startedAt, isInline);
+    this.#broker.signal(subjects.done(job.id), writeDone({ done, reply: isInline ? reply : null }));
+    const before = this.#times.get(job.programId);
+    this.#times.set(job.programId, before === undefined ? done.workMs : before + (done.workMs - before) / 8);
+    await delivery.done();
+  }
+
+  async #fail(job: Job, delivery: Delivery, failure: string, startedAt: number): Promise<void> {
+    this.failures++;
+    await setOutcome(this.#broker, job.id, failure);
+    const done = this.#doneOf(failure, { steps: [], peakBytes: 0 }, startedAt, false);
+    this.#broker.signal(subjects.done(job.id), writeDone({ done, reply: null }));
+    await delivery.drop();
+  }
+
+  /** A fault of the query is its outcome; one of the store or the broker is no try of the job; anything else is one. */
+  async #giveBack(delivery: Delivery, id: JobId | null, error: unknown, startedAt: number): Promise<void> {
+    const code = error instanceof SubrosaError ? error.code : 'internal';
+    const isOfStore = error instanceof BlobStoreError || error instanceof BrokerError;
+    this.#note(isOfStore ? 'job given back' : 'evaluation failed', error);
+    try {
+      if (id === null) return void (await delivery.drop());
+      if (isOfStore) {
+        await countReturn(this.#broker, id);
+        return delivery.again(500);
+      }
+      const { job } = readJob(delivery.bytes);
+      if (QUERY_FAULTS.has(code)) return await this.#fail(job, delivery, code, startedAt);
+      delivery.again(100);
+    } catch (broken) {
+      // Silence gives it back, too.
+      this.#note('broker not told', broken);
+    }
+  }
+
+  #doneOf(
+    failure: string | null,
+    { steps, peakBytes }: Pick<Answer, 'steps' | 'peakBytes'>,
+    startedAt: number,
+    isInline: boolean,
+  ): Done {
+    const workMs = Math.min(performance.now() - startedAt, 1e9);
+    const named = steps.slice(0, 200).map(({ name, ms }) => ({ name: name.slice(0, 64), ms }));
+    return { v: 1, failure, worker: this.id, steps: named, peakBytes, workMs, isInline };
+  }
+
+  beat(): WorkerBeat {
+    const { runners, facts, jobVersions = JOB_VERSIONS } = this.#options;
+    return {
+      ...{ v: 1, worker: this.id, ...facts, jobVersions: [...jobVersions] },
+      state: this.#isDraining ? 'draining' : this.#isWorking ? 'working' : 'idle',
+      programs: runners.programIds.slice(0, 256),
+      ...{
+        keys: runners.keys,
+        keyBytes: runners.keyBytes,
+        keyLoads: runners.keyLoads,
+        keyHits: runners.keyHits,
+      },
+      ...{ jobs: this.jobs, failures: this.failures, divergent: this.divergent },
+      times: [...this.#times].slice(-256).map(([programId, ms]) => ({ programId, ms })),
+    };
+  }
+
+  #beat(): void {
+    this.#broker.signal(subjects.beat(this.id), writeWorkerBeat(this.beat()));
+  }
+
+  #note(event: string, reason: unknown): void {
+    this.#options.note?.(event, reason instanceof SubrosaError ? reason.message : String(reason));
+  }
+
+  /** Takes nothing more, finishes what it has, and says that it is gone. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#isDraining) {
+      this.#isDraining = true;
+      this.#beat();
+      this.#wake();
+    }
+    await this.#loop;
+    for (const stop of this.#stops.splice(0)) stop();
+    this.#workers[Symbol.dispose]();
+    this.#broker.signal(subjects.beat(this.id), writeWorkerBeat({ ...this.beat(), state: 'gone' }));
+  }
+}
+
+function weightOf(worker: string, partition: number): string {
+  return createHash('sha256').update(`${worker} ${partition}`).digest('hex');
+}
+
+function highest(all: readonly string[], weight: (each: string) => string): string | undefined {
+  let best: string | undefined;
+  for (const each of all) if (best === undefined || weight(each) > weight(best)) best = each;
+  return best;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

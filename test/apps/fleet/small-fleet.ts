@@ -1,0 +1,102 @@
+/** A broker, a folder of blobs, a gateway and workers in this process, on a small network. */
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { compile } from '../../../src/compiler/compile.ts';
+import type { Program } from '../../../src/compiler/program.ts';
+import type { BlobStore } from '../../../src/apps/fleet/blob-store.ts';
+import { FleetBroker } from '../../../src/apps/fleet/broker.ts';
+import type { QueueRules } from '../../../src/apps/fleet/broker-settings.ts';
+import { FleetCatalogue } from '../../../src/apps/fleet/catalogue.ts';
+import { FileBlobs } from '../../../src/apps/fleet/file-blobs.ts';
+import { FleetService } from '../../../src/apps/fleet/fleet-service.ts';
+import { FleetWorker, type WorkerOptions } from '../../../src/apps/fleet/fleet-worker.ts';
+import { findBrokerProgram, LocalBroker } from '../../../src/apps/fleet/local-broker.ts';
+import { ProgramRunners, type StartRunner } from '../../../src/apps/fleet/program-runners.ts';
+import { InferenceServer } from '../../../src/apps/server/inference-server.ts';
+import { randomNetwork } from '../../protocols/random-network.ts';
+
+/** Continuous integration must have one. */
+export const noBroker =
+  findBrokerProgram() === undefined && process.env.CI !== 'true' ? 'there is no nats-server here' : false;
+
+export const NETWORK = randomNetwork([5, 4, 3], 4, 5);
+export const PROGRAM: Program = compile(NETWORK, { name: 'net' });
+export const SECRET = new Uint8Array(32).fill(7);
+
+export const startServer: StartRunner = (program) => InferenceServer.start([{ program }]);
+
+export class SmallFleet implements AsyncDisposable {
+  readonly folder: string;
+  readonly nats: LocalBroker;
+  readonly store: BlobStore;
+  readonly #rules: Partial<QueueRules>;
+  readonly #ends: (() => Promise<unknown>)[] = [];
+
+  private constructor(folder: string, nats: LocalBroker, store: BlobStore, rules: Partial<QueueRules>) {
+    this.folder = folder;
+    this.nats = nats;
+    this.store = store;
+    this.#rules = rules;
+  }
+
+  static async start(rules: Partial<QueueRules> = {}): Promise<SmallFleet> {
+    const folder = mkdtempSync(join(tmpdir(), 'subrosa-fleet-'));
+    const nats = await LocalBroker.start(join(folder, 'nats'));
+    const store = await FileBlobs.open(join(folder, 'blobs'));
+    return new SmallFleet(folder, nats, store, { ackWaitMs: 2000, ...rules });
+  }
+
+  async broker(name = 'test'): Promise<FleetBroker> {
+    const broker = await FleetBroker.open({ url: this.nats.url, name, rules: this.#rules });
+    this.#ends.push(() => broker[Symbol.asyncDispose]());
+    return broker;
+  }
+
+  async gateway(programs: readonly Program[] = [PROGRAM]): Promise<FleetService> {
+    const broker = await this.broker('gateway');
+    const catalogue = new FleetCatalogue(broker, this.store);
+    for (const program of programs) await catalogue.publish(program, 60_000);
+    await catalogue.refresh();
+    const service = new FleetService({ broker, catalogue, store: this.store, secret: SECRET });
+    this.#ends.push(() => service[Symbol.asyncDispose]());
+    return service;
+  }
+
+  async worker(
+    options: Partial<WorkerOptions> & { readonly start?: StartRunner; readonly keyBytes?: number } = {},
+  ): Promise<FleetWorker> {
+    const { start = startServer, keyBytes = 2 ** 30, ...others } = options;
+    const broker = await this.broker('worker');
+    const { store } = this;
+    const catalogue = new FleetCatalogue(broker, store);
+    const runners = new ProgramRunners(catalogue, others.store ?? store, start, keyBytes);
+    const facts = { release: '0', kernel: 'test', threads: 1 };
+    const worker = new FleetWorker({ broker, store, catalogue, runners, facts, ...others });
+    this.#ends.push(async () => {
+      await worker[Symbol.asyncDispose]();
+      await runners[Symbol.asyncDispose]();
+    });
+    return worker;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const end of this.#ends.splice(0).reverse()) await end().catch(() => undefined);
+    await this.nats[Symbol.asyncDispose]();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+export function randomTenant(): string {
+  return randomBytes(32).toString('hex');
+}
+
+/** Until it holds, or half a minute. */
+export async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
+  const until = performance.now() + 30_000;
+  while (!(await holds())) {
+    if (performance.now() > until) throw new Error('it did not come true in half a minute');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
