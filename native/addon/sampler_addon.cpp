@@ -20,19 +20,20 @@ struct StreamArguments {
   ChaCha20 open(Isa isa) const { return ChaCha20(key.data, static_cast<uint64_t>(nonce), streamLoops(isa)); }
 };
 
-// uniform(ring, out, seed, mods)
+// uniform(ring, out, seed, mods, first)
 Napi::Value uniform(const Napi::CallbackInfo& info) {
   RingArguments args(info);
   const Ring* ring = args.ring(0);
   const Span<uint64_t> out = args.words(1, "out");
   const Span<uint8_t> seed = args.bytes(2, "the length of the seed", seedBytes);
   const std::vector<size_t> mods = args.limbs(3, "the limbs", ring);
+  const auto first = static_cast<uint32_t>(args.integer(4, "the first polynomial", 0, (int64_t{1} << 31) - 1));
   if (!args.ok()) return info.Env().Undefined();
   const size_t n = ring->n();
   const size_t count = args.batch(out.length, mods.size() * n, "out") * mods.size();
   if (!args.ok()) return info.Env().Undefined();
   const auto limb = [&](size_t i) {
-    return UniformLimb{out.data + i * n, static_cast<uint32_t>(i / mods.size()), ring->prime(mods[i % mods.size()]).q};
+    return UniformLimb{out.data + i * n, first + static_cast<uint32_t>(i / mods.size()), ring->prime(mods[i % mods.size()]).q};
   };
   const auto permuteFour = ring->operations().permuteFourKeccak;
   const size_t rest = count % 4;

@@ -235,9 +235,10 @@ export interface Kernel extends Disposable {
   /**
    * Uniform residues from a public 32-byte seed. For each polynomial p of the batch and each limb with prime q:
    * stream = SHAKE128(seed || LE32(p) || LE64(q)); candidates of ceil(bits(q)/8) bytes, little-endian, masked to
-   * bits(q) bits; candidates >= q are skipped. So a limb does not depend on which other limbs are present.
+   * bits(q) bits; candidates >= q are skipped. So a limb does not depend on which other limbs are present. `first`, 0 by
+   * default, below 2^31: p of the first polynomial in `out`, for a batch that comes in pieces.
    */
-  uniform(ring: RingTables, out: Words, seed: Uint8Array, mods: readonly number[]): void;
+  uniform(ring: RingTables, out: Words, seed: Uint8Array, mods: readonly number[], first?: number): void;
   /**
    * Centred binomial, k = 21 (variance 10.5), from ChaCha20 (RFC 8439) with `key` (32 bytes), 96-bit nonce = LE96(nonce),
    * counter from 0: six stream bytes per value, little-endian 48 bits v; popcount(v & (2^21-1)) - popcount((v >> 21) & (2^21-1)).

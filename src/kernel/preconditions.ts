@@ -231,6 +231,12 @@ export function checkNonce(nonce: number): void {
   }
 }
 
+/** Of polynomials that are sampled one batch after the other. */
+export function checkFirst(first: number): void {
+  if (!Number.isInteger(first) || first < 0 || first >= 2 ** 31)
+    throw new OutOfRangeError('the first polynomial', 'an integer in [0, 2^31)', first);
+}
+
 export function checkMultiplier(multiplier: number): void {
   if (!Number.isInteger(multiplier) || multiplier < 1 || multiplier >= 2 ** 46) {
     throw new OutOfRangeError('the multiplier of a Gaussian', 'an integer in [1, 2^46)', multiplier);

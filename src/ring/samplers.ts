@@ -17,9 +17,9 @@ const OVERLAP_BITS = 2;
 /** The widest that two draws reach; a multiplier is below 2^46. */
 export const WIDEST_GAUSSIAN_BITS = 2 * DRAW_BITS - OVERLAP_BITS - 1;
 
-/** Uniform polynomials from a public seed; polynomial i of the batch depends on the seed and i only. */
-export function uniformInto(ring: Ring, out: Words, seed: Seed, mods: readonly number[]): void {
-  ring.kernel.uniform(ring.tables, out, seed, mods);
+/** Uniform polynomials from a public seed, from number `first` on; polynomial i depends on the seed and i only. */
+export function uniformInto(ring: Ring, out: Words, seed: Seed, mods: readonly number[], first = 0): void {
+  ring.kernel.uniform(ring.tables, out, seed, mods, first);
 }
 
 /** Errors: centred binomial with k = 21, variance 10.5. Wipes `key`. */

@@ -66,8 +66,13 @@ function fakeClient(offer: Offer, fill: number): EncryptingClient {
       sent.set(bytes, samples);
       return { bytes };
     },
-    open: ({ bytes }, reply) => {
-      const samples = sent.get(bytes) ?? 0;
+    queryStream: (_inputs, samples) => {
+      const bytes = fakeQuery(samples % 200);
+      sent.set(bytes, samples);
+      return { bytes, byteLength: bytes.length, pieces: () => [bytes] };
+    },
+    open: (query, reply) => {
+      const samples = sent.get((query as { bytes: Uint8Array }).bytes) ?? 0;
       if (reply[7] !== (samples % 200) + 1) throw new DecodeError('a reply', 'bad magic');
       return new Float32Array(samples * WIDTH);
     },

@@ -104,6 +104,55 @@ describe('the good case', () => {
   });
 });
 
+describe('bodies that are made while they are sent', () => {
+  const streamed = (fill: number, attempts: number[]) => ({
+    byteLength: QUERY_BYTES,
+    *pieces() {
+      attempts.push(0);
+      const bytes = fakeQuery(fill + attempts.length - 1);
+      for (let at = 0; at < bytes.length; at += 7) {
+        attempts[attempts.length - 1]!++;
+        yield bytes.subarray(at, at + 7);
+      }
+    },
+  });
+
+  test('arrive as one body of the announced length', async () => {
+    const server = await running(new FakeInference());
+    const model = new RemoteModel(client(server.url), 'digits', () => fakeEnrolment(1));
+    const attempts: number[] = [];
+    const answer = await model.ask(streamed(5, attempts));
+    expect(answer.bytes).toEqual(fakeQuery(5).map((byte) => byte + 1));
+    expect(attempts).toEqual([Math.ceil(QUERY_BYTES / 7)]);
+  });
+
+  test("are made anew for another attempt, and a fault in the making is the caller's", async () => {
+    const seen: Buffer[] = [];
+    const url = await crooked((request, response) => {
+      const parts: Buffer[] = [];
+      request.on('data', (part) => parts.push(part));
+      request.on('end', () => {
+        seen.push(Buffer.concat(parts));
+        response.writeHead(seen.length === 1 ? 503 : 200, { 'retry-after': '0' });
+        response.end(Buffer.of(1));
+      });
+    });
+    const attempts: number[] = [];
+    await client(url).query('digits', KEY, streamed(5, attempts));
+    expect(seen.map((body) => [...body])).toEqual([[...fakeQuery(5)], [...fakeQuery(6)]]);
+    const broken = {
+      byteLength: 10,
+      *pieces() {
+        yield new Uint8Array(5);
+        throw new RangeError('out of plaintexts');
+      },
+    };
+    await expect(client(url, { retries: 0 }).query('digits', KEY, broken)).rejects.toThrow(
+      'out of plaintexts',
+    );
+  });
+});
+
 describe('servers in trouble', () => {
   test('a used up query budget is said at once, not waited for', async () => {
     const server = await running(new FakeInference(), { limits: { samplesPerPrincipal: 128 } });

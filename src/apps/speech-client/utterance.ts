@@ -11,6 +11,12 @@ export interface SentQuery {
   readonly bytes: Uint8Array;
 }
 
+/** A query that is encrypted while it is sent, anew for every attempt. */
+export interface StreamedQuery {
+  readonly byteLength: number;
+  pieces(): Iterable<Uint8Array>;
+}
+
 /** A word and when it was said, in seconds from the beginning of the recording. */
 export interface TimedWord {
   readonly word: string;
@@ -23,7 +29,8 @@ export interface EncryptingClient extends Disposable {
   readonly offer: Offer;
   readonly maxSamples: number;
   query(inputs: Float32Array, samples: number): SentQuery;
-  open(query: SentQuery, reply: Uint8Array): Float32Array;
+  queryStream(inputs: Float32Array, samples: number): StreamedQuery;
+  open(query: SentQuery | StreamedQuery, reply: Uint8Array): Float32Array;
   enrolment(): Uint8Array;
   exportSecret(): Uint8Array;
 }

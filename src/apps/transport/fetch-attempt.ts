@@ -1,6 +1,6 @@
 /** Requests by `fetch`: for browsers, workers, and every other engine that has it. */
 import { ProtocolError } from '../../base/errors.ts';
-import { type Attempt, type AttemptReply, type Connections, StalledError } from './attempt.ts';
+import { type Attempt, type AttemptReply, type Connections, StalledError, wholeBody } from './attempt.ts';
 import { ProgressWatch, slowestMs } from './progress-watch.ts';
 
 export class FetchConnections implements Connections {
@@ -10,7 +10,7 @@ export class FetchConnections implements Connections {
     const leave = () => cut.abort(signal?.reason);
     const watch = new ProgressWatch(attempt.timeoutMs, () => cut.abort(new StalledError()));
     // Nobody sees a body move before all of it is there.
-    watch.begin(slowestMs(body?.length ?? 0));
+    watch.begin(slowestMs(body?.byteLength ?? 0));
     signal?.addEventListener('abort', leave, { once: true });
     if (signal?.aborted === true) leave();
     const started = performance.now();
@@ -19,7 +19,7 @@ export class FetchConnections implements Connections {
         ...{ method, headers, signal: cut.signal },
         // Nothing of a browser's own may go along, and nothing may be kept or followed.
         ...{ credentials: 'omit', cache: 'no-store', redirect: 'manual', referrerPolicy: 'no-referrer' },
-        ...(body !== undefined && { body: body as Uint8Array<ArrayBuffer> }),
+        ...(body !== undefined && { body: wholeBody(body) as Uint8Array<ArrayBuffer> }),
       });
       const answered = performance.now();
       watch.begin();

@@ -5,7 +5,13 @@
 import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { ProtocolError } from '../../base/errors.ts';
-import { type Attempt, type AttemptReply, type Connections, StalledError } from './attempt.ts';
+import {
+  type Attempt,
+  type AttemptReply,
+  type Connections,
+  type RequestBody,
+  StalledError,
+} from './attempt.ts';
 import { ProgressWatch, sendBufferMs } from './progress-watch.ts';
 import { TLS_CLIENT } from './tls-failure.ts';
 
@@ -30,7 +36,7 @@ export class HttpConnections implements Connections {
     const started = performance.now();
     return new Promise((resolve, reject) => {
       const watch = new ProgressWatch(attempt.timeoutMs, () => fail(new StalledError()));
-      const length = body === undefined ? {} : { 'content-length': String(body.length) };
+      const length = body === undefined ? {} : { 'content-length': String(body.byteLength) };
       const request = this.#request(url, { method, headers: { ...headers, ...length }, agent: this.#agent });
       const leave = () => fail(signal?.reason);
       const settled = () => {
@@ -60,29 +66,47 @@ export class HttpConnections implements Connections {
       signal?.addEventListener('abort', leave, { once: true });
       if (signal?.aborted === true) return leave();
       if (body === undefined) request.end();
-      else upload(request, body, watch);
+      else upload(request, body, watch, fail);
     });
   }
 }
 
-/** Writes piece after piece; each counts as moved when the system has taken it. The caller watches errors. */
-function upload(request: ReturnType<typeof requestHttp>, body: Uint8Array, watch: ProgressWatch): void {
-  const bufferMs = sendBufferMs(body.length);
-  const send = (at: number) => {
-    const piece = body.subarray(at, at + CHUNK_BYTES);
-    if (piece.length === 0) {
-      watch.begin(bufferMs);
-      request.end();
-      return;
+/** Writes piece after piece; each counts as moved when the system has taken it. The caller watches errors of the request. */
+function upload(
+  request: ReturnType<typeof requestHttp>,
+  body: RequestBody,
+  watch: ProgressWatch,
+  fail: (error: unknown) => void,
+): void {
+  const bufferMs = sendBufferMs(body.byteLength);
+  const pieces = chunksOf(body);
+  const send = () => {
+    try {
+      const { value: piece, done } = pieces.next();
+      if (done === true) {
+        watch.begin(bufferMs);
+        request.end();
+        return;
+      }
+      request.write(piece, (error) => {
+        if (error || request.destroyed) {
+          pieces.return();
+          return;
+        }
+        watch.moved(piece.length);
+        send();
+      });
+    } catch (error) {
+      fail(error);
     }
-    request.write(piece, (error) => {
-      if (error || request.destroyed) return;
-      watch.moved(piece.length);
-      send(at + piece.length);
-    });
   };
   watch.begin(bufferMs / 3);
-  send(0);
+  send();
+}
+
+function* chunksOf(body: RequestBody): Generator<Uint8Array, void, undefined> {
+  for (const piece of body instanceof Uint8Array ? [body] : body.pieces())
+    for (let at = 0; at < piece.length; at += CHUNK_BYTES) yield piece.subarray(at, at + CHUNK_BYTES);
 }
 
 async function readBounded(

@@ -4,6 +4,7 @@ import { ProtocolError } from '../../base/errors.ts';
 import { sha256Digest } from '../../base/sha256.ts';
 import { MODEL_NAME } from '../../compiler/program.ts';
 import { KEY_ID } from '../../protocols/inference/names.ts';
+import type { RequestBody } from './attempt.ts';
 import { type Exchange, jsonOf, type Received, type RetryingExchange } from './retrying-exchange.ts';
 import { KEY_PART_BYTES, PEAK_HEADER, parseTimings, routes, TIMING_HEADER, type TimedStep } from './wire.ts';
 
@@ -97,11 +98,11 @@ export class InferenceTransport {
   async query(
     model: string,
     keyId: string,
-    bytes: Uint8Array,
+    body: RequestBody,
     signal?: AbortSignal,
   ): Promise<QueryAnswer | null> {
     const path = routes.queries(checkedName(model), keyId);
-    const received = await this.#exchange.send('POST', path, bytes, ['unknown-key'], signal);
+    const received = await this.#exchange.send('POST', path, body, ['unknown-key'], signal);
     if (received.status !== 200) return null;
     const steps = parseTimings(received.headers.get(TIMING_HEADER));
     const peak = Number(received.headers.get(PEAK_HEADER) ?? 0);

@@ -1,5 +1,6 @@
 /** One model on one server, as a client with keys sees it: keys are uploaded when the server lacks them, not before. */
 import { ProtocolError } from '../../base/errors.ts';
+import type { RequestBody } from './attempt.ts';
 import type { Enrolled, QueryAnswer, UploadOptions } from './inference-transport.ts';
 import type { Exchange } from './retrying-exchange.ts';
 
@@ -8,7 +9,7 @@ export interface ModelTransport {
   enrol(model: string, message: Uint8Array, options?: UploadOptions): Promise<Enrolled>;
   hasKey(model: string, keyId: string, signal?: AbortSignal): Promise<boolean>;
   /** Null when the server does not have the keys. */
-  query(model: string, keyId: string, bytes: Uint8Array, signal?: AbortSignal): Promise<QueryAnswer | null>;
+  query(model: string, keyId: string, body: RequestBody, signal?: AbortSignal): Promise<QueryAnswer | null>;
   /** True when the server had the keys. */
   forget(model: string, keyId: string): Promise<boolean>;
 }
@@ -57,10 +58,10 @@ export class RemoteModel {
 
   /**
    * Sends a query. A server that was restarted or ran out of memory has forgotten the keys; they are uploaded again,
-   * once, and the same bytes sent again. Both follow from the server's status alone.
+   * once, and the same question sent again. Both follow from the server's status alone.
    * @throws {TransportError | ProtocolError}
    */
-  async ask(query: Uint8Array, signal?: AbortSignal): Promise<QueryAnswer> {
+  async ask(query: RequestBody, signal?: AbortSignal): Promise<QueryAnswer> {
     if (this.#keyId === null) await this.#enrol(signal);
     for (let again = false; ; again = true) {
       const answer = await this.#transport.query(this.#model, this.#keyId as string, query, signal);

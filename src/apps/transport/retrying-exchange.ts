@@ -1,13 +1,13 @@
 /**
  * The client's side of one HTTP connection: requests with time limits, and retries that depend on the transport alone.
  *
- * A retry sends the same bytes, a bounded number of times, and only when the server was absent, slow, busy or went
+ * A retry sends the same bytes (a streamed body: the same question under new randomness), a bounded number of times, and only when the server was absent, slow, busy or went
  * away. Nothing that was decrypted has a way in here, so a server learns nothing from watching what a client repeats.
  * Texts from the server are never shown: it may be malicious, and a terminal obeys escape sequences.
  */
 import { ProtocolError, QueryBudgetError, TransportError, UsageError } from '../../base/errors.ts';
 import { isLoopback } from '../../base/loopback.ts';
-import { type AttemptReply, type Connections, StalledError } from './attempt.ts';
+import { type AttemptReply, type Connections, type RequestBody, StalledError } from './attempt.ts';
 import { base64Url } from './base64-url.ts';
 import { Patience, type PatienceOptions, retryAfterMs } from './patience.ts';
 import { tlsFailure } from './tls-failure.ts';
@@ -89,7 +89,7 @@ export class RetryingExchange {
   async send(
     method: string,
     path: string,
-    body?: Uint8Array,
+    body?: RequestBody,
     expected: readonly WireCode[] = [],
     signal?: AbortSignal,
   ): Promise<Received> {
@@ -104,7 +104,7 @@ export class RetryingExchange {
         const again = code === 'storage' ? 'the server could not write to its disk' : AGAIN[received.status];
         if (again !== undefined) throw new TransportError(again, true);
         if (received.status !== 503 && received.status !== 429)
-          throw refusal(received.status, code, body?.length ?? 0);
+          throw refusal(received.status, code, body?.byteLength ?? 0);
         await turn.waitWhileBusy(retryAfterMs(received.headers));
       } catch (error) {
         if (!(error instanceof TransportError) || !error.details.retryable) throw error;
@@ -116,7 +116,7 @@ export class RetryingExchange {
   async #attempt(
     method: string,
     path: string,
-    body: Uint8Array | undefined,
+    body: RequestBody | undefined,
     attempts: number,
     signal: AbortSignal | undefined,
   ): Promise<Received> {
@@ -140,7 +140,7 @@ export class RetryingExchange {
     const serverMs = serverTime(reply.headers);
     const exchange: Exchange = {
       attempts,
-      bytesUp: body?.length ?? 0,
+      bytesUp: body?.byteLength ?? 0,
       bytesDown: reply.body.length,
       uploadMs: Math.max(0, reply.answerMs - serverMs),
       waitMs: serverMs,

@@ -71,7 +71,7 @@ interface RingAddon extends NativeAddon {
   encodeSlots(ring: NativeHandle, out: U64, values: Float64Array | Int32Array, places: Uint32Array): boolean;
   decodeSlots(ring: NativeHandle, out: Float64Array, a: U64, places: Uint32Array): void;
   toDoubles(ring: NativeHandle, out: Float64Array, a: U64, mods: Uint32Array): void;
-  uniform(ring: NativeHandle, out: U64, seed: Uint8Array, mods: Uint32Array): void;
+  uniform(ring: NativeHandle, out: U64, seed: Uint8Array, mods: Uint32Array, first: number): void;
   centredBinomial: SmallSampler;
   ternary: SmallSampler;
   uniformSigned(isa: number, out: Float64Array, bits: number, key: Uint8Array, nonce: number): void;
@@ -200,7 +200,8 @@ function conversions(addon: RingAddon, isa: number) {
     toDoubles: (ring, out, a, mods) => addon.toDoubles(handleOf(ring), out, a.u64(), limbList(mods)),
     encodeSlots: (ring, out, values, places) => addon.encodeSlots(handleOf(ring), out.u64(), values, places),
     decodeSlots: (ring, out, a, places) => addon.decodeSlots(handleOf(ring), out, a.u64(), places),
-    uniform: (ring, out, seed, mods) => addon.uniform(handleOf(ring), out.u64(), seed, limbList(mods)),
+    uniform: (ring, out, seed, mods, first = 0) =>
+      addon.uniform(handleOf(ring), out.u64(), seed, limbList(mods), first),
     centredBinomial: (out, key, nonce) => addon.centredBinomial(isa, out, key, nonce),
     ternary: (out, key, nonce) => addon.ternary(isa, out, key, nonce),
     uniformSigned: (out, bits, key, nonce) => addon.uniformSigned(isa, out, bits, key, nonce),

@@ -78,11 +78,12 @@ class ReferenceKernel extends ReferenceArithmetic implements Kernel {
     unembedByDefinition(embedding, re, im, coefficients, first, scale);
   }
 
-  uniform(ring: RingTables, out: Words, seed: Uint8Array, mods: readonly number[]): void {
+  uniform(ring: RingTables, out: Words, seed: Uint8Array, mods: readonly number[], first = 0): void {
     const count = check.batchCount('out', out.length, check.polynomialWords(ring, mods)) * mods.length;
     check.checkSeed('the seed', seed);
+    check.checkFirst(first);
     for (let i = 0; i < count; i++) {
-      const polynomial = Math.floor(i / mods.length);
+      const polynomial = first + Math.floor(i / mods.length);
       sample.uniformLimb(
         rns.limbAt(ownTables(ring), out.u64(), i),
         seed,

@@ -100,6 +100,7 @@ export function expandUniform(
   seed: Uint8Array,
   primes: readonly number[],
   polynomials: number,
+  firstPolynomial: number,
 ): void {
   const limbs = primes.length * polynomials;
   memory.borrow(2 * INPUT_BYTES + SQUEEZE_BYTES, (input) => {
@@ -109,7 +110,7 @@ export function expandUniform(
       const bytes = memory.bytes(at, INPUT_BYTES);
       bytes.set(seed);
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      view.setUint32(32, Math.floor(limb / primes.length), true);
+      view.setUint32(32, firstPolynomial + Math.floor(limb / primes.length), true);
       view.setBigUint64(36, BigInt(q), true);
       return { q: BigInt(q), bits: q.toString(2).length };
     };

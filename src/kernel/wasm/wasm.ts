@@ -65,12 +65,13 @@ export class WasmKernel extends WasmArithmetic implements Kernel {
     unembedWasm(this, embedding, re, im, coefficients, first, scale);
   }
 
-  uniform(ring: RingTables, out: Words, seed: Uint8Array, mods: readonly number[]): void {
+  uniform(ring: RingTables, out: Words, seed: Uint8Array, mods: readonly number[], first = 0): void {
     const count = check.batchCount('out', out.length, check.polynomialWords(ring, mods));
     check.checkSeed('the seed', seed);
+    check.checkFirst(first);
     this.own(ring);
     const primes = mods.map((limb) => ring.moduli[limb]);
-    sample.expandUniform(this, this.at(out), ring.n, seed, primes, count);
+    sample.expandUniform(this, this.at(out), ring.n, seed, primes, count, first);
   }
 
   centredBinomial(out: Int8Array, key: Uint8Array, nonce: number): void {

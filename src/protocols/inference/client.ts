@@ -11,11 +11,13 @@ import { DecodeError, LimitError, ProtocolError, ShapeError } from '../../base/e
 import { systemRandom } from '../../base/random.ts';
 import { type Bucket, type Offer, offeredKeyPlan } from '../../compiler/offer.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
+import { ciphertextBytes } from '../../schemes/ckks/ciphertext-wire.ts';
 import { CiphertextBatch } from '../../schemes/ckks/ciphertext.ts';
+import { EncryptionStream } from '../../schemes/ckks/encryption-stream.ts';
 import { CkksContext } from '../../schemes/ckks/context.ts';
 import { CkksParams } from '../../schemes/ckks/params.ts';
 import { SecretKey } from '../../schemes/rlwe/keys/secret-key.ts';
-import { readReply, writeEnrolment, writeQuery } from './messages.ts';
+import { QUERY_PREFIX_BYTES, readReply, writeEnrolment, writeQuery } from './messages.ts';
 import { parseOffer } from './offer.ts';
 
 /** An encrypted question; `bytes` may be sent again unchanged after a transport failure. */
@@ -26,6 +28,92 @@ export interface InferenceQuery {
   /** Input values that lay outside the offer's bound and were moved onto it. */
   readonly clipped: number;
   readonly nonce: string;
+}
+
+/** Ciphertexts that are encrypted together: enough for all threads, few enough for the cache. */
+const PIECE_CIPHERTEXTS = 16;
+
+/**
+ * A question that is encrypted while it is sent. Each call of {@link pieces} encrypts anew, under a new seed and nonce: two attempts share
+ * nothing but the question, and the reply answers the last one.
+ */
+export class QueryStream {
+  readonly samples: number;
+  readonly bucket: Bucket;
+  /** Of all pieces together. */
+  readonly byteLength: number;
+  readonly #attempt: (nonce: string, onClipped: (values: number) => void) => Iterable<Uint8Array>;
+  #nonce = '';
+  #clipped = 0;
+
+  constructor(parts: {
+    readonly samples: number;
+    readonly bucket: Bucket;
+    readonly byteLength: number;
+    readonly attempt: (nonce: string, onClipped: (values: number) => void) => Iterable<Uint8Array>;
+  }) {
+    this.samples = parts.samples;
+    this.bucket = parts.bucket;
+    this.byteLength = parts.byteLength;
+    this.#attempt = parts.attempt;
+  }
+
+  /** Of the last attempt; empty before the first. */
+  get nonce(): string {
+    return this.#nonce;
+  }
+
+  /** Input values of the last attempt, as far as it came, that lay outside the offer's bound and were moved onto it. */
+  get clipped(): number {
+    return this.#clipped;
+  }
+
+  /** The bytes of one attempt, in order; made as they are taken. */
+  pieces(): Iterable<Uint8Array> {
+    this.#nonce = bytesToHex(systemRandom.seed());
+    this.#clipped = 0;
+    return this.#attempt(this.#nonce, (values) => {
+      this.#clipped += values;
+    });
+  }
+}
+
+interface EncodingSubject {
+  /** Row-major [samples, features]. */
+  readonly inputs: Float32Array;
+  readonly samples: number;
+  readonly features: number;
+  readonly bucket: Bucket;
+  readonly inputBound: number;
+  readonly scale: number;
+}
+
+/** The interleaved vectors of ciphertexts first .. first + here - 1 of `count`: feature i * count + g is vector i of ciphertext g. */
+function vectorsOf(
+  { inputs, samples, features, bucket, inputBound }: EncodingSubject,
+  first: number,
+  here: number,
+  count: number,
+): { vectors: Float64Array[][]; clipped: number } {
+  const { block, interleave } = bucket;
+  let clipped = 0;
+  const vectors = Array.from({ length: here }, () =>
+    Array.from({ length: interleave }, () => new Float64Array(block)),
+  );
+  for (let i = 0; i < interleave; i++) {
+    const from = i * count + first;
+    const columns = Math.min(here, features - from);
+    // Sample by sample: neighbouring features are read together.
+    for (let t = 0; t < samples; t++) {
+      for (let g = 0; g < columns; g++) {
+        const value = inputs[t * features + from + g]!;
+        const kept = Math.min(inputBound, Math.max(-inputBound, value));
+        if (!(kept === value)) clipped++;
+        vectors[g]![i]![t] = Number.isNaN(kept) ? 0 : kept;
+      }
+    }
+  }
+  return { vectors, clipped };
 }
 
 export class InferenceClient implements Disposable {
@@ -94,7 +182,24 @@ export class InferenceClient implements Disposable {
    * @throws {ShapeError} {@link LimitError} when no bucket is large enough.
    */
   query(inputs: Float32Array, samples: number): InferenceQuery {
-    const { inputs: features, buckets, inputBound, inputScale } = this.offer;
+    const stream = this.queryStream(inputs, samples);
+    const bytes = new Uint8Array(stream.byteLength);
+    let at = 0;
+    for (const piece of stream.pieces()) {
+      bytes.set(piece, at);
+      at += piece.length;
+    }
+    const { bucket, nonce, clipped } = stream;
+    return { bytes, samples, bucket, clipped, nonce };
+  }
+
+  /**
+   * As {@link query}, encrypted while it is sent: memory is that of a few ciphertexts. `inputs` must stay as they are until then.
+   *
+   * @throws {ShapeError} {@link LimitError} when no bucket is large enough.
+   */
+  queryStream(inputs: Float32Array, samples: number): QueryStream {
+    const { inputs: features, buckets, inputBound, inputScale, programId } = this.offer;
     if (samples < 1 || inputs.length !== samples * features) {
       throw new ShapeError(
         'the inputs',
@@ -105,30 +210,44 @@ export class InferenceClient implements Disposable {
     const index = buckets.findIndex((bucket) => bucket.block >= samples);
     const bucket = buckets[index];
     if (bucket === undefined) throw new LimitError('the number of samples', this.maxSamples, samples);
-    const groups = Math.ceil(features / bucket.interleave);
-    let clipped = 0;
-    using arena = this.#context.arena();
-    const encoder = this.#context.encoder(arena);
-    const plaintexts = Array.from({ length: groups }, (_, g) => {
-      const vectors = Array.from({ length: bucket.interleave }, (_, i) => {
-        const vector = new Float64Array(bucket.block);
-        const feature = i * groups + g;
-        if (feature >= features) return vector;
-        for (let t = 0; t < samples; t++) {
-          const value = inputs[t * features + feature]!;
-          const kept = Math.min(inputBound, Math.max(-inputBound, value));
-          if (!(kept === value)) clipped++;
-          vector[t] = Number.isNaN(kept) ? 0 : kept;
-        }
-        return vector;
-      });
-      return encoder.encodeInterleaved(vectors, { scale: inputScale / bucket.interleave });
+    const context = this.#context;
+    const count = Math.ceil(features / bucket.interleave);
+    const level = context.params.maxLevel;
+    const subject = { inputs, samples, features, bucket, inputBound, scale: inputScale / bucket.interleave };
+    return new QueryStream({
+      samples,
+      bucket,
+      byteLength:
+        QUERY_PREFIX_BYTES + ciphertextBytes(context.params, { count, parts: 2, level, isSeeded: true }),
+      attempt: (nonce, onClipped) =>
+        this.#encrypted(
+          subject,
+          count,
+          (start) => writeQuery({ programId, nonce, bucket: index, ciphertexts: start }),
+          onClipped,
+        ),
     });
-    using encryptor = this.#context.encryptor(this.#secret, arena);
-    const ciphertexts = encryptor.encryptBatch(plaintexts).toBytes();
-    const nonce = bytesToHex(systemRandom.seed());
-    const bytes = writeQuery({ programId: this.offer.programId, nonce, bucket: index, ciphertexts });
-    return { bytes, samples, bucket, clipped, nonce };
+  }
+
+  *#encrypted(
+    subject: EncodingSubject,
+    count: number,
+    begin: (start: Uint8Array) => Uint8Array,
+    onClipped: (values: number) => void,
+  ): Generator<Uint8Array, void, undefined> {
+    const context = this.#context;
+    const shape = { count, level: context.params.maxLevel, scale: subject.scale, most: PIECE_CIPHERTEXTS };
+    using stream = new EncryptionStream(context, this.#secret, shape);
+    yield begin(stream.start);
+    for (let first = 0; first < count; first += PIECE_CIPHERTEXTS) {
+      using arena = context.arena();
+      const encoder = context.encoder(arena);
+      const here = Math.min(PIECE_CIPHERTEXTS, count - first);
+      const { vectors, clipped } = vectorsOf(subject, first, here, count);
+      const plaintexts = vectors.map((group) => encoder.encodeInterleaved(group, { scale: subject.scale }));
+      onClipped(clipped);
+      yield stream.next(plaintexts);
+    }
   }
 
   /**
@@ -136,7 +255,7 @@ export class InferenceClient implements Disposable {
    *
    * @throws {DecodeError} {@link ProtocolError} when the reply is not one, or answers something else. Keep it to yourself.
    */
-  open(query: InferenceQuery, reply: Uint8Array): Float32Array {
+  open(query: InferenceQuery | QueryStream, reply: Uint8Array): Float32Array {
     const message = readReply(reply);
     if (message.programId !== this.offer.programId || message.nonce !== query.nonce) {
       throw new ProtocolError('the reply belongs to another query');
@@ -184,5 +303,6 @@ arg.guard('InferenceClient', InferenceClient, {
 });
 arg.guard('InferenceClient', InferenceClient.prototype, {
   query: { inputs: arg.typed('a Float32Array', Float32Array), samples: arg.number },
-  open: { query: arg.like('an InferenceQuery', 'bytes', 'samples'), reply: arg.bytes },
+  queryStream: { inputs: arg.typed('a Float32Array', Float32Array), samples: arg.number },
+  open: { query: arg.like('an InferenceQuery', 'nonce', 'samples'), reply: arg.bytes },
 });

@@ -1,5 +1,6 @@
 /** Encryptions of zero, which a scheme adds its plaintexts to. Symbols: s secret, e error (variance 10.5), u ternary. */
 import type { Seed } from '../../base/brand.ts';
+import { InvalidParamsError } from '../../base/errors.ts';
 import { Drbg } from '../../base/random.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import { copyWords } from '../../ring/poly.ts';
@@ -8,6 +9,40 @@ import { Scratch } from '../../ring/scratch.ts';
 import type { RlweContext } from './context.ts';
 import type { PublicKey } from './keys/public-key.ts';
 import { SecretKey, secretWords } from './keys/secret-key.ts';
+
+/** First parts e_i - a_i s, i = 0, 1, .., with a_i polynomial i of one public seed. Made by {@link ZeroEncryption.series}. */
+export class ZeroSeries {
+  readonly seed: Seed;
+  readonly #context: RlweContext;
+  readonly #key: SecretKey;
+  readonly #drbg: Drbg;
+  readonly #mods: readonly number[];
+  #made = 0;
+
+  constructor(context: RlweContext, key: SecretKey, drbg: Drbg, mods: readonly number[]) {
+    this.#context = context;
+    this.#key = key;
+    this.#drbg = drbg;
+    this.#mods = mods;
+    this.seed = drbg.nextPublicSeed();
+  }
+
+  /** Fills `out` with the next ones. `space` is as large; a_i s is in it afterwards, which is secret: the caller wipes it. */
+  next(out: Words, space: Words): void {
+    const { kernel, ring, params } = this.#context;
+    const mods = this.#mods;
+    const poly = mods.length * params.n;
+    const count = out.length / poly;
+    uniformInto(ring, space, this.seed, mods, this.#made);
+    errorInto(ring, out, this.#drbg.nextKey('e'), mods);
+    for (let i = 0; i < count; i++) {
+      const [a, b] = [space.sub(i * poly, poly), out.sub(i * poly, poly)];
+      kernel.mul(ring.tables, a, a, secretWords(this.#key).sub(0, poly), mods);
+      kernel.sub(ring.tables, b, b, a, mods);
+    }
+    this.#made += count;
+  }
+}
 
 /** Holds a key and a generator of its own. Disposing wipes the generator's seed. */
 export class ZeroEncryption implements Disposable {
@@ -38,6 +73,17 @@ export class ZeroEncryption implements Disposable {
     const seed = this.#drbg.nextPublicSeed();
     this.#underSecretKey(out, this.key, seed, mods);
     return seed;
+  }
+
+  /**
+   * Opens encryptions of zero under one seed that are made one after the other, for a batch too large to be held whole. The noise is
+   * that of {@link fill}. @throws {InvalidParamsError} under a public key, where nothing is seeded.
+   */
+  series(mods: readonly number[]): ZeroSeries {
+    if (!(this.key instanceof SecretKey))
+      throw new InvalidParamsError('encryptions under one seed are made under a secret key', {});
+    this.#drbg.refresh(this.#context.random.seed());
+    return new ZeroSeries(this.#context, this.key, this.#drbg, mods);
   }
 
   /** Adds uniform noise in [-2^bits, 2^bits) to the first parts of the two-part ciphertexts in `out`. */

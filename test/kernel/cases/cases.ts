@@ -318,6 +318,16 @@ export const CASES: Record<KernelMethod, readonly Row[]> = {
       bench.kernel.uniform(bench.ring, limb, seed, [2]);
       return [out.u64().slice(), limb.u64().slice()];
     },
+    // A batch in two pieces is the batch.
+    (bench) => {
+      const poly = Q.length * bench.n;
+      const [whole, pieces] = [bench.zeros(3 * poly), bench.zeros(3 * poly)];
+      const seed = bench.bytes(32);
+      bench.kernel.uniform(bench.ring, whole, seed, Q);
+      bench.kernel.uniform(bench.ring, pieces.sub(0, poly), seed, Q, 0);
+      bench.kernel.uniform(bench.ring, pieces.sub(poly, 2 * poly), seed, Q, 1);
+      return [whole.u64().slice(), pieces.u64().map((word, i) => word ^ whole.u64()[i]!)];
+    },
     // Counts of limbs that are no multiple of the four that are expanded side by side.
     (bench) =>
       [[1, 2], [0, 1, 3], Q.slice(0, 3)].map((mods, i) => {

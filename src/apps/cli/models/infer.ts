@@ -14,6 +14,7 @@ import { InferenceResponder } from '../../../protocols/inference/responder.ts';
 import { modelName, tenantId } from '../../../protocols/inference/names.ts';
 import type { StepTime } from '../../../runtime/step-times.ts';
 import { runClear } from '../../../runtime/clear-machine.ts';
+import { wholeBody } from '../../transport/attempt.ts';
 import { HttpTransport } from '../../transport/http.ts';
 import { RemoteModel } from '../../transport/remote-model.ts';
 import { chosenOffer } from '../../speech-client/client-session.ts';
@@ -23,7 +24,7 @@ import { ProgressBar } from '../terminal/progress-bar.ts';
 import { formatBytes, formatMs } from '../terminal/table.ts';
 import { paintFor, printable, type Terminal } from '../terminal/terminal.ts';
 import { trustedCertificates } from '../tls-files.ts';
-import type { EncryptingClient } from '../../speech-client/utterance.ts';
+import type { EncryptingClient, StreamedQuery } from '../../speech-client/utterance.ts';
 import { readLabelFile } from './label-file.ts';
 import { decisions } from './model-accuracy.ts';
 import { inputOfOffer, readSamples, type Samples } from './sample-files.ts';
@@ -40,13 +41,13 @@ export interface InferFlags {
   readonly json?: boolean;
 }
 
-/** Whoever evaluates: bytes of a query to bytes of a reply. */
+/** Whoever evaluates: a query, encrypted while it is sent, to the bytes of a reply. */
 interface Answering extends AsyncDisposable {
   readonly client: EncryptingClient;
   /** Of --local alone: to compare with the same program in the clear. */
   readonly program?: Program;
   readonly keyBytes: number;
-  ask(query: Uint8Array): Promise<{ readonly bytes: Uint8Array; readonly steps: readonly StepTime[] }>;
+  ask(query: StreamedQuery): Promise<{ readonly bytes: Uint8Array; readonly steps: readonly StepTime[] }>;
 }
 
 interface InferStats {
@@ -118,21 +119,25 @@ async function askAll(
   const { inputs, outputs } = client.offer;
   const scores = new Float32Array(samples.count * outputs);
   // Everything is sent before anything is opened.
-  const exchanged: { query: ReturnType<EncryptingClient['query']>; reply: Uint8Array; first: number }[] = [];
+  const exchanged: { query: StreamedQuery; reply: Uint8Array; first: number }[] = [];
   for (let first = 0; first < samples.count; first += client.maxSamples) {
     const count = Math.min(client.maxSamples, samples.count - first);
-    bar.progress(`encrypting ${first + count} of ${samples.count}`, first / samples.count);
+    const query = client.queryStream(samples.data.subarray(first * inputs, (first + count) * inputs), count);
     const clock = stopwatch();
-    const query = client.query(samples.data.subarray(first * inputs, (first + count) * inputs), count);
-    stats.encodeAndEncryptMs += clock();
-    bar.progress(
-      `waiting for the answer to ${first + count} of ${samples.count}`,
-      (first + count / 2) / samples.count,
-    );
-    const { bytes, steps } = await answering.ask(query.bytes);
-    stats.answerMs += clock();
+    let encryptMs = 0;
+    const watched = watchedStream(query, (ms, sent) => {
+      encryptMs += ms;
+      const what = sent < 1 ? 'encrypting and sending' : 'waiting for the answer to';
+      bar.progress(
+        `${what} ${first + count} of ${samples.count}`,
+        (first + (count * sent) / 2) / samples.count,
+      );
+    });
+    const { bytes, steps } = await answering.ask(watched);
+    stats.encodeAndEncryptMs += encryptMs;
+    stats.answerMs += clock() - encryptMs;
     stats.evaluateMs += steps.reduce((sum, { ms }) => sum + ms, 0);
-    stats.upBytes += query.bytes.length;
+    stats.upBytes += query.byteLength;
     stats.downBytes += bytes.length;
     exchanged.push({ query, reply: bytes, first });
   }
@@ -140,6 +145,21 @@ async function askAll(
   for (const { query, reply, first } of exchanged) scores.set(client.open(query, reply), first * outputs);
   stats.decryptMs += clock();
   return scores;
+}
+
+/** Tells after each piece how long it took to make and which share of the body there is so far. */
+function watchedStream(query: StreamedQuery, tell: (ms: number, share: number) => void): StreamedQuery {
+  function* pieces(): Generator<Uint8Array, void, undefined> {
+    let done = 0;
+    const clock = stopwatch();
+    for (const piece of query.pieces()) {
+      done += piece.length;
+      tell(clock(), done / query.byteLength);
+      yield piece;
+      clock();
+    }
+  }
+  return { byteLength: query.byteLength, pieces };
 }
 
 async function remote(
@@ -198,7 +218,7 @@ async function local(
     client,
     program,
     keyBytes: message.length,
-    ask: async (query) => responder.answer(tenant, name, keyId, query),
+    ask: async (query) => responder.answer(tenant, name, keyId, wholeBody(query)),
     [Symbol.asyncDispose]: async () => {
       responder[Symbol.dispose]();
       client[Symbol.dispose]();

@@ -49,6 +49,7 @@ function shown({ client }: InferenceSession): EncryptingClient {
       progress('wait', 0);
       return query;
     },
+    queryStream: (inputs, samples) => client.queryStream(inputs, samples),
     open: (query, reply) => client.open(query as Parameters<typeof client.open>[0], reply),
     enrolment: () => client.enrolment(),
     exportSecret: () => client.exportSecret(),

@@ -14,6 +14,7 @@ import type { RlweContext } from '../context.ts';
 import type { RlweParams } from '../params.ts';
 import {
   HEADER_BYTES,
+  packPoly,
   packedBytes,
   readHeader,
   readPoly,
@@ -59,23 +60,58 @@ export function writeRlweCiphertexts<S, C extends RlweContext>(
   codec: FactsCodec<S, C>,
   single: boolean,
 ): Uint8Array {
-  const { context, count, parts, level, seed, mods } = batch;
+  const { context, count, parts, seed, mods } = batch;
   const kept = seed === undefined ? parts : 1;
-  const shape = { count, parts, level, isSeeded: seed !== undefined };
-  const body = SHARED_FACTS_BYTES + codec.bytes + residueBytes(context.params, shape);
   const kind = single ? WireKind.ciphertext : WireKind.ciphertextBatch;
-  const writer = writeHeader(kind, context.params.id, body);
+  const writer = writeStart(batch, codec, kind, true);
+  for (let i = 0; i < count; i++) {
+    for (let part = 0; part < kept; part++) writePoly(writer, context, batch.part(i, part).words, mods);
+  }
+  return writer.finish();
+}
+
+/** The bytes of a seeded batch in front of its first parts, which follow one after the other, packed: see {@link packPolys}. */
+export function writeSeededStart<S, C extends RlweContext>(
+  facts: Pick<RlweCiphertexts<C>, 'context' | 'count' | 'parts' | 'level' | 'seed'> & S,
+  codec: FactsCodec<S, C>,
+): Uint8Array {
+  return writeStart(facts, codec, WireKind.ciphertextBatch, false).finish();
+}
+
+/** Packs polynomials over `mods` one after the other, into exactly the bytes that they need. */
+export function packPolys(
+  out: Uint8Array,
+  context: RlweContext,
+  words: Words,
+  mods: readonly number[],
+): void {
+  const poly = mods.length * context.params.n;
+  const each = packedBytes(context.params, mods);
+  for (let i = 0; i * each < out.length; i++)
+    packPoly(out.subarray(i * each, (i + 1) * each), context, words.sub(i * poly, poly), mods);
+}
+
+/** Up to the seed; a writer for all that the facts tell of, or for the start alone. */
+function writeStart<S, C extends RlweContext>(
+  facts: Pick<RlweCiphertexts<C>, 'context' | 'count' | 'parts' | 'level' | 'seed'> & S,
+  codec: FactsCodec<S, C>,
+  kind: WireKind,
+  whole: boolean,
+): ByteWriter {
+  const { context, count, parts, level, seed } = facts;
+  const shape = { count, parts, level, isSeeded: seed !== undefined };
+  const own = SHARED_FACTS_BYTES + codec.bytes;
+  const body = own + residueBytes(context.params, shape);
+  const here = whole ? body : own + (seed === undefined ? 0 : SEED_BYTES);
+  const writer = writeHeader(kind, context.params.id, body, here);
   writer.u8(level);
   writer.u8(parts);
   writer.u8(seed === undefined ? 0 : 1);
   writer.u8(0);
   writer.u32(count);
-  codec.write(writer, batch);
+  codec.write(writer, facts);
   if (seed !== undefined) writer.bytes(seed);
-  for (let i = 0; i < count; i++) {
-    for (let part = 0; part < kept; part++) writePoly(writer, context, batch.part(i, part).words, mods);
-  }
-  return writer.finish();
+  return writer;
 }
 
 /** @throws {DecodeError} {@link ParamsMismatchError} */

@@ -35,9 +35,14 @@ export const WireKind = Object.freeze({
 });
 export type WireKind = (typeof WireKind)[keyof typeof WireKind];
 
-/** Starts a message of exactly `bodyBytes` after the header. */
-export function writeHeader(kind: WireKind, id: ParamsId, bodyBytes: number): ByteWriter {
-  const writer = new ByteWriter(HEADER_BYTES + bodyBytes);
+/** Starts a message of exactly `bodyBytes` after the header. The writer takes `here` of them; others follow by another way. */
+export function writeHeader(
+  kind: WireKind,
+  id: ParamsId,
+  bodyBytes: number,
+  here: number = bodyBytes,
+): ByteWriter {
+  const writer = new ByteWriter(HEADER_BYTES + here);
   writeObjectStart(writer, FAMILY, kind);
   writer.u64(HEADER_BYTES + bodyBytes);
   writer.bytes(hexToBytes(id));
@@ -78,10 +83,18 @@ export function writePoly(
   words: Words,
   mods: readonly number[],
 ): void {
+  packPoly(writer.reserve(packedBytes(context.params, mods)), context, words, mods);
+}
+
+/** As {@link writePoly}, into exactly the bytes that it needs. */
+export function packPoly(out: Uint8Array, context: RlweContext, words: Words, mods: readonly number[]): void {
   const n = context.params.n;
+  let at = 0;
   mods.forEach((limb, i) => {
-    const out = writer.reserve(limbBytes(context.params, limb));
-    context.kernel.packBits(out, words.sub(i * n, n), context.ring.moduli[limb]!.bits);
+    const bytes = limbBytes(context.params, limb);
+    const { bits } = context.ring.moduli[limb]!;
+    context.kernel.packBits(out.subarray(at, at + bytes), words.sub(i * n, n), bits);
+    at += bytes;
   });
 }
 
