@@ -50,6 +50,7 @@ export * from './layers/polynomial-fit.ts';
 export * from './polynomial/polynomial-network.ts';
 export * from './layers/pool.ts';
 export * from './layers/quadratic.ts';
+export * from './quantise/powers-of-two.ts';
 export * from './quantise/quantise.ts';
 export * from './layers/quantise-activations.ts';
 export * from './training/schedule.ts';

@@ -8,7 +8,7 @@ import { trainMnist } from '../../src/apps/cli/train/train-mnist.ts';
 import type { ImageCard } from '../../src/apps/train/image-card.ts';
 import { IMAGE_CONDITIONS } from '../../src/apps/train/image-conditions.ts';
 import { imagePlanFor } from '../../src/apps/train/image-plan.ts';
-import { imageAccuracy, trainImageNetwork } from '../../src/apps/train/image-training.ts';
+import { imageAccuracy, trainImageNetworks } from '../../src/apps/train/image-training.ts';
 import { readMnist } from '../../src/apps/train/mnist-corpus.ts';
 import { SILENT_LOG } from '../../src/apps/train/training-log.ts';
 import type { TrainingLog } from '../../src/apps/train/training-log.ts';
@@ -104,7 +104,7 @@ describe('train mnist', () => {
     const images = readMnist(folder, 'train');
     const plan = { ...imagePlanFor('cryptonets', true), epochs: 2 };
     const train = (work: string, log: TrainingLog, chosen = plan): Uint8Array =>
-      trainImageNetwork(chosen, images, kernel, join(folder, work), log).toBytes();
+      trainImageNetworks(chosen, images, kernel, join(folder, work), log).at(-1)!.network.toBytes();
     let steps = 0;
     const powerCut: TrainingLog = {
       note: () => undefined,

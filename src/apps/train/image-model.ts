@@ -13,10 +13,10 @@ import {
 import type { IntegerNetwork, LabelledImages, PolynomialNetwork, Sequential } from '../../nn/index.ts';
 import { formatImageCard } from './image-card.ts';
 import type { ImageCard, ImageResultRow } from './image-card.ts';
-import type { ImagePlan } from './image-plan.ts';
+import type { ImageNetworkKind, ImagePlan } from './image-plan.ts';
 import { measureConditions } from './image-conditions.ts';
 import type { TestedForm } from './image-conditions.ts';
-import { calibrationImages } from './image-training.ts';
+import { calibrationImages, type TrainedPhase } from './image-training.ts';
 import { writeModelFiles } from './model-directory.ts';
 import { replaceFileSync } from '../keystore/atomic-file.ts';
 import type { TrainingLog } from './training-log.ts';
@@ -44,25 +44,32 @@ export interface ImageModelOptions {
 
 /** Writes the forms of one network and its rows of `results.json` and the card; those of other networks stay. */
 export function writeImageModel(
-  network: Sequential,
+  phases: readonly TrainedPhase[],
   plan: ImagePlan,
   options: ImageModelOptions,
 ): ImageResultRow[] {
   const { training, test, directory, kernel, log } = options;
   const calibration = calibrationImages(training, plan);
-  const integers = quantiseToIntegers(graphOf(network, kernel), calibration, PIXEL_INPUT, kernel);
-  const polynomial =
-    plan.network === 'cryptonets'
-      ? exportPolynomial(network, POLYNOMIAL_BITS, calibration, kernel)
-      : undefined;
+  const [first, last] = [phases[0]!.network, phases.at(-1)!.network];
+  const integers = isForEdges(plan.network)
+    ? quantiseToIntegers(graphOf(first, kernel), calibration, PIXEL_INPUT, kernel)
+    : undefined;
+  const polynomial = isPolynomial(plan.network)
+    ? exportPolynomial(last, POLYNOMIAL_BITS, calibration, kernel)
+    : undefined;
   const files = writeModelFiles(directory, {
-    [`${plan.network}-float.bin`]: network.toBytes(),
-    [`${plan.network}-int8.bin`]: integers.toBytes(),
-    ...(polynomial === undefined
-      ? {}
-      : { [`${plan.network}-polynomial-${POLYNOMIAL_BITS}bit.bin`]: polynomial.toBytes() }),
+    [`${plan.network}-float.bin`]: first.toBytes(),
+    ...(integers && { [`${plan.network}-int8.bin`]: integers.toBytes() }),
+    ...(polynomial && { [`${plan.network}-polynomial-${POLYNOMIAL_BITS}bit.bin`]: polynomial.toBytes() }),
   });
-  const forms = imageForms(network, integers, polynomial, kernel);
+  const later = phases.slice(1).map(
+    ({ name, network }): TestedForm => ({
+      form: name,
+      isNormalised: true,
+      scores: (inputs) => network.infer(inputs),
+    }),
+  );
+  const forms = [...imageForms(first, integers, polynomial, kernel), ...later];
   const rows = measureConditions(test, forms, (share) =>
     log.progress('conditions of the test images', share),
   );
@@ -80,17 +87,35 @@ export function writeImageModel(
   return results;
 }
 
+/** Networks that ship for the two-edge mode, too. */
+export function isForEdges(network: ImageNetworkKind): boolean {
+  return network === 'lenet5' || network === 'cryptonets';
+}
+
+/** Networks that end with polynomials alone. */
+export function isPolynomial(network: ImageNetworkKind): boolean {
+  return network !== 'lenet5';
+}
+
 /** The forms of one network as {@link measureConditions} takes them; the last is the float one without its normalisation. */
 export function imageForms(
   network: Sequential,
-  integers: IntegerNetwork,
+  integers: IntegerNetwork | undefined,
   polynomial: PolynomialNetwork | undefined,
   kernel: Kernel,
 ): TestedForm[] {
   const float = (inputs: Float32Array): Float32Array => network.infer(inputs);
   return [
     { form: 'float', isNormalised: true, scores: float },
-    { form: 'int8', isNormalised: true, scores: (inputs) => integerScores(integers, inputs, kernel) },
+    ...(integers === undefined
+      ? []
+      : [
+          {
+            form: 'int8',
+            isNormalised: true,
+            scores: (inputs: Float32Array) => integerScores(integers, inputs, kernel),
+          },
+        ]),
     ...(polynomial === undefined
       ? []
       : [

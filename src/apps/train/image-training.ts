@@ -1,5 +1,5 @@
 /** `train mnist`: from the images to a trained float network, through checkpoints in a work directory. */
-import { refreshStatistics } from '../../nn/index.ts';
+import { refreshStatistics, withLayers } from '../../nn/index.ts';
 import type { LabelledImages, MatrixMultiply, Sequential } from '../../nn/index.ts';
 import type { ImagePlan } from './image-plan.ts';
 import { claimWorkDirectory, freshNetwork, trainNetwork } from './network-training.ts';
@@ -9,33 +9,51 @@ import { variedImages } from './varied-images.ts';
 /** Images over which the means and variances of batch norms are averaged at the end, and quantisation is calibrated. */
 const CALIBRATION_IMAGES = 4096;
 
+/** A network that a plan made on the way. */
+export interface TrainedPhase {
+  readonly name: string;
+  readonly network: Sequential;
+}
+
 /**
- * Trains the network of the plan, or takes what is done of it from the work directory.
+ * Trains the networks of the plan, one from the other, or takes what is done of it from the work directory. The last one is the result.
  * @throws {DataError} when the work directory belongs to another plan.
  */
-export function trainImageNetwork(
+export function trainImageNetworks(
   plan: ImagePlan,
   images: LabelledImages,
   multiply: MatrixMultiply,
   work: string,
   log: TrainingLog,
-): Sequential {
+): TrainedPhase[] {
   claimWorkDirectory(work, plan);
   const { seed, variation, limit = images.count } = plan;
-  const run = {
-    name: 'float',
-    epochs: plan.epochs,
-    batch: plan.batch,
-    rate: plan.rate,
-    weightDecay: plan.weightDecay,
-    labelSmoothing: 0,
-    seed,
-    start: () => freshNetwork(plan.inputShape, plan.layers, multiply, seed),
-  };
-  const examplesOf = (epoch: number) => variedImages(images, variation, seed + 1000 * (epoch + 1), limit);
-  const network = trainNetwork(run, examplesOf, multiply, work, log);
-  refreshStatistics(network, calibrationImages(images, plan));
-  return network;
+  const calibration = calibrationImages(images, plan);
+  const first = { name: 'float', layers: plan.layers, epochs: plan.epochs, rate: plan.rate };
+  const done: TrainedPhase[] = [];
+  for (const [i, { name, layers, epochs, rate }] of [first, ...(plan.phases ?? [])].entries()) {
+    const before = done.at(-1)?.network;
+    const start = (): Sequential =>
+      before === undefined
+        ? freshNetwork(plan.inputShape, layers, multiply, seed)
+        : withLayers(before, layers, multiply);
+    const run = {
+      name,
+      epochs,
+      batch: plan.batch,
+      rate,
+      weightDecay: plan.weightDecay,
+      labelSmoothing: 0,
+      seed,
+      start,
+    };
+    const examplesOf = (epoch: number) =>
+      variedImages(images, variation, seed + 1000 * (epoch + 1) + 500_000 * i, limit);
+    const network = epochs === 0 ? start() : trainNetwork(run, examplesOf, multiply, work, log);
+    refreshStatistics(network, calibration);
+    done.push({ name, network });
+  }
+  return done;
 }
 
 /** The first training images as the network sees them in training: varied and normalised. */

@@ -6,7 +6,8 @@ import { foldBack, unfold, windowGeometry } from '../tensor/im2col.ts';
 import type { WindowGeometry } from '../tensor/im2col.ts';
 import { newParameter } from './layer.ts';
 import type { Layer, LayerSpec, Parameter, Pass } from './layer.ts';
-import { WeightQuantiser } from '../quantise/quantise.ts';
+import type { WeightRounding } from '../quantise/quantise.ts';
+import { weightRounding } from './weight-rounding.ts';
 import { resized } from '../tensor/tensor.ts';
 import type { SampleShape } from '../tensor/tensor.ts';
 
@@ -26,7 +27,7 @@ export class Conv2d implements Layer {
   readonly penalty = 0;
   readonly weights: Parameter;
   readonly bias: Parameter | undefined;
-  readonly quantiser: WeightQuantiser | undefined;
+  readonly quantiser: WeightRounding | undefined;
   readonly geometry: WindowGeometry;
   /** Weights of one filter. */
   readonly taps: number;
@@ -65,8 +66,7 @@ export class Conv2d implements Layer {
     const deviation = Math.sqrt(2 / this.taps);
     const values = this.weights.value;
     for (let i = 0; i < values.length; i++) values[i] = deviation * generator.normal();
-    this.quantiser =
-      spec.bits === undefined ? undefined : new WeightQuantiser(values.length, spec.bits, true);
+    this.quantiser = weightRounding(spec, values.length);
     this.quantiser?.calibrate(values);
     this.parameters = [this.weights, this.bias, this.quantiser?.step].filter((p) => p !== undefined);
     this.#used = values;
@@ -156,7 +156,7 @@ export class Conv2d implements Layer {
         foldBack(this.#dx, this.#columns, this.geometry, start * image, image, from, channels, samples);
       }
     }
-    this.quantiser?.routeGradient(this.weights.value, this.weights.gradient);
+    this.quantiser?.routeGradient?.(this.weights.value, this.weights.gradient);
     if (this.bias !== undefined) this.#sumBias(this.bias.gradient, dy, batch);
     return this.#dx;
   }

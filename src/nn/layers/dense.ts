@@ -2,7 +2,8 @@ import * as arg from '../../base/arguments.ts';
 import { printOnOneLine } from '../../base/inspect.ts';
 import { newParameter } from './layer.ts';
 import type { Layer, LayerSpec, Parameter, Pass } from './layer.ts';
-import { WeightQuantiser } from '../quantise/quantise.ts';
+import type { WeightRounding } from '../quantise/quantise.ts';
+import { weightRounding } from './weight-rounding.ts';
 import type { SeededGenerator } from '../tensor/generator.ts';
 import { resized, sizeOf } from '../tensor/tensor.ts';
 import type { SampleShape } from '../tensor/tensor.ts';
@@ -22,7 +23,7 @@ export class Dense implements Layer {
   readonly penalty = 0;
   readonly weights: Parameter;
   readonly bias: Parameter | undefined;
-  readonly quantiser: WeightQuantiser | undefined;
+  readonly quantiser: WeightRounding | undefined;
   readonly #inputs: number;
   readonly #sums: Float64Array;
   #x: Float32Array = new Float32Array(0);
@@ -46,8 +47,7 @@ export class Dense implements Layer {
     const deviation = Math.sqrt(2 / this.#inputs);
     const values = this.weights.value;
     for (let i = 0; i < values.length; i++) values[i] = deviation * generator.normal();
-    this.quantiser =
-      spec.bits === undefined ? undefined : new WeightQuantiser(values.length, spec.bits, true);
+    this.quantiser = weightRounding(spec, values.length);
     this.quantiser?.calibrate(values);
     this.parameters = [this.weights, this.bias, this.quantiser?.step].filter((p) => p !== undefined);
     this.#sums = new Float64Array(spec.outputs);
@@ -70,7 +70,7 @@ export class Dense implements Layer {
     const outputs = this.spec.outputs;
     const { value, gradient } = this.weights;
     pass.multiply.sgemm(true, false, outputs, this.#inputs, batch, 1, dy, this.#x, 0, gradient);
-    this.quantiser?.routeGradient(value, gradient);
+    this.quantiser?.routeGradient?.(value, gradient);
     if (this.bias !== undefined) {
       this.#sums.fill(0);
       SUM_ROWS.run(batch, outputs, { streams: [dy], sums: [this.#sums] });

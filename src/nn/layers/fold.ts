@@ -1,6 +1,6 @@
 /** Batch norms of a network with any activation, folded into the linear layer before or after them. */
 import * as arg from '../../base/arguments.ts';
-import { UnsupportedOpError } from '../../base/errors.ts';
+import { ShapeError, UnsupportedOpError } from '../../base/errors.ts';
 import { BatchNorm } from './batch-norm.ts';
 import { Conv2d } from './conv2d.ts';
 import { Dense } from './dense.ts';
@@ -97,6 +97,37 @@ export function foldBatchNorms(network: Sequential, multiply: MatrixMultiply): S
 }
 
 /**
+ * A network of other layers with the weights and statistics of this one: activations exchanged, weights rounded. Parameters keep
+ * their values where a layer has one of that name and size. The steps of rounded weights are chosen anew.
+ * @throws {ShapeError} when the number of layers differs, or a layer with weights has become another.
+ */
+export function withLayers(
+  network: Sequential,
+  specs: readonly LayerSpec[],
+  multiply: MatrixMultiply,
+): Sequential {
+  arg.checkArguments('withLayers', [network, specs, multiply], {
+    network: arg.like('a Sequential', 'forward', 'infer'),
+    specs: arg.list,
+    multiply: arg.like('a MatrixMultiply', 'sgemm'),
+  });
+  const out = new Sequential(network.inputShape, specs, { multiply, seed: 0 });
+  if (out.layers.length !== network.layers.length)
+    throw new ShapeError('the layers', network.layers.length, out.layers.length);
+  network.layers.forEach((layer, i) => {
+    const target = out.layers[i];
+    const weights = (of: Layer): number =>
+      of.parameters.find(({ name }) => name === 'weights')?.value.length ?? 0;
+    if (weights(layer) !== weights(target))
+      throw new ShapeError(`the weights of layer ${i}`, weights(layer), weights(target));
+    if (layer.spec.kind === target.spec.kind) copyLayer(layer, target);
+  });
+  out.generator.restore(network.generator.snapshot());
+  for (const layer of out.layers) if (isLinear(layer)) layer.quantiser?.calibrate(layer.weights.value);
+  return out;
+}
+
+/**
  * The same network with all weights of dense and convolution layers in `bits` bits, or in full precision when undefined.
  * Steps are chosen by least squared error; the network can be used as it is or trained on.
  */
@@ -112,12 +143,8 @@ export function withWeightBits(
   });
   const specs = network.specs.map((spec): LayerSpec => {
     if (spec.kind !== 'dense' && spec.kind !== 'conv2d') return spec;
-    const { bits: _, ...rest } = spec;
+    const { bits: _, pruned: _pruned, ...rest } = spec;
     return bits === undefined ? rest : { ...rest, bits };
   });
-  const out = new Sequential(network.inputShape, specs, { multiply, seed: 0 });
-  network.layers.forEach((layer, i) => copyLayer(layer, out.layers[i]));
-  out.generator.restore(network.generator.snapshot());
-  for (const layer of out.layers) if (isLinear(layer)) layer.quantiser?.calibrate(layer.weights.value);
-  return out;
+  return withLayers(network, specs, multiply);
 }

@@ -16,10 +16,18 @@ export interface Parameter {
   readonly bounds?: readonly [low: number, high: number];
 }
 
+/** How the weights of a layer are rounded; real numbers when absent. */
+interface WeightSpec {
+  /** Integers of so many bits, sign included, times one step. */
+  readonly bits?: number;
+  /** With `bits`: only 0 and powers of two, at first so large a share of the weights 0. */
+  readonly pruned?: number;
+}
+
 /** How a network is described: plain data, written into checkpoints. */
 export type LayerSpec =
-  | { readonly kind: 'dense'; readonly outputs: number; readonly bias?: boolean; readonly bits?: number }
-  | {
+  | ({ readonly kind: 'dense'; readonly outputs: number; readonly bias?: boolean } & WeightSpec)
+  | ({
       readonly kind: 'conv2d';
       readonly filters: number;
       readonly size: readonly [height: number, width: number];
@@ -30,8 +38,7 @@ export type LayerSpec =
       readonly dilation?: readonly [vertical: number, horizontal: number];
       readonly groups?: number;
       readonly bias?: boolean;
-      readonly bits?: number;
-    }
+    } & WeightSpec)
   | {
       readonly kind: 'batch-norm';
       readonly momentum?: number;

@@ -116,8 +116,25 @@ export function searchStep(weights: ArrayLike<number>, bits: number): number {
   return best;
 }
 
+/** How a layer's weights are rounded in the forward pass while the real ones are trained. */
+export interface WeightRounding {
+  /** Of the integers, sign included. */
+  readonly bits: number;
+  /** One value: the real weight of integer 1. */
+  readonly step: Parameter;
+  /** Chooses the step for the weights. */
+  calibrate(weights: Float32Array): void;
+  /** The rounded weights, valid until the next call. */
+  apply(weights: Float32Array): Float32Array;
+  /**
+   * Turns d(loss)/d(rounded) in `gradient` into d(loss)/d(weights), in place, and fills the gradient of the step. Absent where the
+   * one is taken for the other and the step stays.
+   */
+  routeGradient?(weights: Float32Array, gradient: Float32Array): void;
+}
+
 /** Replaces a weight matrix by its quantised values in the forward pass and routes the gradients back. */
-export class WeightQuantiser {
+export class WeightQuantiser implements WeightRounding {
   readonly bits: number;
   readonly level: number;
   /** One value. Trained when `learned`; its gradient is scaled by 1/sqrt(weights * level) as in LSQ. */

@@ -6,7 +6,7 @@ import { openKernel } from '../../../kernel/open.ts';
 import { writeImageModel } from '../../train/image-model.ts';
 import { IMAGE_NETWORKS, imagePlanFor } from '../../train/image-plan.ts';
 import type { ImageNetworkKind } from '../../train/image-plan.ts';
-import { trainImageNetwork } from '../../train/image-training.ts';
+import { trainImageNetworks } from '../../train/image-training.ts';
 import { requireNoModel } from '../../train/model-directory.ts';
 import { readMnist } from '../../train/mnist-corpus.ts';
 import { ProgressBar } from '../terminal/progress-bar.ts';
@@ -39,8 +39,8 @@ export async function trainMnist(flags: TrainMnistFlags, terminal: Terminal): Pr
   const plan = flags.epochs === undefined ? base : { ...base, epochs: flags.epochs };
   const training = readMnist(flags.data, 'train');
   const work = join(flags.work, `mnist-${flags.network}${flags.quick ? '-quick' : ''}`);
-  const network = trainImageNetwork(plan, training, kernel, work, log);
-  const rows = writeImageModel(network, plan, {
+  const phases = trainImageNetworks(plan, training, kernel, work, log);
+  const rows = writeImageModel(phases, plan, {
     training,
     test: readMnist(flags.data, 'test'),
     directory,
