@@ -6,6 +6,7 @@ import type { Level } from '../../base/brand.ts';
 import { printOnOneLine } from '../../base/inspect.ts';
 import { ShapeError } from '../../base/errors.ts';
 import type { Words } from '../../kernel/kernel.ts';
+import { Scratch } from '../../ring/scratch.ts';
 import { packPolys, writeSeededStart } from '../rlwe/wire/ciphertext-wire.ts';
 import { packedBytes } from '../rlwe/wire/wire.ts';
 import type { SecretKey } from '../rlwe/keys/secret-key.ts';
@@ -30,6 +31,7 @@ export class EncryptionStream implements Disposable {
   readonly #shape: EncryptionStreamShape;
   readonly #zeros: ZeroEncryption;
   readonly #series: ZeroSeries;
+  readonly #scratch: Scratch;
   readonly #parts: Words;
   readonly #space: Words;
   #left: number;
@@ -44,11 +46,17 @@ export class EncryptionStream implements Disposable {
     this.#shape = shape;
     this.#left = count;
     const mods = context.qMods(level);
-    this.#zeros = new ZeroEncryption(context, key);
-    this.#series = this.#zeros.series(mods);
     const words = Math.min(most, count) * mods.length * context.params.n;
-    this.#parts = context.kernel.allocate(words);
-    this.#space = context.kernel.allocate(words);
+    this.#scratch = new Scratch(context.kernel);
+    this.#zeros = new ZeroEncryption(context, key);
+    try {
+      this.#series = this.#zeros.series(mods);
+      this.#parts = this.#scratch.allocate(words);
+      this.#space = this.#scratch.allocate(words);
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
     const { seed } = this.#series;
     this.start = writeSeededStart({ context, count, parts: 2, level, scale, seed }, SCALE_CODEC);
   }
@@ -85,8 +93,7 @@ export class EncryptionStream implements Disposable {
 
   /** Wipes the space of a piece and the generator's seed. */
   [Symbol.dispose](): void {
-    this.#parts.wipe();
-    this.#space.wipe();
+    this.#scratch[Symbol.dispose]();
     this.#zeros[Symbol.dispose]();
   }
 }
