@@ -41,7 +41,7 @@ const NEIGHBOURS: Readonly<Record<string, readonly string[]>> = {
   'fe/ddh': ['fe'],
   'fe/lattice': ['fe'],
   'apps/client': ['apps/keystore', 'apps/transport'],
-  'apps/server': ['apps/transport'],
+  'apps/server': ['apps/keystore', 'apps/transport'],
   'apps/train': ['apps/keystore', 'apps/speech'],
   'apps/cryptonn': ['apps/keystore', 'apps/server', 'apps/transport'],
   'apps/fhe': ['apps/keystore'],

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { TransportError } from '../../src/base/errors.ts';
 import { modelName, tenantId } from '../../src/protocols/inference/names.ts';
-import { KeyUploads } from '../../src/apps/server/key-uploads.ts';
+import { KeyUploads } from '../../src/apps/server/keys/key-uploads.ts';
 import { type ListenOptions, listen, type RunningServer } from '../../src/apps/server/index.ts';
 import { HttpTransport } from '../../src/apps/transport/http.ts';
 import { KEY_PART_BYTES, routes } from '../../src/apps/transport/wire.ts';

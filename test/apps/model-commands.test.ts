@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { engineParts } from '../../src/apps/cli/parts.ts';
-import { programsAt } from '../../src/apps/cli/models/program-files.ts';
+import { programsAt } from '../../src/apps/server/program-files.ts';
 import { runCommand } from '../../src/apps/cli/run.ts';
 import { listen } from '../../src/apps/server/index.ts';
 import { parseProgramText } from '../../src/compiler/program-text.ts';

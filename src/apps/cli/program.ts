@@ -147,14 +147,36 @@ function addServe(program: Command, terminal: Terminal, parts: EngineParts): voi
     .option('--tls-key <file>', 'private key, PEM')
     .option('--insecure-listen', 'plain HTTP on an address that other machines reach (behind a TLS proxy)')
     .addOption(
-      new Option('--key-memory <MiB>', "memory for clients' keys, the least recently used are dropped")
+      new Option(
+        '--key-memory <MiB>',
+        "memory for clients' keys; the least recently used are dropped, or with --keys loaded again when they are needed",
+      )
         .default(SERVE_DEFAULTS.keyMemory)
         .argParser(wholeNumber(1, 1_000_000)),
+    )
+    .option('--keys <dir>', "keep clients' keys in this folder, over restarts; without it in memory alone")
+    .addOption(
+      new Option('--key-disk <MiB>', 'room for keys in that folder, the least recently used are dropped')
+        .default(SERVE_DEFAULTS.keyDisk)
+        .argParser(wholeNumber(1, 100_000_000)),
+    )
+    .addOption(
+      new Option('--key-days <n>', 'keys in that folder that were not used for so long go at the next start')
+        .default(SERVE_DEFAULTS.keyDays)
+        .argParser(wholeNumber(1, 36_500)),
     )
     .addOption(
       new Option('--max-pending <n>', 'evaluations that wait or run; more are refused')
         .default(SERVE_DEFAULTS.maxPending)
         .argParser(wholeNumber(1, 10_000)),
+    )
+    .addOption(
+      new Option(
+        '--max-pending-seconds <n>',
+        'predicted work that waits or runs; what comes beyond is told when to come again',
+      )
+        .default(SERVE_DEFAULTS.maxPendingSeconds)
+        .argParser(wholeNumber(1, 86_400)),
     )
     .addOption(
       new Option(
@@ -184,6 +206,7 @@ function addServe(program: Command, terminal: Terminal, parts: EngineParts): voi
     .option(...NETWORK_FLAG)
     .option('--json', 'JSON lines on standard output: when ready, when stopping, when stopped')
     .addOption(new Option('--while-stdin-open', 'end when standard input closes').hideHelp())
+    .addHelpText('after', '\nSIGHUP reads the models anew and swaps them while queries are answered.')
     .addHelpText('after', WHO_LEARNS_WHAT)
     .action((names, flags) => serve(names, flags, terminal, parts));
 }

@@ -8,19 +8,15 @@ import { ConnectionGuard } from './connection-guard.ts';
 import type { ServerLimits } from './limits.ts';
 import { addressClass } from './principal.ts';
 import { receiveBody } from './receive-body.ts';
+import { factsOf } from './request-facts.ts';
 import type { TlsFiles } from './running-server.ts';
-import { ReceiveBudget } from './receive-budget.ts';
+import { ReceiveBudget } from './admission/receive-budget.ts';
 
 declare module 'fastify' {
-  interface FastifyRequest {
-    /** Whom limits count against: the address, unless a hook knows better. */
-    principal: string;
-    /** Bytes of this body in the budget for bodies; they are given back when the request is over, however it ends. */
-    reserved: number;
-  }
   interface FastifyInstance {
+    /** Of a scope with binary bodies. */
     readonly receiveBudget: ReceiveBudget;
-    /** After the server has been made. */
+    /** Of a server of our own, after it has been made. */
     readonly connectionGuard: ConnectionGuard;
   }
 }
@@ -53,28 +49,33 @@ export function createFastify(limits: ServerLimits, tls: TlsFiles | undefined): 
       return server as HttpServer;
     },
   });
-  // Only binary bodies: without the built-in parsers a JSON or form body is refused unread.
+  app.decorate('connectionGuard', guard as ConnectionGuard);
+  takeBinaryBodies(app, limits);
+  return app;
+}
+
+/** Binary bodies and no others, in this scope of an application. */
+export function takeBinaryBodies(app: FastifyInstance, limits: ServerLimits): void {
+  // Without the built-in parsers a JSON or form body is refused unread.
   app.removeAllContentTypeParsers();
   const budget = new ReceiveBudget(limits.maxReceivingBytes, limits.principalShare);
   app.decorate('receiveBudget', budget);
-  app.decorate('connectionGuard', guard as ConnectionGuard);
-  app.decorateRequest('principal', '');
-  app.decorateRequest('reserved', 0);
   app.addHook('onRequest', async (request, reply) => {
-    request.principal = addressClass(request.raw.socket.remoteAddress ?? 'unknown');
+    const facts = factsOf(request);
+    facts.principal = addressClass(request.raw.socket.remoteAddress ?? 'unknown');
     // 'close' comes for every request, answered or cut off in any way.
     reply.raw.once('close', () => {
-      budget.give(request.principal, request.reserved);
-      request.reserved = 0;
+      budget.give(facts.principal, facts.reserved);
+      facts.reserved = 0;
       // Complete by then is a body that was refused and came nevertheless; its connection may serve another request.
       const linger = () => request.raw.complete || request.raw.destroy();
       if (!request.raw.complete) setTimeout(linger, LINGER_MS).unref();
     });
   });
-  app.addContentTypeParser(BINARY, (request: FastifyRequest, payload: IncomingMessage) =>
-    receiveBody(request, payload, { ...limits, budget, limit: request.routeOptions.bodyLimit }),
-  );
-  return app;
+  app.addContentTypeParser(BINARY, (request: FastifyRequest, payload: IncomingMessage) => {
+    const limit = factsOf(request).bodyLimit ?? request.routeOptions.bodyLimit;
+    return receiveBody(request, payload, { ...limits, budget, limit });
+  });
 }
 
 function nextRequestId(): () => string {

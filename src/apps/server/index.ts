@@ -1,4 +1,5 @@
-export { type AppOptions, buildApp, type KeptBudget } from './app.ts';
+export { buildApp } from './app.ts';
+export type { AppOptions, KeptBudget } from './app-state.ts';
 export { createFastify } from './binary-fastify.ts';
 export type { RunningServer, TlsFiles } from './running-server.ts';
 export { checkOrigin } from './cors.ts';
@@ -24,3 +25,13 @@ export {
   tenantId,
 } from '../../protocols/inference/names.ts';
 export { sameTenant, tenantOf } from './tenant.ts';
+export {
+  createService,
+  type EncryptedService,
+  type KeyFolderSettings,
+  type ModelSource,
+  openLiveModels,
+  type OpenModelsOptions,
+  type ServiceOptions,
+} from './service-plugin.ts';
+export { LiveModels, type LiveModelsOptions, type ModelThread } from './live-models.ts';

@@ -98,6 +98,12 @@ export class InferenceServer implements AsyncDisposable {
     return bucket.block;
   }
 
+  /** What an evaluation of `block` samples should take on a reference processor; undefined for a size that it does not take. */
+  predictedMs(model: ModelName, block: number): number | undefined {
+    const { offer, predictedMs } = this.#find(model);
+    return predictedMs[offer.buckets.findIndex((bucket) => bucket.block === block)];
+  }
+
   /** False while there is no evaluation thread; asking starts one. */
   isReady(): boolean {
     if (this.#isClosed) return false;
@@ -248,6 +254,7 @@ arg.guard('InferenceServer', InferenceServer.prototype, {
   enrolmentBytes: { model: arg.text },
   queryBytes: { model: arg.text },
   querySamples: { model: arg.text, query: arg.bytes },
+  predictedMs: { model: arg.text, block: arg.number },
   enrol: { tenant: arg.text, model: arg.text, message: arg.bytes },
   onKeysLost: { listener: arg.callback },
   answer: {

@@ -15,6 +15,8 @@ export interface ServerLimits {
   /** Evaluations that wait or run, over all clients and for one of them. */
   readonly maxPending: number;
   readonly maxPendingPerTenant: number;
+  /** How long all that waits or runs should take; what comes beyond is told when to come again. */
+  readonly maxPendingMs: number;
   /** Evaluations at once. One uses every core; those of a fleet run elsewhere. */
   readonly maxRunning: number;
   /** Bytes of bodies that arrive or wait, over all clients. */
@@ -50,6 +52,7 @@ export const DEFAULT_LIMITS: ServerLimits = Object.freeze({
   maxConnections: 1024,
   maxPending: 64,
   maxPendingPerTenant: 4,
+  maxPendingMs: 120_000,
   maxRunning: 1,
   maxReceivingBytes: 512 * 2 ** 20,
   keyCapacityBytes: 2048 * 2 ** 20,

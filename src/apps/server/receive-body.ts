@@ -5,7 +5,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { LimitError } from '../../base/errors.ts';
-import type { ReceiveBudget } from './receive-budget.ts';
+import type { ReceiveBudget } from './admission/receive-budget.ts';
+import { factsOf } from './request-facts.ts';
 
 /** Reasons that are no fault of the bytes. The server's map from errors to answers knows them by `wire`. */
 export class ReceiveError extends Error {
@@ -38,6 +39,7 @@ export function receiveBody(
     readonly limit: number;
   },
 ): Promise<Buffer> {
+  const facts = factsOf(request);
   const chunks: Buffer[] = [];
   const started = performance.now();
   let total = 0;
@@ -57,9 +59,9 @@ export function receiveBody(
     const stalled = setTimeout(cut, stallTimeoutMs);
     const take = (chunk: Buffer) => {
       if (total + chunk.length > limit) return settle(new LimitError('a body', `${limit} bytes`, 'larger'));
-      if (!budget.take(request.principal, chunk.length))
+      if (!budget.take(facts.principal, chunk.length))
         return settle(new ReceiveError('busy', 'no memory for more bodies'));
-      request.reserved += chunk.length;
+      facts.reserved += chunk.length;
       total += chunk.length;
       chunks.push(chunk);
       const seconds = (performance.now() - started - stallTimeoutMs) / 1000;

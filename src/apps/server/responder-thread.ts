@@ -2,10 +2,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { SubrosaError } from '../../base/errors.ts';
 import { readProgram } from '../../compiler/program-file.ts';
+import type { Program } from '../../compiler/program.ts';
 import { openKernel } from '../../kernel/open.ts';
 import { PolynomialNetwork } from '../../nn/polynomial/polynomial-network.ts';
 import { InferenceResponder } from '../../protocols/inference/responder.ts';
 import { modelName } from '../../protocols/inference/names.ts';
+import { meterProgram } from '../../runtime/meter-machine.ts';
 import { CANCEL, type ThreadReply, type ThreadRequest, type ThreadSetup } from './thread-messages.ts';
 
 const setup = workerData as ThreadSetup;
@@ -19,6 +21,15 @@ const models = setup.models.map((model) =>
     : { name: model.name, network: PolynomialNetwork.fromBytes(model.network) },
 );
 const responder = await InferenceResponder.open(models, kernel);
+const programs = new Map(responder.programs().map((program) => [program.name, program]));
+
+/** Milliseconds on a reference processor, by bucket. */
+function predictedMs(model: string): number[] {
+  const program = programs.get(model);
+  return (program?.buckets ?? []).map((bucket) =>
+    meterProgram(program as Program, bucket).reduce((sum, { referenceMs }) => sum + referenceMs, 0),
+  );
+}
 
 port.postMessage({
   kind: 'ready',
@@ -29,6 +40,7 @@ port.postMessage({
       offer,
       enrolmentBytes: responder.enrolmentBytes(model),
       queryBytes: responder.queryBytes(model),
+      predictedMs: predictedMs(model),
     };
   }),
 } satisfies ThreadReply);

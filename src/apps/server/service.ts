@@ -1,6 +1,7 @@
 /** What the HTTP layer needs from the protocol: the inference server satisfies it, tests put a small one in its place. */
 import type { Offer } from '../../compiler/offer.ts';
 import type { KeyId, ModelName, TenantId } from '../../protocols/inference/names.ts';
+import type { HeldKeys } from './keys/key-shelf.ts';
 import type { TimedStep } from '../transport/wire.ts';
 
 export interface InferenceService {
@@ -11,8 +12,8 @@ export interface InferenceService {
   enrolmentBytes(model: ModelName): number;
   /** Byte length of the largest legal query. */
   queryBytes(model: ModelName): number;
-  /** Returns the key id, a hash of the message. */
-  enrol(tenant: TenantId, model: ModelName, message: Uint8Array): Promise<KeyId>;
+  /** Returns the key id, a hash of the message. `principal` is kept with keys that outlive the process. */
+  enrol(tenant: TenantId, model: ModelName, message: Uint8Array, principal?: string): Promise<KeyId>;
   /** How many samples a query is at most, by its bucket. @throws {DecodeError | ProtocolError} for no query of the model */
   querySamples(model: ModelName, query: Uint8Array): number;
   answer(
@@ -27,6 +28,29 @@ export interface InferenceService {
     readonly peakBytes: number;
   }>;
   forget(tenant: TenantId, model: ModelName, keyId: KeyId): void;
-  /** `listener` is called whenever all keys are gone, as after a fault. What is held between is for the caller to remember. */
-  onKeysLost(listener: () => void): void;
+  /**
+   * `listener` is called when keys are gone without anybody's wish: those that it is told, or all of them, as after a fault. What is
+   * held between is for the caller to remember.
+   */
+  onKeysLost(listener: (lost?: LostKeys) => void): void;
+  /** Whether calls for a model are taken that is not offered any more; default: what is offered is served. */
+  serves?(model: ModelName): boolean;
+  /** What an evaluation should take on a reference processor, milliseconds; measured times correct it. */
+  predictedMs?(model: ModelName, block: number): number | undefined;
+  /** Where it keeps enrolments, when that is not its memory alone. */
+  readonly keyPlace?: KeyPlace;
+}
+
+export interface LostKeys {
+  readonly tenant: TenantId;
+  readonly model: ModelName;
+  readonly keyId: KeyId;
+}
+
+export interface KeyPlace {
+  /** From earlier processes, the longest unused first. */
+  readonly held: readonly HeldKeys[];
+  /** Bytes that keys take there, over the length of their message. */
+  readonly factor: number;
+  readonly capacityBytes: number;
 }

@@ -41,6 +41,8 @@ export type ThreadReply =
         readonly offer: Offer;
         readonly enrolmentBytes: number;
         readonly queryBytes: number;
+        /** Of an evaluation on a reference processor, by bucket. */
+        readonly predictedMs: readonly number[];
       }[];
     }
   | { readonly kind: 'enrolled'; readonly id: number; readonly keyId: KeyId }

@@ -44,9 +44,12 @@ export class Witness {
       querySamples: (model, query) => service.querySamples(model, query),
       forget: (tenant, model, keyId) => service.forget(tenant, model, keyId),
       onKeysLost: (listener) => service.onKeysLost(listener),
-      enrol: (tenant, model, message) => {
+      ...(service.keyPlace !== undefined && { keyPlace: service.keyPlace }),
+      ...(service.serves !== undefined && { serves: (model) => service.serves?.(model) ?? false }),
+      predictedMs: (model, block) => service.predictedMs?.(model, block),
+      enrol: (tenant, model, message, principal) => {
         this.#received('keys', model, message);
-        return service.enrol(tenant, model, message);
+        return service.enrol(tenant, model, message, principal);
       },
       answer: (tenant, model, keyId, query, signal) => {
         this.#received('query', model, query);

@@ -7,7 +7,7 @@ import { programText } from '../../../compiler/program-text.ts';
 import { reportOf } from '../../../compiler/report.ts';
 import { paintFor, printable, type Terminal } from '../terminal/terminal.ts';
 import { formatBounds } from './bounds-table.ts';
-import { readProgramFile } from './program-files.ts';
+import { readProgramFile } from '../../server/program-files.ts';
 import { formatProgram, layerRows } from './program-table.ts';
 import { meterProgram } from '../../../runtime/meter-machine.ts';
 

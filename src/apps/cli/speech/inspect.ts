@@ -7,7 +7,7 @@ import { offerOf } from '../../../compiler/program-facts.ts';
 import { type BucketCost, type Report, reportOf } from '../../../compiler/report.ts';
 import { inspectProgram } from '../models/inspect-program.ts';
 import { formatBounds } from '../models/bounds-table.ts';
-import { PROGRAM_SUFFIX } from '../models/program-files.ts';
+import { PROGRAM_SUFFIX } from '../../server/program-files.ts';
 import { readModelCard } from './model-files.ts';
 import type { EngineParts } from '../parts.ts';
 import { formatBytes, formatTable } from '../terminal/table.ts';

@@ -6,15 +6,19 @@ import { UsageError } from '../../../base/errors.ts';
 import {
   checkOrigin,
   type ListenOptions,
+  type LiveModels,
   listen,
+  type OpenModelsOptions,
+  openLiveModels,
   parsePrincipalRule,
   ServerLog,
 } from '../../server/index.ts';
 import { openBudgetFile } from './budget-file.ts';
 import { installation } from '../installation.ts';
-import { programsAt } from '../models/program-files.ts';
+import { programsAt } from '../../server/program-files.ts';
 import type { EngineParts } from '../parts.ts';
 import type { ServedModel } from '../../../protocols/inference/responder.ts';
+import { errorLine } from '../terminal/report-error.ts';
 import { withSpinner } from '../terminal/spinner.ts';
 import { plural } from '../terminal/table.ts';
 import { paintFor, type Terminal } from '../terminal/terminal.ts';
@@ -29,7 +33,11 @@ export interface ServeFlags {
   readonly models: string;
   readonly network?: string;
   readonly keyMemory: number;
+  readonly keys?: string;
+  readonly keyDisk: number;
+  readonly keyDays: number;
   readonly maxPending: number;
+  readonly maxPendingSeconds: number;
   readonly queryBudget?: number;
   readonly budgetFile?: string;
   readonly principal: string;
@@ -42,18 +50,19 @@ export interface ServeFlags {
 
 export const DEFAULT_PORT = 8414;
 
-/** Serves until SIGTERM or SIGINT, then lets running evaluations finish. */
+/** Serves until SIGTERM or SIGINT, then lets running evaluations finish. SIGHUP reads the models anew. */
 export async function serve(
   names: readonly string[],
   flags: ServeFlags,
   terminal: Terminal,
   parts: EngineParts,
 ): Promise<void> {
+  const log = new ServerLog(flags.logLevel);
   const options: ListenOptions = {
     host: flags.host,
     port: flags.port,
     insecureListen: flags.insecureListen === true,
-    log: new ServerLog(flags.logLevel),
+    log,
     principal: parsePrincipalRule(flags.principal, (path) => readFileSync(path, 'utf8')),
     corsOrigins: (flags.corsOrigin ?? []).map(checkOrigin),
     ...(flags.metricsPort === undefined ? {} : { metricsPort: flags.metricsPort }),
@@ -61,22 +70,19 @@ export async function serve(
     limits: {
       keyCapacityBytes: flags.keyMemory * 2 ** 20,
       maxPending: flags.maxPending,
+      maxPendingMs: 1000 * flags.maxPendingSeconds,
       samplesPerPrincipal: flags.queryBudget ?? Number.POSITIVE_INFINITY,
     },
     ...tlsOptions(flags),
   };
-  await using service = await withSpinner(terminal, `compiling ${names.join(', ')}`, async () => {
-    const models = await Promise.all(
-      names.map(async (name): Promise<ServedModel[]> => {
-        const programs = programsAt(name);
-        if (programs !== undefined) return programs;
-        const directory = name.includes('/') ? name : join(flags.models, name);
-        const network = await parts.loadNetwork(directory, flags.network);
-        return [{ name: basename(directory), network }];
-      }),
-    );
-    return parts.startService(models.flat());
-  });
+  await using service = await withSpinner(terminal, `compiling ${names.join(', ')}`, async () =>
+    openLiveModels(await readModels(names, flags, parts), {
+      start: (models) => parts.startService(models),
+      keyMemoryBytes: flags.keyMemory * 2 ** 20,
+      ...keyFolder(flags),
+      onNote: (sentence) => log.warn('keys', { reason: sentence }),
+    }),
+  );
   const stopped = stopRequest(flags.whileStdinOpen === true);
   const server = await listen(service, options);
   const models = service.offers().map((offer) => offer.model);
@@ -92,7 +98,53 @@ export async function serve(
     );
     if (server.metricsUrl !== undefined) terminal.out(`${paint.dim('metrics')} ${server.metricsUrl}\n`);
   }
-  await closeWhen(stopped, server, flags.json === true, terminal);
+  const reload = () => {
+    replaceModels(service, () => readModels(names, flags, parts), flags.json === true, terminal);
+  };
+  process.on('SIGHUP', reload);
+  try {
+    await closeWhen(stopped, server, flags.json === true, terminal);
+  } finally {
+    process.off('SIGHUP', reload);
+  }
+}
+
+async function readModels(
+  names: readonly string[],
+  flags: ServeFlags,
+  parts: EngineParts,
+): Promise<ServedModel[]> {
+  const models = names.map(async (name): Promise<ServedModel[]> => {
+    const programs = programsAt(name);
+    if (programs !== undefined) return programs;
+    const directory = name.includes('/') ? name : join(flags.models, name);
+    return [{ name: basename(directory), network: await parts.loadNetwork(directory, flags.network) }];
+  });
+  return (await Promise.all(models)).flat();
+}
+
+/** What cannot be read or compiled leaves the models as they are; both are said. */
+async function replaceModels(
+  service: LiveModels,
+  read: () => Promise<readonly ServedModel[]>,
+  isJson: boolean,
+  terminal: Terminal,
+): Promise<void> {
+  let said: { replaced: boolean; models: string[]; reason?: string };
+  const names = () => service.offers().map((offer) => offer.model);
+  try {
+    await service.replace(await read());
+    said = { replaced: true, models: names() };
+  } catch (error) {
+    said = { replaced: false, models: names(), reason: errorLine(error) };
+  }
+  const text = said.replaced ? 'replaced the models by' : `kept the models (${said.reason}):`;
+  terminal.out(isJson ? `${JSON.stringify(said)}\n` : `${text} ${said.models.join(', ')}\n`);
+}
+
+function keyFolder({ keys, keyDisk, keyDays }: ServeFlags): Pick<OpenModelsOptions, 'keys'> {
+  if (keys === undefined) return {};
+  return { keys: { directory: keys, capacityBytes: keyDisk * 2 ** 20, keptDays: keyDays } };
 }
 
 /** Waits for the reason to stop, then drains; says both, for a person or as JSON lines. */
@@ -142,4 +194,11 @@ export function fraction(text: string): number {
   throw new InvalidArgumentError('a number above 0 and at most 1 is needed.');
 }
 
-export const SERVE_DEFAULTS = { models: installation.models, keyMemory: 2048, maxPending: 64 };
+export const SERVE_DEFAULTS = {
+  models: installation.models,
+  keyMemory: 2048,
+  keyDisk: 8192,
+  keyDays: 90,
+  maxPending: 64,
+  maxPendingSeconds: 120,
+};

@@ -4,11 +4,11 @@
  * principal, and makes room when it rests.
  */
 import { createHash } from 'node:crypto';
-import { ProtocolError } from '../../base/errors.ts';
-import type { ModelName, TenantId } from '../../protocols/inference/names.ts';
-import { KEY_PART_BYTES } from '../transport/wire.ts';
-import { ReceiveBudget } from './receive-budget.ts';
-import { sameTenant } from './tenant.ts';
+import { ProtocolError } from '../../../base/errors.ts';
+import type { ModelName, TenantId } from '../../../protocols/inference/names.ts';
+import { KEY_PART_BYTES } from '../../transport/wire.ts';
+import { ReceiveBudget } from '../admission/receive-budget.ts';
+import { sameTenant } from '../tenant.ts';
 
 export interface UploadRules {
   /** Bytes of parts in memory, over all principals, and how much of them one may take. */

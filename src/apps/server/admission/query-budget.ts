@@ -2,7 +2,7 @@
  * How many samples a principal may have evaluated per model: what slows the copying of a model by its answers. A query is as many
  * evaluations as its bucket has samples, whether the client fills it or not, since the server cannot see that.
  */
-import { QueryBudgetError } from '../../base/errors.ts';
+import { QueryBudgetError } from '../../../base/errors.ts';
 
 /** Principals that are remembered; the longest inactive are forgotten first. */
 const REMEMBERED = 1_000_000;

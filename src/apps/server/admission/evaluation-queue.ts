@@ -1,8 +1,8 @@
 /**
- * A bounded first-come queue: one evaluation at a time (it uses every core) or, where others evaluate, many; a limited number waiting, in
- * all and per tenant, and a waiting one leaves when its client does.
+ * A bounded first-come queue: one evaluation at a time (it uses every core) or, where others evaluate, many; what waits is limited in
+ * number, in all and per tenant, and in the time that it should take. A waiting one leaves when its client does.
  */
-import type { TenantId } from '../../protocols/inference/names.ts';
+import type { TenantId } from '../../../protocols/inference/names.ts';
 interface Waiting {
   readonly start: () => void;
 }
@@ -15,60 +15,73 @@ export interface QueuedRun<T> {
   readonly waitedMs: number;
 }
 
+export interface QueueLimits {
+  readonly maxPending: number;
+  readonly maxPendingPerTenant: number;
+  /** Milliseconds of predicted work for each that runs at once; a single evaluation may take longer. */
+  readonly maxPendingMs: number;
+  /** Evaluations at once; 1 by default. */
+  readonly maxRunning?: number;
+}
+
 export class EvaluationQueue {
-  readonly #maxPending: number;
-  readonly #maxPerTenant: number;
-  readonly #maxRunning: number;
+  readonly #limits: QueueLimits;
   readonly #waiting: Waiting[] = [];
   readonly #perTenant = new Map<TenantId, number>();
   #running = 0;
   #pending = 0;
-  /** Exponential mean of the time of one evaluation; only for the advice in Retry-After. */
-  #meanMs = 1000;
+  #pendingMs = 0;
   /** When the client that was refused last was told to come back. */
   #lastReturn = 0;
 
-  constructor(maxPending: number, maxPerTenant: number, maxRunning = 1) {
-    this.#maxPending = maxPending;
-    this.#maxPerTenant = maxPerTenant;
-    this.#maxRunning = maxRunning;
+  constructor(limits: QueueLimits) {
+    this.#limits = limits;
   }
 
   get pending(): number {
     return this.#pending;
   }
 
-  admits(tenant: TenantId): boolean {
-    return this.#pending < this.#maxPending && (this.#perTenant.get(tenant) ?? 0) < this.#maxPerTenant;
+  /** What all that waits or runs should take. */
+  get pendingMs(): number {
+    return this.#pendingMs;
+  }
+
+  /** Whether an evaluation that should take `ms` may come in. */
+  admits(tenant: TenantId, ms: number): boolean {
+    const { maxPending, maxPendingPerTenant, maxPendingMs, maxRunning = 1 } = this.#limits;
+    const fits = this.#pending === 0 || this.#pendingMs + ms <= maxPendingMs * maxRunning;
+    return fits && this.#pending < maxPending && (this.#perTenant.get(tenant) ?? 0) < maxPendingPerTenant;
   }
 
   /**
-   * Seconds after which a refused client should find room, at most 30. One place gets free per evaluation, so that each refused
-   * client is told a later time than the one before: those who came at once do not come back at once.
+   * Seconds after which a client whose evaluation should take `ms` should find room, at most 30. Room comes as work is done, so that each
+   * refused client is told a later time than the one before: those who came at once do not come back at once.
    */
-  retryAfterSeconds(): number {
+  retryAfterSeconds(ms = 1000): number {
     const now = performance.now();
-    const next = Math.max(now, this.#lastReturn) + this.#meanMs;
+    const next = Math.max(now, this.#lastReturn) + ms;
     this.#lastReturn = Math.min(next, now + MAX_RETRY_MS);
     return Math.max(1, Math.ceil((this.#lastReturn - now) / 1000));
   }
 
-  /** Runs `task` in turn. Undefined when the queue is full. Rejects with the signal's reason when aborted while waiting. */
+  /** Runs `task`, which should take `predictedMs`, in turn. Undefined when the queue is full. Rejects with the signal's reason when aborted while waiting. */
   async run<T>(
     tenant: TenantId,
+    predictedMs: number,
     signal: AbortSignal,
     task: () => Promise<T>,
   ): Promise<QueuedRun<T> | undefined> {
-    if (!this.admits(tenant)) return undefined;
+    if (!this.admits(tenant, predictedMs)) return undefined;
     const arrived = performance.now();
     this.#pending++;
+    this.#pendingMs += predictedMs;
     this.#perTenant.set(tenant, (this.#perTenant.get(tenant) ?? 0) + 1);
     try {
       await this.#turn(signal);
       const started = performance.now();
       try {
         const result = await task();
-        this.#meanMs += (performance.now() - started - this.#meanMs) / 4;
         return { result, waitedMs: started - arrived };
       } finally {
         this.#running--;
@@ -76,6 +89,7 @@ export class EvaluationQueue {
       }
     } finally {
       this.#pending--;
+      this.#pendingMs = this.#pending === 0 ? 0 : this.#pendingMs - predictedMs;
       const left = (this.#perTenant.get(tenant) ?? 1) - 1;
       if (left === 0) this.#perTenant.delete(tenant);
       else this.#perTenant.set(tenant, left);
@@ -84,7 +98,7 @@ export class EvaluationQueue {
 
   #turn(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    if (this.#running < this.#maxRunning) {
+    if (this.#running < (this.#limits.maxRunning ?? 1)) {
       this.#running++;
       return Promise.resolve();
     }

@@ -5,8 +5,9 @@
  * Nobody loses keys to an announcement: room is made for keys that are there. And nobody fills the memory alone: above its share of
  * it, a principal replaces its own keys, below it the oldest of all, and never keys that are in use or were a moment ago.
  */
-import type { KeyId, ModelName, TenantId } from '../../protocols/inference/names.ts';
-import { sameTenant } from './tenant.ts';
+import type { KeyId, ModelName, TenantId } from '../../../protocols/inference/names.ts';
+import { sameTenant } from '../tenant.ts';
+import type { HeldKeys } from './key-shelf.ts';
 
 interface LedgerEntry {
   readonly principal: string;
@@ -140,6 +141,28 @@ export class KeyLedger {
     const entry = this.#find(tenant, model, keyId);
     if (entry !== undefined) this.#remove(entry);
     return entry !== undefined;
+  }
+
+  /**
+   * Takes up what an earlier process has left, the longest unused first. What does not fit any more is dropped, the longest unused first;
+   * the rest may go from the start when others need room.
+   */
+  restore(held: readonly HeldKeys[]): void {
+    let free = this.#rules.capacityBytes - this.bytes;
+    for (const { principal, tenant, model, keyId, bytes } of held.toReversed()) {
+      free -= bytes;
+      if (free < 0) this.#rules.drop(tenant, model, keyId);
+      else {
+        const idleSince = Number.NEGATIVE_INFINITY;
+        this.#entries.unshift({ principal, tenant, model, keyId, bytes, users: 0, idleSince });
+      }
+    }
+  }
+
+  /** For keys that the service has lost; it is not told. */
+  discard(tenant: TenantId, model: ModelName, keyId: KeyId): void {
+    const entry = this.#find(tenant, model, keyId);
+    if (entry !== undefined) this.#entries.splice(this.#entries.indexOf(entry), 1);
   }
 
   /** For a service that has lost all keys: nothing is held, and nobody is told to drop any. */

@@ -1,9 +1,9 @@
 /** Program files by their paths. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { DataError, SubrosaError } from '../../../base/errors.ts';
-import type { Program } from '../../../compiler/program.ts';
-import { type ProgramFile, readProgram } from '../../../compiler/program-file.ts';
+import { DataError, SubrosaError } from '../../base/errors.ts';
+import type { Program } from '../../compiler/program.ts';
+import { type ProgramFile, readProgram } from '../../compiler/program-file.ts';
 
 export const PROGRAM_SUFFIX = '.subrosa';
 
@@ -25,4 +25,11 @@ export function programsAt(path: string): { readonly program: Program }[] | unde
   const files = readdirSync(path).filter((file) => file.endsWith(PROGRAM_SUFFIX));
   if (files.length === 0) return undefined;
   return files.sort().map((file) => ({ program: readProgramFile(join(path, file)).program }));
+}
+
+/** The programs of a file or folder. @throws {DataError} when there are none. */
+export function programsIn(path: string): { readonly program: Program }[] {
+  const programs = programsAt(path);
+  if (programs === undefined) throw new DataError(`${path} is no program file and no folder of them`);
+  return programs;
 }

@@ -1,0 +1,276 @@
+/**
+ * The routes of models: keys, whole or in parts, and queries. What can be refused is refused before a body is read.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { MissingKeyError } from '../../base/errors.ts';
+import type { ModelName } from '../../protocols/inference/names.ts';
+import {
+  BINARY,
+  formatTimings,
+  KEY_PART_BYTES,
+  PEAK_HEADER,
+  routes,
+  TIMING_HEADER,
+  UPLOAD_HASH,
+  type WireCode,
+} from '../transport/wire.ts';
+import { type AppState, heldKey, isServed } from './app-state.ts';
+import { refuse } from './errors.ts';
+import { principalOf } from './principal.ts';
+import { factsOf } from './request-facts.ts';
+import { tenantOf } from './tenant.ts';
+
+/** What the paths of these routes hold. */
+interface ModelParams {
+  readonly model: string;
+  readonly id?: string;
+  readonly hash?: string;
+  readonly part?: string;
+}
+type ModelRequest = FastifyRequest<{ Params: ModelParams }>;
+
+/** Hooks below answer before the body is read; a hook that has answered returns the reply, which ends the request. */
+type Hook = (request: ModelRequest, reply: FastifyReply) => Promise<FastifyReply | undefined>;
+type Limit = (model: ModelName) => number;
+
+export function addModelRoutes(state: AppState): void {
+  const { app, service } = state;
+  const keyBytes: Limit = (model) => service.enrolmentBytes(model);
+  const queryBytes: Limit = (model) => service.queryBytes(model);
+  const owner = [modelHook(state), ownerHook(state)];
+  const keyPath = routes.key(':model', ':id');
+  app.put<{ Params: ModelParams }>(
+    routes.keys(':model'),
+    { onRequest: [...owner, roomHook(state, keyBytes), keyRoomHook(state)] },
+    async (request, reply) => {
+      const body = binaryBody(request);
+      if (typeof body === 'string') return refuse(reply, body);
+      state.metrics.count('subrosa_received_bytes_total', {}, body.length);
+      return enrol(state, body, request, reply);
+    },
+  );
+  app.get<{ Params: ModelParams }>(keyPath, { onRequest: owner }, (request, reply) => {
+    const keyId = askedKey(state, request);
+    return keyId === undefined ? refuse(reply, 'unknown-key') : { keyId };
+  });
+  app.delete<{ Params: ModelParams }>(keyPath, { onRequest: owner }, (request, reply) => {
+    const keyId = askedKey(state, request);
+    if (keyId === undefined) return refuse(reply, 'unknown-key');
+    state.ledger.remove(factsOf(request).tenant, modelOf(request), keyId);
+    return reply.code(204).send();
+  });
+  addUploads(state, [...owner, keyRoomHook(state)]);
+  const forQueries = [knownKeyHook(state), budgetHook(state), roomHook(state, queryBytes), turnHook(state)];
+  app.post<{ Params: ModelParams }>(
+    routes.queries(':model', ':id'),
+    { onRequest: [...owner, ...forQueries] },
+    (request, reply) => answerQuery(state, request, reply),
+  );
+}
+
+/** The same enrolment in parts, which a client may send again one by one. */
+function addUploads(state: AppState, onRequest: readonly Hook[]): void {
+  const { app, uploads, service } = state;
+  const hashHook: Hook = async (request, reply) =>
+    UPLOAD_HASH.test(request.params.hash ?? '') ? undefined : refuse(reply, 'not-found');
+  const hooks = [...onRequest, hashHook];
+  app.get<{ Params: ModelParams }>(routes.upload(':model', ':hash'), { onRequest: hooks }, (request) => ({
+    partBytes: KEY_PART_BYTES,
+    parts: uploads.held(factsOf(request).tenant, modelOf(request), request.params.hash ?? ''),
+  }));
+  app.put<{ Params: ModelParams }>(
+    routes.uploadPart(':model', ':hash', ':part'),
+    { onRequest: [...hooks, roomHook(state, () => KEY_PART_BYTES)] },
+    async (request, reply) => {
+      const body = binaryBody(request);
+      if (typeof body === 'string') return refuse(reply, body);
+      const { hash = '', part = '' } = request.params;
+      const model = modelOf(request);
+      state.metrics.count('subrosa_received_bytes_total', {}, body.length);
+      const index = /^\d{1,4}$/.test(part) ? Number(part) : Number.NaN;
+      const isKept = uploads.add(factsOf(request), model, hash, service.enrolmentBytes(model), index, body);
+      return isKept ? reply.code(201).send({}) : refuse(reply, 'busy', 10);
+    },
+  );
+  app.post<{ Params: ModelParams }>(
+    routes.completeUpload(':model', ':hash'),
+    { onRequest: hooks },
+    async (request, reply) => {
+      const { tenant } = factsOf(request);
+      const message = uploads.take(tenant, modelOf(request), request.params.hash ?? '');
+      return message === null ? refuse(reply, 'incomplete') : enrol(state, message, request, reply);
+    },
+  );
+}
+
+/** Of a request whose model is known to be served. */
+function modelOf(request: ModelRequest): ModelName {
+  return request.params.model as ModelName;
+}
+
+function modelHook(state: AppState): Hook {
+  return async (request, reply) =>
+    isServed(state, request.params.model) ? undefined : refuse(reply, 'not-found');
+}
+
+function ownerHook(state: AppState): Hook {
+  return async (request, reply) => {
+    const tenant = tenantOf(request.headers.authorization);
+    if (tenant === null) return refuse(reply, 'unauthorized');
+    const principal = principalOf(state.principal, request);
+    if (principal === null) return refuse(reply, 'forbidden');
+    Object.assign(factsOf(request), { tenant, principal });
+    return undefined;
+  };
+}
+
+/** Checks the declared length, where there is one, against the model's limit and the memory for bodies. Takes nothing yet. */
+function roomHook({ app }: AppState, limitOf: Limit): Hook {
+  return async (request, reply) => {
+    const facts = factsOf(request);
+    const limit = limitOf(modelOf(request));
+    facts.bodyLimit = limit;
+    const declared = request.headers['content-length'];
+    const bytes = declared === undefined ? 0 : Number(declared);
+    if (!(bytes <= limit)) return refuse(reply, 'limit');
+    return app.receiveBudget.hasRoom(facts.principal, bytes) ? undefined : refuse(reply, 'busy', 5);
+  };
+}
+
+/** Refuses keys for which there would be no room; makes none, which the arrival of the keys does. */
+function keyRoomHook({ ledger, service, keyFactor }: AppState): Hook {
+  return async (request, reply) => {
+    const bytes = keyFactor * service.enrolmentBytes(modelOf(request));
+    return ledger.hasRoom(factsOf(request), bytes) ? undefined : refuse(reply, 'busy', 10);
+  };
+}
+
+function knownKeyHook(state: AppState): Hook {
+  return async (request, reply) =>
+    askedKey(state, request) === undefined ? refuse(reply, 'unknown-key') : undefined;
+}
+
+/** Samples of the smallest query for a model. */
+function leastSamples({ service }: AppState, model: ModelName): number {
+  const offer = service.offers().find((each) => each.model === model);
+  return Math.min(...(offer?.buckets ?? [{ block: 1 }]).map(({ block }) => block));
+}
+
+function budgetHook(state: AppState): Hook {
+  return async (request) => {
+    const model = modelOf(request);
+    state.budget.check(factsOf(request).principal, model, leastSamples(state, model));
+    return undefined;
+  };
+}
+
+/** By the smallest query: how large this one is, its body says. */
+function turnHook(state: AppState): Hook {
+  return async (request, reply) => {
+    const model = modelOf(request);
+    const ms = state.forecast.of(model, leastSamples(state, model));
+    if (state.queue.admits(factsOf(request).tenant, ms)) return undefined;
+    return refuse(reply, 'busy', state.queue.retryAfterSeconds(ms));
+  };
+}
+
+/** The keys that a path names, when they are held for this tenant and model. */
+function askedKey(state: AppState, request: ModelRequest) {
+  return heldKey(state, factsOf(request).tenant, modelOf(request), request.params.id ?? '');
+}
+
+/** A body that was not declared octet-stream, or is empty, never reaches the protocol. */
+function binaryBody(request: ModelRequest): Buffer | WireCode {
+  if (!Buffer.isBuffer(request.body)) return 'media-type';
+  return request.body.length === 0 ? 'bad-request' : request.body;
+}
+
+async function enrol(
+  state: AppState,
+  message: Uint8Array,
+  request: ModelRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { tenant, principal } = factsOf(request);
+  const model = modelOf(request);
+  const keyId = await state.service.enrol(tenant, model, message, principal);
+  // Only keys that are whole and fit the model take the place of others.
+  if (!state.ledger.add({ tenant, principal }, model, keyId, state.keyFactor * message.length)) {
+    state.service.forget(tenant, model, keyId);
+    return refuse(reply, 'busy', 10);
+  }
+  state.log.info('enrolled', { requestId: request.id, tenant, key: keyId, model, bytesIn: message.length });
+  return reply.code(201).send({ keyId });
+}
+
+async function answerQuery(
+  state: AppState,
+  request: ModelRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { service, ledger, queue, budget, forecast } = state;
+  const body = binaryBody(request);
+  if (typeof body === 'string') return refuse(reply, body);
+  const receivedAt = performance.now();
+  const { tenant, principal, arrivedAt } = factsOf(request);
+  const model = modelOf(request);
+  const keyId = askedKey(state, request);
+  if (keyId === undefined) return refuse(reply, 'unknown-key');
+  const samples = service.querySamples(model, body);
+  const predictedMs = forecast.of(model, samples);
+  budget.check(principal, model, samples);
+  const gone = new AbortController();
+  // The socket closing before the answer went out is the client leaving; its evaluation is of no use to anyone.
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableEnded) gone.abort();
+  });
+  const evaluate = async () => {
+    // The keys may have gone while the query waited: with the thread that held them.
+    if (!ledger.has(tenant, model, keyId)) return undefined;
+    budget.spend(principal, model, samples);
+    await state.kept?.keep(budget.entries());
+    try {
+      return await service.answer(tenant, model, keyId, body, gone.signal);
+    } catch (error) {
+      // Found to be lost, or damaged, where they were kept.
+      if (error instanceof MissingKeyError && !ledger.has(tenant, model, keyId)) return undefined;
+      throw error;
+    }
+  };
+  const run = await ledger.using(tenant, model, keyId, () =>
+    queue.run(tenant, predictedMs, gone.signal, evaluate),
+  );
+  if (run?.result === undefined) {
+    const isHeld = ledger.has(tenant, model, keyId);
+    return refuse(reply, isHeld ? 'busy' : 'unknown-key', queue.retryAfterSeconds(predictedMs));
+  }
+  const { bytes, steps, peakBytes } = run.result;
+  const evaluatedMs = performance.now() - receivedAt - run.waitedMs;
+  forecast.note(model, samples, evaluatedMs);
+  countAnswer(state, model, { samples, bytesIn: body.length, bytesOut: bytes.length, evaluatedMs, ...run });
+  const transport = [
+    { name: 'receive', ms: receivedAt - arrivedAt },
+    { name: 'queue', ms: run.waitedMs },
+  ];
+  const spent = { requestId: request.id, tenant, key: keyId, model, bytesOut: bytes.length, peakBytes };
+  state.log.info('answered', { ...spent, ms: Math.round(performance.now() - receivedAt) });
+  reply.header(TIMING_HEADER, formatTimings([...transport, ...steps]));
+  reply.header(PEAK_HEADER, String(Math.round(peakBytes)));
+  return reply.type(BINARY).send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+}
+
+interface AnswerFacts {
+  readonly samples: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly waitedMs: number;
+  readonly evaluatedMs: number;
+}
+
+function countAnswer({ metrics }: AppState, model: string, facts: AnswerFacts): void {
+  metrics.count('subrosa_received_bytes_total', {}, facts.bytesIn);
+  metrics.count('subrosa_sent_bytes_total', {}, facts.bytesOut);
+  metrics.count('subrosa_samples_total', { model }, facts.samples);
+  metrics.observe('subrosa_queue_seconds', { model }, facts.waitedMs / 1000);
+  metrics.observe('subrosa_evaluation_seconds', { model }, facts.evaluatedMs / 1000);
+}
