@@ -31,6 +31,7 @@ export {
   timesPlusWords,
   wordsToDoubles,
 } from './lazy';
+export { rotationDigits } from './rotation';
 export { embed, unembed } from './embedding';
 export { fractionSums, roundFractions, squaredNorm } from './fraction';
 export { fractionFactors, fractionRows } from './fraction-dot';

@@ -344,6 +344,7 @@ void registerRing(Napi::Env env, Napi::Object exports) {
   addFunction(exports, "unpackBits", repack<false>);
   registerKeySwitch(env, exports);
   registerSlots(env, exports);
+  registerBlindRotation(env, exports);
   registerSumProducts(env, exports);
   registerSampler(env, exports);
   registerEdwards(env, exports);

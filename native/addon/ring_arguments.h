@@ -146,6 +146,7 @@ class RingArguments : public Arguments {
 };
 
 void registerKeySwitch(Napi::Env env, Napi::Object exports);
+void registerBlindRotation(Napi::Env env, Napi::Object exports);
 void registerSlots(Napi::Env env, Napi::Object exports);
 void registerSumProducts(Napi::Env env, Napi::Object exports);
 void registerSampler(Napi::Env env, Napi::Object exports);

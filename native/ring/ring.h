@@ -133,6 +133,8 @@ struct Operations {
   // forward of what the conversions of the same name give; null where it would not be faster.
   void (*forwardSigned)(const Prime& p, uint64_t* out, const int8_t* small);
   void (*forwardDoubles)(const Prime& p, uint64_t* out, const double* values);
+  // Centred digits of X^exponent a - a, coefficients: of each v, centred, floor((v + 2^(shift-1)) / 2^shift). out is not a.
+  void (*rotationDigits)(const Prime& p, uint64_t* out, const uint64_t* a, size_t exponent, unsigned shift);
 };
 
 extern const Operations scalarOperations;

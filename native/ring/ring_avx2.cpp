@@ -5,6 +5,7 @@
 #pragma GCC optimize("schedule-insns", "sched-pressure")
 
 #include "ring/ntt_avx2.h"
+#include "ring/rotation_digits.h"
 #include "sampler/sampler.h"
 #include "machine/word_avx2.h"
 
@@ -312,7 +313,7 @@ const Operations avx2Operations = {
     mul,                  mulAdd, mulScalar,   addScalar,   crossProduct, permute, inverseCentred,
     forwardCentred,       combineCentred, differenceCentred, canonical, subtractScale, subtractScaleProduct,
     addScaledProduct, forwardCombined, innerProduct, permuteFourAvx2, &avx2Conversions,
-    forwardSignedAvx2, forwardDoublesAvx2,
+    forwardSignedAvx2, forwardDoublesAvx2, rotationDigitsLoop<double>,
 };
 
 }  // namespace subrosa

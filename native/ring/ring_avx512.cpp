@@ -1,5 +1,6 @@
 // Operations on 52-bit words with AVX-512 IFMA. "Centred" is an int64, "lazy" a word below 2^52.
 #include "ring/ntt_avx512.h"
+#include "ring/rotation_digits.h"
 #include "sampler/sampler.h"
 #include "machine/word_avx512.h"
 
@@ -257,7 +258,7 @@ const Operations avx512Operations = {
     addScalar,            crossProduct, permute,       scaledInverseCentred, forwardLazy,
     combineCentred,       differenceCentred, canonical, subtractScale,    subtractScaleProduct,
     addScaledProduct, forwardCombined, innerProduct,
-    permuteFourKeccak,      conversions, nullptr, nullptr,
+    permuteFourKeccak,      conversions, nullptr, nullptr, rotationDigitsLoop<int64_t>,
 };
 
 }  // namespace subrosa

@@ -1,5 +1,6 @@
 // Operations in 64-bit words, for any processor. "Centred" is an int64, "lazy" a word in [0, 4q).
 #include "ring/ntt.h"
+#include "ring/rotation_digits.h"
 #include "machine/word.h"
 
 namespace subrosa {
@@ -171,6 +172,7 @@ const Operations scalarOperations = {
     forwardCentred,       combineCentred, differenceCentred, canonical, subtractScale,
     subtractScaleProduct, addScaledProduct,
     forwardCombined,      innerProduct,   nullptr,       &scalarConversions, nullptr, nullptr,
+    rotationDigitsLoop<int64_t>,
 };
 
 }  // namespace subrosa

@@ -341,6 +341,14 @@ export interface Kernel extends Disposable {
     shape: KeySwitchShape,
   ): void;
 
+  /**
+   * Blind rotation [CGGI20, algorithm 4]: acc += the external product of (X^exponents[i] - 1) acc with pair i of the key, for one step i
+   * after the other. Acc is a batch of two-part ciphertexts over the ring's first prime, *coefficients*; exponents, `[batch, steps]`, are
+   * below 2n; the key is `[steps, 2, 2]` polynomials in the NTT domain: row r of a pair is what digits of part r are multiplied by. The
+   * digit of a coefficient v, centred, is floor((v + 2^(shift-1)) / 2^shift), 1 <= shift <= 49. Time depends on which exponents are zero.
+   */
+  blindRotate(ring: RingTables, acc: Words, exponents: Uint32Array, key: Words, shift: number): void;
+
   /** weights: row-major rows x cols, |w| < 2^15. Packs for this kernel. */
   prepareGemm(weights: Int32Array, rows: number, cols: number): GemmWeights;
   /**

@@ -428,6 +428,24 @@ export function checkSumProducts(
   return terms;
 }
 
+/** Ciphertexts and steps of {@link Kernel.blindRotate}. */
+export function checkBlindRotation(...operands: Parameters<Kernel['blindRotate']>): {
+  readonly count: number;
+  readonly steps: number;
+} {
+  const [ring, acc, exponents, key, shift] = operands;
+  const count = batchCount('acc', acc.length, 2 * ring.n);
+  const steps = batchCount('the key', key.length, 4 * ring.n);
+  if (steps === 0) throw new ShapeError('the key', 'at least one step', 'none');
+  checkLength('the exponents', exponents.length, count * steps);
+  if (exponents.some((exponent) => exponent >= 2 * ring.n))
+    throw new OutOfRangeError('an exponent', `below ${2 * ring.n}`, 'a larger one');
+  if (!(Number.isInteger(shift) && shift >= 1 && shift <= 49))
+    throw new OutOfRangeError('the shift of digits', 'from 1 to 49', shift);
+  checkDisjoint('the key', acc, key);
+  return { count, steps };
+}
+
 const RESIDUE_PRIME_BOUND = 2 ** 26;
 
 /** Rows of out, and rows that are subtracted, of {@link Kernel.subtractProduct}. */

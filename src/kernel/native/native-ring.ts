@@ -70,6 +70,7 @@ interface RingAddon extends NativeAddon {
   fractionSums(ring: NativeHandle, out: Uint32Array, a: U64, words: number, mods: Uint32Array): void;
   encodeSlots(ring: NativeHandle, out: U64, values: Float64Array | Int32Array, places: Uint32Array): boolean;
   decodeSlots(ring: NativeHandle, out: Float64Array, a: U64, places: Uint32Array): void;
+  blindRotate(ring: NativeHandle, acc: U64, exponents: Uint32Array, key: U64, shift: number): void;
   toDoubles(ring: NativeHandle, out: Float64Array, a: U64, mods: Uint32Array): void;
   uniform(ring: NativeHandle, out: U64, seed: Uint8Array, mods: Uint32Array, first: number): void;
   centredBinomial: SmallSampler;
@@ -251,6 +252,8 @@ function keySwitching(addon: RingAddon) {
       addon.keySwitch(handleOf(ring), out.u64(), d.u64(), key.u64(), galois, ...shapeArguments(shape)),
     rotate: (ring, out, a, key, galois, shape) =>
       addon.rotate(handleOf(ring), out.u64(), a.u64(), key.u64(), galois, ...shapeArguments(shape)),
+    blindRotate: (ring, acc, exponents, key, shift) =>
+      addon.blindRotate(handleOf(ring), acc.u64(), exponents, key.u64(), shift),
     multiplyRelinearizeRescale: (ring, out, a, b, key, shape) =>
       addon.multiplyRelinearizeRescale(
         handleOf(ring),

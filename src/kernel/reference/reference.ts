@@ -20,6 +20,7 @@ import { residue } from '../tables/modular.ts';
 import { fractionDotByParts } from '../portable/fraction-products.ts';
 import { sumProductsByParts, updateIntegerProductByLoops } from '../portable/portable-products.ts';
 import { subtractProductByLoops } from '../portable/residue-products.ts';
+import { composedBlindRotation } from '../portable/blind-rotation.ts';
 import { composedLinearTransform } from '../portable/linear-transform.ts';
 import { composedDecodeSlots, composedEncodeSlots } from '../portable/slots.ts';
 import * as check from '../preconditions.ts';
@@ -178,6 +179,10 @@ class ReferenceKernel extends ReferenceArithmetic implements Kernel {
     product.u64().set(rns.keyProductOne(ownTables(ring), digits.u64(), key.u64(), galois, shape, sizes));
     if (weight === undefined) this.add(ring, sum, sum, product, sizes.mods);
     else this.mulAdd(ring, sum, product, weight, sizes.mods);
+  }
+
+  blindRotate(...operands: Parameters<Kernel['blindRotate']>): void {
+    composedBlindRotation(this, ...operands);
   }
 
   encodeSlots(...operands: Parameters<Kernel['encodeSlots']>): boolean {

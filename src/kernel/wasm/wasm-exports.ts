@@ -62,6 +62,7 @@ export interface WasmExports extends WebAssembly.Exports {
   fromDoubles(out: Address, values: Address, high: number, table: Address, n: number): void;
   inRange(a: Address, table: Address, n: number): number;
 
+  rotationDigits(out: Address, a: Address, exponent: number, scale: number, table: Address, n: number): void;
   accumulate(
     s0: Address,
     s1: Address,

@@ -37,6 +37,7 @@ import {
   switchKey,
   tensorPolynomials,
 } from './wasm-switch.ts';
+import { blindRotateInWasm } from './wasm-rotation.ts';
 import type { SwitchTask } from './wasm-switch.ts';
 
 export class WasmKernel extends WasmArithmetic implements Kernel {
@@ -171,6 +172,11 @@ export class WasmKernel extends WasmArithmetic implements Kernel {
     check.checkAccumulation(task.sizes, sum, digits, key, weight);
     const source = storedDigits(task.ring, this.at(digits), task.sizes);
     accumulateKeyProduct(this, task, this.at(sum), source, weight === undefined ? 0 : this.at(weight));
+  }
+
+  blindRotate(...operands: Parameters<Kernel['blindRotate']>): void {
+    const [ring, acc, , key] = operands;
+    blindRotateInWasm(this, this.own(ring), this.at(acc), this.at(key), operands);
   }
 
   encodeSlots(...operands: Parameters<Kernel['encodeSlots']>): boolean {

@@ -14,6 +14,7 @@ import {
 } from './fraction-cases.ts';
 import { denseRow, INTEGER_ROWS, productRow } from './integer-cases.ts';
 import { RESIDUE_ROWS } from './residue-cases.ts';
+import { ROTATION_ROWS } from './rotation-cases.ts';
 import { SLOT_ROWS } from './slot-cases.ts';
 import { linearTransformRow } from './transform-cases.ts';
 
@@ -409,6 +410,7 @@ export const CASES: Record<KernelMethod, readonly Row[]> = {
         });
       }),
   ],
+  blindRotate: ROTATION_ROWS,
   encodeSlots: SLOT_ROWS,
   decodeSlots: SLOT_ROWS,
   linearTransform: [(bench) => SHAPES.flatMap((shape) => linearTransformRow(bench, shape, keyFor))],
