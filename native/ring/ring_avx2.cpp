@@ -4,7 +4,7 @@
 // As in ntt_avx2.cpp: long dependent chains, whose order the source would decide otherwise.
 #pragma GCC optimize("schedule-insns", "sched-pressure")
 
-#include "ring/ntt_avx2.h"
+#include "transform/ntt_avx2.h"
 #include "ring/rotation_digits.h"
 #include "sampler/sampler.h"
 #include "machine/word_avx2.h"

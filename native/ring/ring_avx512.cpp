@@ -1,5 +1,5 @@
 // Operations on 52-bit words with AVX-512 IFMA. "Centred" is an int64, "lazy" a word below 2^52.
-#include "ring/ntt_avx512.h"
+#include "transform/ntt_avx512.h"
 #include "ring/rotation_digits.h"
 #include "sampler/sampler.h"
 #include "machine/word_avx512.h"

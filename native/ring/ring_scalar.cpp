@@ -1,5 +1,5 @@
 // Operations in 64-bit words, for any processor. "Centred" is an int64, "lazy" a word in [0, 4q).
-#include "ring/ntt.h"
+#include "transform/ntt.h"
 #include "ring/rotation_digits.h"
 #include "machine/word.h"
 

@@ -12,7 +12,7 @@
 // the source decides, and the loops run a quarter slower.
 #pragma GCC optimize("schedule-insns", "sched-pressure")
 
-#include "ring/ntt_avx2.h"
+#include "transform/ntt_avx2.h"
 #include "machine/word_avx2.h"
 
 namespace subrosa {

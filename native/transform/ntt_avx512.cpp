@@ -1,8 +1,8 @@
 // The NTT in 52-bit words: Harvey's butterflies with Shoup quotients. Passes of radix 8, 4 and 2 until runs of 64 words
 // are left, whose six stages stay in registers with an 8x8 transposition in the middle.
-#include "ring/ntt_avx512.h"
+#include "transform/ntt_avx512.h"
 
-#include "ring/ntt_avx512_words.h"
+#include "transform/ntt_avx512_words.h"
 
 namespace subrosa {
 namespace SUBROSA_AVX512_NAMESPACE {

@@ -1,5 +1,5 @@
 // The NTT in 64-bit words: Harvey's butterflies with Shoup quotients, values in [0, 4q) between stages.
-#include "ring/ntt.h"
+#include "transform/ntt.h"
 #include "machine/word.h"
 
 namespace subrosa {
