@@ -6,8 +6,17 @@
  *   LogisticProgram                     public: shapes, steps, parameters, keys, who learns what
  *   LogisticOwner                       encrypts rows, opens weights for itself, publishes them by a release
  *   LogisticTrainer                     evaluation keys and encrypted rows in, encrypted weights out
+ *   PerceptronProgram, PerceptronOwner, PerceptronTrainer   the same for networks of dense layers, trained and used under encryption
+ *   PerceptronMirror                    the clear mirror of that
  *   writeTrainingFile, readTrainingFile what they hand to each other
+ *   writeCheckpoint, readCheckpoint     the state of a run between two steps
  */
+export {
+  type ExpectedCheckpoint,
+  readCheckpoint,
+  type TrainingCheckpoint,
+  writeCheckpoint,
+} from './checkpoint.ts';
 export { type GeneratedTableOptions, generatedTable } from './generated-table.ts';
 export {
   areaUnderCurve,
@@ -37,4 +46,32 @@ export {
   type ReleaseRule,
 } from './logistic-program.ts';
 export { LogisticTrainer, type TrainerKeys, type TrainingStep } from './logistic-trainer.ts';
+export type { EncryptedBatch } from './perceptron/circuit.ts';
+export {
+  type DenseWeights,
+  initialPerceptron,
+  type LabelledSamples,
+  PerceptronMirror,
+  type PerceptronRange,
+  type PerceptronState,
+  stateDifference,
+  widerRange,
+} from './perceptron/clear.ts';
+export { PerceptronOwner } from './perceptron/owner.ts';
+export { parsePerceptronProgram, PerceptronProgram } from './perceptron/program.ts';
+export {
+  batchOrder,
+  generatedSamples,
+  type GreyPictures,
+  samplesAt,
+  smallPictures,
+  wholePictures,
+} from './perceptron/samples.ts';
+export {
+  PERCEPTRON_RECIPE,
+  type PerceptronActivation,
+  type PerceptronLoss,
+  type PerceptronSpec,
+} from './perceptron/spec.ts';
+export { PerceptronTrainer } from './perceptron/trainer.ts';
 export { readTrainingFile, type TrainingFileKind, writeTrainingFile } from './training-file.ts';

@@ -1,0 +1,156 @@
+/**
+ * The training of a network on encrypted batches as a public program: shapes, levels, parameters, keys, who learns what. Owner and trainer
+ * derive everything from the specification; every file carries its hash.
+ *
+ * Source: [NRPH19] trains networks on encrypted samples, with tables under BGV; here values are real numbers in CKKS, and the activation is
+ * the polynomial of the bootstrap that the next layer needs anyway.
+ */
+import * as arg from '../../../base/arguments.ts';
+import { printOnOneLine } from '../../../base/inspect.ts';
+import { bytesToHex } from '@noble/hashes/utils.js';
+import { InvalidParamsError } from '../../../base/errors.ts';
+import { sha256Digest } from '../../../base/sha256.ts';
+import { BootstrapPlan } from '../../../circuits/bootstrap/plan.ts';
+import { identityFunction } from '../../../circuits/circle/circle-function.ts';
+import { CkksParams } from '../../../schemes/ckks/params.ts';
+import type { KeyPlan } from '../../../schemes/rlwe/keys/key-plan.ts';
+import { PerceptronLayout, type SlotAxis } from './layout.ts';
+import { gradientStages, inputStages, leafStages, type StepLevels, stepLevels } from './plan.ts';
+import { activationsOf, assertPerceptronSpec, canonicalPerceptronSpec, type PerceptronSpec } from './spec.ts';
+
+/** Rotations to the left that sum an axis: what is at its start is then the sum. */
+export function sumSteps({ stride, size }: SlotAxis): number[] {
+  return Array.from({ length: Math.log2(size) }, (_, i) => stride * 2 ** i);
+}
+
+/** Rotations to the right that spread what is at the start of an axis. */
+export function fillSteps(axis: SlotAxis): number[] {
+  return sumSteps(axis).map((step) => -step);
+}
+
+/** The rest of an axis behind its first `size` indices. */
+export function restOf(axis: SlotAxis, size: number): SlotAxis {
+  return { stride: axis.stride * size, size: axis.size / size };
+}
+
+export class PerceptronProgram {
+  readonly spec: PerceptronSpec;
+  readonly params: CkksParams;
+  readonly layout: PerceptronLayout;
+  readonly bootstrap: BootstrapPlan;
+  readonly levels: StepLevels;
+
+  /**
+   * `insecure` are parameters for tests, marked so; without them those of 128 bits for bootstrapping.
+   *
+   * @throws {DataError} {@link OutOfRangeError} {@link InvalidParamsError} that says what does not fit.
+   */
+  constructor(spec: PerceptronSpec, insecure?: CkksParams) {
+    arg.checkArguments('new PerceptronProgram', [spec, insecure], {
+      spec: arg.options,
+      insecure: arg.optional(arg.like('a CkksParams', 'toBytes', 'qMods')),
+    });
+    assertPerceptronSpec(spec);
+    if (insecure?.isInsecure === false)
+      throw new InvalidParamsError('a training program chooses its parameters itself', {});
+    this.spec = Object.freeze({ ...spec, layers: Object.freeze([...spec.layers]) });
+    this.params = insecure ?? CkksParams.bootstrapping();
+    this.layout = new PerceptronLayout(spec, this.params.slots);
+    this.bootstrap = new BootstrapPlan(this.params);
+    this.levels = stepLevels(spec, this.layout, this.bootstrap);
+  }
+
+  /** SHA-256 of the specification: what files must agree on. */
+  get id(): string {
+    const text = JSON.stringify(canonicalPerceptronSpec(this.spec));
+    return bytesToHex(sha256Digest(new TextEncoder().encode(text)));
+  }
+
+  /** The keys that the trainer needs. */
+  get keyPlan(): KeyPlan {
+    const { layout, levels } = this;
+    const rotations = new Map<number, number>();
+    const { slots } = this.params;
+    const add = (step: number, maxLevel: number): void => {
+      const to = ((step % slots) + slots) % slots;
+      if (to !== 0) rotations.set(to, Math.max(maxLevel, rotations.get(to) ?? 0));
+    };
+    /** Distances within a stage, in both directions unless slots repeat after it. */
+    const around = ({ stride, size }: SlotAxis, isCyclic: boolean, maxLevel: number): void => {
+      for (let i = 1; i < size; i++) {
+        add(i * stride, maxLevel);
+        if (!isCyclic) add(-i * stride, maxLevel);
+      }
+    };
+    leafStages(layout).forEach((stage) => around(stage, true, levels.state));
+    gradientStages(layout).forEach((stage) => around(stage, true, levels.gradientProduct));
+    const all = { stride: layout.places * 2 ** layout.leafBits, size: layout.samples / 2 ** layout.leafBits };
+    for (const step of sumSteps(all)) add(step, levels.state);
+    inputStages(layout).forEach((stage) => around(stage, false, levels.inputs));
+    layout.layers.forEach(({ reduce, out, outputChunks }, l) => {
+      const { spread } = levels.layers[l]!;
+      const top = Math.max(spread + 1, levels.forwardProduct + 1, levels.gradientProduct + 1);
+      const chunks = { stride: reduce.stride, size: 2 ** Math.ceil(Math.log2(outputChunks)) };
+      around(chunks, false, top);
+      for (const axis of [reduce, out, restOf(reduce, chunks.size)])
+        for (const step of [...sumSteps(axis), ...fillSteps(axis)]) add(step, top);
+    });
+    return this.bootstrap.keyPlan({
+      rotations: [...rotations].map(([step, maxLevel]) => ({ step, maxLevel })),
+    });
+  }
+
+  /** Bootstraps of a step. */
+  get bootstrapsPerStep(): number {
+    const errors = this.levels.layers.filter(({ isErrorRefreshed }) => isErrorRefreshed).length;
+    return this.layout.states + this.layout.layers.length + errors;
+  }
+
+  /** Ciphertexts of a batch: inputs, then labels. */
+  get batchCiphertexts(): number {
+    return this.layout.inputCiphertexts + 1;
+  }
+
+  /** Weights and constants of the network. */
+  get weights(): number {
+    const { layers } = this.spec;
+    return layers.slice(1).reduce((sum, outputs, l) => sum + (layers[l]! + 1) * outputs, 0);
+  }
+
+  /** Of one thread at the trainer for a step's bootstraps, as far as the costs of a machine are known. */
+  get bootstrapSeconds(): number {
+    const { spec, bootstrap, levels, layout } = this;
+    const { hidden, output } = activationsOf(spec);
+    const errors = levels.layers.filter(({ isErrorRefreshed }) => isErrorRefreshed).length;
+    return (
+      layout.states * bootstrap.seconds(identityFunction(spec.weightBound)) +
+      errors * bootstrap.seconds(identityFunction(spec.errorBound)) +
+      (layout.layers.length - 1) * bootstrap.seconds(hidden) +
+      bootstrap.seconds(output)
+    );
+  }
+
+  /** What each party learns, for people. */
+  get whoLearnsWhat(): { readonly trainer: string[]; readonly owner: string[]; readonly nobody: string[] } {
+    const { layers, batch, steps, loss, activation } = this.spec;
+    return {
+      trainer: [
+        `the shape ${layers.join('-')}, batches of ${batch}, ${steps} steps, rate, momentum and decay, ${loss} loss, ${activation} activations`,
+        'powers of two that bound weights and errors (the owner chose them with its data), and how long the run takes',
+      ],
+      owner: [
+        `${this.weights} weights and their last moves; scores of samples that it asks about`,
+        'they are for the owner alone: exact values that are handed on can give away the secret key',
+      ],
+      nobody: ['samples, labels, sums, activations, errors, gradients and the loss, outside the owner'],
+    };
+  }
+}
+
+/** A program from JSON that somebody sent. @throws {DataError} {@link OutOfRangeError} {@link InvalidParamsError} */
+export function parsePerceptronProgram(value: unknown): PerceptronProgram {
+  assertPerceptronSpec(value);
+  return new PerceptronProgram(value);
+}
+
+printOnOneLine(PerceptronProgram);

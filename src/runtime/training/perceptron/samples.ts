@@ -1,0 +1,94 @@
+/** Samples as networks under training take them: small pictures, centred numbers, batches in an order of the owner's choice. */
+import { DataError, ShapeError } from '../../../base/errors.ts';
+import type { LabelledSamples } from './clear.ts';
+
+/** Grey pictures of 28 x 28 with a class each, byte by byte, as MNIST has them. */
+export interface GreyPictures {
+  readonly pixels: Uint8Array;
+  readonly labels: Uint8Array;
+}
+
+const SIDE = 28;
+const [BORDER, BLOCK, SMALL] = [2, 3, 8];
+const [MEAN, GAIN] = [0.2, 1.2];
+
+/** 64 numbers a picture: means of blocks of 3 x 3 without the border of two, (v - 0.2) 1.2. @throws {ShapeError} */
+export function smallPictures({ pixels, labels }: GreyPictures): LabelledSamples {
+  assertPictures(pixels, labels);
+  const inputs = new Float64Array(labels.length * SMALL ** 2);
+  for (let at = 0; at < inputs.length; at++) {
+    const [picture, place] = [Math.floor(at / SMALL ** 2), at % SMALL ** 2];
+    const [row, column] = [Math.floor(place / SMALL), place % SMALL];
+    let sum = 0;
+    for (let i = 0; i < BLOCK ** 2; i++) {
+      const y = BORDER + row * BLOCK + Math.floor(i / BLOCK);
+      const x = BORDER + column * BLOCK + (i % BLOCK);
+      sum += pixels[picture * SIDE ** 2 + y * SIDE + x]!;
+    }
+    inputs[at] = (sum / BLOCK ** 2 / 255 - MEAN) * GAIN;
+  }
+  return { inputs, labels };
+}
+
+/** 784 numbers a picture, (v - 0.2) 1.2. @throws {ShapeError} */
+export function wholePictures({ pixels, labels }: GreyPictures): LabelledSamples {
+  assertPictures(pixels, labels);
+  return { inputs: Float64Array.from(pixels, (v) => (v / 255 - MEAN) * GAIN), labels };
+}
+
+function assertPictures(pixels: Uint8Array, labels: Uint8Array): void {
+  if (pixels.length !== labels.length * SIDE ** 2)
+    throw new ShapeError('pixels of pictures of 28 x 28', labels.length * SIDE ** 2, pixels.length);
+}
+
+/** The samples at these places, in this order. */
+export function samplesAt({ inputs, labels }: LabelledSamples, order: ArrayLike<number>): LabelledSamples {
+  const width = inputs.length / labels.length;
+  const out = new Float64Array(order.length * width);
+  for (let r = 0; r < order.length; r++)
+    out.set(inputs.subarray(order[r]! * width, (order[r]! + 1) * width), r * width);
+  return { inputs: out, labels: Uint8Array.from(order, (at) => labels[at]!) };
+}
+
+/**
+ * Places of the samples of every step: a new order of all samples whenever fewer than a batch are left. `uniform` gives numbers in [0, 1).
+ *
+ * @throws {DataError} with fewer samples than a batch.
+ */
+export function batchOrder(
+  samples: number,
+  { batch, steps }: { readonly batch: number; readonly steps: number },
+  uniform: () => number,
+): Uint32Array[] {
+  if (samples < batch) throw new DataError(`a batch has ${batch} samples, but there are ${samples}`);
+  const order = Uint32Array.from({ length: samples }, (_, i) => i);
+  const shuffle = (): void => {
+    for (let i = samples - 1; i > 0; i--) {
+      const j = Math.floor(uniform() * (i + 1));
+      [order[i], order[j]] = [order[j]!, order[i]!];
+    }
+  };
+  let at = samples;
+  return Array.from({ length: steps }, () => {
+    if (at + batch > samples) {
+      shuffle();
+      at = 0;
+    }
+    at += batch;
+    return order.slice(at - batch, at);
+  });
+}
+
+/** Generated samples for demonstrations and tests: a centre for every class, and noise. */
+export function generatedSamples(
+  { count, inputs, classes }: { readonly count: number; readonly inputs: number; readonly classes: number },
+  uniform: () => number,
+): LabelledSamples {
+  const centres = Float64Array.from({ length: classes * inputs }, () => (uniform() < 0.5 ? -0.5 : 0.5));
+  const labels = Uint8Array.from({ length: count }, (_, r) => r % classes);
+  const values = Float64Array.from({ length: count * inputs }, (_, at) => {
+    const label = labels[Math.floor(at / inputs)]!;
+    return centres[label * inputs + (at % inputs)]! + 0.8 * (uniform() - 0.5);
+  });
+  return { inputs: values, labels };
+}
