@@ -14,10 +14,12 @@ import { type Bench, formatReport } from './report.ts';
 import { sizes } from './sizes.ts';
 import { speech } from './speech/speech.ts';
 import { bootstrap } from './training/bootstrap.ts';
+import { category } from './training/category.ts';
 import { logistic } from './training/logistic.ts';
 
 const BENCHES: Readonly<Record<string, Bench>> = {
   bootstrap,
+  category,
   copying,
   cryptonn,
   edge,

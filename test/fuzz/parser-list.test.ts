@@ -53,6 +53,7 @@ const FUZZED: Readonly<Record<string, string>> = {
   parseUnapprovedSpec: 'data set',
   parseLexicon: 'lexicon',
   parseLogisticProgram: 'training program',
+  parseCategoryProgram: 'program of categories',
   parseOffer: 'offer',
   parseSentenceTable: 'table of sentences',
   parseTranscript: 'transcript',

@@ -21,6 +21,7 @@ import { parseCsvTable } from '../../src/apps/fhe/csv-table.ts';
 import {
   LogisticProgram,
   type LogisticSpec,
+  parseCategoryProgram,
   parseLogisticProgram,
   readTrainingFile,
   writeTrainingFile,
@@ -113,6 +114,11 @@ function trainingTargets(context: CkksContext): FuzzTarget[] {
       name: 'training program',
       corpus: [text.encode(JSON.stringify(spec))],
       parse: (bytes) => parseLogisticProgram(parsedJson('a training program', bytes)),
+    },
+    {
+      name: 'program of categories',
+      corpus: [text.encode('{"kind":"category","version":1,"rows":1600,"features":105,"chosen":5}')],
+      parse: (bytes) => parseCategoryProgram(parsedJson('a training program', bytes)),
     },
     {
       name: 'CSV table',

@@ -182,6 +182,11 @@ export class BootstrapPlan {
 
   /** Key switches with the limbs that each works on, and diagonals with theirs: what takes the time. */
   work(f: CircleFunction): HomomorphicWork {
+    return this.workOfMany([f]);
+  }
+
+  /** The same for several circle functions of one exponential, at least one. */
+  workOfMany(functions: readonly CircleFunction[]): HomomorphicWork {
     const [keySwitches, diagonals]: [number[], number[]] = [[], []];
     const many = (list: number[], count: number, level: number): void => {
       for (let i = 0; i < count; i++) list.push(level + 1);
@@ -200,12 +205,16 @@ export class BootstrapPlan {
     // Babies T_2 .. T_7, giants T_8, T_16, T_32, nine joins; then the squarings.
     many(keySwitches, 18, this.argumentLevel - 2);
     many(keySwitches, DOUBLINGS, this.exponentialLevel + 1);
-    const degree = degreeOf(f.series);
     // Constants cost about what diagonals do.
     many(diagonals, EXPONENTIAL_DEGREE, this.argumentLevel - 4);
-    if (!isScaledCosine(f)) many(diagonals, 2 * degree, this.exponentialLevel - 1);
-    if (!isScaledCosine(f)) many(keySwitches, Math.ceil(2 * Math.sqrt(degree + 1)), this.exponentialLevel);
-    many(keySwitches, 1, this.outputLevel(f));
+    functions.forEach((f, i) => {
+      many(keySwitches, 1, this.outputLevel(f));
+      if (isScaledCosine(f)) return;
+      const degree = degreeOf(f.series);
+      many(diagonals, 2 * degree, this.exponentialLevel - 1);
+      // The powers are made once; each function joins its own parts.
+      many(keySwitches, Math.ceil((i === 0 ? 2 : 1) * Math.sqrt(degree + 1)), this.exponentialLevel);
+    });
     return { keySwitches, diagonals };
   }
 
@@ -238,6 +247,7 @@ arg.guard('BootstrapPlan', BootstrapPlan.prototype, {
   keyPlan: { program: arg.optional(arg.options) },
   bytes: { program: arg.optional(arg.options) },
   work: { f: arg.like('a CircleFunction', 'name', 'turns') },
+  workOfMany: { functions: arg.list },
   fittingSlots: { memory: arg.number },
   assertFits: { memory: arg.number },
   seconds: {

@@ -9,8 +9,22 @@
  *   PerceptronProgram, PerceptronOwner, PerceptronTrainer   the same for networks of dense layers, trained and used under encryption
  *   PerceptronMirror                    the clear mirror of that
  *   writeTrainingFile, readTrainingFile what they hand to each other
+ *   CategoryProgram, CategoryOwner, CategoryTrainer   the estimator by categories: columns chosen under encryption
+ *   mirrorCategory, exactCategory, quotientCategory   the same in the clear
  *   writeCheckpoint, readCheckpoint     the state of a run between two steps
  */
+export {
+  type CategoryModel,
+  categoryRowScores,
+  categoryScores,
+  exactCategory,
+  mirrorCategory,
+  quotientCategory,
+  scoreOrder,
+} from './category/category-clear.ts';
+export { CategoryOwner } from './category/category-owner.ts';
+export { CategoryProgram, type CategorySpec, parseCategoryProgram } from './category/category-program.ts';
+export { type CategoryStep, type CategoryStepName, CategoryTrainer } from './category/category-trainer.ts';
 export {
   type ExpectedCheckpoint,
   readCheckpoint,

@@ -1,0 +1,208 @@
+/**
+ * The estimator by categories on encrypted rows as a public program: how many rows, columns and chosen columns there are. Owner and trainer
+ * derive everything else from it, and every file carries its hash [CGHPS18].
+ */
+import * as arg from '../../../base/arguments.ts';
+import { printOnOneLine } from '../../../base/inspect.ts';
+import { bytesToHex } from '@noble/hashes/utils.js';
+import { DataError, InvalidParamsError, OutOfRangeError } from '../../../base/errors.ts';
+import { sha256Digest } from '../../../base/sha256.ts';
+import { BootstrapPlan } from '../../../circuits/bootstrap/plan.ts';
+import {
+  bitFunction,
+  type CircleFunction,
+  identityFunction,
+  tableFunction,
+} from '../../../circuits/circle/circle-function.ts';
+import { scaledTableBootstraps } from '../../../circuits/discrete/scaled-table.ts';
+import { doublings } from '../../../circuits/slot-operations.ts';
+import { CkksParams } from '../../../schemes/ckks/params.ts';
+import type { KeyPlan } from '../../../schemes/rlwe/keys/key-plan.ts';
+import { CategoryLayout, type CategoryShape } from './category-layout.ts';
+import { COUNT_LIMIT, COUNT_SCALES, LOG, ROOT, SQUARINGS } from './category-tables.ts';
+import { matrixMaps } from './linear-system.ts';
+
+/** What a person writes down; public. JSON. */
+export interface CategorySpec extends CategoryShape {
+  readonly kind: 'category';
+  readonly version: 1;
+}
+
+/** Bits of a digit of a score. */
+export const DIGIT_BITS = 8;
+const MAX_CHOSEN = 6;
+
+/** The lowest digit of an integer. */
+export const digitFunction = tableFunction(
+  'digit',
+  Array.from({ length: 2 ** DIGIT_BITS }, (_, v) => v),
+);
+
+/** 1 where an integer of `bits` bits has its highest bit set, else -1. */
+export function signFunction(bits: number): CircleFunction {
+  return tableFunction(
+    'sign',
+    Array.from({ length: 2 ** bits }, (_, v) => (v < 2 ** (bits - 1) ? -1 : 1)),
+  );
+}
+
+/** 1 at integers that are 0 modulo `size`, else 0. */
+export function isZeroFunction(size: number): CircleFunction {
+  return tableFunction(
+    'is zero',
+    Array.from({ length: size }, (_, v) => (v === 0 ? 1 : 0)),
+  );
+}
+
+export class CategoryProgram {
+  readonly spec: CategorySpec;
+  readonly params: CkksParams;
+  readonly layout: CategoryLayout;
+  readonly bootstrap: BootstrapPlan;
+
+  /**
+   * `insecure` are parameters for tests, marked so.
+   *
+   * @throws {OutOfRangeError} {@link InvalidParamsError} that says what does not fit.
+   */
+  constructor(spec: CategorySpec, insecure?: CkksParams) {
+    arg.checkArguments('new CategoryProgram', [spec, insecure], {
+      spec: arg.options,
+      insecure: arg.optional(arg.like('a CkksParams', 'toBytes', 'qMods')),
+    });
+    assertSpec(spec);
+    if (insecure?.isInsecure === false)
+      throw new InvalidParamsError('a training program chooses its parameters itself', {});
+    this.spec = Object.freeze({ ...spec });
+    this.params = insecure ?? CkksParams.bootstrapping();
+    this.layout = new CategoryLayout(this.params.slots, spec);
+    this.bootstrap = new BootstrapPlan(this.params);
+  }
+
+  /** SHA-256 of the specification: what files must agree on. */
+  get id(): string {
+    const canonical = JSON.stringify(ORDER.map((name) => this.spec[name]));
+    return bytesToHex(sha256Digest(new TextEncoder().encode(canonical)));
+  }
+
+  /** Bits of 2 (s_i +- s_j) + 1 with an offset that makes it positive: |s| is at most n^2 / 4. */
+  get scoreBits(): number {
+    return 1 + Math.ceil(Math.log2(this.spec.rows ** 2 + 2));
+  }
+
+  /** Digits that are taken off before the sign is seen. */
+  get digits(): number {
+    return Math.ceil(this.scoreBits / DIGIT_BITS) - 1;
+  }
+
+  /** Where rows are encrypted: a product, two masks, a level for each digit, and the first of a bootstrap. */
+  get topLevel(): number {
+    return this.bootstrap.inputLevel + 3 + this.digits;
+  }
+
+  /** Where the labels of the packed rows are encrypted: that of the categories' indicators. */
+  get labelLevel(): number {
+    const depth = Math.ceil(Math.log2(this.layout.bitsAcross)) + Math.log2(this.layout.vectors);
+    return this.bootstrap.outputLevel(bitFunction) - 2 - depth;
+  }
+
+  /** Ciphertexts of the owner: the rows, then the labels. */
+  get ciphertexts(): number {
+    return this.layout.ciphertexts + 1;
+  }
+
+  /** Steps of rotations and the highest level at which each is done. */
+  get keyPlan(): KeyPlan {
+    const { width, height, outer, inner, across, order } = this.layout;
+    const { bootstrap, params } = this;
+    const bits = bootstrap.outputLevel(bitFunction);
+    const reals = bits - 2;
+    const counts = this.labelLevel;
+    const high = Math.max(this.topLevel, counts);
+    const rotations = [
+      ...doublings(width).flatMap((step) => [
+        { step, maxLevel: high },
+        { step: -step, maxLevel: high },
+      ]),
+      ...doublings(height, width).map((step) => ({ step, maxLevel: high })),
+      { step: -(width / outer), maxLevel: high },
+      { step: -1, maxLevel: high },
+      { step: inner, maxLevel: bits },
+      ...doublings(across, inner).map((step) => ({ step: -step, maxLevel: bits })),
+      ...doublings(order, order ** 2).map((step) => ({ step, maxLevel: reals })),
+      ...matrixMaps(order).flatMap(({ map, babySteps }) =>
+        map.rotations(params.slots, babySteps).map((step) => ({ step, maxLevel: reals })),
+      ),
+    ].filter(({ step }) => step % params.slots !== 0);
+    return bootstrap.keyPlan({ rotations });
+  }
+
+  /** The circle functions of the bootstraps of each step that has some; those of one bootstrap share an exponential. */
+  get bootstraps(): Readonly<Record<string, readonly (readonly CircleFunction[])[]>> {
+    const { low, high } = scaledTableBootstraps([ROOT, LOG], COUNT_SCALES);
+    const digits = Array.from({ length: this.digits }, () => [digitFunction]);
+    const { width } = this.layout;
+    const reals = identityFunction();
+    const left = this.bootstrap.levelsLeft(reals);
+    // The system starts at the level of a bootstrap's result, and a squaring takes two.
+    const refreshes = Math.ceil(SQUARINGS / Math.floor(left / 2)) - 1;
+    return {
+      order: [...digits, [signFunction(this.scoreBits - this.digits * DIGIT_BITS)]],
+      choices: [[isZeroFunction(width)]],
+      'chosen columns': [[bitFunction]],
+      system: [low, high, [reals]],
+      solution: Array.from({ length: refreshes }, () => [reals]),
+    };
+  }
+
+  /** What each party learns, for people. */
+  get whoLearnsWhat(): { readonly trainer: string[]; readonly owner: string[]; readonly nobody: string[] } {
+    const { rows, features, chosen } = this.spec;
+    return {
+      trainer: [
+        `that there are ${rows} rows and ${features} columns, that ${chosen} of them are chosen, and how long the run takes`,
+      ],
+      owner: [
+        `which ${chosen} columns were chosen, and ${chosen + 1} weights`,
+        'they are for the owner alone: exact weights that are handed on can give away the secret key',
+      ],
+      nobody: ['rows, labels, counts, scores, ranks, categories and the linear system, outside the owner'],
+    };
+  }
+}
+
+const ORDER = [
+  'kind',
+  'version',
+  'rows',
+  'features',
+  'chosen',
+] as const satisfies readonly (keyof CategorySpec)[];
+
+/** A program from JSON that somebody sent. @throws {DataError} {@link OutOfRangeError} {@link InvalidParamsError} */
+export function parseCategoryProgram(value: unknown): CategoryProgram {
+  if (typeof value !== 'object' || value === null) throw new DataError('a training program is a JSON object');
+  const given = value as Record<string, unknown>;
+  if (Object.keys(given).some((name) => !(ORDER as readonly string[]).includes(name)))
+    throw new DataError('a training program has a field that is not known');
+  const missing = ORDER.find((name) => given[name] === undefined);
+  if (missing !== undefined) throw new DataError(`a training program lacks ${missing}`);
+  return new CategoryProgram(value as CategorySpec);
+}
+
+/** Two numbers of at most n^2 + 1 are told apart in 24 bits, and counts are below the limit of their tables. */
+const MAX_ROWS = COUNT_LIMIT - 1;
+
+function assertSpec(spec: CategorySpec): void {
+  if (spec.kind !== 'category' || spec.version !== 1)
+    throw new DataError('not a program for regression by categories');
+  const whole = (what: string, value: unknown, least: number, most: number): void => {
+    if (!Number.isInteger(value) || (value as number) < least || (value as number) > most)
+      throw new OutOfRangeError(what, `an integer from ${least} to ${most}`, Number(value));
+  };
+  whole('chosen columns', spec.chosen, 1, MAX_CHOSEN);
+  whole('features', spec.features, spec.chosen, 128);
+  whole('rows', spec.rows, 2 ** spec.chosen + 1, MAX_ROWS);
+}
+
+printOnOneLine(CategoryProgram);
