@@ -12,6 +12,7 @@ import { addEdge, WHO_LEARNS_WHAT_AT_EDGES } from './edge/edge.ts';
 import { DEFAULT_EDGE_DEMO, edgeDemo, type EdgeDemoFlags } from './edge/edge-demo.ts';
 import { addEncryptData } from './cryptonn/encrypt-data.ts';
 import { addFhe } from './fhe/fhe.ts';
+import { addFleet, addFleetFlags } from './fleet/fleet.ts';
 import { addModelCommands } from './models/model-commands.ts';
 import { inspect } from './speech/inspect.ts';
 import { installation } from './installation.ts';
@@ -81,6 +82,7 @@ export function buildProgram(
   addEncryptData(program, terminal, parts);
   addAttack(program, terminal, parts);
   addFhe(program, terminal, parts);
+  addFleet(program, terminal, parts);
   addModelCommands(program, terminal, parts);
   program
     .command('inspect')
@@ -133,9 +135,9 @@ function addDemo(program: Command, terminal: Terminal, parts: EngineParts): void
 }
 
 function addServe(program: Command, terminal: Terminal, parts: EngineParts): void {
-  program
+  const serving = program
     .command('serve')
-    .argument('<model...>', 'names in the models directory, paths, program files or folders of them')
+    .argument('[model...]', 'names in the models directory, paths, program files or folders of them')
     .description('answer encrypted questions about models')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .addOption(
@@ -205,10 +207,20 @@ function addServe(program: Command, terminal: Terminal, parts: EngineParts): voi
     .option(...MODELS_FLAG)
     .option(...NETWORK_FLAG)
     .option('--json', 'JSON lines on standard output: when ready, when stopping, when stopped')
-    .addOption(new Option('--while-stdin-open', 'end when standard input closes').hideHelp())
+    .addOption(new Option('--while-stdin-open', 'end when standard input closes').hideHelp());
+  addFleetFlags(serving)
+    .addOption(
+      new Option('--grace <s>', 'in a fleet: how long a program that was replaced is still answered')
+        .default(SERVE_DEFAULTS.grace)
+        .argParser(wholeNumber(0, 9_999_999)),
+    )
     .addHelpText('after', '\nSIGHUP reads the models anew and swaps them while queries are answered.')
     .addHelpText('after', WHO_LEARNS_WHAT)
-    .action((names, flags) => serve(names, flags, terminal, parts));
+    .action(async (names, flags) =>
+      flags.fleet === undefined
+        ? serve(names, flags, terminal, parts)
+        : (await import('./fleet/serve-fleet.ts')).serveFleet(names, flags, terminal, parts),
+    );
 }
 
 function addTranscribe(

@@ -17,6 +17,12 @@ export interface ServerReady {
 const START_LIMIT_MS = 180_000;
 const STOP_LIMIT_MS = 5000;
 
+export interface CommandSurroundings {
+  /** Arguments that say where it listens; any free port by default. */
+  readonly port?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+}
+
 export class CommandProcess<Ready> implements AsyncDisposable {
   /** The line that the command printed with `--json` once it listened. */
   readonly ready: Ready;
@@ -34,12 +40,13 @@ export class CommandProcess<Ready> implements AsyncDisposable {
   static async start<Ready>(
     args: readonly string[],
     onNote: (line: string) => void,
+    { port = ['--port', '0'], env = process.env }: CommandSurroundings = {},
   ): Promise<CommandProcess<Ready>> {
     const isSource = import.meta.url.endsWith('.ts');
     const main = fileURLToPath(new URL(isSource ? './main.ts' : './main.js', import.meta.url));
     const loader = isSource ? ['--import', 'tsx'] : [];
-    const command = [...loader, main, ...args, '--port', '0', '--json', '--while-stdin-open'];
-    const child = spawn(process.execPath, command, { stdio: ['pipe', 'pipe', 'pipe'] });
+    const command = [...loader, main, ...args, ...port, '--json', '--while-stdin-open'];
+    const child = spawn(process.execPath, command, { stdio: ['pipe', 'pipe', 'pipe'], env });
     createInterface({ input: child.stderr }).on('line', onNote);
     try {
       return new CommandProcess<Ready>(child, (await firstLine(child)) as Ready);
@@ -47,6 +54,12 @@ export class CommandProcess<Ready> implements AsyncDisposable {
       child.kill('SIGKILL');
       throw error;
     }
+  }
+
+  /** Resolves when the process has ended, whatever the reason. */
+  async ended(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    await new Promise<void>((resolve) => this.#child.once('exit', () => resolve()));
   }
 
   /** Ends the server as an operator would; at the latest after five seconds it is killed. */

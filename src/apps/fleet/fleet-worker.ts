@@ -110,8 +110,12 @@ export class FleetWorker implements AsyncDisposable {
     this.#loop = this.#run();
   }
 
+  /** The broker answers, and every program that is offered is open. */
   get isReady(): boolean {
-    return this.#broker.isConnected && !this.#isDraining;
+    const open = new Set(this.#options.runners.programIds);
+    const offered = [...this.#options.catalogue.models.values()];
+    const isOpen = offered.every(({ current }) => open.has(current.offer.programId));
+    return this.#broker.isConnected && !this.#isDraining && isOpen;
   }
 
   /** Opens the programs that are offered, and closes those that nobody asks for any longer. */
@@ -285,8 +289,9 @@ export class FleetWorker implements AsyncDisposable {
     const isInline = reply.length <= INLINE_BYTES;
     const done = this.#doneOf(null, answer, startedAt, isInline);
     this.#broker.signal(subjects.done(job.id), writeDone({ done, reply: isInline ? reply : null }));
+    const ms = answer.steps.reduce((sum, step) => sum + step.ms, 0);
     const before = this.#times.get(job.programId);
-    this.#times.set(job.programId, before === undefined ? done.workMs : before + (done.workMs - before) / 8);
+    this.#times.set(job.programId, before === undefined ? ms : before + (ms - before) / 8);
     await delivery.done();
   }
 

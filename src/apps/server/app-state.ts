@@ -1,6 +1,6 @@
 /** What the routes of one server share: what it holds, what it counts, what it admits. */
 import type { FastifyInstance } from 'fastify';
-import type { KeyId, ModelName } from '../../protocols/inference/names.ts';
+import type { KeyId, ModelName, TenantId } from '../../protocols/inference/names.ts';
 import { KEY_ID } from '../../protocols/inference/names.ts';
 import { EvaluationQueue } from './admission/evaluation-queue.ts';
 import { KeyLedger } from './keys/key-ledger.ts';
@@ -10,6 +10,13 @@ import { ServerLog } from './log.ts';
 import { ServerMetrics } from './metrics.ts';
 import type { PrincipalRule } from './principal.ts';
 import { QueryBudget } from './admission/query-budget.ts';
+import type {
+  KeyRecord,
+  SampleBudget,
+  ServerMemory,
+  TurnQueue,
+  UploadRecord,
+} from './admission/server-memory.ts';
 import type { TlsFiles } from './running-server.ts';
 import type { InferenceService } from './service.ts';
 import { WorkForecast } from './admission/work-forecast.ts';
@@ -25,6 +32,8 @@ export interface AppOptions {
   readonly corsOrigins?: readonly string[];
   /** What principals have spent, over restarts. An answer goes out after what it cost was kept. */
   readonly kept?: KeptBudget;
+  /** What is remembered between requests; in this process by default. */
+  readonly memory?: ServerMemory;
 }
 
 export interface KeptBudget {
@@ -39,20 +48,39 @@ export interface AppState {
   readonly log: ServerLog;
   readonly metrics: ServerMetrics;
   readonly principal: PrincipalRule;
-  readonly ledger: KeyLedger;
+  readonly ledger: KeyRecord;
   /** Bytes that keys take where they are held, over the length of their message. */
   readonly keyFactor: number;
-  readonly uploads: KeyUploads;
-  readonly queue: EvaluationQueue;
+  readonly uploads: UploadRecord;
+  readonly queue: TurnQueue;
   readonly forecast: WorkForecast;
-  readonly budget: QueryBudget;
-  readonly kept: KeptBudget | undefined;
+  readonly budget: SampleBudget;
   isClosing: boolean;
 }
 
 export function openState(app: FastifyInstance, service: InferenceService, options: AppOptions): AppState {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const metrics = options.metrics ?? new ServerMetrics();
+  const { keys, uploads, turns, budget } =
+    options.memory ?? ownMemory(service, limits, metrics, options.kept);
+  return {
+    ...{ app, service, limits, metrics, uploads, budget },
+    ...{ ledger: keys, queue: turns },
+    log: options.log ?? new ServerLog('silent'),
+    principal: options.principal ?? { kind: 'address' },
+    keyFactor: service.keyPlace?.factor ?? KEY_MEMORY_FACTOR,
+    forecast: new WorkForecast((model, block) => service.predictedMs?.(model, block)),
+    isClosing: false,
+  };
+}
+
+/** Of a server that is alone. */
+function ownMemory(
+  service: InferenceService,
+  limits: ServerLimits,
+  metrics: ServerMetrics,
+  kept: KeptBudget | undefined,
+): ServerMemory {
   const { keyPlace } = service;
   const now = () => performance.now();
   const ledger = new KeyLedger({
@@ -80,15 +108,19 @@ export function openState(app: FastifyInstance, service: InferenceService, optio
   });
   const { maxPending, maxPendingPerTenant, maxPendingMs, maxRunning } = limits;
   return {
-    ...{ app, service, limits, metrics, ledger, uploads },
-    log: options.log ?? new ServerLog('silent'),
-    principal: options.principal ?? { kind: 'address' },
-    keyFactor: keyPlace?.factor ?? KEY_MEMORY_FACTOR,
-    queue: new EvaluationQueue({ maxPending, maxPendingPerTenant, maxPendingMs, maxRunning }),
-    forecast: new WorkForecast((model, block) => service.predictedMs?.(model, block)),
-    budget: new QueryBudget(limits.samplesPerPrincipal, options.kept?.spent),
-    kept: options.kept,
-    isClosing: false,
+    ...{ keys: ledger, uploads },
+    turns: new EvaluationQueue({ maxPending, maxPendingPerTenant, maxPendingMs, maxRunning }),
+    budget: ownBudget(new QueryBudget(limits.samplesPerPrincipal, kept?.spent), kept),
+  };
+}
+
+function ownBudget(budget: QueryBudget, kept: KeptBudget | undefined): SampleBudget {
+  return {
+    check: (principal, model, samples) => budget.check(principal, model, samples),
+    spend: async (principal, model, samples) => {
+      budget.spend(principal, model, samples);
+      await kept?.keep(budget.entries());
+    },
   };
 }
 
@@ -98,11 +130,12 @@ export function isServed({ service }: AppState, model: string): boolean {
 }
 
 /** The keys with this id, when they are held for this tenant and model. */
-export function heldKey(
+export async function heldKey(
   { ledger }: AppState,
-  tenant: Parameters<KeyLedger['has']>[0],
+  tenant: TenantId,
   model: ModelName,
   id: string,
-): KeyId | undefined {
-  return KEY_ID.test(id) && ledger.has(tenant, model, id as KeyId) ? (id as KeyId) : undefined;
+): Promise<KeyId | undefined> {
+  const isHeld = KEY_ID.test(id) && (await ledger.has(tenant, model, id as KeyId));
+  return isHeld ? (id as KeyId) : undefined;
 }

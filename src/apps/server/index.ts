@@ -15,6 +15,13 @@ export {
 export { ServerLog } from './log.ts';
 export { ServerMetrics } from './metrics.ts';
 export { addressClass, type PrincipalRule, parsePrincipalRule, tokenHash } from './principal.ts';
+export type {
+  KeyRecord,
+  SampleBudget,
+  ServerMemory,
+  TurnQueue,
+  UploadRecord,
+} from './admission/server-memory.ts';
 export type { InferenceService } from './service.ts';
 export {
   type KeyId,

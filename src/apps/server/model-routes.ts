@@ -49,14 +49,14 @@ export function addModelRoutes(state: AppState): void {
       return enrol(state, body, request, reply);
     },
   );
-  app.get<{ Params: ModelParams }>(keyPath, { onRequest: owner }, (request, reply) => {
-    const keyId = askedKey(state, request);
-    return keyId === undefined ? refuse(reply, 'unknown-key') : { keyId };
+  app.get<{ Params: ModelParams }>(keyPath, { onRequest: owner }, async (request, reply) => {
+    const keyId = await askedKey(state, request);
+    return keyId === undefined ? refuse(reply, 'unknown-key') : reply.send({ keyId });
   });
-  app.delete<{ Params: ModelParams }>(keyPath, { onRequest: owner }, (request, reply) => {
-    const keyId = askedKey(state, request);
+  app.delete<{ Params: ModelParams }>(keyPath, { onRequest: owner }, async (request, reply) => {
+    const keyId = await askedKey(state, request);
     if (keyId === undefined) return refuse(reply, 'unknown-key');
-    state.ledger.remove(factsOf(request).tenant, modelOf(request), keyId);
+    await state.ledger.remove(factsOf(request).tenant, modelOf(request), keyId);
     return reply.code(204).send();
   });
   addUploads(state, [...owner, keyRoomHook(state)]);
@@ -74,10 +74,15 @@ function addUploads(state: AppState, onRequest: readonly Hook[]): void {
   const hashHook: Hook = async (request, reply) =>
     UPLOAD_HASH.test(request.params.hash ?? '') ? undefined : refuse(reply, 'not-found');
   const hooks = [...onRequest, hashHook];
-  app.get<{ Params: ModelParams }>(routes.upload(':model', ':hash'), { onRequest: hooks }, (request) => ({
-    partBytes: KEY_PART_BYTES,
-    parts: uploads.held(factsOf(request).tenant, modelOf(request), request.params.hash ?? ''),
-  }));
+  app.get<{ Params: ModelParams }>(
+    routes.upload(':model', ':hash'),
+    { onRequest: hooks },
+    async (request, reply) => {
+      const { hash = '' } = request.params;
+      const parts = await uploads.held(factsOf(request).tenant, modelOf(request), hash);
+      return reply.send({ partBytes: KEY_PART_BYTES, parts });
+    },
+  );
   app.put<{ Params: ModelParams }>(
     routes.uploadPart(':model', ':hash', ':part'),
     { onRequest: [...hooks, roomHook(state, () => KEY_PART_BYTES)] },
@@ -88,7 +93,14 @@ function addUploads(state: AppState, onRequest: readonly Hook[]): void {
       const model = modelOf(request);
       state.metrics.count('subrosa_received_bytes_total', {}, body.length);
       const index = /^\d{1,4}$/.test(part) ? Number(part) : Number.NaN;
-      const isKept = uploads.add(factsOf(request), model, hash, service.enrolmentBytes(model), index, body);
+      const isKept = await uploads.add(
+        factsOf(request),
+        model,
+        hash,
+        service.enrolmentBytes(model),
+        index,
+        body,
+      );
       return isKept ? reply.code(201).send({}) : refuse(reply, 'busy', 10);
     },
   );
@@ -97,7 +109,7 @@ function addUploads(state: AppState, onRequest: readonly Hook[]): void {
     { onRequest: hooks },
     async (request, reply) => {
       const { tenant } = factsOf(request);
-      const message = uploads.take(tenant, modelOf(request), request.params.hash ?? '');
+      const message = await uploads.take(tenant, modelOf(request), request.params.hash ?? '');
       return message === null ? refuse(reply, 'incomplete') : enrol(state, message, request, reply);
     },
   );
@@ -141,13 +153,13 @@ function roomHook({ app }: AppState, limitOf: Limit): Hook {
 function keyRoomHook({ ledger, service, keyFactor }: AppState): Hook {
   return async (request, reply) => {
     const bytes = keyFactor * service.enrolmentBytes(modelOf(request));
-    return ledger.hasRoom(factsOf(request), bytes) ? undefined : refuse(reply, 'busy', 10);
+    return (await ledger.hasRoom(factsOf(request), bytes)) ? undefined : refuse(reply, 'busy', 10);
   };
 }
 
 function knownKeyHook(state: AppState): Hook {
   return async (request, reply) =>
-    askedKey(state, request) === undefined ? refuse(reply, 'unknown-key') : undefined;
+    (await askedKey(state, request)) === undefined ? refuse(reply, 'unknown-key') : undefined;
 }
 
 /** Samples of the smallest query for a model. */
@@ -159,7 +171,7 @@ function leastSamples({ service }: AppState, model: ModelName): number {
 function budgetHook(state: AppState): Hook {
   return async (request) => {
     const model = modelOf(request);
-    state.budget.check(factsOf(request).principal, model, leastSamples(state, model));
+    await state.budget.check(factsOf(request).principal, model, leastSamples(state, model));
     return undefined;
   };
 }
@@ -169,7 +181,7 @@ function turnHook(state: AppState): Hook {
   return async (request, reply) => {
     const model = modelOf(request);
     const ms = state.forecast.of(model, leastSamples(state, model));
-    if (state.queue.admits(factsOf(request).tenant, ms)) return undefined;
+    if (await state.queue.admits(factsOf(request).tenant, ms)) return undefined;
     return refuse(reply, 'busy', state.queue.retryAfterSeconds(ms));
   };
 }
@@ -195,7 +207,7 @@ async function enrol(
   const model = modelOf(request);
   const keyId = await state.service.enrol(tenant, model, message, principal);
   // Only keys that are whole and fit the model take the place of others.
-  if (!state.ledger.add({ tenant, principal }, model, keyId, state.keyFactor * message.length)) {
+  if (!(await state.ledger.add({ tenant, principal }, model, keyId, state.keyFactor * message.length))) {
     state.service.forget(tenant, model, keyId);
     return refuse(reply, 'busy', 10);
   }
@@ -214,11 +226,11 @@ async function answerQuery(
   const receivedAt = performance.now();
   const { tenant, principal, arrivedAt } = factsOf(request);
   const model = modelOf(request);
-  const keyId = askedKey(state, request);
+  const keyId = await askedKey(state, request);
   if (keyId === undefined) return refuse(reply, 'unknown-key');
   const samples = service.querySamples(model, body);
   const predictedMs = forecast.of(model, samples);
-  budget.check(principal, model, samples);
+  await budget.check(principal, model, samples);
   const gone = new AbortController();
   // The socket closing before the answer went out is the client leaving; its evaluation is of no use to anyone.
   reply.raw.once('close', () => {
@@ -226,14 +238,15 @@ async function answerQuery(
   });
   const evaluate = async () => {
     // The keys may have gone while the query waited: with the thread that held them.
-    if (!ledger.has(tenant, model, keyId)) return undefined;
-    budget.spend(principal, model, samples);
-    await state.kept?.keep(budget.entries());
+    if (!(await ledger.has(tenant, model, keyId))) return undefined;
+    await budget.spend(principal, model, samples);
     try {
       return await service.answer(tenant, model, keyId, body, gone.signal);
     } catch (error) {
       // Found to be lost, or damaged, where they were kept.
-      if (error instanceof MissingKeyError && !ledger.has(tenant, model, keyId)) return undefined;
+      if (!(error instanceof MissingKeyError)) throw error;
+      ledger.doubt?.(tenant, model, keyId);
+      if (!(await ledger.has(tenant, model, keyId))) return undefined;
       throw error;
     }
   };
@@ -241,7 +254,7 @@ async function answerQuery(
     queue.run(tenant, predictedMs, gone.signal, evaluate),
   );
   if (run?.result === undefined) {
-    const isHeld = ledger.has(tenant, model, keyId);
+    const isHeld = await ledger.has(tenant, model, keyId);
     return refuse(reply, isHeld ? 'busy' : 'unknown-key', queue.retryAfterSeconds(predictedMs));
   }
   const { bytes, steps, peakBytes } = run.result;

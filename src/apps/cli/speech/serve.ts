@@ -11,6 +11,7 @@ import {
   type OpenModelsOptions,
   openLiveModels,
   parsePrincipalRule,
+  type RunningServer,
   ServerLog,
 } from '../../server/index.ts';
 import { openBudgetFile } from './budget-file.ts';
@@ -46,6 +47,12 @@ export interface ServeFlags {
   readonly logLevel: 'info' | 'warn' | 'silent';
   readonly json?: boolean;
   readonly whileStdinOpen?: boolean;
+  /** With the next three, a gateway of a fleet. */
+  readonly fleet?: string;
+  readonly blobs?: string;
+  readonly fleetSecret?: string;
+  readonly fleetCredentials?: string;
+  readonly grace: number;
 }
 
 export const DEFAULT_PORT = 8414;
@@ -57,8 +64,36 @@ export async function serve(
   terminal: Terminal,
   parts: EngineParts,
 ): Promise<void> {
+  if (flags.blobs !== undefined) throw new UsageError('--blobs is for a fleet: give --fleet, too');
+  if (names.length === 0) throw new UsageError('which model? Give names or program files');
   const log = new ServerLog(flags.logLevel);
-  const options: ListenOptions = {
+  const options = listenOptions(flags, log);
+  await using service = await withSpinner(terminal, `compiling ${names.join(', ')}`, async () =>
+    openLiveModels(await modelsNamed(names, flags, parts), {
+      start: (models) => parts.startService(models),
+      keyMemoryBytes: flags.keyMemory * 2 ** 20,
+      ...keyFolder(flags),
+      onNote: (sentence) => log.warn('keys', { reason: sentence }),
+    }),
+  );
+  const stopped = stopRequest(flags.whileStdinOpen === true);
+  const server = await listen(service, options);
+  const models = service.offers().map((offer) => offer.model);
+  sayReady(server, models, service.kernel, flags, terminal);
+  const reload = () => {
+    replaceModels(service, () => modelsNamed(names, flags, parts), flags.json === true, terminal);
+  };
+  process.on('SIGHUP', reload);
+  try {
+    await closeWhen(stopped, server, flags.json === true, terminal);
+  } finally {
+    process.off('SIGHUP', reload);
+  }
+}
+
+/** What a server and a gateway listen with. */
+export function listenOptions(flags: ServeFlags, log: ServerLog): ListenOptions {
+  return {
     host: flags.host,
     port: flags.port,
     insecureListen: flags.insecureListen === true,
@@ -75,43 +110,34 @@ export async function serve(
     },
     ...tlsOptions(flags),
   };
-  await using service = await withSpinner(terminal, `compiling ${names.join(', ')}`, async () =>
-    openLiveModels(await readModels(names, flags, parts), {
-      start: (models) => parts.startService(models),
-      keyMemoryBytes: flags.keyMemory * 2 ** 20,
-      ...keyFolder(flags),
-      onNote: (sentence) => log.warn('keys', { reason: sentence }),
-    }),
-  );
-  const stopped = stopRequest(flags.whileStdinOpen === true);
-  const server = await listen(service, options);
-  const models = service.offers().map((offer) => offer.model);
-  if (flags.json === true) {
-    terminal.out(
-      `${JSON.stringify({ ready: true, url: server.url, metrics: server.metricsUrl, models, kernel: service.kernel, pid: process.pid })}\n`,
-    );
-  } else {
-    const paint = paintFor(terminal.outIsTerminal, terminal.env);
-    const { name, isa, threads } = service.kernel;
-    terminal.out(
-      `${paint.green('ready')} ${paint.bold(server.url)}  ${models.join(', ')}  ${paint.dim(`${name} ${isa}, ${plural(threads, 'thread')}`)}\n`,
-    );
-    if (server.metricsUrl !== undefined) terminal.out(`${paint.dim('metrics')} ${server.metricsUrl}\n`);
-  }
-  const reload = () => {
-    replaceModels(service, () => readModels(names, flags, parts), flags.json === true, terminal);
-  };
-  process.on('SIGHUP', reload);
-  try {
-    await closeWhen(stopped, server, flags.json === true, terminal);
-  } finally {
-    process.off('SIGHUP', reload);
-  }
 }
 
-async function readModels(
+/** Says that a server takes work, for a person or as a JSON line. */
+export function sayReady(
+  server: RunningServer,
+  models: readonly string[],
+  kernel: { readonly name: string; readonly isa: string; readonly threads: number },
+  flags: Pick<ServeFlags, 'json'>,
+  terminal: Terminal,
+): void {
+  if (flags.json === true) {
+    const { url, metricsUrl: metrics } = server;
+    terminal.out(`${JSON.stringify({ ready: true, url, metrics, models, kernel, pid: process.pid })}\n`);
+    return;
+  }
+  const paint = paintFor(terminal.outIsTerminal, terminal.env);
+  const { name, isa, threads } = kernel;
+  const how = threads === 0 ? `${name} ${isa}` : `${name} ${isa}, ${plural(threads, 'thread')}`;
+  terminal.out(
+    `${paint.green('ready')} ${paint.bold(server.url)}  ${models.join(', ')}  ${paint.dim(how)}\n`,
+  );
+  if (server.metricsUrl !== undefined) terminal.out(`${paint.dim('metrics')} ${server.metricsUrl}\n`);
+}
+
+/** Names in the models directory, paths, program files and folders of them. */
+export async function modelsNamed(
   names: readonly string[],
-  flags: ServeFlags,
+  flags: Pick<ServeFlags, 'models' | 'network'>,
   parts: EngineParts,
 ): Promise<ServedModel[]> {
   const models = names.map(async (name): Promise<ServedModel[]> => {
@@ -201,4 +227,5 @@ export const SERVE_DEFAULTS = {
   keyDays: 90,
   maxPending: 64,
   maxPendingSeconds: 120,
+  grace: 3600,
 };

@@ -1,0 +1,56 @@
+/** What a fleet is doing at a moment, for people and for programs that scale it. */
+import type { FleetBroker } from './broker.ts';
+import { parseCatalogueEntry } from './catalogue.ts';
+import type { LiveWorkers, WorkerBeat } from './worker-beat.ts';
+
+export interface FleetState {
+  readonly broker: string;
+  /** Jobs of clients that wait or run, blocks of batches, and how many tenants they are of. */
+  readonly jobs: number;
+  readonly blocks: number;
+  readonly tenants: number;
+  /** Predicted milliseconds of work in the queue over the workers that take jobs; null while no job was timed. */
+  readonly waitingMsPerWorker: number | null;
+  readonly workers: readonly WorkerBeat[];
+  readonly models: readonly {
+    readonly name: string;
+    readonly current: string;
+    readonly accepted: number;
+    /** Workers that have it open. */
+    readonly open: number;
+  }[];
+}
+
+/** @throws {BrokerError} {@link DecodeError} */
+export async function fleetState(
+  broker: FleetBroker,
+  workers: LiveWorkers,
+  now = Date.now(),
+): Promise<FleetState> {
+  const [jobs, blocks, names] = await Promise.all([
+    broker.queueState('jobs'),
+    broker.queueState('blocks'),
+    broker.entryNames('models'),
+  ]);
+  const all = workers.all();
+  const models = [];
+  for (const name of names) {
+    const entry = await broker.entry('models', name);
+    if (entry === null) continue;
+    const { current, accepted } = parseCatalogueEntry(entry.value);
+    const open = all.filter(({ programs }) => programs.includes(current)).length;
+    models.push({ name, current, accepted: accepted.filter(({ until }) => until > now).length, open });
+  }
+  const times = all.flatMap((beat) => beat.times.map(({ ms }) => ms));
+  const jobMs = times.length === 0 ? null : times.reduce((sum, ms) => sum + ms, 0) / times.length;
+  const active = Math.max(1, all.filter(({ state }) => state !== 'draining').length);
+  return {
+    broker: broker.place,
+    jobs: jobs.messages,
+    blocks: blocks.messages,
+    tenants: Object.keys(jobs.bySubject).length,
+    waitingMsPerWorker: jobMs === null ? null : Math.round((jobs.messages * jobMs) / active),
+    workers: all,
+    models,
+  };
+}
