@@ -10,12 +10,16 @@ export interface ChartBar {
 
 const [LEFT, LENGTH, NOTE, ROW, TOP] = [250, 360, 190, 24, 30];
 
-export function barChart(title: string, bars: readonly ChartBar[]): string {
+export function barChart(
+  title: string,
+  bars: readonly ChartBar[],
+  tick: (share: number) => string = (share) => `${share * 100} %`,
+): string {
   const [width, height] = [LEFT + LENGTH + NOTE, TOP + bars.length * ROW + 30];
   const bottom = TOP + bars.length * ROW;
   const grid = [0, 0.25, 0.5, 0.75, 1].map((share) => {
     const x = LEFT + share * LENGTH;
-    return `<path class="grid" d="M${x} ${TOP}V${bottom}"/><text x="${x}" y="${bottom + 16}" text-anchor="middle">${share * 100} %</text>`;
+    return `<path class="grid" d="M${x} ${TOP}V${bottom}"/><text x="${x}" y="${bottom + 16}" text-anchor="middle">${tick(share)}</text>`;
   });
   const rows = bars.map(({ label, share, note }, i) => {
     const [y, length] = [TOP + i * ROW, Math.min(1, Math.max(0, share)) * LENGTH];

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatImageConditions } from '../src/apps/train/image-card.ts';
 import { measureConditions } from '../src/apps/train/image-conditions.ts';
-import { imageForms } from '../src/apps/train/image-model.ts';
+import { imageForms, isForEdges } from '../src/apps/train/image-model.ts';
 import { IMAGE_NETWORKS } from '../src/apps/train/image-plan.ts';
 import { readMnist } from '../src/apps/train/mnist-corpus.ts';
 import { openKernel } from '../src/kernel/open.ts';
@@ -24,7 +24,7 @@ export const mnist: Bench = async (options, note) => {
     pixels: all.pixels.subarray(0, count * size),
     labels: all.labels.subarray(0, count),
   };
-  const rows = IMAGE_NETWORKS.flatMap((network) => {
+  const rows = IMAGE_NETWORKS.filter(isForEdges).flatMap((network) => {
     const read = (form: string): Uint8Array => readFileSync(join(models, 'mnist', `${network}-${form}.bin`));
     const forms = imageForms(
       Sequential.fromBytes(read('float'), kernel),

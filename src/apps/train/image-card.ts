@@ -31,6 +31,8 @@ function layerText(spec: LayerSpec): string {
       return `convolution ${spec.filters} of ${spec.size.join(' x ')}`;
     case 'dense':
       return `dense ${spec.outputs}`;
+    case 'polynomial':
+      return `polynomial ${spec.coefficients.map((c) => Number(c.toPrecision(4))).join(', ')}`;
     case 'max-pool':
     case 'mean-pool':
       return `${spec.kind} ${spec.size.join(' x ')}`;
@@ -63,15 +65,32 @@ export function formatImageConditions(rows: readonly ImageResultRow[]): string {
   );
 }
 
+/** One line per form of the networks that are measured on images as they are alone. */
+function formatForms(rows: readonly ImageResultRow[]): string {
+  const lines = rows.map(
+    ({ network, form, accuracy }) => `| ${network} | ${form} | ${(100 * accuracy).toFixed(2)} |`,
+  );
+  return ['| network | form | accuracy, % |', '|---|---|---|', ...lines].join('\n');
+}
+
+/** Phases after the first, for people. */
+function phasesText({ phases = [] }: ImagePlan): string {
+  return phases.map(({ name, epochs }) => ` Then ${name}: ${epochs} epochs.`).join('');
+}
+
 /** The card as Markdown. */
 export function formatImageCard({ networks }: ImageCard): string {
   const entries = Object.values(networks);
   const made = entries.map(
     ({ command, plan, trainingImages }) =>
       `- ${plan.network}: \`${command}\`, seed ${plan.seed}, ${plan.epochs} epochs of ${trainingImages} images, ` +
-      `${variationText(plan.variation)}. Layers: ${plan.layers.map(layerText).join(', ')}.`,
+      `${variationText(plan.variation)}. Layers: ${plan.layers.map(layerText).join(', ')}.${phasesText(plan)}`,
   );
-  const results = entries.flatMap((entry) => entry.results);
+  const all = entries.map((entry) => entry.results);
+  const isWide = (rows: readonly ImageResultRow[]): boolean =>
+    new Set(rows.map(({ condition }) => condition)).size > 1;
+  const results = all.filter(isWide).flat();
+  const published = all.filter((rows) => !isWide(rows)).flat();
   return `# Image models: MNIST
 
 Handwritten digits of 28 x 28 grey pixels, 0 to 255 as real numbers from 0 to 1, to ten scores.
@@ -92,7 +111,15 @@ ${formatImageConditions(results)}
 
 Images as they are: the first row. The others are the same ${results[0]?.images ?? 0} images, changed at random from a fixed seed.
 \`npm run -s bench -- mnist\` prints this table.
+${
+  published.length === 0
+    ? ''
+    : `
+Networks of published systems, on the ${published[0]!.images} images as they are (docs/images.md):
 
+${formatForms(published)}
+`
+}
 ## Files
 
 | file | bytes | SHA-256 (first 16 digits) |

@@ -46,7 +46,7 @@ function changedImages(images: LabelledImages, change: PictureChange, seed: numb
 }
 
 /** All images as a client would send them. */
-function normalisedImages(images: LabelledImages): LabelledImages {
+export function normalisedImages(images: LabelledImages): LabelledImages {
   const { count, height, width } = images;
   const size = height * width;
   const pixels = new Uint8Array(images.pixels.length);
@@ -81,9 +81,10 @@ export function measureConditions(
   test: LabelledImages,
   forms: readonly TestedForm[],
   progress: (share: number) => void,
+  conditions: readonly ImageCondition[] = IMAGE_CONDITIONS,
 ): ConditionRow[] {
-  return IMAGE_CONDITIONS.flatMap(({ name: condition, change }, i) => {
-    progress(i / IMAGE_CONDITIONS.length);
+  return conditions.flatMap(({ name: condition, change }, i) => {
+    progress(i / conditions.length);
     const changed = changedImages(test, change, CONDITION_SEED);
     const [raw, normalised] = [unitPixels(changed.pixels), unitPixels(normalisedImages(changed).pixels)];
     return forms.map(({ form, isNormalised, scores }) => ({

@@ -14,7 +14,7 @@ import type { IntegerNetwork, LabelledImages, PolynomialNetwork, Sequential } fr
 import { formatImageCard } from './image-card.ts';
 import type { ImageCard, ImageResultRow } from './image-card.ts';
 import type { ImageNetworkKind, ImagePlan } from './image-plan.ts';
-import { measureConditions } from './image-conditions.ts';
+import { IMAGE_CONDITIONS, measureConditions } from './image-conditions.ts';
 import type { TestedForm } from './image-conditions.ts';
 import { calibrationImages, type TrainedPhase } from './image-training.ts';
 import { writeModelFiles } from './model-directory.ts';
@@ -69,10 +69,13 @@ export function writeImageModel(
       scores: (inputs) => network.infer(inputs),
     }),
   );
-  const forms = [...imageForms(first, integers, polynomial, kernel), ...later];
-  const rows = measureConditions(test, forms, (share) =>
-    log.progress('conditions of the test images', share),
-  );
+  const [own, asTheyAre] = [imageForms(first, integers, polynomial, kernel), IMAGE_CONDITIONS.slice(0, 1)];
+  // Published numbers are of images as they are.
+  const [forms, conditions] = isForEdges(plan.network)
+    ? [own, IMAGE_CONDITIONS]
+    : [[...own.slice(0, -1), ...later], asTheyAre];
+  const progress = (share: number): void => log.progress('conditions of the test images', share);
+  const rows = measureConditions(test, forms, progress, conditions);
   const results = rows.map((row) => ({ network: plan.network, ...row }));
   for (const { network: name, form, condition, accuracy, images } of results)
     log.note(`${name} ${form}, ${condition}: ${(100 * accuracy).toFixed(2)} % of ${images} test images`);
