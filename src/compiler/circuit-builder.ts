@@ -34,10 +34,10 @@ export class CircuitBuilder {
     return this.#values[value]!.trained;
   }
 
-  linear(from: number, map: IntegerMap, known: ElementInterval | undefined): number {
+  linear(from: number, map: IntegerMap, known: ElementInterval | undefined, anchors?: Uint32Array): number {
     const proven = mapBounds(map, this.#values[from]!.proven);
     const to = this.#value(map.name, proven, rangeMax(known, map.outputs) ?? largestOf(proven));
-    this.#ops.push({ op: 'linear', from, to, map });
+    this.#ops.push({ op: 'linear', from, to, map, ...(anchors && { anchors }) });
     return to;
   }
 

@@ -29,6 +29,11 @@ interface LinearOp {
   readonly from: number;
   readonly to: number;
   readonly map: IntegerMap;
+  /**
+   * Of a map of windows: the element of `from` that each position stands at, group after group; element (position, row) of the result is
+   * number position * rows + row.
+   */
+  readonly anchors?: Uint32Array;
 }
 
 /** a b, ciphertext by ciphertext; a = b is a square. */

@@ -3,7 +3,7 @@
  * options give the same program on every machine.
  */
 import * as arg from '../base/arguments.ts';
-import { InvalidParamsError } from '../base/errors.ts';
+import { InvalidParamsError, LimitError, UnsupportedOpError } from '../base/errors.ts';
 import { type ModelGraph, wireSize } from '../nn/graph/model-graph.ts';
 import { toModelGraph } from '../nn/graph/polynomial-model.ts';
 import { PolynomialNetwork } from '../nn/polynomial/polynomial-network.ts';
@@ -12,8 +12,11 @@ import type { Circuit } from './circuit.ts';
 import { lowerGraph } from './lower-graph.ts';
 import type { Bucket, ModelDescription } from './offer.ts';
 import { type FoundPlan, searchParameters } from './parameter-search.ts';
+import { keysOf } from './packed/packed-analysis.ts';
+import { type FoundPacked, searchPacked } from './packed/packed-parameters.ts';
 import type { Placement } from './placement.ts';
 import type { Program } from './program.ts';
+import { batchCost } from './program-cost.ts';
 import { SMALLEST_BLOCK } from './step-analysis.ts';
 import { validateProgram } from './validate-program.ts';
 
@@ -26,16 +29,23 @@ export interface CompileOptions {
   readonly precision?: number;
   /** Ring degrees to try, smallest first; default 2^13, 2^14, 2^15. */
   readonly logN?: readonly number[];
-  /** Bits of a weight, sign included, for models that bring no integers; default 8. */
+  /** Bits of a weight, sign included, for models that bring no integers; default 8, and 16 where weights are encoded (packed). */
   readonly weightBits?: number;
   /** Where products are relinearised and rescaled; default: where it costs least. */
   readonly placement?: Placement;
+  /**
+   * `batch`: thousands of samples at once, one to a slot; `packed`: one sample, its features in the slots; `auto`: packed where that is
+   * possible and takes less time for one sample. Default batch.
+   */
+  readonly layout?: ProgramLayout;
 }
+
+export type ProgramLayout = 'batch' | 'packed' | 'auto';
 
 /** Features of unit variance. */
 const DEFAULT_INPUT_BOUND = 8;
 const DEFAULT_PRECISION = 2 ** -10;
-const DEFAULT_WEIGHT_BITS = 8;
+const DEFAULT_WEIGHT_BITS = { batch: 8, packed: 16 };
 const DEFAULT_LOG_N = [13, 14, 15];
 
 /**
@@ -52,8 +62,10 @@ export function compile(model: ModelGraph | PolynomialNetwork, options: CompileO
   });
   const graph = model instanceof PolynomialNetwork ? toModelGraph(model) : model;
   const inputBound = options.inputBound ?? clipBound(graph) ?? DEFAULT_INPUT_BOUND;
-  const weightBits = options.weightBits ?? DEFAULT_WEIGHT_BITS;
-  const circuit = lowerGraph(graph, { inputBound, weightBits });
+  const layout = options.layout ?? 'batch';
+  const lowered = (kind: keyof typeof DEFAULT_WEIGHT_BITS): Circuit =>
+    lowerGraph(graph, { inputBound, weightBits: options.weightBits ?? DEFAULT_WEIGHT_BITS[kind] });
+  const circuit = lowered(layout === 'packed' ? 'packed' : 'batch');
   const [low, high] = circuit.outputRange;
   if (!(low < high))
     throw new InvalidParamsError('the scores of the model are constant: nothing is left to compute', {
@@ -61,12 +73,68 @@ export function compile(model: ModelGraph | PolynomialNetwork, options: CompileO
       high,
     });
   const wanted = (options.precision ?? DEFAULT_PRECISION) * (high - low);
-  const found = searchParameters(circuit, {
-    wanted,
-    logN: options.logN ?? DEFAULT_LOG_N,
-    ...(options.placement && { placement: options.placement }),
+  const subject = { graph, circuit, wanted, name: options.name };
+  const logN = options.logN ?? DEFAULT_LOG_N;
+  if (layout === 'packed') return assemblePacked(subject, searchPacked(circuit, { wanted, logN }));
+  const packed = () => ({ ...subject, circuit: lowered('packed') });
+  const { placement } = options;
+  const batch = () =>
+    assemble(subject, searchParameters(circuit, { wanted, logN, ...(placement && { placement }) }));
+  return layout === 'batch' ? batch() : cheaper(packed(), logN, batch);
+}
+
+/** Packed when a sample costs less so; a model that fits one layout only gets that one. */
+function cheaper(subject: Assembled, logN: readonly number[], batch: () => Program): Program {
+  const attempt = <T>(work: () => T): T | Error => {
+    try {
+      return work();
+    } catch (error) {
+      if (
+        error instanceof InvalidParamsError ||
+        error instanceof UnsupportedOpError ||
+        error instanceof LimitError
+      )
+        return error;
+      throw error;
+    }
+  };
+  const packed = attempt(() => searchPacked(subject.circuit, { wanted: subject.wanted, logN }));
+  if (packed instanceof Error) return batch();
+  const other = attempt(batch);
+  if (!(other instanceof Error) && batchCost(other) <= packed.cost) return other;
+  return assemblePacked(subject, packed);
+}
+
+interface Assembled {
+  readonly graph: ModelGraph;
+  readonly circuit: Circuit;
+  readonly wanted: number;
+  readonly name: string;
+}
+
+/** Six deviations use half of the error budget. */
+const FLOODING_DEVIATIONS = 12;
+
+function assemblePacked(
+  { graph, circuit, wanted, name }: Assembled,
+  { spec, list, schemeError }: FoundPacked,
+): Program {
+  const { layouts, ...steps } = list;
+  const about = descriptionOf(graph, circuit.inputBound);
+  return validateProgram({
+    version: 2,
+    name,
+    params: spec,
+    galois: [],
+    buckets: [{ block: 1, interleave: 1 }],
+    inputs: wireSize(graph, 0),
+    outputs: wireSize(graph, graph.output),
+    inputBound: circuit.inputBound,
+    output: { range: circuit.outputRange, schemeError, flooding: wanted / FLOODING_DEVIATIONS },
+    ...steps,
+    ...(about && { about }),
+    packed: { layouts, keys: keysOf({ ...list, logN: spec.logN }) },
   });
-  return assemble(graph, circuit, found, wanted, options.name);
 }
 
 function clipBound({ inputs }: ModelGraph): number | undefined {
@@ -75,11 +143,8 @@ function clipBound({ inputs }: ModelGraph): number | undefined {
 }
 
 function assemble(
-  graph: ModelGraph,
-  circuit: Circuit,
+  { graph, circuit, wanted, name }: Assembled,
   { spec, params, list, schemeError }: FoundPlan,
-  wanted: number,
-  name: string,
 ): Program {
   const buckets: Bucket[] = [];
   for (let block = SMALLEST_BLOCK; block <= params.slots; block *= 2)
@@ -97,8 +162,7 @@ function assemble(
     output: {
       range: circuit.outputRange,
       schemeError,
-      // Six deviations use half of the error budget.
-      flooding: wanted / 12,
+      flooding: wanted / FLOODING_DEVIATIONS,
     },
     ...list,
     ...(about && { about }),

@@ -1,5 +1,5 @@
 /**
- * Model graph -> circuit for the batch layout: one ciphertext per feature, samples in the slots. Whatever is one factor and one offset
+ * Model graph -> circuit: operations on lists of elements, whatever layout they get. Whatever is one factor and one offset
  * per element (completed squares, diagonal maps, choices of elements) costs nothing: it is kept as a view of a value and enters
  * the next linear map.
  */
@@ -60,7 +60,7 @@ function lowerNode({ graph, node, name, known, builder, viewOf, options }: NodeS
       if (map.kind === 'diagonal') return scaled(view, map.factors, map.bias);
       const inputs = builder.count(view.value);
       const made = quantiseMap({ name, map, quantised, view, inputs, bits: options.weightBits });
-      const value = builder.linear(view.value, made.map, known);
+      const value = builder.linear(view.value, made.map, known, made.anchors);
       return made.places === undefined ? { value } : { value, places: made.places };
     }
     case 'polynomial': {

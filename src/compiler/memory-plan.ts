@@ -104,7 +104,7 @@ export function planMemory(program: Program): MemoryPlan {
   const regions: { region: Region; set: (offset: number) => void }[] = [];
   values.forEach((_, i) => {
     if (!hasPlace[i]) return;
-    const words = i === 0 ? wordsOf(0, interleaved) : wordsOf(i);
+    const words = i === 0 && program.packed === undefined ? wordsOf(0, interleaved) : wordsOf(i);
     const from = i === 0 ? 0 : fused[groupOf[i - 1]!]!.first;
     regions.push({
       region: { words, from, to: lastUse[i]! },
@@ -136,6 +136,11 @@ function scratchWords(
   wordsOf: (value: number) => number,
 ): number {
   const step = program.steps[first]!;
+  // Several ciphertexts are read: their products are added up.
+  if (step.op === 'transform') {
+    const { count, parts, level } = program.values[step.from]!;
+    return count > 1 ? parts * (level + 1) * 2 ** program.params.logN : 0;
+  }
   if (step.op === 'expand') return program.buckets[0]!.interleave > 1 ? wordsOf(1) / 2 : 0;
   if (kind === 'linear-square' || kind === 'linear-square-rescale') {
     const { parts, level, count } = program.values[first + 1]!;

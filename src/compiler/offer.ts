@@ -3,6 +3,7 @@ import type { InputDescription } from '../nn/graph/model-graph.ts';
 import type { TailGraph } from '../nn/graph/tail-graph.ts';
 import type { CkksSpec } from '../schemes/ckks/params.ts';
 import type { KeyPlan } from '../schemes/rlwe/keys/key-plan.ts';
+import { ciphertextsOf, type Layout } from './packed/layout.ts';
 
 /** How many samples a request may hold, and what follows from it. */
 export interface Bucket {
@@ -17,6 +18,20 @@ export interface ModelDescription {
   readonly input: InputDescription;
   /** What the client computes from the scores of a sample in the clear. */
   readonly tail: TailGraph;
+}
+
+/** Evaluation keys with the highest level that each serves; Galois elements ascending. */
+export interface PackedKeys {
+  /** Absent when nothing is relinearised. */
+  readonly relinearize?: number;
+  readonly galois: readonly { readonly element: number; readonly maxLevel: number }[];
+}
+
+/** Of a model that takes one sample in the slots of few ciphertexts. */
+export interface PackedOffer {
+  readonly input: Layout;
+  readonly output: Layout;
+  readonly keys: PackedKeys;
 }
 
 export interface Offer {
@@ -42,9 +57,38 @@ export interface Offer {
   readonly outputRange: readonly [low: number, high: number];
   /** Of an imported model; the speech models bring a client's part of their own. */
   readonly about?: ModelDescription;
+  readonly packed?: PackedOffer;
+}
+
+/** What an offer or a program says of keys. */
+export interface OfferedKeys {
+  readonly galois: readonly number[];
+  readonly packed?: { readonly keys: PackedKeys };
+}
+
+/** Ciphertexts of a query in a bucket. */
+export function queryCiphertexts(
+  { inputs, packed }: Pick<Offer, 'inputs' | 'packed'>,
+  { interleave }: Bucket,
+): number {
+  return packed === undefined ? Math.ceil(inputs / interleave) : ciphertextsOf(packed.input);
+}
+
+/** Ciphertexts of a reply. */
+export function replyCiphertexts(
+  { outputs, packed }: Pick<Offer, 'outputs' | 'packed'>,
+  { interleave }: Bucket,
+): number {
+  return packed === undefined ? Math.ceil(outputs / interleave) : ciphertextsOf(packed.output);
 }
 
 /** The evaluation keys that a client makes and a server expects for an offer. */
-export function offeredKeyPlan(offer: Pick<Offer, 'galois'>): KeyPlan {
+export function offeredKeyPlan(offer: OfferedKeys): KeyPlan {
+  const keys = offer.packed?.keys;
+  if (keys !== undefined)
+    return {
+      relinearize: keys.relinearize === undefined ? false : { maxLevel: keys.relinearize },
+      galois: keys.galois,
+    };
   return { relinearize: true, galois: offer.galois };
 }

@@ -2,16 +2,19 @@
 import * as arg from '../base/arguments.ts';
 import { CkksParams } from '../schemes/ckks/params.ts';
 import { type DroppedBits, droppableBits } from '../schemes/rlwe/wire/dropped-bits.ts';
-import type { Bucket, Offer } from './offer.ts';
-import type { Program } from './program.ts';
+import type { Bucket, Offer, PackedOffer } from './offer.ts';
+import type { Layout } from './packed/layout.ts';
+import type { PackedPart, Program, ProgramValue } from './program.ts';
 import { programId } from './program-file.ts';
 
 /** How many times the standard deviation of the flooding is that of what dropping low bits of a reply adds: 0.2 % more in all. */
 const FLOODING_PER_DROPPED = 16;
 
 /** Coefficients of a reply get uniform noise in [-2^floodBits, 2^floodBits). */
-export function floodBits({ output, values }: Program, { block }: Bucket): number {
-  // Uniform noise of half-width 2^f in the 2 * block coefficients of a score vector has deviation 2^f sqrt(block / 3) in a slot.
+export function floodBits({ output, values, packed, params }: Program, bucket: Bucket): number {
+  // Uniform noise of half-width 2^f in the 2 * block coefficients of a score vector has deviation 2^f sqrt(block / 3) in a slot; those of
+  // one sample are in all slots.
+  const block = packed === undefined ? bucket.block : 2 ** (params.logN - 1);
   const { scale } = values.at(-1)!;
   return Math.floor(Math.log2((output.flooding * scale) / Math.sqrt(block / 3)));
 }
@@ -20,6 +23,11 @@ export function floodBits({ output, values }: Program, { block }: Bucket): numbe
 export function droppedBits(program: Program, bucket: Bucket): DroppedBits {
   const n = 2 ** program.params.logN;
   return droppableBits(n, 4 ** floodBits(program, bucket) / 3 / FLOODING_PER_DROPPED ** 2);
+}
+
+function packedOffer({ values }: Program, { layouts, keys }: PackedPart): PackedOffer {
+  const layoutOf = (value: ProgramValue | undefined): Layout => layouts[value!.layout!]!;
+  return { input: layoutOf(values[0]), output: layoutOf(values.at(-1)), keys };
 }
 
 /** What a client may know. */
@@ -42,5 +50,6 @@ export function offerOf(program: Program): Offer {
     outputError: Math.hypot(schemeError, flooding, flooding / FLOODING_PER_DROPPED),
     outputRange: range,
     ...(about && { about }),
+    ...(program.packed && { packed: packedOffer(program, program.packed) }),
   });
 }

@@ -14,7 +14,8 @@ import { readLists, writeLists } from './program-lists.ts';
 import { validateProgram } from './validate-program.ts';
 
 const MAGIC = new TextEncoder().encode('SRPROG');
-const PROGRAM_FILE_VERSION = 1;
+/** Version 2 has packed programs, version 1 all others. */
+const PROGRAM_FILE_VERSIONS = [1, 2];
 const HEADER = 1;
 const LISTS = 2;
 const CARD = 3;
@@ -51,8 +52,8 @@ export function writeProgram(file: ProgramFile): Uint8Array {
   const length = sections.reduce((sum, [, bytes]) => sum + SECTION_PREFIX + bytes.length, MAGIC.length + 2);
   const writer = new ByteWriter(length);
   writer.bytes(MAGIC);
-  writer.u8(PROGRAM_FILE_VERSION & 0xff);
-  writer.u8(PROGRAM_FILE_VERSION >> 8);
+  writer.u8(program.version);
+  writer.u8(0);
   for (const [kind, bytes] of sections) {
     writer.u32(kind);
     writer.u32(bytes.length);
@@ -70,13 +71,16 @@ export function readProgram(bytes: Uint8Array): ProgramFile {
   const magic = reader.bytes(MAGIC.length);
   if (!MAGIC.every((byte, i) => byte === magic[i])) throw reader.error('it does not start with SRPROG');
   const version = reader.u8() + 256 * reader.u8();
-  if (version !== PROGRAM_FILE_VERSION)
-    throw reader.error(`version ${version} is unknown, this program reads ${PROGRAM_FILE_VERSION}`);
+  if (!PROGRAM_FILE_VERSIONS.includes(version))
+    throw reader.error(
+      `version ${version} is unknown, this program reads ${PROGRAM_FILE_VERSIONS.join(' and ')}`,
+    );
   const header = section(reader, HEADER, LARGEST_HEADER);
   const lists = section(reader, LISTS, LARGEST_MODEL_BYTES);
   const card = reader.remaining > 0 ? section(reader, CARD, LARGEST_CARD) : undefined;
   reader.end();
   const read = readProgramHeader(header);
+  if (read.version !== version) throw reader.error('it is of another version than its header');
   const program = validateProgram({ ...read, ...readLists(lists, read) } as Program);
   // One form for each program, so that its id is that of its bytes.
   if (programId(program) !== idOf(header, lists)) throw reader.error('it is not in canonical form');

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { DecodeError } from '../base/errors.ts';
 import type { Program } from './program.ts';
 import { modelDescriptionSchema } from './description-schema.ts';
+import { layoutSchema, packedKeysSchema } from './packed/packed-schema.ts';
 
 const index = z
   .int()
@@ -32,6 +33,10 @@ const step = z.discriminatedUnion('op', [
   }),
   z.strictObject({ op: z.literal('add'), a: index, b: index, to: index }),
   z.strictObject({ op: z.literal('pack'), from: index, to: index, places: index }),
+  z.strictObject({ op: z.literal('transform'), map: index, from: index, to: index }),
+  z.strictObject({ op: z.literal('rotateAdd'), from: index, to: index, step: count }),
+  z.strictObject({ op: z.literal('multiplyPlain'), from: index, to: index, factors: index }),
+  z.strictObject({ op: z.literal('addPlain'), from: index, to: index, addends: index }),
 ]);
 
 const value = z.strictObject({
@@ -41,10 +46,11 @@ const value = z.strictObject({
   level: z.int().min(0).max(24),
   scale: z.number(),
   trained: z.number(),
+  layout: index.exactOptional(),
 });
 
 const schema = z.strictObject({
-  version: z.literal(1),
+  version: z.union([z.literal(1), z.literal(2)]),
   name,
   params: z.strictObject({
     logN: z.int().min(10).max(17),
@@ -86,6 +92,9 @@ const schema = z.strictObject({
   constants: z.array(count).max(2 ** 16),
   steps: z.array(step).min(1).max(4096),
   about: modelDescriptionSchema.exactOptional(),
+  packed: z
+    .strictObject({ layouts: z.array(layoutSchema).min(1).max(4097), keys: packedKeysSchema })
+    .exactOptional(),
 });
 
 export type ProgramHeader = z.infer<typeof schema>;
@@ -115,6 +124,7 @@ export function headerOf(program: Program): ProgramHeader {
     constants: program.constants.map((row) => row.length),
     steps,
     ...(program.about && { about: program.about }),
+    ...(program.packed && { packed: program.packed }),
   });
 }
 

@@ -23,6 +23,10 @@ const COLOURS: Readonly<Record<Step['op'], string>> = {
   affine: '#5fb3c8',
   add: '#5fb3c8',
   pack: '#8a63d2',
+  transform: '#2f7ed8',
+  rotateAdd: '#7a5cc0',
+  multiplyPlain: '#5fb3c8',
+  addPlain: '#5fb3c8',
 };
 
 /** `times`: what each step takes, in milliseconds; only their ratios count. @returns SVG of at most about 60 kB. */

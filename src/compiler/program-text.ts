@@ -4,12 +4,12 @@
  *   v2 "conv1" n720 p2 @2 s8796093022208 t14.5 = linear m0 v1
  *
  * is value 2, called conv1: 720 ciphertexts of two parts at level 2, scale 2^43, at most 14.5 over the calibration data, made by map 0
- * from value 1. Constants are c0, c1 .. What follows a # is for people.
+ * from value 1. Constants are c0, c1 .., rotations r16; in packed programs l3 says that a value has layout 3. What follows a # is for people.
  */
 import { DecodeError } from '../base/errors.ts';
 import type { ProgramValue, Step, StepList } from './program.ts';
 
-const VALUE = /^v(\d+) ("(?:[^"\\]|\\.)*") n(\d+) p([23]) @(\d+) s(\S+) t(\S+)(?: = (.*))?$/;
+const VALUE = /^v(\d+) ("(?:[^"\\]|\\.)*") n(\d+) p([23]) @(\d+) s(\S+) t(\S+)(?: l(\d+))?(?: = (.*))?$/;
 const OPERANDS: Readonly<Record<Step['op'], readonly string[]>> = {
   expand: ['from'],
   linear: ['map', 'from'],
@@ -20,6 +20,10 @@ const OPERANDS: Readonly<Record<Step['op'], readonly string[]>> = {
   affine: ['from', 'order', 'multipliers', 'addends'],
   add: ['a', 'b'],
   pack: ['from', 'places'],
+  transform: ['map', 'from'],
+  rotateAdd: ['from', 'step'],
+  multiplyPlain: ['from', 'factors'],
+  addPlain: ['from', 'addends'],
 };
 /** Operands that are not values. */
 const PREFIX: Readonly<Record<string, string>> = {
@@ -28,16 +32,19 @@ const PREFIX: Readonly<Record<string, string>> = {
   multipliers: 'c',
   addends: 'c',
   places: 'c',
+  factors: 'c',
+  step: 'r',
 };
 const OPTIONAL = new Set(['order', 'multipliers', 'addends']);
 
 export function programText({ values, steps }: Pick<StepList, 'values' | 'steps'>): string {
   return values
     .map((value, i) => {
-      const { name, count, parts, level, scale, trained } = value;
+      const { name, count, parts, level, scale, trained, layout } = value;
       const step = steps[i - 1];
+      const placed = layout === undefined ? '' : ` l${layout}`;
       const made = step === undefined ? '' : ` = ${stepText(step)}`;
-      const line = `v${i} ${JSON.stringify(name)} n${count} p${parts} @${level} s${scale} t${trained}${made}`;
+      const line = `v${i} ${JSON.stringify(name)} n${count} p${parts} @${level} s${scale} t${trained}${placed}${made}`;
       return `${line}  # scale 2^${Math.log2(scale).toFixed(2)}\n`;
     })
     .join('');
@@ -64,7 +71,7 @@ export function parseProgramText(text: string): Pick<StepList, 'values' | 'steps
     const fail = (reason: string): never => {
       throw new DecodeError('the text of a program', `line ${number + 1}: ${reason}`);
     };
-    const [, index, name, count, parts, level, scale, trained, made] =
+    const [, index, name, count, parts, level, scale, trained, layout, made] =
       VALUE.exec(line) ?? fail('it is no value');
     if (Number(index) !== values.length) fail(`value ${values.length} was expected`);
     const [scaleOf, trainedOf] = [Number(scale), Number(trained)];
@@ -76,6 +83,7 @@ export function parseProgramText(text: string): Pick<StepList, 'values' | 'steps
       level: Number(level),
       scale: scaleOf,
       trained: trainedOf,
+      ...(layout !== undefined && { layout: Number(layout) }),
     });
     if ((made === undefined) !== (values.length === 1)) fail('every value but the first is made by a step');
     if (made !== undefined) steps.push(parseStep(made, values.length - 1, fail));

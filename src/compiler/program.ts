@@ -6,10 +6,13 @@
  * share a ciphertext: with `block = slots / k` samples at most, feature i of a group is a plaintext m_i(X^k) of the
  * subring, and the group travels as sum_i X^i m_i(X^k). The server takes it apart with k - 1 key switches and puts the
  * scores together the same way for nothing.
+ *
+ * Packed programs hold one sample: its features are in the slots of few ciphertexts, by the layout of each value.
  */
 import type { CkksSpec } from '../schemes/ckks/params.ts';
 import type { IntegerMap } from './integer-map.ts';
-import type { Bucket, ModelDescription } from './offer.ts';
+import type { Bucket, ModelDescription, PackedKeys } from './offer.ts';
+import type { Layout } from './packed/layout.ts';
 
 /** Stands in paths of the protocol; it is looked up in a map made at start and never joined to a file name. */
 export const MODEL_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
@@ -24,6 +27,8 @@ export interface ProgramValue {
   readonly scale: number;
   /** Largest |value| over the calibration data: what the plan keeps its margin to. */
   readonly trained: number;
+  /** Where its elements are, as an index into {@link Program.layouts}; of packed programs. */
+  readonly layout?: number;
 }
 
 /** Every step makes value `to` from earlier ones; its level, parts and scale stand with the value. */
@@ -50,7 +55,19 @@ export type Step =
     }
   | { readonly op: 'add'; readonly a: number; readonly b: number; readonly to: number }
   /** Interleaves the scores: output o is ciphertext places[o]. */
-  | { readonly op: 'pack'; readonly from: number; readonly to: number; readonly places: number };
+  | { readonly op: 'pack'; readonly from: number; readonly to: number; readonly places: number }
+  | PackedStep;
+
+/** Steps of packed programs, on elements in slots. Indices into the constants; these have one real number per element. */
+export type PackedStep =
+  /** W a from the layout of `from` to that of `to`, by rotations and encoded diagonals; their scale is what the scales' ratio says. */
+  | { readonly op: 'transform'; readonly map: number; readonly from: number; readonly to: number }
+  /** a + a rotated by `step` slots: adds partial sums up, or makes copies. */
+  | { readonly op: 'rotateAdd'; readonly from: number; readonly to: number; readonly step: number }
+  /** Every element times its factor; slots without elements times zero. */
+  | { readonly op: 'multiplyPlain'; readonly from: number; readonly to: number; readonly factors: number }
+  /** Every element plus its addend; slots without elements plus zero. */
+  | { readonly op: 'addPlain'; readonly from: number; readonly to: number; readonly addends: number };
 
 /** Steps with what they work on. */
 export interface StepList {
@@ -84,7 +101,8 @@ export interface ProgramOutput {
 
 /** Frozen. Only the compiler and the reader of program files make programs. */
 export interface Program extends StepList {
-  readonly version: 1;
+  /** 2 for packed programs. */
+  readonly version: 1 | 2;
   /** ^[a-z0-9][a-z0-9_-]{0,63}$ */
   readonly name: string;
   readonly params: CkksSpec;
@@ -97,6 +115,14 @@ export interface Program extends StepList {
   readonly inputBound: number;
   readonly output: ProgramOutput;
   readonly about?: ModelDescription;
+  /** Layouts of one sample in the slots of few ciphertexts. Absent: one feature per ciphertext, samples in the slots. */
+  readonly packed?: PackedPart;
+}
+
+/** What packed programs have besides. */
+export interface PackedPart {
+  readonly layouts: readonly Layout[];
+  readonly keys: PackedKeys;
 }
 
 /** The values that a step reads. */
@@ -106,7 +132,8 @@ export function stepReads(step: Step): number[] {
 
 /** Ciphertexts of value `value` in a bucket: what travels holds `interleave` features each. */
 export function countIn(program: Program, value: number, { interleave }: Bucket): number {
-  const { inputs, outputs, values, steps } = program;
+  const { inputs, outputs, values, steps, packed } = program;
+  if (packed !== undefined) return values[value]!.count;
   if (value === 0) return Math.ceil(inputs / interleave);
   if (value === 1) return Math.ceil(inputs / interleave) * interleave;
   const packing = steps.findIndex((step) => step.op === 'pack');

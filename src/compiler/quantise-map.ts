@@ -21,6 +21,8 @@ export interface QuantisedMap {
   readonly map: IntegerMap;
   /** The ciphertext of each output element; identity when absent. */
   readonly places: Uint32Array | undefined;
+  /** Of a map of windows: the ciphertext that each position stands at, group after group, where a tap of all of them is inside. */
+  readonly anchors?: Uint32Array;
 }
 
 interface MapSubject {
@@ -71,7 +73,9 @@ export function quantiseMap(subject: MapSubject): QuantisedMap {
     first += block.rows;
   }
   const offsets = offsetsOf(map, view, places);
+  const anchors = map.kind === 'window' ? anchorsOf(map, view) : undefined;
   return {
+    ...(anchors && { anchors }),
     map: { name, inputs: subject.inputs, outputs: first, step, bits, matrices, blocks: placed, offsets },
     places,
   };
@@ -210,6 +214,18 @@ function windowBlocks(
   }
   const isIdentity = placed.every((ciphertext, element) => ciphertext === element);
   return { blocks, places: isIdentity ? undefined : placed };
+}
+
+/** What one tap reads at every position: the first that never reads the padding. */
+function anchorsOf(
+  { groups, taps, positions, inputs }: WindowMap,
+  { places }: WireView,
+): Uint32Array | undefined {
+  for (let tap = 0; tap < taps; tap++) {
+    const read = Int32Array.from({ length: groups * positions }, (_, at) => inputs[at * taps + tap]!);
+    if (read.every((input) => input >= 0)) return Uint32Array.from(read, (input) => places?.[input] ?? input);
+  }
+  return undefined;
 }
 
 /** Larger blocks of single entries are not compared with one another. */

@@ -53,3 +53,36 @@ export function gemmCost(products: number, { logN, level, parts }: CostAt): numb
 export function passCost({ logN, level, parts }: CostAt): number {
   return PASS * parts * (level + 1) * 2 ** (logN - REFERENCE_LOG_N);
 }
+
+/**
+ * Linear transforms by one kernel call, fitted to ten of them at each of three levels (native AVX-512 IFMA, n = 2^13, one thread, within
+ * 6 %): a constant, what every baby step and every giant step adds, and what every diagonal does.
+ */
+const TRANSFORM_BASE_LIMB = 0.11;
+const KEY_PRODUCT_WORD = 0.0056;
+const GIANT_TRANSFORM = 0.0137;
+const DIAGONAL_LIMB = 0.0054;
+
+export function transformBaseCost({ logN, level }: CostAt): number {
+  return TRANSFORM_BASE_LIMB * (level + 1) * grown(logN);
+}
+
+/** The products of the digits with one key, over the ciphertext's primes and a special one. */
+export function keyProductCost({ logN, level }: CostAt): number {
+  return KEY_PRODUCT_WORD * (level + 1) * (level + 2) * 2 ** (logN - REFERENCE_LOG_N);
+}
+
+export function giantCost({ logN, level }: CostAt): number {
+  return GIANT_TRANSFORM * (level + 1) * (level + 4) * grown(logN);
+}
+
+export function diagonalCost({ logN, level }: CostAt): number {
+  return DIAGONAL_LIMB * (level + 2) * 2 ** (logN - REFERENCE_LOG_N);
+}
+
+/** A key counts as this much for each of its residues: clients make and send them, and servers read them for every query. */
+const KEY_RESIDUE = 0.8e-6;
+
+export function keyWeight({ logN, level }: CostAt): number {
+  return KEY_RESIDUE * (level + 1) * (level + 2) * 2 ** logN;
+}

@@ -9,6 +9,7 @@ import { planMemory } from './memory-plan.ts';
 import { type Bucket, offeredKeyPlan } from './offer.ts';
 import { countIn, type LayerBound, type Program } from './program.ts';
 import { droppedBits } from './program-facts.ts';
+import { packedBounds, packedSubject, rotationsOf } from './packed/packed-analysis.ts';
 import { layerBounds } from './step-analysis.ts';
 
 /** Of one request. */
@@ -39,7 +40,7 @@ export function reportOf(program: Program): Report {
   arg.checkArguments('reportOf', [program], { program: arg.like('a Program', 'version', 'name') });
   const params = CkksParams.create(program.params);
   const primes = params.q.map((modulus) => modulus.q);
-  const { values, steps, maps } = program;
+  const { values, steps, maps, packed } = program;
   let [multiplyAdds, squarings] = [0, 0];
   for (const step of steps) {
     const { parts, level, count } = values[step.to]!;
@@ -50,13 +51,14 @@ export function reportOf(program: Program): Report {
   const buckets = program.buckets.map((bucket) => {
     const last = steps.length;
     const expanded = countIn(program, 0, bucket) * (bucket.interleave - 1);
+    const rotated = packed === undefined ? 0 : rotationsOf(program);
     const relinearized = steps.reduce(
       (sum, step) => sum + (step.op === 'relinearize' ? countIn(program, step.to, bucket) : 0),
       0,
     );
     return {
       ...bucket,
-      keySwitches: expanded + relinearized,
+      keySwitches: expanded + relinearized + rotated,
       bytesUp: ciphertextBytes(params, { ...up, count: countIn(program, 0, bucket) }),
       bytesDown: roundedBytes(params, countIn(program, last, bucket), droppedBits(program, bucket)),
     };
@@ -69,6 +71,9 @@ export function reportOf(program: Program): Report {
     keyBytes: PublicKey.byteLength(params) + EvaluationKeys.byteLength(params, offeredKeyPlan(program)),
     peakBytes: 8 * planMemory(program).words,
     buckets,
-    bounds: layerBounds({ list: program, primes, n: params.n }, program.inputBound),
+    bounds:
+      packed === undefined
+        ? layerBounds({ list: program, primes, n: params.n }, program.inputBound)
+        : packedBounds(packedSubject(program), primes, program.inputBound),
   };
 }

@@ -8,6 +8,7 @@ import { expansionElements } from '../schemes/ckks/expand-interleaved.ts';
 import { CkksParams } from '../schemes/ckks/params.ts';
 import { SCALE_TOLERANCE } from '../schemes/ckks/message-bound.ts';
 import type { IntegerMap } from './integer-map.ts';
+import { checkPackedKeys, checkPackedPart, checkPackedStep, isBatchStep } from './packed/validate-packed.ts';
 import { MODEL_NAME, type Program, type ProgramValue, type Step } from './program.ts';
 
 const MAX_STEPS = 4096;
@@ -27,18 +28,33 @@ export function validateProgram(program: Program): Program {
   if (steps.length > MAX_STEPS) throw new LimitError('the steps of a program', MAX_STEPS, steps.length);
   requireThat(values.length === steps.length + 1, 'it has not one value per step and one for the query');
   values.forEach((value, i) => checkValue(value, i, params));
+  if (program.packed !== undefined) checkPackedPart(program, program.packed, params);
   steps.forEach((step, i) => checkStep(program, params, step, i));
   checkEnds(program, params);
+  if (program.packed !== undefined) checkPackedKeys(program, program.packed);
   return deepFreeze(program);
 }
 
 function checkHeader(program: Program, params: CkksParams): void {
-  const { name, buckets, galois, inputs, outputs, inputBound, output } = program;
-  requireThat(program.version === 1, 'its version is unknown');
+  const { name, inputs, outputs, inputBound, output } = program;
+  requireThat(program.version === 1 || program.version === 2, 'its version is unknown');
   requireThat(MODEL_NAME.test(name), 'its name is none');
   for (const count of [inputs, outputs])
     requireThat(Number.isInteger(count) && count >= 1 && count <= MAX_CIPHERTEXTS, 'a number of features');
   requireThat(inputBound > 0 && Number.isFinite(inputBound), 'the bound of its inputs');
+  if (program.packed === undefined) checkLadder(program, params);
+  const { range, schemeError, flooding } = output;
+  requireThat(range[0] < range[1] && range.every(Number.isFinite), 'the interval of its scores');
+  for (const error of [schemeError, flooding])
+    requireThat(error > 0 && error < range[1] - range[0], 'an error of its scores');
+}
+
+function checkLadder({ version, buckets, galois, values }: Program, params: CkksParams): void {
+  requireThat(version === 1, 'version 2 is for packed programs');
+  requireThat(
+    values.every(({ layout }) => layout === undefined),
+    'a value has a layout, and the program none',
+  );
   requireThat(buckets.length >= 1 && buckets.length <= 24, 'the number of buckets');
   buckets.forEach(({ block, interleave }, i) => {
     const isLadder = i === 0 || block === 2 * buckets[i - 1]!.block;
@@ -52,10 +68,6 @@ function checkHeader(program: Program, params: CkksParams): void {
     needed.length === galois.length && needed.every((g, i) => g === galois[i]),
     'its Galois elements',
   );
-  const { range, schemeError, flooding } = output;
-  requireThat(range[0] < range[1] && range.every(Number.isFinite), 'the interval of its scores');
-  for (const error of [schemeError, flooding])
-    requireThat(error > 0 && error < range[1] - range[0], 'an error of its scores');
 }
 
 function checkMap(map: IntegerMap): void {
@@ -98,19 +110,15 @@ function checkValue(value: ProgramValue, index: number, params: CkksParams): voi
   requireThat(trained >= 0 && Number.isFinite(trained), `the range of value ${index}`);
 }
 
-function checkStep(
-  { values, maps, constants, inputs, outputs, steps }: Program,
-  params: CkksParams,
-  step: Step,
-  index: number,
-): void {
+function checkStep(program: Program, params: CkksParams, step: Step, index: number): void {
+  const { values, maps, constants, inputs, outputs, steps, packed } = program;
   const fail = (reason: string): never => {
     throw new DecodeError('a program', `step ${index} (${step.op}): ${reason}`);
   };
   if (step.to !== index + 1) fail('it does not write the next value');
   const read = (value: number): ProgramValue => {
     if (!(Number.isInteger(value) && value >= 0 && value <= index)) fail('it reads what is not there yet');
-    if (value === 0 && step.op !== 'expand') fail('it reads the query');
+    if (value === 0 && step.op !== 'expand' && packed === undefined) fail('it reads the query');
     return values[value]!;
   };
   const constant = (at: number, length: number): Float64Array => {
@@ -124,14 +132,16 @@ function checkStep(
   };
   const to = values[step.to]!;
   const expect = (facts: Omit<ProgramValue, 'name' | 'trained'>): void => {
-    for (const key of ['count', 'parts', 'level', 'scale'] as const)
+    for (const key of ['count', 'parts', 'level', 'scale', 'layout'] as const)
       if (facts[key] !== to[key])
         fail(`the ${key} of its result is ${to[key]}, ${facts[key]} follows from its operands`);
   };
   const isAfterPack = steps.slice(0, index).some(({ op }) => op === 'pack');
   if (isAfterPack && !['relinearize', 'rescale', 'lower'].includes(step.op))
     fail('it stands behind the packing');
-  if ((step.op === 'expand') !== (index === 0)) fail('expanding comes first, and once');
+  if (packed !== undefined) {
+    if (isBatchStep(step)) fail('it stands in a program for one sample');
+  } else if ((step.op === 'expand') !== (index === 0)) fail('expanding comes first, and once');
   switch (step.op) {
     case 'expand': {
       const from = read(step.from);
@@ -193,16 +203,21 @@ function checkStep(
       whole(constant(step.places, outputs), from.count);
       return expect({ ...from, count: outputs });
     }
+    case 'transform':
+    case 'rotateAdd':
+    case 'multiplyPlain':
+    case 'addPlain':
+      return expect(checkPackedStep(program, step, read(step.from), fail));
     default:
       fail('unknown');
   }
 }
 
-function checkEnds({ values, steps, output }: Program, params: CkksParams): void {
-  requireThat(
-    steps.some((step) => step.op === 'pack'),
-    'nothing is packed',
-  );
+function checkEnds({ values, steps, output, packed }: Program, params: CkksParams): void {
+  requireThat(packed !== undefined || steps.some((step) => step.op === 'pack'), 'nothing is packed');
+  const query = values[0]!;
+  if (packed !== undefined)
+    requireThat(query.parts === 2 && query.level === params.maxLevel, 'the query is another');
   const reply = values.at(-1)!;
   requireThat(reply.level === 0 && reply.parts === 2, 'the reply is not two parts at level 0');
   const largest = Math.max(...output.range.map(Math.abs));

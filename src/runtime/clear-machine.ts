@@ -2,15 +2,13 @@
  * Runs a program on slot values in the clear: the integers, constants and orders that the ciphertexts will meet, without their noise.
  * It finds what is wrong with a program without a key, and predicts what encryption will answer.
  */
-import { ShapeError } from '../base/errors.ts';
+import { DecodeError, ShapeError } from '../base/errors.ts';
 import { type IntegerMap, forEachMapRow } from '../compiler/integer-map.ts';
 import { type Program, stepReads } from '../compiler/program.ts';
-import { type EvaluationControl, runSteps, type StepHandlers } from './run-steps.ts';
+import { type ClearOptions, runPackedClear } from './packed-clear-machine.ts';
+import { runSteps, type StepHandlers } from './run-steps.ts';
 
-export interface ClearOptions extends EvaluationControl {
-  /** Sees every value, `[ciphertexts, samples]`. */
-  readonly observe?: (value: number, slots: Float64Array) => void;
-}
+export type { ClearOptions } from './packed-clear-machine.ts';
 
 /** Scores `[samples, outputs]` of inputs `[samples, inputs]`, clipped to the program's bound. @throws {ShapeError} */
 export function runClear(
@@ -22,6 +20,7 @@ export function runClear(
   const samples = inputs.length / program.inputs;
   if (!Number.isInteger(samples) || samples < 1)
     throw new ShapeError('the inputs', `samples x ${program.inputs}`, inputs.length);
+  if (program.packed !== undefined) return runPackedClear(program, inputs, options);
   const slots: (Float64Array | undefined)[] = values.map(() => undefined);
   const lastUse = new Map<number, number>();
   steps.forEach((step, i) => {
@@ -50,6 +49,7 @@ export function runClear(
   const copy = ({ from, to }: { readonly from: number; readonly to: number }): void =>
     put(to, at(from).slice());
   const handlers: StepHandlers = {
+    ...NO_PACKED_STEPS,
     expand: copy,
     relinearize: copy,
     rescale: copy,
@@ -93,6 +93,16 @@ export function runClear(
     return reply[o * samples + t]!;
   });
 }
+
+const misplaced = (): never => {
+  throw new DecodeError('a program', 'a step of one layout stands in a program of another');
+};
+const NO_PACKED_STEPS = {
+  transform: misplaced,
+  rotateAdd: misplaced,
+  multiplyPlain: misplaced,
+  addPlain: misplaced,
+};
 
 function applyMap(map: IntegerMap, slots: Float64Array, samples: number): Float64Array {
   const out = new Float64Array(map.outputs * samples);

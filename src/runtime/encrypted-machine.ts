@@ -1,6 +1,6 @@
 /**
- * Runs a compiled program on ciphertexts. One ciphertext per feature, samples in the slots; layers are modular matrix products
- * over whole batches. Everything lies where the memory plan puts it: nothing is allocated between query and reply. A map and the
+ * Runs a compiled program on ciphertexts. For batches: one ciphertext per feature, samples in the slots; layers are modular matrix
+ * products over whole batches. For one sample: packed-operations.ts. Everything lies where the memory plan puts it: nothing is allocated between query and reply. A map and the
  * square behind it go tile by tile, so that the products of a layer never exist all at once.
  */
 import { ShapeError } from '../base/errors.ts';
@@ -17,6 +17,7 @@ import { expandInterleavedInto } from '../schemes/ckks/expand-interleaved.ts';
 import { dropLimbsInto, relinearizeInto } from '../schemes/rlwe/key-switching.ts';
 import type { EvaluationKeys } from '../schemes/rlwe/keys/evaluation-keys.ts';
 import { EvaluationMemory } from './evaluation-memory.ts';
+import { PackedOperations } from './packed-operations.ts';
 import { type MapTile, PreparedMap } from './prepared-map.ts';
 import { type EvaluationControl, runStep, type StepHandlers } from './run-steps.ts';
 import { stopwatch, type StepTime } from './step-times.ts';
@@ -42,6 +43,7 @@ export class EncryptedMachine implements Disposable {
   /** Constants as residues, by the value that a step makes: one list of scalars per ciphertext. */
   readonly #factors = new Map<number, number[][]>();
   readonly #offsets = new Map<number, number[][]>();
+  readonly #packed: PackedOperations | undefined;
 
   /**
    * `context` must have the program's parameters. It and the memory are borrowed; machines that run one after another may share the
@@ -57,6 +59,7 @@ export class EncryptedMachine implements Disposable {
       if (context.params.id !== id) throw new ShapeError('the context', id, context.params.id);
       memory.take(this.#plan.words);
       for (const step of program.steps) if (step.op === 'linear') this.#prepareMap(step);
+      if (program.packed !== undefined) this.#packed = new PackedOperations(program, context);
     } catch (error) {
       this[Symbol.dispose]();
       throw error;
@@ -73,7 +76,7 @@ export class EncryptedMachine implements Disposable {
   queryWords(bucket: Bucket): Words {
     const { parts, level } = this.program.values[0]!;
     const count = countIn(this.program, 0, bucket);
-    const offset = this.#plan.offsets[bucket.interleave === 1 ? 1 : 0]!;
+    const offset = this.#plan.offsets[this.#queryPlace(bucket)]!;
     const words = count * parts * (level + 1) * this.#context.params.n;
     return this.#memory.take(this.#plan.words).sub(offset, words);
   }
@@ -153,6 +156,24 @@ export class EncryptedMachine implements Disposable {
         kernel.add(tables, to.words, a.words, b.words, a.mods);
       }),
       affine: timed('affine', (step) => this.#affine(step, run)),
+      transform: (step) => {
+        const [from, to] = [this.#view(step.from, run), this.#view(step.to, run)];
+        const offset = this.#plan.scratch[step.to - 1]!;
+        const scratch = offset < 0 ? undefined : run.memory.sub(offset, to.words.length / to.count);
+        this.#packed!.transform(step, from, to, scratch, run.keys);
+        run.clock(`${this.#nameOf(step.to)} linear`);
+      },
+      rotateAdd: timed('rotate and add', (step) =>
+        this.#packed!.rotateAdd(step, this.#view(step.from, run), this.#view(step.to, run), run.keys),
+      ),
+      multiplyPlain: timed('factors', (step) =>
+        this.#packed!.multiplyPlain(step.to, this.#view(step.from, run), this.#view(step.to, run)),
+      ),
+      addPlain: timed('offsets', (step) => {
+        const to = this.#view(step.to, run);
+        copyWords(to.words, this.#view(step.from, run).words);
+        this.#packed!.addPlain(step.to, to);
+      }),
       pack: timed('pack', (step) => {
         const [from, to] = [this.#view(step.from, run), this.#view(step.to, run)];
         to.words.u32().fill(0);
@@ -267,12 +288,19 @@ export class EncryptedMachine implements Disposable {
 
   /** By number: the names of the layers are the model owner's. */
   #nameOf(value: number): string {
-    const before = this.program.steps.slice(0, value).filter((step) => step.op === 'linear');
+    const before = this.program.steps
+      .slice(0, value)
+      .filter(({ op }) => op === 'linear' || op === 'transform');
     return `layer ${Math.max(1, before.length)}`;
   }
 
+  /** With one feature per ciphertext the query is read into the place of what it expands to. */
+  #queryPlace({ interleave }: Bucket): number {
+    return this.program.packed === undefined && interleave === 1 ? 1 : 0;
+  }
+
   #view(value: number, run: Run): CiphertextBatch {
-    const place = value === 0 && run.bucket.interleave === 1 ? 1 : value;
+    const place = value === 0 ? this.#queryPlace(run.bucket) : value;
     return this.#valueAt(value, this.#plan.offsets[place]!, countIn(this.program, value, run.bucket), run);
   }
 
@@ -292,5 +320,6 @@ export class EncryptedMachine implements Disposable {
 
   [Symbol.dispose](): void {
     for (const prepared of this.#prepared) prepared?.[Symbol.dispose]();
+    this.#packed?.[Symbol.dispose]();
   }
 }

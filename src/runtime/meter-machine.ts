@@ -1,6 +1,7 @@
 /** Counts what the encrypted machine will do, step by step, without a key: numbers of operations, memory, time on the reference processor. */
 import { mapProducts } from '../compiler/integer-map.ts';
 import type { Bucket } from '../compiler/offer.ts';
+import { packedSubject, plannedParts } from '../compiler/packed/packed-analysis.ts';
 import { countIn, type Program, type Step } from '../compiler/program.ts';
 import { fuseSteps } from '../compiler/memory-plan.ts';
 import {
@@ -96,6 +97,20 @@ export function meterProgram(program: Program, bucket: Bucket): MeteredStep[] {
     lower: (step) => passes(step, 1),
     affine: (step) => passes(step, step.multipliers === undefined ? 1 : 2),
     add: (step) => passes(step, 1),
+    transform: (step) => {
+      const parts = plannedParts(packedSubject(program), step);
+      add(step, {
+        keySwitches: parts.reduce((sum, { keySwitches }) => sum + keySwitches, 0),
+        referenceMs: parts.reduce((sum, { cost }) => sum + cost, 0),
+      });
+    },
+    rotateAdd: (step) => {
+      const count = countIn(program, step.to, bucket);
+      const cost = keySwitchCost(at(step.to)) + passCost(at(step.to));
+      add(step, { keySwitches: count, referenceMs: count * cost });
+    },
+    multiplyPlain: (step) => passes(step, 1),
+    addPlain: (step) => passes(step, 1),
     pack: (step) => add(step, { referenceMs: program.outputs * passCost(at(step.to)) }),
   };
   runSteps({ steps }, handlers);

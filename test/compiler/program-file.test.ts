@@ -13,6 +13,8 @@ const programs = (): Program[] => [
   compile(randomNetwork([6, 5, 4, 3], 4, 1), { name: 'dense' }),
   compile(randomConvolution(8, 2), { name: 'convolution' }),
   ...Object.values(SAMPLE_GRAPHS).map((make) => compile(measured(make()), { name: 'graph' })),
+  compile(randomConvolution(8, 2), { name: 'one-sample', layout: 'packed' }),
+  compile(measured(SAMPLE_GRAPHS['nearly linear quadratics']!()), { name: 'one-sample', layout: 'packed' }),
 ];
 
 describe('the file of a program', () => {
@@ -38,8 +40,8 @@ describe('the file of a program', () => {
     for (const length of [0, 5, 8, 60, bytes.length - 1])
       expect(() => readProgram(bytes.slice(0, length))).toThrow(DecodeError);
     const newer = bytes.slice();
-    newer[6] = 2;
-    expect(() => readProgram(newer)).toThrow(/version 2 is unknown/);
+    newer[6] = 3;
+    expect(() => readProgram(newer)).toThrow(/version 3 is unknown/);
   });
 
   it('has a text that parses back', () => {

@@ -9,7 +9,14 @@ import { printOnOneLine } from '../../base/inspect.ts';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { DecodeError, LimitError, ProtocolError, ShapeError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
-import { type Bucket, type Offer, offeredKeyPlan } from '../../compiler/offer.ts';
+import {
+  type Bucket,
+  type Offer,
+  offeredKeyPlan,
+  queryCiphertexts,
+  replyCiphertexts,
+} from '../../compiler/offer.ts';
+import { elementsOf, type Layout, slotVectors } from '../../compiler/packed/layout.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { ciphertextBytes } from '../../schemes/ckks/ciphertext-wire.ts';
 import { CiphertextBatch } from '../../schemes/ckks/ciphertext.ts';
@@ -86,17 +93,32 @@ interface EncodingSubject {
   readonly bucket: Bucket;
   readonly inputBound: number;
   readonly scale: number;
+  /** Of a model that takes one sample in the slots of few ciphertexts. */
+  readonly layout?: Layout;
 }
 
 /** The interleaved vectors of ciphertexts first .. first + here - 1 of `count`: feature i * count + g is vector i of ciphertext g. */
 function vectorsOf(
-  { inputs, samples, features, bucket, inputBound }: EncodingSubject,
+  { inputs, samples, features, bucket, inputBound, layout }: EncodingSubject,
   first: number,
   here: number,
   count: number,
 ): { vectors: Float64Array[][]; clipped: number } {
   const { block, interleave } = bucket;
   let clipped = 0;
+  const bounded = (value: number): number => {
+    const kept = Math.min(inputBound, Math.max(-inputBound, value));
+    if (!(kept === value)) clipped++;
+    return Number.isNaN(kept) ? 0 : kept;
+  };
+  if (layout !== undefined) {
+    const placed = slotVectors(layout, Array.from(inputs, bounded));
+    // Every piece walks all inputs: they are counted with the first.
+    return {
+      vectors: placed.slice(first, first + here).map((vector) => [vector]),
+      clipped: first === 0 ? clipped : 0,
+    };
+  }
   const vectors = Array.from({ length: here }, () =>
     Array.from({ length: interleave }, () => new Float64Array(block)),
   );
@@ -106,10 +128,7 @@ function vectorsOf(
     // Sample by sample: neighbouring features are read together.
     for (let t = 0; t < samples; t++) {
       for (let g = 0; g < columns; g++) {
-        const value = inputs[t * features + from + g]!;
-        const kept = Math.min(inputBound, Math.max(-inputBound, value));
-        if (!(kept === value)) clipped++;
-        vectors[g]![i]![t] = Number.isNaN(kept) ? 0 : kept;
+        vectors[g]![i]![t] = bounded(inputs[t * features + from + g]!);
       }
     }
   }
@@ -211,9 +230,12 @@ export class InferenceClient implements Disposable {
     const bucket = buckets[index];
     if (bucket === undefined) throw new LimitError('the number of samples', this.maxSamples, samples);
     const context = this.#context;
-    const count = Math.ceil(features / bucket.interleave);
+    const count = queryCiphertexts(this.offer, bucket);
     const level = context.params.maxLevel;
-    const subject = { inputs, samples, features, bucket, inputBound, scale: inputScale / bucket.interleave };
+    const { packed } = this.offer;
+    const scale = inputScale / bucket.interleave;
+    const layout = packed && { layout: packed.input };
+    const subject = { inputs, samples, features, bucket, inputBound, scale, ...layout };
     return new QueryStream({
       samples,
       bucket,
@@ -260,26 +282,30 @@ export class InferenceClient implements Disposable {
     if (message.programId !== this.offer.programId || message.nonce !== query.nonce) {
       throw new ProtocolError('the reply belongs to another query');
     }
-    const { outputs } = this.offer;
+    const { outputs, packed, outputScale } = this.offer;
     const { interleave } = query.bucket;
-    const groups = Math.ceil(outputs / interleave);
+    const groups = replyCiphertexts(this.offer, query.bucket);
     using arena = this.#context.arena();
     const batch = CiphertextBatch.fromRoundedBytes(this.#context, message.ciphertexts, arena, groups);
     if (batch.count !== groups) throw new DecodeError('a reply', `${groups} ciphertexts were expected`);
     const encoder = this.#context.encoder(arena);
     const scores = new Float32Array(query.samples * outputs);
-    this.#context
-      .decryptor(this.#secret, arena)
-      .decryptBatch(batch)
-      .forEach((plaintext, g) => {
-        encoder.decodeInterleaved(plaintext, interleave).forEach((vector, i) => {
-          const output = i * groups + g;
-          if (output >= outputs) return;
-          // The scale is the offer's: the one in the reply is the server's word.
-          const factor = plaintext.scale / this.offer.outputScale;
-          for (let t = 0; t < query.samples; t++) scores[t * outputs + output] = vector[t]! * factor;
-        });
+    const plaintexts = this.#context.decryptor(this.#secret, arena).decryptBatch(batch);
+    if (packed !== undefined) {
+      const slots = plaintexts.flatMap((plaintext) => [...encoder.decode(plaintext)]);
+      const factor = batch.scale / outputScale;
+      scores.set(elementsOf(packed.output, slots).map((value) => value * factor));
+      return scores;
+    }
+    plaintexts.forEach((plaintext, g) => {
+      encoder.decodeInterleaved(plaintext, interleave).forEach((vector, i) => {
+        const output = i * groups + g;
+        if (output >= outputs) return;
+        // The scale is the offer's: the one in the reply is the server's word.
+        const factor = plaintext.scale / outputScale;
+        for (let t = 0; t < query.samples; t++) scores[t * outputs + output] = vector[t]! * factor;
       });
+    });
     return scores;
   }
 

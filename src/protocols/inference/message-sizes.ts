@@ -1,5 +1,5 @@
 /** How long the messages of an offer are: known before any of them is made. */
-import { type Bucket, type Offer, offeredKeyPlan } from '../../compiler/offer.ts';
+import { type Bucket, type Offer, offeredKeyPlan, queryCiphertexts } from '../../compiler/offer.ts';
 import { ciphertextBytes } from '../../schemes/ckks/ciphertext-wire.ts';
 import { CkksParams } from '../../schemes/ckks/params.ts';
 import { EvaluationKeys } from '../../schemes/rlwe/keys/evaluation-keys.ts';
@@ -14,9 +14,9 @@ export function offeredEnrolmentBytes(offer: Offer): number {
 }
 
 /** Bytes of a query in one of the offer's buckets. */
-export function offeredQueryBytes(offer: Offer, { interleave }: Bucket): number {
+export function offeredQueryBytes(offer: Offer, bucket: Bucket): number {
   const params = CkksParams.create(offer.params);
-  const count = Math.ceil(offer.inputs / interleave);
+  const count = queryCiphertexts(offer, bucket);
   const shape = { parts: 2, level: params.maxLevel, isSeeded: true, count };
   return QUERY_PREFIX_BYTES + ciphertextBytes(params, shape);
 }

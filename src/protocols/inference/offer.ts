@@ -8,7 +8,16 @@
  */
 import * as z from 'zod';
 import { DecodeError, InvalidParamsError, LimitError, ParamsMismatchError } from '../../base/errors.ts';
-import { type Bucket, type Offer, offeredKeyPlan } from '../../compiler/offer.ts';
+import {
+  type Bucket,
+  type Offer,
+  offeredKeyPlan,
+  type PackedOffer,
+  queryCiphertexts,
+  replyCiphertexts,
+} from '../../compiler/offer.ts';
+import { checkLayout } from '../../compiler/packed/layout.ts';
+import { layoutSchema, packedKeysSchema } from '../../compiler/packed/packed-schema.ts';
 import { MODEL_NAME } from '../../compiler/program.ts';
 import { ciphertextBytes } from '../../schemes/ckks/ciphertext-wire.ts';
 import { modelDescriptionSchema } from '../../compiler/description-schema.ts';
@@ -54,6 +63,9 @@ const schema: z.ZodType<Offer> = z.strictObject({
   outputError: positive,
   outputRange: z.tuple([score, score]),
   about: modelDescriptionSchema.exactOptional(),
+  packed: z
+    .strictObject({ input: layoutSchema, output: layoutSchema, keys: packedKeysSchema })
+    .exactOptional(),
 });
 
 /** Of the evaluation keys, and of the longest query. Those of the shipped models have 5 and 135 MB. */
@@ -82,7 +94,8 @@ export function parseOffer(value: unknown): Offer {
   const offer = parsed.data;
   const params = CkksParams.create(offer.params);
   if (params.id !== offer.paramsId) throw new ParamsMismatchError('an offer', params.id, offer.paramsId);
-  checkBuckets(offer, params);
+  if (offer.packed === undefined) checkBuckets(offer, params);
+  else checkPacked(offer, offer.packed, params);
   checkInputs(offer, params);
   checkScores(offer, params);
   checkSizes(offer, params);
@@ -102,6 +115,30 @@ function checkBuckets({ buckets }: Offer, { slots }: CkksParams): void {
   });
   if (buckets.at(-1)?.interleave !== 1)
     throw new InvalidParamsError('the largest bucket does not have one feature per ciphertext', {});
+}
+
+/** One bucket of one sample, a slot of its own for every input and output, keys within the parameters. */
+function checkPacked(
+  { buckets, inputs, outputs, galois }: Offer,
+  { input, output }: PackedOffer,
+  params: CkksParams,
+): void {
+  const [bucket] = buckets as [Bucket];
+  if (buckets.length !== 1 || bucket.block !== 1 || bucket.interleave !== 1 || galois.length > 0)
+    throw new InvalidParamsError(
+      'an offer for one sample has one bucket, and its Galois elements with its keys',
+      {},
+    );
+  for (const [what, layout, count] of [
+    ['the inputs', input, inputs],
+    ['the scores', output, outputs],
+  ] as const) {
+    checkLayout(layout);
+    if (layout.slots !== params.slots || layout.count !== count || layout.sums !== 1)
+      throw new InvalidParamsError(`the layout of ${what} is not one of as many values in these slots`, {
+        count,
+      });
+  }
 }
 
 /**
@@ -156,15 +193,15 @@ function checkScores(
 }
 
 function checkSizes(offer: Offer, params: CkksParams): void {
-  const { inputs, outputs, buckets, galois } = offer;
+  const { buckets, galois, packed } = offer;
   const plan = offeredKeyPlan(offer);
   // Also refuses elements that no key can be made for, and names the element.
-  if (resolveKeyPlan(params, plan).galois.length !== galois.length)
+  if (resolveKeyPlan(params, plan).galois.length !== (packed?.keys.galois ?? galois).length)
     throw new InvalidParamsError('a Galois element is there twice', {});
   const keyBytes = EvaluationKeys.byteLength(params, plan);
   if (keyBytes > MAX_KEY_BYTES) throw new LimitError('evaluation keys', MAX_KEY_BYTES, keyBytes);
-  for (const { interleave } of buckets) {
-    const count = Math.ceil(Math.max(inputs, outputs) / interleave);
+  for (const bucket of buckets) {
+    const count = Math.max(queryCiphertexts(offer, bucket), replyCiphertexts(offer, bucket));
     const bytes = ciphertextBytes(params, { parts: 2, level: params.maxLevel, isSeeded: true, count });
     if (bytes > MAX_QUERY_BYTES) throw new LimitError('a query', MAX_QUERY_BYTES, bytes);
   }

@@ -5,7 +5,7 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import { LimitError, MissingKeyError, ProtocolError } from '../../base/errors.ts';
 import { sha256Digest } from '../../base/sha256.ts';
 import { compile } from '../../compiler/compile.ts';
-import { type Offer, offeredKeyPlan } from '../../compiler/offer.ts';
+import { type Offer, offeredKeyPlan, queryCiphertexts } from '../../compiler/offer.ts';
 import type { Program } from '../../compiler/program.ts';
 import { droppedBits, floodBits, offerOf } from '../../compiler/program-facts.ts';
 import { type Report, reportOf } from '../../compiler/report.ts';
@@ -172,7 +172,7 @@ export class InferenceResponder implements Disposable {
       throw new ProtocolError('the query was made for another program');
     const bucket = offer.buckets[message.bucket];
     if (bucket === undefined) throw new ProtocolError('no such bucket');
-    const groups = Math.ceil(offer.inputs / bucket.interleave);
+    const groups = queryCiphertexts(offer, bucket);
     const steps: StepTime[] = [];
     let peak = 0;
     const watch: EvaluationControl = {

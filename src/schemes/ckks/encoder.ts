@@ -8,7 +8,7 @@ import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import { roundTiesToEven } from '../../kernel/tables/canonical-embedding.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import type { Arena } from '../../ring/arena.ts';
-import { giantSteps } from '../rlwe/giant-steps.ts';
+import { type GiantStep, giantSteps } from '../rlwe/giant-steps.ts';
 import type { CkksContextBase } from './context-base.ts';
 import { LinearTransform } from './linear-transform.ts';
 import { encodingBits } from '../rlwe/noise-bound.ts';
@@ -30,6 +30,8 @@ export interface EncodeOptions {
 export interface LinearTransformOptions extends Pick<EncodeOptions, 'level' | 'scale'> {
   /** Rotations between giant steps: about the root of the number of diagonals needs fewest keys. Default N/2: no giant steps. */
   readonly babySteps?: number;
+  /** Giant and baby steps of the caller's own, in place of `babySteps`: every diagonal is the sum of one of each. */
+  readonly giants?: readonly GiantStep[];
   /** Imaginary parts of the diagonals, each of one that is there; default zero. */
   readonly imaginary?: ReadonlyMap<number, ArrayLike<number>>;
 }
@@ -197,9 +199,10 @@ export class CkksEncoder {
     const context = this.#context;
     const { slots, n } = context.params;
     const target = this.#target(options);
-    const giants = giantSteps(diagonals.keys(), options.babySteps ?? slots, slots);
+    const giants = options.giants ?? giantSteps(diagonals.keys(), options.babySteps ?? slots, slots);
+    const cyclic = (step: number): number => ((step % slots) + slots) % slots;
     const byStep = (given: ReadonlyMap<number, ArrayLike<number>>): Map<number, ArrayLike<number>> =>
-      new Map([...given].map(([step, diagonal]) => [((step % slots) + slots) % slots, diagonal]));
+      new Map([...given].map(([step, diagonal]) => [cyclic(step), diagonal]));
     const [values, imaginary] = [byStep(diagonals), byStep(options.imaginary ?? new Map())];
     for (const step of imaginary.keys())
       if (!values.has(step)) throw new OutOfRangeError('an imaginary diagonal', 'one that is there', step);
@@ -211,16 +214,16 @@ export class CkksEncoder {
       for (const { step: giant, babies } of giants) {
         for (const baby of babies) {
           const [re, im] = [values, imaginary].map((of) => {
-            const diagonal = of.get(giant + baby) ?? [];
+            const diagonal = of.get(cyclic(giant + baby)) ?? [];
             if (diagonal.length > slots)
               throw new ShapeError('a diagonal', `at most ${slots}`, diagonal.length);
             // The giant rotation moves the weights, too: they are moved back beforehand.
             const moved = new Float64Array(slots);
-            for (let j = 0; j < diagonal.length; j++) moved[(j + giant) % slots] = diagonal[j]!;
+            for (let j = 0; j < diagonal.length; j++) moved[cyclic(j + giant)] = diagonal[j]!;
             return moved;
           }) as [Float64Array, Float64Array];
           for (let j = 0; j < slots; j++) {
-            const from = (j + giant) % slots;
+            const from = cyclic(j + giant);
             rows[j] = rows[j]! + Math.hypot(re[from]!, im[from]!);
           }
           const to = words.sub(each * at++, each);

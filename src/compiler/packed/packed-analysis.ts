@@ -1,0 +1,266 @@
+/**
+ * What follows from the steps of a packed program alone: rotations and diagonals of its transforms, the keys that they take, room below
+ * the modulus, noise. Computed anew for every program that is read.
+ *
+ * Noise is the variance of a slot's real part at its value's scale. Encoded weights are off by the rounding of their coefficients: in a
+ * slot sqrt(N/24), less for vectors that repeat, times whatever stands in the slot they meet, summed over the diagonals; a third of
+ * the largest value of the calibration data stands for what is in a slot.
+ */
+import { keySwitchNoise, publicKeyNoise, roundingNoise } from '../../schemes/rlwe/noise.ts';
+import { rotationElement } from '../../schemes/rlwe/keys/key-plan.ts';
+import type { CkksParams } from '../../schemes/ckks/params.ts';
+import { type IntegerMap, largestOf, mapBounds, mapNoiseGain } from '../integer-map.ts';
+import type { PackedKeys } from '../offer.ts';
+import type { LayerBound, Program, ProgramValue, Step } from '../program.ts';
+import { fillOf, isPeriodic, type Layout } from './layout.ts';
+import { bestSplit, type StepSplit, layoutStrides, transformParts } from './rotations.ts';
+import type { PackedSteps } from './packed-planner.ts';
+
+/** Of one pair of ciphertexts. */
+export interface PlannedPart {
+  readonly out: number;
+  readonly in: number;
+  readonly split: StepSplit;
+  readonly diagonals: number;
+  readonly keySwitches: number;
+  /** On one thread of the reference processor. */
+  readonly cost: number;
+}
+
+const PARTS = new WeakMap<IntegerMap, Map<string, PlannedPart[]>>();
+
+/** The transform of step `step`, at its level. Rests on the reference costs, so that every machine rotates by the same steps. */
+export function plannedParts(
+  { values, maps, layouts, logN }: PackedSubject,
+  step: Extract<Step, { readonly op: 'transform' }>,
+): PlannedPart[] {
+  const map = maps[step.map]!;
+  const { level } = values[step.from]!;
+  const key = `${values[step.from]!.layout}:${values[step.to]!.layout}:${level}:${logN}`;
+  let known = PARTS.get(map);
+  if (known === undefined) {
+    known = new Map();
+    PARTS.set(map, known);
+  }
+  let parts = known.get(key);
+  if (parts === undefined) {
+    const [from, to] = [layouts[values[step.from]!.layout!]!, layouts[values[step.to]!.layout!]!];
+    parts = transformParts(map, from, to).map(({ out, in: source, rotations }) => {
+      const { split, cost } = bestSplit(rotations, layoutStrides(from), { logN, level });
+      const steps = [...split.babies, ...split.giants.map(({ step: giant }) => giant)];
+      const keySwitches = steps.filter((each) => each !== 0).length;
+      return { out, in: source, split, cost, diagonals: rotations.length, keySwitches };
+    });
+    known.set(key, parts);
+  }
+  return parts;
+}
+
+export interface PackedSubject extends PackedSteps {
+  readonly logN: number;
+}
+
+/** A packed program as what is analysed here. */
+export function packedSubject(program: Program): PackedSubject {
+  const { values, maps, constants, steps, params, packed } = program;
+  return { values, maps, constants, steps, layouts: packed!.layouts, logN: params.logN };
+}
+
+/** The keys that the steps take, each for the highest level at which it is used. */
+export function keysOf(subject: PackedSubject): PackedKeys {
+  const n = 2 ** subject.logN;
+  const levels = new Map<number, number>();
+  let relinearize = -1;
+  const want = (step: number, level: number): void => {
+    if (step % (n / 2) === 0) return;
+    const element = rotationElement(n, step);
+    levels.set(element, Math.max(level, levels.get(element) ?? 0));
+  };
+  for (const step of subject.steps) {
+    const { level } = subject.values[step.to]!;
+    if (step.op === 'relinearize') relinearize = Math.max(relinearize, level);
+    else if (step.op === 'rotateAdd') want(step.step, level);
+    else if (step.op === 'transform')
+      for (const { split } of plannedParts(subject, step)) {
+        for (const baby of split.babies) want(baby, level);
+        for (const giant of split.giants) want(giant.step, level);
+      }
+  }
+  const galois = [...levels].sort(([a], [b]) => a - b).map(([element, maxLevel]) => ({ element, maxLevel }));
+  return { ...(relinearize >= 0 && { relinearize }), galois };
+}
+
+/** Key switches of the transforms and sums of one sample. */
+export function rotationsOf(program: Program): number {
+  const subject = packedSubject(program);
+  return program.steps.reduce((sum, step) => {
+    if (step.op === 'rotateAdd') return sum + program.values[step.to]!.count;
+    if (step.op !== 'transform') return sum;
+    return plannedParts(subject, step).reduce((total, { keySwitches }) => total + keySwitches, sum);
+  }, 0);
+}
+
+/** Factors of two between the largest trained value and the modulus: hidden values, scores. */
+const HIDDEN_MARGIN = 2 ** 3;
+const OUTPUT_MARGIN = 2 ** 2;
+
+/** True when every value keeps its margin to the modulus. */
+export function packedKeepsMargins({ values, steps }: PackedSteps, primes: readonly number[]): boolean {
+  return values.every(({ level, scale, trained }, i) => {
+    const isQuery = i === 0;
+    const isReply = i === values.length - 1;
+    // The bound of an input is one, and a product is rescaled with what it is.
+    const margin = isQuery
+      ? 2
+      : isReply
+        ? OUTPUT_MARGIN
+        : steps[i - 1]!.op === 'multiply'
+          ? 2
+          : HIDDEN_MARGIN;
+    if (!(scale > 1) || !Number.isFinite(scale)) return false;
+    return trained === 0 || Math.log2(trained * margin * scale) <= logModulus(primes, level) - 1 + 1e-9;
+  });
+}
+
+/** Standard deviation of a score's error from the scheme's own noise, the encryption of zero that a reply gets included, in score units. */
+export function packedDeviation(subject: PackedSubject, params: CkksParams): number {
+  const variance = packedVariances(subject, params).at(-1)! + (params.n / 2) * publicKeyNoise(params.n);
+  return Math.sqrt(variance) / subject.values.at(-1)!.scale;
+}
+
+/** Per value, at its scale. */
+function packedVariances(subject: PackedSubject, params: CkksParams): number[] {
+  const { values, steps, maps, constants, layouts } = subject;
+  const { n } = params;
+  const half = n / 2;
+  const rounding = half * roundingNoise(n);
+  const switching = (level: number): number => half * keySwitchNoise(params, level);
+  const layoutOf = ({ layout }: ProgramValue): Layout => layouts[layout!]!;
+  const squares = meanSquares(subject);
+  const meanSquare = (value: number): number => squares[value]! * values[value]!.scale ** 2;
+  const variances = [half * (10.5 + 1 / 12)];
+  for (const step of steps) {
+    const first = step.op === 'multiply' || step.op === 'add' ? step.a : step.from;
+    const [from, to] = [values[first]!, values[step.to]!];
+    let variance = variances[first]!;
+    if (step.op === 'transform') {
+      const parts = plannedParts(subject, step);
+      const map = maps[step.map]!;
+      // Partial sums share the weights of a row.
+      const gain = (mapNoiseGain(map) * (map.step * (to.scale / from.scale)) ** 2) / layoutOf(to).sums;
+      const diagonals = diagonalsPerOutput(parts);
+      const giants = parts.reduce((most, { split }) => Math.max(most, split.giants.length), 0);
+      const sources = new Set(parts.map((part) => part.in)).size;
+      const encoding = encodingVariance(layoutOf(from), layoutOf(to), half);
+      variance =
+        gain * (variance + switching(from.level)) +
+        diagonals * encoding * fillOf(layoutOf(from)) * meanSquare(first) +
+        sources * (giants * switching(from.level) + rounding);
+    } else if (step.op === 'rotateAdd')
+      // Copies are made into slots that hold noise alone.
+      variance = 2 * variance + switching(from.level);
+    else if (step.op === 'multiply') {
+      const other = values[step.b]!;
+      variance =
+        step.a === step.b
+          ? 4 * variance * meanSquare(first)
+          : variance * (other.scale * other.trained) ** 2 +
+            variances[step.b]! * (from.scale * from.trained) ** 2;
+    } else if (step.op === 'add') variance += variances[step.b]!;
+    else if (step.op === 'relinearize') variance += switching(from.level);
+    else if (step.op === 'rescale') variance = variance / params.q[from.level]!.q ** 2 + rounding;
+    else if (step.op === 'multiplyPlain') {
+      const bits = to.scale / from.scale;
+      variance =
+        variance * (largestOf(constants[step.factors]!) * bits) ** 2 + (half / 12) * meanSquare(first);
+    } else if (step.op === 'addPlain') variance += half / 12;
+    variances.push(variance);
+  }
+  return variances;
+}
+
+/** Of the elements: a third of the largest, and of a product what two normal factors of that size have, where that is less. */
+function meanSquares({ values, steps }: PackedSteps): number[] {
+  const squares: number[] = [];
+  values.forEach(({ trained }, i) => {
+    const step = steps[i - 1];
+    const third = (trained / 3) ** 2;
+    if (step?.op === 'multiply') squares.push(Math.min(third, 3 * squares[step.a]! * squares[step.b]!));
+    else if (step !== undefined && PRESERVING.has(step.op))
+      squares.push(Math.min(third, squares[(step as { from: number }).from]!));
+    else squares.push(third);
+  });
+  return squares;
+}
+
+/** Steps that leave the elements as they are; rotations of copies, not of sums, do so, too. */
+const PRESERVING: ReadonlySet<Step['op']> = new Set(['relinearize', 'rescale', 'lower']);
+
+/** Of the diagonals of a transform, in a slot: the coefficients of a vector that repeats are zero but for every so many. */
+function encodingVariance(from: Layout, to: Layout, half: number): number {
+  const isRepeating = isPeriodic(from) && isPeriodic(to);
+  const period = isRepeating ? Math.max(from.period, to.sums * to.period) : half;
+  return Math.min(half, period) / 12;
+}
+
+function diagonalsPerOutput(parts: readonly PlannedPart[]): number {
+  const sums = new Map<number, number>();
+  for (const { out, diagonals } of parts) sums.set(out, (sums.get(out) ?? 0) + diagonals);
+  return Math.max(0, ...sums.values());
+}
+
+/** What the range guard knows; a bound that holds for every input is that of the elements, by the sizes of the weights. */
+export function packedBounds(
+  subject: PackedSubject,
+  primes: readonly number[],
+  inputBound: number,
+): LayerBound[] {
+  const { values, steps } = subject;
+  const proven = packedProvenBounds(subject, inputBound);
+  const bounds: LayerBound[] = [];
+  for (const step of steps) {
+    if (step.op !== 'multiply') continue;
+    const [a, b] = [values[step.a]!, values[step.b]!];
+    const isSquare = step.a === step.b;
+    const capacity = 2 ** ((logModulus(primes, a.level) - 1) / 2 - Math.log2(a.scale * b.scale) / 2);
+    bounds.push({
+      layer: bounds.length,
+      name: a.name,
+      trained: isSquare ? a.trained : Math.sqrt(a.trained * b.trained),
+      capacity,
+      proven: isSquare ? largestOf(proven[step.a]!) : Math.sqrt(largestOf(proven[step.to]!)),
+    });
+  }
+  const reply = values.at(-1)!;
+  const capacity = primes[0]! / 2 / reply.scale;
+  const { name, trained } = reply;
+  bounds.push({ layer: bounds.length, name, trained, capacity, proven: largestOf(proven.at(-1)!) });
+  return bounds;
+}
+
+/** Bounds of |element| for every value and every input within `inputBound`; partial sums are bounded by the sum of all. */
+export function packedProvenBounds(
+  { values, maps, constants, steps, layouts }: PackedSteps,
+  inputBound: number,
+): Float64Array<ArrayBufferLike>[] {
+  const countOf = (value: number): number => layouts[values[value]!.layout!]!.count;
+  const bounds: Float64Array<ArrayBufferLike>[] = [new Float64Array(countOf(0)).fill(inputBound)];
+  for (const step of steps) {
+    const from = bounds[step.op === 'multiply' || step.op === 'add' ? step.a : step.from]!;
+    if (step.op === 'transform') bounds.push(mapBounds(maps[step.map]!, from));
+    else if (step.op === 'multiply') bounds.push(from.map((bound, i) => bound * bounds[step.b]![i]!));
+    else if (step.op === 'add') bounds.push(from.map((bound, i) => bound + bounds[step.b]![i]!));
+    else if (step.op === 'multiplyPlain')
+      bounds.push(from.map((bound, i) => bound * Math.abs(constants[step.factors]![i]!)));
+    else if (step.op === 'addPlain')
+      bounds.push(from.map((bound, i) => bound + Math.abs(constants[step.addends]![i]!)));
+    else bounds.push(from);
+  }
+  return bounds;
+}
+
+function logModulus(primes: readonly number[], level: number): number {
+  let sum = 0;
+  for (let j = 0; j <= level; j++) sum += Math.log2(primes[j]!);
+  return sum;
+}

@@ -1,0 +1,160 @@
+/**
+ * The parameters and scales of a packed program: per ring degree the layouts, then numbers of primes in ascending order, widths of primes
+ * and a grid of scales; of the plans that keep every margin at the asked precision the cheapest, of equal ones the most precise.
+ */
+import { InvalidParamsError } from '../../base/errors.ts';
+import { fitsAnyVector } from '../../schemes/ckks/encoder.ts';
+import { CkksParams, type CkksSpec } from '../../schemes/ckks/params.ts';
+import { logQPCeiling } from '../../schemes/rlwe/security.ts';
+import type { Circuit } from '../circuit.ts';
+import { fusedSquareCost, keySwitchCost, passCost, rescaleCost } from '../reference-costs.ts';
+import { searchLayouts } from './layout-search.ts';
+import { type PackedSubject, packedDeviation, packedKeepsMargins, plannedParts } from './packed-analysis.ts';
+import type { PackedCircuit } from './packed-circuit.ts';
+import { planPackedSteps, type PackedScales, type PackedSteps } from './packed-planner.ts';
+
+/** Standard deviations of the scheme's own noise that half of the error budget holds; the rest is flooding's. */
+const DEVIATIONS = 5.75;
+const LEAST_PRIME_BITS = 26;
+const WIDEST_PRIME_BITS = 48;
+const MAX_PRIMES = 20;
+
+export interface FoundPacked {
+  readonly spec: CkksSpec;
+  readonly params: CkksParams;
+  readonly list: PackedSteps;
+  readonly schemeError: number;
+  /** Milliseconds of one thread of the reference processor. */
+  readonly cost: number;
+}
+
+export interface PackedSearchOptions {
+  readonly wanted: number;
+  readonly logN: readonly number[];
+}
+
+/** @throws {InvalidParamsError} {@link UnsupportedOpError} when there is none. */
+export function searchPacked(circuit: Circuit, { wanted, logN }: PackedSearchOptions): FoundPacked {
+  let nearest = Number.POSITIVE_INFINITY;
+  for (const degree of logN) {
+    const packed = searchLayouts(circuit, degree);
+    for (let count = 2; count <= MAX_PRIMES; count++) {
+      const spec = evenPrimes(degree, count);
+      if (spec === undefined) continue;
+      const coarse = bestPlan(packed, spec, wanted, [...scaleGrid()]);
+      nearest = Math.min(nearest, coarse.nearest);
+      // A finer grid around the plan that just misses.
+      const found = coarse.found ?? bestPlan(packed, spec, wanted, scalesAround(coarse.scales)).found;
+      if (found !== undefined) return found;
+    }
+  }
+  throw refusal(circuit, wanted, logN, nearest);
+}
+
+/** Standard deviation of the scheme's own error that is accepted. */
+function acceptedError(wanted: number): number {
+  return wanted / (2 * DEVIATIONS);
+}
+
+interface BestPlan {
+  readonly found: FoundPacked | undefined;
+  /** Least error of a plan that keeps the margins. */
+  readonly nearest: number;
+  readonly scales: PackedScales | undefined;
+}
+
+function bestPlan(
+  packed: PackedCircuit,
+  spec: CkksSpec,
+  wanted: number,
+  choices: readonly PackedScales[],
+): BestPlan {
+  const params = CkksParams.create(spec);
+  const primes = params.q.map(({ q }) => q);
+  let best: BestPlan = { found: undefined, nearest: Number.POSITIVE_INFINITY, scales: undefined };
+  for (const scales of choices) {
+    if (!fitsAnyVector(params, params.maxLevel, packed.inputBound, scales.inputScale)) continue;
+    const list = planPackedSteps(packed, primes, scales);
+    if (list === undefined || !packedKeepsMargins(list, primes)) continue;
+    const subject = { ...list, logN: spec.logN };
+    const schemeError = packedDeviation(subject, params);
+    if (schemeError < best.nearest) best = { ...best, nearest: schemeError, scales };
+    if (schemeError > acceptedError(wanted)) continue;
+    const cost = packedCost(subject);
+    const { found } = best;
+    const isBetter =
+      found === undefined || cost < found.cost || (cost === found.cost && schemeError < found.schemeError);
+    if (isBetter) best = { ...best, found: { spec, params, list, schemeError, cost } };
+  }
+  return best;
+}
+
+/** As wide as the ceiling lets `count` primes and a special one, two bits wider, be. */
+function evenPrimes(logN: number, count: number): CkksSpec | undefined {
+  const bits = Math.min(WIDEST_PRIME_BITS, Math.floor((logQPCeiling(logN) - 2) / (count + 1)));
+  if (bits < LEAST_PRIME_BITS) return undefined;
+  return { logN, logQ: new Array<number>(count).fill(bits), logP: [bits + 2], logScale: bits - 10 };
+}
+
+/** Every other bit of everything. */
+function* scaleGrid(): Generator<PackedScales> {
+  for (let waterline = LEAST_WATERLINE; waterline <= MOST_WATERLINE; waterline += 4)
+    for (let weightBits = MOST_WEIGHT_BITS; weightBits >= LEAST_WEIGHT_BITS; weightBits -= 2)
+      for (let lastBits = weightBits; lastBits >= LEAST_LAST_BITS; lastBits -= 2)
+        for (let input = MOST_INPUT_BITS; input >= LEAST_INPUT_BITS; input -= 2)
+          yield { inputScale: 2 ** input, weightBits, lastBits, waterline };
+}
+
+/** Every bit, two in each direction. */
+function scalesAround(scales: PackedScales | undefined): PackedScales[] {
+  if (scales === undefined) return [];
+  const near = [-2, -1, 0, 1, 2];
+  return near.flatMap((input) =>
+    near.flatMap((weight) =>
+      near.flatMap((last) =>
+        [-4, 0, 4].map((waterline) => ({
+          inputScale: scales.inputScale * 2 ** input,
+          weightBits: scales.weightBits + weight,
+          lastBits: scales.lastBits + last,
+          waterline: scales.waterline + waterline,
+        })),
+      ),
+    ),
+  );
+}
+
+const [LEAST_INPUT_BITS, MOST_INPUT_BITS] = [20, 40];
+const [LEAST_WEIGHT_BITS, MOST_WEIGHT_BITS, LEAST_LAST_BITS] = [14, 26, 10];
+const [LEAST_WATERLINE, MOST_WATERLINE] = [20, 32];
+
+function refusal(
+  { ops, outputRange: [low, high] }: Circuit,
+  wanted: number,
+  logN: readonly number[],
+  nearest: number,
+): InvalidParamsError {
+  const share = (error: number) => Math.log2((2 * DEVIATIONS * error) / (high - low)).toFixed(1);
+  const reached = Number.isFinite(nearest)
+    ? `reached 2^${share(nearest)} of the range of the scores`
+    : 'no scale keeps its values inside the modulus';
+  return new InvalidParamsError(
+    `no parameter set up to 2^${Math.max(...logN)} holds the network in the layout for one sample at the asked precision: needed 2^${share(acceptedError(wanted))}, ${reached}. Compile for batches (layout batch), ask for less precision, or use fewer layers`,
+    { depth: ops.filter(({ op }) => op === 'multiply').length },
+  );
+}
+
+/** Of all steps, without reading the query and writing the reply. */
+export function packedCost(subject: PackedSubject): number {
+  const { values, steps, logN } = subject;
+  let cost = 0;
+  for (const step of steps) {
+    const from = values[step.op === 'multiply' || step.op === 'add' ? step.a : step.from]!;
+    const at = { logN, level: from.level, parts: from.parts };
+    if (step.op === 'transform') for (const part of plannedParts(subject, step)) cost += part.cost;
+    else if (step.op === 'rotateAdd') cost += from.count * (keySwitchCost(at) + passCost(at));
+    else if (step.op === 'relinearize') cost += from.count * fusedSquareCost(at);
+    else if (step.op === 'rescale') cost += from.count * rescaleCost(at);
+    else cost += from.count * passCost(at);
+  }
+  return cost;
+}

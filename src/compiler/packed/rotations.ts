@@ -1,0 +1,182 @@
+/**
+ * A linear map between two layouts as diagonals: out[t] = sum over rotations d of weight_d[t] in[t + d]. For every weight of the map a
+ * source copy is chosen whose rotation is short, so that few rotations serve all of them. Diagonals are in slots of the target, zero
+ * wherever the target has no element: what slots without elements hold never enters, but for the precision of the encoding.
+ *
+ * Diagonals split into baby and giant steps [HS18]; where the target takes partial sums, as many rows as its period serve as many
+ * diagonals, and log2(sums) rotations and additions follow: the hybrid form of GAZELLE (Juvekar, Vaikuntanathan, Chandrakasan 2018).
+ */
+import { InvalidParamsError, LimitError } from '../../base/errors.ts';
+import { forEachMapRow, type IntegerMap } from '../integer-map.ts';
+import { diagonalCost, giantCost, keyProductCost, keyWeight, transformBaseCost } from '../reference-costs.ts';
+import { addressesOf, ciphertextOf, isPeriodic, type Layout, slotOf } from './layout.ts';
+
+/** Steps between -slots/2 and slots/2; by output and input ciphertext. */
+export interface TransformPart {
+  readonly out: number;
+  readonly in: number;
+  /** Ascending. */
+  readonly rotations: readonly number[];
+}
+
+/** No map is lowered into more products of an element and a place: 2^27 take about a second. */
+const MAX_PLACEMENTS = 2 ** 27;
+
+/** What {@link forEachPlacement} tells: weight (an integer of the map) at slot `slot` of ciphertext `out`, from `rotation` slots further in `in`. */
+type PlacementVisitor = (out: number, source: number, rotation: number, slot: number, weight: number) => void;
+
+/** The representative of smallest size; of two of one size the negative one. */
+export function signedStep(step: number, slots: number): number {
+  const positive = ((step % slots) + slots) % slots;
+  return 2 * positive >= slots ? positive - slots : positive;
+}
+
+function isShorter(step: number, other: number): boolean {
+  const [a, b] = [Math.abs(step), Math.abs(other)];
+  return a < b || (a === b && step < other);
+}
+
+/**
+ * Walks the weights of a map. A whole target takes the full sum in each copy. A target of partial sums has a place for every row in each
+ * of its periods, so that any rotation modulo the period will do: the source copy with the shortest is taken.
+ *
+ * @throws {LimitError} {@link InvalidParamsError} for partial sums that do not go around the cycle, or repeat where the source does not.
+ */
+function forEachPlacement(map: IntegerMap, from: Layout, to: Layout, visit: PlacementVisitor): void {
+  const { slots } = to;
+  const [sources, targets] = [addressesOf(from), addressesOf(to)];
+  const isWhole = to.sums === 1;
+  const span = to.sums * to.period;
+  const alike = isWhole ? 1 : to.copies / to.sums;
+  if (!isWhole && (!isPeriodic(to) || (alike > 1 && !(isPeriodic(from) && span % from.period === 0))))
+    throw new InvalidParamsError('partial sums that do not go around the slots', { sums: to.sums });
+  // Copies of a periodic source are all as far from where a sum may stand.
+  const copies = isPeriodic(from) ? 1 : from.copies;
+  const cycle = isWhole ? (isPeriodic(from) ? from.period : slots) : to.period;
+  let work = 0;
+  forEachMapRow(map, (row, weights, inputOf) => {
+    work += weights.length * (isWhole ? to.copies : alike);
+    if (work > MAX_PLACEMENTS)
+      throw new LimitError('the weights of a map in its layouts', MAX_PLACEMENTS, work);
+    const target = targets[row]!;
+    const [out, first] = [ciphertextOf(to, target), slotOf(to, target)];
+    for (let col = 0; col < weights.length; col++) {
+      const weight = weights[col]!;
+      if (weight === 0) continue;
+      const source = sources[inputOf(col)]!;
+      const [read, start] = [ciphertextOf(from, source), slotOf(from, source)];
+      for (let copy = 0; copy < (isWhole ? to.copies : 1); copy++) {
+        const slot = (first + copy * to.period) % slots;
+        let [best, at] = [signedStep(start - slot, cycle), start];
+        for (let other = 1; other < copies; other++) {
+          const place = start + other * from.period;
+          const step = signedStep(place - slot, cycle);
+          if (isShorter(step, best)) [best, at] = [step, place];
+        }
+        if (isWhole) visit(out, read, best, slot, weight);
+        else
+          for (let again = 0; again < alike; again++)
+            visit(out, read, best, (at - best + again * span + slots) % slots, weight);
+      }
+    }
+  });
+}
+
+/** The rotations that a map between two layouts takes. @throws {LimitError} */
+export function transformParts(map: IntegerMap, from: Layout, to: Layout): TransformPart[] {
+  const sets = new Map<string, { out: number; in: number; steps: Set<number> }>();
+  forEachPlacement(map, from, to, (out, source, rotation) => {
+    const key = `${out}:${source}`;
+    let set = sets.get(key);
+    if (set === undefined) {
+      set = { out, in: source, steps: new Set() };
+      sets.set(key, set);
+    }
+    set.steps.add(rotation);
+  });
+  return [...sets.values()]
+    .sort((a, b) => a.out - b.out || a.in - b.in)
+    .map(({ out, in: source, steps }) => ({
+      out,
+      in: source,
+      rotations: [...steps].sort((a, b) => a - b),
+    }));
+}
+
+/** The weights themselves, for one part at a time: what they take is freed before the next. Real values: integer times the map's step. */
+export function forEachTransformPart(
+  map: IntegerMap,
+  from: Layout,
+  to: Layout,
+  visit: (part: TransformPart, diagonals: ReadonlyMap<number, Float64Array>) => void,
+): void {
+  const parts = transformParts(map, from, to);
+  for (const part of parts) {
+    const diagonals = new Map(part.rotations.map((step) => [step, new Float64Array(to.slots)]));
+    forEachPlacement(map, from, to, (out, source, rotation, slot, weight) => {
+      if (out === part.out && source === part.in) diagonals.get(rotation)![slot]! += weight * map.step;
+    });
+    visit(part, diagonals);
+  }
+}
+
+/** Baby steps 0 .. width - 1, giant steps multiples of the width; with width 0 every rotation is a baby step. */
+export interface StepSplit {
+  readonly width: number;
+  readonly babies: readonly number[];
+  readonly giants: readonly { readonly step: number; readonly babies: readonly number[] }[];
+}
+
+export function splitSteps(rotations: readonly number[], width: number): StepSplit {
+  const giants = new Map<number, number[]>();
+  for (const rotation of rotations) {
+    const giant = width === 0 ? 0 : width * Math.floor(rotation / width);
+    giants.set(giant, [...(giants.get(giant) ?? []), rotation - giant]);
+  }
+  const babies = [...new Set([...giants.values()].flat())].sort((a, b) => a - b);
+  return { width, babies, giants: [...giants].map(([step, own]) => ({ step, babies: own })) };
+}
+
+/** Where a transform is computed. */
+export interface TransformPlace {
+  readonly logN: number;
+  readonly level: number;
+}
+
+function splitCost({ babies, giants }: StepSplit, diagonals: number, place: TransformPlace): number {
+  const at = { ...place, parts: 2 };
+  const nonZero = (steps: readonly number[]) => steps.filter((step) => step !== 0).length;
+  const [small, large] = [nonZero(babies), nonZero(giants.map(({ step }) => step))];
+  return (
+    transformBaseCost(at) +
+    small * keyProductCost(at) +
+    large * giantCost(at) +
+    diagonals * diagonalCost(at) +
+    (small + large) * keyWeight(at)
+  );
+}
+
+/** Rotations themselves are tried as widths where they are few: the lines of an image are such. */
+const MOST_WIDTHS = 128;
+
+/** The cheapest width for these rotations; of equal ones the smallest. `strides`: distances in the layouts that may suit. */
+export function bestSplit(
+  rotations: readonly number[],
+  strides: readonly number[],
+  place: TransformPlace,
+): { split: StepSplit; cost: number } {
+  const few = rotations.length <= MOST_WIDTHS ? rotations.map(Math.abs).filter((step) => step > 0) : [];
+  const widths = new Set<number>([0, 1, 2, 4, 8, 16, 32, 64, 128, ...strides, ...few]);
+  let best: { split: StepSplit; cost: number } | undefined;
+  for (const width of [...widths].sort((a, b) => a - b)) {
+    const split = splitSteps(rotations, width);
+    const cost = splitCost(split, rotations.length, place);
+    if (best === undefined || cost < best.cost) best = { split, cost };
+  }
+  return best!;
+}
+
+/** Distances in a layout at which baby steps may end. */
+export function layoutStrides({ digits }: Layout): number[] {
+  return digits.flatMap(({ extent, weight }) => (weight > 1 ? [weight] : []).concat(extent * weight));
+}

@@ -1,0 +1,71 @@
+/** One sample in one ciphertext, from keys to scores. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compile } from '../../src/compiler/compile.ts';
+import type { Program } from '../../src/compiler/program.ts';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import { openKernel } from '../../src/kernel/open.ts';
+import { InferenceClient } from '../../src/protocols/inference/client.ts';
+import { modelName, tenantId } from '../../src/protocols/inference/names.ts';
+import { InferenceResponder } from '../../src/protocols/inference/responder.ts';
+import { measured, SAMPLE_GRAPHS } from '../compiler/sample-graphs.ts';
+import { interpret } from '../../src/nn/graph/clear-interpreter.ts';
+import { randomConvolution, randomInputs } from './random-network.ts';
+
+let kernel: Kernel;
+beforeAll(async () => {
+  kernel = await openKernel();
+});
+afterAll(() => kernel[Symbol.dispose]());
+
+const SOMEONE = tenantId('someone');
+
+/** Scores of each sample, asked one by one. */
+async function ask(program: Program, inputs: Float32Array): Promise<Float32Array> {
+  using responder = await InferenceResponder.open([{ program }], kernel);
+  using client = await InferenceClient.create(responder.offers()[0]!, kernel);
+  const model = modelName(program.name);
+  const key = responder.enrol(SOMEONE, model, client.enrolment());
+  const samples = inputs.length / program.inputs;
+  const scores = new Float32Array(samples * program.outputs);
+  for (let t = 0; t < samples; t++) {
+    const query = client.query(inputs.slice(t * program.inputs, (t + 1) * program.inputs), 1);
+    scores.set(
+      client.open(query, responder.answer(SOMEONE, model, key, query.bytes).bytes),
+      t * program.outputs,
+    );
+  }
+  return scores;
+}
+
+/** Root mean square. */
+function deviation(scores: Float32Array, expected: ArrayLike<number>): number {
+  return Math.sqrt(scores.reduce((sum, score, i) => sum + (score - expected[i]!) ** 2, 0) / scores.length);
+}
+
+describe('a packed program', () => {
+  it('answers as the network does, no less precisely than the offer says', async () => {
+    const network = randomConvolution(4, 4);
+    const program = compile(network, { name: 'net', layout: 'packed' });
+    const inputs = randomInputs(12, network.inputs, 3);
+    const expected = Array.from({ length: 12 }, (_, t) => [
+      ...network.run(Float64Array.from(inputs.subarray(t * network.inputs, (t + 1) * network.inputs))),
+    ]).flat();
+    const { range, schemeError, flooding } = program.output;
+    const error = deviation(await ask(program, inputs), expected);
+    expect(error).toBeLessThan(1.1 * Math.hypot(schemeError, flooding));
+    expect(error).toBeGreaterThan(flooding / 4);
+    expect(error).toBeLessThan(2 ** -10 * (range[1] - range[0]));
+  });
+
+  it.each(['nearly linear quadratics', 'a residual sum across a square', 'a quartic', 'a linear model'])(
+    'computes %s',
+    async (name) => {
+      const graph = measured(SAMPLE_GRAPHS[name]!());
+      const program = compile(graph, { name: 'net', layout: 'packed' });
+      const inputs = randomInputs(4, program.inputs, 9);
+      const { schemeError, flooding } = program.output;
+      const error = deviation(await ask(program, inputs), interpret(graph, [inputs], 4));
+      expect(error).toBeLessThan(1.2 * Math.hypot(schemeError, flooding));
+    },
+  );
+});
