@@ -72,7 +72,8 @@ export class FileBlobs implements BlobStore {
       const { size } = await stat(path);
       if (size > most)
         throw new BlobStoreError('read', name, `it has ${size} bytes, at most ${most} may be read`);
-      return await readFile(path);
+      const { buffer, byteOffset, length } = await readFile(path);
+      return new Uint8Array(buffer, byteOffset, length);
     } catch (error) {
       if (isAbsent(error)) return null;
       throw failed('read', name, error);

@@ -312,15 +312,26 @@ export class FleetWorker implements AsyncDisposable {
       if (id === null) return void (await delivery.drop());
       if (isOfStore) {
         await countReturn(this.#broker, id);
-        return delivery.again(500);
+        return this.#later(delivery, 500);
       }
       const { job } = readJob(delivery.bytes);
       if (QUERY_FAULTS.has(code)) return await this.#fail(job, delivery, code, startedAt);
-      delivery.again(100);
+      this.#later(delivery, 100);
     } catch (broken) {
       // Silence gives it back, too.
       this.#note('broker not told', broken);
     }
+  }
+
+  /** Nobody signals when the time is over. */
+  #later(delivery: Delivery, afterMs: number): void {
+    delivery.again(afterMs);
+    const [queue, partition] = delivery.subject.split('.');
+    const look = () => {
+      this.#isDue(queue === 'blocks' ? 'blocks' : Number(partition));
+      this.#wake();
+    };
+    setTimeout(look, afterMs + 10).unref();
   }
 
   #doneOf(

@@ -5,7 +5,7 @@ import type { Program } from '../../compiler/program.ts';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { modelName, tenantId } from '../../protocols/inference/names.ts';
 import { type InferenceService, KEY_MEMORY_FACTOR } from '../server/index.ts';
-import { type BlobStore, BlobStoreError, withBlobRetries } from './blob-store.ts';
+import { type BlobStore, withBlobRetries } from './blob-store.ts';
 import type { FleetCatalogue, FleetProgram } from './catalogue.ts';
 import { blobs } from './fleet-names.ts';
 import type { Job } from './job-message.ts';
@@ -75,7 +75,7 @@ export class ProgramRunners implements AsyncDisposable {
 
   /**
    * Evaluates the query of a job with the keys that it names, which are fetched and prepared when they are not.
-   * @throws {MissingKeyError} when the store has no such keys, {@link BlobStoreError}, and what the evaluation throws
+   * @throws {MissingKeyError} when the store has no such keys, or has changed them, {@link BlobStoreError}, and what the evaluation throws
    */
   async answer(job: Job, query: Uint8Array): Promise<Answer> {
     const open = await this.open(job.programId);
@@ -95,9 +95,11 @@ export class ProgramRunners implements AsyncDisposable {
     const blob = blobs.keys(tenant, facts.keysId, keyId);
     const message = await withBlobRetries(() => this.#store.get(blob, facts.enrolmentBytes));
     if (message === null) throw new MissingKeyError('the keys of this client');
-    // The id is a hash of the keys: a store that has changed them is found out before they are used.
-    if (bytesToHex(sha256Digest(message)).slice(0, keyId.length) !== keyId)
-      throw new BlobStoreError('keep', blob, 'its content has changed');
+    // The id is a hash of the keys: a store that has changed them is found out before they are used, and the client enrols again.
+    if (bytesToHex(sha256Digest(message)).slice(0, keyId.length) !== keyId) {
+      await withBlobRetries(() => this.#store.remove(blob));
+      throw new MissingKeyError('the keys of this client as they were enrolled');
+    }
     const bytes = KEY_MEMORY_FACTOR * message.length;
     this.#prepared.makeRoom(bytes);
     await runner.enrol(tenantId(tenant), modelName(facts.offer.model), message);

@@ -54,6 +54,12 @@ export class SmallFleet implements AsyncDisposable {
     return broker;
   }
 
+  /** What a command that manages the fleet opens. */
+  async place(): Promise<{ readonly broker: FleetBroker; readonly catalogue: FleetCatalogue }> {
+    const broker = await this.broker('manage');
+    return { broker, catalogue: new FleetCatalogue(broker, this.store) };
+  }
+
   async gateway(programs: readonly Program[] = [PROGRAM]): Promise<FleetService> {
     const broker = await this.broker('gateway');
     const catalogue = new FleetCatalogue(broker, this.store);
@@ -67,13 +73,20 @@ export class SmallFleet implements AsyncDisposable {
   async worker(
     options: Partial<WorkerOptions> & { readonly start?: StartRunner; readonly keyBytes?: number } = {},
   ): Promise<FleetWorker> {
-    const { start = startServer, keyBytes = 2 ** 30, ...others } = options;
-    const broker = await this.broker('worker');
-    const { store } = this;
+    const { start = startServer, keyBytes = 2 ** 30 } = options;
+    const { broker = await this.broker('worker'), store = this.store } = options;
+    const { maxTries, isDeterministic, helpAfterMs, jobVersions, note } = options;
     const catalogue = new FleetCatalogue(broker, store);
-    const runners = new ProgramRunners(catalogue, others.store ?? store, start, keyBytes);
-    const facts = { release: '0', kernel: 'test', threads: 1 };
-    const worker = new FleetWorker({ broker, store, catalogue, runners, facts, ...others });
+    const runners = new ProgramRunners(catalogue, store, start, keyBytes);
+    const worker = new FleetWorker({
+      ...{ broker, store, catalogue, runners },
+      facts: { release: '0', kernel: 'test', threads: 1 },
+      ...(maxTries !== undefined && { maxTries }),
+      ...(isDeterministic !== undefined && { isDeterministic }),
+      ...(helpAfterMs !== undefined && { helpAfterMs }),
+      ...(jobVersions !== undefined && { jobVersions }),
+      ...(note !== undefined && { note }),
+    });
     this.#ends.push(async () => {
       await worker[Symbol.asyncDispose]();
       await runners[Symbol.asyncDispose]();
