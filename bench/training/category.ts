@@ -9,6 +9,7 @@ import {
   areaUnderCurve,
   CategoryOwner,
   CategoryProgram,
+  type CategoryStep,
   CategoryTrainer,
   categoryRowScores,
   exactCategory,
@@ -64,9 +65,9 @@ export const category: Bench = async ({ quick }, note) => {
   const clock = performance.now();
   const begun = processorTime();
   let last = begun;
-  const result = trainer.run(data, arena, ({ name, work }) => {
+  const onStep = ({ name, work }: CategoryStep): void => {
     const now = processorTime();
-    const functions = program.bootstraps[name] ?? [];
+    const functions = program.circleFunctions[name] ?? [];
     const predicted = functions.reduce(
       (sum, each) => sum + predictedSeconds(program.bootstrap.workOfMany(each), costs),
       predictedSeconds(work, costs),
@@ -76,7 +77,8 @@ export const category: Bench = async ({ quick }, note) => {
     report.push({ step: name, seconds, predicted, bootstraps: functions.length, keySwitches });
     note(`${name}: ${seconds.toFixed(2)} s, predicted ${predicted.toFixed(2)} s`);
     last = now;
-  });
+  };
+  const result = trainer.run(data, arena, { onStep });
   const seconds = (processorTime() - begun) / 1000;
   const elapsed = (performance.now() - clock) / 1000;
   const opened = new CategoryOwner(context, program, secret).open(result);

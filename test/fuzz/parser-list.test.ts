@@ -54,6 +54,7 @@ const FUZZED: Readonly<Record<string, string>> = {
   parseLexicon: 'lexicon',
   parseLogisticProgram: 'training program',
   parseCategoryProgram: 'program of categories',
+  parseTableProgram: 'program of categories',
   parseOffer: 'offer',
   parseSentenceTable: 'table of sentences',
   parseTranscript: 'transcript',

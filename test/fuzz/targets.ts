@@ -21,8 +21,8 @@ import { parseCsvTable } from '../../src/apps/fhe/csv-table.ts';
 import {
   LogisticProgram,
   type LogisticSpec,
-  parseCategoryProgram,
   parseLogisticProgram,
+  parseTableProgram,
   readTrainingFile,
   writeTrainingFile,
 } from '../../src/runtime/training/index.ts';
@@ -118,7 +118,7 @@ function trainingTargets(context: CkksContext): FuzzTarget[] {
     {
       name: 'program of categories',
       corpus: [text.encode('{"kind":"category","version":1,"rows":1600,"features":105,"chosen":5}')],
-      parse: (bytes) => parseCategoryProgram(parsedJson('a training program', bytes)),
+      parse: (bytes) => parseTableProgram(parsedJson('a training program', bytes)),
     },
     {
       name: 'CSV table',

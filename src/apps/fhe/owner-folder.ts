@@ -13,9 +13,9 @@ import { z } from 'zod';
 import { DataError, KeyFileError } from '../../base/errors.ts';
 import {
   type LabelledTable,
-  type LogisticProgram,
-  parseLogisticProgram,
+  parseTableProgram,
   type Standardisation,
+  type TableProgram,
 } from '../../runtime/training/index.ts';
 import { EncapsulationKeys } from '../../schemes/rlwe/keys/encapsulation-keys.ts';
 import { EvaluationKeys } from '../../schemes/rlwe/keys/evaluation-keys.ts';
@@ -64,7 +64,7 @@ export interface OwnerNotes extends Standardisation {
 
 export interface OwnerFolder {
   readonly path: string;
-  readonly program: LogisticProgram;
+  readonly program: TableProgram;
   readonly notes: OwnerNotes;
 }
 
@@ -157,7 +157,7 @@ export async function openOwnerKey(
 }
 
 /** The program of a public folder, or of a file. @throws {DataError} As the program's constructor. */
-export function loadProgram(path: string): LogisticProgram {
+export function loadProgram(path: string): TableProgram {
   const file = path.endsWith('.json') ? path : join(path, NAMES.program);
   const bytes = loadLargeFile(file, { atMost: MAX_PROGRAM_BYTES });
   let json: unknown;
@@ -166,7 +166,7 @@ export function loadProgram(path: string): LogisticProgram {
   } catch {
     throw new DataError(`${file} is not JSON`);
   }
-  return parseLogisticProgram(json);
+  return parseTableProgram(json);
 }
 
 /**
@@ -176,7 +176,7 @@ export function loadProgram(path: string): LogisticProgram {
  */
 export function loadTrainerKeys(
   path: string,
-  program: LogisticProgram,
+  program: TableProgram,
   context: CkksContext,
   digest?: string,
 ): { evaluation: EvaluationKeys; encapsulation?: EncapsulationKeys } {

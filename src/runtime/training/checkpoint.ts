@@ -27,10 +27,10 @@ export interface TrainingCheckpoint {
 export interface ExpectedCheckpoint {
   /** Of the program, in hexadecimal digits. */
   readonly programId: string;
-  readonly states: number;
-  /** Level of every state. */
-  readonly level: number;
-  readonly scale: number;
+  readonly states: number | ((step: number) => number);
+  /** Level and scale of every state; without them the caller looks whether each is where it belongs. */
+  readonly level?: number;
+  readonly scale?: number;
   /** The most steps that the program has. */
   readonly steps: number;
 }
@@ -72,13 +72,15 @@ export function readCheckpoint(
   if (bytesToHex(sha256Digest(body)) !== bytesToHex(digest)) throw reader.error('cut off or damaged');
   const step = reader.u32();
   if (step > expected.steps) throw reader.error('of more steps than the program has');
-  if (reader.u32() !== expected.states) throw reader.error('not as many ciphertexts as the program has');
+  const count = typeof expected.states === 'number' ? expected.states : expected.states(step);
+  if (reader.u32() !== count) throw reader.error('not as many ciphertexts as the program has');
   const states: CkksCiphertext[] = [];
   try {
-    for (let i = 0; i < expected.states; i++) {
+    for (let i = 0; i < count; i++) {
       const state = CkksCiphertext.fromBytes(context, reader.bytes(reader.u32()), arena);
       states.push(state);
-      if (state.level !== expected.level || state.scale !== expected.scale || state.parts !== 2)
+      const { level = state.level, scale = state.scale } = expected;
+      if (state.level !== level || state.scale !== scale || state.parts !== 2)
         throw reader.error('a state is not where the program has it');
     }
     reader.bytes(HASH_BYTES);

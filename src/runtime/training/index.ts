@@ -10,6 +10,7 @@
  *   PerceptronMirror                    the clear mirror of that
  *   writeTrainingFile, readTrainingFile what they hand to each other
  *   CategoryProgram, CategoryOwner, CategoryTrainer   the estimator by categories: columns chosen under encryption
+ *   parseTableProgram                   a program of either kind from JSON
  *   mirrorCategory, exactCategory, quotientCategory   the same in the clear
  *   writeCheckpoint, readCheckpoint     the state of a run between two steps
  */
@@ -24,7 +25,14 @@ export {
 } from './category/category-clear.ts';
 export { CategoryOwner } from './category/category-owner.ts';
 export { CategoryProgram, type CategorySpec, parseCategoryProgram } from './category/category-program.ts';
-export { type CategoryStep, type CategoryStepName, CategoryTrainer } from './category/category-trainer.ts';
+export {
+  CATEGORY_STEPS,
+  type CategoryRunOptions,
+  categoryStates,
+  type CategoryStep,
+  type CategoryStepName,
+  CategoryTrainer,
+} from './category/category-trainer.ts';
 export {
   type ExpectedCheckpoint,
   readCheckpoint,
@@ -59,7 +67,12 @@ export {
   parseLogisticProgram,
   type ReleaseRule,
 } from './logistic-program.ts';
-export { LogisticTrainer, type TrainerKeys, type TrainingStep } from './logistic-trainer.ts';
+export {
+  LogisticTrainer,
+  type TrainerKeys,
+  type TrainingInterruption,
+  type TrainingStep,
+} from './logistic-trainer.ts';
 export type { EncryptedBatch } from './perceptron/circuit.ts';
 export {
   type DenseWeights,
@@ -88,4 +101,10 @@ export {
   type PerceptronSpec,
 } from './perceptron/spec.ts';
 export { PerceptronTrainer } from './perceptron/trainer.ts';
-export { readTrainingFile, type TrainingFileKind, writeTrainingFile } from './training-file.ts';
+export {
+  type FiledProgram,
+  readTrainingFile,
+  type TrainingFileKind,
+  writeTrainingFile,
+} from './training-file.ts';
+export { parseTableProgram, type TableProgram } from './training-program.ts';

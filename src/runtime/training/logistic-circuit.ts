@@ -192,24 +192,28 @@ export class LogisticIterations<C> {
     return operations.bounded(next, this.program.spec.weightBound);
   }
 
-  /** Every step. `prepared` makes what a step but the first reads of the state before it; `done` is told the weights after each. */
+  /**
+   * Every step. `prepared` makes what a step but the first reads of the state before it; `done` is told the weights after each, and the state
+   * where another step follows.
+   */
   run(
     prepared: (state: LogisticState<C>) => LogisticState<C> = (state) => state,
-    done: (iteration: number, weights: PlannedValue<C>) => void = () => undefined,
+    done: (iteration: number, weights: PlannedValue<C>, state?: LogisticState<C>) => void = () => undefined,
+    from?: { readonly iteration: number; readonly state: LogisticState<C> },
   ): PlannedValue<C> {
     const { steps } = this.program;
     const sum = this.rowSum();
-    let state = this.first(sum, steps[0]!);
+    let state = from?.state ?? this.first(sum, steps[0]!);
     let weights = state.v;
-    done(1, weights);
-    for (let t = 1; t < steps.length; t++) {
+    if (from === undefined) done(1, weights, steps.length > 1 ? state : undefined);
+    for (let t = from?.iteration ?? 1; t < steps.length; t++) {
       state = prepared(state);
       if (t === steps.length - 1) weights = this.last(state, sum, steps[t]!);
       else {
         state = this.iterate(state, sum, steps[t]!);
         weights = state.v;
       }
-      done(t + 1, weights);
+      done(t + 1, weights, t < steps.length - 1 ? state : undefined);
     }
     this.operations.free(sum);
     return weights;

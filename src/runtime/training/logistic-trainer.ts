@@ -12,6 +12,7 @@ import type { CkksContext } from '../../schemes/ckks/context.ts';
 import type { CkksEvaluator } from '../../schemes/ckks/evaluator.ts';
 import type { EncapsulationKeys } from '../../schemes/rlwe/keys/encapsulation-keys.ts';
 import type { EvaluationKeys } from '../../schemes/rlwe/keys/evaluation-keys.ts';
+import type { TrainingCheckpoint } from './checkpoint.ts';
 import { LogisticIterations, type LogisticState, PeriodicMasks, stateScaleAt } from './logistic-circuit.ts';
 import type { LogisticProgram } from './logistic-program.ts';
 import type { PlannedValue } from './planned-operations.ts';
@@ -30,6 +31,19 @@ export interface TrainingStep {
   readonly level: number;
   /** Whether they were bootstrapped before. */
   readonly isBootstrapped: boolean;
+}
+
+/** How a run is stopped and goes on: what it leaves after an iteration, and what it starts from. */
+export interface TrainingInterruption {
+  /** Of an earlier run of this program on these rows; borrowed. */
+  readonly from?: TrainingCheckpoint;
+  /** After every iteration but the last. The states are lent for the call. */
+  readonly keep?: (checkpoint: TrainingCheckpoint) => void;
+}
+
+/** Level and scale as the ciphertext itself has them. */
+function asStated({ value }: PlannedValue<CkksCiphertext>): PlannedValue<CkksCiphertext> {
+  return { value, level: value.level, scale: value.scale };
 }
 
 export class LogisticTrainer implements Disposable {
@@ -71,8 +85,10 @@ export class LogisticTrainer implements Disposable {
     rows: readonly CkksCiphertext[],
     arena: Arena,
     onStep: (step: TrainingStep) => void = () => undefined,
+    interruption: TrainingInterruption = {},
   ): CkksCiphertext {
     this.#assertRows(rows);
+    const { from, keep } = interruption;
     const { program } = this;
     using work = this.#context.arena();
     const evaluator = this.#context.evaluator(this.#keys.evaluation, work);
@@ -81,12 +97,40 @@ export class LogisticTrainer implements Disposable {
     let isBootstrapped = false;
     const weights = circuit.run(
       (state) => {
-        isBootstrapped = program.iterationsFrom(state.v.level) < 1;
-        return isBootstrapped ? this.#refreshed(circuit, evaluator, work, state) : state;
+        // Scales as the ciphertexts have them: a run that goes on from a checkpoint knows no others.
+        const exact = { v: asStated(state.v), w: asStated(state.w) };
+        isBootstrapped = program.iterationsFrom(exact.v.level) < 1;
+        return isBootstrapped ? this.#refreshed(circuit, evaluator, work, exact) : exact;
       },
-      (iteration, { level }) => onStep({ iteration, of, level, isBootstrapped }),
+      (iteration, { level }, state) => {
+        if (state !== undefined) keep?.({ step: iteration, states: [state.v.value, state.w.value] });
+        onStep({ iteration, of, level, isBootstrapped });
+      },
+      from && { iteration: from.step, state: this.#stateOf(from, evaluator) },
     );
     return arena.adopt(work.keep(weights.value));
+  }
+
+  /** Copies of the states of a checkpoint. @throws {ShapeError} where they are not those of the step. */
+  #stateOf({ step, states }: TrainingCheckpoint, evaluator: CkksEvaluator): LogisticState<CkksCiphertext> {
+    const { program } = this;
+    const { steps, spec, params } = program;
+    const [v, w] = states;
+    if (states.length !== 2 || step < 1 || step >= steps.length)
+      throw new ShapeError('a checkpoint', `two states after 1 to ${steps.length - 1} iterations`, step);
+    for (const state of [v!, w!]) {
+      this.#context.assertOwn('a checkpoint', state);
+      const expected = stateScaleAt(program, state.level);
+      if (
+        state.level > params.maxLevel ||
+        Math.abs(state.scale / expected - 1) > 2 ** -20 ||
+        state.parts !== 2
+      )
+        throw new ShapeError('a state of a checkpoint', `at scale ${expected}`, state.scale);
+    }
+    const own = (state: CkksCiphertext): PlannedValue<CkksCiphertext> =>
+      asStated({ value: evaluator.declareMaxAbs(state, spec.weightBound), level: 0, scale: 0 });
+    return { v: own(v!), w: own(w!) };
   }
 
   #assertRows(rows: readonly CkksCiphertext[]): void {
@@ -148,5 +192,10 @@ export class LogisticTrainer implements Disposable {
 
 printOnOneLine(LogisticTrainer);
 arg.guard('LogisticTrainer', LogisticTrainer.prototype, {
-  run: { rows: arg.list, arena: arg.like('an Arena', 'make', 'adopt'), onStep: arg.optional(arg.callback) },
+  run: {
+    rows: arg.list,
+    arena: arg.like('an Arena', 'make', 'adopt'),
+    onStep: arg.optional(arg.callback),
+    interruption: arg.optional(arg.options),
+  },
 });

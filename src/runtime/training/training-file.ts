@@ -10,7 +10,6 @@ import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import type { Arena } from '../../ring/arena.ts';
 import { CkksCiphertext } from '../../schemes/ckks/ciphertext.ts';
 import type { CkksContextBase } from '../../schemes/ckks/context-base.ts';
-import type { LogisticProgram } from './logistic-program.ts';
 
 const MAGIC = 0x46545253; // 'SRTF'
 const VERSION = 1;
@@ -19,9 +18,17 @@ const HEADER_BYTES = 4 + 4 + ID_BYTES + 4;
 const KINDS = { rows: 1, weights: 2 } as const;
 export type TrainingFileKind = keyof typeof KINDS;
 
+/** What a file says of its program. */
+export interface FiledProgram {
+  /** SHA-256 of the specification, in hexadecimal digits. */
+  readonly id: string;
+  /** Of the owner's data. */
+  readonly ciphertexts: number;
+}
+
 export function writeTrainingFile(
   kind: TrainingFileKind,
-  program: LogisticProgram,
+  program: FiledProgram,
   ciphertexts: readonly CkksCiphertext[],
 ): Uint8Array {
   const parts = ciphertexts.map((ciphertext) => ciphertext.toBytes());
@@ -44,7 +51,7 @@ export function writeTrainingFile(
  */
 export function readTrainingFile(
   kind: TrainingFileKind,
-  program: LogisticProgram,
+  program: FiledProgram,
   context: CkksContextBase,
   bytes: Uint8Array,
   arena: Arena,

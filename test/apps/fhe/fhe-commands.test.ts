@@ -17,7 +17,12 @@ import { runCommand } from '../../../src/apps/cli/run.ts';
 import { csvText, parseCsvTable } from '../../../src/apps/fhe/csv-table.ts';
 import { loadProgram } from '../../../src/apps/fhe/owner-folder.ts';
 import { DataError } from '../../../src/base/errors.ts';
-import { generatedTable, LogisticOwner, readTrainingFile } from '../../../src/runtime/training/index.ts';
+import {
+  generatedTable,
+  LogisticOwner,
+  type LogisticProgram,
+  readTrainingFile,
+} from '../../../src/runtime/training/index.ts';
 import { CkksContext } from '../../../src/schemes/ckks/context.ts';
 import { RecordingTerminal } from '../fake-engine.ts';
 
@@ -103,7 +108,7 @@ describe('from a table to a model', () => {
   });
 
   test('attack: with everything that the trainer has, a key of its own opens noise; the owner opens weights', async () => {
-    const program = loadProgram(at('owner/public'));
+    const program = loadProgram(at('owner/public')) as LogisticProgram;
     using context = await CkksContext.open(program.params);
     using arena = context.arena();
     using generator = context.keyGenerator();

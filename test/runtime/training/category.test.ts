@@ -25,7 +25,12 @@ import {
   type CategorySpec,
   parseCategoryProgram,
 } from '../../../src/runtime/training/category/category-program.ts';
-import { CATEGORY_STEPS, CategoryTrainer } from '../../../src/runtime/training/category/category-trainer.ts';
+import {
+  CATEGORY_STEPS,
+  categoryStates,
+  CategoryTrainer,
+} from '../../../src/runtime/training/category/category-trainer.ts';
+import { readCheckpoint, writeCheckpoint } from '../../../src/runtime/training/checkpoint.ts';
 import { generatedTable } from '../../../src/runtime/training/generated-table.ts';
 import {
   areaUnderCurve,
@@ -142,13 +147,20 @@ describe('owner and trainer', () => {
     using trainer = new CategoryTrainer(context, program, { evaluation, encapsulation });
     const data = owner.encrypt(train, work);
     const names: string[] = [];
-    const bootstraps = program.bootstraps;
-    const result = trainer.run(data, work, ({ name, index, of }) => {
-      names.push(name);
-      expect([index, of]).toEqual([names.length, CATEGORY_STEPS.length]);
+    let keySwitches = 0;
+    const checkpoints: Uint8Array[] = [];
+    const result = trainer.run(data, work, {
+      onStep({ name, index, of, work: done }) {
+        names.push(name);
+        keySwitches += done.keySwitches.length;
+        expect([index, of]).toEqual([names.length, CATEGORY_STEPS.length]);
+      },
+      keep: (checkpoint) => checkpoints.push(writeCheckpoint(program.id, checkpoint)),
     });
     expect(names).toEqual([...CATEGORY_STEPS]);
-    expect(Object.values(bootstraps).flat()).toHaveLength(9);
+    // What was planned is what was done.
+    expect(program.bootstraps).toBe(9);
+    expect(keySwitches).toBe(program.keySwitches);
     const opened = owner.open(result);
     const mirror = mirrorCategory(train, spec.chosen);
     expect(opened.columns).toEqual(mirror.columns);
@@ -162,9 +174,18 @@ describe('owner and trainer', () => {
     decrypted(result).forEach((value, slot) => {
       if (!given.has(slot)) expect(Math.abs(value)).toBeLessThan(2 ** -20);
     });
-    // The same ciphertext again: all of the trainer's work is deterministic.
-    const again = trainer.run(data, work);
-    expect(Buffer.from(again.toBytes()).equals(Buffer.from(result.toBytes()))).toBe(true);
+    // Stopped after any step, it goes on to the same bytes: all of the trainer's work is deterministic.
+    expect(checkpoints).toHaveLength(CATEGORY_STEPS.length - 1);
+    for (const at of [0, 2, 4, 6, 8, 9]) {
+      using scratch = context.arena();
+      const states = (step: number): number => categoryStates(program, step);
+      const expected = { programId: program.id, states, steps: CATEGORY_STEPS.length };
+      const from = readCheckpoint(expected, context, checkpoints[at]!, scratch);
+      expect(from.step).toBe(at + 1);
+      const again = trainer.run(data, scratch, { from });
+      expect(Buffer.from(again.toBytes()).equals(Buffer.from(result.toBytes()))).toBe(true);
+      expect(() => trainer.run(data, scratch, { from: { ...from, states: [] } })).toThrow(ShapeError);
+    }
   });
 
   test('what does not fit is refused', async () => {
@@ -192,7 +213,8 @@ describe('programs', () => {
     const parsed = parseCategoryProgram(JSON.parse(JSON.stringify(full)));
     expect(parsed.params.isInsecure).toBe(false);
     expect([parsed.ciphertexts, parsed.topLevel, parsed.layout.width]).toEqual([8, 8, 128]);
-    expect(Object.values(parsed.bootstraps).flat()).toHaveLength(10);
+    expect(parsed.bootstraps).toBe(10);
+    expect(parsed.predictedSeconds).toBeLessThan(120);
     expect(parseCategoryProgram({ ...full, rows: 1601 }).id).not.toBe(parsed.id);
     const bad: Partial<Record<keyof CategorySpec, unknown>>[] = [
       { rows: 32 },

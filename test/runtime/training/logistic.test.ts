@@ -2,12 +2,18 @@
 import { describe, expect, test } from 'vitest';
 import {
   DataError,
+  DecodeError,
   InvalidParamsError,
   MissingKeyError,
   OutOfRangeError,
   ReleaseRefusedError,
   ShapeError,
 } from '../../../src/base/errors.ts';
+import {
+  readCheckpoint,
+  type TrainingCheckpoint,
+  writeCheckpoint,
+} from '../../../src/runtime/training/checkpoint.ts';
 import { generatedTable } from '../../../src/runtime/training/generated-table.ts';
 import {
   areaUnderCurve,
@@ -100,6 +106,42 @@ describe('weights are those of the clear mirror to 1e-4', () => {
     const mirror = mirrorLogistic(table, program.steps);
     mirror.weights.forEach((weight, j) => expect(Math.abs(weights[j]! - weight)).toBeLessThan(1e-4));
   });
+});
+
+test('a run that goes on from a checkpoint ends with the same bytes, from whichever iteration', async () => {
+  const table = standardTable(50, 5, 3);
+  const { spec } = tuneLogistic(table, { iterations: 6, rule: 'keep', bootstrapping: true });
+  const params = CkksParams.bootstrapping({ logN: 9, security: 'insecure-for-tests' });
+  const program = new LogisticProgram(spec, params);
+  using context = await CkksContext.open(program.params);
+  using arena = context.arena();
+  using generator = context.keyGenerator();
+  using secret = generator.secretKey();
+  using evaluation = generator.evaluationKeys(secret, program.keyPlan);
+  using encapsulation = generator.encapsulationKeys(secret);
+  const owner = new LogisticOwner(context, program, secret);
+  const rows = owner.encrypt(table, arena);
+  using trainer = new LogisticTrainer(context, program, { evaluation, encapsulation });
+  const files: Uint8Array[] = [];
+  const keep = (checkpoint: TrainingCheckpoint) => files.push(writeCheckpoint(program.id, checkpoint));
+  const whole = trainer.run(rows, arena, undefined, { keep }).toBytes();
+  expect(files).toHaveLength(5);
+  const expected = { programId: program.id, states: 2, steps: spec.iterations };
+  files.forEach((file, i) => {
+    const from = readCheckpoint(expected, context, file, arena);
+    const iterations: number[] = [];
+    const rest = trainer.run(rows, arena, ({ iteration }) => iterations.push(iteration), { from });
+    expect(iterations).toEqual([2, 3, 4, 5, 6].slice(i));
+    expect(Buffer.from(rest.toBytes()).equals(Buffer.from(whole))).toBe(true);
+  });
+  const [v] = readCheckpoint(expected, context, files[0]!, arena).states;
+  expect(() => trainer.run(rows, arena, undefined, { from: { step: 1, states: [v!] } })).toThrow(ShapeError);
+  expect(() => trainer.run(rows, arena, undefined, { from: { step: 6, states: [v!, v!] } })).toThrow(
+    ShapeError,
+  );
+  expect(() =>
+    readCheckpoint({ ...expected, programId: 'ab'.repeat(32) }, context, files[0]!, arena),
+  ).toThrow(DecodeError);
 });
 
 describe('publishing', () => {

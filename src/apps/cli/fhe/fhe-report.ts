@@ -1,5 +1,5 @@
 /** What the commands of encrypted training print. */
-import type { LogisticProgram } from '../../../runtime/training/index.ts';
+import type { TableProgram } from '../../../runtime/training/index.ts';
 import { EncapsulationKeys } from '../../../schemes/rlwe/keys/encapsulation-keys.ts';
 import { EvaluationKeys } from '../../../schemes/rlwe/keys/evaluation-keys.ts';
 import { resolveKeyPlan } from '../../../schemes/rlwe/keys/key-plan.ts';
@@ -33,7 +33,7 @@ export interface ProgramFigures {
 
 const WORD_BYTES = 8;
 
-export function figuresOf(program: LogisticProgram): ProgramFigures {
+export function figuresOf(program: TableProgram): ProgramFigures {
   const { params, keyPlan, bootstrap, topLevel, ciphertexts } = program;
   const resolved = resolveKeyPlan(params, keyPlan);
   const limbBytes = params.n * WORD_BYTES;
@@ -70,21 +70,29 @@ export function figuresOf(program: LogisticProgram): ProgramFigures {
 /** Ciphertexts of one iteration that are alive at once, about. */
 const WORKING = 12;
 
+function methodName({ spec }: TableProgram): string {
+  return spec.kind === 'logistic' ? 'logistic regression' : 'regression by categories';
+}
+
+function stepsOf({ spec }: TableProgram): string {
+  if (spec.kind === 'category')
+    return `${plural(spec.chosen, 'column')} chosen, ${2 ** spec.chosen} categories`;
+  const { iterations, rate, decay, weightBound } = spec;
+  return `${plural(iterations, 'iteration')}, rate ${rate}, decay ${decay}, weights below ${weightBound}`;
+}
+
 /** A program in lines for people. */
-export function programReport(program: LogisticProgram): string {
+export function programReport(program: TableProgram): string {
   const { spec } = program;
   const figures = figuresOf(program);
   const { trainer, owner, nobody } = program.whoLearnsWhat;
   const rows: [string, string][] = [
-    ['program', `logistic regression, ${program.id.slice(0, 16)}`],
+    ['program', `${methodName(program)}, ${program.id.slice(0, 16)}`],
     [
       'data',
       `${plural(spec.rows, 'row')}, ${plural(spec.features, 'column')}, in ${plural(program.ciphertexts, 'ciphertext')}`,
     ],
-    [
-      'steps',
-      `${plural(spec.iterations, 'iteration')}, rate ${spec.rate}, decay ${spec.decay}, weights below ${spec.weightBound}`,
-    ],
+    ['steps', stepsOf(program)],
     [
       'ring',
       `degree 2^${Math.log2(figures.ringDegree)}, ${figures.logQP.toFixed(1)} bits of modulus (128-bit security)`,
@@ -105,7 +113,10 @@ export function programReport(program: LogisticProgram): string {
         ? 'none: nothing is bootstrapped'
         : 'no phase can leave the range of a bootstrap',
     ],
-    ['weights', spec.rule === 'keep' ? 'for the owner alone' : 'may be published'],
+    [
+      'weights',
+      spec.kind === 'logistic' && spec.rule === 'publish' ? 'may be published' : 'for the owner alone',
+    ],
   ];
   const learned = [
     ['the trainer learns', trainer],

@@ -14,6 +14,7 @@ import {
   identityFunction,
   tableFunction,
 } from '../../../circuits/circle/circle-function.ts';
+import { predictedSeconds, referenceCosts } from '../../../circuits/cost.ts';
 import { scaledTableBootstraps } from '../../../circuits/discrete/scaled-table.ts';
 import { doublings } from '../../../circuits/slot-operations.ts';
 import { CkksParams } from '../../../schemes/ckks/params.ts';
@@ -138,7 +139,7 @@ export class CategoryProgram {
   }
 
   /** The circle functions of the bootstraps of each step that has some; those of one bootstrap share an exponential. */
-  get bootstraps(): Readonly<Record<string, readonly (readonly CircleFunction[])[]>> {
+  get circleFunctions(): Readonly<Record<string, readonly (readonly CircleFunction[])[]>> {
     const { low, high } = scaledTableBootstraps([ROOT, LOG], COUNT_SCALES);
     const digits = Array.from({ length: this.digits }, () => [digitFunction]);
     const { width } = this.layout;
@@ -153,6 +154,69 @@ export class CategoryProgram {
       system: [low, high, [reals]],
       solution: Array.from({ length: refreshes }, () => [reals]),
     };
+  }
+
+  get bootstraps(): number {
+    return Object.values(this.circleFunctions).flat().length;
+  }
+
+  /** Key switches outside bootstraps. */
+  get keySwitches(): number {
+    const {
+      width,
+      height,
+      ciphertexts,
+      outer,
+      inner,
+      across,
+      vectors,
+      bitsAcross,
+      ranks,
+      order,
+      categories,
+    } = this.layout;
+    const { chosen } = this.spec;
+    const log = Math.log2;
+    const scores = ciphertexts + 2 * log(height) + 2;
+    const pairs = 2 * log(width);
+    const ranked = 2 + log(width);
+    // Of each chosen column: products and sums of every ciphertext, put side by side, then one below the other.
+    const groups = Math.min(inner, ciphertexts);
+    const merged = ciphertexts * (1 + log(outer)) + ciphertexts - groups + this.#emptyMoves;
+    const selected = chosen * (log(ranks) + merged + groups * log(width / outer) + inner) - 1;
+    const indicators =
+      chosen * log(across) + chosen - 1 + Math.max(0, bitsAcross - 1) + Math.max(0, vectors - 1);
+    const counts = vectors * (1 + log(height) + log(inner * outer)) + 2 * log(width) + 1;
+    const system = 10 + log(4 * categories);
+    const rotations = matrixMaps(order).reduce(
+      (sum, { map, babySteps }) => sum + map.rotations(this.params.slots, babySteps).length,
+      0,
+    );
+    const solution = SQUARINGS * (rotations + 1 + log(order));
+    return scores + pairs + ranked + selected + indicators + counts + system + solution + log(width);
+  }
+
+  /** Moves of vectors past ciphertexts that are not there. */
+  get #emptyMoves(): number {
+    const { ciphertexts, outer, inner } = this.layout;
+    let moves = 0;
+    for (let c0 = 0; c0 < inner; c0++) {
+      const present = Array.from({ length: outer }, (_, c1) => c1 * inner + c0 < ciphertexts);
+      // From the last one down: what is there already moves past every place below it.
+      const last = present.lastIndexOf(true);
+      if (last > 0) moves += present.slice(0, last).filter((is) => !is).length;
+    }
+    return moves;
+  }
+
+  /** Seconds of one thread at the trainer, as far as the costs of a machine are known. */
+  get predictedSeconds(): number {
+    const { logN, p } = this.params;
+    const costs = referenceCosts(logN, p.length);
+    const bootstraps = Object.values(this.circleFunctions)
+      .flat()
+      .reduce((sum, functions) => sum + predictedSeconds(this.bootstrap.workOfMany(functions), costs), 0);
+    return (this.keySwitches * costs.keySwitch(this.topLevel + 1)) / 1000 + bootstraps;
   }
 
   /** What each party learns, for people. */

@@ -11,6 +11,7 @@ import { SlotOperations } from '../../../circuits/slot-operations.ts';
 import type { Arena } from '../../../ring/arena.ts';
 import type { CkksCiphertext } from '../../../schemes/ckks/ciphertext.ts';
 import type { CkksContext } from '../../../schemes/ckks/context.ts';
+import type { TrainingCheckpoint } from '../checkpoint.ts';
 import { CategoryCircuit } from './category-circuit.ts';
 import type { CategoryProgram } from './category-program.ts';
 import { solveEncrypted } from './linear-system.ts';
@@ -38,6 +39,23 @@ export const CATEGORY_STEPS = [
   'result',
 ] as const;
 export type CategoryStepName = (typeof CATEGORY_STEPS)[number];
+
+/** What a run is told and tells besides its steps. */
+export interface CategoryRunOptions {
+  readonly onStep?: (step: CategoryStep) => void;
+  /** Where an earlier run of this program on these rows was stopped: its states are borrowed. */
+  readonly from?: TrainingCheckpoint;
+  /** After every step but the last: what is needed to go on. The states are lent for the call. */
+  readonly keep?: (checkpoint: TrainingCheckpoint) => void;
+}
+
+/** Ciphertexts that are needed to go on after so many steps: where choices are kept for the result, one more. */
+export function categoryStates({ layout }: CategoryProgram, step: number): number {
+  const name = CATEGORY_STEPS[step - 1];
+  if (step === 0) return 0;
+  if (name === 'categories') return 1 + layout.vectors;
+  return step > CATEGORY_STEPS.indexOf('choices') + 1 && name !== 'result' ? 2 : 1;
+}
 
 export class CategoryTrainer implements Disposable {
   readonly program: CategoryProgram;
@@ -67,43 +85,65 @@ export class CategoryTrainer implements Disposable {
   run(
     data: readonly CkksCiphertext[],
     arena: Arena,
-    onStep: (step: CategoryStep) => void = () => undefined,
+    { onStep, from, keep }: CategoryRunOptions = {},
   ): CkksCiphertext {
     this.#assertData(data);
     using work = this.#context.arena();
     const operations = new SlotOperations(this.#context, this.#keys.evaluation, work);
     const circuit = new CategoryCircuit(this.program, operations, this.#bootstrapper);
     const { layout, spec, scoreBits } = this.program;
-    let [keySwitches, diagonals] = [0, 0];
-    const step = <T>(name: CategoryStepName, made: T): T => {
-      const { work: done } = operations;
-      const own = {
-        keySwitches: done.keySwitches.slice(keySwitches),
-        diagonals: done.diagonals.slice(diagonals),
-      };
-      [keySwitches, diagonals] = [done.keySwitches.length, done.diagonals.length];
-      const index = CATEGORY_STEPS.indexOf(name) + 1;
-      onStep({ name, index, of: CATEGORY_STEPS.length, work: own });
-      return made;
-    };
     const rows = data.slice(0, layout.ciphertexts);
     const labels = data[layout.ciphertexts]!;
-    const scores = step('scores', circuit.scores(rows));
-    const pairs = step('pairs', circuit.pairs(scores));
-    scores[Symbol.dispose]();
-    const signs = step('order', circuit.signs(pairs, scoreBits));
-    const ranks = step('ranks', circuit.ranks(signs));
-    const choices = step('choices', circuit.choices(ranks));
-    const chosen = step('chosen columns', circuit.chosen(choices, rows));
-    const indicators = step('categories', circuit.categories(chosen));
-    const counts = step('counts', circuit.counts(indicators, labels));
-    const state = step('system', circuit.system(counts));
-    const solution = step(
-      'solution',
-      solveEncrypted(operations, this.#bootstrapper, layout.order, spec.chosen + 1, state),
-    );
-    const result = step('result', circuit.result(choices, solution));
-    return arena.adopt(work.keep(result));
+    // Each step takes the states before it, which it uses up, and leaves the next ones; choices wait for the result.
+    const stages: Readonly<Record<CategoryStepName, (states: CkksCiphertext[]) => CkksCiphertext[]>> = {
+      scores: () => [circuit.scores(rows)],
+      pairs: ([scores]) => {
+        const pairs = circuit.pairs(scores!);
+        scores![Symbol.dispose]();
+        return [pairs];
+      },
+      order: ([pairs]) => [circuit.signs(pairs!, scoreBits)],
+      ranks: ([signs]) => [circuit.ranks(signs!)],
+      choices: ([ranks]) => [circuit.choices(ranks!)],
+      'chosen columns': ([choices]) => [choices!, circuit.chosen(choices!, rows)],
+      categories: ([choices, chosen]) => [choices!, ...circuit.categories(chosen!)],
+      counts: ([choices, ...indicators]) => [choices!, circuit.counts(indicators, labels)],
+      system: ([choices, counts]) => [choices!, circuit.system(counts!)],
+      solution: ([choices, state]) => [
+        choices!,
+        solveEncrypted(operations, this.#bootstrapper, layout.order, spec.chosen + 1, state!),
+      ],
+      result: ([choices, solution]) => [circuit.result(choices!, solution!)],
+    };
+    let done = 0;
+    let states: CkksCiphertext[] = [];
+    if (from !== undefined) {
+      if (
+        from.step >= CATEGORY_STEPS.length ||
+        from.states.length !== categoryStates(this.program, from.step)
+      )
+        throw new ShapeError(
+          'states of a checkpoint',
+          categoryStates(this.program, from.step),
+          from.states.length,
+        );
+      done = from.step;
+      states = from.states.map((state) => operations.lowered(state, state.level));
+    }
+    let [keySwitches, diagonals] = [0, 0];
+    for (const name of CATEGORY_STEPS.slice(done)) {
+      states = stages[name](states);
+      done++;
+      const { work: all } = operations;
+      const own = {
+        keySwitches: all.keySwitches.slice(keySwitches),
+        diagonals: all.diagonals.slice(diagonals),
+      };
+      [keySwitches, diagonals] = [all.keySwitches.length, all.diagonals.length];
+      if (done < CATEGORY_STEPS.length) keep?.({ step: done, states });
+      onStep?.({ name, index: done, of: CATEGORY_STEPS.length, work: own });
+    }
+    return arena.adopt(work.keep(states[0]!));
   }
 
   #assertData(data: readonly CkksCiphertext[]): void {
@@ -129,5 +169,5 @@ export class CategoryTrainer implements Disposable {
 
 printOnOneLine(CategoryTrainer);
 arg.guard('CategoryTrainer', CategoryTrainer.prototype, {
-  run: { data: arg.list, arena: arg.like('an Arena', 'make', 'adopt'), onStep: arg.optional(arg.callback) },
+  run: { data: arg.list, arena: arg.like('an Arena', 'make', 'adopt'), options: arg.optional(arg.options) },
 });
