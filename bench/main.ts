@@ -13,6 +13,7 @@ import { mnist } from './mnist.ts';
 import { type Bench, formatReport } from './report.ts';
 import { sizes } from './sizes.ts';
 import { speech } from './speech/speech.ts';
+import { tfhe } from './tfhe.ts';
 import { bootstrap } from './training/bootstrap.ts';
 import { category } from './training/category.ts';
 import { logistic } from './training/logistic.ts';
@@ -32,6 +33,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   mnist,
   sizes,
   speech,
+  tfhe,
 };
 
 function positiveCount(name: string, text: string | undefined): number | undefined {

@@ -37,6 +37,7 @@ const GROUPS = new Set(['schemes', 'fe', 'protocols', 'apps']);
 const NEIGHBOURS: Readonly<Record<string, readonly string[]>> = {
   'schemes/bgv': ['schemes/rlwe'],
   'schemes/ckks': ['schemes/rlwe'],
+  'schemes/tfhe': ['schemes/rlwe'],
   fe: ['fe/ddh', 'fe/lattice'],
   'fe/ddh': ['fe'],
   'fe/lattice': ['fe'],

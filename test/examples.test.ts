@@ -40,6 +40,7 @@ const NODE_EXAMPLES = [
 const QUICK_STARTS = [
   ['ckks', 'docs/ckks.md'],
   ['bgv', 'docs/bgv.md'],
+  ['tfhe', 'docs/tfhe.md'],
 ] as const;
 const MAX_QUICK_LINES = 10;
 const PRINTS_NOTHING = 'console.log("nothing")';
@@ -48,6 +49,7 @@ const IMPORT_MAP = {
   imports: {
     'subrosa/ckks': '/dist/src/schemes/ckks/index.js',
     'subrosa/bgv': '/dist/src/schemes/bgv/index.js',
+    'subrosa/tfhe': '/dist/src/schemes/tfhe/index.js',
     '@noble/hashes/': '/node_modules/@noble/hashes/',
   },
 };

@@ -35,6 +35,7 @@ import { fleetTargets } from './fleet-targets.ts';
 import { fileTargets } from './file-targets.ts';
 import { type FuzzTarget, parsedJson } from './harness.ts';
 import { learningTargets } from './learning-targets.ts';
+import { tfheTargets } from './tfhe-targets.ts';
 
 function schemeTargets(context: CkksContext): FuzzTarget[] {
   using arena = context.arena();
@@ -154,6 +155,7 @@ export async function openFuzzTargets(kernel: Kernel): Promise<FuzzBench> {
   const ckks = await CkksContext.open(CkksParams.create(INSECURE_TINY), options);
   const sparse = await CkksContext.open(CkksParams.create({ ...INSECURE_TINY, logN: 7 }), options);
   const bgv = await bgvTargets(kernel);
+  const tfhe = await tfheTargets(kernel);
   const learning = learningTargets(kernel);
   return {
     targets: [
@@ -161,6 +163,7 @@ export async function openFuzzTargets(kernel: Kernel): Promise<FuzzBench> {
       encapsulationTarget(sparse),
       ...trainingTargets(ckks),
       ...bgv.targets,
+      ...tfhe.targets,
       ...(await edgeTargets(kernel)),
       ...learning.targets,
       ...fileTargets(),
@@ -168,7 +171,8 @@ export async function openFuzzTargets(kernel: Kernel): Promise<FuzzBench> {
       ...programTargets(),
     ],
     [Symbol.dispose]() {
-      for (const open of [ckks, sparse, ...bgv.contexts, ...learning.schemes]) open[Symbol.dispose]();
+      for (const open of [ckks, sparse, tfhe.context, ...bgv.contexts, ...learning.schemes])
+        open[Symbol.dispose]();
     },
   };
 }

@@ -30,7 +30,7 @@ export interface RlweSpec {
 }
 
 /** The first bytes of the identifier of insecure parameters; no secure identifier starts so. */
-const INSECURE_MARK = 'ffffffff';
+export const INSECURE_MARK = 'ffffffff';
 
 /** True for the identifier of parameters made with 'insecure-for-tests', whatever their size. */
 export function isInsecureParamsId(id: ParamsId): boolean {
