@@ -2,7 +2,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { DataError, UsageError } from '../../../base/errors.ts';
-import { compile } from '../../../compiler/compile.ts';
+import { compile, type ProgramLayout } from '../../../compiler/compile.ts';
 import type { Program } from '../../../compiler/program.ts';
 import { programId, writeProgram } from '../../../compiler/program-file.ts';
 import { offerOf } from '../../../compiler/program-facts.ts';
@@ -27,7 +27,8 @@ export interface CompileFlags extends ModelFlags {
   readonly calibrateLabels?: string;
   readonly inputBound?: number;
   readonly precision: number;
-  readonly weightBits: number;
+  readonly weightBits?: number;
+  readonly layout: ProgramLayout;
   readonly drop: number;
   readonly maxDegree: number;
   readonly force?: boolean;
@@ -35,6 +36,9 @@ export interface CompileFlags extends ModelFlags {
 }
 
 const MAX_CALIBRATION_SAMPLES = 4096;
+const MAX_PACKED_SAMPLES = 256;
+/** Of the weights that activations are chosen for. */
+const CALIBRATION_BITS = 8;
 
 export async function compileModel(
   path: string,
@@ -63,19 +67,20 @@ export async function compileModel(
         calibrate(
           float,
           { inputs: [fit], ...(labels && { labels: labels.subarray(0, fitted) }) },
-          { drop: flags.drop, maxDegree: flags.maxDegree, weightBits: flags.weightBits },
+          { drop: flags.drop, maxDegree: flags.maxDegree, weightBits: flags.weightBits ?? CALIBRATION_BITS },
         );
       const made = compile(model?.graph ?? float, {
         name: flags.name ?? nameOf(path),
         precision: flags.precision,
-        weightBits: flags.weightBits,
+        layout: flags.layout,
+        ...(flags.weightBits !== undefined && { weightBits: flags.weightBits }),
         ...(flags.inputBound !== undefined && { inputBound: flags.inputBound }),
       });
       return { program: made, calibrated: model };
     },
   );
   for (const warning of calibrated?.report.warnings ?? []) terminal.err(`warning ${warning}\n`);
-  const held = samples === undefined ? 0 : samples.count - fitted;
+  const held = samples === undefined ? 0 : heldOut(samples.count - fitted, program);
   const accuracy =
     samples === undefined || held === 0
       ? undefined
@@ -83,13 +88,18 @@ export async function compileModel(
           float,
           polynomial: calibrated?.graph ?? float,
           program,
-          data: samples.data.subarray(fitted * program.inputs),
+          data: samples.data.subarray(fitted * program.inputs, (fitted + held) * program.inputs),
           count: held,
-          labels: labels?.subarray(fitted, samples.count),
+          labels: labels?.subarray(fitted, fitted + held),
           multiply: kernel,
         });
   writeFileSync(flags.output, writeProgram({ program }));
   report({ float, program, calibrated, accuracy }, flags, terminal);
+}
+
+/** Packed programs are simulated slot by slot. */
+function heldOut(count: number, program: Program): number {
+  return program.packed === undefined ? count : Math.min(count, MAX_PACKED_SAMPLES);
 }
 
 function featuresOf(graph: ModelGraph): number {

@@ -43,7 +43,20 @@ export function addModelCommands(program: Command, terminal: Terminal, parts: En
         .default(2 ** -10, '2^-10')
         .argParser(shareOf),
     )
-    .addOption(new Option('--weight-bits <n>', 'bits of a weight').default(8).argParser(wholeNumber(3, 14)))
+    .addOption(
+      new Option(
+        '--layout <layout>',
+        'batch: thousands of samples at once; packed: one sample in milliseconds',
+      )
+        .choices(['batch', 'packed', 'auto'])
+        .default('batch'),
+    )
+    .addOption(
+      new Option(
+        '--weight-bits <n>',
+        'bits of a weight; 8 for batches, 16 for one sample by default',
+      ).argParser(wholeNumber(3, 16)),
+    )
     .addOption(
       new Option('--drop <share>', 'decisions of the float model that may be lost, as 0.5%')
         .default(0.005, '0.5%')

@@ -1,5 +1,6 @@
 /** A program for people: its layers with what each costs, and what a request costs. */
 import type { Bucket } from '../../../compiler/offer.ts';
+import { layoutText } from '../../../compiler/packed/layout.ts';
 import type { Program } from '../../../compiler/program.ts';
 import { offerOf } from '../../../compiler/program-facts.ts';
 import { reportOf } from '../../../compiler/report.ts';
@@ -15,6 +16,8 @@ export interface LayerRow {
   readonly keySwitches: number;
   readonly multiplyAdds: number;
   readonly referenceMs: number;
+  /** Of the result, where it has one: extent@slots of each digit, copies, sums. */
+  readonly layout?: string;
 }
 
 /** Steps that work on one layer, together. */
@@ -33,17 +36,33 @@ export function layerRows(program: Program, bucket: Bucket): LayerRow[] {
       keySwitches: sum((step) => step.keySwitches),
       multiplyAdds: sum((step) => step.multiplyAdds),
       referenceMs: sum((step) => step.referenceMs),
+      ...layoutOf(program, metered),
     });
     open = [];
   };
+  let metered = 0;
   for (const step of meterProgram(program, bucket)) {
-    const begins =
-      step.op === 'linear' || step.op === 'multiply' || step.op === 'pack' || step.op === 'affine';
-    if (begins) close();
+    if (BEGINNINGS.has(step.op)) close();
     open.push(step);
+    metered++;
   }
   close();
   return rows;
+}
+
+/** Steps that a row begins with. */
+const BEGINNINGS: ReadonlySet<MeteredStep['op']> = new Set([
+  'linear',
+  'multiply',
+  'pack',
+  'affine',
+  'transform',
+  'multiplyPlain',
+]);
+
+function layoutOf({ values, packed }: Program, value: number): { layout?: string } {
+  const layout = packed?.layouts[values[value]!.layout!];
+  return layout === undefined ? {} : { layout: layoutText(layout) };
 }
 
 export function formatProgram(program: Program, paint: Paint): string {
@@ -51,30 +70,52 @@ export function formatProgram(program: Program, paint: Paint): string {
   const report = reportOf(program);
   const offer = offerOf(program);
   const rows = layerRows(program, largest);
-  const head = ['layer', 'steps', 'level', 'cts', 'key switches', 'multiply-adds', 'reference ms'].map(
-    (text) => paint.dim(text),
+  const { packed } = program;
+  const isPacked = packed !== undefined;
+  const work = isPacked ? 'layout' : 'multiply-adds';
+  const head = ['layer', 'steps', 'level', 'cts', 'key switches', work, 'reference ms'].map((text) =>
+    paint.dim(text),
   );
   const lines = rows.map((row) => [
     printable(row.layer).slice(0, 28),
-    row.steps,
+    shortened(row.steps),
     String(row.level),
     String(row.ciphertexts),
     row.keySwitches === 0 ? '' : String(row.keySwitches),
-    row.multiplyAdds === 0 ? '' : `${(row.multiplyAdds / 1e9).toFixed(2)} G`,
+    isPacked ? (row.layout ?? '') : row.multiplyAdds === 0 ? '' : `${(row.multiplyAdds / 1e9).toFixed(2)} G`,
     formatMs(row.referenceMs),
   ]);
   const right = { align: 'right' } as const;
-  const table = formatTable([head, ...lines], [{}, {}, right, right, right, right, right]);
+  const table = formatTable([head, ...lines], [{}, {}, right, right, right, isPacked ? {} : right, right]);
   const total = rows.reduce((sum, { referenceMs }) => sum + referenceMs, 0);
   const [low, high] = offer.outputRange;
   const first = report.buckets[0]!;
   const last = report.buckets.at(-1)!;
+  const batchLines = (): string[] => [
+    `\nfor ${largest.block} samples at once: ${formatMs(total)} ms on one thread of the reference processor, ${formatBytes(report.peakBytes)} of memory\n`,
+    `one to ${first.block} samples: ${formatBytes(first.bytesUp)} up, ${formatBytes(first.bytesDown)} down; ${last.block}: ${formatBytes(last.bytesUp)} up, ${formatBytes(last.bytesDown)} down; keys ${formatBytes(report.keyBytes)} once\n`,
+  ];
   return [
     `\n${paint.bold(program.name)}  ${program.inputs} inputs within ±${Number(program.inputBound.toPrecision(4))}, ${program.outputs} outputs, program ${offer.programId.slice(0, 16)}\n`,
     `N = 2^${program.params.logN}, ${program.params.logQ.length} + ${program.params.logP.length} primes, log2(QP) = ${report.logQP.toFixed(1)}, 128-bit security; depth ${report.depth}\n\n`,
     table,
-    `\nfor ${largest.block} samples at once: ${formatMs(total)} ms on one thread of the reference processor, ${formatBytes(report.peakBytes)} of memory\n`,
-    `one to ${first.block} samples: ${formatBytes(first.bytesUp)} up, ${formatBytes(first.bytesDown)} down; ${last.block}: ${formatBytes(last.bytesUp)} up, ${formatBytes(last.bytesDown)} down; keys ${formatBytes(report.keyBytes)} once\n`,
+    ...(packed !== undefined
+      ? [
+          `\nfor one sample: ${formatMs(total)} ms on one thread of the reference processor, ${formatBytes(report.peakBytes)} of memory; ${formatBytes(first.bytesUp)} up, ${formatBytes(first.bytesDown)} down; ${packed.keys.galois.length} rotation keys and all, ${formatBytes(report.keyBytes)} once\n`,
+          `layouts: extent@slots of each digit of an element's index, the highest first; xN@M copies or sums M slots apart\n`,
+        ]
+      : batchLines()),
     `error of a score ${offer.outputError.toExponential(1)} of a range ${(high - low).toPrecision(3)} (2^${Math.log2(offer.outputError / (high - low)).toFixed(1)})\n`,
   ].join('');
+}
+
+/** 'rotateAdd, rotateAdd' is 'rotateAdd x2'. */
+function shortened(steps: string): string {
+  const runs: { op: string; times: number }[] = [];
+  for (const op of steps.split(', ')) {
+    const last = runs.at(-1);
+    if (last?.op === op) last.times++;
+    else runs.push({ op, times: 1 });
+  }
+  return runs.map(({ op, times }) => (times > 1 ? `${op} x${times}` : op)).join(', ');
 }
