@@ -1,5 +1,5 @@
 /** Networks trained and used under encryption against their clear mirror, at small rings. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   DataError,
   DecodeError,
@@ -9,6 +9,7 @@ import {
   ShapeError,
 } from '../../../src/base/errors.ts';
 import { readCheckpoint, writeCheckpoint } from '../../../src/runtime/training/checkpoint.ts';
+import { Bootstrapper } from '../../../src/circuits/bootstrap/bootstrapper.ts';
 import { BootstrapPlan } from '../../../src/circuits/bootstrap/plan.ts';
 import {
   initialPerceptron,
@@ -32,6 +33,7 @@ import {
 } from '../../../src/runtime/training/perceptron/samples.ts';
 import { PERCEPTRON_RECIPE, type PerceptronSpec } from '../../../src/runtime/training/perceptron/spec.ts';
 import { PerceptronTrainer } from '../../../src/runtime/training/perceptron/trainer.ts';
+import { stepWork } from '../../../src/runtime/training/perceptron/work.ts';
 import type { Arena } from '../../../src/ring/arena.ts';
 import type { CkksCiphertext } from '../../../src/schemes/ckks/ciphertext.ts';
 import { CkksContext } from '../../../src/schemes/ckks/context.ts';
@@ -247,6 +249,48 @@ describe('who learns what', () => {
     expect(owner.join()).toMatch(/58 weights/);
     expect(nobody.join()).toMatch(/labels.*gradients/);
   });
+});
+
+test.each<[string, Partial<PerceptronSpec>]>([
+  ['one state', {}],
+  ['several states, chunks in every layer', { layers: [16, 8, 4, 3], batch: 8, loss: 'squared' }],
+])('the work of a step is what was counted beforehand: %s', async (_, change) => {
+  using world = await World.open({ ...TOY, steps: 1, ...change }, 9);
+  const states = world.owner.encryptState(world.first, world.arena);
+  const batch = world.owner.encryptBatch(world.batches[0]!, world.arena);
+  const { kernel } = world.context;
+  const switches = (['rotate', 'keySwitch', 'applyKey', 'multiplyRelinearizeRescale'] as const).map((name) =>
+    vi.spyOn(kernel, name),
+  );
+  const [rescalings, products] = [vi.spyOn(kernel, 'rescale'), vi.spyOn(kernel, 'mulAdd')];
+  const count = () => switches.reduce((sum, spy) => sum + spy.mock.calls.length, 0);
+  const all = () => [count(), rescalings.mock.calls.length, products.mock.calls.length];
+  const inside = [0, 0, 0];
+  let bootstraps = 0;
+  const { apply } = Bootstrapper.prototype;
+  const spy = vi.spyOn(Bootstrapper.prototype, 'apply').mockImplementation(function (
+    this: Bootstrapper,
+    ...args
+  ) {
+    const before = all();
+    const result = apply.apply(this, args);
+    all().forEach((value, i) => {
+      inside[i] = inside[i]! + value - before[i]!;
+    });
+    bootstraps++;
+    return result;
+  });
+  try {
+    world.trainer.step(states, batch, world.arena);
+  } finally {
+    spy.mockRestore();
+  }
+  const outside = all().map((value, i) => value - inside[i]!);
+  const work = stepWork(world.program);
+  expect(bootstraps).toBe(world.program.bootstrapsPerStep);
+  const counted = [work.keySwitches.length, work.rescalings.length, 2 * work.masks.length];
+  expect(outside).toEqual(counted);
+  expect(products.mock.calls.length).toBeGreaterThan(100);
 });
 
 describe('what does not fit is refused', () => {

@@ -145,22 +145,10 @@ export class PerceptronCircuit {
     return chunks;
   }
 
-  /** What leaf of the state this is. */
-  #leafOf(leaf: number): { readonly layer: number; readonly isBias: boolean; readonly chunk: number } {
-    const { layers } = this.program.layout;
-    const bias = layers.findIndex(({ biasLeaf }) => biasLeaf === leaf);
-    if (bias >= 0) return { layer: bias, isBias: true, chunk: 0 };
-    const layer = layers.findIndex(
-      ({ firstLeaf, inputChunks, outputChunks }) =>
-        leaf >= firstLeaf && leaf < firstLeaf + inputChunks * outputChunks,
-    );
-    return { layer, isBias: false, chunk: leaf - layers[layer]!.firstLeaf };
-  }
-
   /** Level and scale of a leaf: constants are added to the sums of their layer. */
   #leafTarget(leaf: number): ExactTarget {
     const { levels, spec } = this.program;
-    const { layer, isBias } = this.#leafOf(leaf);
+    const { layer, isBias } = this.program.layout.leafOf(leaf);
     if (isBias) return { ...this.#sumTarget(layer), maxAbs: spec.weightBound };
     return this.#target(levels.layers[layer]!.weights, spec.weightBound);
   }
@@ -168,9 +156,10 @@ export class PerceptronCircuit {
   /** Where the sums of a layer are before their activation. */
   #sumTarget(layer: number): ExactTarget {
     const { layout, levels, params, spec } = this.program;
-    if (layout.layers[layer]!.outputChunks > 1) return this.#target(levels.input, spec.sumBound);
+    const level = this.program.sumLevel(layer);
+    if (layout.layers[layer]!.outputChunks > 1) return this.#target(level, spec.sumBound);
     const scale = params.defaultScale ** 2 / params.q[levels.forwardProduct]!.q;
-    return this.#target(levels.forwardProduct - 1, spec.sumBound, scale);
+    return this.#target(level, spec.sumBound, scale);
   }
 
   /** Bootstrapped states taken apart: `take` is given every leaf of the weights once, and owns it. */
@@ -194,7 +183,8 @@ export class PerceptronCircuit {
         const first = from + index * each;
         const inside = Array.from({ length: each }, (_, k) => first + k).filter((k) => k < layout.leaves);
         if (inside.length === 0) continue;
-        const level = Math.max(...inside.map((k) => this.#leafTarget(k).level)) + stages.length - stage - 1;
+        const own = inside.map((k) => this.program.leafLevel(k));
+        const level = Math.max(...own) + stages.length - stage - 1;
         const isLeaf = stage === stages.length - 1;
         wanted.push({
           index,
@@ -214,7 +204,7 @@ export class PerceptronCircuit {
     const biases: CkksCiphertext[] = [];
     const first = this.#on.productSum(levels.forwardProduct, spec.sumBound);
     this.#takeApart(states, (leaf, ciphertext) => {
-      const { layer, isBias, chunk } = this.#leafOf(leaf);
+      const { layer, isBias, chunk } = this.program.layout.leafOf(leaf);
       if (isBias) biases[layer] = ciphertext;
       else if (layer > 0) weights[layer]![chunk] = ciphertext;
       else {
@@ -350,7 +340,7 @@ export class PerceptronCircuit {
     chunks: readonly CkksCiphertext[],
   ): CkksCiphertext {
     const { levels, spec } = this.program;
-    const { layer, isBias, chunk } = this.#leafOf(leaf);
+    const { layer, isBias, chunk } = this.program.layout.leafOf(leaf);
     const { error, spread } = errors[layer]!;
     const level = levels.gradientProduct;
     if (isBias) return this.#on.exact.lowered(error, level - 1);

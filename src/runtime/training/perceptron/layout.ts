@@ -135,6 +135,17 @@ export class PerceptronLayout {
     return { inputs, outputs, reduce, out, inputChunks: 1, outputChunks };
   }
 
+  /** Which part of the state a leaf is: constants of a layer, or a chunk of its weights. */
+  leafOf(leaf: number): { readonly layer: number; readonly isBias: boolean; readonly chunk: number } {
+    const bias = this.layers.findIndex(({ biasLeaf }) => biasLeaf === leaf);
+    if (bias >= 0) return { layer: bias, isBias: true, chunk: 0 };
+    const layer = this.layers.findIndex(
+      ({ firstLeaf, inputChunks, outputChunks }) =>
+        leaf >= firstLeaf && leaf < firstLeaf + inputChunks * outputChunks,
+    );
+    return { layer, isBias: false, chunk: leaf - this.layers[layer]!.firstLeaf };
+  }
+
   /** Ciphertexts of state. */
   get states(): number {
     return this.isPacked ? 1 : 2 * this.weightStates;

@@ -11,12 +11,11 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import { InvalidParamsError } from '../../../base/errors.ts';
 import { sha256Digest } from '../../../base/sha256.ts';
 import { BootstrapPlan } from '../../../circuits/bootstrap/plan.ts';
-import { identityFunction } from '../../../circuits/circle/circle-function.ts';
 import { CkksParams } from '../../../schemes/ckks/params.ts';
 import type { KeyPlan } from '../../../schemes/rlwe/keys/key-plan.ts';
 import { PerceptronLayout, type SlotAxis } from './layout.ts';
 import { gradientStages, inputStages, leafStages, type StepLevels, stepLevels } from './plan.ts';
-import { activationsOf, assertPerceptronSpec, canonicalPerceptronSpec, type PerceptronSpec } from './spec.ts';
+import { assertPerceptronSpec, canonicalPerceptronSpec, type PerceptronSpec } from './spec.ts';
 
 /** Rotations to the left that sum an axis: what is at its start is then the sum. */
 export function sumSteps({ stride, size }: SlotAxis): number[] {
@@ -117,17 +116,17 @@ export class PerceptronProgram {
     return layers.slice(1).reduce((sum, outputs, l) => sum + (layers[l]! + 1) * outputs, 0);
   }
 
-  /** Of one thread at the trainer for a step's bootstraps, as far as the costs of a machine are known. */
-  get bootstrapSeconds(): number {
-    const { spec, bootstrap, levels, layout } = this;
-    const { hidden, output } = activationsOf(spec);
-    const errors = levels.layers.filter(({ isErrorRefreshed }) => isErrorRefreshed).length;
-    return (
-      layout.states * bootstrap.seconds(identityFunction(spec.weightBound)) +
-      errors * bootstrap.seconds(identityFunction(spec.errorBound)) +
-      (layout.layers.length - 1) * bootstrap.seconds(hidden) +
-      bootstrap.seconds(output)
-    );
+  /** Where the sums of a layer are before their activation. */
+  sumLevel(layer: number): number {
+    const { input, forwardProduct } = this.levels;
+    // Chunks are put side by side by masks, which costs the level that the bootstrap would take for the scale.
+    return this.layout.layers[layer]!.outputChunks > 1 ? input : forwardProduct - 1;
+  }
+
+  /** Where a leaf of the state is used: constants are added to the sums of their layer. */
+  leafLevel(leaf: number): number {
+    const { layer, isBias } = this.layout.leafOf(leaf);
+    return isBias ? this.sumLevel(layer) : this.levels.layers[layer]!.weights;
   }
 
   /** What each party learns, for people. */
@@ -154,3 +153,7 @@ export function parsePerceptronProgram(value: unknown): PerceptronProgram {
 }
 
 printOnOneLine(PerceptronProgram);
+arg.guard('PerceptronProgram', PerceptronProgram.prototype, {
+  sumLevel: { layer: arg.number },
+  leafLevel: { leaf: arg.number },
+});
