@@ -53,7 +53,10 @@ export type TableName = keyof typeof TABLES;
 
 export type Published = 'queued' | 'duplicate' | 'full' | 'tenant-full';
 
-const REQUEST_MS = 5000;
+const CONNECT_MS = 5000;
+/** A request that was on its way when the broker went away is never answered. */
+const REQUEST_MS = 2000;
+const ATTEMPTS = 3;
 
 export interface QueueState {
   readonly messages: number;
@@ -158,12 +161,9 @@ export class FleetBroker implements AsyncDisposable {
 
   /** @throws {BrokerError} */
   async queueState(queue: QueueName): Promise<QueueState> {
-    try {
-      const { state } = await this.#manager.streams.info(STREAMS[queue], { subjects_filter: `${queue}.>` });
-      return { messages: state.messages, bySubject: state.subjects ?? {} };
-    } catch (error) {
-      throw new BrokerError(`did not say what waits (${reasonOf(error)})`, { cause: error });
-    }
+    const ask = () => this.#manager.streams.info(STREAMS[queue], { subjects_filter: `${queue}.>` });
+    const { state } = await this.#asked('say what waits', ask);
+    return { messages: state.messages, bySubject: state.subjects ?? {} };
   }
 
   /** Sends a signal, which may get lost; while there is no connection it does. */
@@ -195,42 +195,28 @@ export class FleetBroker implements AsyncDisposable {
     table: TableName,
     key: string,
   ): Promise<{ readonly value: string; readonly revision: number } | null> {
-    try {
-      const found = await this.#tables[table].get(key);
-      if (found === null || found.operation !== 'PUT') return null;
-      return { value: found.string(), revision: found.revision };
-    } catch (error) {
-      throw new BrokerError(`did not read a table (${reasonOf(error)})`, { cause: error });
-    }
+    const found = await this.#asked('read a table', () => this.#tables[table].get(key));
+    if (found === null || found.operation !== 'PUT') return null;
+    return { value: found.string(), revision: found.revision };
   }
 
   /** @throws {BrokerError} */
   async entryNames(table: TableName): Promise<string[]> {
-    try {
+    return this.#asked('list a table', async () => {
       const names: string[] = [];
       for await (const name of await this.#tables[table].keys()) names.push(name);
       return names.sort();
-    } catch (error) {
-      throw new BrokerError(`did not list a table (${reasonOf(error)})`, { cause: error });
-    }
+    });
   }
 
   /** @throws {BrokerError} */
   async setEntry(table: TableName, key: string, value: string): Promise<void> {
-    try {
-      await this.#tables[table].put(key, value);
-    } catch (error) {
-      throw new BrokerError(`did not write a table (${reasonOf(error)})`, { cause: error });
-    }
+    await this.#asked('write a table', () => this.#tables[table].put(key, value));
   }
 
   /** @throws {BrokerError} */
   async removeEntry(table: TableName, key: string): Promise<void> {
-    try {
-      await this.#tables[table].delete(key);
-    } catch (error) {
-      throw new BrokerError(`did not write a table (${reasonOf(error)})`, { cause: error });
-    }
+    await this.#asked('write a table', () => this.#tables[table].delete(key));
   }
 
   /**
@@ -259,6 +245,19 @@ export class FleetBroker implements AsyncDisposable {
       await new Promise((resolve) => setTimeout(resolve, (turn * spread) / 8));
     }
     throw new BrokerError('was asked by too many at once to change one entry');
+  }
+
+  /** What may be asked twice is: a question that was on its way when the broker restarted is lost. */
+  async #asked<T>(what: string, ask: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (attempt === ATTEMPTS || this.#connection.isClosed())
+          throw new BrokerError(`did not ${what} (${reasonOf(error)})`, { cause: error });
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
   }
 
   async #watch(): Promise<void> {
@@ -294,7 +293,7 @@ async function connected({ url, credentials, name }: BrokerOptions): Promise<Nat
       ...loginOf(servers[0] as string),
       ...(credentials !== undefined && { authenticator: credsAuthenticator(readFileSync(credentials)) }),
       ...(servers.some((server) => server.startsWith('tls:')) && { tls: {} }),
-      ...{ name, maxReconnectAttempts: -1, reconnectTimeWait: 250, timeout: REQUEST_MS },
+      ...{ name, maxReconnectAttempts: -1, reconnectTimeWait: 250, timeout: CONNECT_MS },
       ...{ pingInterval: 5000, maxPingOut: 2 },
     });
   } catch (error) {

@@ -54,7 +54,7 @@ export class Delivery {
 
   async #confirmed(what: string): Promise<boolean> {
     try {
-      await this.#connection.request(this.#reply, what, { timeout: 5000 });
+      await this.#connection.request(this.#reply, what, { timeout: 2000 });
       return true;
     } catch {
       return false;

@@ -64,6 +64,7 @@ const BY_ERROR: Readonly<Partial<Record<ErrorCode, WireCode>>> = {
   refused: 'refused',
   'rolled-back': 'rolled-back',
   file: 'storage',
+  transport: 'busy',
   disposed: 'closing',
 };
 
