@@ -2,7 +2,8 @@
 import { parseCatalogueEntry } from '../../src/apps/fleet/catalogue.ts';
 import type { JobId, KeysId, TenantTag } from '../../src/apps/fleet/fleet-names.ts';
 import { readDone, readJob, readJobVersion, writeDone, writeJob } from '../../src/apps/fleet/job-message.ts';
-import { readWorkerBeat, writeWorkerBeat } from '../../src/apps/fleet/worker-beat.ts';
+import { parseS3Listing } from '../../src/apps/fleet/blobs/s3-listing.ts';
+import { readWorkerBeat, writeWorkerBeat } from '../../src/apps/fleet/worker/worker-beat.ts';
 import type { KeyId } from '../../src/protocols/inference/names.ts';
 import type { FuzzTarget } from './harness.ts';
 
@@ -33,6 +34,12 @@ const BEAT = {
 };
 const ENTRY = { v: 1, current: JOB.programId, accepted: [{ id: JOB.id, until: 1.7e12 }], since: 1.6e12 };
 
+const LISTING = `<?xml version="1.0"?><ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>a&amp;b</NextContinuationToken>${Array.from(
+  { length: 3 },
+  (_, i) =>
+    `<Contents><Key>fleet/keys/${i}</Key><LastModified>2026-01-01T00:00:0${i}.000Z</LastModified><Size>${i}</Size></Contents>`,
+).join('')}</ListBucketResult>`;
+
 export function fleetTargets(): FuzzTarget[] {
   const job = writeJob({ job: JOB, query: new Uint8Array(40).fill(9) });
   const withBlob = writeJob({ job: { ...JOB, isInline: false, bytes: 1e7 }, query: null });
@@ -48,6 +55,7 @@ export function fleetTargets(): FuzzTarget[] {
       ],
       parse: readDone,
     },
+    { name: 'list of blobs', corpus: [utf8(LISTING)], parse: parseS3Listing },
     { name: 'beat of a worker', corpus: [writeWorkerBeat(BEAT)], parse: readWorkerBeat },
     {
       name: 'entry of the catalogue',

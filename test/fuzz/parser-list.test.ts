@@ -60,6 +60,7 @@ const FUZZED: Readonly<Record<string, string>> = {
   parseCategoryProgram: 'program of categories',
   parseTableProgram: 'program of categories',
   parseOffer: 'offer',
+  parseS3Listing: 'list of blobs',
   parseSentenceTable: 'table of sentences',
   parseTranscript: 'transcript',
   readBatch: 'encrypted batch',
@@ -121,6 +122,7 @@ const ON_OWN_DISK = 'reads a path that the user of the command names; the bytes 
 const EXEMPT: Readonly<Record<string, string>> = {
   parseDigitFileName: 'a file name against one regular expression',
   'OwnerLedger.fromBytes': `${ON_OWN_DISK}: JSON against a schema, written by the owner alone`,
+  parseS3Address: 'an option of the operator, against regular expressions',
   parsePrincipalRule: 'an option of the operator, and lines of his own file against one regular expression',
   parseTimings: 'at most 16 KiB against one regular expression, unknown text is skipped',
   readKeyStream: 'reads no bytes: squeezes a key stream',

@@ -11,8 +11,8 @@ import { programId, readProgram, writeProgram } from '../../compiler/program-fil
 import { offerOf } from '../../compiler/program-facts.ts';
 import { LARGEST_MODEL_BYTES } from '../../nn/files/model-bytes.ts';
 import { offeredEnrolmentBytes, offeredQueryBytes } from '../../protocols/inference/message-sizes.ts';
-import { type BlobStore, withBlobRetries } from './blob-store.ts';
-import type { FleetBroker } from './broker.ts';
+import { type BlobStore, withBlobRetries } from './blobs/blob-store.ts';
+import type { FleetBroker } from './broker/broker.ts';
 import { blobs, type KeysId, keysIdOf } from './fleet-names.ts';
 
 /** Programs that are answered under one name, the offered one included. */

@@ -7,7 +7,7 @@ import { openSync, writeSync, closeSync, fsyncSync } from 'node:fs';
 import { UsageError } from '../../base/errors.ts';
 import { readPrivateText } from '../keystore/private-file.ts';
 import { writingFileSync } from '../keystore/file-errors.ts';
-import type { FleetBroker } from './broker.ts';
+import type { FleetBroker } from './broker/broker.ts';
 import { FLEET_SECRET_BYTES, secretFingerprint } from './fleet-names.ts';
 
 const HEX = /^[0-9a-f]{64}$/;

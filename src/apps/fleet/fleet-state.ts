@@ -1,7 +1,7 @@
 /** What a fleet is doing at a moment, for people and for programs that scale it. */
-import type { FleetBroker } from './broker.ts';
+import type { FleetBroker } from './broker/broker.ts';
 import { parseCatalogueEntry } from './catalogue.ts';
-import type { LiveWorkers, WorkerBeat } from './worker-beat.ts';
+import type { LiveWorkers, WorkerBeat } from './worker/worker-beat.ts';
 
 export interface FleetState {
   readonly broker: string;

@@ -1,11 +1,11 @@
 /** What every process of a fleet opens first: the broker, the blob store, the catalogue, and the secret that all must share. */
 import { hostname } from 'node:os';
-import type { BlobStore } from './blob-store.ts';
-import { FleetBroker } from './broker.ts';
-import type { QueueRules } from './broker-settings.ts';
+import type { BlobStore } from './blobs/blob-store.ts';
+import { FleetBroker } from './broker/broker.ts';
+import type { QueueRules } from './broker/broker-settings.ts';
 import { FleetCatalogue } from './catalogue.ts';
 import { agreeOnSecret, fleetSecret } from './fleet-secret.ts';
-import { openBlobs } from './open-blobs.ts';
+import { openBlobs } from './blobs/open-blobs.ts';
 
 export interface FleetPlace {
   readonly fleet: string;

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect } from '@nats-io/transport-node';
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
-import { FleetBroker } from '../../../src/apps/fleet/broker.ts';
+import { FleetBroker } from '../../../src/apps/fleet/broker/broker.ts';
 import {
   consumerSettings,
   DEFAULT_QUEUE_RULES,
   settingFaults,
   streamSettings,
-} from '../../../src/apps/fleet/broker-settings.ts';
+} from '../../../src/apps/fleet/broker/broker-settings.ts';
 import { agreeOnSecret } from '../../../src/apps/fleet/fleet-secret.ts';
 import { noBroker, SmallFleet } from './small-fleet.ts';
 

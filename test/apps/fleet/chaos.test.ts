@@ -1,8 +1,8 @@
 /** A small one; with processes that are killed, and ten times the queries, in chaos.slow.test.ts. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startGateway } from '../../../src/apps/fleet/gateway.ts';
+import { startGateway } from '../../../src/apps/fleet/gateway/gateway.ts';
 import { FleetCatalogue } from '../../../src/apps/fleet/catalogue.ts';
-import type { FleetBroker } from '../../../src/apps/fleet/broker.ts';
+import type { FleetBroker } from '../../../src/apps/fleet/broker/broker.ts';
 import { InferenceServer } from '../../../src/apps/server/inference-server.ts';
 import { askThroughChaos, failingStore } from './chaos.ts';
 import { eventually, noBroker, PROGRAM, SECRET, SmallFleet } from './small-fleet.ts';

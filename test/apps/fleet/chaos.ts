@@ -1,5 +1,5 @@
 /** Clients that ask while a fleet breaks around them. Every answer is decrypted and compared with what is true. */
-import { type BlobStore, BlobStoreError } from '../../../src/apps/fleet/blob-store.ts';
+import { type BlobStore, BlobStoreError } from '../../../src/apps/fleet/blobs/blob-store.ts';
 import { InferenceSession } from '../../../src/apps/client/inference-session.ts';
 import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
 import { randomInputs } from '../../protocols/random-network.ts';

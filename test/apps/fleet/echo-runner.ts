@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { sha256Digest } from '../../../src/base/sha256.ts';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Offer } from '../../../src/compiler/offer.ts';
-import type { FleetService } from '../../../src/apps/fleet/fleet-service.ts';
-import type { ProgramRunner, StartRunner } from '../../../src/apps/fleet/program-runners.ts';
+import type { FleetService } from '../../../src/apps/fleet/gateway/fleet-service.ts';
+import type { ProgramRunner, StartRunner } from '../../../src/apps/fleet/worker/program-runners.ts';
 import { writeEnrolment, writeQuery } from '../../../src/protocols/inference/messages.ts';
 import { offeredEnrolmentBytes } from '../../../src/protocols/inference/message-sizes.ts';
 import {

@@ -1,6 +1,6 @@
 /** `subrosa serve --fleet`: a gateway. It evaluates nothing, and offers what the fleet's catalogue says. */
 import { UsageError } from '../../../base/errors.ts';
-import { startGateway } from '../../fleet/gateway.ts';
+import { startGateway } from '../../fleet/gateway/gateway.ts';
 import { ServerLog } from '../../server/index.ts';
 import { openFleet } from '../../fleet/open-fleet.ts';
 import type { EngineParts } from '../parts.ts';

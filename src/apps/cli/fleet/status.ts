@@ -1,8 +1,8 @@
 /** `subrosa fleet status`: queues, workers and programs, once or as they change. */
-import type { FleetBroker } from '../../fleet/broker.ts';
+import type { FleetBroker } from '../../fleet/broker/broker.ts';
 import { fleetState } from '../../fleet/fleet-state.ts';
 import { openFleet } from '../../fleet/open-fleet.ts';
-import { LiveWorkers } from '../../fleet/worker-beat.ts';
+import { LiveWorkers } from '../../fleet/worker/worker-beat.ts';
 import { SERVE_DEFAULTS, stopRequest } from '../speech/serve.ts';
 import { paintFor, type Terminal } from '../terminal/terminal.ts';
 import { type FleetFlags, fleetPlace } from './fleet-place.ts';

@@ -1,7 +1,7 @@
 /** `subrosa work`: one worker of a fleet. */
 import { availableParallelism } from 'node:os';
 import { openFleet } from '../../fleet/open-fleet.ts';
-import { startWorker } from '../../fleet/worker-server.ts';
+import { startWorker } from '../../fleet/worker/worker-server.ts';
 import { installation } from '../installation.ts';
 import type { EngineParts, RunningService } from '../parts.ts';
 import { closeWhen, stopRequest } from '../speech/serve.ts';

@@ -2,12 +2,12 @@
  * Who may put a job into the queue. The broker bounds jobs and jobs per tenant; before that, a gateway refuses when the predicted time
  * until a new job's turn is too long, and says when to come back.
  */
-import type { TenantId } from '../../protocols/inference/names.ts';
-import type { QueuedRun } from '../server/admission/evaluation-queue.ts';
-import type { TurnQueue } from '../server/index.ts';
-import type { FleetBroker, QueueState } from './broker.ts';
+import type { TenantId } from '../../../protocols/inference/names.ts';
+import type { QueuedRun } from '../../server/admission/evaluation-queue.ts';
+import type { TurnQueue } from '../../server/index.ts';
+import type { FleetBroker, QueueState } from '../broker/broker.ts';
 import { QueueFullError, type FleetService } from './fleet-service.ts';
-import { subjects } from './fleet-names.ts';
+import { subjects } from '../fleet-names.ts';
 
 /** How old what is known of the queue may be. */
 const STATE_MS = 250;

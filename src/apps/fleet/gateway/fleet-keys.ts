@@ -3,10 +3,10 @@
  * tenant's newest keys take the place of its oldest; a principal above its share gets no more.
  */
 import { z } from 'zod';
-import type { KeyId, ModelName, TenantId } from '../../protocols/inference/names.ts';
-import type { KeyRecord } from '../server/index.ts';
-import type { BlobStore } from './blob-store.ts';
-import type { FleetBroker } from './broker.ts';
+import type { KeyId, ModelName, TenantId } from '../../../protocols/inference/names.ts';
+import type { KeyRecord } from '../../server/index.ts';
+import type { BlobStore } from '../blobs/blob-store.ts';
+import type { FleetBroker } from '../broker/broker.ts';
 import type { FleetService } from './fleet-service.ts';
 
 export interface FleetKeysOptions {

@@ -1,15 +1,15 @@
 /** What gateways remember between requests, where all of them see it: in the blob store and in the broker's tables. */
 import { createHash } from 'node:crypto';
-import { ProtocolError, QueryBudgetError } from '../../base/errors.ts';
+import { ProtocolError, QueryBudgetError } from '../../../base/errors.ts';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import { sha256Mac } from '../../base/sha256.ts';
-import type { ModelName, TenantId } from '../../protocols/inference/names.ts';
-import type { SampleBudget, ServerLimits, ServerMemory, UploadRecord } from '../server/index.ts';
-import { ReceiveBudget } from '../server/admission/receive-budget.ts';
-import { KEY_PART_BYTES } from '../transport/wire.ts';
-import { type BlobStore, withBlobRetries } from './blob-store.ts';
-import type { FleetBroker } from './broker.ts';
-import { blobs } from './fleet-names.ts';
+import { sha256Mac } from '../../../base/sha256.ts';
+import type { ModelName, TenantId } from '../../../protocols/inference/names.ts';
+import type { SampleBudget, ServerLimits, ServerMemory, UploadRecord } from '../../server/index.ts';
+import { ReceiveBudget } from '../../server/admission/receive-budget.ts';
+import { KEY_PART_BYTES } from '../../transport/wire.ts';
+import { type BlobStore, withBlobRetries } from '../blobs/blob-store.ts';
+import type { FleetBroker } from '../broker/broker.ts';
+import { blobs } from '../fleet-names.ts';
 import { FleetKeys } from './fleet-keys.ts';
 import { FleetTurns } from './fleet-turns.ts';
 import type { FleetService } from './fleet-service.ts';

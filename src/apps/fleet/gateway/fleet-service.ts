@@ -3,15 +3,15 @@
  * another gateway could not find: keys, queries and replies are blobs, jobs are the broker's.
  */
 import { createHash } from 'node:crypto';
-import { type ErrorCode, LimitError, MissingKeyError, ProtocolError } from '../../base/errors.ts';
-import type { Offer } from '../../compiler/offer.ts';
-import { readEnrolment, readQuery } from '../../protocols/inference/messages.ts';
-import { type KeyId, keyId, type ModelName, type TenantId } from '../../protocols/inference/names.ts';
-import { EvaluationError } from '../server/inference-server.ts';
-import type { InferenceService } from '../server/index.ts';
-import { type BlobStore, withBlobRetries } from './blob-store.ts';
-import { BrokerError, type FleetBroker } from './broker.ts';
-import type { FleetCatalogue, FleetModel, FleetProgram } from './catalogue.ts';
+import { type ErrorCode, LimitError, MissingKeyError, ProtocolError } from '../../../base/errors.ts';
+import type { Offer } from '../../../compiler/offer.ts';
+import { readEnrolment, readQuery } from '../../../protocols/inference/messages.ts';
+import { type KeyId, keyId, type ModelName, type TenantId } from '../../../protocols/inference/names.ts';
+import { EvaluationError } from '../../server/inference-server.ts';
+import type { InferenceService } from '../../server/index.ts';
+import { type BlobStore, withBlobRetries } from '../blobs/blob-store.ts';
+import { BrokerError, type FleetBroker } from '../broker/broker.ts';
+import type { FleetCatalogue, FleetModel, FleetProgram } from '../catalogue.ts';
 import {
   blobs,
   type JobId,
@@ -20,10 +20,10 @@ import {
   subjects,
   type TenantTag,
   tenantTag,
-} from './fleet-names.ts';
-import { type Done, INLINE_BYTES, JOB_VERSIONS, type Job, readDone, writeJob } from './job-message.ts';
-import { outcomeOf, QUERY_FAULTS } from './outcomes.ts';
-import { LiveWorkers } from './worker-beat.ts';
+} from '../fleet-names.ts';
+import { type Done, INLINE_BYTES, JOB_VERSIONS, type Job, readDone, writeJob } from '../job-message.ts';
+import { outcomeOf, QUERY_FAULTS } from '../broker/outcomes.ts';
+import { LiveWorkers } from '../worker/worker-beat.ts';
 
 /** The queue of all, or that of one tenant, is full. */
 export class QueueFullError extends ProtocolError {

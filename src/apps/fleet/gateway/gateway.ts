@@ -1,16 +1,16 @@
 /** A gateway: the HTTP server of encrypted inference in front of a fleet. Any number of them serve the same clients. */
-import type { Program } from '../../compiler/program.ts';
+import type { Program } from '../../../compiler/program.ts';
 import {
   DEFAULT_LIMITS,
   type ListenOptions,
   listen,
   type RunningServer,
   ServerMetrics,
-} from '../server/index.ts';
+} from '../../server/index.ts';
 import { FleetService } from './fleet-service.ts';
 import { gatewayMemory } from './gateway-memory.ts';
-import type { OpenFleet } from './open-fleet.ts';
-import { sweep } from './sweeper.ts';
+import type { OpenFleet } from '../open-fleet.ts';
+import { sweep } from '../blobs/sweeper.ts';
 
 export interface GatewayOptions extends ListenOptions {
   /** Offered from now on, in place of others of their names. */

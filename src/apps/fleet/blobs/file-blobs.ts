@@ -5,9 +5,9 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, link, opendir, readFile, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { UsageError } from '../../base/errors.ts';
+import { UsageError } from '../../../base/errors.ts';
 import { type BlobFacts, type BlobStore, BlobStoreError } from './blob-store.ts';
-import { BLOB_NAME } from './fleet-names.ts';
+import { BLOB_NAME } from '../fleet-names.ts';
 
 /** Beside the blobs, on the same file system: a link cannot leave it. */
 const TEMPORARY = '.partial';

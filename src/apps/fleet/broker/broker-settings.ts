@@ -4,8 +4,8 @@
  * broker forgets all; without acknowledgements nothing is ever done again.
  */
 import type { ConsumerConfig, StreamConfig } from '@nats-io/jetstream';
-import { PARTITIONS, subjects } from './fleet-names.ts';
-import { INLINE_BYTES } from './job-message.ts';
+import { PARTITIONS, subjects } from '../fleet-names.ts';
+import { INLINE_BYTES } from '../job-message.ts';
 
 const SECOND = 1_000_000_000;
 

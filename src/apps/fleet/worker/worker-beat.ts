@@ -1,8 +1,8 @@
 /** What a worker says of itself every second, and who has been heard of lately. Nobody's correctness depends on it. */
 import { z } from 'zod';
-import { DecodeError } from '../../base/errors.ts';
-import type { FleetBroker } from './broker.ts';
-import { subjects } from './fleet-names.ts';
+import { DecodeError } from '../../../base/errors.ts';
+import type { FleetBroker } from '../broker/broker.ts';
+import { subjects } from '../fleet-names.ts';
 
 export const BEAT_MS = 1000;
 /** A worker that was not heard of for so long is taken for gone. */

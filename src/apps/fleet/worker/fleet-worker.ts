@@ -6,13 +6,13 @@
  * when it has nothing else to do.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { SubrosaError } from '../../base/errors.ts';
-import { type BlobStore, BlobStoreError, withBlobRetries } from './blob-store.ts';
-import { BrokerError, type FleetBroker } from './broker.ts';
-import { BLOCKS_CONSUMER, jobsConsumer } from './broker-settings.ts';
-import type { FleetCatalogue } from './catalogue.ts';
-import type { Delivery } from './delivery.ts';
-import { blobs, type JobId, jobIdOf, PARTITIONS, subjects } from './fleet-names.ts';
+import { SubrosaError } from '../../../base/errors.ts';
+import { type BlobStore, BlobStoreError, withBlobRetries } from '../blobs/blob-store.ts';
+import { BrokerError, type FleetBroker } from '../broker/broker.ts';
+import { BLOCKS_CONSUMER, jobsConsumer } from '../broker/broker-settings.ts';
+import type { FleetCatalogue } from '../catalogue.ts';
+import type { Delivery } from '../broker/delivery.ts';
+import { blobs, type JobId, jobIdOf, PARTITIONS, subjects } from '../fleet-names.ts';
 import {
   type Done,
   INLINE_BYTES,
@@ -21,7 +21,7 @@ import {
   readJob,
   readJobVersion,
   writeDone,
-} from './job-message.ts';
+} from '../job-message.ts';
 import {
   countReturn,
   DIVERGENT,
@@ -30,7 +30,7 @@ import {
   QUERY_FAULTS,
   returnsOf,
   setOutcome,
-} from './outcomes.ts';
+} from '../broker/outcomes.ts';
 import type { Answer, ProgramRunners } from './program-runners.ts';
 import { BEAT_MS, LiveWorkers, type WorkerBeat, writeWorkerBeat } from './worker-beat.ts';
 
@@ -231,7 +231,7 @@ export class FleetWorker implements AsyncDisposable {
       const version = readJobVersion(delivery.bytes);
       if (!jobVersions.includes(version.v)) {
         await countReturn(this.#broker, version.id);
-        return delivery.again(1000);
+        return delivery.again(300);
       }
       const { job, query: inline } = readJob(delivery.bytes);
       id = job.id;

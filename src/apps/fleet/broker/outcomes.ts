@@ -1,7 +1,7 @@
 /** How jobs ended that have no reply, in a table of the broker that forgets after ten minutes. */
-import { DecodeError } from '../../base/errors.ts';
+import { DecodeError } from '../../../base/errors.ts';
 import type { FleetBroker } from './broker.ts';
-import type { JobId } from './fleet-names.ts';
+import type { JobId } from '../fleet-names.ts';
 
 /**
  * Faults of a query have the code of the error that found them. The others: `failed`, evaluations of it ended workers or broke off

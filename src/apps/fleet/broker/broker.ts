@@ -6,8 +6,8 @@ import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
 import { readFileSync } from 'node:fs';
-import { SubrosaError, UsageError } from '../../base/errors.ts';
-import { loadOptionalPackage } from '../../base/optional-package.ts';
+import { SubrosaError, UsageError } from '../../../base/errors.ts';
+import { loadOptionalPackage } from '../../../base/optional-package.ts';
 import {
   consumerSettings,
   DEFAULT_QUEUE_RULES,

@@ -2,7 +2,7 @@
  * Where keys, large queries, replies and programs are: a folder that all machines see, or an S3-compatible store. A blob is written
  * once under its name and never changed, so that two who write the same one agree on which bytes stand.
  */
-import { SubrosaError } from '../../base/errors.ts';
+import { SubrosaError } from '../../../base/errors.ts';
 
 /** The store did not answer, or not with what it should. Another attempt may succeed. */
 export class BlobStoreError extends SubrosaError<{ blob: string; reason: string }> {

@@ -1,14 +1,14 @@
 /** The programs that a worker has open, each in an evaluation thread of its own, with the keys that are prepared for it. */
-import { MissingKeyError } from '../../base/errors.ts';
-import { sha256Digest } from '../../base/sha256.ts';
-import type { Program } from '../../compiler/program.ts';
+import { MissingKeyError } from '../../../base/errors.ts';
+import { sha256Digest } from '../../../base/sha256.ts';
+import type { Program } from '../../../compiler/program.ts';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import { modelName, tenantId } from '../../protocols/inference/names.ts';
-import { type InferenceService, KEY_MEMORY_FACTOR } from '../server/index.ts';
-import { type BlobStore, withBlobRetries } from './blob-store.ts';
-import type { FleetCatalogue, FleetProgram } from './catalogue.ts';
-import { blobs } from './fleet-names.ts';
-import type { Job } from './job-message.ts';
+import { modelName, tenantId } from '../../../protocols/inference/names.ts';
+import { type InferenceService, KEY_MEMORY_FACTOR } from '../../server/index.ts';
+import { type BlobStore, withBlobRetries } from '../blobs/blob-store.ts';
+import type { FleetCatalogue, FleetProgram } from '../catalogue.ts';
+import { blobs } from '../fleet-names.ts';
+import type { Job } from '../job-message.ts';
 import { PreparedKeys } from './prepared-keys.ts';
 
 /** What evaluates one program: an inference server, or what stands in for it in tests. */

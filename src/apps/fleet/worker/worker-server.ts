@@ -1,10 +1,10 @@
 /** A worker as a process: the worker itself, and a port for probes and metrics. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { UsageError } from '../../base/errors.ts';
-import { ServerMetrics } from '../server/index.ts';
+import { UsageError } from '../../../base/errors.ts';
+import { ServerMetrics } from '../../server/index.ts';
 import { FleetWorker, type WorkerOptions } from './fleet-worker.ts';
-import type { OpenFleet } from './open-fleet.ts';
+import type { OpenFleet } from '../open-fleet.ts';
 import { ProgramRunners, type StartRunner } from './program-runners.ts';
 
 export interface WorkerServerOptions

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createServer, connect, type AddressInfo } from 'node:net';
 import { delimiter, join } from 'node:path';
-import { UsageError } from '../../base/errors.ts';
+import { UsageError } from '../../../base/errors.ts';
 
 const START_LIMIT_MS = 15_000;
 
