@@ -9,7 +9,7 @@ import {
   scaledTableValue,
   type TableScales,
 } from '../../src/circuits/discrete/scaled-table.ts';
-import { SlotOperations } from '../../src/circuits/slot-operations.ts';
+import { PatternOperations } from '../../src/circuits/pattern-operations.ts';
 import { CkksContext } from '../../src/schemes/ckks/context.ts';
 import { CkksParams } from '../../src/schemes/ckks/params.ts';
 
@@ -31,7 +31,7 @@ test.each<[string, TableScales]>([
   using evaluation = generator.evaluationKeys(secret, plan.keyPlan());
   using encapsulation = generator.encapsulationKeys(secret);
   using bootstrapper = new Bootstrapper(context, { evaluation, encapsulation }, plan);
-  const operations = new SlotOperations(context, evaluation, arena);
+  const operations = new PatternOperations(context, evaluation, arena);
   const { bits, drop, isSigned } = scales;
   const count = 2 ** (bits + drop);
   const lowest = isSigned ? -count / 2 : 0;

@@ -59,6 +59,8 @@ const FUZZED: Readonly<Record<string, string>> = {
   parseLogisticProgram: 'training program',
   parseCategoryProgram: 'program of categories',
   parseTableProgram: 'program of categories',
+  parsePerceptronProgram: 'program of a network',
+  readCheckpoint: 'checkpoint of encrypted training',
   parseOffer: 'offer',
   parseS3Listing: 'list of blobs',
   parseSentenceTable: 'table of sentences',

@@ -22,8 +22,12 @@ import {
   LogisticProgram,
   type LogisticSpec,
   parseLogisticProgram,
+  parsePerceptronProgram,
   parseTableProgram,
+  PERCEPTRON_RECIPE,
+  readCheckpoint,
   readTrainingFile,
+  writeCheckpoint,
   writeTrainingFile,
 } from '../../src/runtime/training/index.ts';
 import { randomNetwork } from '../protocols/random-network.ts';
@@ -110,6 +114,19 @@ function trainingTargets(context: CkksContext): FuzzTarget[] {
         using scratch = context.arena();
         readTrainingFile('rows', program, context, bytes, scratch);
       },
+    },
+    {
+      name: 'checkpoint of encrypted training',
+      corpus: [writeCheckpoint(program.id, { step: 1, states: rows.slice(0, 1) })],
+      parse(bytes) {
+        using scratch = context.arena();
+        readCheckpoint({ programId: program.id, states: 1, steps: 2 }, context, bytes, scratch);
+      },
+    },
+    {
+      name: 'program of a network',
+      corpus: [text.encode(JSON.stringify({ ...PERCEPTRON_RECIPE, layers: [4, 4, 2], batch: 4 }))],
+      parse: (bytes) => parsePerceptronProgram(parsedJson('a training program', bytes)),
     },
     {
       name: 'training program',

@@ -41,7 +41,7 @@ const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [640, 360, 56, 112, 36, 44];
 const COLOURS = { auc: '#1f5fa8', accuracy: '#b3541e' } as const;
 
 /** An SVG picture of the curve. */
-export function curveSvg({ auc, accuracy, encryptedAuc }: TrainingCurve): string {
+export function trainingCurveSvg({ auc, accuracy, encryptedAuc }: TrainingCurve): string {
   const known = [...auc, ...accuracy, encryptedAuc ?? null].filter(
     (value): value is number => value !== null,
   );
@@ -101,5 +101,5 @@ export function curveSvg({ auc, accuracy, encryptedAuc }: TrainingCurve): string
 
 /** @throws {FileWriteError} */
 export function writeCurve(path: string, curve: TrainingCurve): void {
-  replaceFileSync(path, curveSvg(curve));
+  replaceFileSync(path, trainingCurveSvg(curve));
 }

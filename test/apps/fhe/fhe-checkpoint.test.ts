@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { engineParts } from '../../../src/apps/cli/parts.ts';
 import { runCommand } from '../../../src/apps/cli/run.ts';
 import { csvText } from '../../../src/apps/fhe/csv-table.ts';
-import { curveSvg } from '../../../src/apps/fhe/training-curve.ts';
+import { trainingCurveSvg } from '../../../src/apps/fhe/training-curve.ts';
 import { generatedTable } from '../../../src/runtime/training/index.ts';
 import { RecordingTerminal } from '../fake-engine.ts';
 
@@ -106,7 +106,7 @@ test('the curve of a run is a picture with the AUC of the mirror and of the encr
   expect(svg).toContain(`AUC of the encrypted result, ${JSON.parse(out).auc.toFixed(3)}`);
   expect(svg.match(/<polyline/g)).toHaveLength(2);
   // One iteration and held-out rows of one class are pictures as well.
-  const small = curveSvg({ auc: [null], accuracy: [1], encryptedAuc: null });
+  const small = trainingCurveSvg({ auc: [null], accuracy: [1], encryptedAuc: null });
   expect(small).not.toMatch(/NaN|Infinity|null/);
 });
 

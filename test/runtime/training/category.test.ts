@@ -8,7 +8,7 @@ import {
   ShapeError,
 } from '../../../src/base/errors.ts';
 import { Bootstrapper } from '../../../src/circuits/bootstrap/bootstrapper.ts';
-import { SlotOperations } from '../../../src/circuits/slot-operations.ts';
+import { PatternOperations } from '../../../src/circuits/pattern-operations.ts';
 import type { Arena } from '../../../src/ring/arena.ts';
 import { CategoryCircuit } from '../../../src/runtime/training/category/category-circuit.ts';
 import {
@@ -99,7 +99,11 @@ describe.each([
     const { width, height } = layout;
     using work = context.arena();
     using bootstrapper = new Bootstrapper(context, { evaluation, encapsulation }, program.bootstrap);
-    const circuit = new CategoryCircuit(program, new SlotOperations(context, evaluation, work), bootstrapper);
+    const circuit = new CategoryCircuit(
+      program,
+      new PatternOperations(context, evaluation, work),
+      bootstrapper,
+    );
     const data = new CategoryOwner(context, program, secret).encrypt(table, work);
     expect(data).toHaveLength(8);
     const rows = data.slice(0, -1);

@@ -6,7 +6,7 @@
  */
 import type { Bootstrapper } from '../../../circuits/bootstrap/bootstrapper.ts';
 import { lookUpScaled } from '../../../circuits/discrete/scaled-table.ts';
-import { doublings, type SlotOperations, type SlotPattern } from '../../../circuits/slot-operations.ts';
+import { doublings, type PatternOperations, type SlotPattern } from '../../../circuits/pattern-operations.ts';
 import type { CkksCiphertext } from '../../../schemes/ckks/ciphertext.ts';
 import { systemNorm } from './category-clear.ts';
 import type { CategoryLayout } from './category-layout.ts';
@@ -26,10 +26,10 @@ const ROOM = 1.01;
 /** Results belong to the arena of `operations`; arguments are borrowed unless a stage says otherwise. */
 export class CategoryCircuit {
   readonly program: CategoryProgram;
-  #operations: SlotOperations;
+  #operations: PatternOperations;
   #bootstrapper: Bootstrapper;
 
-  constructor(program: CategoryProgram, operations: SlotOperations, bootstrapper: Bootstrapper) {
+  constructor(program: CategoryProgram, operations: PatternOperations, bootstrapper: Bootstrapper) {
     this.program = program;
     this.#operations = operations;
     this.#bootstrapper = bootstrapper;

@@ -16,7 +16,7 @@ import {
 } from '../../../circuits/circle/circle-function.ts';
 import { predictedSeconds, referenceCosts } from '../../../circuits/cost.ts';
 import { scaledTableBootstraps } from '../../../circuits/discrete/scaled-table.ts';
-import { doublings } from '../../../circuits/slot-operations.ts';
+import { doublings } from '../../../circuits/pattern-operations.ts';
 import { CkksParams } from '../../../schemes/ckks/params.ts';
 import type { KeyPlan } from '../../../schemes/rlwe/keys/key-plan.ts';
 import { CategoryLayout, type CategoryShape } from './category-layout.ts';

@@ -7,7 +7,7 @@ import { printOnOneLine } from '../../../base/inspect.ts';
 import { ShapeError } from '../../../base/errors.ts';
 import { type BootstrapKeys, Bootstrapper } from '../../../circuits/bootstrap/bootstrapper.ts';
 import type { HomomorphicWork } from '../../../circuits/cost.ts';
-import { SlotOperations } from '../../../circuits/slot-operations.ts';
+import { PatternOperations } from '../../../circuits/pattern-operations.ts';
 import type { Arena } from '../../../ring/arena.ts';
 import type { CkksCiphertext } from '../../../schemes/ckks/ciphertext.ts';
 import type { CkksContext } from '../../../schemes/ckks/context.ts';
@@ -89,7 +89,7 @@ export class CategoryTrainer implements Disposable {
   ): CkksCiphertext {
     this.#assertData(data);
     using work = this.#context.arena();
-    const operations = new SlotOperations(this.#context, this.#keys.evaluation, work);
+    const operations = new PatternOperations(this.#context, this.#keys.evaluation, work);
     const circuit = new CategoryCircuit(this.program, operations, this.#bootstrapper);
     const { layout, spec, scoreBits } = this.program;
     const rows = data.slice(0, layout.ciphertexts);

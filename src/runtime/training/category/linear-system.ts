@@ -9,7 +9,7 @@
 import type { CkksCiphertext } from '../../../schemes/ckks/ciphertext.ts';
 import type { Bootstrapper } from '../../../circuits/bootstrap/bootstrapper.ts';
 import { LinearMap } from '../../../circuits/linear/linear-map.ts';
-import { doublings, type SlotOperations } from '../../../circuits/slot-operations.ts';
+import { doublings, type PatternOperations } from '../../../circuits/pattern-operations.ts';
 import { SQUARINGS } from './category-tables.ts';
 
 interface MatrixMap {
@@ -67,7 +67,7 @@ export interface SystemStep {
  * @throws {MissingKeyError}
  */
 export function solveEncrypted(
-  operations: SlotOperations,
+  operations: PatternOperations,
   bootstrapper: Bootstrapper,
   order: number,
   size: number,

@@ -22,7 +22,7 @@ export interface SlotPattern {
 }
 
 /** Results belong to the arena; arguments are borrowed unless a method says otherwise. */
-export class SlotOperations extends ExactOperations {
+export class PatternOperations extends ExactOperations {
   #encoder: CkksEncoder;
   /** What was done so far, to be compared with a prediction. */
   readonly work: { keySwitches: number[]; diagonals: number[] } & HomomorphicWork = {
