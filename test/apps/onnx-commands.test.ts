@@ -147,3 +147,32 @@ test.each(CASES)('%s, %s: exported, compiled, asked about', async (name, layout,
   expect(Math.abs(answer.accuracy - accuracy.encrypted)).toBeLessThan(layout === 'packed' ? 0.25 : 0.1);
   expect(accuracy.encrypted).toBeGreaterThan(0.8);
 });
+
+test('a budget chooses among programs, and what keeps none is told by how much', async () => {
+  const graph = MODELS['a perceptron with rectifiers']!();
+  const path = (file: string) => join(directory, `budget${file}`);
+  writeFileSync(path('.onnx'), exportOnnx(graph));
+  const inputs = randomInputs(120, 8, 12).map((value) => value / 2);
+  const rows = Array.from({ length: 120 }, (_, t) => inputs.subarray(8 * t, 8 * t + 8).join(','));
+  writeFileSync(path('.csv'), `${rows.join('\n')}\n`);
+  const compileFor = (budget: string, ...more: string[]) =>
+    run('compile', path('.onnx'), '-o', path('.subrosa'), '--force', '--budget', budget, ...more);
+  const measured = ['--calibrate', path('.csv'), '--drop', '20%'];
+  const made = await compileFor('up=400KB,drop=30%', ...measured, '--json');
+  expect(made.code, made.err).toBe(0);
+  const { budget, program } = JSON.parse(made.out);
+  expect(budget.chosen.up).toBeLessThanOrEqual(400e3);
+  expect(budget.pareto.length).toBeLessThanOrEqual(12);
+  expect(budget.pareto).toContainEqual(budget.chosen);
+  expect(program.report.keyBytes).toBe(budget.chosen.keys);
+  const shown = await compileFor('up=400KB', ...measured);
+  expect(shown.out).toMatch(/> +batch +\d+ +\d+ +2\^13/);
+  const impossible = await compileFor('up=1KB,keys=10B', ...measured);
+  expect(impossible.code).toBe(1);
+  expect(impossible.err).toMatch(
+    /no program keeps the budget\n +up [\d.]+ kB at the least, [\d.]+ kB over: batch, degree/,
+  );
+  expect(impossible.err).toMatch(/keys [\d.]+ [kM]B at the least/);
+  expect((await compileFor('drop=1%')).err).toContain('needs --calibrate');
+  expect((await compileFor('speed=1')).err).toContain('--budget takes terms of latency');
+});

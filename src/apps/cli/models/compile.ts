@@ -1,7 +1,9 @@
 /** `subrosa compile`: a trained model in, a program that servers run on encrypted data out, and what that costs. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DataError, UsageError } from '../../../base/errors.ts';
+import type { Budget } from '../../../compiler/costs/budget.ts';
 import { compile, type ProgramLayout } from '../../../compiler/compile.ts';
 import type { Program } from '../../../compiler/program.ts';
 import { programId, writeProgram } from '../../../compiler/program-file.ts';
@@ -10,11 +12,15 @@ import { reportOf } from '../../../compiler/report.ts';
 import { calibrate, type CalibratedModel } from '../../../nn/activations/calibration.ts';
 import type { ReplacedLayer } from '../../../nn/activations/approximate.ts';
 import type { ModelGraph } from '../../../nn/graph/model-graph.ts';
+import { type BudgetResult, searchBudget } from './budget-search.ts';
+import { parseBudget } from './budget-spec.ts';
+import { budgetJson, formatBudgetRows, formatShortfall } from './budget-table.ts';
+import type { MatrixMultiply } from '../../../nn/tensor/matrix-multiply.ts';
 import { readLabelFile } from './label-file.ts';
 import { type MeasuredAccuracy, measureAccuracy } from './model-accuracy.ts';
 import { type ModelFlags, readModelFile } from './model-file.ts';
 import { formatProgram, layerRows } from './program-table.ts';
-import { readSamples } from './sample-files.ts';
+import { readSamples, type Samples } from './sample-files.ts';
 import type { EngineParts } from '../parts.ts';
 import { withSpinner } from '../terminal/spinner.ts';
 import { formatTable } from '../terminal/table.ts';
@@ -31,6 +37,7 @@ export interface CompileFlags extends ModelFlags {
   readonly layout: ProgramLayout;
   readonly drop: number;
   readonly maxDegree: number;
+  readonly budget?: string;
   readonly force?: boolean;
   readonly json?: boolean;
 }
@@ -39,6 +46,10 @@ const MAX_CALIBRATION_SAMPLES = 4096;
 const MAX_PACKED_SAMPLES = 256;
 /** Of the weights that activations are chosen for. */
 const CALIBRATION_BITS = 8;
+const RINGS = [13, 14, 15];
+/** What a budget tries; below, low-degree networks lose too much. */
+const BUDGET_BITS = { batch: [8, 6, 4], packed: [16, 12] };
+const LEAST_BUDGET_BITS = 4;
 
 export async function compileModel(
   path: string,
@@ -48,53 +59,156 @@ export async function compileModel(
 ): Promise<void> {
   if (existsSync(flags.output) && flags.force !== true)
     throw new UsageError(`${flags.output} is there already; --force replaces it`);
+  const budget = flags.budget === undefined ? undefined : parseBudget(flags.budget);
+  if (budget?.drop !== undefined && flags.calibrate === undefined)
+    throw new UsageError('a budget for the drop needs --calibrate: what is lost is measured on samples');
   const float = readModelFile(path, flags);
   using kernel = await parts.openKernel((reason) => terminal.err(`note ${reason}\n`));
+  const subject = subjectOf(path, float, flags, kernel);
+  const compiled = await withSpinner(terminal, `compiling ${printable(basename(path))}`, async (spinner) => {
+    if (budget === undefined) return compiledBy(subject, flags);
+    const result = await budgetResult(subject, flags, budget, async (text) => {
+      spinner.say(text);
+      await nextTurn();
+    });
+    return { ...(result.chosen?.made ?? result.rows[0]!.made), result };
+  });
+  const { calibrated, result, program } = compiled;
+  for (const warning of calibrated?.report.warnings ?? []) terminal.err(`warning ${warning}\n`);
+  const paint = paintFor(terminal.outIsTerminal, terminal.env);
+  if (budget !== undefined && result !== undefined) {
+    if (flags.json !== true) terminal.out(`${formatBudgetRows(result, budget, paint)}\n`);
+    if (result.chosen === undefined) {
+      if (flags.json === true) terminal.out(`${JSON.stringify({ budget: budgetJson(result) })}\n`);
+      const lines = result.shortfalls.map((each) => `\n  ${formatShortfall(each)}`);
+      throw new DataError(`no program keeps the budget${lines.join('')}`);
+    }
+  }
+  const accuracy = compiled.accuracy ?? accuracyOf(subject, compiled);
+  writeFileSync(flags.output, writeProgram({ program }));
+  report({ float, program, calibrated, accuracy, budget: result && budgetJson(result) }, flags, terminal);
+}
+
+/** What is compiled, and the samples to measure it on. */
+interface CompileSubject {
+  readonly name: string;
+  readonly float: ModelGraph;
+  readonly kernel: MatrixMultiply;
+  readonly samples?: Samples | undefined;
+  readonly labels?: Uint8Array | undefined;
+  /** Ranges come from the first two thirds of the samples, accuracies from the rest. */
+  readonly fitted: number;
+}
+
+function subjectOf(
+  path: string,
+  float: ModelGraph,
+  flags: CompileFlags,
+  kernel: MatrixMultiply,
+): CompileSubject {
   const input = float.inputs[0]!;
   const samples = flags.calibrate && readSamples(flags.calibrate, input, MAX_CALIBRATION_SAMPLES);
   const labels = flags.calibrateLabels === undefined ? undefined : readLabelFile(flags.calibrateLabels);
   if (labels !== undefined && samples !== undefined && labels.length < samples.count)
     throw new DataError(`${flags.calibrateLabels}: ${labels.length} labels for ${samples.count} samples`);
-  // Ranges come from the first two thirds, accuracies from the rest.
   const fitted = samples === undefined ? 0 : Math.max(1, Math.ceil((2 * samples.count) / 3));
-  const { program, calibrated } = await withSpinner(
-    terminal,
-    `compiling ${printable(basename(path))}`,
-    async () => {
-      const fit = samples && samples.data.subarray(0, fitted * featuresOf(float));
-      const model =
-        fit &&
-        calibrate(
-          float,
-          { inputs: [fit], ...(labels && { labels: labels.subarray(0, fitted) }) },
-          { drop: flags.drop, maxDegree: flags.maxDegree, weightBits: flags.weightBits ?? CALIBRATION_BITS },
-        );
-      const made = compile(model?.graph ?? float, {
-        name: flags.name ?? nameOf(path),
-        precision: flags.precision,
-        layout: flags.layout,
-        ...(flags.weightBits !== undefined && { weightBits: flags.weightBits }),
-        ...(flags.inputBound !== undefined && { inputBound: flags.inputBound }),
-      });
-      return { program: made, calibrated: model };
-    },
-  );
-  for (const warning of calibrated?.report.warnings ?? []) terminal.err(`warning ${warning}\n`);
+  return { name: flags.name ?? nameOf(path), float, kernel, samples, labels, fitted };
+}
+
+interface CompiledModel {
+  readonly program: Program;
+  readonly calibrated: CalibratedModel | undefined;
+  readonly accuracy?: MeasuredAccuracy | undefined;
+  readonly result?: BudgetResult<CompiledModel>;
+}
+
+function calibratedBy(
+  { float, samples, labels, fitted }: CompileSubject,
+  { drop, maxDegree, weightBits = CALIBRATION_BITS }: CompileFlags,
+): CalibratedModel | undefined {
+  const fit = samples?.data.subarray(0, fitted * featuresOf(float));
+  if (fit === undefined) return undefined;
+  const data = { inputs: [fit], ...(labels && { labels: labels.subarray(0, fitted) }) };
+  return calibrate(float, data, { drop, maxDegree, weightBits });
+}
+
+function compiledBy(
+  subject: CompileSubject,
+  flags: CompileFlags,
+  calibrated = calibratedBy(subject, flags),
+  logN?: readonly number[],
+): CompiledModel {
+  const program = compile(calibrated?.graph ?? subject.float, {
+    name: subject.name,
+    precision: flags.precision,
+    layout: flags.layout,
+    ...(flags.weightBits !== undefined && { weightBits: flags.weightBits }),
+    ...(flags.inputBound !== undefined && { inputBound: flags.inputBound }),
+    ...(logN && { logN }),
+  });
+  return { program, calibrated };
+}
+
+function accuracyOf(
+  { float, kernel, samples, labels, fitted }: CompileSubject,
+  { program, calibrated }: CompiledModel,
+): MeasuredAccuracy | undefined {
   const held = samples === undefined ? 0 : heldOut(samples.count - fitted, program);
-  const accuracy =
-    samples === undefined || held === 0
-      ? undefined
-      : measureAccuracy({
-          float,
-          polynomial: calibrated?.graph ?? float,
-          program,
-          data: samples.data.subarray(fitted * program.inputs, (fitted + held) * program.inputs),
-          count: held,
-          labels: labels?.subarray(fitted, fitted + held),
-          multiply: kernel,
-        });
-  writeFileSync(flags.output, writeProgram({ program }));
-  report({ float, program, calibrated, accuracy }, flags, terminal);
+  if (samples === undefined || held === 0) return undefined;
+  return measureAccuracy({
+    float,
+    polynomial: calibrated?.graph ?? float,
+    program,
+    data: samples.data.subarray(fitted * program.inputs, (fitted + held) * program.inputs),
+    count: held,
+    labels: labels?.subarray(fitted, fitted + held),
+    multiply: kernel,
+  });
+}
+
+/** Programs of fewer bits, lower degrees and larger rings. */
+async function budgetResult(
+  subject: CompileSubject,
+  flags: CompileFlags,
+  budget: Budget,
+  say: (text: string) => Promise<void>,
+): Promise<BudgetResult<CompiledModel>> {
+  const drop = budget.drop ?? flags.drop;
+  const calibrations = new Map<number, CalibratedModel | undefined>();
+  const degrees: number[] = [];
+  for (const maxDegree of subject.samples === undefined ? [flags.maxDegree] : [2, 4]) {
+    if (maxDegree > flags.maxDegree) continue;
+    await say(`fitting polynomials of degree ${maxDegree}`);
+    const made = calibratedBy(subject, { ...flags, drop, maxDegree });
+    calibrations.set(maxDegree, made);
+    degrees.push(maxDegree);
+    // What the lower degree reaches needs no higher one.
+    if (made === undefined || made.report.polynomial.agreement >= 1 - drop) break;
+  }
+  const most = flags.weightBits;
+  const bitsOf = (layout: 'batch' | 'packed'): number[] =>
+    most === undefined
+      ? BUDGET_BITS[layout]
+      : [0, 2, 4].map((fewer) => most - fewer).filter((bits, i) => i === 0 || bits >= LEAST_BUDGET_BITS);
+  const layouts = flags.layout === 'auto' ? (['packed', 'batch'] as const) : [flags.layout];
+  await say('compiling for the budget');
+  return searchBudget<CompiledModel>({
+    budget,
+    degrees,
+    layouts: layouts.map((layout) => ({ layout, weightBits: bitsOf(layout) })),
+    logN: RINGS,
+    make: (choice) => {
+      const made = compiledBy(
+        subject,
+        { ...flags, layout: choice.layout, weightBits: choice.weightBits },
+        calibrations.get(choice.maxDegree),
+        [choice.logN],
+      );
+      const accuracy = accuracyOf(subject, made);
+      const lost = accuracy === undefined ? 0 : 1 - accuracy.encryptedAgreement;
+      return { program: made.program, made: { ...made, accuracy }, drop: lost };
+    },
+  });
 }
 
 /** Packed programs are simulated slot by slot. */
@@ -106,15 +220,13 @@ function featuresOf(graph: ModelGraph): number {
   return graph.inputs[0]!.shape.reduce((a, b) => a * b, 1);
 }
 
-interface Compiled {
+interface Compiled extends CompiledModel {
   readonly float: ModelGraph;
-  readonly program: Program;
-  readonly calibrated: CalibratedModel | undefined;
-  readonly accuracy: MeasuredAccuracy | undefined;
+  readonly budget: unknown;
 }
 
 function report(
-  { float, program, calibrated, accuracy }: Compiled,
+  { float, program, calibrated, accuracy, budget }: Compiled,
   flags: CompileFlags,
   terminal: Terminal,
 ): void {
@@ -129,7 +241,7 @@ function report(
     };
     const coverage = { nodes: float.nodes.length, linear };
     terminal.out(
-      `${JSON.stringify({ program: described, coverage, calibration: calibrated?.report ?? null, accuracy: accuracy ?? null, layers })}\n`,
+      `${JSON.stringify({ program: described, coverage, calibration: calibrated?.report ?? null, accuracy: accuracy ?? null, layers, ...(budget !== undefined && { budget }) })}\n`,
     );
     return;
   }

@@ -18,7 +18,7 @@ Who learns what:
 export function addModelCommands(program: Command, terminal: Terminal, parts: EngineParts): void {
   program
     .command('compile')
-    .argument('<model>', 'an ONNX file, or a polynomial network of ours')
+    .argument('<model>', 'an ONNX file, or a network that train made')
     .description('turn a trained model into a program that servers run on encrypted data')
     .requiredOption('-o, --output <file>', 'the program, NAME.subrosa')
     .option('--name <name>', "how clients call it; the model file's name by default")
@@ -66,6 +66,10 @@ export function addModelCommands(program: Command, terminal: Terminal, parts: En
       new Option('--max-degree <n>', 'of polynomials in place of activations')
         .default(4)
         .argParser(wholeNumber(2, 4)),
+    )
+    .option(
+      '--budget <terms>',
+      'what a request may cost, as latency=1s,up=20MB,keys=5MB,memory=1GB,drop=0.5%: tries degrees, weight bits and rings, and takes the fastest that keeps it',
     )
     .option('--force', 'replace the output file')
     .option('--json', 'one JSON object on standard output, for programs')

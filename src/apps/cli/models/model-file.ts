@@ -1,14 +1,21 @@
-/** What `subrosa compile` reads: ONNX files, and polynomial networks as our trainers write them. */
+/** What `subrosa compile` reads: ONNX files, and networks as our trainers write them. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { DataError, LimitError, UsageError } from '../../../base/errors.ts';
 import type { ImageInput, InputDescription, ModelGraph } from '../../../nn/graph/model-graph.ts';
+import { layerModel } from '../../../nn/graph/layer-model.ts';
 import { toModelGraph } from '../../../nn/graph/polynomial-model.ts';
 import { importOnnx } from '../../../nn/onnx/index.ts';
+import { Sequential } from '../../../nn/layers/sequential.ts';
+import { plainMatrixMultiply } from '../../../nn/tensor/matrix-multiply.ts';
 import { PolynomialNetwork } from '../../../nn/polynomial/polynomial-network.ts';
 
 const MAX_MODEL_BYTES = 2 ** 28;
-const OWN_MAGIC = 'SRPN';
+/** What our trainers write: polynomial networks, and networks in floats, whose activations --calibrate replaces. */
+const OWN_FORMATS: Readonly<Record<string, (bytes: Uint8Array) => ModelGraph>> = {
+  SRPN: (bytes) => toModelGraph(PolynomialNetwork.fromBytes(bytes)),
+  SRNN: (bytes) => layerModel(Sequential.fromBytes(bytes, plainMatrixMultiply)),
+};
 
 /** How the input is to be read, where the file does not say. */
 export interface InputFlags {
@@ -33,12 +40,9 @@ export function readModelFile(path: string, flags: ModelFlags): ModelGraph {
   const { size } = statSync(path);
   if (size > MAX_MODEL_BYTES) throw new LimitError('a model file', MAX_MODEL_BYTES, size);
   const bytes = readFileSync(path);
-  const isOwn = bytes.subarray(0, 4).toString('latin1') === OWN_MAGIC;
-  const graph = isOwn
-    ? {
-        ...toModelGraph(PolynomialNetwork.fromBytes(bytes)),
-        source: { file: basename(path), producer: 'subrosa' },
-      }
+  const own = OWN_FORMATS[bytes.subarray(0, 4).toString('latin1')];
+  const graph = own
+    ? { ...own(bytes), source: { file: basename(path), producer: 'subrosa' } }
     : importOnnx(bytes, {
         file: basename(path),
         ...(flags.from && { from: flags.from }),
