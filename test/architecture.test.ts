@@ -41,6 +41,8 @@ const NEIGHBOURS: Readonly<Record<string, readonly string[]>> = {
   fe: ['fe/ddh', 'fe/lattice'],
   'fe/ddh': ['fe'],
   'fe/lattice': ['fe'],
+  'protocols/edge': ['protocols/channel'],
+  'protocols/joint': ['protocols/channel'],
   'apps/client': ['apps/keystore', 'apps/transport'],
   'apps/server': ['apps/keystore', 'apps/transport'],
   'apps/train': ['apps/keystore', 'apps/speech'],

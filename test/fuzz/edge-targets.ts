@@ -5,7 +5,7 @@ import { integerConvolution } from '../../src/kernel/integer-linear-map.ts';
 import { INT8_INPUT, IntegerNetwork } from '../../src/nn/integer/integer-network.ts';
 import { planBytes, planLayers, readPlan } from '../../src/protocols/edge/layer-plan.ts';
 import { readEdgeMessage, writeEdgeMessage } from '../../src/protocols/edge/messages.ts';
-import { HandshakeInitiator, readHello } from '../../src/protocols/edge/secure-channel.ts';
+import { HandshakeInitiator, readHello } from '../../src/protocols/channel/secure-channel.ts';
 import type { FuzzTarget } from './harness.ts';
 
 function smallNetwork(): IntegerNetwork {

@@ -2,7 +2,7 @@
 import * as arg from '../../base/arguments.ts';
 import { TransportError, UsageError } from '../../base/errors.ts';
 import { isLoopback } from '../../base/loopback.ts';
-import type { MessageLink } from '../../protocols/edge/edge-link.ts';
+import type { MessageLink } from '../../protocols/channel/message-link.ts';
 import { slowestMs } from '../transport/progress-watch.ts';
 import { type LinkGroup, MessageInbox } from './message-inbox.ts';
 

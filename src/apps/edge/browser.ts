@@ -18,7 +18,7 @@ export {
   type EdgeInference,
   type LayerReport,
 } from '../../protocols/edge/device.ts';
-export type { MessageLink } from '../../protocols/edge/edge-link.ts';
+export type { MessageLink } from '../../protocols/channel/message-link.ts';
 export { EdgeService, type EdgeServiceOptions, EdgeSession } from '../../protocols/edge/edge-service.ts';
 export { type LayerPlan, longestMessage, planLayers } from '../../protocols/edge/layer-plan.ts';
 export type { RelayedMessage } from '../../protocols/edge/relay-box.ts';

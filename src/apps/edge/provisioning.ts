@@ -24,7 +24,7 @@ import { littleEndian, RootKey } from '../../protocols/edge/mask-stream.ts';
 import { ProjectionCheck } from '../../protocols/edge/projection-check.ts';
 import { type AdjointMap, adjointOf, projectionImages } from '../../protocols/edge/projection-images.ts';
 import { newRelayKeys, openRelayKey } from '../../protocols/edge/relay-proof.ts';
-import { PARTY_ID_BYTES } from '../../protocols/edge/secure-channel.ts';
+import { PARTY_ID_BYTES } from '../../protocols/channel/secure-channel.ts';
 import { packedShareBytes, packShares, unpackShares } from '../../protocols/edge/share-ring.ts';
 
 const EDGE_MAGIC = 0x32454553;

@@ -2,7 +2,7 @@
 import * as arg from '../../base/arguments.ts';
 import { WebSocket } from 'ws';
 import { TransportError, UsageError } from '../../base/errors.ts';
-import type { MessageLink } from '../../protocols/edge/edge-link.ts';
+import type { MessageLink } from '../../protocols/channel/message-link.ts';
 import { isLoopback } from '../../base/loopback.ts';
 import { TLS_CLIENT, tlsFailure } from '../transport/tls-failure.ts';
 import { type LinkGroup, MessageInbox } from './message-inbox.ts';

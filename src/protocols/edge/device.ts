@@ -10,13 +10,14 @@ import { type ApplyLinearAsync, evaluateIntegerNetworkAsync } from '../../nn/int
 import type { IntegerNetwork } from '../../nn/integer/integer-network.ts';
 import { type Construction, type LayerShares, type RequestMasks, sharing } from './construction.ts';
 import { nameLiar, plainRecompute } from './culprit.ts';
-import { EdgeLink, type EdgeOutput, type MessageLink } from './edge-link.ts';
+import type { MessageLink } from '../channel/message-link.ts';
+import { EdgeLink, type EdgeOutput } from './edge-link.ts';
 import { type LayerPlan, type PlannedLayer, planLayers } from './layer-plan.ts';
 import { littleEndian, type RootKey } from './mask-stream.ts';
 import { MAX_OPEN_REQUESTS } from './messages.ts';
 import { type ProjectionCheck, RETIRED } from './projection-check.ts';
 import type { RequestCounter } from './request-counter.ts';
-import { PARTY_ID_BYTES } from './secure-channel.ts';
+import { PARTY_ID_BYTES } from '../channel/secure-channel.ts';
 import { acceptsSamples, type SamplingGoal, samplesFor } from './sampling-check.ts';
 import { packShares } from './share-ring.ts';
 

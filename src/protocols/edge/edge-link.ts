@@ -3,17 +3,9 @@ import { printOnOneLine } from '../../base/inspect.ts';
 import { ProtocolError, type SubrosaError, TransportError } from '../../base/errors.ts';
 import { type EdgeMessage, readEdgeMessage, writeEdgeMessage } from './messages.ts';
 import type { RelayProof } from './relay-proof.ts';
-import { HandshakeInitiator, type SecureChannel } from './secure-channel.ts';
+import type { MessageLink } from '../channel/message-link.ts';
+import { HandshakeInitiator, type SecureChannel } from '../channel/secure-channel.ts';
 import { unpackShares } from './share-ring.ts';
-
-/** A connection that keeps messages whole and in order: a WebSocket, or memory in tests. */
-export interface MessageLink {
-  /** Resolves when the message has left. */
-  send(message: Uint8Array): Promise<void>;
-  /** The next message. Rejects with a TransportError when the other side is gone or too slow. */
-  receive(): Promise<Uint8Array>;
-  close(): void;
-}
 
 /** Bytes over a connection so far, handshake and framing of ours included. */
 export interface LinkTraffic {

@@ -12,7 +12,7 @@ import { type EdgeAnswer, type EdgeComputation, EdgeRequest, type BeginMessage }
 import { longestMessage } from './layer-plan.ts';
 import { type EdgeMessage, MAX_OPEN_REQUESTS, readEdgeMessage, writeEdgeMessage } from './messages.ts';
 import { RelayBox } from './relay-box.ts';
-import { HandshakeResponder, readHello, type SecureChannel } from './secure-channel.ts';
+import { HandshakeResponder, readHello, type SecureChannel } from '../channel/secure-channel.ts';
 
 export interface EdgeServiceOptions extends EdgeComputation {
   /** Who runs this edge, as the owner was told. A device refuses two edges of one operator. */

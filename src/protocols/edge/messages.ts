@@ -13,7 +13,7 @@
  */
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { DIGEST_BYTES, NONCE_BYTES, type RelayProof, SIGNATURE_BYTES } from './relay-proof.ts';
-import { PARTY_ID_BYTES } from './secure-channel.ts';
+import { PARTY_ID_BYTES } from '../channel/secure-channel.ts';
 
 /**
  * What an edge does with the layers of a request: `seeded` expands its input shares from the seed and answers every layer at once;

@@ -15,11 +15,9 @@ import {
   MARGIN_BOUND,
   type NesterovStep,
   SIGMOID_CUBIC,
+  STATE_BITS,
 } from './logistic-program.ts';
 import { PlannedOperations, type PlannedTarget, type PlannedValue } from './planned-operations.ts';
-
-/** Of {@link LogisticIterations}: by so much the scale of states is above the default one. */
-const STATE_BITS = 12;
 
 /**
  * |c1 m + c3 m^3| for |m| up to the bound of margins: largest at 5.6. The mean over rows of |z_j| times it is no larger, since |z_j| is 1 on
@@ -79,8 +77,8 @@ export class LogisticIterations<C> {
     this.operations = new PlannedOperations(on, program.params, program.primesPerLevel);
     this.program = program;
     this.#masks = masks;
-    const { topLevel: level, params } = program;
-    this.#rows = rows.map((value) => ({ value, level, scale: params.defaultScale }));
+    const { topLevel: level, rowScale: scale } = program;
+    this.#rows = rows.map((value) => ({ value, level, scale }));
   }
 
   get #levels(): number {
@@ -193,6 +191,27 @@ export class LogisticIterations<C> {
   }
 
   /**
+   * Every step, as far as the next state has to be prepared: yields the state before each iteration but the first, which is used up, and
+   * goes on with what it is given. Returns the weights. Begins at `from`, a state after so many iterations, where there is one.
+   */
+  *states(from?: {
+    readonly iteration: number;
+    readonly state: LogisticState<C>;
+  }): Generator<LogisticState<C>, PlannedValue<C>, LogisticState<C>> {
+    const { steps } = this.program;
+    const sum = this.rowSum();
+    let state = from?.state ?? this.first(sum, steps[0]!);
+    let weights = state.v;
+    for (let t = from?.iteration ?? 1; t < steps.length; t++) {
+      state = yield state;
+      if (t === steps.length - 1) weights = this.last(state, sum, steps[t]!);
+      else state = this.iterate(state, sum, steps[t]!);
+    }
+    this.operations.free(sum);
+    return weights;
+  }
+
+  /**
    * Every step. `prepared` makes what a step but the first reads of the state before it; `done` is told the weights after each, and the state
    * where another step follows.
    */
@@ -201,22 +220,17 @@ export class LogisticIterations<C> {
     done: (iteration: number, weights: PlannedValue<C>, state?: LogisticState<C>) => void = () => undefined,
     from?: { readonly iteration: number; readonly state: LogisticState<C> },
   ): PlannedValue<C> {
-    const { steps } = this.program;
-    const sum = this.rowSum();
-    let state = from?.state ?? this.first(sum, steps[0]!);
-    let weights = state.v;
-    if (from === undefined) done(1, weights, steps.length > 1 ? state : undefined);
-    for (let t = from?.iteration ?? 1; t < steps.length; t++) {
-      state = prepared(state);
-      if (t === steps.length - 1) weights = this.last(state, sum, steps[t]!);
-      else {
-        state = this.iterate(state, sum, steps[t]!);
-        weights = state.v;
-      }
-      done(t + 1, weights, t < steps.length - 1 ? state : undefined);
+    const states = this.states(from);
+    let isResumed = from !== undefined;
+    let iteration = from?.iteration ?? 1;
+    let next = states.next();
+    for (; next.done !== true; iteration++) {
+      if (!isResumed) done(iteration, next.value.v, next.value);
+      isResumed = false;
+      next = states.next(prepared(next.value));
     }
-    this.operations.free(sum);
-    return weights;
+    if (!isResumed) done(iteration, next.value);
+    return next.value;
   }
 }
 

@@ -20,6 +20,7 @@ import {
 import { logisticCircuit } from './logistic-circuit.ts';
 import { mirrorLogistic } from './logistic-clear.ts';
 import { type LogisticProgram, MARGIN_BOUND } from './logistic-program.ts';
+import { rowSlots } from './row-slots.ts';
 
 /** Published weights are within 2^-7 of the exact ones at least. */
 const PUBLISHED_BITS = 7;
@@ -50,19 +51,11 @@ export class LogisticOwner {
    */
   encrypt(table: LabelledTable, arena: Arena): CkksCiphertext[] {
     this.assertFits(table);
-    const { width, rowsPerCiphertext, ciphertexts, topLevel, params } = this.program;
-    const columns = table.columns.length;
+    const { rowsPerCiphertext, ciphertexts, topLevel } = this.program;
     const encoder = this.#context.encoder(arena);
     using encryptor = this.#context.encryptor(this.#secret, arena);
     return Array.from({ length: ciphertexts }, (_, c) => {
-      const slots = new Float64Array(params.slots);
-      for (let r = 0; r < rowsPerCiphertext; r++) {
-        const row = c * rowsPerCiphertext + r;
-        if (row >= rowCount(table)) break;
-        const y = table.labels[row] === 1 ? 1 : -1;
-        slots[r * width] = y;
-        for (let j = 0; j < columns; j++) slots[r * width + j + 1] = y * table.values[row * columns + j]!;
-      }
+      const slots = rowSlots(this.program, table, c * rowsPerCiphertext);
       const plaintext = encoder.encode(slots, { level: topLevel });
       slots.fill(0);
       const ciphertext = encryptor.encrypt(plaintext);

@@ -10,7 +10,9 @@ import { sha256Digest } from '../../base/sha256.ts';
 import { BootstrapPlan } from '../../circuits/bootstrap/plan.ts';
 import { identityFunction } from '../../circuits/circle/circle-function.ts';
 import { referenceCosts } from '../../circuits/cost.ts';
+import { refreshLevel, type RefreshTerms } from '../../schemes/ckks/collective/refresh.ts';
 import { CkksParams, type CkksSpec } from '../../schemes/ckks/params.ts';
+import { MOST_PARTIES } from '../../schemes/rlwe/collective/session-random.ts';
 import type { KeyPlan } from '../../schemes/rlwe/keys/key-plan.ts';
 import { logQPCeiling } from '../../schemes/rlwe/security.ts';
 import { VALUE_BOUND } from './labelled-table.ts';
@@ -44,6 +46,8 @@ export interface LogisticSpec {
   readonly rule: ReleaseRule;
   /** Levels are bought by bootstrapping when there are more iterations than levels. */
   readonly bootstrapping: boolean;
+  /** Rows of each owner when there are several, who buy levels by refreshing together; in the order of the union's rows. */
+  readonly owners?: readonly number[];
 }
 
 /** Levels of an iteration: margins, their mask, two products; the first starts from zero and takes one. */
@@ -54,8 +58,19 @@ const [LEVEL_BITS, LAST_BITS, SPECIAL_BITS] = [40, 49.5, 49];
 const PUBLISHED_LEVEL_BITS = 42;
 /** More digits than this make keys large and rotations slow. */
 const MAX_DIGITS = 5;
+/** Of a message to be refreshed: v and w in one polynomial, noise, and the doubling when they are taken apart. */
+const REFRESHED_ROOM_BITS = 2;
 /** Where bootstrapped training encrypts its data: two iterations, and the two conversions around a bootstrap. */
 const BOOTSTRAPPED_TOP = 13;
+
+/** By so much the scale of states is above the default one, at most: see `stateScaleAt` in logistic-circuit.ts. */
+export const STATE_BITS = 12;
+
+/**
+ * By so much the scale of the rows of several owners is above the default one: the noise of their public key is many times that of a secret
+ * one, is the same in every iteration, and would be the largest part of what a release has to hide.
+ */
+const JOINT_ROW_BITS = 10;
 
 /** Step sizes and momentum of every iteration. */
 export interface NesterovStep {
@@ -90,6 +105,8 @@ export class LogisticProgram {
   readonly primesPerLevel: 1 | 2;
   /** Present when it bootstraps: the two states side by side. */
   readonly bootstrap: BootstrapPlan | undefined;
+  /** Owners of the rows. */
+  readonly parties: number;
 
   /**
    * `insecure` are parameters for tests, marked so; without them they follow from the specification.
@@ -106,7 +123,8 @@ export class LogisticProgram {
       throw new InvalidParamsError('a training program chooses its parameters itself', {});
     this.spec = Object.freeze({ ...spec });
     this.width = 2 ** Math.ceil(Math.log2(spec.features + 1));
-    this.primesPerLevel = spec.rule === 'publish' ? 2 : 1;
+    this.parties = spec.owners?.length ?? 1;
+    this.primesPerLevel = spec.rule === 'publish' && this.parties === 1 ? 2 : 1;
     this.params = insecure ?? paramsOf(spec, this.primesPerLevel);
     if (this.width > this.params.slots / 2)
       throw new InvalidParamsError(
@@ -164,8 +182,68 @@ export class LogisticProgram {
     return Math.floor((level - this.lowestState) / (LEVELS_PER_ITERATION * this.primesPerLevel));
   }
 
+  /** At which rows are encrypted. */
+  get rowScale(): number {
+    return this.params.defaultScale * (this.parties > 1 ? 2 ** JOINT_ROW_BITS : 1);
+  }
+
+  /** Coefficients of the two states in one polynomial, v at even and w at odd multiples of N / as many. */
+  get stateCoefficients(): number {
+    return 4 * this.width;
+  }
+
+  /** What several owners refresh: no coefficient of a state reaches 2^messageBits. */
+  get refreshTerms(): RefreshTerms {
+    const scale = this.params.defaultScale * 2 ** STATE_BITS;
+    const messageBits = Math.ceil(Math.log2(scale * this.spec.weightBound)) + REFRESHED_ROOM_BITS;
+    return { parties: this.parties, messageBits, coefficients: this.stateCoefficients };
+  }
+
+  /** Of several owners: where states are refreshed and weights released. */
+  get refreshLevel(): number {
+    return refreshLevel(this.params, this.refreshTerms);
+  }
+
+  /** Whether several owners must refresh a state at this level before this iteration, from 1 for the second; the last needs less. */
+  needsRefresh(level: number, iteration: number): boolean {
+    const isLast = iteration === this.spec.iterations - 1;
+    return this.iterationsFrom(isLast ? level + 1 : level) < 1;
+  }
+
+  /** Refreshes of the whole run of several owners. */
+  get refreshes(): number {
+    if (this.parties === 1) return 0;
+    let [count, level] = [0, this.topLevel - 1];
+    for (let iteration = 1; iteration < this.spec.iterations; iteration++) {
+      if (this.needsRefresh(level, iteration)) {
+        count++;
+        level = this.topLevel;
+      }
+      level -= LEVELS_PER_ITERATION;
+    }
+    return count;
+  }
+
+  /** The rows of an owner, by their place among all rows: from, and up to but not including `to`. */
+  rowsOf(party: number): { readonly from: number; readonly to: number } {
+    const { owners = [this.spec.rows] } = this.spec;
+    if (owners[party] === undefined)
+      throw new OutOfRangeError('an owner', `from 0 to ${owners.length - 1}`, party);
+    const from = owners.slice(0, party).reduce((sum, rows) => sum + rows, 0);
+    return { from, to: from + owners[party] };
+  }
+
+  /** Which of {@link ciphertexts} an owner's rows are in: those at the borders have rows of two owners. */
+  ciphertextsOf(party: number): number[] {
+    const { from, to } = this.rowsOf(party);
+    const first = Math.floor(from / this.rowsPerCiphertext);
+    const last = Math.floor((to - 1) / this.rowsPerCiphertext);
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  }
+
   /** Below it a state can neither be read nor, with its other half a level lower, be prepared for a bootstrap. */
   get lowestState(): number {
+    if (this.parties > 1) return this.refreshLevel + 1;
     return this.bootstrap === undefined ? this.primesPerLevel - 1 : this.bootstrap.inputLevel + 2;
   }
 
@@ -181,7 +259,8 @@ export class LogisticProgram {
   get keySwitches(): number {
     const { overColumns, overRows } = this.rotations;
     const each = this.ciphertexts * (2 * overColumns.length + 4) + overRows.length;
-    return overRows.length + (this.spec.iterations - 1) * each + 2 * this.bootstraps;
+    const taken = 2 * this.bootstraps + this.refreshes;
+    return overRows.length + (this.spec.iterations - 1) * each + taken;
   }
 
   /** Seconds of one thread at the trainer, as far as the costs of a machine are known: iterations in the middle of their levels. */
@@ -193,9 +272,27 @@ export class LogisticProgram {
     return (this.keySwitches * costs.keySwitch(middle)) / 1000 + this.bootstraps * each;
   }
 
+  get #amongParties(): { readonly trainer: string[]; readonly owner: string[]; readonly nobody: string[] } {
+    const { owners = [], features, iterations } = this.spec;
+    return {
+      trainer: [
+        `that the owners have ${owners.join(', ')} rows of ${features} columns, and how long the run takes`,
+        `${iterations === 1 ? 'one iteration' : `${iterations} iterations`}, the step sizes and a power of two that bounds the weights`,
+      ],
+      owner: [
+        "the same as whoever passes messages on: every owner's number of rows, and no weight",
+        `the receiver alone: ${features + 1} weights, hidden by noise so that they may be handed on`,
+      ],
+      nobody: [
+        'rows, labels, margins, gradients and the loss of any other owner, however many of the others conspire',
+      ],
+    };
+  }
+
   /** What each party learns, for people. */
   get whoLearnsWhat(): { readonly trainer: string[]; readonly owner: string[]; readonly nobody: string[] } {
     const { rows, features, iterations, rule } = this.spec;
+    if (this.parties > 1) return this.#amongParties;
     return {
       trainer: [
         `that there are ${rows} rows and ${features} columns, and how long the run takes`,
@@ -225,15 +322,18 @@ const ORDER = [
   'bootstrapping',
 ] as const satisfies readonly (keyof LogisticSpec)[];
 
+/** Programs of one owner have the identifier that they always had. */
 function canonical(spec: LogisticSpec): unknown[] {
-  return ORDER.map((name) => spec[name]);
+  const fields: unknown[] = ORDER.map((name) => spec[name]);
+  return spec.owners === undefined ? fields : [...fields, spec.owners];
 }
 
 /** A program from JSON that somebody sent. @throws {DataError} {@link OutOfRangeError} {@link InvalidParamsError} */
 export function parseLogisticProgram(value: unknown): LogisticProgram {
   if (typeof value !== 'object' || value === null) throw new DataError('a training program is a JSON object');
   const given = value as Record<string, unknown>;
-  const stray = Object.keys(given).find((name) => !(ORDER as readonly string[]).includes(name));
+  const known: readonly string[] = [...ORDER, 'owners'];
+  const stray = Object.keys(given).find((name) => !known.includes(name));
   if (stray !== undefined) throw new DataError('a training program has a field that is not known');
   const missing = ORDER.find((name) => given[name] === undefined);
   if (missing !== undefined) throw new DataError(`a training program lacks ${missing}`);
@@ -268,9 +368,32 @@ function assertSpec(spec: LogisticSpec): void {
   }
   if (!Number.isInteger(Math.log2(spec.weightBound)))
     throw new OutOfRangeError('weightBound', 'a power of two', spec.weightBound);
+  if (spec.owners !== undefined) assertOwners(spec, spec.owners);
+}
+
+function assertOwners({ rows, rule, bootstrapping }: LogisticSpec, owners: unknown): void {
+  if (!Array.isArray(owners) || owners.length < 2 || owners.length > MOST_PARTIES)
+    throw new OutOfRangeError(
+      'owners of a joint program',
+      `2 to ${MOST_PARTIES}`,
+      Array.isArray(owners) ? owners.length : 'something else',
+    );
+  let total = 0;
+  for (const count of owners as readonly unknown[]) {
+    if (!(typeof count === 'number' && Number.isInteger(count) && count >= 2 && count <= MAX_ROWS))
+      throw new OutOfRangeError("an owner's rows", `an integer from 2 to ${MAX_ROWS}`, Number(count));
+    total += count;
+  }
+  if (total !== rows) throw new DataError(`the owners have ${total} rows together, not ${rows}`);
+  if (rule !== 'publish' || bootstrapping)
+    throw new InvalidParamsError(
+      "several owners refresh together and release what they trained: rule 'publish', without bootstrapping",
+      {},
+    );
 }
 
 function paramsOf(spec: LogisticSpec, primesPerLevel: number): CkksParams {
+  if (spec.owners !== undefined) return CkksParams.joint();
   return spec.bootstrapping ? CkksParams.bootstrapping() : levelledParams(spec, primesPerLevel);
 }
 
@@ -314,4 +437,9 @@ function mostIterations(rule: ReleaseRule, primesPerLevel: number): number {
 export const INPUT_BOUND = VALUE_BOUND;
 
 printOnOneLine(LogisticProgram);
-arg.guard('LogisticProgram', LogisticProgram.prototype, { iterationsFrom: { level: arg.number } });
+arg.guard('LogisticProgram', LogisticProgram.prototype, {
+  iterationsFrom: { level: arg.number },
+  needsRefresh: { level: arg.number, iteration: arg.number },
+  rowsOf: { party: arg.number },
+  ciphertextsOf: { party: arg.number },
+});

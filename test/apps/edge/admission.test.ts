@@ -9,7 +9,7 @@ import type { RunningServer } from '../../../src/apps/server/index.ts';
 import { openKernel } from '../../../src/kernel/open.ts';
 import { EdgeLink } from '../../../src/protocols/edge/edge-link.ts';
 import { EdgeService } from '../../../src/protocols/edge/edge-service.ts';
-import { HandshakeInitiator } from '../../../src/protocols/edge/secure-channel.ts';
+import { HandshakeInitiator } from '../../../src/protocols/channel/secure-channel.ts';
 import { denseNetwork, plainApply } from '../../protocols/edge/edge-pair.ts';
 
 const LIMITS = { maxMessageBytes: 2 ** 20, timeoutMs: 30_000 };

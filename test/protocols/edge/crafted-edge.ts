@@ -1,12 +1,12 @@
 /** An edge that holds the right key and then says what the test wants: everything that authentication does not prevent. */
 import { TransportError } from '../../../src/base/errors.ts';
-import type { MessageLink } from '../../../src/protocols/edge/edge-link.ts';
+import type { MessageLink } from '../../../src/protocols/channel/message-link.ts';
 import { type EdgeMessage, readEdgeMessage, writeEdgeMessage } from '../../../src/protocols/edge/messages.ts';
 import {
   HandshakeResponder,
   readHello,
   type SecureChannel,
-} from '../../../src/protocols/edge/secure-channel.ts';
+} from '../../../src/protocols/channel/secure-channel.ts';
 
 /** Answers to one message of the device; null ends the connection. */
 export type Craft = (message: EdgeMessage) => readonly EdgeMessage[] | null;

@@ -7,7 +7,7 @@ import type { ApplyLinear, ApplyLinearAsync } from '../../../src/nn/integer/inte
 import { INT8_INPUT, IntegerNetwork } from '../../../src/nn/integer/integer-network.ts';
 import type { IntegerStep } from '../../../src/nn/integer/integer-step.ts';
 import { EdgeDevice, type EdgeDeviceOptions } from '../../../src/protocols/edge/device.ts';
-import type { MessageLink } from '../../../src/protocols/edge/edge-link.ts';
+import type { MessageLink } from '../../../src/protocols/channel/message-link.ts';
 import { EdgeService } from '../../../src/protocols/edge/edge-service.ts';
 import { planLayers } from '../../../src/protocols/edge/layer-plan.ts';
 import { RootKey } from '../../../src/protocols/edge/mask-stream.ts';

@@ -1,14 +1,14 @@
 /**
- * An authenticated, encrypted conversation between a device and an edge, or between two edges. A key that the owner gave to both ends
- * authenticates each to the other; ephemeral X25519 [RFC 7748] makes the record keys, so that neither recorded traffic nor a key
+ * An authenticated, encrypted conversation: between a device and an edge, between two edges, between a party of a joint training and its
+ * host. A key that somebody gave to both ends authenticates each to the other; ephemeral X25519 [RFC 7748] makes the record keys, so that neither recorded traffic nor a key
  * stolen later opens a finished session. Records are AES-256-GCM under one key per direction with the record number as nonce:
  * a changed, lost, repeated or reordered record ends the session.
  *
- *   hello    'SEH1' model id (32) party id (16) nonce (32) X25519 (32)
+ *   hello    'SEH1' subject id (32) party id (16) nonce (32) X25519 (32)
  *   welcome  'SEW1' operator (u8 length, UTF-8) nonce (32) X25519 (32) HMAC (32)
  *   proof    'SEP1' HMAC (32)
  *
- * Each HMAC-SHA256 is over a label and everything that was said before it.
+ * Each HMAC-SHA256 is over a label, with the purpose of the conversation in it, and everything that was said before it.
  */
 import { printOnOneLine } from '../../base/inspect.ts';
 import { x25519 } from '@noble/curves/ed25519.js';
@@ -30,10 +30,27 @@ const utf8 = new TextEncoder();
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-function tagged(key: Uint8Array, label: string, ...said: readonly Uint8Array[]): Bytes {
-  return Uint8Array.from(
-    sha256Mac(key, concatBytes(utf8.encode(`subrosa edge ${label}|`), sha256Digest(concatBytes(...said)))),
-  );
+/** What the two ends do: keys of one purpose open nothing of another. With what each end says of the other's missing key. */
+const PURPOSES = {
+  edge: {
+    stranger: 'the device is not known here',
+    impostor: 'the edge does not hold the key that the owner gave it for this device',
+  },
+  joint: {
+    stranger: 'the party holds no invitation to this session',
+    impostor: 'the host does not hold the key of this invitation',
+  },
+} as const;
+export type ChannelPurpose = keyof typeof PURPOSES;
+
+function tagged(
+  purpose: ChannelPurpose,
+  key: Uint8Array,
+  label: string,
+  ...said: readonly Uint8Array[]
+): Bytes {
+  const text = utf8.encode(`subrosa ${purpose} ${label}|`);
+  return Uint8Array.from(sha256Mac(key, concatBytes(text, sha256Digest(concatBytes(...said)))));
 }
 
 /** Sealed records in one direction each; made by a handshake. */
@@ -49,9 +66,13 @@ export class SecureChannel {
     this.#receive = receive;
   }
 
-  static async open(secret: Uint8Array, initiator: boolean): Promise<SecureChannel> {
+  static async open(
+    secret: Uint8Array,
+    initiator: boolean,
+    purpose: ChannelPurpose = 'edge',
+  ): Promise<SecureChannel> {
     const keyOf = (label: string) =>
-      globalThis.crypto.subtle.importKey('raw', tagged(secret, label), 'AES-GCM', false, [
+      globalThis.crypto.subtle.importKey('raw', tagged(purpose, secret, label), 'AES-GCM', false, [
         'encrypt',
         'decrypt',
       ]);
@@ -96,6 +117,7 @@ function recordNonce(number: number): Bytes {
 }
 
 function sessionSecret(
+  purpose: ChannelPurpose,
   key: Uint8Array,
   own: Uint8Array,
   theirs: Uint8Array,
@@ -107,19 +129,21 @@ function sessionSecret(
   } catch {
     throw new ProtocolError('the other side sent a key of low order');
   }
-  const secret = tagged(key, 'session', shared, ...said);
+  const secret = tagged(purpose, key, 'session', shared, ...said);
   shared.fill(0);
   own.fill(0);
   return secret;
 }
 
-/** The side that opens the connection: a device, or edge B towards edge A. */
+/** The side that opens the connection: a device, edge B towards edge A, a party. */
 export class HandshakeInitiator {
   readonly hello: Uint8Array;
+  readonly #purpose: ChannelPurpose;
   readonly #key: Uint8Array;
   readonly #ephemeral: Uint8Array;
 
-  constructor(key: Uint8Array, modelId: Uint8Array, partyId: Uint8Array) {
+  constructor(key: Uint8Array, modelId: Uint8Array, partyId: Uint8Array, purpose: ChannelPurpose = 'edge') {
+    this.#purpose = purpose;
     this.#key = key;
     this.#ephemeral = systemRandom.seed();
     const writer = new ByteWriter(HELLO_BYTES);
@@ -145,14 +169,16 @@ export class HandshakeInitiator {
     const tag = reader.bytes(32);
     reader.end();
     const body = welcome.subarray(0, welcome.length - 32);
-    if (!constantTimeEqual(tag, tagged(this.#key, 'welcome', this.hello, body))) {
-      throw new ProtocolError('the edge does not hold the key that the owner gave it for this device');
+    if (!constantTimeEqual(tag, tagged(this.#purpose, this.#key, 'welcome', this.hello, body))) {
+      throw new ProtocolError(PURPOSES[this.#purpose].impostor);
     }
     const writer = new ByteWriter(36);
     writer.u32(PROOF);
-    writer.bytes(tagged(this.#key, 'proof', this.hello, welcome));
-    const secret = sessionSecret(this.#key, this.#ephemeral, theirs, [this.hello, welcome]);
-    return { operator, proof: writer.finish(), channel: await SecureChannel.open(secret, true) };
+    writer.bytes(tagged(this.#purpose, this.#key, 'proof', this.hello, welcome));
+    const said = [this.hello, welcome];
+    const secret = sessionSecret(this.#purpose, this.#key, this.#ephemeral, theirs, said);
+    const channel = await SecureChannel.open(secret, true, this.#purpose);
+    return { operator, proof: writer.finish(), channel };
   }
 }
 
@@ -177,11 +203,13 @@ export function readHello(bytes: Uint8Array): Hello {
 export class HandshakeResponder {
   readonly welcome: Uint8Array;
   readonly #hello: Hello;
+  readonly #purpose: ChannelPurpose;
   readonly #key: Uint8Array;
   readonly #ephemeral: Uint8Array;
 
-  constructor(hello: Hello, key: Uint8Array, operator: string) {
+  constructor(hello: Hello, key: Uint8Array, operator: string, purpose: ChannelPurpose = 'edge') {
     this.#hello = hello;
+    this.#purpose = purpose;
     this.#key = key;
     this.#ephemeral = systemRandom.seed();
     const name = utf8.encode(operator).subarray(0, MAX_OPERATOR_BYTES);
@@ -193,7 +221,8 @@ export class HandshakeResponder {
     writer.bytes(x25519.getPublicKey(this.#ephemeral));
     const tag = writer.reserve(32);
     this.welcome = writer.finish();
-    tag.set(tagged(key, 'welcome', hello.bytes, this.welcome.subarray(0, this.welcome.length - 32)));
+    const said = this.welcome.subarray(0, this.welcome.length - 32);
+    tag.set(tagged(purpose, key, 'welcome', hello.bytes, said));
   }
 
   /** @throws {DecodeError} {@link ProtocolError} when the party does not hold the key. */
@@ -202,14 +231,13 @@ export class HandshakeResponder {
     if (reader.u32() !== PROOF) throw reader.error('bad magic');
     const tag = reader.bytes(32);
     reader.end();
-    if (!constantTimeEqual(tag, tagged(this.#key, 'proof', this.#hello.bytes, this.welcome))) {
-      throw new ProtocolError('the device is not known here');
+    if (!constantTimeEqual(tag, tagged(this.#purpose, this.#key, 'proof', this.#hello.bytes, this.welcome))) {
+      throw new ProtocolError(PURPOSES[this.#purpose].stranger);
     }
     const theirs = this.#hello.bytes.subarray(HELLO_BYTES - 32);
-    return SecureChannel.open(
-      sessionSecret(this.#key, this.#ephemeral, theirs, [this.#hello.bytes, this.welcome]),
-      false,
-    );
+    const said = [this.#hello.bytes, this.welcome];
+    const secret = sessionSecret(this.#purpose, this.#key, this.#ephemeral, theirs, said);
+    return SecureChannel.open(secret, false, this.#purpose);
   }
 }
 
