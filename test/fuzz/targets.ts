@@ -36,6 +36,7 @@ import { INSECURE_TINY } from '../schemes/ckks/insecure-params.ts';
 import { bgvTargets } from './bgv-targets.ts';
 import { edgeTargets } from './edge-targets.ts';
 import { fleetTargets } from './fleet-targets.ts';
+import { jointTargets } from './joint-targets.ts';
 import { fileTargets } from './file-targets.ts';
 import { type FuzzTarget, parsedJson } from './harness.ts';
 import { learningTargets } from './learning-targets.ts';
@@ -179,6 +180,7 @@ export async function openFuzzTargets(kernel: Kernel): Promise<FuzzBench> {
       ...ckksTargets(ckks),
       encapsulationTarget(sparse),
       ...trainingTargets(ckks),
+      ...jointTargets(),
       ...bgv.targets,
       ...tfhe.targets,
       ...(await edgeTargets(kernel)),

@@ -15,7 +15,6 @@ import {
   MARGIN_BOUND,
   type NesterovStep,
   SIGMOID_CUBIC,
-  STATE_BITS,
 } from './logistic-program.ts';
 import { PlannedOperations, type PlannedTarget, type PlannedValue } from './planned-operations.ts';
 
@@ -58,11 +57,14 @@ export class PeriodicMasks {
  * The scale of states at this level, above the default one: gradients of single rows are small numbers, and at a larger scale the noise of
  * the products that make them is smaller against them. The lowest levels have less room.
  */
-export function stateScaleAt({ params, spec, largestRate }: LogisticProgram, level: number): number {
+export function stateScaleAt(
+  { params, spec, largestRate, stateBits }: LogisticProgram,
+  level: number,
+): number {
   const largest = Math.max(spec.weightBound, largestRate * (CUBIC_BOUND + Math.abs(SIGMOID_CUBIC.c0)));
   // Half the modulus, and sums of two.
   const room = params.logQAt(level) - 2 - Math.log2(largest * params.defaultScale) - 2 ** -10;
-  return params.defaultScale * 2 ** Math.max(0, Math.min(STATE_BITS, Math.floor(room)));
+  return params.defaultScale * 2 ** Math.max(0, Math.min(stateBits, Math.floor(room)));
 }
 
 /** The circuit on one kind of operations. */
@@ -120,8 +122,8 @@ export class LogisticIterations<C> {
   /** rate / rows times the gradient at v, four divisions below it. */
   #gradient(v: PlannedValue<C>, sum: PlannedValue<C>, rate: number): PlannedValue<C> {
     const { operations } = this;
-    const { spec, width, params, rotations } = this.program;
-    const { c0, c1, c3 } = SIGMOID_CUBIC;
+    const { spec, width, params, rotations, parties } = this.program;
+    const { c0 } = SIGMOID_CUBIC;
     const factor = rate / spec.rows;
     const { overColumns, overRows } = rotations;
     const right = overColumns.map((step) => -step);
@@ -136,17 +138,46 @@ export class LogisticIterations<C> {
       const mask = this.#masks.at(at, width, 0, 1);
       const margins = operations.maskedAndSpread(sums, mask, right, MARGIN_BOUND);
       operations.free(sums);
-      const weighted = operations.scaled(z, factor * c3, this.#weightedTarget(margins));
-      const cubicBound = Math.abs(factor * c3) * INPUT_BOUND * MARGIN_BOUND;
-      const odd = operations.product(weighted, margins, cubicBound);
-      const square = operations.plus(operations.product(margins, margins, MARGIN_BOUND ** 2), c1 / c3);
-      const part = operations.product(odd, square, factor * INPUT_BOUND * CUBIC_BOUND);
-      operations.free(margins, weighted, odd, square);
+      const part = parties > 1 ? this.#partInTwo(z, margins, factor) : this.#partAtOnce(z, margins, factor);
+      operations.free(margins);
       total = total === undefined ? part : operations.sum(total, part);
     }
     const summed = operations.rotateSum(total!, overRows, rate * CUBIC_BOUND);
     const constant = operations.scaled(sum, factor * c0, { level: summed.level, scale: summed.scale });
     return operations.bounded(operations.sum(summed, constant), rate * (CUBIC_BOUND + Math.abs(c0)));
+  }
+
+  /** factor z (c1 m + c3 m^3) as (c3 z m) (m^2 + c1 / c3): two products beside the square. */
+  #partAtOnce(z: PlannedValue<C>, margins: PlannedValue<C>, factor: number): PlannedValue<C> {
+    const { operations } = this;
+    const { c1, c3 } = SIGMOID_CUBIC;
+    const weighted = operations.scaled(z, factor * c3, this.#weightedTarget(margins));
+    const cubicBound = Math.abs(factor * c3) * INPUT_BOUND * MARGIN_BOUND;
+    const odd = operations.product(weighted, margins, cubicBound);
+    const square = operations.plus(operations.product(margins, margins, MARGIN_BOUND ** 2), c1 / c3);
+    const part = operations.product(odd, square, factor * INPUT_BOUND * CUBIC_BOUND);
+    operations.free(weighted, odd, square);
+    return part;
+  }
+
+  /**
+   * The same as c1 z m + (c3 z m) m^2, one product more: the rounding of c3 z m is then multiplied by m^2, and not by c1 / c3 = -94, which
+   * would be the largest noise of all. For what is released behind noise as many times as large.
+   */
+  #partInTwo(z: PlannedValue<C>, margins: PlannedValue<C>, factor: number): PlannedValue<C> {
+    const { operations } = this;
+    const { c1, c3 } = SIGMOID_CUBIC;
+    const target = this.#weightedTarget(margins);
+    const bound = (weight: number): number => Math.abs(factor * weight) * INPUT_BOUND * MARGIN_BOUND;
+    const weighted = operations.scaled(z, factor * c3, target);
+    const odd = operations.product(weighted, margins, bound(c3));
+    const square = operations.product(margins, margins, MARGIN_BOUND ** 2);
+    const cubic = operations.product(odd, square, bound(c3) * MARGIN_BOUND ** 2);
+    const scale = (cubic.scale * operations.divisor(margins.level)) / margins.scale;
+    const straight = operations.scaled(z, factor * c1, { level: margins.level, scale });
+    const linear = operations.product(straight, margins, bound(c1));
+    operations.free(weighted, odd, square, straight);
+    return operations.sum(cubic, linear);
   }
 
   /** Where c3 z must be so that its products with `margins` and the margins' square arrive at the scale of the next state. */

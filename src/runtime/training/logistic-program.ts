@@ -63,14 +63,14 @@ const REFRESHED_ROOM_BITS = 2;
 /** Where bootstrapped training encrypts its data: two iterations, and the two conversions around a bootstrap. */
 const BOOTSTRAPPED_TOP = 13;
 
-/** By so much the scale of states is above the default one, at most: see `stateScaleAt` in logistic-circuit.ts. */
-export const STATE_BITS = 12;
+/** By so much the scale of states is above the default one, at most: of one owner, of several. */
+const [STATE_BITS, JOINT_STATE_BITS] = [12, 15];
 
 /**
  * By so much the scale of the rows of several owners is above the default one: the noise of their public key is many times that of a secret
  * one, is the same in every iteration, and would be the largest part of what a release has to hide.
  */
-const JOINT_ROW_BITS = 10;
+const JOINT_ROW_BITS = 11;
 
 /** Step sizes and momentum of every iteration. */
 export interface NesterovStep {
@@ -182,6 +182,11 @@ export class LogisticProgram {
     return Math.floor((level - this.lowestState) / (LEVELS_PER_ITERATION * this.primesPerLevel));
   }
 
+  /** By so much the scale of states is above the default one, at most: see `stateScaleAt` in logistic-circuit.ts. */
+  get stateBits(): number {
+    return this.parties > 1 ? JOINT_STATE_BITS : STATE_BITS;
+  }
+
   /** At which rows are encrypted. */
   get rowScale(): number {
     return this.params.defaultScale * (this.parties > 1 ? 2 ** JOINT_ROW_BITS : 1);
@@ -194,7 +199,7 @@ export class LogisticProgram {
 
   /** What several owners refresh: no coefficient of a state reaches 2^messageBits. */
   get refreshTerms(): RefreshTerms {
-    const scale = this.params.defaultScale * 2 ** STATE_BITS;
+    const scale = this.params.defaultScale * 2 ** this.stateBits;
     const messageBits = Math.ceil(Math.log2(scale * this.spec.weightBound)) + REFRESHED_ROOM_BITS;
     return { parties: this.parties, messageBits, coefficients: this.stateCoefficients };
   }
@@ -208,6 +213,11 @@ export class LogisticProgram {
   needsRefresh(level: number, iteration: number): boolean {
     const isLast = iteration === this.spec.iterations - 1;
     return this.iterationsFrom(isLast ? level + 1 : level) < 1;
+  }
+
+  /** Of the weights of several owners when they are released. */
+  get releaseScale(): number {
+    return this.params.defaultScale * 2 ** this.stateBits;
   }
 
   /** Refreshes of the whole run of several owners. */
@@ -328,8 +338,8 @@ function canonical(spec: LogisticSpec): unknown[] {
   return spec.owners === undefined ? fields : [...fields, spec.owners];
 }
 
-/** A program from JSON that somebody sent. @throws {DataError} {@link OutOfRangeError} {@link InvalidParamsError} */
-export function parseLogisticProgram(value: unknown): LogisticProgram {
+/** A program from JSON that somebody sent; `insecure` as for its constructor. @throws {DataError} {@link OutOfRangeError} {@link InvalidParamsError} */
+export function parseLogisticProgram(value: unknown, insecure?: CkksParams): LogisticProgram {
   if (typeof value !== 'object' || value === null) throw new DataError('a training program is a JSON object');
   const given = value as Record<string, unknown>;
   const known: readonly string[] = [...ORDER, 'owners'];
@@ -337,7 +347,7 @@ export function parseLogisticProgram(value: unknown): LogisticProgram {
   if (stray !== undefined) throw new DataError('a training program has a field that is not known');
   const missing = ORDER.find((name) => given[name] === undefined);
   if (missing !== undefined) throw new DataError(`a training program lacks ${missing}`);
-  return new LogisticProgram(value as LogisticSpec);
+  return new LogisticProgram(value as LogisticSpec, insecure);
 }
 
 function assertSpec(spec: LogisticSpec): void {
