@@ -47,8 +47,10 @@ export class BootstrapPlan {
   readonly params: CkksParams;
   readonly slots: number;
   readonly range: number;
-  readonly slotsToCoefficients: readonly DftFactor[];
-  readonly coefficientsToSlots: readonly DftFactor[];
+  /** Of the transform in either direction. */
+  readonly factorCount: number;
+  #slotsToCoefficients: readonly DftFactor[] | undefined;
+  #coefficientsToSlots: readonly DftFactor[] | undefined;
 
   /** @throws {InvalidParamsError} for slots that do not fit, or parameters with too few levels. */
   constructor(params: CkksParams, options: BootstrapOptions = {}) {
@@ -68,9 +70,7 @@ export class BootstrapPlan {
       });
     this.params = params;
     this.slots = slots;
-    const factors = Math.ceil(Math.log2(slots) / STAGES_PER_FACTOR);
-    this.slotsToCoefficients = slotsToCoefficientsFactors(slots, factors);
-    this.coefficientsToSlots = coefficientsToSlotsFactors(slots, factors);
+    this.factorCount = Math.ceil(Math.log2(slots) / STAGES_PER_FACTOR);
     if (this.exponentialLevel < 0)
       throw new InvalidParamsError(
         `a bootstrap of ${slots} slots needs ${params.maxLevel - this.exponentialLevel} levels, but there are ${params.maxLevel}`,
@@ -78,14 +78,25 @@ export class BootstrapPlan {
       );
   }
 
+  /** Made when they are first asked for: levels are known without them. */
+  get slotsToCoefficients(): readonly DftFactor[] {
+    this.#slotsToCoefficients ??= slotsToCoefficientsFactors(this.slots, this.factorCount);
+    return this.#slotsToCoefficients;
+  }
+
+  get coefficientsToSlots(): readonly DftFactor[] {
+    this.#coefficientsToSlots ??= coefficientsToSlotsFactors(this.slots, this.factorCount);
+    return this.#coefficientsToSlots;
+  }
+
   /** The lowest level that an input may have. */
   get inputLevel(): number {
-    return this.slotsToCoefficients.length;
+    return this.factorCount;
   }
 
   /** Where slots hold the arguments of the exponential. */
   get argumentLevel(): number {
-    return this.params.maxLevel - this.coefficientsToSlots.length;
+    return this.params.maxLevel - this.factorCount;
   }
 
   /** Where E is. */
