@@ -1,6 +1,7 @@
 /** The command line: names, options and help. What the commands do is in their own files. */
 import { Command, Option } from 'commander';
 import { UsageError } from '../../base/errors.ts';
+import { addBatch } from './batch/batch.ts';
 import { bench } from './bench.ts';
 import { cryptonnDemo } from './cryptonn/cryptonn-demo.ts';
 import { demo } from './speech/demo.ts';
@@ -83,6 +84,7 @@ export function buildProgram(
   addAttack(program, terminal, parts);
   addFhe(program, terminal, parts);
   addFleet(program, terminal, parts);
+  addBatch(program, terminal, parts);
   addModelCommands(program, terminal, parts);
   program
     .command('inspect')

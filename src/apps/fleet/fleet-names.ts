@@ -78,6 +78,9 @@ export const blobs = {
   upload: (tenant: TenantTag, hash: string) => `uploads/${tenant}/${hash}/`,
   query: (id: JobId) => `queries/${id}`,
   reply: (id: JobId) => `replies/${id}`,
+  /** Of batches: kept until they are fetched, and only for their tenant. */
+  blockQuery: (tenant: TenantTag, id: JobId) => `blocks/${tenant}/${id}/query`,
+  blockReply: (tenant: TenantTag, id: JobId) => `blocks/${tenant}/${id}/reply`,
 } as const;
 
 export const BLOB_NAME = /^[a-z0-9]+(?:[-_][a-z0-9]+)*(?:\/[a-z0-9]+(?:[-_][a-z0-9]+)*){0,5}$/;

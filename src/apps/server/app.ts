@@ -10,6 +10,7 @@ import { MODEL_NAME } from '../../compiler/program.ts';
 import { modelName } from '../../protocols/inference/names.ts';
 import { routes } from '../transport/wire.ts';
 import { type AppOptions, type AppState, isServed, openState } from './app-state.ts';
+import { addBlockRoutes } from './block-routes.ts';
 import { createFastify } from './binary-fastify.ts';
 import { allowOrigins } from './cors.ts';
 import { refuse, wireCode } from './errors.ts';
@@ -54,7 +55,8 @@ export function serveInference(app: FastifyInstance, service: InferenceService, 
       queryBytes: service.queryBytes(modelName(offer.model)),
     })),
   }));
-  addModelRoutes(state);
+  const hooks = addModelRoutes(state);
+  if (service.blocks !== undefined) addBlockRoutes(state, service.blocks, hooks);
 }
 
 function addGauges({ app, metrics, queue, ledger, uploads, service }: AppState): void {

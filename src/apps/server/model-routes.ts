@@ -21,19 +21,27 @@ import { factsOf } from './request-facts.ts';
 import { tenantOf } from './tenant.ts';
 
 /** What the paths of these routes hold. */
-interface ModelParams {
+export interface ModelParams {
   readonly model: string;
   readonly id?: string;
   readonly hash?: string;
   readonly part?: string;
+  readonly job?: string;
 }
-type ModelRequest = FastifyRequest<{ Params: ModelParams }>;
+export type ModelRequest = FastifyRequest<{ Params: ModelParams }>;
 
 /** Hooks below answer before the body is read; a hook that has answered returns the reply, which ends the request. */
-type Hook = (request: ModelRequest, reply: FastifyReply) => Promise<FastifyReply | undefined>;
+export type Hook = (request: ModelRequest, reply: FastifyReply) => Promise<FastifyReply | undefined>;
 type Limit = (model: ModelName) => number;
 
-export function addModelRoutes(state: AppState): void {
+/** What comes before the handlers of routes below a model. */
+export interface ModelHooks {
+  readonly owner: readonly Hook[];
+  /** Of bodies that are queries, whenever they are evaluated. */
+  readonly forBlocks: readonly Hook[];
+}
+
+export function addModelRoutes(state: AppState): ModelHooks {
   const { app, service } = state;
   const keyBytes: Limit = (model) => service.enrolmentBytes(model);
   const queryBytes: Limit = (model) => service.queryBytes(model);
@@ -66,6 +74,8 @@ export function addModelRoutes(state: AppState): void {
     { onRequest: [...owner, ...forQueries] },
     (request, reply) => answerQuery(state, request, reply),
   );
+  // A block waits for its turn where it lies.
+  return { owner, forBlocks: forQueries.slice(0, -1) };
 }
 
 /** The same enrolment in parts, which a client may send again one by one. */
@@ -116,7 +126,7 @@ function addUploads(state: AppState, onRequest: readonly Hook[]): void {
 }
 
 /** Of a request whose model is known to be served. */
-function modelOf(request: ModelRequest): ModelName {
+export function modelOf(request: ModelRequest): ModelName {
   return request.params.model as ModelName;
 }
 
@@ -187,12 +197,12 @@ function turnHook(state: AppState): Hook {
 }
 
 /** The keys that a path names, when they are held for this tenant and model. */
-function askedKey(state: AppState, request: ModelRequest) {
+export function askedKey(state: AppState, request: ModelRequest) {
   return heldKey(state, factsOf(request).tenant, modelOf(request), request.params.id ?? '');
 }
 
 /** A body that was not declared octet-stream, or is empty, never reaches the protocol. */
-function binaryBody(request: ModelRequest): Buffer | WireCode {
+export function binaryBody(request: ModelRequest): Buffer | WireCode {
   if (!Buffer.isBuffer(request.body)) return 'media-type';
   return request.body.length === 0 ? 'bad-request' : request.body;
 }

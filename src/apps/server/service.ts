@@ -2,7 +2,7 @@
 import type { Offer } from '../../compiler/offer.ts';
 import type { KeyId, ModelName, TenantId } from '../../protocols/inference/names.ts';
 import type { HeldKeys } from './keys/key-shelf.ts';
-import type { TimedStep } from '../transport/wire.ts';
+import type { BlockState, TimedStep } from '../transport/wire.ts';
 
 export interface InferenceService {
   offers(): readonly Offer[];
@@ -39,6 +39,23 @@ export interface InferenceService {
   predictedMs?(model: ModelName, block: number): number | undefined;
   /** Where it keeps enrolments, when that is not its memory alone. */
   readonly keyPlace?: KeyPlace;
+  /** Of a service that takes queries for which nobody waits. */
+  readonly blocks?: BlockQueue;
+}
+
+/** Queries of batches: put down now, evaluated when there is nothing else to do, fetched later. */
+export interface BlockQueue {
+  /** Returns its job, a hash of all that the reply depends on, and whether it is new. Null when there is no room. */
+  queue(
+    tenant: TenantId,
+    model: ModelName,
+    keyId: KeyId,
+    query: Uint8Array,
+  ): Promise<{ readonly job: string; readonly isNew: boolean } | null>;
+  /** Null for one that was never queued by this tenant. */
+  state(tenant: TenantId, job: string): Promise<BlockState | null>;
+  /** Null while there is none. */
+  reply(tenant: TenantId, job: string): Promise<Uint8Array | null>;
 }
 
 export interface LostKeys {

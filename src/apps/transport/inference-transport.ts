@@ -6,7 +6,15 @@ import { MODEL_NAME } from '../../compiler/program.ts';
 import { KEY_ID } from '../../protocols/inference/names.ts';
 import type { RequestBody } from './attempt.ts';
 import { type Exchange, jsonOf, type Received, type RetryingExchange } from './retrying-exchange.ts';
-import { KEY_PART_BYTES, PEAK_HEADER, parseTimings, routes, TIMING_HEADER, type TimedStep } from './wire.ts';
+import {
+  type BlockState,
+  KEY_PART_BYTES,
+  PEAK_HEADER,
+  parseTimings,
+  routes,
+  TIMING_HEADER,
+  type TimedStep,
+} from './wire.ts';
 
 export interface QueryAnswer {
   readonly bytes: Uint8Array;
@@ -29,6 +37,8 @@ export interface Enrolled {
 
 /** A server that restarts within an upload has forgotten the parts; so often they are sent again. */
 const UPLOAD_ROUNDS = 4;
+
+const BLOCK_JOB = /^[0-9a-f]{64}$/;
 
 export class InferenceTransport {
   readonly #exchange: RetryingExchange;
@@ -112,6 +122,53 @@ export class InferenceTransport {
       steps: steps.filter(({ name }) => name !== 'receive' && name !== 'queue'),
       peakBytes: Number.isSafeInteger(peak) && peak > 0 ? peak : 0,
     };
+  }
+
+  /**
+   * Puts a query down to be evaluated when there is time; the same one again changes nothing. Returns its job; null when the server does
+   * not have the keys. @throws {TransportError | ProtocolError | QueryBudgetError}
+   */
+  async queueBlock(
+    model: string,
+    keyId: string,
+    query: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<string | null> {
+    const path = routes.blocks(checkedName(model), keyId);
+    const received = await this.#exchange.send('PUT', path, query, ['unknown-key'], signal);
+    if (received.status !== 202) return null;
+    const job = (jsonOf(received) as { job?: unknown } | null)?.job;
+    if (typeof job !== 'string' || !BLOCK_JOB.test(job))
+      throw new ProtocolError('the server queued a block without saying how it is called');
+    return job;
+  }
+
+  /** How far a block is; null for one that the server does not know. */
+  async blockState(
+    model: string,
+    keyId: string,
+    job: string,
+    signal?: AbortSignal,
+  ): Promise<BlockState | null> {
+    const path = routes.blockState(checkedName(model), keyId, job);
+    const received = await this.#exchange.send('GET', path, undefined, ['not-found'], signal);
+    if (received.status !== 200) return null;
+    const state = (jsonOf(received) as { state?: unknown } | null)?.state;
+    if (state !== 'waiting' && state !== 'done' && state !== 'failed')
+      throw new ProtocolError('the server says something else than how far a block is');
+    return state;
+  }
+
+  /** The reply to a block; null while there is none. */
+  async blockReply(
+    model: string,
+    keyId: string,
+    job: string,
+    signal?: AbortSignal,
+  ): Promise<Uint8Array | null> {
+    const path = routes.block(checkedName(model), keyId, job);
+    const received = await this.#exchange.send('GET', path, undefined, ['not-found'], signal);
+    return received.status === 200 ? received.body : null;
   }
 
   /** True when the server had the keys and has dropped them. */

@@ -48,6 +48,9 @@ export interface WireError {
   readonly reason?: RefusalReason;
 }
 
+/** How far a block of a batch is. */
+export type BlockState = 'waiting' | 'done' | 'failed';
+
 /** One phase on the server. */
 export interface TimedStep {
   readonly name: string;
@@ -66,6 +69,11 @@ export const routes = {
   uploadPart: (model: string, hash: string, part: number | string) =>
     `/v1/models/${model}/uploads/${hash}/parts/${part}`,
   completeUpload: (model: string, hash: string) => `/v1/models/${model}/uploads/${hash}/complete`,
+  /** Queries of a batch: nobody waits for them. Only gateways of a fleet have these. */
+  blocks: (model: string, keyId: string) => `/v1/models/${model}/keys/${keyId}/blocks`,
+  block: (model: string, keyId: string, job: string) => `/v1/models/${model}/keys/${keyId}/blocks/${job}`,
+  blockState: (model: string, keyId: string, job: string) =>
+    `/v1/models/${model}/keys/${keyId}/blocks/${job}/state`,
   queries: (model: string, keyId: string) => `/v1/models/${model}/keys/${keyId}/queries`,
 };
 

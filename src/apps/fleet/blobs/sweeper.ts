@@ -13,6 +13,8 @@ export const SWEEP_RULES: readonly SweepRule[] = [
   { prefix: 'queries/', keptMs: 20 * MINUTE },
   { prefix: 'replies/', keptMs: 20 * MINUTE },
   { prefix: 'uploads/', keptMs: 20 * MINUTE },
+  // The broker keeps blocks for fourteen days.
+  { prefix: 'blocks/', keptMs: 15 * 24 * 60 * MINUTE },
 ];
 
 /** Returns how many went. @throws {BlobStoreError} */

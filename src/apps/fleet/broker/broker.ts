@@ -44,6 +44,8 @@ export const TABLES = {
   models: { name: 'subrosa-models', lifetimeMs: 0 },
   /** How jobs ended that have no reply. */
   outcomes: { name: 'subrosa-outcomes', lifetimeMs: 600_000 },
+  /** The same of blocks of batches, whose owners come back days later. */
+  blockOutcomes: { name: 'subrosa-block-outcomes', lifetimeMs: 15 * 86_400_000 },
   /** What tenants and principals have used. */
   usage: { name: 'subrosa-usage', lifetimeMs: 0 },
   /** What this fleet is: the fingerprint of its secret. */

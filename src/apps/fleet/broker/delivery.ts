@@ -1,4 +1,5 @@
 /** One message out of a queue, in the hands of one worker until it says what became of it, or is silent for too long. */
+import type { QueueName } from './broker-settings.ts';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 
 /** What a worker says about a message: NATS JetStream, "Acknowledgement models". */
@@ -9,6 +10,8 @@ const DROP = '+TERM';
 export class Delivery {
   readonly bytes: Uint8Array;
   readonly subject: string;
+  /** Which queue it is out of. */
+  readonly queue: QueueName;
   /** 1 when it is given out for the first time. */
   readonly count: number;
   /** Messages behind it in the same queue. */
@@ -19,6 +22,7 @@ export class Delivery {
   constructor(message: Msg, connection: NatsConnection) {
     this.bytes = message.data;
     this.subject = message.subject;
+    this.queue = message.subject.startsWith('blocks.') ? 'blocks' : 'jobs';
     this.#reply = message.reply ?? '';
     this.#connection = connection;
     // $JS.ACK.[domain.account.]stream.consumer.delivered.stream sequence.consumer sequence.time.pending[.random]

@@ -1,6 +1,7 @@
 /** How jobs ended that have no reply, in a table of the broker that forgets after ten minutes. */
 import { DecodeError } from '../../../base/errors.ts';
-import type { FleetBroker } from './broker.ts';
+import type { FleetBroker, TableName } from './broker.ts';
+import type { QueueName } from './broker-settings.ts';
 import type { JobId } from '../fleet-names.ts';
 
 /**
@@ -24,19 +25,29 @@ export const QUERY_FAULTS: ReadonlySet<string> = new Set([
   'limit',
 ]);
 
+const TABLE: Readonly<Record<QueueName, TableName>> = { jobs: 'outcomes', blocks: 'blockOutcomes' };
 const CODE = /^[a-z-]{1,32}$/;
 
 /** @throws {BrokerError} {@link DecodeError} */
-export async function outcomeOf(broker: FleetBroker, id: JobId): Promise<JobFailure | null> {
-  const entry = await broker.entry('outcomes', id);
+export async function outcomeOf(
+  broker: FleetBroker,
+  id: JobId,
+  queue: QueueName = 'jobs',
+): Promise<JobFailure | null> {
+  const entry = await broker.entry(TABLE[queue], id);
   if (entry === null) return null;
   if (!CODE.test(entry.value)) throw new DecodeError('the outcome of a job', 'it is no code');
   return entry.value;
 }
 
 /** `divergent` is never replaced by another outcome. @throws {BrokerError} */
-export async function setOutcome(broker: FleetBroker, id: JobId, failure: JobFailure): Promise<void> {
-  await broker.replaceEntry('outcomes', id, (before) => (before === DIVERGENT ? null : failure));
+export async function setOutcome(
+  broker: FleetBroker,
+  id: JobId,
+  failure: JobFailure,
+  queue: QueueName = 'jobs',
+): Promise<void> {
+  await broker.replaceEntry(TABLE[queue], id, (before) => (before === DIVERGENT ? null : failure));
 }
 
 const returnsKey = (id: JobId) => `returned.${id}`;

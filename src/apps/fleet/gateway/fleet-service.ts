@@ -23,6 +23,7 @@ import {
 } from '../fleet-names.ts';
 import { type Done, INLINE_BYTES, JOB_VERSIONS, type Job, readDone, writeJob } from '../job-message.ts';
 import { outcomeOf, QUERY_FAULTS } from '../broker/outcomes.ts';
+import { FleetBlocks } from './fleet-blocks.ts';
 import { LiveWorkers } from '../worker/worker-beat.ts';
 
 /** The queue of all, or that of one tenant, is full. */
@@ -64,6 +65,7 @@ export class FleetService implements InferenceService, AsyncDisposable {
   readonly #catalogue: FleetCatalogue;
   readonly #timer: NodeJS.Timeout;
   readonly workers: LiveWorkers;
+  readonly blocks: FleetBlocks;
 
   constructor(options: FleetServiceOptions) {
     this.#options = options;
@@ -71,6 +73,8 @@ export class FleetService implements InferenceService, AsyncDisposable {
     this.#store = options.store;
     this.#catalogue = options.catalogue;
     this.workers = new LiveWorkers(options.broker);
+    const { broker, store, catalogue } = options;
+    this.blocks = new FleetBlocks(broker, store, catalogue, (tenant) => this.tagOf(tenant));
     // While the broker or the store is away, what was known stands.
     this.#timer = setInterval(() => void this.#catalogue.refresh().catch(() => undefined), REFRESH_MS);
   }

@@ -9,7 +9,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { SubrosaError } from '../../../base/errors.ts';
 import { type BlobStore, BlobStoreError, withBlobRetries } from '../blobs/blob-store.ts';
 import { BrokerError, type FleetBroker } from '../broker/broker.ts';
-import { BLOCKS_CONSUMER, jobsConsumer } from '../broker/broker-settings.ts';
+import { BLOCKS_CONSUMER, jobsConsumer, type QueueName } from '../broker/broker-settings.ts';
 import type { FleetCatalogue } from '../catalogue.ts';
 import type { Delivery } from '../broker/delivery.ts';
 import { blobs, type JobId, jobIdOf, PARTITIONS, subjects } from '../fleet-names.ts';
@@ -235,12 +235,14 @@ export class FleetWorker implements AsyncDisposable {
       }
       const { job, query: inline } = readJob(delivery.bytes);
       id = job.id;
-      if (delivery.count > 1 && (await this.#isConcluded(job))) return void (await delivery.done());
+      // Another worker may have finished it; and blocks may be queued twice, by clients that come back after days.
+      const isSuspect = delivery.count > 1 || delivery.queue === 'blocks';
+      if (isSuspect && (await this.#isConcluded(job, delivery.queue))) return void (await delivery.done());
       if (delivery.count > maxTries && delivery.count - (await returnsOf(this.#broker, job.id)) > maxTries) {
         this.#note('job given up', `${maxTries} evaluations broke off`);
         return await this.#fail(job, delivery, FAILED, startedAt);
       }
-      const query = inline ?? (await this.#queryOf(job));
+      const query = inline ?? (await this.#queryOf(job, delivery.queue));
       if (query === null || jobIdOf(job.tenant, job.keyId, job.programId, query) !== job.id)
         return await this.#fail(job, delivery, 'protocol', startedAt);
       const answer = await this.#options.runners.answer(job, query);
@@ -253,15 +255,16 @@ export class FleetWorker implements AsyncDisposable {
     }
   }
 
-  async #queryOf(job: Job): Promise<Uint8Array | null> {
-    return withBlobRetries(() => this.#store.get(blobs.query(job.id), Math.min(job.bytes, MOST_BLOB_BYTES)));
+  async #queryOf({ id, tenant, bytes }: Job, queue: QueueName): Promise<Uint8Array | null> {
+    const name = queue === 'blocks' ? blobs.blockQuery(tenant, id) : blobs.query(id);
+    return withBlobRetries(() => this.#store.get(name, Math.min(bytes, MOST_BLOB_BYTES)));
   }
 
   /** Whether another worker has finished the job already; whoever waits is told again. */
-  async #isConcluded(job: Job): Promise<boolean> {
-    const failure = await outcomeOf(this.#broker, job.id);
-    if (failure === null && !(await withBlobRetries(() => this.#store.has(blobs.reply(job.id)))))
-      return false;
+  async #isConcluded(job: Job, queue: QueueName): Promise<boolean> {
+    const failure = await outcomeOf(this.#broker, job.id, queue);
+    const name = replyName(job, queue);
+    if (failure === null && !(await withBlobRetries(() => this.#store.has(name)))) return false;
     const done = this.#doneOf(failure, { steps: [], peakBytes: 0 }, performance.now(), false);
     this.#broker.signal(subjects.done(job.id), writeDone({ done, reply: null }));
     return true;
@@ -269,7 +272,7 @@ export class FleetWorker implements AsyncDisposable {
 
   /** Writes the reply, once: when there is one, that one stands. */
   async #conclude(job: Job, delivery: Delivery, answer: Answer, startedAt: number): Promise<void> {
-    const name = blobs.reply(job.id);
+    const name = replyName(job, delivery.queue);
     let reply = answer.bytes;
     if (!(await withBlobRetries(() => this.#store.putOnce(name, reply)))) {
       const theirs = await withBlobRetries(() => this.#store.get(name, MOST_BLOB_BYTES));
@@ -289,6 +292,9 @@ export class FleetWorker implements AsyncDisposable {
     const isInline = reply.length <= INLINE_BYTES;
     const done = this.#doneOf(null, answer, startedAt, isInline);
     this.#broker.signal(subjects.done(job.id), writeDone({ done, reply: isInline ? reply : null }));
+    // A block's query is the larger part of what it takes in the store, and its owner has it.
+    if (delivery.queue === 'blocks')
+      await withBlobRetries(() => this.#store.remove(blobs.blockQuery(job.tenant, job.id)));
     const ms = answer.steps.reduce((sum, step) => sum + step.ms, 0);
     const before = this.#times.get(job.programId);
     this.#times.set(job.programId, before === undefined ? ms : before + (ms - before) / 8);
@@ -297,7 +303,7 @@ export class FleetWorker implements AsyncDisposable {
 
   async #fail(job: Job, delivery: Delivery, failure: string, startedAt: number): Promise<void> {
     this.failures++;
-    await setOutcome(this.#broker, job.id, failure);
+    await setOutcome(this.#broker, job.id, failure, delivery.queue);
     const done = this.#doneOf(failure, { steps: [], peakBytes: 0 }, startedAt, false);
     this.#broker.signal(subjects.done(job.id), writeDone({ done, reply: null }));
     await delivery.drop();
@@ -382,6 +388,10 @@ export class FleetWorker implements AsyncDisposable {
     this.#workers[Symbol.dispose]();
     this.#broker.signal(subjects.beat(this.id), writeWorkerBeat({ ...this.beat(), state: 'gone' }));
   }
+}
+
+function replyName({ id, tenant }: Job, queue: QueueName): string {
+  return queue === 'blocks' ? blobs.blockReply(tenant, id) : blobs.reply(id);
 }
 
 function weightOf(worker: string, partition: number): string {
