@@ -33,6 +33,7 @@ export interface Timed {
   readonly processorMs: number;
   readonly clientMs: number;
   readonly upBytes: number;
+  readonly downBytes: number;
   readonly peakBytes: number;
 }
 
@@ -58,6 +59,7 @@ export function ask(
     processorMs: (used.user + used.system) / 1000,
     clientMs: sent - started + (performance.now() - answered),
     upBytes: query.bytes.length,
+    downBytes: bytes.length,
     peakBytes,
   };
 }

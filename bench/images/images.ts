@@ -1,4 +1,4 @@
-/** Encrypted image classification: whole batches of our network, the networks of the literature, and what encodings cost. */
+/** Encrypted image classification: whole batches of our network, one image, the networks of the literature, and what encodings cost. */
 import { UsageError } from '../../src/base/errors.ts';
 import type { Bench, BenchReport } from '../report.ts';
 import { activationsPart } from './activations.ts';
@@ -6,9 +6,11 @@ import { againstPart } from './against.ts';
 import { batchPart } from './batch.ts';
 import { encodingsPart } from './encodings.ts';
 import { literaturePart } from './literature.ts';
+import { onePart } from './one.ts';
 
 const PARTS: Readonly<Record<string, Bench>> = {
   batch: batchPart,
+  one: onePart,
   literature: literaturePart,
   encodings: encodingsPart,
   activations: activationsPart,

@@ -133,7 +133,7 @@ function assemblePacked(
     output: { range: circuit.outputRange, schemeError, flooding: wanted / FLOODING_DEVIATIONS },
     ...steps,
     ...(about && { about }),
-    packed: { layouts, keys: keysOf({ ...list, logN: spec.logN }) },
+    packed: { layouts, keys: keysOf({ ...list, logN: spec.logN, specials: spec.logP.length }) },
   });
 }
 

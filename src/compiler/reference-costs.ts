@@ -19,16 +19,23 @@ export interface CostAt {
   readonly logN: number;
   readonly level: number;
   readonly parts: number;
+  /** Special primes, and so many primes to a digit; 1 when absent. */
+  readonly specials?: number;
+}
+
+/** Digits of a key switch, and the primes that they are over. */
+function digitsAt({ level, specials = 1 }: CostAt): { digits: number; extended: number } {
+  return { digits: Math.ceil((level + 1) / specials), extended: level + 1 + specials };
 }
 
 function grown(logN: number): number {
   return (2 ** (logN - REFERENCE_LOG_N) * logN) / REFERENCE_LOG_N;
 }
 
-/** A key switch of one polynomial with one special prime. */
-export function keySwitchCost({ logN, level }: CostAt): number {
-  const limbs = level + 1;
-  return TRANSFORM * limbs * (limbs + 3) * grown(logN);
+/** A key switch of one polynomial. */
+export function keySwitchCost(at: CostAt): number {
+  const { digits, extended } = digitsAt(at);
+  return TRANSFORM * (digits * extended + 2 * (at.level + 1)) * grown(at.logN);
 }
 
 export function rescaleCost({ logN, level, parts }: CostAt): number {
@@ -68,21 +75,24 @@ export function transformBaseCost({ logN, level }: CostAt): number {
 }
 
 /** The products of the digits with one key, over the ciphertext's primes and a special one. */
-export function keyProductCost({ logN, level }: CostAt): number {
-  return KEY_PRODUCT_WORD * (level + 1) * (level + 2) * 2 ** (logN - REFERENCE_LOG_N);
+export function keyProductCost(at: CostAt): number {
+  const { digits, extended } = digitsAt(at);
+  return KEY_PRODUCT_WORD * digits * extended * 2 ** (at.logN - REFERENCE_LOG_N);
 }
 
-export function giantCost({ logN, level }: CostAt): number {
-  return GIANT_TRANSFORM * (level + 1) * (level + 4) * grown(logN);
+export function giantCost(at: CostAt): number {
+  const { digits, extended } = digitsAt(at);
+  return GIANT_TRANSFORM * (digits * extended + 2 * (at.level + 1)) * grown(at.logN);
 }
 
-export function diagonalCost({ logN, level }: CostAt): number {
-  return DIAGONAL_LIMB * (level + 2) * 2 ** (logN - REFERENCE_LOG_N);
+export function diagonalCost(at: CostAt): number {
+  return DIAGONAL_LIMB * digitsAt(at).extended * 2 ** (at.logN - REFERENCE_LOG_N);
 }
 
 /** A key counts as this much for each of its residues: clients make and send them, and servers read them for every query. */
-const KEY_RESIDUE = 0.8e-6;
+const KEY_RESIDUE = 1.2e-6;
 
-export function keyWeight({ logN, level }: CostAt): number {
-  return KEY_RESIDUE * (level + 1) * (level + 2) * 2 ** logN;
+export function keyWeight(at: CostAt): number {
+  const { digits, extended } = digitsAt(at);
+  return KEY_RESIDUE * digits * extended * 2 ** at.logN;
 }

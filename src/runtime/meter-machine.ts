@@ -58,7 +58,11 @@ export function meterProgram(program: Program, bucket: Bucket): MeteredStep[] {
       ...work,
     });
   };
-  const at = (value: number) => ({ logN, level: values[value]!.level, parts: values[value]!.parts });
+  const specials = program.params.logP.length;
+  const at = (value: number) => {
+    const { level, parts } = values[value]!;
+    return { logN, level, parts, specials };
+  };
   const passes = (step: Step, times: number) =>
     add(step, { referenceMs: times * countIn(program, step.to, bucket) * passCost(at(step.to)) });
   const handlers: StepHandlers = {

@@ -5,6 +5,8 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { DataError } from '../../base/errors.ts';
 import { isLoopback } from '../../base/loopback.ts';
+import { compile } from '../../compiler/compile.ts';
+import type { Program } from '../../compiler/program.ts';
 import { PolynomialNetwork } from '../../nn/index.ts';
 import { listenApp } from '../server/index.ts';
 import { buildWebApp } from '../web/index.ts';
@@ -38,7 +40,7 @@ const PICTURE_NETWORK = 'cryptonets-polynomial-8bit.bin';
 export async function web(flags: WebFlags, terminal: Terminal, parts: EngineParts): Promise<void> {
   await using service = await withSpinner(terminal, 'compiling the models', async () =>
     parts.startService([
-      { name: PICTURES, network: pictureNetwork(join(flags.models, PICTURES)) },
+      { program: pictureProgram(join(flags.models, PICTURES)) },
       { name: SPEECH, network: await parts.loadNetwork(join(flags.models, SPEECH)) },
     ]),
   );
@@ -66,11 +68,13 @@ export async function web(flags: WebFlags, terminal: Terminal, parts: EnginePart
   await closeWhen(stopped, server, flags.json === true, terminal);
 }
 
-function pictureNetwork(directory: string): PolynomialNetwork {
+/** For one drawing at a time. */
+export function pictureProgram(directory: string): Program {
   const path = join(directory, PICTURE_NETWORK);
   if (!existsSync(path))
     throw new DataError(`${directory} is not the picture model: it has no ${PICTURE_NETWORK}`);
-  return PolynomialNetwork.fromBytes(readFileSync(path));
+  const network = PolynomialNetwork.fromBytes(readFileSync(path));
+  return compile(network, { name: PICTURES, inputBound: 1, layout: 'packed' });
 }
 
 export function addWeb(program: Command, terminal: Terminal, parts: EngineParts): void {

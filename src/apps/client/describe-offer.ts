@@ -20,7 +20,9 @@ export function describeOffer(offer: Offer): OfferDescription {
     learns: [
       'that somebody with a random token asked, from which address and when',
       `which model was asked: ${model}`,
-      `the number of samples, rounded up to a power of two from ${smallest} to ${largest}`,
+      largest === 1
+        ? 'that one sample was asked about'
+        : `the number of samples, rounded up to a power of two from ${smallest} to ${largest}`,
     ],
     hidden: ['the inputs', 'every value inside the network', 'the scores and what follows from them'],
   };

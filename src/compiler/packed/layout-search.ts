@@ -188,7 +188,7 @@ class LayoutSearch {
     const strides = layoutStrides(source.layout);
     let [cost, diagonals] = [0, 0];
     for (const { rotations } of transformParts(map, source.layout, target)) {
-      cost += bestSplit(rotations, strides, place).cost;
+      cost += bestSplit(rotations, strides, place).withKeys;
       diagonals += rotations.length;
     }
     const { name, trained } = this.#circuit.values[to] ?? { name: map.name, trained: source.trained };

@@ -31,12 +31,12 @@ const PARTS = new WeakMap<IntegerMap, Map<string, PlannedPart[]>>();
 
 /** The transform of step `step`, at its level. Rests on the reference costs, so that every machine rotates by the same steps. */
 export function plannedParts(
-  { values, maps, layouts, logN }: PackedSubject,
+  { values, maps, layouts, logN, specials }: PackedSubject,
   step: Extract<Step, { readonly op: 'transform' }>,
 ): PlannedPart[] {
   const map = maps[step.map]!;
   const { level } = values[step.from]!;
-  const key = `${values[step.from]!.layout}:${values[step.to]!.layout}:${level}:${logN}`;
+  const key = `${values[step.from]!.layout}:${values[step.to]!.layout}:${level}:${logN}:${specials}`;
   let known = PARTS.get(map);
   if (known === undefined) {
     known = new Map();
@@ -46,7 +46,7 @@ export function plannedParts(
   if (parts === undefined) {
     const [from, to] = [layouts[values[step.from]!.layout!]!, layouts[values[step.to]!.layout!]!];
     parts = transformParts(map, from, to).map(({ out, in: source, rotations }) => {
-      const { split, cost } = bestSplit(rotations, layoutStrides(from), { logN, level });
+      const { split, cost } = bestSplit(rotations, layoutStrides(from), { logN, level, specials });
       const steps = [...split.babies, ...split.giants.map(({ step: giant }) => giant)];
       const keySwitches = steps.filter((each) => each !== 0).length;
       return { out, in: source, split, cost, diagonals: rotations.length, keySwitches };
@@ -58,12 +58,15 @@ export function plannedParts(
 
 export interface PackedSubject extends PackedSteps {
   readonly logN: number;
+  /** Special primes. */
+  readonly specials: number;
 }
 
 /** A packed program as what is analysed here. */
 export function packedSubject(program: Program): PackedSubject {
   const { values, maps, constants, steps, params, packed } = program;
-  return { values, maps, constants, steps, layouts: packed!.layouts, logN: params.logN };
+  const { logN, logP } = params;
+  return { values, maps, constants, steps, layouts: packed!.layouts, logN, specials: logP.length };
 }
 
 /** The keys that the steps take, each for the highest level at which it is used. */

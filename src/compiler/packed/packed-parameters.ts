@@ -39,13 +39,19 @@ export function searchPacked(circuit: Circuit, { wanted, logN }: PackedSearchOpt
   for (const degree of logN) {
     const packed = searchLayouts(circuit, degree);
     for (let count = 2; count <= MAX_PRIMES; count++) {
-      const spec = evenPrimes(degree, count);
-      if (spec === undefined) continue;
-      const coarse = bestPlan(packed, spec, wanted, [...scaleGrid()]);
-      nearest = Math.min(nearest, coarse.nearest);
-      // A finer grid around the plan that just misses.
-      const found = coarse.found ?? bestPlan(packed, spec, wanted, scalesAround(coarse.scales)).found;
-      if (found !== undefined) return found;
+      // More special primes make keys smaller where there are many levels, and leave fewer bits for them.
+      const found: FoundPacked[] = [];
+      for (const specials of [1, 2, 3].filter((each) => each === 1 || 2 * each <= count)) {
+        const spec = evenPrimes(degree, count, specials);
+        if (spec === undefined) continue;
+        const coarse = bestPlan(packed, spec, wanted, [...scaleGrid()]);
+        nearest = Math.min(nearest, coarse.nearest);
+        // A finer grid around the plan that just misses.
+        const plan = coarse.found ?? bestPlan(packed, spec, wanted, scalesAround(coarse.scales)).found;
+        if (plan !== undefined) found.push(plan);
+      }
+      found.sort((a, b) => a.cost - b.cost);
+      if (found[0] !== undefined) return found[0];
     }
   }
   throw refusal(circuit, wanted, logN, nearest);
@@ -76,7 +82,7 @@ function bestPlan(
     if (!fitsAnyVector(params, params.maxLevel, packed.inputBound, scales.inputScale)) continue;
     const list = planPackedSteps(packed, primes, scales);
     if (list === undefined || !packedKeepsMargins(list, primes)) continue;
-    const subject = { ...list, logN: spec.logN };
+    const subject = { ...list, logN: spec.logN, specials: spec.logP.length };
     const schemeError = packedDeviation(subject, params);
     if (schemeError < best.nearest) best = { ...best, nearest: schemeError, scales };
     if (schemeError > acceptedError(wanted)) continue;
@@ -89,11 +95,15 @@ function bestPlan(
   return best;
 }
 
-/** As wide as the ceiling lets `count` primes and a special one, two bits wider, be. */
-function evenPrimes(logN: number, count: number): CkksSpec | undefined {
-  const bits = Math.min(WIDEST_PRIME_BITS, Math.floor((logQPCeiling(logN) - 2) / (count + 1)));
+/** As wide as the ceiling lets `count` primes and the special ones, two bits wider, be. */
+function evenPrimes(logN: number, count: number, specials: number): CkksSpec | undefined {
+  const bits = Math.min(
+    WIDEST_PRIME_BITS,
+    Math.floor((logQPCeiling(logN) - 2 * specials) / (count + specials)),
+  );
   if (bits < LEAST_PRIME_BITS) return undefined;
-  return { logN, logQ: new Array<number>(count).fill(bits), logP: [bits + 2], logScale: bits - 10 };
+  const [logQ, logP] = [new Array<number>(count).fill(bits), new Array<number>(specials).fill(bits + 2)];
+  return { logN, logQ, logP, logScale: bits - 10 };
 }
 
 /** Every other bit of everything. */
@@ -145,11 +155,11 @@ function refusal(
 
 /** Of all steps, without reading the query and writing the reply. */
 export function packedCost(subject: PackedSubject): number {
-  const { values, steps, logN } = subject;
+  const { values, steps, logN, specials } = subject;
   let cost = 0;
   for (const step of steps) {
     const from = values[step.op === 'multiply' || step.op === 'add' ? step.a : step.from]!;
-    const at = { logN, level: from.level, parts: from.parts };
+    const at = { logN, level: from.level, parts: from.parts, specials };
     if (step.op === 'transform') for (const part of plannedParts(subject, step)) cost += part.cost;
     else if (step.op === 'rotateAdd') cost += from.count * (keySwitchCost(at) + passCost(at));
     else if (step.op === 'relinearize') cost += from.count * fusedSquareCost(at);

@@ -141,19 +141,23 @@ export function splitSteps(rotations: readonly number[], width: number): StepSpl
 export interface TransformPlace {
   readonly logN: number;
   readonly level: number;
+  /** Special primes; 1 when absent. */
+  readonly specials?: number;
 }
 
-function splitCost({ babies, giants }: StepSplit, diagonals: number, place: TransformPlace): number {
+/** Milliseconds, and these with a weight for the keys. */
+interface SplitCost {
+  readonly cost: number;
+  readonly withKeys: number;
+}
+
+function splitCost({ babies, giants }: StepSplit, diagonals: number, place: TransformPlace): SplitCost {
   const at = { ...place, parts: 2 };
   const nonZero = (steps: readonly number[]) => steps.filter((step) => step !== 0).length;
   const [small, large] = [nonZero(babies), nonZero(giants.map(({ step }) => step))];
-  return (
-    transformBaseCost(at) +
-    small * keyProductCost(at) +
-    large * giantCost(at) +
-    diagonals * diagonalCost(at) +
-    (small + large) * keyWeight(at)
-  );
+  const cost =
+    transformBaseCost(at) + small * keyProductCost(at) + large * giantCost(at) + diagonals * diagonalCost(at);
+  return { cost, withKeys: cost + (small + large) * keyWeight(at) };
 }
 
 /** Rotations themselves are tried as widths where they are few: the lines of an image are such. */
@@ -164,14 +168,14 @@ export function bestSplit(
   rotations: readonly number[],
   strides: readonly number[],
   place: TransformPlace,
-): { split: StepSplit; cost: number } {
+): SplitCost & { readonly split: StepSplit } {
   const few = rotations.length <= MOST_WIDTHS ? rotations.map(Math.abs).filter((step) => step > 0) : [];
   const widths = new Set<number>([0, 1, 2, 4, 8, 16, 32, 64, 128, ...strides, ...few]);
-  let best: { split: StepSplit; cost: number } | undefined;
+  let best: (SplitCost & { readonly split: StepSplit }) | undefined;
   for (const width of [...widths].sort((a, b) => a - b)) {
     const split = splitSteps(rotations, width);
-    const cost = splitCost(split, rotations.length, place);
-    if (best === undefined || cost < best.cost) best = { split, cost };
+    const costs = splitCost(split, rotations.length, place);
+    if (best === undefined || costs.withKeys < best.withKeys) best = { split, ...costs };
   }
   return best!;
 }

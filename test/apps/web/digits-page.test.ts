@@ -140,7 +140,8 @@ describe.skipIf(chromiumAt === undefined)(`the digits page ${needsChromium}`, ()
     const { up, down } = server.taken();
     expect(errors).toEqual([]);
     // Ten questions, the keys, and nothing else of size.
-    expect(up.length).toBeGreaterThan(11 * 3_000_000);
+    expect(up.length).toBeGreaterThan(14_000_000 + 10 * 172_000);
+    expect(up.length).toBeLessThan(18_000_000);
     const drawings = SAMPLE_DIGITS.map((strokes) =>
       [...(mnistDrawing(strokes) ?? [])].map((value) => value / 255),
     );

@@ -1,15 +1,15 @@
 /** `subrosa web` in this process behind a tap that keeps every byte of the wire, and the Chromium that the page tests drive. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect as connectTcp, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { installation } from '../../../src/apps/cli/installation.ts';
 import { engineParts } from '../../../src/apps/cli/parts.ts';
+import { pictureProgram } from '../../../src/apps/cli/web.ts';
 import { shippedRecordings } from '../../../src/apps/cli/speech/recordings.ts';
 import { listenApp } from '../../../src/apps/server/index.ts';
 import { buildWebApp } from '../../../src/apps/web/index.ts';
-import { PolynomialNetwork } from '../../../src/nn/index.ts';
 
 export const chromiumAt = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
   existsSync,
@@ -33,9 +33,8 @@ export async function tappedWebServer(texts: ReadonlyMap<string, string> = new M
   });
   execFileSync(process.execPath, [join(installation.root, 'scripts', 'build-web.mjs')]);
   const { models } = installation;
-  const pictures = readFileSync(join(models, 'mnist', 'cryptonets-polynomial-8bit.bin'));
   const service = await engineParts.startService([
-    { name: 'mnist', network: PolynomialNetwork.fromBytes(pictures) },
+    { program: pictureProgram(join(models, 'mnist')) },
     { name: 'digits', network: await engineParts.loadNetwork(join(models, 'digits')) },
   ]);
   const app = buildWebApp(service, {
