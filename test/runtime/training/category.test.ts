@@ -163,12 +163,12 @@ describe('owner and trainer', () => {
     });
     expect(names).toEqual([...CATEGORY_STEPS]);
     // What was planned is what was done.
-    expect(program.bootstraps).toBe(9);
+    expect(program.bootstraps).toBe(10);
     expect(keySwitches).toBe(program.keySwitches);
     const opened = owner.open(result);
     const mirror = mirrorCategory(train, spec.chosen);
     expect(opened.columns).toEqual(mirror.columns);
-    opened.weights.forEach((w, i) => expect(Math.abs(w - mirror.weights[i]!)).toBeLessThan(2 ** -14));
+    opened.weights.forEach((w, i) => expect(Math.abs(w - mirror.weights[i]!)).toBeLessThan(2 ** -12));
     const auc = (model: typeof opened): number =>
       areaUnderCurve(categoryRowScores(heldOut, model), heldOut.labels);
     expect(Math.abs(auc(opened) - auc(exactCategory(train, spec.chosen)))).toBeLessThan(0.003);
@@ -277,9 +277,9 @@ describe('in the clear', () => {
       const mirror = mirrorCategory(table, 5);
       expect(quotient.columns).toEqual(exact.columns);
       exact.weights.forEach((w, i) => expect(Math.abs(quotient.weights[i]! - w)).toBeLessThan(1e-10));
-      // The ridge is not small; what it does to the order of rows is.
+      // What the ridge does to weights is small, and to the order of rows smaller.
       const largest = Math.max(...exact.weights.map(Math.abs));
-      mirror.weights.forEach((w, i) => expect(Math.abs(w - exact.weights[i]!)).toBeLessThan(0.3 * largest));
+      mirror.weights.forEach((w, i) => expect(Math.abs(w - exact.weights[i]!)).toBeLessThan(0.1 * largest));
       const [a, b] = [exact, mirror].map((model) =>
         areaUnderCurve(categoryRowScores(table, model), table.labels),
       );

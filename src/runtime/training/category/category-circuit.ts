@@ -433,13 +433,13 @@ export class CategoryCircuit {
     const indexTarget = { level: choices.level - 1, scale: this.#scale, maxAbs: features };
     const ofRanks = this.#pattern(height, (row, column) => (row < chosen && column < features ? column : 0));
     using sums = operations.masked(choices, ofRanks, indexTarget, doublings(width));
-    const target = { level: RESULT_LEVEL, scale: this.#scale, maxAbs: Math.max(features, 2 ** 8) };
+    const unit = 2 ** halvingsOf(chosen + 1);
+    const target = { level: RESULT_LEVEL, scale: this.#scale, maxAbs: Math.max(features, unit) };
     const indices = operations.masked(
       sums,
       this.#pattern(height, (row, column) => (row < chosen && column === 0 ? 1 : 0)),
       target,
     );
-    const unit = 2 ** halvingsOf(chosen + 1);
     const weights = operations.masked(
       solution,
       this.#pattern(height, (row, column) =>

@@ -11,6 +11,6 @@ export const ROOT: ScaledTableFunction = { name: '1 / sqrt(x + 1)', at: (x) => 1
 export const LOG: ScaledTableFunction = { name: 'ln(x + 1/2)', at: (x) => Math.log(x + 0.5) };
 
 /** Added to the diagonal of A / norm: no eigenvalue is below it, so nothing that is computed exceeds its inverse. */
-export const RIDGE = 2 ** -8;
-/** So many squarings sum 2^12 powers: what is left is e^-16 at the least eigenvalue. */
-export const SQUARINGS = 12;
+export const RIDGE = 2 ** -10;
+/** So many squarings sum 2^14 powers: what is left is e^-16 at the least eigenvalue. */
+export const SQUARINGS = 14;

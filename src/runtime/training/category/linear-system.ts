@@ -4,7 +4,7 @@
  *
  * Matrices of `order` rows stand in slots (m, i, j), m outermost: one factor holds (i, m), the other (m, j), the sum over m goes round the
  * vector and leaves the product in every m. Errors of E do not correct themselves: one of the last bootstrap's size in A moves w by it times
- * the largest |A^-1| at most, which the ridge bounds by 2^8.
+ * the largest |A^-1| at most, which the ridge bounds by 2^10.
  */
 import type { CkksCiphertext } from '../../../schemes/ckks/ciphertext.ts';
 import type { Bootstrapper } from '../../../circuits/bootstrap/bootstrapper.ts';
@@ -49,10 +49,10 @@ export function matrixMaps(order: number, lastColumn = 1): readonly [left: Matri
 
 /**
  * The last column is halved in so many of the first squarings. |E| < 1 and |b| <= 1 / sqrt(size), so after t of them the sum is at most
- * 2^t |b|, and never above the inverse of the ridge, 2^8, times |b|: no entry exceeds 1.
+ * 2^t |b|, and never above the inverse of the ridge, 2^10, times |b|: no entry exceeds 1.
  */
 export function halvingsOf(size: number): number {
-  return size >= 4 ? 7 : 8;
+  return size >= 4 ? 9 : 10;
 }
 
 export interface SystemStep {
@@ -61,7 +61,7 @@ export interface SystemStep {
 }
 
 /**
- * From E and b (`state`, at the default scale, in every m, used up) to the sum of 2^12 powers of E times b, divided by 2^halvings, in the
+ * From E and b (`state`, at the default scale, in every m, used up) to the sum of 2^14 powers of E times b, divided by 2^halvings, in the
  * last column.
  *
  * @throws {MissingKeyError}
