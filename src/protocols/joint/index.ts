@@ -17,7 +17,7 @@ export {
 } from './joint-party.ts';
 export { JointHost } from './joint-host.ts';
 export { JointInvitation, type JointInvitationFields } from './invitation.ts';
-export { JointPlan, RELEASED_BITS } from './joint-plan.ts';
+export { JointPlan } from './joint-plan.ts';
 export { JointReceiver } from './joint-receiver.ts';
 export { JointTrainer, type RefreshRequest } from '../../runtime/training/joint-trainer.ts';
 export type { MessageLink } from '../channel/message-link.ts';

@@ -12,8 +12,8 @@ import { jointNoiseBits } from '../../runtime/training/joint-noise.ts';
 import type { LogisticProgram } from '../../runtime/training/logistic-program.ts';
 import { HASH_BYTES, type JointKind, MESSAGE_OVERHEAD } from './messages.ts';
 
-/** Every released weight is within 2^-9 of the exact one. */
-export const RELEASED_BITS = 9;
+/** Every released weight is within 2^-6 of the exact one at least; {@link JointPlan.release} says what a program gives. */
+const LEAST_BITS = 6;
 
 export class JointPlan {
   readonly program: LogisticProgram;
@@ -99,7 +99,7 @@ export class JointPlan {
       level: program.refreshLevel,
       scale: program.releaseScale,
       maxAbs: program.spec.weightBound,
-      precisionBits: RELEASED_BITS,
+      precisionBits: LEAST_BITS,
     });
   }
 }

@@ -5,7 +5,7 @@ import type { CkksContext } from '../../schemes/ckks/context.ts';
 import type { SecretKey } from '../../schemes/rlwe/keys/secret-key.ts';
 import type { JointInvitation } from './invitation.ts';
 import { readSealedWeights } from './joint-host.ts';
-import { JointPlan, RELEASED_BITS } from './joint-plan.ts';
+import { JointPlan } from './joint-plan.ts';
 
 export class JointReceiver {
   readonly invitation: JointInvitation;
@@ -27,8 +27,8 @@ export class JointReceiver {
   }
 
   /**
-   * The weights, for standardised columns, the constant first: within 2^-9 of the exact ones, and rounded to multiples of 2^-9. They may be
-   * handed on: what the noise of a decryption would tell of the parties' key is hidden by every party's own noise.
+   * The weights, for standardised columns, the constant first: as near to the exact ones as the release of the plan says, 2^-9 for most
+   * programs of few parties, and rounded to multiples of that. They may be handed on: what the noise of a decryption would tell of the parties' key is hidden by every party's own noise.
    *
    * @throws {DecodeError} when the bytes are no weights of this invitation.
    */
@@ -37,10 +37,11 @@ export class JointReceiver {
     const context = this.#context;
     using arena = context.arena();
     const shares = readSealedWeights(this.invitation, sealed);
-    const weights = new JointPlan(program).release(context).combine(shares, arena);
+    const release = new JointPlan(program).release(context);
+    const weights = release.combine(shares, arena);
     const plaintext = context.decryptor(this.#secret, arena).decrypt(weights);
     const values = context.encoder(arena).decode(plaintext, { slots: program.width });
-    const step = 2 ** -RELEASED_BITS;
+    const step = 2 ** -release.precisionBits;
     return values.slice(0, program.spec.features + 1).map((value) => Math.round(value / step) * step);
   }
 }

@@ -6,11 +6,13 @@
  * The norm over the released coefficients is the root mean square over slots.
  */
 import { collectivePublicKeyNoise, collectiveRoundingNoise } from '../../schemes/rlwe/collective/noise.ts';
-import { type LogisticProgram, MARGIN_BOUND, type NesterovStep, SIGMOID_CUBIC } from './logistic-program.ts';
+import { type LogisticProgram, type NesterovStep, SIGMOID_CUBIC } from './logistic-program.ts';
 
 /** Bits of room above the prediction. */
-const ROOM_BITS = 2;
-/** Largest curvature of the loss that is considered, of standardised columns. */
+const ROOM_BITS = 1.5;
+/** The square of a margin, in the mean over rows. */
+const SQUARED_MARGIN = 2;
+/** Curvatures of the loss that are considered, of standardised columns. */
 const CURVATURES = [0, 0.001, 0.01, 0.1, 0.25, 1];
 
 /** How much of a unit error in the gradient step of each iteration is in the weights at the end: Nesterov's recurrence on one direction. */
@@ -39,20 +41,21 @@ function amplification(steps: readonly NesterovStep[]): { readonly fresh: number
 
 /** log2 of the bound, in units of one as the noise is. */
 export function jointNoiseBits(program: LogisticProgram): number {
-  const { params, parties, spec, steps, stateBits, rowScale, ciphertexts, rowsPerCiphertext } = program;
+  const { params, parties, spec, steps, rowScale, marginScale, releaseScale } = program;
   const { n, defaultScale } = params;
-  const state = defaultScale * 2 ** stateBits;
   // In slots: one rounding of both parts, and the noise of the rows.
   const rounding = Math.sqrt(n * collectiveRoundingNoise(n, parties));
   const row = Math.sqrt(n * collectivePublicKeyNoise(n, parties)) / rowScale;
-  const sums = Math.sqrt(ciphertexts * rowsPerCiphertext);
+  const sums = Math.sqrt(program.ciphertexts * program.rowsPerCiphertext);
   const rate = program.largestRate;
   const { c1 } = SIGMOID_CUBIC;
-  // Margins, whose errors are averaged over the rows; the sums of products; each again where it is rotated and divided.
-  const margins = (2 * rate * c1 * (rounding / defaultScale)) / Math.sqrt(spec.rows);
-  const products = (MARGIN_BOUND * rounding * sums) / state;
+  // Margins, whose errors are averaged over the rows; c3 z m, times the square of a margin; c1 z m and the sum.
+  const margins = (rate * c1 * (rounding / marginScale)) / Math.sqrt(spec.rows);
+  const oddScale = releaseScale * (defaultScale / marginScale) ** 2;
+  const products = sums * rounding * Math.hypot(SQUARED_MARGIN / oddScale, 1 / releaseScale);
   const { fresh, common } = amplification(steps);
+  // Values of rows are 1 on average, and so are the residuals that they are multiplied with, at most.
   const ofRows = (common * row) / Math.sqrt(spec.rows);
   const total = Math.hypot(fresh * margins, fresh * products, ofRows);
-  return Math.log2(total * state) + ROOM_BITS;
+  return Math.log2(total * releaseScale) + ROOM_BITS;
 }

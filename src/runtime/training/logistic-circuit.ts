@@ -122,7 +122,7 @@ export class LogisticIterations<C> {
   /** rate / rows times the gradient at v, four divisions below it. */
   #gradient(v: PlannedValue<C>, sum: PlannedValue<C>, rate: number): PlannedValue<C> {
     const { operations } = this;
-    const { spec, width, params, rotations, parties } = this.program;
+    const { spec, width, marginScale, rotations, parties } = this.program;
     const { c0 } = SIGMOID_CUBIC;
     const factor = rate / spec.rows;
     const { overColumns, overRows } = rotations;
@@ -133,7 +133,7 @@ export class LogisticIterations<C> {
       const sums = operations.rotateSum(products, overColumns);
       const at = {
         level: sums.level,
-        scale: (operations.divisor(sums.level) * params.defaultScale) / sums.scale,
+        scale: (operations.divisor(sums.level) * marginScale) / sums.scale,
       };
       const mask = this.#masks.at(at, width, 0, 1);
       const margins = operations.maskedAndSpread(sums, mask, right, MARGIN_BOUND);

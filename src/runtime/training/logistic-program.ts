@@ -64,13 +64,15 @@ const REFRESHED_ROOM_BITS = 2;
 const BOOTSTRAPPED_TOP = 13;
 
 /** By so much the scale of states is above the default one, at most: of one owner, of several. */
-const [STATE_BITS, JOINT_STATE_BITS] = [12, 15];
+const [STATE_BITS, JOINT_STATE_BITS] = [12, 22];
 
 /**
  * By so much the scale of the rows of several owners is above the default one: the noise of their public key is many times that of a secret
  * one, is the same in every iteration, and would be the largest part of what a release has to hide.
  */
-const JOINT_ROW_BITS = 11;
+const JOINT_ROW_BITS = 10;
+/** The same of their margins: of errors in margins and errors in products with them neither is then the larger by much. */
+const JOINT_MARGIN_BITS = 2;
 
 /** Step sizes and momentum of every iteration. */
 export interface NesterovStep {
@@ -190,6 +192,11 @@ export class LogisticProgram {
   /** At which rows are encrypted. */
   get rowScale(): number {
     return this.params.defaultScale * (this.parties > 1 ? 2 ** JOINT_ROW_BITS : 1);
+  }
+
+  /** Of margins, after their mask. */
+  get marginScale(): number {
+    return this.params.defaultScale * (this.parties > 1 ? 2 ** JOINT_MARGIN_BITS : 1);
   }
 
   /** Coefficients of the two states in one polynomial, v at even and w at odd multiples of N / as many. */

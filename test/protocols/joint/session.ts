@@ -168,19 +168,24 @@ export interface SessionResult {
   readonly parties: readonly PromiseSettledResult<{ fingerprint: string }>[];
 }
 
-/** One session with a tap on every connection; `options` change a party, `invitations` what it was invited to. */
+/** One session with a tap on every connection; `options` change a party, `context` gives it another. */
 export async function runSession(
   toy: Toy,
   {
     tap = (message) => message,
     options = () => ({}),
-  }: { tap?: Tap; options?: (party: number) => Partial<JointPartyOptions> } = {},
+    context = () => toy.context,
+  }: {
+    tap?: Tap;
+    options?: (party: number) => Partial<JointPartyOptions>;
+    context?: (party: number) => CkksContext;
+  } = {},
 ): Promise<SessionResult> {
   const { parties } = toy.invitation.program;
   const links = Array.from({ length: parties }, (_, party) => linkPair(party, tap));
   const host = new JointHost(toy.invitation).run(links.map(({ host: end }) => end));
   const runs = links.map(async (link, party) => {
-    using own = new JointParty(toy.context, {
+    using own = new JointParty(context(party), {
       invitation: toy.invitation,
       party,
       table: toy.rowsOf(party),

@@ -5,7 +5,7 @@
  * A decryption is the message and a noise that depends on the key [LM21]. Every party adds a discrete Gaussian of
  * sigma = sqrt(12) 2^(s/2) B to what it sends, B a bound on the Euclidean norm of that noise over the coefficients that are released: one
  * honest party's is enough, whatever the others do (see ../../rlwe/release/release-budget.ts for the proof of the mechanism, with one
- * release). Only the coefficients that the message has are released, so that the noise of all others stays where it is.
+ * release). Only the coefficients that the real parts of the slots need are released, so that the noise of all others stays where it is.
  */
 import * as arg from '../../../base/arguments.ts';
 import { printOnOneLine } from '../../../base/inspect.ts';
@@ -19,7 +19,7 @@ import { Scratch } from '../../../ring/scratch.ts';
 import { MOST_PARTIES } from '../../rlwe/collective/session-random.ts';
 import { type SecretShare, shareWords } from '../../rlwe/collective/secret-share.ts';
 import type { PublicKey } from '../../rlwe/keys/public-key.ts';
-import { addBits, publicKeyErrorBits, sourceBits } from '../../rlwe/noise-bound.ts';
+import { addBits, publicKeyErrorBits } from '../../rlwe/noise-bound.ts';
 import { ciphertextWireBytes } from '../../rlwe/wire/ciphertext-wire.ts';
 import { CkksCiphertext } from '../ciphertext.ts';
 import { SCALE_CODEC } from '../ciphertext-wire.ts';
@@ -27,14 +27,16 @@ import type { CkksContextBase } from '../context-base.ts';
 import { DEFAULT_MAX_ABS } from '../message-bound.ts';
 import type { CkksParams } from '../params.ts';
 import { ciphertextHash } from './refresh.ts';
-import { keepCoefficients } from './sparse-part.ts';
+import { keepRealPart } from './sparse-part.ts';
 
 const LEAST_SECURITY_BITS = 40;
 const MOST_SECURITY_BITS = 80;
+/** log2 of the standard deviations that no slot of 2^15 is beyond, except with probability near 2^-128. */
+const TAIL_BITS = Math.log2(13.9);
 
 export interface CollectiveReleaseTerms {
   readonly parties: number;
-  /** log2 of B: no Euclidean norm of the noise, over the released coefficients, is above it. */
+  /** log2 of B: no Euclidean norm of the noise, over the released coefficients, is above it. Slots are real. */
   readonly noiseBits: number;
   /** As {@link RefreshTerms.coefficients}. */
   readonly coefficients: number;
@@ -81,7 +83,8 @@ export class CollectiveRelease {
   #assertPrecise(): number {
     const { parties, coefficients, noiseBits, level, scale, maxAbs, precisionBits: needed } = this.terms;
     const { params } = this.#context;
-    const floods = sourceBits(coefficients, parties * 4 ** this.floodBits);
+    // A real slot is a sum of coefficients / 2 Gaussians times cosines.
+    const floods = this.floodBits + 0.5 * Math.log2((parties * (coefficients + 2)) / 4) + TAIL_BITS;
     // The receiver's own encryptions: their noise is on all coefficients, and read on those that are released.
     const encryptions = publicKeyErrorBits(params.n) + Math.log2(parties);
     const noise = addBits(addBits(noiseBits + 0.5 * Math.log2(coefficients), floods), encryptions);
@@ -152,7 +155,7 @@ export class CollectiveRelease {
     if (addsFirstPart) {
       const first = scratch.allocate(hidden.length);
       copyWords(first, ciphertext.part(0, 0).words);
-      keepCoefficients(context, first, context.params.n / this.terms.coefficients, ciphertext.mods);
+      keepRealPart(context, first, context.params.n / this.terms.coefficients, ciphertext.mods);
       kernel.add(ring.tables, hidden, hidden, first, ciphertext.mods);
     }
     using arena = context.arena();
@@ -239,7 +242,7 @@ export function hiddenShareInto(
   gaussianInto(ring, flood, floodBits, drbg.nextKey('flood'), mods);
   kernel.mul(ring.tables, out, c1, secret.sub(0, out.length), mods);
   kernel.add(ring.tables, out, out, flood, mods);
-  keepCoefficients(context, out, gap, mods);
+  keepRealPart(context, out, gap, mods);
 }
 
 printOnOneLine(CollectiveRelease);

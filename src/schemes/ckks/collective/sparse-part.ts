@@ -38,18 +38,31 @@ export function spreadCoefficients(
   kernel.nttForward(ring.tables, out, mods);
 }
 
-/** Forgets all other coefficients of a polynomial in the NTT domain. */
-export function keepCoefficients(
+/**
+ * Forgets all coefficients of a polynomial in the NTT domain but those at multiples of `gap`, and of these the imaginary parts of slots: a
+ * message of real slots has c_(n-j) = -c_j among its n coefficients, so c_j - c_(n-j) for 0 < j < n/2 has the same real parts, and noise on
+ * half as many coefficients.
+ */
+export function keepRealPart(
   context: CkksContextBase,
   polynomial: Words,
   gap: number,
   mods: readonly number[],
 ): void {
-  if (gap === 1) return;
+  const count = context.params.n / gap;
   using scratch = new Scratch(context.kernel);
-  const kept = scratch.allocate((polynomial.length / context.params.n) * (context.params.n / gap));
+  const kept = scratch.allocate(mods.length * count);
   gatherCoefficients(context, kept, polynomial, gap, mods);
   const coefficients = kept.u64().slice();
+  mods.forEach((limb, i) => {
+    const q = BigInt(context.params.q[limb]!.q);
+    const at = i * count;
+    for (let j = 1; j < count / 2; j++) {
+      const folded = coefficients[at + j]! + q - coefficients[at + count - j]!;
+      coefficients[at + j] = folded % q;
+    }
+    coefficients.fill(0n, at + Math.max(1, count / 2), at + count);
+  });
   spreadCoefficients(context, polynomial, coefficients, gap, mods);
   coefficients.fill(0n);
 }

@@ -197,14 +197,16 @@ describe('asking again', () => {
     using share = new SecretShare(context, SESSION);
     const c1 = kernel.allocate(params.n);
     uniformInto(ring, c1, commonSeed(SESSION, 'some ciphertext'), mods);
-    const recovered = (streamOf: (round: number) => Drbg): number[] => {
-      const rounds = 6400;
+    const half = params.n / 2;
+    /** The mean of what many answers for one second part show, rounded: the real parts, on half of the coefficients. */
+    const averaged = (of: Words, streamOf: (round: number) => Drbg): number[] => {
+      const rounds = 640;
       const out = kernel.allocate(params.n);
       const mean = new Float64Array(params.n);
       let first: Float64Array | undefined;
       for (let round = 0; round < rounds; round++) {
         using drbg = streamOf(round);
-        hiddenShareInto(context, out, { c1, secret: shareWords(share), floodBits: 3, gap: 1, drbg });
+        hiddenShareInto(context, out, { c1: of, secret: shareWords(share), floodBits: 1, gap: 1, drbg });
         kernel.nttInverse(ring.tables, out, mods);
         const values = Float64Array.from(out.u64(), Number);
         first ??= values;
@@ -213,21 +215,38 @@ describe('asking again', () => {
           mean[j]! += (moved - q * Math.round(moved / q)) / rounds;
         }
       }
-      const exact = mean.map((value, j) => ((Math.round(first![j]! + value) % q) + q) % q);
-      kernel.fromDoubles(ring.tables, out, exact, mods);
+      out[Symbol.dispose]();
+      return Array.from(mean, (value, j) => Math.round(first![j]! + value));
+    };
+    /** From answers for c1 and for X^(n/2) c1, whose real parts are the imaginary ones of c1, all of c1 s_i, and s_i by division. */
+    const recovered = (streamOf: (step: number, round: number) => Drbg): number[] => {
+      const turned = kernel.allocate(params.n);
+      kernel.mul(ring.tables, turned, c1, ring.monomial(half).sub(0, params.n), mods);
+      const a = averaged(c1, (round) => streamOf(1, round));
+      const b = averaged(turned, (round) => streamOf(2, round));
+      const inverseOfTwo = (BigInt(q) + 1n) / 2n;
+      const reduced = (value: bigint): number => Number(((value % BigInt(q)) + BigInt(q)) % BigInt(q));
+      const product = new Float64Array(params.n);
+      product[0] = reduced(BigInt(a[0]!));
+      product[half] = reduced(-BigInt(b[0]!));
+      for (let j = 1; j < half; j++) {
+        product[half - j] = reduced((BigInt(a[half - j]!) - BigInt(b[j]!)) * inverseOfTwo);
+        product[half + j] = reduced((-BigInt(a[half - j]!) - BigInt(b[j]!)) * inverseOfTwo);
+      }
+      const out = kernel.allocate(params.n);
+      kernel.fromDoubles(ring.tables, out, product, mods);
       kernel.nttForward(ring.tables, out, mods);
-      const inverse = BigUint64Array.from(c1.u64(), (word) => power(word, BigInt(q) - 2n, BigInt(q)));
       const factor = kernel.allocate(params.n);
-      factor.u64().set(inverse);
+      factor.u64().set(BigUint64Array.from(c1.u64(), (word) => power(word, BigInt(q) - 2n, BigInt(q))));
       kernel.mul(ring.tables, out, out, factor, mods);
       const result = coefficientsOf(out, 0).map(Number);
-      for (const words of [out, factor]) words[Symbol.dispose]();
+      for (const words of [out, factor, turned]) words[Symbol.dispose]();
       return result;
     };
     const truth = coefficientsOf(shareWords(share), 0).map(Number);
-    expect(recovered((round) => fresh(`round ${round}`))).toEqual(truth);
+    expect(recovered((step, round) => fresh(`step ${step} round ${round}`))).toEqual(truth);
     const hash = new Uint8Array(32).fill(7);
-    expect(recovered(() => share.answer(1, hash))).not.toEqual(truth);
+    expect(recovered((step) => share.answer(step, hash))).not.toEqual(truth);
     c1[Symbol.dispose]();
   });
 
