@@ -176,3 +176,28 @@ test('a budget chooses among programs, and what keeps none is told by how much',
   expect((await compileFor('drop=1%')).err).toContain('needs --calibrate');
   expect((await compileFor('speed=1')).err).toContain('--budget takes terms of latency');
 });
+
+test('a network is trained on with its polynomials in place', async () => {
+  const graph = MODELS['a convolution, rectifiers and a maximum pool']!();
+  const path = (file: string) => join(directory, `retrain${file}`);
+  writeFileSync(path('.onnx'), exportOnnx(graph));
+  const inputs = randomInputs(400, 36, 13).map((value) => value / 2);
+  const rows = Array.from({ length: 400 }, (_, t) => inputs.subarray(36 * t, 36 * t + 36).join(','));
+  writeFileSync(path('.csv'), `${rows.join('\n')}\n`);
+  writeFileSync(path('-few.csv'), `${rows.slice(0, 200).join('\n')}\n`);
+  const compiled = (...more: string[]) =>
+    run('compile', path('.onnx'), '-o', path('.subrosa'), '--force', ...more);
+  const measured = ['--calibrate', path('-few.csv'), '--drop', '50%', '--max-degree', '2'];
+  const trained = ['--retrain', path('.csv'), '--epochs', '8'];
+  const plain = JSON.parse((await compiled(...measured, '--json')).out);
+  const learned = await compiled(...measured, ...trained, '--json');
+  expect(learned.code, learned.err).toBe(0);
+  const { retrained, accuracy } = JSON.parse(learned.out);
+  expect(retrained).toHaveLength(8);
+  expect(retrained[7].loss).toBeLessThan(retrained[0].loss);
+  expect(accuracy.quantisedAgreement).toBeGreaterThan(plain.accuracy.quantisedAgreement);
+  expect((await compiled(...trained)).err).toContain('give both');
+  writeFileSync(path('-labels.csv'), '1\n2\n');
+  const short = await compiled(...measured, ...trained, '--retrain-labels', path('-labels.csv'));
+  expect(short.err).toContain('2 labels for 400 samples');
+});

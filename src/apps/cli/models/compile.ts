@@ -16,6 +16,7 @@ import { type BudgetResult, searchBudget } from './budget-search.ts';
 import { parseBudget } from './budget-spec.ts';
 import { budgetJson, formatBudgetRows, formatShortfall } from './budget-table.ts';
 import type { MatrixMultiply } from '../../../nn/tensor/matrix-multiply.ts';
+import { retrain, type RetrainedEpoch, type RetrainingData } from '../../../nn/retraining/retrain.ts';
 import { readLabelFile } from './label-file.ts';
 import { type MeasuredAccuracy, measureAccuracy } from './model-accuracy.ts';
 import { type ModelFlags, readModelFile } from './model-file.ts';
@@ -38,11 +39,15 @@ export interface CompileFlags extends ModelFlags {
   readonly drop: number;
   readonly maxDegree: number;
   readonly budget?: string;
+  readonly retrain?: readonly string[];
+  readonly retrainLabels?: string;
+  readonly epochs: number;
   readonly force?: boolean;
   readonly json?: boolean;
 }
 
 const MAX_CALIBRATION_SAMPLES = 4096;
+const MAX_RETRAINING_SAMPLES = 65_536;
 const MAX_PACKED_SAMPLES = 256;
 /** Of the weights that activations are chosen for. */
 const CALIBRATION_BITS = 8;
@@ -62,9 +67,11 @@ export async function compileModel(
   const budget = flags.budget === undefined ? undefined : parseBudget(flags.budget);
   if (budget?.drop !== undefined && flags.calibrate === undefined)
     throw new UsageError('a budget for the drop needs --calibrate: what is lost is measured on samples');
+  if (flags.retrain !== undefined && flags.calibrate === undefined)
+    throw new UsageError('--retrain starts from the fits of --calibrate: give both');
   const float = readModelFile(path, flags);
   using kernel = await parts.openKernel((reason) => terminal.err(`note ${reason}\n`));
-  const subject = subjectOf(path, float, flags, kernel);
+  const subject = { ...subjectOf(path, float, flags, kernel), tell: toldOnTerminal(terminal) };
   const compiled = await withSpinner(terminal, `compiling ${printable(basename(path))}`, async (spinner) => {
     if (budget === undefined) return compiledBy(subject, flags);
     const result = await budgetResult(subject, flags, budget, async (text) => {
@@ -98,6 +105,15 @@ interface CompileSubject {
   readonly labels?: Uint8Array | undefined;
   /** Ranges come from the first two thirds of the samples, accuracies from the rest. */
   readonly fitted: number;
+  readonly retraining?: RetrainingData | undefined;
+  readonly tell?: (line: string) => void;
+}
+
+/** What takes minutes says how far it is, where somebody watches. */
+function toldOnTerminal(terminal: Terminal): (line: string) => void {
+  return (line) => {
+    if (terminal.errIsTerminal) terminal.err(`\r\u001b[2K${line}\n`);
+  };
 }
 
 function subjectOf(
@@ -112,30 +128,59 @@ function subjectOf(
   if (labels !== undefined && samples !== undefined && labels.length < samples.count)
     throw new DataError(`${flags.calibrateLabels}: ${labels.length} labels for ${samples.count} samples`);
   const fitted = samples === undefined ? 0 : Math.max(1, Math.ceil((2 * samples.count) / 3));
-  return { name: flags.name ?? nameOf(path), float, kernel, samples, labels, fitted };
+  const retraining = retrainingOf(flags, float);
+  return { name: flags.name ?? nameOf(path), float, kernel, samples, labels, fitted, retraining };
+}
+
+/** @throws {DataError} when there are fewer labels than samples. */
+function retrainingOf(flags: CompileFlags, float: ModelGraph): RetrainingData | undefined {
+  if (flags.retrain === undefined) return undefined;
+  const { data, count } = readSamples(flags.retrain, float.inputs[0]!, MAX_RETRAINING_SAMPLES);
+  const labels = flags.retrainLabels === undefined ? undefined : readLabelFile(flags.retrainLabels);
+  if (labels !== undefined && labels.length < count)
+    throw new DataError(`${flags.retrainLabels}: ${labels.length} labels for ${count} samples`);
+  return { inputs: data, labels: labels?.subarray(0, count) };
+}
+
+/** Ready to be compiled; `retrained` when that was asked for. */
+interface PreparedModel extends CalibratedModel {
+  readonly retrained?: readonly RetrainedEpoch[];
 }
 
 interface CompiledModel {
   readonly program: Program;
-  readonly calibrated: CalibratedModel | undefined;
+  readonly calibrated: PreparedModel | undefined;
   readonly accuracy?: MeasuredAccuracy | undefined;
   readonly result?: BudgetResult<CompiledModel>;
 }
 
-function calibratedBy(
-  { float, samples, labels, fitted }: CompileSubject,
-  { drop, maxDegree, weightBits = CALIBRATION_BITS }: CompileFlags,
-): CalibratedModel | undefined {
+function preparedBy(
+  { float, samples, labels, fitted, kernel, retraining, tell }: CompileSubject,
+  { epochs, drop, maxDegree, weightBits = CALIBRATION_BITS }: CompileFlags,
+): PreparedModel | undefined {
   const fit = samples?.data.subarray(0, fitted * featuresOf(float));
   if (fit === undefined) return undefined;
   const data = { inputs: [fit], ...(labels && { labels: labels.subarray(0, fitted) }) };
-  return calibrate(float, data, { drop, maxDegree, weightBits });
+  const calibrated = calibrate(float, data, { drop, maxDegree, weightBits });
+  if (retraining === undefined) return calibrated;
+  const { inputs } = retraining;
+  tell?.(`training on ${inputs.length / featuresOf(float)} samples with polynomials`);
+  const learned = retrain(calibrated.graph, float, retraining, {
+    epochs,
+    bits: Math.min(weightBits, CALIBRATION_BITS),
+    multiply: kernel,
+    onEpoch: ({ epoch, loss, agreement }) =>
+      tell?.(
+        `epoch ${epoch} of ${epochs}: loss ${loss.toFixed(4)}, the float model's decision ${(100 * agreement).toFixed(2)} %`,
+      ),
+  });
+  return { ...calibrated, graph: learned.graph, retrained: learned.epochs };
 }
 
 function compiledBy(
   subject: CompileSubject,
   flags: CompileFlags,
-  calibrated = calibratedBy(subject, flags),
+  calibrated = preparedBy(subject, flags),
   logN?: readonly number[],
 ): CompiledModel {
   const program = compile(calibrated?.graph ?? subject.float, {
@@ -174,12 +219,12 @@ async function budgetResult(
   say: (text: string) => Promise<void>,
 ): Promise<BudgetResult<CompiledModel>> {
   const drop = budget.drop ?? flags.drop;
-  const calibrations = new Map<number, CalibratedModel | undefined>();
+  const calibrations = new Map<number, PreparedModel | undefined>();
   const degrees: number[] = [];
   for (const maxDegree of subject.samples === undefined ? [flags.maxDegree] : [2, 4]) {
     if (maxDegree > flags.maxDegree) continue;
     await say(`fitting polynomials of degree ${maxDegree}`);
-    const made = calibratedBy(subject, { ...flags, drop, maxDegree });
+    const made = preparedBy(subject, { ...flags, drop, maxDegree });
     calibrations.set(maxDegree, made);
     degrees.push(maxDegree);
     // What the lower degree reaches needs no higher one.
@@ -241,7 +286,7 @@ function report(
     };
     const coverage = { nodes: float.nodes.length, linear };
     terminal.out(
-      `${JSON.stringify({ program: described, coverage, calibration: calibrated?.report ?? null, accuracy: accuracy ?? null, layers, ...(budget !== undefined && { budget }) })}\n`,
+      `${JSON.stringify({ program: described, coverage, calibration: calibrated?.report ?? null, ...(calibrated?.retrained && { retrained: calibrated.retrained }), accuracy: accuracy ?? null, layers, ...(budget !== undefined && { budget }) })}\n`,
     );
     return;
   }

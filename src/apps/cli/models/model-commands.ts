@@ -68,6 +68,12 @@ export function addModelCommands(program: Command, terminal: Terminal, parts: En
         .argParser(wholeNumber(2, 4)),
     )
     .option(
+      '--retrain <file...>',
+      'train on these samples with the polynomials in place, weights rounded; the float model is the teacher',
+    )
+    .option('--retrain-labels <file>', 'their classes: IDX, or one number per line')
+    .addOption(new Option('--epochs <n>', 'passes over them').default(5).argParser(wholeNumber(1, 1000)))
+    .option(
       '--budget <terms>',
       'what a request may cost, as latency=1s,up=20MB,keys=5MB,memory=1GB,drop=0.5%: tries degrees, weight bits and rings, and takes the fastest that keeps it',
     )
