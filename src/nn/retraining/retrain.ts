@@ -134,10 +134,11 @@ class Target {
     if (this.outputs > 1) softmaxInPlace(this.#probabilities, this.outputs);
     if (labels !== undefined && labels.length < count)
       throw new ShapeError('the labels', count, labels.length);
-    for (let i = 0; labels !== undefined && this.outputs > 1 && i < count; i++)
-      if (!(labels[i] >= 0 && labels[i] < this.outputs))
-        throw new DataError(`label ${i} is ${labels[i]}; the model has ${this.outputs} classes`);
     this.#labels = labels === undefined ? undefined : Int32Array.from({ length: count }, (_, i) => labels[i]);
+    const wrong =
+      this.outputs > 1 ? this.#labels?.findIndex((label) => !(label >= 0 && label < this.outputs)) : -1;
+    if (wrong !== undefined && wrong >= 0)
+      throw new DataError(`label ${wrong} is ${this.#labels![wrong]}; the model has ${this.outputs} classes`);
     this.#loss = new SoftmaxCrossEntropy({ teacherShare: labels === undefined ? 1 : 0.5 });
     this.#agreement = decisionRule(float).agreement;
     const mean = this.#scores.reduce((sum, value) => sum + value / this.#scores.length, 0);

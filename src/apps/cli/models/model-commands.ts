@@ -27,6 +27,7 @@ export function addModelCommands(program: Command, terminal: Terminal, parts: En
     .option('--from <node...>', 'start behind these nodes: what comes before runs on the client')
     .option('--to <node...>', 'end with these nodes: what comes after runs on the client')
     .option('--shape <name=extents...>', 'shape of an input that the file leaves open, as input=1x1x28x28')
+    .option('--external-data <dir>', 'the folder of the data files that the ONNX file names')
     .option('--image [HxW]', 'the input is an image, of this size or that of its shape')
     .addOption(new Option('--white <n>', 'value of a white pixel; 1 by default').argParser(realNumber))
     .addOption(

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { DataError, LimitError, UsageError } from '../../../base/errors.ts';
 import type { ImageInput, InputDescription, ModelGraph } from '../../../nn/graph/model-graph.ts';
+import { externalFiles } from './external-files.ts';
 import { layerModel } from '../../../nn/graph/layer-model.ts';
 import { toModelGraph } from '../../../nn/graph/polynomial-model.ts';
 import { importOnnx } from '../../../nn/onnx/index.ts';
@@ -32,6 +33,8 @@ export interface ModelFlags extends InputFlags {
   readonly from?: readonly string[];
   readonly to?: readonly string[];
   readonly shape?: readonly string[];
+  /** The folder in which the data files of the model are. */
+  readonly externalData?: string;
 }
 
 /** @throws {DataError} {@link DecodeError} {@link UnsupportedOpError} {@link UsageError} */
@@ -47,6 +50,7 @@ export function readModelFile(path: string, flags: ModelFlags): ModelGraph {
         file: basename(path),
         ...(flags.from && { from: flags.from }),
         ...(flags.to && { to: flags.to }),
+        ...(flags.externalData !== undefined && { external: externalFiles(flags.externalData) }),
         ...(flags.shape && { shapes: shapesOf(flags.shape) }),
       });
   const input = graph.inputs[0];
