@@ -173,7 +173,7 @@ export function openedLogistic(
   weights: Float64Array,
 ): OpenedModel {
   const original = originalWeights(weights, standard);
-  const mirror = mirrorLogistic(train, program.steps).weights;
+  const mirror = mirrorLogistic(train, program.steps, program.spec.batchRows).weights;
   return {
     weights: ['(constant)', ...train.columns].map((name, j) => [name, original[j]!] as const),
     scores: scoresOf(heldOut, weights),

@@ -60,13 +60,8 @@ export {
   tuneLogistic,
 } from './logistic-clear.ts';
 export { LogisticOwner, originalWeights } from './logistic-owner.ts';
-export {
-  LogisticProgram,
-  type LogisticSpec,
-  type NesterovStep,
-  parseLogisticProgram,
-  type ReleaseRule,
-} from './logistic-program.ts';
+export { LogisticProgram, parseLogisticProgram } from './logistic-program.ts';
+export { type LogisticSpec, type NesterovStep, type ReleaseRule } from './logistic-spec.ts';
 export {
   LogisticTrainer,
   type TrainerKeys,

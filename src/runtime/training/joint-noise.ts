@@ -6,7 +6,8 @@
  * The norm over the released coefficients is the root mean square over slots.
  */
 import { collectivePublicKeyNoise, collectiveRoundingNoise } from '../../schemes/rlwe/collective/noise.ts';
-import { type LogisticProgram, type NesterovStep, SIGMOID_CUBIC } from './logistic-program.ts';
+import { type LogisticProgram, SIGMOID_CUBIC } from './logistic-program.ts';
+import { type NesterovStep } from './logistic-spec.ts';
 
 /** Bits of room above the prediction. */
 const ROOM_BITS = 1.5;

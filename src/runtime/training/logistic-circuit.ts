@@ -9,13 +9,8 @@
 import type { CkksCircuit, CkksOperations } from '../../schemes/ckks/circuit.ts';
 import type { CkksEncoder } from '../../schemes/ckks/encoder.ts';
 import type { CkksPlaintext } from '../../schemes/ckks/plaintext.ts';
-import {
-  INPUT_BOUND,
-  type LogisticProgram,
-  MARGIN_BOUND,
-  type NesterovStep,
-  SIGMOID_CUBIC,
-} from './logistic-program.ts';
+import { INPUT_BOUND, type LogisticProgram, MARGIN_BOUND, SIGMOID_CUBIC } from './logistic-program.ts';
+import { type NesterovStep } from './logistic-spec.ts';
 import { PlannedOperations, type PlannedTarget, type PlannedValue } from './planned-operations.ts';
 
 /**
@@ -39,13 +34,13 @@ export class PeriodicMasks {
     this.#encoder = encoder;
   }
 
-  /** 1 where from <= slot mod period < to, else 0. */
-  at(target: PlannedTarget, period: number, from: number, to: number): CkksPlaintext {
+  /** `value` where from <= slot mod period < to, else 0. */
+  at(target: PlannedTarget, period: number, from: number, to: number, value = 1): CkksPlaintext {
     const { level, scale } = target;
-    const key = [level, scale, period, from, to].join();
+    const key = [level, scale, period, from, to, value].join();
     let mask = this.#made.get(key);
     if (mask === undefined) {
-      const values = Float64Array.from({ length: period }, (_, j) => (j >= from && j < to ? 1 : 0));
+      const values = Float64Array.from({ length: period }, (_, j) => (j >= from && j < to ? value : 0));
       mask = this.#encoder.encode(values, { level, scale, slots: period });
       this.#made.set(key, mask);
     }
@@ -87,29 +82,40 @@ export class LogisticIterations<C> {
     return this.program.primesPerLevel;
   }
 
-  /** The sum of z over all rows, in every row. */
-  rowSum(): PlannedValue<C> {
+  /** The rows that iteration t (from 0) looks at. */
+  #batch(t: number): readonly PlannedValue<C>[] {
+    const { batches } = this.program;
+    const size = this.#rows.length / batches;
+    return this.#rows.slice((t % batches) * size, ((t % batches) + 1) * size);
+  }
+
+  /** The sum of z over the rows of an iteration, in every row. */
+  rowSum(t = 0): PlannedValue<C> {
     const { on } = this.operations;
+    const batch = this.#batch(t);
     let total: PlannedValue<C> | undefined;
-    for (const row of this.#rows) {
+    for (const row of batch) {
       if (total === undefined) total = row;
       else {
         const next = { ...total, value: on.add(total.value, row.value) };
-        if (total !== this.#rows[0]) this.operations.free(total);
+        if (total !== batch[0]) this.operations.free(total);
         total = next;
       }
     }
-    const { rows } = this.program.spec;
-    const { overRows } = this.program.rotations;
+    const { rowsPerStep, rotations } = this.program;
     // The first rotation makes a value of its own, which may then be used up.
-    const own = { ...total!, value: on.declareMaxAbs(total!.value, INPUT_BOUND * this.#rows.length) };
-    if (total !== this.#rows[0]) this.operations.free(total!);
-    return this.operations.bounded(this.operations.rotateSum(own, overRows), INPUT_BOUND * rows);
+    const own = { ...total!, value: on.declareMaxAbs(total!.value, INPUT_BOUND * batch.length) };
+    if (total !== batch[0]) this.operations.free(total!);
+    return this.operations.bounded(
+      this.operations.rotateSum(own, rotations.overRows),
+      INPUT_BOUND * rowsPerStep,
+    );
   }
 
   /** The first step, from weights of zero: every margin is 0, so the gradient is c0 times the sum. */
   first(sum: PlannedValue<C>, step: NesterovStep): LogisticState<C> {
-    const { rows, weightBound } = this.program.spec;
+    const { rowsPerStep: rows, spec } = this.program;
+    const { weightBound } = spec;
     const level = sum.level - this.#levels;
     const target = { level, scale: stateScaleAt(this.program, level) };
     const weight = -(step.rate * SIGMOID_CUBIC.c0) / rows;
@@ -119,44 +125,92 @@ export class LogisticIterations<C> {
     return { v, w };
   }
 
-  /** rate / rows times the gradient at v, four divisions below it. */
-  #gradient(v: PlannedValue<C>, sum: PlannedValue<C>, rate: number): PlannedValue<C> {
+  /** rate / rows times the gradient of iteration t at v, four divisions below it. */
+  #gradient(v: PlannedValue<C>, sum: PlannedValue<C>, rate: number, t: number): PlannedValue<C> {
     const { operations } = this;
-    const { spec, width, marginScale, rotations, parties } = this.program;
+    const { rotations, rowsPerStep } = this.program;
     const { c0 } = SIGMOID_CUBIC;
-    const factor = rate / spec.rows;
-    const { overColumns, overRows } = rotations;
-    const right = overColumns.map((step) => -step);
-    let total: PlannedValue<C> | undefined;
-    for (const z of this.#rows) {
-      const products = operations.product(z, v, INPUT_BOUND * spec.weightBound);
-      const sums = operations.rotateSum(products, overColumns);
-      const at = {
-        level: sums.level,
-        scale: (operations.divisor(sums.level) * marginScale) / sums.scale,
-      };
-      const mask = this.#masks.at(at, width, 0, 1);
-      const margins = operations.maskedAndSpread(sums, mask, right, MARGIN_BOUND);
-      operations.free(sums);
-      const part = parties > 1 ? this.#partInTwo(z, margins, factor) : this.#partAtOnce(z, margins, factor);
-      operations.free(margins);
-      total = total === undefined ? part : operations.sum(total, part);
-    }
-    const summed = operations.rotateSum(total!, overRows, rate * CUBIC_BOUND);
+    const factor = rate / rowsPerStep;
+    const total = this.program.isPaired
+      ? this.#pairedParts(v, factor, t)
+      : this.#batch(t).reduce((parts: PlannedValue<C> | undefined, z) => {
+          const [margins] = this.#margins(v, z);
+          const part = this.#part(z, margins!, factor);
+          operations.free(margins!);
+          return parts === undefined ? part : operations.sum(parts, part);
+        }, undefined);
+    const summed = operations.rotateSum(total!, rotations.overRows, rate * CUBIC_BOUND);
     const constant = operations.scaled(sum, factor * c0, { level: summed.level, scale: summed.scale });
     return operations.bounded(operations.sum(summed, constant), rate * (CUBIC_BOUND + Math.abs(c0)));
+  }
+
+  #part(z: PlannedValue<C>, margins: PlannedValue<C>, factor: number): PlannedValue<C> {
+    return this.program.parties > 1
+      ? this.#partInTwo(z, margins, factor)
+      : this.#partAtOnce(z, margins, factor);
+  }
+
+  /** z v summed over the columns, in every column: of one ciphertext or, as real and imaginary parts of one value, of two. */
+  #margins(v: PlannedValue<C>, z: PlannedValue<C>, other?: PlannedValue<C>): PlannedValue<C>[] {
+    const { operations } = this;
+    const { spec, width, marginScale, rotations, marginBound } = this.program;
+    const { overColumns } = rotations;
+    const right = overColumns.map((step) => -step);
+    const count = other === undefined ? 1 : 2;
+    const lowered = (row: PlannedValue<C>) => operations.lowered(row, Math.min(row.level, v.level));
+    const [first, second] = other === undefined ? [z, undefined] : [lowered(z), lowered(other)];
+    const both = second === undefined ? first : operations.complex(first, second);
+    const products = operations.product(both, v, count * INPUT_BOUND * spec.weightBound);
+    if (second !== undefined) operations.free(first, second, both);
+    const sums = operations.rotateSum(products, overColumns);
+    const at = {
+      level: sums.level,
+      scale: (operations.divisor(sums.level) * marginScale) / sums.scale,
+    };
+    const mask = this.#masks.at(at, width, 0, 1, 1 / count);
+    const margins = operations.maskedAndSpread(sums, mask, right, marginBound);
+    operations.free(sums);
+    if (second === undefined) return [margins];
+    const parts = operations.doubledParts(margins).map((part) => operations.bounded(part, marginBound));
+    operations.free(margins);
+    return parts;
+  }
+
+  /** The sum of factor z (c1 m + c3 m^3) over ciphertexts taken two at a time, relinearised once. */
+  #pairedParts(v: PlannedValue<C>, factor: number, t: number): PlannedValue<C> {
+    const { operations } = this;
+    const batch = this.#batch(t);
+    let total: PlannedValue<C> | undefined;
+    for (let i = 0; i < batch.length; i += 2) {
+      const pair = batch.slice(i, i + 2);
+      this.#margins(v, pair[0]!, pair[1]).forEach((margins, j) => {
+        const { odd, square } = this.#oddAndSquare(pair[j]!, margins, factor);
+        const part = operations.lazyProduct(odd, square);
+        operations.free(margins, odd, square);
+        total = total === undefined ? part : operations.sum(total, part);
+      });
+    }
+    return operations.reduced(total!, factor * batch.length * INPUT_BOUND * CUBIC_BOUND);
+  }
+
+  /** factor c3 z m and m^2 + c1 / c3. */
+  #oddAndSquare(z: PlannedValue<C>, margins: PlannedValue<C>, factor: number) {
+    const { operations } = this;
+    const { c1, c3 } = SIGMOID_CUBIC;
+    const { marginBound } = this.program;
+    const weighted = operations.scaled(z, factor * c3, this.#weightedTarget(margins));
+    const odd = operations.product(weighted, margins, Math.abs(factor * c3) * INPUT_BOUND * marginBound);
+    operations.free(weighted);
+    const square = operations.plus(operations.product(margins, margins, marginBound ** 2), c1 / c3);
+    return { odd, square };
   }
 
   /** factor z (c1 m + c3 m^3) as (c3 z m) (m^2 + c1 / c3): two products beside the square. */
   #partAtOnce(z: PlannedValue<C>, margins: PlannedValue<C>, factor: number): PlannedValue<C> {
     const { operations } = this;
-    const { c1, c3 } = SIGMOID_CUBIC;
-    const weighted = operations.scaled(z, factor * c3, this.#weightedTarget(margins));
-    const cubicBound = Math.abs(factor * c3) * INPUT_BOUND * MARGIN_BOUND;
-    const odd = operations.product(weighted, margins, cubicBound);
-    const square = operations.plus(operations.product(margins, margins, MARGIN_BOUND ** 2), c1 / c3);
+    const { odd, square } = this.#oddAndSquare(z, margins, factor);
     const part = operations.product(odd, square, factor * INPUT_BOUND * CUBIC_BOUND);
-    operations.free(weighted, odd, square);
+    operations.free(odd, square);
     return part;
   }
 
@@ -190,12 +244,17 @@ export class LogisticIterations<C> {
   }
 
   /** One iteration; the state is used up. @throws {LevelExhaustedError} */
-  iterate(state: LogisticState<C>, sum: PlannedValue<C>, { rate, momentum }: NesterovStep): LogisticState<C> {
+  iterate(
+    state: LogisticState<C>,
+    sum: PlannedValue<C>,
+    { rate, momentum }: NesterovStep,
+    t: number,
+  ): LogisticState<C> {
     const { operations } = this;
     const { spec } = this.program;
     const { v, w } = state;
     // (1 - momentum) g is what v needs, and is divided again for w, a level lower.
-    const gradient = this.#gradient(v, sum, rate * (1 - momentum));
+    const gradient = this.#gradient(v, sum, rate * (1 - momentum), t);
     const { level, scale } = gradient;
     const kept = operations.scaled(v, 1 - momentum, { level, scale });
     const mixed =
@@ -212,9 +271,9 @@ export class LogisticIterations<C> {
   }
 
   /** The last iteration, whose only result is w, as high as v would be. The state is used up. */
-  last({ v, w }: LogisticState<C>, sum: PlannedValue<C>, { rate }: NesterovStep): PlannedValue<C> {
+  last({ v, w }: LogisticState<C>, sum: PlannedValue<C>, { rate }: NesterovStep, t: number): PlannedValue<C> {
     const { operations } = this;
-    const gradient = this.#gradient(v, sum, rate);
+    const gradient = this.#gradient(v, sum, rate, t);
     const { level, scale } = gradient;
     const next = operations.difference(operations.scaled(v, 1, { level, scale }), gradient);
     operations.free(v, w);
@@ -230,15 +289,21 @@ export class LogisticIterations<C> {
     readonly state: LogisticState<C>;
   }): Generator<LogisticState<C>, PlannedValue<C>, LogisticState<C>> {
     const { steps } = this.program;
-    const sum = this.rowSum();
-    let state = from?.state ?? this.first(sum, steps[0]!);
+    const { batches } = this.program;
+    // Of every batch, made when it is first looked at.
+    const made: PlannedValue<C>[] = [];
+    const sum = (t: number): PlannedValue<C> => {
+      made[t % batches] ??= this.rowSum(t);
+      return made[t % batches]!;
+    };
+    let state = from?.state ?? this.first(sum(0), steps[0]!);
     let weights = state.v;
     for (let t = from?.iteration ?? 1; t < steps.length; t++) {
       state = yield state;
-      if (t === steps.length - 1) weights = this.last(state, sum, steps[t]!);
-      else state = this.iterate(state, sum, steps[t]!);
+      if (t === steps.length - 1) weights = this.last(state, sum(t), steps[t]!, t);
+      else state = this.iterate(state, sum(t), steps[t]!, t);
     }
-    this.operations.free(sum);
+    this.operations.free(...made.filter((each) => each !== undefined));
     return weights;
   }
 

@@ -5,14 +5,8 @@
 import { DataError } from '../../base/errors.ts';
 import { solveSymmetric } from '../../nn/layers/symmetric-solve.ts';
 import { type LabelledTable, rowCount, scoresOf } from './labelled-table.ts';
-import {
-  LogisticProgram,
-  type LogisticSpec,
-  MARGIN_BOUND,
-  type NesterovStep,
-  nesterovSteps,
-  SIGMOID_CUBIC,
-} from './logistic-program.ts';
+import { LogisticProgram, MARGIN_BOUND, SIGMOID_CUBIC } from './logistic-program.ts';
+import { type LogisticSpec, type NesterovStep, nesterovSteps } from './logistic-spec.ts';
 
 export interface MirrorResult {
   /** weights[0] is the constant; for standardised columns. */
@@ -27,25 +21,35 @@ function signOf(label: number): 1 | -1 {
   return label === 1 ? 1 : -1;
 }
 
-/** Weights after the steps, on a standardised table. */
-export function mirrorLogistic(table: LabelledTable, steps: readonly NesterovStep[]): MirrorResult {
+/** Weights after the steps, on a standardised table; with `batchRows`, so many rows a step, one batch after the other. */
+export function mirrorLogistic(
+  table: LabelledTable,
+  steps: readonly NesterovStep[],
+  batchRows: number = rowCount(table),
+): MirrorResult {
   const { c0, c1, c3 } = SIGMOID_CUBIC;
   const width = table.columns.length;
-  const rows = rowCount(table);
+  const batches = Math.floor(rowCount(table) / batchRows);
   let w = new Float64Array(width + 1);
   let v = new Float64Array(width + 1);
   let [largestMargin, largestWeight] = [0, 0];
-  for (const { rate, momentum } of steps) {
+  for (const [t, { rate, momentum }] of steps.entries()) {
     const gradient = new Float64Array(width + 1);
-    scoresOf(table, v).forEach((score, i) => {
-      const y = signOf(table.labels[i]!);
+    const from = (t % batches) * batchRows;
+    const batch = {
+      columns: table.columns,
+      values: table.values.subarray(from * width, (from + batchRows) * width),
+      labels: table.labels.subarray(from, from + batchRows),
+    };
+    scoresOf(batch, v).forEach((score, i) => {
+      const y = signOf(batch.labels[i]!);
       const margin = y * score;
       largestMargin = Math.max(largestMargin, Math.abs(margin));
       const q = y * (c0 + c1 * margin + c3 * margin ** 3);
       gradient[0] = gradient[0]! + q;
-      for (let j = 0; j < width; j++) gradient[j + 1] = gradient[j + 1]! + q * table.values[i * width + j]!;
+      for (let j = 0; j < width; j++) gradient[j + 1] = gradient[j + 1]! + q * batch.values[i * width + j]!;
     });
-    const next = v.map((value, j) => value - (rate * gradient[j]!) / rows);
+    const next = v.map((value, j) => value - (rate * gradient[j]!) / batchRows);
     v = next.map((value, j) => (1 - momentum) * value + momentum * w[j]!);
     w = next;
     for (const value of [...w, ...v]) largestWeight = Math.max(largestWeight, Math.abs(value));

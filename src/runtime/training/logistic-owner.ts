@@ -19,7 +19,7 @@ import {
 } from './labelled-table.ts';
 import { logisticCircuit } from './logistic-circuit.ts';
 import { mirrorLogistic } from './logistic-clear.ts';
-import { type LogisticProgram, MARGIN_BOUND } from './logistic-program.ts';
+import type { LogisticProgram } from './logistic-program.ts';
 import { rowSlots } from './row-slots.ts';
 
 /** Published weights are within 2^-7 of the exact ones at least. */
@@ -83,8 +83,8 @@ export class LogisticOwner {
     });
     if (wide !== undefined)
       throw new DataError(`column ${wide} is not standardised: its values are above 1 on average`);
-    const { largestMargin, largestWeight } = mirrorLogistic(table, steps);
-    if (!(largestMargin <= MARGIN_BOUND && largestWeight <= spec.weightBound))
+    const { largestMargin, largestWeight } = mirrorLogistic(table, steps, spec.batchRows);
+    if (!(largestMargin <= this.program.marginBound && largestWeight <= spec.weightBound))
       throw new DataError('on these rows the steps of the program leave its range: tune them on this table');
   }
 

@@ -12,43 +12,24 @@ import { identityFunction } from '../../circuits/circle/circle-function.ts';
 import { referenceCosts } from '../../circuits/cost.ts';
 import { refreshLevel, type RefreshTerms } from '../../schemes/ckks/collective/refresh.ts';
 import { CkksParams, type CkksSpec } from '../../schemes/ckks/params.ts';
-import { MOST_PARTIES } from '../../schemes/rlwe/collective/session-random.ts';
-import type { KeyPlan } from '../../schemes/rlwe/keys/key-plan.ts';
+import { conjugationElement, type KeyPlan } from '../../schemes/rlwe/keys/key-plan.ts';
 import { logQPCeiling } from '../../schemes/rlwe/security.ts';
 import { VALUE_BOUND } from './labelled-table.ts';
+import {
+  assertLogisticFields,
+  assertLogisticSpec,
+  canonicalLogisticSpec,
+  type LogisticSpec,
+  type NesterovStep,
+  nesterovSteps,
+  type ReleaseRule,
+} from './logistic-spec.ts';
 
 /** -sigma(-m) on [-8, 8] by least squares: c0 + c1 m + c3 m^3. */
 export const SIGMOID_CUBIC = Object.freeze({ c0: -0.5, c1: 0.15012, c3: -0.001593 });
 /** Beyond this the cubic turns away from the sigmoid: a margin must not get there. */
 export const MARGIN_BOUND = 8;
-
-const MAX_ROWS = 2 ** 20;
-const MAX_FEATURES = 511;
-const MAX_ITERATIONS = 200;
-
-/** `keep`: the owner alone opens the weights. `publish`: they may leave it, flooded, through a release of the key. */
-export type ReleaseRule = 'keep' | 'publish';
-
-/** What a person writes down; public. JSON. */
-export interface LogisticSpec {
-  readonly kind: 'logistic';
-  readonly version: 1;
-  /** Rows to train on. */
-  readonly rows: number;
-  /** Columns beside the label. */
-  readonly features: number;
-  readonly iterations: number;
-  /** Step sizes: iteration t moves by rate / (1 + decay t) times the mean gradient. */
-  readonly rate: number;
-  readonly decay: number;
-  /** A power of two that no weight exceeds on the way. */
-  readonly weightBound: number;
-  readonly rule: ReleaseRule;
-  /** Levels are bought by bootstrapping when there are more iterations than levels. */
-  readonly bootstrapping: boolean;
-  /** Rows of each owner when there are several, who buy levels by refreshing together; in the order of the union's rows. */
-  readonly owners?: readonly number[];
-}
+const BATCH_MARGIN_BOUND = 10;
 
 /** Levels of an iteration: margins, their mask, two products; the first starts from zero and takes one. */
 export const LEVELS_PER_ITERATION = 4;
@@ -73,25 +54,6 @@ const [STATE_BITS, JOINT_STATE_BITS] = [12, 22];
 const JOINT_ROW_BITS = 10;
 /** The same of their margins: of errors in margins and errors in products with them neither is then the larger by much. */
 const JOINT_MARGIN_BITS = 2;
-
-/** Step sizes and momentum of every iteration. */
-export interface NesterovStep {
-  /** Times the mean gradient. */
-  readonly rate: number;
-  /** v' = (1 - momentum) w' + momentum w; not positive. */
-  readonly momentum: number;
-}
-
-/** lambda_0 = 1, lambda' = (1 + sqrt(1 + 4 lambda^2)) / 2 [Nes83]: momentum (1 - lambda) / lambda'. */
-export function nesterovSteps({ iterations, rate, decay }: LogisticSpec): NesterovStep[] {
-  let lambda = 1;
-  return Array.from({ length: iterations }, (_, t) => {
-    const next = (1 + Math.sqrt(1 + 4 * lambda ** 2)) / 2;
-    const momentum = (1 - lambda) / next;
-    lambda = next;
-    return { rate: rate / (1 + decay * t), momentum };
-  });
-}
 
 export class LogisticProgram {
   readonly spec: LogisticSpec;
@@ -120,7 +82,7 @@ export class LogisticProgram {
       spec: arg.options,
       insecure: arg.optional(arg.like('a CkksParams', 'toBytes', 'qMods')),
     });
-    assertSpec(spec);
+    assertLogisticSpec(spec);
     if (insecure?.isInsecure === false)
       throw new InvalidParamsError('a training program chooses its parameters itself', {});
     this.spec = Object.freeze({ ...spec });
@@ -136,14 +98,43 @@ export class LogisticProgram {
     this.topLevel = spec.bootstrapping ? BOOTSTRAPPED_TOP : this.params.maxLevel;
     this.rowsPerCiphertext = this.params.slots / this.width;
     this.ciphertexts = Math.ceil(spec.rows / this.rowsPerCiphertext);
+    if (this.batches > 1 && this.rowsPerStep % this.rowsPerCiphertext !== 0)
+      throw new InvalidParamsError(
+        `rows of a batch fill whole ciphertexts of ${this.rowsPerCiphertext} rows: ${this.rowsPerStep} do not`,
+        { batchRows: this.rowsPerStep },
+      );
     this.bootstrap = spec.bootstrapping
       ? new BootstrapPlan(this.params, { slots: 2 * this.width })
       : undefined;
   }
 
+  /** Rows that one iteration looks at. */
+  get rowsPerStep(): number {
+    return this.spec.batchRows ?? this.spec.rows;
+  }
+
+  get batches(): number {
+    return this.spec.rows / this.rowsPerStep;
+  }
+
+  /**
+   * No margin is above it. The cubic is fitted on 8 to either side, and is bounded by the same number up to 10: batches, which are steps towards
+   * a few rows at a time, go that far.
+   */
+  get marginBound(): number {
+    return this.batches > 1 ? BATCH_MARGIN_BOUND : MARGIN_BOUND;
+  }
+
+  /** Whether two ciphertexts at a time are real and imaginary parts of one: what is released is counted without that. */
+  get isPaired(): boolean {
+    return this.parties === 1 && this.spec.rule === 'keep' && this.ciphertexts > 1;
+  }
+
   /** SHA-256 of the specification: what files must agree on. */
   get id(): string {
-    return bytesToHex(sha256Digest(new TextEncoder().encode(JSON.stringify(canonical(this.spec)))));
+    return bytesToHex(
+      sha256Digest(new TextEncoder().encode(JSON.stringify(canonicalLogisticSpec(this.spec)))),
+    );
   }
 
   get steps(): NesterovStep[] {
@@ -175,6 +166,9 @@ export class LogisticProgram {
     const plan: KeyPlan = {
       relinearize: { maxLevel: this.topLevel },
       rotations: steps.map((step) => ({ step, maxLevel: this.topLevel })),
+      ...(this.isPaired && {
+        galois: [{ element: conjugationElement(this.params.n), maxLevel: this.topLevel }],
+      }),
     };
     return this.bootstrap === undefined ? plan : this.bootstrap.keyPlan(plan);
   }
@@ -272,12 +266,22 @@ export class LogisticProgram {
     return Math.max(0, Math.ceil((this.spec.iterations - first) / each));
   }
 
+  /** Of an iteration but the first. */
+  get keySwitchesPerIteration(): number {
+    const { overColumns, overRows } = this.rotations;
+    const count = this.ciphertexts / this.batches;
+    const margins = 1 + 2 * overColumns.length;
+    if (!this.isPaired) return count * (margins + 3) + overRows.length;
+    const pairs = Math.floor(count / 2);
+    return pairs * (margins + 1) + (count % 2) * margins + 2 * count + 1 + overRows.length;
+  }
+
   /** Key switches outside bootstraps: what takes the time. */
   get keySwitches(): number {
-    const { overColumns, overRows } = this.rotations;
-    const each = this.ciphertexts * (2 * overColumns.length + 4) + overRows.length;
+    const { overRows } = this.rotations;
     const taken = 2 * this.bootstraps + this.refreshes;
-    return overRows.length + (this.spec.iterations - 1) * each + taken;
+    const sums = Math.min(this.batches, this.spec.iterations) * overRows.length;
+    return sums + (this.spec.iterations - 1) * this.keySwitchesPerIteration + taken;
   }
 
   /** Seconds of one thread at the trainer, as far as the costs of a machine are known: iterations in the middle of their levels. */
@@ -326,87 +330,11 @@ export class LogisticProgram {
   }
 }
 
-const ORDER = [
-  'kind',
-  'version',
-  'rows',
-  'features',
-  'iterations',
-  'rate',
-  'decay',
-  'weightBound',
-  'rule',
-  'bootstrapping',
-] as const satisfies readonly (keyof LogisticSpec)[];
-
-/** Programs of one owner have the identifier that they always had. */
-function canonical(spec: LogisticSpec): unknown[] {
-  const fields: unknown[] = ORDER.map((name) => spec[name]);
-  return spec.owners === undefined ? fields : [...fields, spec.owners];
-}
-
 /** A program from JSON that somebody sent; `insecure` as for its constructor. @throws {DataError} {@link OutOfRangeError} {@link InvalidParamsError} */
 export function parseLogisticProgram(value: unknown, insecure?: CkksParams): LogisticProgram {
   if (typeof value !== 'object' || value === null) throw new DataError('a training program is a JSON object');
-  const given = value as Record<string, unknown>;
-  const known: readonly string[] = [...ORDER, 'owners'];
-  const stray = Object.keys(given).find((name) => !known.includes(name));
-  if (stray !== undefined) throw new DataError('a training program has a field that is not known');
-  const missing = ORDER.find((name) => given[name] === undefined);
-  if (missing !== undefined) throw new DataError(`a training program lacks ${missing}`);
+  assertLogisticFields(value as Record<string, unknown>);
   return new LogisticProgram(value as LogisticSpec, insecure);
-}
-
-function assertSpec(spec: LogisticSpec): void {
-  if (spec.kind !== 'logistic' || spec.version !== 1)
-    throw new DataError('not a program for logistic regression');
-  if (spec.rule !== 'keep' && spec.rule !== 'publish')
-    throw new DataError('a release rule is keep or publish');
-  if (typeof spec.bootstrapping !== 'boolean') throw new DataError('bootstrapping is true or false');
-  if (spec.bootstrapping && spec.rule === 'publish')
-    throw new InvalidParamsError(
-      'the noise of a bootstrap leaves no room for a release: keep the weights',
-      {},
-    );
-  const whole = (what: string, value: unknown, least: number, most: number): void => {
-    if (!Number.isInteger(value) || (value as number) < least || (value as number) > most)
-      throw new OutOfRangeError(what, `an integer from ${least} to ${most}`, Number(value));
-  };
-  whole('rows', spec.rows, 2, MAX_ROWS);
-  whole('features', spec.features, 1, MAX_FEATURES);
-  whole('iterations', spec.iterations, 1, MAX_ITERATIONS);
-  for (const [what, value, least, most] of [
-    ['rate', spec.rate, 2 ** -10, 2 ** 10],
-    ['decay', spec.decay, 0, 2 ** 10],
-    ['weightBound', spec.weightBound, 2 ** -6, 2 ** 6],
-  ] as const) {
-    if (!(typeof value === 'number' && value >= least && value <= most))
-      throw new OutOfRangeError(what, `from ${least} to ${most}`, Number(value));
-  }
-  if (!Number.isInteger(Math.log2(spec.weightBound)))
-    throw new OutOfRangeError('weightBound', 'a power of two', spec.weightBound);
-  if (spec.owners !== undefined) assertOwners(spec, spec.owners);
-}
-
-function assertOwners({ rows, rule, bootstrapping }: LogisticSpec, owners: unknown): void {
-  if (!Array.isArray(owners) || owners.length < 2 || owners.length > MOST_PARTIES)
-    throw new OutOfRangeError(
-      'owners of a joint program',
-      `2 to ${MOST_PARTIES}`,
-      Array.isArray(owners) ? owners.length : 'something else',
-    );
-  let total = 0;
-  for (const count of owners as readonly unknown[]) {
-    if (!(typeof count === 'number' && Number.isInteger(count) && count >= 2 && count <= MAX_ROWS))
-      throw new OutOfRangeError("an owner's rows", `an integer from 2 to ${MAX_ROWS}`, Number(count));
-    total += count;
-  }
-  if (total !== rows) throw new DataError(`the owners have ${total} rows together, not ${rows}`);
-  if (rule !== 'publish' || bootstrapping)
-    throw new InvalidParamsError(
-      "several owners refresh together and release what they trained: rule 'publish', without bootstrapping",
-      {},
-    );
 }
 
 function paramsOf(spec: LogisticSpec, primesPerLevel: number): CkksParams {

@@ -78,6 +78,45 @@ export class PlannedOperations<C> {
     return this.bounded({ value, level: level - this.primesPerLevel, scale }, maxAbs);
   }
 
+  /** a b before relinearisation and division, of a and b at one level: sums of such are divided once by {@link reduced}. */
+  lazyProduct(a: PlannedValue<C>, b: PlannedValue<C>): PlannedValue<C> {
+    return { value: this.on.mulLazy(a.value, b.value), level: a.level, scale: a.scale * b.scale };
+  }
+
+  /** A sum of lazy products, relinearised and divided; it is used up. @throws {LevelExhaustedError} */
+  reduced(a: PlannedValue<C>, maxAbs: number): PlannedValue<C> {
+    if (a.level < this.primesPerLevel)
+      throw new LevelExhaustedError('a product', a.level, this.primesPerLevel);
+    const value = this.on.relinearize(a.value);
+    this.free(a);
+    const scale = a.scale / this.divisor(a.level);
+    return this.bounded({ value: this.#divided(value), level: a.level - this.primesPerLevel, scale }, maxAbs);
+  }
+
+  /** a + i b of real values at one level. */
+  complex(a: PlannedValue<C>, b: PlannedValue<C>): PlannedValue<C> {
+    const turned = this.on.mulMonomial(b.value, this.#params.n / 2);
+    const value = this.on.add(a.value, turned);
+    this.#discard(turned);
+    return { ...a, value };
+  }
+
+  /** Twice the real and twice the imaginary parts, as real values. */
+  doubledParts(a: PlannedValue<C>): [re: PlannedValue<C>, im: PlannedValue<C>] {
+    const conjugate = this.on.conjugate(a.value);
+    const difference = this.on.sub(a.value, conjugate);
+    const re = { ...a, value: this.on.add(a.value, conjugate) };
+    const im = { ...a, value: this.on.mulMonomial(difference, -this.#params.n / 2) };
+    this.#discard(conjugate);
+    this.#discard(difference);
+    return [re, im];
+  }
+
+  /** A copy at a level not above that of `a`. */
+  lowered(a: PlannedValue<C>, level: number): PlannedValue<C> {
+    return { ...a, value: this.on.dropTo(a.value, level), level };
+  }
+
   /** weight a at exactly this level and scale. @throws {LevelExhaustedError} */
   scaled(a: PlannedValue<C>, weight: number, target: PlannedTarget): PlannedValue<C> {
     const above = target.level + this.primesPerLevel;

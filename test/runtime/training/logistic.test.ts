@@ -30,11 +30,8 @@ import {
   tuneLogistic,
 } from '../../../src/runtime/training/logistic-clear.ts';
 import { LogisticOwner, originalWeights } from '../../../src/runtime/training/logistic-owner.ts';
-import {
-  LogisticProgram,
-  type LogisticSpec,
-  parseLogisticProgram,
-} from '../../../src/runtime/training/logistic-program.ts';
+import { LogisticProgram, parseLogisticProgram } from '../../../src/runtime/training/logistic-program.ts';
+import { type LogisticSpec } from '../../../src/runtime/training/logistic-spec.ts';
 import { LogisticTrainer, type TrainingStep } from '../../../src/runtime/training/logistic-trainer.ts';
 import { CkksContext } from '../../../src/schemes/ckks/context.ts';
 import { CkksParams } from '../../../src/schemes/ckks/params.ts';
@@ -106,6 +103,25 @@ describe('weights are those of the clear mirror to 1e-4', () => {
     const mirror = mirrorLogistic(table, program.steps);
     mirror.weights.forEach((weight, j) => expect(Math.abs(weights[j]! - weight)).toBeLessThan(1e-4));
   });
+});
+
+test('batches one after the other, pairs of ciphertexts and one left over, with bootstraps', async () => {
+  const table = standardTable(192, 5, 3);
+  const { spec } = tuneLogistic(table, { iterations: 7, rule: 'keep', bootstrapping: true });
+  const params = CkksParams.bootstrapping({ logN: 9, security: 'insecure-for-tests' });
+  // Three ciphertexts of 32 rows in each of two batches.
+  const program = new LogisticProgram({ ...spec, rate: spec.rate / 4, batchRows: 96 }, params);
+  expect([program.ciphertexts, program.batches, program.isPaired]).toEqual([6, 2, true]);
+  const { weights } = await trained(program, table);
+  const mirror = mirrorLogistic(table, program.steps, 96).weights;
+  mirror.forEach((weight, j) => expect(Math.abs(weights[j]! - weight)).toBeLessThan(1e-4));
+  // All rows at once are another model.
+  const whole = mirrorLogistic(table, program.steps).weights;
+  expect(Math.max(...whole.map((weight, j) => Math.abs(weight - mirror[j]!)))).toBeGreaterThan(1e-3);
+  for (const batchRows of [0, 1.5, 100, 193])
+    expect(() => new LogisticProgram({ ...spec, batchRows }, params)).toThrow(OutOfRangeError);
+  expect(() => new LogisticProgram({ ...spec, batchRows: 48 }, params)).toThrow(InvalidParamsError);
+  expect(new LogisticProgram({ ...spec, batchRows: 96 }, params).id).not.toBe(program.id);
 });
 
 test('a run that goes on from a checkpoint ends with the same bytes, from whichever iteration', async () => {
