@@ -33,7 +33,7 @@ const step = z.discriminatedUnion('op', [
   }),
   z.strictObject({ op: z.literal('add'), a: index, b: index, to: index }),
   z.strictObject({ op: z.literal('pack'), from: index, to: index, places: index }),
-  z.strictObject({ op: z.literal('transform'), map: index, from: index, to: index }),
+  z.strictObject({ op: z.literal('transform'), map: index, from: index, to: index, width: index }),
   z.strictObject({ op: z.literal('rotateAdd'), from: index, to: index, step: count }),
   z.strictObject({ op: z.literal('multiplyPlain'), from: index, to: index, factors: index }),
   z.strictObject({ op: z.literal('addPlain'), from: index, to: index, addends: index }),

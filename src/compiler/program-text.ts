@@ -4,7 +4,7 @@
  *   v2 "conv1" n720 p2 @2 s8796093022208 t14.5 = linear m0 v1
  *
  * is value 2, called conv1: 720 ciphertexts of two parts at level 2, scale 2^43, at most 14.5 over the calibration data, made by map 0
- * from value 1. Constants are c0, c1 .., rotations r16; in packed programs l3 says that a value has layout 3. What follows a # is for people.
+ * from value 1. Constants are c0, c1 .., rotations r16, widths of baby steps w8; in packed programs l3 says that a value has layout 3. What follows a # is for people.
  */
 import { DecodeError } from '../base/errors.ts';
 import type { ProgramValue, Step, StepList } from './program.ts';
@@ -20,7 +20,7 @@ const OPERANDS: Readonly<Record<Step['op'], readonly string[]>> = {
   affine: ['from', 'order', 'multipliers', 'addends'],
   add: ['a', 'b'],
   pack: ['from', 'places'],
-  transform: ['map', 'from'],
+  transform: ['map', 'from', 'width'],
   rotateAdd: ['from', 'step'],
   multiplyPlain: ['from', 'factors'],
   addPlain: ['from', 'addends'],
@@ -34,6 +34,7 @@ const PREFIX: Readonly<Record<string, string>> = {
   places: 'c',
   factors: 'c',
   step: 'r',
+  width: 'w',
 };
 const OPTIONAL = new Set(['order', 'multipliers', 'addends']);
 

@@ -60,8 +60,17 @@ export type Step =
 
 /** Steps of packed programs, on elements in slots. Indices into the constants; these have one real number per element. */
 export type PackedStep =
-  /** W a from the layout of `from` to that of `to`, by rotations and encoded diagonals; their scale is what the scales' ratio says. */
-  | { readonly op: 'transform'; readonly map: number; readonly from: number; readonly to: number }
+  /**
+   * W a from the layout of `from` to that of `to`, by rotations and encoded diagonals; their scale is what the scales' ratio says. Giant
+   * steps are multiples of `width`; with 0 there are none.
+   */
+  | {
+      readonly op: 'transform';
+      readonly map: number;
+      readonly from: number;
+      readonly to: number;
+      readonly width: number;
+    }
   /** a + a rotated by `step` slots: adds partial sums up, or makes copies. */
   | { readonly op: 'rotateAdd'; readonly from: number; readonly to: number; readonly step: number }
   /** Every element times its factor; slots without elements times zero. */

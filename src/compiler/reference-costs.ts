@@ -90,7 +90,7 @@ export function diagonalCost(at: CostAt): number {
 }
 
 /** A key counts as this much for each of its residues: clients make and send them, and servers read them for every query. */
-const KEY_RESIDUE = 1.2e-6;
+const KEY_RESIDUE = 2.4e-6;
 
 export function keyWeight(at: CostAt): number {
   const { digits, extended } = digitsAt(at);

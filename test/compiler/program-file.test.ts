@@ -158,6 +158,116 @@ describe('a program is derived again', () => {
     ],
   ];
 
+  const packed = compile(measured(SAMPLE_GRAPHS['nearly linear quadratics']!()), {
+    name: 'net',
+    layout: 'packed',
+  });
+  const packedAt = (op: Step['op']): number => packed.steps.findIndex((step) => step.op === op);
+  const packedStep = (op: Step['op'], change: object): Program => ({
+    ...packed,
+    steps: packed.steps.map((step, i) => (i === packedAt(op) ? ({ ...step, ...change } as Step) : step)),
+  });
+  const packedValue = (index: number, change: Partial<ProgramValue>): Program => ({
+    ...packed,
+    values: packed.values.map((value, i) => (i === index ? { ...value, ...change } : value)),
+  });
+  const layoutAt = (index: number, change: object): Program => ({
+    ...packed,
+    packed: {
+      ...packed.packed!,
+      layouts: packed.packed!.layouts.map((layout, i) => (i === index ? { ...layout, ...change } : layout)),
+    },
+  });
+  const keys = packed.packed!.keys;
+  const withKeys = (change: object): Program => ({
+    ...packed,
+    packed: { ...packed.packed!, keys: { ...keys, ...change } },
+  });
+  const summed = packed.values.findIndex(({ layout }) => packed.packed!.layouts[layout!]!.sums > 1);
+
+  const PACKED_FAULTS: readonly (readonly [string, () => Program, RegExp])[] = [
+    [
+      'rotates the other way',
+      () => packedStep('rotateAdd', { step: packed.packed!.layouts[0]!.slots - 8 }),
+      /neither adds sums up/,
+    ],
+    ['rotates by nothing', () => packedStep('rotateAdd', { step: 0 }), /neither adds sums up/],
+    ['transforms by a map that is not there', () => packedStep('transform', { map: 9 }), /map is missing/],
+    ['transforms by the map of another layer', () => packedStep('transform', { map: 1 }), /other layouts/],
+    ['has other baby steps than its keys', () => packedStep('transform', { width: 1 }), /its keys/],
+    ['lacks a key', () => withKeys({ galois: keys.galois.slice(1) }), /its keys/],
+    [
+      'has a key one level low',
+      () =>
+        withKeys({
+          galois: keys.galois.map((key, i) => (i === 0 ? { ...key, maxLevel: key.maxLevel - 1 } : key)),
+        }),
+      /its keys/,
+    ],
+    ['has no key to relinearise by', () => withKeys({ relinearize: 0 }), /its keys/],
+    ['has a copy where another element is', () => layoutAt(0, { period: 3 }), /slots of their own|copies/],
+    ['has a layout for another ring', () => layoutAt(0, { slots: 2048 }), /number of slots/],
+    ['has a layout without digits', () => layoutAt(0, { digits: [] }), /every element/],
+    [
+      'gives out partial sums',
+      () =>
+        packedValue(packed.values.length - 1, {
+          layout: summed === -1 ? 99 : packed.values[summed]!.layout!,
+        }),
+      /layout/,
+    ],
+    [
+      'leaves junk in its reply',
+      () => layoutAt(packed.values.at(-1)!.layout!, { rest: 'junk' }),
+      /reply|slots without elements/,
+    ],
+    [
+      'claims another layout',
+      () => packedValue(packedAt('multiply') + 1, { layout: 0 }),
+      /layout|number of ciphertexts/,
+    ],
+    [
+      'adds a list of another length',
+      () => ({ ...packed, constants: packed.constants.map((row) => row.slice(1)) }),
+      /constants is missing/,
+    ],
+    [
+      'multiplies by weights of no scale',
+      () =>
+        packedValue(packedAt('multiplyPlain') + 1, {
+          scale: packed.values[packedAt('multiplyPlain')]!.scale / 2,
+        }),
+      /scale/,
+    ],
+    ['relinearises before nothing', () => packedStep('relinearize', { from: 0 }), /three parts/],
+    ['is of version 1', () => ({ ...packed, version: 1 }), /version/],
+    ['has Galois elements of a batch', () => ({ ...packed, galois: [3] }), /two places/],
+    ['has the buckets of a batch', () => ({ ...packed, buckets: program.buckets }), /one bucket/],
+    ['takes interleaved inputs apart', () => packedStep('transform', { op: 'expand' }), /for one sample/],
+    [
+      'has offsets in a map',
+      () => ({ ...packed, maps: packed.maps.map((map) => ({ ...map, offsets: map.offsets.map(() => 1) })) }),
+      /has offsets/,
+    ],
+  ];
+
+  it.each(PACKED_FAULTS)('a packed one that %s is refused', (_, make, reason) => {
+    expect(() => validateProgram(structuredClone(make()))).toThrow(reason);
+  });
+
+  it('and the packed one without a fault is not', () => {
+    expect(validateProgram(structuredClone(packed))).toEqual(packed);
+  });
+
+  it('steps of one kind of program do not run in the other', () => {
+    const step = { op: 'rotateAdd', from: 1, to: 2, step: 4 } as const;
+    expect(() =>
+      validateProgram(
+        structuredClone({ ...program, steps: [program.steps[0]!, step, ...program.steps.slice(2)] }),
+      ),
+    ).toThrow(/for batches/);
+  });
+
   it.each(FAULTS)('one that %s is refused', (_, make, reason) => {
     expect(() => validateProgram(structuredClone(make()))).toThrow(reason);
   });

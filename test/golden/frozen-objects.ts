@@ -124,6 +124,15 @@ function networks(): FrozenObject[] {
       roundTrip: (bytes) => PolynomialNetwork.fromBytes(bytes).toBytes(),
     },
     {
+      name: 'program.v2',
+      make: () =>
+        writeProgram({
+          program: compile(randomNetwork([6, 5, 4], 4, 11), { name: 'frozen', layout: 'packed' }),
+          card: '# Frozen',
+        }),
+      roundTrip: (bytes) => writeProgram(readProgram(bytes)),
+    },
+    {
       name: 'program.v1',
       make: () =>
         writeProgram({

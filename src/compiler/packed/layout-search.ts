@@ -21,7 +21,7 @@ import {
   type PackedOp,
   type PackedValue,
 } from './packed-circuit.ts';
-import { bestSplit, layoutStrides, transformParts } from './rotations.ts';
+import { cheapestWidth, plannedTransform } from './rotations.ts';
 
 /** Plans that are followed at a time. */
 const BEAM = 12;
@@ -185,12 +185,9 @@ class LayoutSearch {
   ): Plan {
     const source = plan.values[start]!;
     const place = { logN: this.#logN, level: this.#level(index) };
-    const strides = layoutStrides(source.layout);
-    let [cost, diagonals] = [0, 0];
-    for (const { rotations } of transformParts(map, source.layout, target)) {
-      cost += bestSplit(rotations, strides, place).withKeys;
-      diagonals += rotations.length;
-    }
+    const { width, withKeys: cost } = cheapestWidth(map, source.layout, target, place);
+    const parts = plannedTransform(map, source.layout, target, { ...place, width });
+    const diagonals = parts.reduce((sum, part) => sum + part.diagonals, 0);
     const { name, trained } = this.#circuit.values[to] ?? { name: map.name, trained: source.trained };
     const at = plan.values.length;
     // Partial sums may be larger than the whole, but what must fit the modulus are coefficients, which are means over all slots.

@@ -7,53 +7,25 @@
  * the largest value of the calibration data stands for what is in a slot.
  */
 import { keySwitchNoise, publicKeyNoise, roundingNoise } from '../../schemes/rlwe/noise.ts';
-import { rotationElement } from '../../schemes/rlwe/keys/key-plan.ts';
+import { rotationElement, rotationSteps } from '../../schemes/rlwe/keys/key-plan.ts';
 import type { CkksParams } from '../../schemes/ckks/params.ts';
-import { type IntegerMap, largestOf, mapBounds, mapNoiseGain } from '../integer-map.ts';
+import { largestOf, mapBounds, mapNoiseGain } from '../integer-map.ts';
 import type { PackedKeys } from '../offer.ts';
 import type { LayerBound, Program, ProgramValue, Step } from '../program.ts';
 import { fillOf, isPeriodic, type Layout } from './layout.ts';
-import { bestSplit, type StepSplit, layoutStrides, transformParts } from './rotations.ts';
+import { cheapestWidth, type PlannedPart, plannedTransform } from './rotations.ts';
 import type { PackedSteps } from './packed-planner.ts';
 
-/** Of one pair of ciphertexts. */
-export interface PlannedPart {
-  readonly out: number;
-  readonly in: number;
-  readonly split: StepSplit;
-  readonly diagonals: number;
-  readonly keySwitches: number;
-  /** On one thread of the reference processor. */
-  readonly cost: number;
-}
-
-const PARTS = new WeakMap<IntegerMap, Map<string, PlannedPart[]>>();
-
-/** The transform of step `step`, at its level. Rests on the reference costs, so that every machine rotates by the same steps. */
+/** What a transform rotates by. */
 export function plannedParts(
   { values, maps, layouts, logN, specials }: PackedSubject,
-  step: Extract<Step, { readonly op: 'transform' }>,
+  { map, from, to, width }: Extract<Step, { readonly op: 'transform' }>,
 ): PlannedPart[] {
-  const map = maps[step.map]!;
-  const { level } = values[step.from]!;
-  const key = `${values[step.from]!.layout}:${values[step.to]!.layout}:${level}:${logN}:${specials}`;
-  let known = PARTS.get(map);
-  if (known === undefined) {
-    known = new Map();
-    PARTS.set(map, known);
-  }
-  let parts = known.get(key);
-  if (parts === undefined) {
-    const [from, to] = [layouts[values[step.from]!.layout!]!, layouts[values[step.to]!.layout!]!];
-    parts = transformParts(map, from, to).map(({ out, in: source, rotations }) => {
-      const { split, cost } = bestSplit(rotations, layoutStrides(from), { logN, level, specials });
-      const steps = [...split.babies, ...split.giants.map(({ step: giant }) => giant)];
-      const keySwitches = steps.filter((each) => each !== 0).length;
-      return { out, in: source, split, cost, diagonals: rotations.length, keySwitches };
-    });
-    known.set(key, parts);
-  }
-  return parts;
+  const [source, target] = [values[from]!, values[to]!].map(({ layout }) => layouts[layout!]!) as [
+    Layout,
+    Layout,
+  ];
+  return plannedTransform(maps[map]!, source, target, { width, logN, specials, level: values[from]!.level });
 }
 
 export interface PackedSubject extends PackedSteps {
@@ -91,6 +63,29 @@ export function keysOf(subject: PackedSubject): PackedKeys {
   }
   const galois = [...levels].sort(([a], [b]) => a - b).map(([element, maxLevel]) => ({ element, maxLevel }));
   return { ...(relinearize >= 0 && { relinearize }), galois };
+}
+
+/**
+ * The same steps with widths that take keys which are needed anyway: for each transform in turn, those that all others take weigh
+ * nothing.
+ */
+export function withSharedKeys<T extends PackedSubject>(subject: T): T {
+  const { values, maps, layouts, logN, specials } = subject;
+  let steps = [...subject.steps];
+  steps.forEach((step, i) => {
+    if (step.op !== 'transform') return;
+    const others = { ...subject, steps: steps.filter((_, at) => at !== i) };
+    const { level } = values[step.from]!;
+    const elements = new Map(keysOf(others).galois.map(({ element, maxLevel }) => [element, maxLevel]));
+    const slots = 2 ** (logN - 1);
+    const owned = new Set<number>();
+    for (const [element, at] of rotationSteps(2 * slots))
+      if ((elements.get(element) ?? -1) >= level) owned.add((at + slots) % slots);
+    const [from, to] = [values[step.from]!, values[step.to]!].map(({ layout }) => layouts[layout!]!);
+    const { width } = cheapestWidth(maps[step.map]!, from!, to!, { logN, level, specials }, owned);
+    steps = steps.map((each, at) => (at === i ? { ...step, width } : each));
+  });
+  return { ...subject, steps };
 }
 
 /** Key switches of the transforms and sums of one sample. */

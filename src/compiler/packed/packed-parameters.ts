@@ -9,7 +9,13 @@ import { logQPCeiling } from '../../schemes/rlwe/security.ts';
 import type { Circuit } from '../circuit.ts';
 import { fusedSquareCost, keySwitchCost, passCost, rescaleCost } from '../reference-costs.ts';
 import { searchLayouts } from './layout-search.ts';
-import { type PackedSubject, packedDeviation, packedKeepsMargins, plannedParts } from './packed-analysis.ts';
+import {
+  type PackedSubject,
+  packedDeviation,
+  packedKeepsMargins,
+  plannedParts,
+  withSharedKeys,
+} from './packed-analysis.ts';
 import type { PackedCircuit } from './packed-circuit.ts';
 import { planPackedSteps, type PackedScales, type PackedSteps } from './packed-planner.ts';
 
@@ -51,10 +57,17 @@ export function searchPacked(circuit: Circuit, { wanted, logN }: PackedSearchOpt
         if (plan !== undefined) found.push(plan);
       }
       found.sort((a, b) => a.cost - b.cost);
-      if (found[0] !== undefined) return found[0];
+      if (found[0] !== undefined) return settled(found[0]);
     }
   }
   throw refusal(circuit, wanted, logN, nearest);
+}
+
+/** With the fewest keys. */
+function settled(found: FoundPacked): FoundPacked {
+  const { logN, logP } = found.spec;
+  const { logN: _, specials: __, ...list } = withSharedKeys({ ...found.list, logN, specials: logP.length });
+  return { ...found, list, cost: packedCost({ ...list, logN, specials: logP.length }) };
 }
 
 /** Standard deviation of the scheme's own error that is accepted. */
@@ -80,9 +93,10 @@ function bestPlan(
   let best: BestPlan = { found: undefined, nearest: Number.POSITIVE_INFINITY, scales: undefined };
   for (const scales of choices) {
     if (!fitsAnyVector(params, params.maxLevel, packed.inputBound, scales.inputScale)) continue;
-    const list = planPackedSteps(packed, primes, scales);
+    const place = { logN: spec.logN, specials: spec.logP.length };
+    const list = planPackedSteps(packed, primes, scales, place);
     if (list === undefined || !packedKeepsMargins(list, primes)) continue;
-    const subject = { ...list, logN: spec.logN, specials: spec.logP.length };
+    const subject = { ...list, ...place };
     const schemeError = packedDeviation(subject, params);
     if (schemeError < best.nearest) best = { ...best, nearest: schemeError, scales };
     if (schemeError > acceptedError(wanted)) continue;

@@ -8,6 +8,7 @@ import type { IntegerMap } from '../integer-map.ts';
 import type { ProgramValue, Step, StepList } from '../program.ts';
 import { ciphertextsOf, type Layout, layoutText } from './layout.ts';
 import type { PackedCircuit, PackedOp } from './packed-circuit.ts';
+import { cheapestWidth, type TransformPlace } from './rotations.ts';
 
 export interface PackedScales {
   readonly inputScale: number;
@@ -27,8 +28,9 @@ export function planPackedSteps(
   circuit: PackedCircuit,
   primes: readonly number[],
   scales: PackedScales,
+  place: Pick<TransformPlace, 'logN' | 'specials'>,
 ): PackedSteps | undefined {
-  return new PackedPlanner(circuit, primes, scales).run();
+  return new PackedPlanner(circuit, primes, scales, place).run();
 }
 
 interface Planned extends ProgramValue {
@@ -53,7 +55,15 @@ class PackedPlanner {
   readonly #layouts: Layout[] = [];
   readonly #planned = new Map<number, Planned>();
 
-  constructor(circuit: PackedCircuit, primes: readonly number[], scales: PackedScales) {
+  readonly #place: Pick<TransformPlace, 'logN' | 'specials'>;
+
+  constructor(
+    circuit: PackedCircuit,
+    primes: readonly number[],
+    scales: PackedScales,
+    place: Pick<TransformPlace, 'logN' | 'specials'>,
+  ) {
+    this.#place = place;
     this.#circuit = circuit;
     this.#primes = primes;
     this.#scales = scales;
@@ -97,7 +107,9 @@ class PackedPlanner {
       const from = this.#at(op.from);
       this.#maps.push(op.map);
       const to = this.#value({ ...from, ...facts, scale: from.scale * 2 ** bits });
-      this.#steps.push({ op: 'transform', map: this.#maps.length - 1, from: from.id, to: to.id });
+      const place = { ...this.#place, level: from.level };
+      const { width } = cheapestWidth(op.map, this.#layoutOf(from), layout, place);
+      this.#steps.push({ op: 'transform', map: this.#maps.length - 1, from: from.id, to: to.id, width });
       return to;
     }
     if (op.op === 'rotateAdd') {

@@ -9,7 +9,7 @@
 import { InvalidParamsError, LimitError } from '../../base/errors.ts';
 import { forEachMapRow, type IntegerMap } from '../integer-map.ts';
 import { diagonalCost, giantCost, keyProductCost, keyWeight, transformBaseCost } from '../reference-costs.ts';
-import { addressesOf, ciphertextOf, isPeriodic, type Layout, slotOf } from './layout.ts';
+import { addressesOf, ciphertextOf, isPeriodic, type Layout, layoutText, slotOf } from './layout.ts';
 
 /** Steps between -slots/2 and slots/2; by output and input ciphertext. */
 export interface TransformPart {
@@ -145,39 +145,119 @@ export interface TransformPlace {
   readonly specials?: number;
 }
 
-/** Milliseconds, and these with a weight for the keys. */
-interface SplitCost {
+/** A pair of ciphertexts of a transform, split into steps. */
+export interface PlannedPart {
+  readonly out: number;
+  readonly in: number;
+  readonly split: StepSplit;
+  readonly diagonals: number;
+  readonly keySwitches: number;
+  /** On one thread of the reference processor. */
   readonly cost: number;
-  readonly withKeys: number;
 }
 
-function splitCost({ babies, giants }: StepSplit, diagonals: number, place: TransformPlace): SplitCost {
-  const at = { ...place, parts: 2 };
-  const nonZero = (steps: readonly number[]) => steps.filter((step) => step !== 0).length;
-  const [small, large] = [nonZero(babies), nonZero(giants.map(({ step }) => step))];
-  const cost =
-    transformBaseCost(at) + small * keyProductCost(at) + large * giantCost(at) + diagonals * diagonalCost(at);
-  return { cost, withKeys: cost + (small + large) * keyWeight(at) };
+/** A transform with baby steps of one width. */
+export function plannedTransform(
+  map: IntegerMap,
+  from: Layout,
+  to: Layout,
+  { width, ...place }: TransformPlace & { readonly width: number },
+): PlannedPart[] {
+  return remembered(PLANNED, map, [from, to, width, place.logN, place.level, place.specials ?? 1], () =>
+    partsOf(map, from, to).map(({ out, in: source, rotations }) => {
+      const split = splitSteps(rotations, width);
+      const used = [...split.babies, ...split.giants.map(({ step }) => step)];
+      return {
+        ...{ out, in: source, split, diagonals: rotations.length },
+        keySwitches: used.filter((step) => step !== 0).length,
+        cost: splitCost(split, rotations.length, place),
+      };
+    }),
+  );
 }
 
 /** Rotations themselves are tried as widths where they are few: the lines of an image are such. */
 const MOST_WIDTHS = 128;
 
-/** The cheapest width for these rotations; of equal ones the smallest. `strides`: distances in the layouts that may suit. */
-export function bestSplit(
-  rotations: readonly number[],
-  strides: readonly number[],
+/**
+ * The cheapest width of a transform, keys weighed in, but for those in `owned`, which others need as well; of equal ones the smallest.
+ */
+export function cheapestWidth(
+  map: IntegerMap,
+  from: Layout,
+  to: Layout,
   place: TransformPlace,
-): SplitCost & { readonly split: StepSplit } {
-  const few = rotations.length <= MOST_WIDTHS ? rotations.map(Math.abs).filter((step) => step > 0) : [];
-  const widths = new Set<number>([0, 1, 2, 4, 8, 16, 32, 64, 128, ...strides, ...few]);
-  let best: (SplitCost & { readonly split: StepSplit }) | undefined;
-  for (const width of [...widths].sort((a, b) => a - b)) {
-    const split = splitSteps(rotations, width);
-    const costs = splitCost(split, rotations.length, place);
-    if (best === undefined || costs.withKeys < best.withKeys) best = { split, ...costs };
+  owned?: ReadonlySet<number>,
+): { readonly width: number; readonly withKeys: number } {
+  const search = () => {
+    const parts = partsOf(map, from, to);
+    const all = parts.flatMap(({ rotations }) => rotations);
+    const few = all.length <= MOST_WIDTHS ? all.map(Math.abs).filter((step) => step > 0) : [];
+    const widths = new Set<number>([0, 1, 2, 4, 8, 16, 32, 64, 128, ...layoutStrides(from), ...few]);
+    let best = { width: 0, withKeys: Number.POSITIVE_INFINITY };
+    for (const width of [...widths].sort((a, b) => a - b)) {
+      const splits = parts.map(({ rotations }) => ({
+        split: splitSteps(rotations, width),
+        count: rotations.length,
+      }));
+      const steps = new Set(
+        splits.flatMap(({ split }) => [...split.babies, ...split.giants.map(({ step }) => step)]),
+      );
+      const keys = [...steps].filter((step) => step !== 0 && owned?.has(positive(step, to.slots)) !== true);
+      const cost = splits.reduce((sum, { split, count }) => sum + splitCost(split, count, place), 0);
+      const withKeys = cost + keys.length * keyWeight({ ...place, parts: 2 });
+      if (withKeys < best.withKeys) best = { width, withKeys };
+    }
+    return best;
+  };
+  if (owned !== undefined) return search();
+  return remembered(WIDTHS, map, [from, to, place.logN, place.level, place.specials ?? 1], search);
+}
+
+function positive(step: number, slots: number): number {
+  return ((step % slots) + slots) % slots;
+}
+
+/** Scales are searched by many plans of the same maps. */
+type Remembered<T> = WeakMap<IntegerMap, Map<string, T>>;
+const PARTS: Remembered<TransformPart[]> = new WeakMap();
+const PLANNED: Remembered<PlannedPart[]> = new WeakMap();
+const WIDTHS: Remembered<{ readonly width: number; readonly withKeys: number }> = new WeakMap();
+
+function remembered<T>(
+  made: Remembered<T>,
+  map: IntegerMap,
+  subject: readonly (Layout | number)[],
+  make: () => T,
+): T {
+  let known = made.get(map);
+  if (known === undefined) {
+    known = new Map();
+    made.set(map, known);
   }
-  return best!;
+  const key = subject
+    .map((each) => (typeof each === 'number' ? each : `${each.slots}:${layoutText(each)}`))
+    .join('|');
+  let value = known.get(key);
+  if (value === undefined) {
+    value = make();
+    known.set(key, value);
+  }
+  return value;
+}
+
+function partsOf(map: IntegerMap, from: Layout, to: Layout): TransformPart[] {
+  return remembered(PARTS, map, [from, to], () => transformParts(map, from, to));
+}
+
+/** Milliseconds. */
+function splitCost({ babies, giants }: StepSplit, diagonals: number, place: TransformPlace): number {
+  const at = { ...place, parts: 2 };
+  const nonZero = (steps: readonly number[]) => steps.filter((step) => step !== 0).length;
+  const [small, large] = [nonZero(babies), nonZero(giants.map(({ step }) => step))];
+  return (
+    transformBaseCost(at) + small * keyProductCost(at) + large * giantCost(at) + diagonals * diagonalCost(at)
+  );
 }
 
 /** Distances in a layout at which baby steps may end. */
