@@ -33,7 +33,7 @@ if (!isFresh) {
   await build({
     ...options,
     entryPoints: [
-      ...['digits-page', 'speak-page', 'speech-worker'].map(page),
+      ...['digits-page', 'edges-page', 'edges-worker', 'speak-page', 'speech-worker'].map(page),
       join(compiled, 'client/client-worker.js'),
     ],
     bundle: true,

@@ -1,7 +1,7 @@
 /** MNIST as the benches of training on encrypted data use it. */
 import { join } from 'node:path';
 import { readMnist } from '../../src/apps/train/mnist-corpus.ts';
-import { unitPixels } from '../../src/nn/index.ts';
+import { type LabelledImages, unitPixels } from '../../src/nn/index.ts';
 import { approverKey, signApproval } from '../../src/protocols/cryptonn/agreement/dataset-approvals.ts';
 import {
   approvalText,
@@ -23,10 +23,34 @@ export interface MnistDigits {
   readonly test: Digits;
 }
 
+function dataFolder(directory: string | undefined): string {
+  const root = join(import.meta.dirname, '..', '..', import.meta.dirname.includes('dist') ? '..' : '.');
+  return directory ?? join(root, '..', 'shared', 'data');
+}
+
+/** The training images as they are. @throws {DataError} when the data set is missing. */
+export function readMnistImages(directory: string | undefined): LabelledImages {
+  return readMnist(dataFolder(directory), 'train');
+}
+
+export function firstImages(images: LabelledImages, most: number): LabelledImages {
+  const count = Math.min(most, images.count);
+  const pixels = images.pixels.subarray(0, count * images.height * images.width);
+  return { ...images, count, pixels, labels: images.labels.subarray(0, count) };
+}
+
+/** A projection of this rank, always the same one. */
+export function leakSpec(rank: number): DatasetSpec {
+  return parseUnapprovedSpec({
+    ...digitsSpec,
+    ...{ id: 'leak', mode: 'projected', batch: 64 },
+    projection: { rank, seed: '1d'.repeat(32), budgetShare: 1, approvedBy: [] },
+  });
+}
+
 /** @throws {DataError} when the data set is missing. */
 export function readDigits(directory: string | undefined): MnistDigits {
-  const root = join(import.meta.dirname, '..', '..', import.meta.dirname.includes('dist') ? '..' : '.');
-  const data = directory ?? join(root, '..', 'shared', 'data');
+  const data = dataFolder(directory);
   const read = (split: 'train' | 'test'): Digits => {
     const { pixels, labels } = readMnist(data, split);
     return { pixels: unitPixels(pixels), labels: Int32Array.from(labels) };

@@ -1,7 +1,8 @@
 /**
  * Training on encrypted MNIST. `--part dense` and `--part lenet`: faithful mode beside clear training; `--part clear`: the latter
  * alone, all 60,000 samples; `--part projected`: keys for a public projection, all samples; `--part noise`: the same with noise in
- * the products; `--part ddh`: one batch under DDH, extrapolated; `--part operations`: what the schemes take for each operation.
+ * the products; `--part ddh`: one batch under DDH, extrapolated; `--part leak`: what projections
+ * tell somebody with look-alike images; `--part operations`: what the schemes take for each operation.
  * Accuracy is on the 10,000 test images, in the clear. Without `--samples` the faithful parts and noise run on a subset;
  * `--checkpoint DIR` makes the faithful parts resumable. Seconds are of the clock that `--processor-time` chooses. `--svg` draws
  * the learning curves, `--markdown` is the table of results.
@@ -11,8 +12,9 @@ import { UsageError } from '../../src/base/errors.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open.ts';
 import { DatasetSchemes } from '../../src/protocols/cryptonn/agreement/dataset-schemes.ts';
+import { drawnSource, measureLookAlike } from '../../src/apps/cryptonn/measured-leak.ts';
 import { runClear } from './cryptonn-clear.ts';
-import { type MnistDigits, readDigits } from './cryptonn-data.ts';
+import { firstImages, leakSpec, type MnistDigits, readDigits, readMnistImages } from './cryptonn-data.ts';
 import { runFaithful } from './cryptonn-faithful.ts';
 import { type ProjectedRun, runProjected } from './cryptonn-projected.ts';
 import { trainingTable } from './cryptonn-table.ts';
@@ -30,6 +32,9 @@ const NOISE_RANK = 128;
 const SIGMAS = [100, 600, 3000] as const;
 const NOISE_SAMPLES = 12_000;
 const DELTA = 1e-6;
+const LEAK_RANKS = [16, 24, 32, 48, 64, 104] as const;
+/** Half of them are known to the attack. */
+const LEAK_SAMPLES = 12_000;
 
 /** What every part is given. */
 interface PartRun {
@@ -112,6 +117,26 @@ async function ddhPart({ options, kernel, digits, clock, note }: PartRun): Promi
   return { rows: [...rows, extrapolated], curves: [] };
 }
 
+/**
+ * What a projection of each rank gives away to somebody with look-alikes: half of the images known, the others tried. No training, so no
+ * accuracy. With real digits and with those that are drawn by code.
+ */
+async function leakPart({ options, kernel, note }: PartRun): Promise<PartResult> {
+  const rows: BenchRow[] = [];
+  const { samples = LEAK_SAMPLES } = options;
+  const mnist = firstImages(readMnistImages(options.data), samples);
+  const sources = [{ name: 'MNIST', images: mnist }, drawnSource()];
+  for (const rank of options.quick ? [32] : LEAK_RANKS) {
+    for (const source of sources) {
+      const spec = leakSpec(rank);
+      const { namesRecovered, varianceExplained, known } = measureLookAlike(spec, source, kernel);
+      note(`rank ${rank}, ${source.name}: ${(100 * varianceExplained).toFixed(0)} % of the variance`);
+      rows.push({ mode: 'leak', source: source.name, rank, known, namesRecovered, varianceExplained });
+    }
+  }
+  return { rows, curves: [] };
+}
+
 /** One thread: figures are per core. */
 async function operationsPart({ options, note }: PartRun): Promise<PartResult> {
   using one = await openKernel({ threads: 1 });
@@ -125,11 +150,12 @@ const PARTS: Readonly<Record<string, (part: PartRun) => Promise<PartResult>>> = 
   projected: projectedPart,
   noise: noisePart,
   ddh: ddhPart,
+  leak: leakPart,
   operations: operationsPart,
 };
 
 /** Only when they are asked for: they take minutes, or other benches show them as well. */
-const SEPARATE = ['clear', 'ddh', 'operations'];
+const SEPARATE = ['clear', 'ddh', 'leak', 'operations'];
 
 export const cryptonn: Bench = async (options, note) => {
   using kernel = await openKernel();

@@ -1,7 +1,7 @@
 /** One utterance through a real server process, phase by phase; and a request whose slots are full. */
 import { readFileSync } from 'node:fs';
 import { openSession, serverOffers } from '../../src/apps/cli/speech/open-session.ts';
-import { chosenOffer } from '../../src/apps/speech-client/client-session.ts';
+import { chosenOffer } from '../../src/apps/transport/chosen-offer.ts';
 import { engineParts } from '../../src/apps/cli/parts.ts';
 import { shippedRecordings } from '../../src/apps/cli/speech/recordings.ts';
 import {

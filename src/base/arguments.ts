@@ -105,10 +105,6 @@ export function listOf(needed: string, element: Kind): Kind {
   return kind(needed, (value) => Array.isArray(value) && value.every(element.accepts));
 }
 
-export function orNull(wanted: Kind): Kind {
-  return kind(`${wanted.needed}, or null`, (value) => value === null || wanted.accepts(value));
-}
-
 export const anything = kind('anything', () => true);
 
 export function optional(wanted: Kind): Kind {

@@ -16,7 +16,10 @@ import { connectEdge } from '../../src/apps/edge/websocket-link.ts';
 import { listen } from '../../src/apps/server/index.ts';
 import { HttpTransport } from '../../src/apps/transport/http.ts';
 import type { EdgeService } from '../../src/protocols/edge/edge-service.ts';
-import { FakeInference } from './fake-inference.ts';
+import { RemoteModel } from '../../src/apps/transport/remote-model.ts';
+import { FakeInference, fakeEnrolment, fakeQuery, KEY_BYTES, QUERY_BYTES } from './fake-inference.ts';
+import { tapped } from './tapped-link.ts';
+import { Canaries } from './web/canary.ts';
 import { RecordingTerminal } from './fake-engine.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'subrosa-tls-'));
@@ -92,6 +95,38 @@ describe.skipIf(!hasOpenssl)('clients (needs openssl)', () => {
     const link = { maxMessageBytes: 1000, ...ca };
     const edge = connectEdge(url.replace('https:', 'wss:'), link);
     await expect(edge).rejects.toThrow(sentence as RegExp);
+  });
+
+  test('a tapped link shows neither the token nor what is sent; without TLS it shows both', async () => {
+    const ask = async (isTls: boolean) => {
+      const server = await listen(new FakeInference(['digits']), isTls ? { tls: pair('good') } : {});
+      const tap = await tapped(server.url);
+      open.push(server, tap);
+      const token = randomBytes(32);
+      const ca = pair('ca').cert;
+      const transport = new HttpTransport(tap.url, { token, retries: 0, ...(isTls && { ca }) });
+      const [keys, query] = [fakeEnrolment(1), fakeQuery(2)];
+      // Bytes that stand for what a client would never want seen.
+      const [inKeys, inQuery] = [randomBytes(64), randomBytes(64)];
+      keys.set(inKeys, 100);
+      query.set(inQuery, 100);
+      const { bytes } = await new RemoteModel(transport, 'digits', () => keys).ask(query);
+      const canaries = new Canaries();
+      for (const secret of [token, inKeys, inQuery, bytes.slice(100, 164)]) canaries.addBytes(secret);
+      const wire = tap.captured();
+      // base64url differs from base64 in two letters, so the header is looked for as it is.
+      const header = wire.includes(token.toString('base64url')) || wire.includes('authorization');
+      return {
+        found: canaries.foundIn(wire),
+        header,
+        path: wire.includes('/v1/models'),
+        length: wire.length,
+      };
+    };
+    const hidden = await ask(true);
+    expect(hidden).toMatchObject({ found: false, header: false, path: false });
+    expect(hidden.length).toBeGreaterThan(KEY_BYTES + 2 * QUERY_BYTES);
+    expect(await ask(false)).toMatchObject({ found: true, header: true, path: true });
   });
 
   test('nothing older than TLS 1.3, on either side', async () => {

@@ -1,6 +1,6 @@
 /** What npm would publish: it holds what it names, runs from outside the repository, and asks for no newer Node than it says. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -131,3 +131,43 @@ test('nothing that git does not track goes into the package but what is built', 
     [],
   );
 }, 60_000);
+
+describe.skipIf(!existsSync(join(root, '.git')))('npm install from a git repository', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'subrosa-git-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  test('builds a package that computes', () => {
+    // A bare copy, as a host has it; npm clones it and runs `prepare`, which needs its own scripts.
+    const repository = join(folder, 'subrosa.git');
+    execFileSync('git', ['clone', '--quiet', '--bare', root, repository]);
+    writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
+    const started = Date.now();
+    execFileSync(
+      'npm',
+      ['install', `git+file://${repository}`, '--no-audit', '--no-fund', '--loglevel=error'],
+      {
+        cwd: folder,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
+    const installed = join(folder, 'node_modules/subrosa');
+    const bytes = readdirSync(installed, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
+    console.log(
+      `npm install git+file: ${((Date.now() - started) / 1000).toFixed(0)} s, ${(bytes / 1e6).toFixed(1)} MB`,
+    );
+    const main = join(installed, 'dist/src/apps/cli/main.js');
+    const told = JSON.parse(
+      execFileSync(process.execPath, [main, 'doctor', '--json'], { cwd: folder, encoding: 'utf8' }),
+    );
+    expect(told).toMatchObject({ kernel: expect.anything() });
+    const quick = join(installed, 'examples/quick/ckks.mjs');
+    expect(execFileSync(process.execPath, [quick], { cwd: folder, encoding: 'utf8' }).trim()).toBe(
+      promised('ckks.mjs'),
+    );
+    // Nothing of the development is in it.
+    expect(existsSync(join(installed, 'test'))).toBe(false);
+    expect(bytes).toBeLessThan(60e6);
+  }, 1_200_000);
+});

@@ -17,6 +17,13 @@ export interface ServerReady {
 const START_LIMIT_MS = 180_000;
 const STOP_LIMIT_MS = 5000;
 
+/** What Node is given to run a command of this program: the build, or the sources where this file is one of them. */
+export function ownCommand(args: readonly string[]): string[] {
+  const isSource = import.meta.url.endsWith('.ts');
+  const main = fileURLToPath(new URL(isSource ? './main.ts' : './main.js', import.meta.url));
+  return [...(isSource ? ['--import', 'tsx'] : []), main, ...args];
+}
+
 export interface CommandSurroundings {
   /** Arguments that say where it listens; any free port by default. */
   readonly port?: readonly string[];
@@ -42,10 +49,7 @@ export class CommandProcess<Ready> implements AsyncDisposable {
     onNote: (line: string) => void,
     { port = ['--port', '0'], env = process.env }: CommandSurroundings = {},
   ): Promise<CommandProcess<Ready>> {
-    const isSource = import.meta.url.endsWith('.ts');
-    const main = fileURLToPath(new URL(isSource ? './main.ts' : './main.js', import.meta.url));
-    const loader = isSource ? ['--import', 'tsx'] : [];
-    const command = [...loader, main, ...args, ...port, '--json', '--while-stdin-open'];
+    const command = ownCommand([...args, ...port, '--json', '--while-stdin-open']);
     const child = spawn(process.execPath, command, { stdio: ['pipe', 'pipe', 'pipe'], env });
     createInterface({ input: child.stderr }).on('line', onNote);
     try {

@@ -7,9 +7,10 @@ import { DataError } from '../../base/errors.ts';
 import { isLoopback } from '../../base/loopback.ts';
 import { compile } from '../../compiler/compile.ts';
 import type { Program } from '../../compiler/program.ts';
-import { PolynomialNetwork } from '../../nn/index.ts';
-import { listenApp } from '../server/index.ts';
-import { buildWebApp } from '../web/index.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
+import { IntegerNetwork, PolynomialNetwork } from '../../nn/index.ts';
+import { type InferenceService, listenApp } from '../server/index.ts';
+import { buildWebApp, EdgePair } from '../web/index.ts';
 import { installation } from './installation.ts';
 import type { EngineParts } from './parts.ts';
 import { shippedRecordings } from './speech/recordings.ts';
@@ -35,6 +36,7 @@ export const DEFAULT_WEB_PORT = 8415;
 const PICTURES = 'mnist';
 const SPEECH = 'digits';
 const PICTURE_NETWORK = 'cryptonets-polynomial-8bit.bin';
+const EDGE_NETWORK = 'lenet5-int8.bin';
 
 /** Serves until SIGTERM or SIGINT. */
 export async function web(flags: WebFlags, terminal: Terminal, parts: EngineParts): Promise<void> {
@@ -45,13 +47,8 @@ export async function web(flags: WebFlags, terminal: Terminal, parts: EnginePart
     ]),
   );
   const tls = tlsOptions(flags);
-  const app = buildWebApp(service, {
-    ...tls,
-    pages: join(installation.root, 'build', 'web'),
-    files: new Map([[`/models/${SPEECH}/client.bin`, join(flags.models, SPEECH, 'client.bin')]]),
-    recordings: shippedRecordings([SPEECH]),
-    showsLog: isLoopback(flags.host) || flags.showLog === true,
-  });
+  using kernel = await parts.openKernel((reason) => terminal.err(`${reason}\n`));
+  const app = await webAppFor(service, flags, kernel);
   const stopped = stopRequest(flags.whileStdinOpen === true);
   const server = await listenApp(app, { ...tls, ...flags });
   if (flags.json === true) {
@@ -68,13 +65,45 @@ export async function web(flags: WebFlags, terminal: Terminal, parts: EnginePart
   await closeWhen(stopped, server, flags.json === true, terminal);
 }
 
+/** What is served follows from the flags: the log goes to other machines only where the operator says so. */
+export function webAppFor(
+  service: InferenceService,
+  flags: Pick<WebFlags, 'host' | 'showLog' | 'models' | 'tlsCert' | 'tlsKey'>,
+  kernel?: Kernel,
+): ReturnType<typeof buildWebApp> {
+  const tls = tlsOptions(flags);
+  const { host } = flags;
+  // Edges have no plain listener that other machines reach.
+  const hasEdges = kernel !== undefined && (tls.tls !== undefined || isLoopback(host));
+  return buildWebApp(service, {
+    ...tls,
+    ...(hasEdges && {
+      edges: async (witness) => {
+        const network = edgeNetwork(flags.models);
+        return EdgePair.open({ ...tls, host, kernel, network, ...(isLoopback(host) && { witness }) });
+      },
+    }),
+    pages: join(installation.root, 'build', 'web'),
+    files: new Map([[`/models/${SPEECH}/client.bin`, join(flags.models, SPEECH, 'client.bin')]]),
+    recordings: shippedRecordings([SPEECH]),
+    showsLog: isLoopback(flags.host) || flags.showLog === true,
+  });
+}
+
+function edgeNetwork(models: string): IntegerNetwork {
+  return IntegerNetwork.fromBytes(modelFile(join(models, PICTURES), EDGE_NETWORK));
+}
+
 /** For one drawing at a time. */
 export function pictureProgram(directory: string): Program {
-  const path = join(directory, PICTURE_NETWORK);
-  if (!existsSync(path))
-    throw new DataError(`${directory} is not the picture model: it has no ${PICTURE_NETWORK}`);
-  const network = PolynomialNetwork.fromBytes(readFileSync(path));
+  const network = PolynomialNetwork.fromBytes(modelFile(directory, PICTURE_NETWORK));
   return compile(network, { name: PICTURES, inputBound: 1, layout: 'packed' });
+}
+
+function modelFile(directory: string, name: string): Uint8Array {
+  const path = join(directory, name);
+  if (!existsSync(path)) throw new DataError(`${directory} is not the picture model: it has no ${name}`);
+  return readFileSync(path);
 }
 
 export function addWeb(program: Command, terminal: Terminal, parts: EngineParts): void {

@@ -2,8 +2,7 @@
 import type { TimedStep } from '../transport/wire.ts';
 
 /** In the order in which they come; `upload` counts bytes, the others go from 0 to 1. */
-export const CLIENT_PHASES = ['offer', 'keygen', 'upload', 'encrypt', 'wait', 'decrypt'] as const;
-export type ClientPhase = (typeof CLIENT_PHASES)[number];
+export type ClientPhase = 'offer' | 'keygen' | 'upload' | 'encrypt' | 'wait' | 'decrypt';
 
 export interface ClientProgress {
   readonly phase: ClientPhase;

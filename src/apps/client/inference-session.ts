@@ -3,7 +3,7 @@
  * depends on a decrypted value: everything is exchanged before any of it is opened.
  */
 import { bytesToHex } from '@noble/hashes/utils.js';
-import { DisposedError, KeyFileError, ProtocolError, ShapeError, UsageError } from '../../base/errors.ts';
+import { DisposedError, KeyFileError, ShapeError, UsageError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
 import { sha256Digest } from '../../base/sha256.ts';
 import type { Offer } from '../../compiler/offer.ts';
@@ -14,6 +14,7 @@ import { parseOffer } from '../../protocols/inference/offer.ts';
 import { isPlausible } from '../../protocols/inference/plausibility.ts';
 import { MAX_ANOMALIES } from '../keystore/client-keys.ts';
 import { fromBase64Url } from '../transport/base64-url.ts';
+import { chosenOffer } from '../transport/chosen-offer.ts';
 import { FetchConnections } from '../transport/fetch-attempt.ts';
 import { InferenceTransport, type QueryAnswer } from '../transport/inference-transport.ts';
 import { RemoteModel } from '../transport/remote-model.ts';
@@ -65,7 +66,6 @@ export class InferenceSession implements ConnectedModel {
   readonly client: InferenceClient;
   readonly remote: RemoteModel;
   readonly #parts: SessionParts;
-  #savedKeyId: string | null;
   #anomalies: number;
   #isDisposed = false;
 
@@ -76,7 +76,6 @@ export class InferenceSession implements ConnectedModel {
     this.warnings = parts.warnings;
     this.client = parts.client;
     this.remote = parts.remote;
-    this.#savedKeyId = parts.remote.keyId;
     this.#anomalies = parts.anomalies;
   }
 
@@ -134,7 +133,6 @@ export class InferenceSession implements ConnectedModel {
         },
         ...{ anomalies: held.anomalies, warnings },
       });
-      session.#savedKeyId = held.keyId;
       await session.#keep();
       return session;
     } catch (error) {
@@ -254,13 +252,13 @@ export class InferenceSession implements ConnectedModel {
 
   /** Keeps what a server calls keys that it got again. */
   async #keep(): Promise<void> {
-    if (this.#parts.remote.keyId !== this.#savedKeyId) await this.#save();
+    if (this.#parts.remote.hasNewKeyId) await this.#save();
   }
 
   /** Keys that cannot be saved still serve until the client ends. */
   async #save(): Promise<void> {
     const { cabinet, client, remote, subject, token } = this.#parts;
-    this.#savedKeyId = remote.keyId;
+    remote.keyIdWasKept();
     if (cabinet === null) return;
     const secret = client.exportSecret();
     const keys = { secret, token, keyId: remote.keyId, anomalies: this.#anomalies };
@@ -328,14 +326,7 @@ function transportFor(url: string, token: Uint8Array, options: ConnectOptions): 
 async function findOffer(url: string, options: ConnectOptions): Promise<Offer> {
   const transport = transportFor(url, systemRandom.seed(), options);
   const offers = (await transport.models(options.signal)).map(parseOffer);
-  const names = offers.map(({ model }) => model).join(', ');
-  const { model } = options;
-  if (offers.length === 0) throw new ProtocolError('the server offers no model');
-  if (model === undefined && offers.length > 1)
-    throw new UsageError(`the server offers ${names}: say which with { model }`);
-  const offer = model === undefined ? offers[0] : offers.find((each) => each.model === model);
-  if (offer === undefined) throw new UsageError(`the server offers ${names}, not ${model}`);
-  return offer;
+  return chosenOffer(offers, options.model, 'say which with { model }');
 }
 
 async function chosenCabinet({ keys }: ConnectOptions, warnings: string[]): Promise<KeyCabinet | null> {

@@ -11,7 +11,7 @@ import {
   measureLeak,
 } from '../../protocols/cryptonn/leakage/prior-attack.ts';
 import { drawnDigits } from './drawn-digits.ts';
-import { type GreyPicture, pictureLines, pictureSvg } from './picture.ts';
+import { type GreyPicture, pictureLines, picturesPng, pictureSvg } from './picture.ts';
 
 /** Look-alikes of our own: enough for every rank that policies have by default. */
 const [DRAWN_SEED, DRAWN_COUNT] = [991, 4096];
@@ -84,6 +84,12 @@ export function samplePicture(leak: MeasuredLeak, spec: DatasetSpec): string[] {
     'a sample | what the trainer makes of it',
     ...pictureLines(original).map((line, row) => `${line} | ${beside[row] ?? ''}`),
   ];
+}
+
+/** The same as a grey PNG, the two beside one another, enlarged. Undefined where samples are no squares. */
+export function samplePicturePng(leak: MeasuredLeak, spec: DatasetSpec): Uint8Array | undefined {
+  const shown = pictures(leak, spec);
+  return shown.every(({ width }) => width ** 2 === spec.features) ? picturesPng(shown) : undefined;
 }
 
 export function samplePictureSvg(leak: MeasuredLeak, spec: DatasetSpec): string {

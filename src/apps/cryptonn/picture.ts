@@ -1,4 +1,5 @@
 /** Grey pictures for a terminal and for a file. */
+import { encode } from 'fast-png';
 
 /** Integers in [0, white], row by row. */
 export interface GreyPicture {
@@ -48,6 +49,25 @@ export function pictureSvg(
     top += 18 + height(row) + GAP;
   }
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${right}" height="${top}" shape-rendering="crispEdges">\n${parts.join('\n')}\n</svg>\n`;
+}
+
+/** Pictures of one height beside one another, as a PNG of 8-bit grey. */
+export function picturesPng(row: readonly GreyPicture[]): Uint8Array {
+  const heights = row.map(({ pixels, width }) => Math.floor(pixels.length / width));
+  const height = CELL * Math.max(0, ...heights);
+  const width = row.reduce((sum, picture) => sum + CELL * picture.width, 0) + GAP * (row.length - 1);
+  const data = new Uint8Array(width * height).fill(255);
+  let left = 0;
+  for (const [i, picture] of row.entries()) {
+    for (let y = 0; y < CELL * (heights[i] as number); y++) {
+      for (let x = 0; x < CELL * picture.width; x++) {
+        const at = Math.floor(y / CELL) * picture.width + Math.floor(x / CELL);
+        data[y * width + left + x] = Math.round(255 * shareOf(picture, at));
+      }
+    }
+    left += CELL * picture.width + GAP;
+  }
+  return encode({ width, height, data, channels: 1, depth: 8 });
 }
 
 function cells(picture: GreyPicture, left: number, top: number): string[] {

@@ -3,7 +3,7 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { MissingKeyError } from '../../base/errors.ts';
-import type { ModelName } from '../../protocols/inference/names.ts';
+import type { ModelName, TenantId } from '../../protocols/inference/names.ts';
 import {
   BINARY,
   formatTimings,
@@ -186,13 +186,19 @@ function budgetHook(state: AppState): Hook {
   };
 }
 
+/** Seconds after which a tenant that was refused should ask again. */
+function comeBack({ queue }: AppState, tenant: TenantId, ms: number): number {
+  return queue.appointment?.(tenant, ms) ?? queue.retryAfterSeconds(ms);
+}
+
 /** By the smallest query: how large this one is, its body says. */
 function turnHook(state: AppState): Hook {
   return async (request, reply) => {
     const model = modelOf(request);
     const ms = state.forecast.of(model, leastSamples(state, model));
-    if (await state.queue.admits(factsOf(request).tenant, ms)) return undefined;
-    return refuse(reply, 'busy', state.queue.retryAfterSeconds(ms));
+    const { tenant } = factsOf(request);
+    if (await state.queue.admits(tenant, ms)) return undefined;
+    return refuse(reply, 'busy', comeBack(state, tenant, ms));
   };
 }
 
@@ -264,8 +270,8 @@ async function answerQuery(
     queue.run(tenant, predictedMs, gone.signal, evaluate),
   );
   if (run?.result === undefined) {
-    const isHeld = await ledger.has(tenant, model, keyId);
-    return refuse(reply, isHeld ? 'busy' : 'unknown-key', queue.retryAfterSeconds(predictedMs));
+    if (!(await ledger.has(tenant, model, keyId))) return refuse(reply, 'unknown-key');
+    return refuse(reply, 'busy', comeBack(state, tenant, predictedMs));
   }
   const { bytes, steps, peakBytes } = run.result;
   const evaluatedMs = performance.now() - receivedAt - run.waitedMs;

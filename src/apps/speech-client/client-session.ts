@@ -1,5 +1,5 @@
 /** A client with keys for one model of one server: made new, or taken from the key file. */
-import { KeyFileError, ProtocolError, UsageError } from '../../base/errors.ts';
+import { KeyFileError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
 import type { Offer } from '../../compiler/offer.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
@@ -50,17 +50,6 @@ export interface SessionParts {
   restoreClient(offer: Offer, secret: Uint8Array, kernel: Kernel): Promise<EncryptingClient>;
 }
 
-/** The offer called `name`, or the only one. @throws {UsageError} when that does not single one out. */
-export function chosenOffer(offers: readonly Offer[], name: string | undefined): Offer {
-  const names = offers.map((offer) => offer.model).join(', ');
-  if (offers.length === 0) throw new ProtocolError('the server offers no model');
-  if (name === undefined && offers.length > 1)
-    throw new UsageError(`the server offers ${names}: choose one with --model`);
-  const offer = name === undefined ? offers[0] : offers.find(({ model }) => model === name);
-  if (offer === undefined) throw new UsageError(`the server offers ${names}, not ${name}`);
-  return offer;
-}
-
 export class ClientSession implements Disposable {
   readonly offer: Offer;
   readonly recogniser: Recogniser;
@@ -68,13 +57,10 @@ export class ClientSession implements Disposable {
   readonly remote: RemoteModel;
   readonly keys: KeyFacts;
   readonly #held: HeldKeys;
-  /** What the key file has for the name of the keys on the server. */
-  #savedKeyId: string | null;
 
   private constructor(
     parts: Pick<ClientSession, 'offer' | 'recogniser' | 'remote' | 'keys'>,
     held: HeldKeys,
-    savedKeyId: string | null,
   ) {
     this.offer = parts.offer;
     this.recogniser = parts.recogniser;
@@ -82,7 +68,6 @@ export class ClientSession implements Disposable {
     this.remote = parts.remote;
     this.keys = parts.keys;
     this.#held = held;
-    this.#savedKeyId = savedKeyId;
   }
 
   /**
@@ -115,14 +100,15 @@ export class ClientSession implements Disposable {
     };
     const remote = new RemoteModel(transport, offer.model, enrolment, held.keyId);
     await remote.ready();
-    if (remote.keyId !== held.keyId) await held.save(remote.keyId, held.anomalies);
+    if (remote.hasNewKeyId) await held.save(remote.keyId, held.anomalies);
+    remote.keyIdWasKept();
     const keys: KeyFacts = {
       source: held.source,
       keygenMs,
       keyBytes: remote.enrolled?.bytesUp ?? 0,
       uploadMs: remote.enrolled?.uploadMs ?? 0,
     };
-    return new ClientSession({ offer, recogniser, remote, keys }, held, remote.keyId);
+    return new ClientSession({ offer, recogniser, remote, keys }, held);
   }
 
   /**
@@ -130,10 +116,9 @@ export class ClientSession implements Disposable {
    * open. @throws {KeyFileError}
    */
   async conclude(anomalies: number): Promise<void> {
-    const { keyId } = this.remote;
-    if (keyId === this.#savedKeyId && anomalies === 0) return;
-    await this.#held.save(keyId, this.#held.anomalies + anomalies);
-    this.#savedKeyId = keyId;
+    if (!this.remote.hasNewKeyId && anomalies === 0) return;
+    await this.#held.save(this.remote.keyId, this.#held.anomalies + anomalies);
+    this.remote.keyIdWasKept();
   }
 
   [Symbol.dispose](): void {

@@ -25,10 +25,15 @@ export interface TimedWord {
 }
 
 /** The part of the inference client that recognition needs. */
-export interface EncryptingClient extends Disposable {
+export interface AskingClient {
   readonly offer: Offer;
   readonly maxSamples: number;
   query(inputs: Float32Array, samples: number): SentQuery;
+  open(query: SentQuery, reply: Uint8Array): Float32Array;
+}
+
+/** The same with its keys. */
+export interface EncryptingClient extends AskingClient, Disposable {
   queryStream(inputs: Float32Array, samples: number): StreamedQuery;
   open(query: SentQuery | StreamedQuery, reply: Uint8Array): Float32Array;
   enrolment(): Uint8Array;
@@ -114,7 +119,7 @@ export interface ExchangedUtterance {
 export async function exchangeUtterance(
   audio: AudioClip,
   recogniser: Recogniser,
-  client: EncryptingClient,
+  client: AskingClient,
   remote: RemoteModel,
 ): Promise<ExchangedUtterance> {
   checkFit(recogniser, client.offer);
@@ -159,7 +164,7 @@ export async function exchangeUtterance(
 export function openUtterance(
   exchanged: ExchangedUtterance,
   recogniser: Recogniser,
-  client: EncryptingClient,
+  client: AskingClient,
 ): RecognisedUtterance {
   const { clock, spoken, pieces, exchangeMs, bytesUp, bytesDown, serverPeakBytes, audioSeconds } = exchanged;
   const started = performance.now();

@@ -20,6 +20,8 @@ export class RemoteModel {
   readonly #enrolment: () => Uint8Array;
   readonly #onUpload: UploadOptions['onProgress'];
   #keyId: string | null;
+  /** What is kept for the next session. */
+  #keptKeyId: string | null;
   #enrolled: Exchange | null = null;
 
   /**
@@ -37,12 +39,23 @@ export class RemoteModel {
     this.#model = model;
     this.#enrolment = enrolment;
     this.#keyId = keyId;
+    this.#keptKeyId = keyId;
     this.#onUpload = onUpload;
   }
 
   /** Worth keeping in the key file: with it the next session need not upload. */
   get keyId(): string | null {
     return this.#keyId;
+  }
+
+  /** True when {@link keyId} is another than the one that is kept. */
+  get hasNewKeyId(): boolean {
+    return this.#keyId !== this.#keptKeyId;
+  }
+
+  /** For whoever keeps it. */
+  keyIdWasKept(): void {
+    this.#keptKeyId = this.#keyId;
   }
 
   /** The last upload of keys by this client; null when the server had them. */

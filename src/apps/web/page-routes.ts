@@ -19,21 +19,23 @@ const TYPES: Readonly<Record<string, string>> = {
   '.bin': 'application/octet-stream',
 };
 
-const POLICY = [
-  "default-src 'none'",
-  "script-src 'self' 'wasm-unsafe-eval'",
-  "style-src 'self'",
-  "connect-src 'self'",
-  "worker-src 'self'",
-  "img-src 'self' data:",
-  "media-src 'self' blob:",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
+/** `edges`: origins that the page may connect to besides its own. */
+const policyWith = (edges: readonly string[]) =>
+  [
+    "default-src 'none'",
+    "script-src 'self' 'wasm-unsafe-eval'",
+    "style-src 'self'",
+    ["connect-src 'self'", ...edges].join(' '),
+    "worker-src 'self'",
+    "img-src 'self' data:",
+    "media-src 'self' blob:",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
 
 const HEADERS: Readonly<Record<string, string>> = {
-  'content-security-policy': POLICY,
+  'content-security-policy': policyWith([]),
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
   'permissions-policy': 'microphone=(self), camera=(), geolocation=()',
@@ -77,17 +79,27 @@ export function filesOf(folder: string): string[] {
   );
 }
 
-/** `files` by the path at which each is served; `index.html` also at its folder. */
-export function addPages(app: FastifyInstance, files: ReadonlyMap<string, ServedFile>): void {
+/**
+ * `files` by the path at which each is served; `index.html` also at its folder. `connects` are the origins that everything under a folder
+ * may connect to besides its own.
+ */
+export function addPages(
+  app: FastifyInstance,
+  files: ReadonlyMap<string, ServedFile>,
+  connects: ReadonlyMap<string, readonly string[]> = new Map(),
+): void {
   for (const [path, file] of files) {
-    const handler = (request: FastifyRequest, reply: FastifyReply) => sendFile(file, request, reply);
+    const more = [...connects].flatMap(([folder, origins]) => (path.startsWith(folder) ? origins : []));
+    const own = more.length === 0 ? {} : { 'content-security-policy': policyWith(more) };
+    const handler = (request: FastifyRequest, reply: FastifyReply) =>
+      sendFile(file, request, reply.headers({ ...HEADERS, ...own }));
     app.get(path, handler);
     if (path.endsWith('/index.html')) app.get(path.slice(0, -'index.html'.length), handler);
   }
 }
 
 function sendFile(file: ServedFile, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  reply.headers({ ...HEADERS, etag: file.tag, vary: 'accept-encoding' });
+  reply.headers({ etag: file.tag, vary: 'accept-encoding' });
   if (request.headers['if-none-match'] === file.tag) return reply.code(304).send();
   const accepted = String(request.headers['accept-encoding'] ?? '');
   const encoding = (['br', 'gzip'] as const).find((name) => new RegExp(`\\b${name}\\b`).test(accepted));

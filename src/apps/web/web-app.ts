@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { DataError } from '../../base/errors.ts';
 import { type AppOptions, buildApp, type InferenceService, ServerLog } from '../server/index.ts';
+import { addEdges, edgeOrigins } from './edge-routes.ts';
+import type { EdgePair } from './edge-pair.ts';
 import { addPages, addSights, filesOf, ServedFile } from './page-routes.ts';
 import { Witness } from './witness.ts';
 
@@ -16,11 +18,16 @@ export interface WebAppOptions extends Omit<AppOptions, 'log'> {
   readonly recordings: readonly { readonly name: string; readonly path: string; readonly text?: string }[];
   /** Whether pages see what the server sees of everybody: that somebody asks, when and how much. */
   readonly showsLog: boolean;
+  /** What the pages of the other modes talk to; they say that there is none where it is left out. */
+  readonly edges?: (witness: Witness) => Promise<EdgePair>;
 }
 
 /** @throws {DataError} when the pages have not been built. */
-export function buildWebApp(service: InferenceService, options: WebAppOptions): FastifyInstance {
-  const { pages, files, recordings, showsLog, ...appOptions } = options;
+export async function buildWebApp(
+  service: InferenceService,
+  options: WebAppOptions,
+): Promise<FastifyInstance> {
+  const { pages, files, recordings, showsLog, edges, ...appOptions } = options;
   if (!existsSync(join(pages, 'index.html')))
     throw new DataError('the pages are not built: run `npm run web` in a checkout');
   const witness = new Witness();
@@ -32,7 +39,9 @@ export function buildWebApp(service: InferenceService, options: WebAppOptions): 
   }
   for (const [path, file] of files) served.set(path, new ServedFile(file));
   for (const { name, path } of recordings) served.set(`/recordings/${name}`, new ServedFile(path));
-  addPages(app, served);
+  const pair = await edges?.(witness);
+  addPages(app, served, pair === undefined ? undefined : edgeOrigins(pair, options.tls !== undefined));
+  if (pair !== undefined) addEdges(app, pair);
   app.get('/recordings/', () => recordings.map(({ name, text }) => ({ path: `/recordings/${name}`, text })));
   if (showsLog) addSights(app, witness);
   return app;

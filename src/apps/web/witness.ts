@@ -14,6 +14,14 @@ export type Sight =
       readonly bytes: number;
       /** Its first bytes, hex. */
       readonly head: string;
+    }
+  | {
+      readonly kind: 'edge';
+      readonly role: 'a' | 'b';
+      /** The words of the first layer that this edge computes on, base64, 32 bits each, little-endian. */
+      readonly words: string;
+      /** They count modulo 2^bits. */
+      readonly bits: number;
     };
 
 type Listener = (sight: Sight) => void;
@@ -56,6 +64,13 @@ export class Witness {
         return service.answer(tenant, model, keyId, query, signal);
       },
     };
+  }
+
+  /** What an edge computes on; not kept for later pages. */
+  saw(role: 'a' | 'b', words: Int32Array, bits: number): void {
+    const { buffer, byteOffset, byteLength } = words;
+    const text = Buffer.from(buffer, byteOffset, byteLength).toString('base64');
+    for (const listener of this.#listeners) listener({ kind: 'edge', role, words: text, bits });
   }
 
   /** Tells what was seen lately and from now on; the result ends it. */

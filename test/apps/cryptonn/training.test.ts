@@ -3,6 +3,9 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { describe, expect, test, vi } from 'vitest';
 import { LearningCurve } from '../../../src/apps/cryptonn/learning-curve.ts';
 import { parseCheckpoint, saveCheckpoint } from '../../../src/apps/cryptonn/training-checkpoint.ts';
+import { authorityRoutes } from '../../../src/apps/cryptonn/authority-wire.ts';
+import { AXIS_NAMES } from '../../../src/protocols/cryptonn/agreement/dataset-spec.ts';
+import { Canaries } from '../web/canary.ts';
 import { at, done, prepared, run, testAccuracy } from './training-world.ts';
 
 // Key generation and two processes: a busy machine needs its time.
@@ -51,6 +54,60 @@ describe('projected', () => {
     child.kill('SIGTERM');
     const report = JSON.parse(await done('authority', 'verify', '--state', at('shapes.state'), '--json'));
     expect(report.datasets[0]).toMatchObject({ dataset: 'shapes', axes: [{ axis: 'projection', rank: 4 }] });
+  });
+
+  test('attack: what an owner is ever told is the same whichever model was trained; the trainer is told apart (control)', async () => {
+    const { url, train, child } = await prepared('unseen');
+    /** Everything that the authority answers to a token, over every address and method that it has. */
+    const answersTo = async (party: string): Promise<string[]> => {
+      const token = readFileSync(at(`unseen-${party}.token`), 'utf8').trim();
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/octet-stream' };
+      const paths = AXIS_NAMES.flatMap((axis) => [
+        authorityRoutes.publicKey('unseen', axis),
+        authorityRoutes.keys('unseen', axis),
+      ]);
+      const answers: string[] = [];
+      for (const path of [authorityRoutes.health, authorityRoutes.dataset('unseen'), ...paths]) {
+        for (const method of ['GET', 'POST']) {
+          const body = method === 'POST' ? { body: new Uint8Array(8) } : {};
+          const reply = await fetch(url + path, { method, headers, ...body });
+          const bytes = Buffer.from(await reply.arrayBuffer());
+          answers.push(`${method} ${path} ${reply.status} ${bytes.toString('base64')}`);
+        }
+      }
+      return answers;
+    };
+    const before = await answersTo('ann');
+    const trained = async (seed: string) => {
+      await done(...train(`unseen-${seed}.srnn`, ...PLAN, '--seed', seed));
+      const seen = { owner: await answersTo('ann'), trainer: await answersTo('tom') };
+      return { ...seen, model: readFileSync(at(`unseen-${seed}.srnn`)) };
+    };
+    const [one, two] = [await trained('1'), await trained('2')];
+    expect(one.model.equals(two.model)).toBe(false);
+    // The owner's view before any training, after the first and after the second is one view.
+    expect(one.owner).toEqual(before);
+    expect(two.owner).toEqual(before);
+    expect(before.filter((answer) => / 200 /.test(answer)).length).toBeGreaterThan(2);
+    // Nor does either model lie in it, or in the owner's files; it does lie in what the trainer has.
+    const weights = (bytes: Buffer): Canaries => {
+      const canaries = new Canaries();
+      canaries.addBytes(bytes.subarray(bytes.length - 1024));
+      return canaries;
+    };
+    const owned = Buffer.concat([
+      readFileSync(at('unseen-ann.enc')),
+      readFileSync(at('unseen.labels')),
+      Buffer.from(before.map((answer) => answer.split(' ')[3]).join('\n')),
+      ...before.map((answer) => Buffer.from(answer.split(' ')[3] ?? '', 'base64')),
+    ]);
+    for (const { model } of [one, two]) {
+      expect(weights(model).foundIn(owned)).toBe(false);
+      expect(weights(model).foundIn(Buffer.concat([owned, model]))).toBe(true);
+    }
+    // The trainer's token is told other things than the owner's: what is asked makes a difference.
+    expect(one.trainer).not.toEqual(before);
+    child.kill('SIGTERM');
   });
 
   test('owners: values out of range, other scalings, short and damaged files, a place that cannot be written', async () => {

@@ -1,6 +1,4 @@
 /** What crosses the wire and lies in files: no master secret, no plaintext; shown to be found where it is planted. */
-import { createServer, connect, type Server } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { RemoteAuthority } from '../../../src/apps/cryptonn/remote-authority.ts';
 import { systemRandom } from '../../../src/base/random.ts';
@@ -12,6 +10,7 @@ import { DataOwner, fixedPoint } from '../../../src/protocols/cryptonn/owner/dat
 import { LabelPermutation } from '../../../src/protocols/cryptonn/owner/label-permutation.ts';
 import { LatticeSchemes } from '../../../src/protocols/cryptonn/agreement/lattice-schemes.ts';
 import { projectionMatrix } from '../../../src/protocols/cryptonn/agreement/projection.ts';
+import { tapped } from '../tapped-link.ts';
 import { MemoryStorage } from '../../protocols/cryptonn/memory-storage.ts';
 import {
   BATCH,
@@ -38,26 +37,6 @@ function appears(canary: Uint8Array, captured: Buffer): boolean {
   const raw = Buffer.from(canary.subarray(0, WINDOW));
   const forms = [raw, Buffer.from(raw.toString('hex')), Buffer.from(raw.toString('base64').slice(0, 20))];
   return forms.some((form) => captured.includes(form));
-}
-
-/** A proxy that keeps everything in both directions. */
-async function tapped(target: string): Promise<{ url: string; captured(): Buffer; server: Server }> {
-  const chunks: Buffer[] = [];
-  const { port, hostname } = new URL(target);
-  const server = createServer((socket) => {
-    const upstream = connect(Number(port), hostname);
-    for (const [from, to] of [
-      [socket, upstream],
-      [upstream, socket],
-    ] as const) {
-      from.on('data', (chunk) => void chunks.push(chunk));
-      from.on('error', () => to.destroy());
-      from.pipe(to);
-    }
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return { url, captured: () => Buffer.concat(chunks), server };
 }
 
 const bytesOf = (values: Int32Array | Int16Array | Float32Array) => new Uint8Array(values.buffer.slice(0));
@@ -105,5 +84,5 @@ test('neither master secrets nor data cross the wire or lie in an owner’s batc
   await fetch(tap.url, { method: 'POST', body: Buffer.from(seeds[0] as Uint8Array).toString('hex') });
   expect(appears(bytesOf(integers), tap.captured())).toBe(true);
   expect(appears(seeds[0] as Uint8Array, tap.captured())).toBe(true);
-  tap.server.close();
+  tap.close();
 });

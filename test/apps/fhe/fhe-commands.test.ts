@@ -15,7 +15,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { engineParts } from '../../../src/apps/cli/parts.ts';
 import { runCommand } from '../../../src/apps/cli/run.ts';
 import { csvText, parseCsvTable } from '../../../src/apps/fhe/csv-table.ts';
-import { loadProgram } from '../../../src/apps/fhe/owner-folder.ts';
+import { loadProgram, openOwnerFolder, openOwnerKey } from '../../../src/apps/fhe/owner-folder.ts';
 import { DataError } from '../../../src/base/errors.ts';
 import {
   generatedTable,
@@ -24,6 +24,8 @@ import {
   readTrainingFile,
 } from '../../../src/runtime/training/index.ts';
 import { CkksContext } from '../../../src/schemes/ckks/context.ts';
+import type { SecretKey } from '../../../src/schemes/rlwe/keys/secret-key.ts';
+import { Canaries } from '../web/canary.ts';
 import { RecordingTerminal } from '../fake-engine.ts';
 
 // Passphrases cost 128 MiB and half a second each; a busy machine takes several times that.
@@ -121,6 +123,49 @@ describe('from a table to a model', () => {
       (await fhe(['open', at('weights.enc'), ...keysOf('owner'), ...DATA(), '--json'], PASSPHRASE)).out,
     );
     expect(Math.max(...Object.values<number>(control.weights).map(Math.abs))).toBeLessThan(8);
+  });
+
+  test('attack on the rows: signs of labels by a key of its own are guesses; the files hold no value; the owner reads all', async () => {
+    const program = loadProgram(at('owner/public')) as LogisticProgram;
+    using context = await CkksContext.open(program.params);
+    using generator = context.keyGenerator();
+    using guess = generator.secretKey();
+    using own = await openOwnerKey(openOwnerFolder(at('owner')), context, PASSPHRASE.SUBROSA_PASSPHRASE);
+    const bytes = readFileSync(at('rows.enc'));
+    /** What stands where the sign of a row's label does, with a key. */
+    const labelsBy = (secret: SecretKey): number[] => {
+      using arena = context.arena();
+      const rows = readTrainingFile('rows', program, context, bytes, arena);
+      const decryptor = context.decryptor(secret, arena);
+      const encoder = context.encoder(arena);
+      const slots = rows.map((row) => encoder.decode(decryptor.decrypt(row)));
+      return Array.from({ length: program.spec.rows }, (_, r) => {
+        const c = Math.floor(r / program.rowsPerCiphertext);
+        return slots[c]![(r % program.rowsPerCiphertext) * program.width]!;
+      });
+    };
+    const truth = labelsBy(own);
+    expect(Math.max(...truth.map((value) => Math.abs(Math.abs(value) - 1)))).toBeLessThan(1e-3);
+    const guessed = labelsBy(guess);
+    const right = guessed.filter((value, r) => Math.sign(value) === Math.sign(truth[r]!)).length;
+    const deviation = Math.sqrt(truth.length / 4);
+    expect(Math.abs(right - truth.length / 2)).toBeLessThan(5 * deviation);
+    // Neither do values, as they are or standardised, lie anywhere in what the trainer is given.
+    const { means, deviations } = openOwnerFolder(at('owner')).notes;
+    const width = TABLE.columns.length;
+    const standardised = [...TABLE.values].map(
+      (value, i) => (value - means[i % width]!) / deviations[i % width]!,
+    );
+    const canaries = new Canaries();
+    canaries.addValues([...TABLE.values]);
+    canaries.addValues(standardised);
+    const files = ['rows.enc', 'weights.enc', 'owner/public/evaluation.keys', 'owner/public/program.json'];
+    for (const name of files) expect(canaries.foundIn(readFileSync(at(name))), name).toBe(false);
+    const planted = Buffer.concat([
+      bytes.subarray(0, 9999),
+      Buffer.from(Float64Array.from(standardised).buffer),
+    ]);
+    expect(canaries.foundIn(planted)).toBe(true);
   });
 
   test('a trainer that returns something else is told of', async () => {

@@ -8,6 +8,7 @@ import { mnistDrawing } from '../../../src/apps/web/pages/mnist-drawing.ts';
 import { SAMPLE_DIGITS } from '../../../src/apps/web/pages/sample-digits.ts';
 import { wcagFindings } from './accessibility.ts';
 import { Canaries } from './canary.ts';
+import { drawDigit } from './drawing.ts';
 import { chromiumAt, needsChromium, type TappedServer, tappedWebServer } from './tapped-server.ts';
 
 const WAIT = { timeout: 60_000 };
@@ -100,21 +101,6 @@ describe.skipIf(chromiumAt === undefined)(`the digits page ${needsChromium}`, ()
     return errors;
   }
 
-  /** Draws as a hand with a mouse does. */
-  async function draw(page: Page, digit: number): Promise<void> {
-    await page.locator('#clear').click();
-    await page.locator('#paper').scrollIntoViewIfNeeded();
-    const box = await page.locator('#paper').boundingBox();
-    if (box === null) throw new Error('there is no paper');
-    for (const stroke of SAMPLE_DIGITS[digit] ?? []) {
-      for (const [i, [x, y]] of stroke.entries()) {
-        await page.mouse.move(box.x + (x * box.width) / 100, box.y + (y * box.height) / 100);
-        if (i === 0) await page.mouse.down();
-      }
-      await page.mouse.up();
-    }
-  }
-
   async function answerTo(page: Page): Promise<string> {
     await page.locator('#answer', { hasText: 'Nothing asked yet' }).waitFor();
     await page.locator('#ask').click();
@@ -131,7 +117,7 @@ describe.skipIf(chromiumAt === undefined)(`the digits page ${needsChromium}`, ()
     const errors = await opened(page);
     const answers: string[] = [];
     for (let digit = 0; digit < 10; digit++) {
-      await draw(page, digit);
+      await drawDigit(page, digit);
       answers.push(await answerTo(page));
     }
     expect(answers.filter((answer, digit) => answer === String(digit)).length).toBeGreaterThanOrEqual(9);

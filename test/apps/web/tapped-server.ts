@@ -1,6 +1,6 @@
 /** `subrosa web` in this process behind a tap that keeps every byte of the wire, and the Chromium that the page tests drive. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect as connectTcp, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -9,7 +9,9 @@ import { engineParts } from '../../../src/apps/cli/parts.ts';
 import { pictureProgram } from '../../../src/apps/cli/web.ts';
 import { shippedRecordings } from '../../../src/apps/cli/speech/recordings.ts';
 import { listenApp } from '../../../src/apps/server/index.ts';
-import { buildWebApp } from '../../../src/apps/web/index.ts';
+import { buildWebApp, EdgePair } from '../../../src/apps/web/index.ts';
+import { openKernel } from '../../../src/kernel/open.ts';
+import { IntegerNetwork } from '../../../src/nn/index.ts';
 
 export const chromiumAt = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
   existsSync,
@@ -33,15 +35,18 @@ export async function tappedWebServer(texts: ReadonlyMap<string, string> = new M
   });
   execFileSync(process.execPath, [join(installation.root, 'scripts', 'build-web.mjs')]);
   const { models } = installation;
+  const integers = readFileSync(join(models, 'mnist', 'lenet5-int8.bin'));
+  const kernel = await openKernel();
   const service = await engineParts.startService([
     { program: pictureProgram(join(models, 'mnist')) },
     { name: 'digits', network: await engineParts.loadNetwork(join(models, 'digits')) },
   ]);
-  const app = buildWebApp(service, {
+  const app = await buildWebApp(service, {
     pages: join(installation.root, 'build', 'web'),
     files: new Map([['/models/digits/client.bin', join(models, 'digits', 'client.bin')], ...written]),
     recordings: shippedRecordings(['digits']),
     showsLog: true,
+    edges: (witness) => EdgePair.open({ kernel, witness, network: IntegerNetwork.fromBytes(integers) }),
   });
   const server = await listenApp(app, {});
   const target = Number(new URL(server.url).port);
@@ -61,6 +66,7 @@ export async function tappedWebServer(texts: ReadonlyMap<string, string> = new M
       tap.close();
       await server.close();
       await service[Symbol.asyncDispose]();
+      kernel[Symbol.dispose]();
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -5,7 +5,7 @@ import { DataError, ProtocolError, UsageError } from '../../../base/errors.ts';
 import { systemRandom } from '../../../base/random.ts';
 import { isPlausible } from '../../../protocols/inference/plausibility.ts';
 import { readQuery } from '../../../protocols/inference/messages.ts';
-import { chosenOffer } from '../../speech-client/client-session.ts';
+import { chosenOffer } from '../../transport/chosen-offer.ts';
 import { replaceFile } from '../../keystore/atomic-file.ts';
 import { HttpTransport } from '../../transport/http.ts';
 import { decisions } from '../models/model-accuracy.ts';

@@ -18,7 +18,7 @@ import {
 import { readUnapprovedPolicy, withApproval, withApprover, writePolicy } from '../../cryptonn/policy-file.ts';
 import { replaceFile } from '../../keystore/atomic-file.ts';
 import { openSecret, PRODUCTION_COST, sealSecret } from '../../keystore/sealed-box.ts';
-import { readPassphrase, terminalPrompt } from '../terminal/passphrase.ts';
+import { passphraseFor } from '../terminal/passphrase.ts';
 import { plural } from '../terminal/table.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
@@ -81,16 +81,6 @@ export function addApprovalCommands(authority: Command, terminal: Terminal): voi
     .option(...PASSPHRASE_FLAG)
     .addHelpText('after', WHAT_APPROVALS_PROVE)
     .action((flags) => approve(flags, terminal));
-}
-
-function passphraseFor(file: string | undefined, terminal: Terminal, isNew: boolean): Promise<string> {
-  const ask = terminalPrompt(terminal);
-  const source = {
-    env: terminal.env,
-    ...(file === undefined ? {} : { file }),
-    ...(ask === undefined ? {} : { ask }),
-  };
-  return readPassphrase(source, isNew);
 }
 
 async function newKey({ out, passphraseFile }: KeyFlags, terminal: Terminal): Promise<void> {

@@ -19,6 +19,7 @@ import {
   measureLookAlike,
   notMeasured,
   samplePicture,
+  samplePicturePng,
   samplePictureSvg,
 } from '../../cryptonn/measured-leak.ts';
 import {
@@ -30,6 +31,7 @@ import {
 } from '../../cryptonn/policy-file.ts';
 import type { FirstLayerName } from '../../cryptonn/training-plan.ts';
 import { replaceFile } from '../../keystore/atomic-file.ts';
+import type { MeasuredLeak } from '../../../protocols/cryptonn/leakage/prior-attack.ts';
 import { lookAlikeSource } from './look-alike.ts';
 import type { EngineParts } from '../parts.ts';
 import { fraction, wholeNumber } from '../speech/serve.ts';
@@ -143,7 +145,10 @@ function addProjectedFlags(policy: Command): void {
       '--look-alike-labels <file>',
       'their labels, IDX; default: beside the images, by the names of MNIST',
     )
-    .option('--picture <file>', 'with --look-alike: a sample beside what is made of its P x, as SVG')
+    .option(
+      '--picture <file>',
+      'with --look-alike: a sample beside what is made of its P x: FILE.svg or FILE.png',
+    )
     .addOption(
       new Option(
         '--largest-norm <n>',
@@ -187,7 +192,7 @@ async function newPolicy(flags: PolicyFlags, terminal: Terminal, parts: EnginePa
       : { lines: [], picture: undefined };
   await writePolicy(flags.out, { datasets: [spec], parties: [] });
   if (flags.picture !== undefined && leak.picture !== undefined)
-    await replaceFile(flags.picture, new TextEncoder().encode(leak.picture));
+    await replaceFile(flags.picture, leak.picture);
   const privacy = projectionPrivacy(spec);
   terminal.out(
     [
@@ -210,7 +215,7 @@ async function leakOfPolicy(
   flags: PolicyFlags,
   terminal: Terminal,
   parts: EngineParts,
-): Promise<{ lines: string[]; picture: string | undefined }> {
+): Promise<{ lines: string[]; picture: Uint8Array | undefined }> {
   const source = lookAlikeSource(flags.lookAlike, flags.lookAlikeLabels);
   if (source === undefined) {
     if (flags.picture !== undefined) throw new UsageError('--picture belongs to --look-alike');
@@ -220,8 +225,19 @@ async function leakOfPolicy(
   const measured = measureLookAlike(spec, source, kernel);
   return {
     lines: [...leakLines(measured, source.name), ...samplePicture(measured, spec)],
-    picture: samplePictureSvg(measured, spec),
+    picture: flags.picture === undefined ? undefined : pictureFile(flags.picture, measured, spec),
   };
+}
+
+/** @throws {UsageError} for a PNG of what is no square. */
+function pictureFile(path: string, measured: MeasuredLeak, spec: DatasetSpec): Uint8Array {
+  if (!/\.png$/i.test(path)) return new TextEncoder().encode(samplePictureSvg(measured, spec));
+  const png = samplePicturePng(measured, spec);
+  if (png === undefined)
+    throw new UsageError(
+      `samples of ${spec.features} values are no square pictures: --picture takes SVG for them`,
+    );
+  return png;
 }
 
 function projectedRules(flags: PolicyFlags) {

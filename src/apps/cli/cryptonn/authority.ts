@@ -18,7 +18,7 @@ import { listenApp, ServerLog } from '../../server/index.ts';
 import { addApprovalCommands } from './authority-approvals.ts';
 import { addPolicyCommands } from './authority-policy.ts';
 import type { EngineParts } from '../parts.ts';
-import { readPassphrase, terminalPrompt } from '../terminal/passphrase.ts';
+import { passphraseFor } from '../terminal/passphrase.ts';
 import { closeWhen, stopRequest, wholeNumber } from '../speech/serve.ts';
 import { withSpinner } from '../terminal/spinner.ts';
 import { formatTable, plural } from '../terminal/table.ts';
@@ -127,18 +127,6 @@ export function addAuthority(program: Command, terminal: Terminal, parts: Engine
   addApprovalCommands(authority, terminal);
 }
 
-function passphraseOf(flags: StateFlags, terminal: Terminal, isNew: boolean): Promise<string> {
-  const ask = terminalPrompt(terminal);
-  return readPassphrase(
-    {
-      env: terminal.env,
-      ...(flags.passphraseFile === undefined ? {} : { file: flags.passphraseFile }),
-      ...(ask === undefined ? {} : { ask }),
-    },
-    isNew,
-  );
-}
-
 /** Serves until SIGTERM or SIGINT. */
 async function serveAuthority(
   flags: AuthorityServeFlags,
@@ -153,7 +141,7 @@ async function serveAuthority(
     `policy ${flags.policy}: ${plural(policy.datasets.length, 'data set')}, ${plural(policy.parties.length, 'token')}`,
   );
   const isNew = !existsSync(`${flags.state}/root.key`);
-  const passphrase = await passphraseOf(flags, terminal, isNew);
+  const passphrase = await passphraseFor(flags.passphraseFile, terminal, isNew);
   say(
     isNew
       ? `making a new state in ${flags.state}`
@@ -207,7 +195,7 @@ function openOf(authority: Authority<unknown>, { datasets }: AuthorityPolicy): r
 
 /** Works on a state that no authority has open. */
 async function closeDataset(flags: CloseFlags, terminal: Terminal): Promise<void> {
-  const passphrase = await passphraseOf(flags, terminal, false);
+  const passphrase = await passphraseFor(flags.passphraseFile, terminal, false);
   const options = flags.anchor === undefined ? {} : { anchor: flags.anchor };
   if (!existsSync(join(flags.state, 'root.key')))
     throw new UsageError(`${flags.state} is no state of an authority`);
@@ -239,7 +227,7 @@ const NO_KEYS: KeyDerivation<never> = {
 
 async function verifyLog(flags: VerifyFlags, terminal: Terminal): Promise<void> {
   const isChainOnly = flags.chainOnly === true;
-  const passphrase = isChainOnly ? '' : await passphraseOf(flags, terminal, false);
+  const passphrase = isChainOnly ? '' : await passphraseFor(flags.passphraseFile, terminal, false);
   const options = flags.anchor === undefined ? {} : { anchor: flags.anchor };
   const files = AuthorityFiles.readOnly(flags.state, passphrase, options);
   const { records, head, missingEntries } = await verifyAuthorityLog(files, isChainOnly);

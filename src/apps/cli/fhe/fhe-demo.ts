@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { TransportError } from '../../../base/errors.ts';
+import { ownCommand } from '../server-process.ts';
 import { systemRandom } from '../../../base/random.ts';
 import {
   areaUnderCurve,
@@ -150,11 +150,8 @@ function bestAuc(table: ReturnType<typeof generatedTable>): number {
 
 /** The JSON that a command prints, in a process of its own. @throws {TransportError} with what it said when it failed. */
 async function commandResult(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Told> {
-  const isSource = import.meta.url.endsWith('.ts');
-  const main = fileURLToPath(new URL(isSource ? '../main.ts' : '../main.js', import.meta.url));
-  const loader = isSource ? ['--import', 'tsx'] : [];
   const { SUBROSA_PASSPHRASE: _, ...inherited } = process.env;
-  const child = spawn(process.execPath, [...loader, main, ...args], {
+  const child = spawn(process.execPath, ownCommand(args), {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...inherited, ...env },
   });

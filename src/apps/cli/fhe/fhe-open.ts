@@ -19,10 +19,10 @@ import {
 } from '../../fhe/owner-folder.ts';
 import { logisticCurve, writeCurve } from '../../fhe/training-curve.ts';
 import type { EngineParts } from '../parts.ts';
-import { readPassphrase, terminalPrompt } from '../terminal/passphrase.ts';
+import { passphraseFor } from '../terminal/passphrase.ts';
 import { formatTable } from '../terminal/table.ts';
 import { printable, type Terminal } from '../terminal/terminal.ts';
-import { MAX_FILE, type OwnerFlags, ownersTables, passphraseSource, withContext } from './fhe-parts.ts';
+import { MAX_FILE, type OwnerFlags, ownersTables, withContext } from './fhe-parts.ts';
 
 interface OpenFlags extends OwnerFlags {
   readonly publish?: boolean;
@@ -45,7 +45,7 @@ export async function openWeights(
     throw new UsageError('--publish and --curve are for results of --method logistic');
   const tables = ownersTables(folder, flags.data);
   const { heldOut } = tables;
-  const passphrase = await readPassphrase(passphraseSource(flags, terminal, terminalPrompt(terminal)), false);
+  const passphrase = await passphraseFor(flags.passphraseFile, terminal, false);
   const model = await withContext(program, parts, async (context): Promise<OpenedModel> => {
     using secret = await openOwnerKey(folder, context, passphrase);
     using arena = context.arena();

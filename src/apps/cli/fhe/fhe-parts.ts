@@ -13,9 +13,7 @@ import { readCsvTable } from '../../fhe/csv-table.ts';
 import type { PreparedTables } from '../../fhe/methods.ts';
 import { assertSameColumns, type OwnerFolder } from '../../fhe/owner-folder.ts';
 import type { EngineParts } from '../parts.ts';
-import type { terminalPrompt } from '../terminal/passphrase.ts';
 import { formatBytes } from '../terminal/table.ts';
-import type { Terminal } from '../terminal/terminal.ts';
 import { figuresOf } from './fhe-report.ts';
 
 /** Of a file of encrypted rows or weights. */
@@ -54,18 +52,6 @@ export async function withContext<T>(
   using kernel: Kernel = await parts.openKernel(() => undefined);
   using context = await CkksContext.open(program.params, { kernel });
   return await work(context);
-}
-
-export function passphraseSource(
-  { passphraseFile }: PassphraseFlags,
-  terminal: Terminal,
-  ask: ReturnType<typeof terminalPrompt>,
-) {
-  return {
-    env: terminal.env,
-    ...(passphraseFile !== undefined && { file: passphraseFile }),
-    ...(ask !== undefined && { ask }),
-  };
 }
 
 export interface OwnerFlags extends PassphraseFlags {

@@ -32,7 +32,7 @@ import {
 import { replaceFile } from '../../keystore/atomic-file.ts';
 import type { EngineParts } from '../parts.ts';
 import { wholeNumber } from '../speech/serve.ts';
-import { readPassphrase, terminalPrompt } from '../terminal/passphrase.ts';
+import { passphraseFor } from '../terminal/passphrase.ts';
 import { ProgressBar } from '../terminal/progress-bar.ts';
 import { formatBytes } from '../terminal/table.ts';
 import { printable, type Terminal } from '../terminal/terminal.ts';
@@ -44,7 +44,6 @@ import {
   ownersTables,
   type OwnerFlags,
   type PassphraseFlags,
-  passphraseSource,
   PASSPHRASE_FLAG,
   withContext,
 } from './fhe-parts.ts';
@@ -234,8 +233,7 @@ async function makeKeys(flags: KeysFlags, terminal: Terminal, parts: EngineParts
   assertNewFolder(flags.out);
   const { program, notes } = prepared(flags);
   assertMemory(program);
-  const ask = terminalPrompt(terminal);
-  const passphrase = await readPassphrase(passphraseSource(flags, terminal, ask), true);
+  const passphrase = await passphraseFor(flags.passphraseFile, terminal, true);
   const figures = figuresOf(program);
   terminal.err(`${figures.keys} keys: ${formatBytes(figures.keyBytes)} for the trainer\n`);
   using bar = new ProgressBar(terminal);
@@ -280,7 +278,7 @@ async function encryptRows(
   const folder = openOwnerFolder(flags.keys);
   const { program } = folder;
   const { train } = ownersTables(folder, flags.data);
-  const passphrase = await readPassphrase(passphraseSource(flags, terminal, terminalPrompt(terminal)), false);
+  const passphrase = await passphraseFor(flags.passphraseFile, terminal, false);
   const bytes = await withContext(program, parts, async (context) => {
     using secret = await openOwnerKey(folder, context, passphrase);
     using arena = context.arena();

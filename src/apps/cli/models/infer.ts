@@ -17,7 +17,7 @@ import { runClear } from '../../../runtime/clear-machine.ts';
 import { wholeBody } from '../../transport/attempt.ts';
 import { HttpTransport } from '../../transport/http.ts';
 import { RemoteModel } from '../../transport/remote-model.ts';
-import { chosenOffer } from '../../speech-client/client-session.ts';
+import { chosenOffer } from '../../transport/chosen-offer.ts';
 import { serverOffers } from '../speech/open-session.ts';
 import type { EngineParts } from '../parts.ts';
 import { ProgressBar } from '../terminal/progress-bar.ts';
@@ -26,7 +26,7 @@ import { paintFor, printable, type Terminal } from '../terminal/terminal.ts';
 import { trustedCertificates } from '../tls-files.ts';
 import type { EncryptingClient, StreamedQuery } from '../../speech-client/utterance.ts';
 import { readLabelFile } from './label-file.ts';
-import { decisions } from './model-accuracy.ts';
+import { decisions, shareOfEqual } from './model-accuracy.ts';
 import { inputOfOffer, readSamples, type Samples } from './sample-files.ts';
 
 export interface InferFlags {
@@ -99,9 +99,12 @@ export async function infer(
   bar[Symbol.dispose]();
   const decided = decisions(scores, offer.outputs);
   const quality = {
-    ...(labels && { accuracy: share(decided, labels) }),
+    ...(labels && { accuracy: shareOfEqual(decided, labels) }),
     ...(answering.program && {
-      clearAgreement: share(decided, decisions(runClear(answering.program, samples.data), offer.outputs)),
+      clearAgreement: shareOfEqual(
+        decided,
+        decisions(runClear(answering.program, samples.data), offer.outputs),
+      ),
     }),
   };
   const report = { offer, samples, scores, decided, stats, quality, keyBytes: answering.keyBytes };
@@ -308,10 +311,6 @@ function print(report: InferReport, terminal: Terminal): void {
       `encode and encrypt ${formatMs(stats.encodeAndEncryptMs)} ms, ${formatBytes(stats.upBytes)} up, answered in ${formatMs(stats.answerMs)} ms (evaluation ${formatMs(stats.evaluateMs)}), ${formatBytes(stats.downBytes)} down, decrypt ${formatMs(stats.decryptMs)} ms; keys ${formatBytes(keyBytes)}\n`,
     ),
   );
-}
-
-function share(ours: readonly number[], theirs: ArrayLike<number>): number {
-  return ours.reduce((sum, decision, i) => sum + (decision === theirs[i] ? 1 : 0), 0) / ours.length;
 }
 
 /** Milliseconds since the last call. */

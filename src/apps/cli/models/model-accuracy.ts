@@ -52,24 +52,27 @@ export function measureAccuracy({
     quantised,
     encrypted,
   ].map((each) => decisions(each, outputs));
-  const share = (ours: number[], theirs: ArrayLike<number>): number =>
-    ours.reduce((sum, decision, i) => sum + (decision === theirs[i] ? 1 : 0), 0) / count;
   const right =
     labels === undefined
       ? {}
       : {
-          float: share(asFloat!, labels),
-          polynomial: share(asPolynomial!, labels),
-          quantised: share(asIntegers!, labels),
-          encrypted: share(asEncrypted!, labels),
+          float: shareOfEqual(asFloat!, labels),
+          polynomial: shareOfEqual(asPolynomial!, labels),
+          quantised: shareOfEqual(asIntegers!, labels),
+          encrypted: shareOfEqual(asEncrypted!, labels),
         };
   return {
     samples: count,
     ...right,
-    polynomialAgreement: share(asPolynomial!, asFloat!),
-    quantisedAgreement: share(asIntegers!, asFloat!),
-    encryptedAgreement: share(asEncrypted!, asFloat!),
+    polynomialAgreement: shareOfEqual(asPolynomial!, asFloat!),
+    quantisedAgreement: shareOfEqual(asIntegers!, asFloat!),
+    encryptedAgreement: shareOfEqual(asEncrypted!, asFloat!),
   };
+}
+
+/** How many of two lists' decisions are the same, from 0 to 1. */
+export function shareOfEqual(ours: readonly number[], theirs: ArrayLike<number>): number {
+  return ours.reduce((sum, decision, i) => sum + (decision === theirs[i] ? 1 : 0), 0) / ours.length;
 }
 
 /** The largest score of each sample; of one score, its sign. */

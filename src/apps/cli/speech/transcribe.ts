@@ -1,10 +1,11 @@
 /** `subrosa transcribe`: recordings in, words out, by a server elsewhere that cannot hear them. */
 import { isPlausible } from '../../../protocols/inference/plausibility.ts';
-import { ClientSession, chosenOffer, type KeyFilePlan } from '../../speech-client/client-session.ts';
+import { ClientSession, type KeyFilePlan } from '../../speech-client/client-session.ts';
+import { chosenOffer } from '../../transport/chosen-offer.ts';
 import { openSession, serverOffers } from './open-session.ts';
 import type { EngineParts } from '../parts.ts';
 import { KeyStore, keyDirectory } from '../../keystore/key-store.ts';
-import { readPassphrase, terminalPrompt } from '../terminal/passphrase.ts';
+import { passphraseFor } from '../terminal/passphrase.ts';
 import { checkRecordingPaths, readRecording } from './recordings.ts';
 import { DONE, errorLine, FAILED } from '../terminal/report-error.ts';
 import { Spinner } from '../terminal/spinner.ts';
@@ -116,17 +117,9 @@ function openOutcome(
 }
 
 function keyFilePlan(flags: TranscribeFlags, terminal: Terminal, spinner: Spinner): KeyFilePlan {
-  const ask = terminalPrompt(terminal);
   return {
     store: new KeyStore(keyDirectory(terminal.env)),
-    passphrase: (isNew) => {
-      const source = {
-        env: terminal.env,
-        ...(ask && { ask }),
-        ...(flags.passphraseFile && { file: flags.passphraseFile }),
-      };
-      return spinner.hiddenFor(() => readPassphrase(source, isNew));
-    },
+    passphrase: (isNew) => spinner.hiddenFor(() => passphraseFor(flags.passphraseFile, terminal, isNew)),
   };
 }
 

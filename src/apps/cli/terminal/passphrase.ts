@@ -40,8 +40,19 @@ async function fromSource({ file, env, ask }: PassphraseSource, isNew: boolean):
   return first;
 }
 
+/** The passphrase that a command needs; see {@link readPassphrase}. */
+export function passphraseFor(file: string | undefined, terminal: Terminal, isNew: boolean): Promise<string> {
+  const ask = terminalPrompt(terminal);
+  const source = {
+    env: terminal.env,
+    ...(file !== undefined && { file }),
+    ...(ask !== undefined && { ask }),
+  };
+  return readPassphrase(source, isNew);
+}
+
 /** Reads a line from standard input in raw mode, so that nothing is echoed. Undefined where there is no terminal. */
-export function terminalPrompt(terminal: Terminal): ((question: string) => Promise<string>) | undefined {
+function terminalPrompt(terminal: Terminal): ((question: string) => Promise<string>) | undefined {
   const { stdin } = process;
   if (!terminal.errIsTerminal || stdin.isTTY !== true) return undefined;
   return (question) =>

@@ -1,8 +1,11 @@
 /**
  * A bounded first-come queue: one evaluation at a time (it uses every core) or, where others evaluate, many; what waits is limited in
- * number, in all and per tenant, and in the time that it should take. A waiting one leaves when its client does.
+ * number, in all and per tenant, and in the time that it should take. A waiting one leaves when its client does. Who was refused comes
+ * before those who were not yet there.
  */
 import type { TenantId } from '../../../protocols/inference/names.ts';
+import { Appointments } from './appointments.ts';
+
 interface Waiting {
   readonly start: () => void;
 }
@@ -28,6 +31,7 @@ export class EvaluationQueue {
   readonly #limits: QueueLimits;
   readonly #waiting: Waiting[] = [];
   readonly #perTenant = new Map<TenantId, number>();
+  readonly #appointments = new Appointments(() => performance.now());
   #running = 0;
   #pending = 0;
   #pendingMs = 0;
@@ -50,8 +54,21 @@ export class EvaluationQueue {
   /** Whether an evaluation that should take `ms` may come in. */
   admits(tenant: TenantId, ms: number): boolean {
     const { maxPending, maxPendingPerTenant, maxPendingMs, maxRunning = 1 } = this.#limits;
-    const fits = this.#pending === 0 || this.#pendingMs + ms <= maxPendingMs * maxRunning;
-    return fits && this.#pending < maxPending && (this.#perTenant.get(tenant) ?? 0) < maxPendingPerTenant;
+    const before = this.#appointments.before(tenant);
+    const [count, work] = [this.#pending + before.count, this.#pendingMs + before.ms];
+    const fits = count === 0 || work + ms <= maxPendingMs * maxRunning;
+    return fits && count < maxPending && this.#ofTenant(tenant) < maxPendingPerTenant;
+  }
+
+  #ofTenant(tenant: TenantId): number {
+    return this.#perTenant.get(tenant) ?? 0;
+  }
+
+  /** Seconds after which `tenant`, which was refused, should come back; room is kept for it then, unless it has work here already. */
+  appointment(tenant: TenantId, ms: number): number {
+    const seconds = this.retryAfterSeconds(ms);
+    if (this.#ofTenant(tenant) === 0) this.#appointments.make(tenant, ms, 1000 * seconds);
+    return seconds;
   }
 
   /**
@@ -62,7 +79,7 @@ export class EvaluationQueue {
     const now = performance.now();
     const next = Math.max(now, this.#lastReturn) + ms;
     this.#lastReturn = Math.min(next, now + MAX_RETRY_MS);
-    return Math.max(1, Math.ceil((this.#lastReturn - now) / 1000));
+    return Math.max(1, Math.ceil(Math.round(this.#lastReturn - now) / 1000));
   }
 
   /** Runs `task`, which should take `predictedMs`, in turn. Undefined when the queue is full. Rejects with the signal's reason when aborted while waiting. */
@@ -73,10 +90,11 @@ export class EvaluationQueue {
     task: () => Promise<T>,
   ): Promise<QueuedRun<T> | undefined> {
     if (!this.admits(tenant, predictedMs)) return undefined;
+    this.#appointments.keep(tenant);
     const arrived = performance.now();
     this.#pending++;
     this.#pendingMs += predictedMs;
-    this.#perTenant.set(tenant, (this.#perTenant.get(tenant) ?? 0) + 1);
+    this.#perTenant.set(tenant, this.#ofTenant(tenant) + 1);
     try {
       await this.#turn(signal);
       const started = performance.now();

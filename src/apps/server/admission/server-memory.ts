@@ -36,6 +36,8 @@ export interface TurnQueue {
   /** Whether an evaluation that should take `ms` may come in. */
   admits(tenant: TenantId, ms: number): Awaitable<boolean>;
   retryAfterSeconds(ms?: number): number;
+  /** The same for a tenant that was refused, where places are kept for those who come back. */
+  appointment?(tenant: TenantId, ms: number): number;
   /** Undefined when there is no place. Rejects with the signal's reason when aborted while waiting. */
   run<T>(
     tenant: TenantId,

@@ -2,9 +2,10 @@
 import { connect } from '../../client/connect.ts';
 import type { ConnectedModel } from '../../client/client-types.ts';
 import { DrawingBoard, paintPreview } from './drawing-board.ts';
-import { bar, byId, element } from './elements.ts';
+import { byId } from './elements.ts';
 import { FlowPanel, phasesOf, showFacts, showLearns, showSights, showTimes, StatusPanel } from './panels.ts';
 import { SAMPLE_DIGITS } from './sample-digits.ts';
+import { showDigitScores } from './score-bars.ts';
 
 const MODEL = 'mnist';
 /** After the pen was lifted: somebody may only be moving it. */
@@ -35,44 +36,13 @@ const board = new DrawingBoard(byId<HTMLCanvasElement>('paper'), {
 askButton.addEventListener('click', ask);
 byId('clear').addEventListener('click', () => {
   board.clear();
-  showScores(null);
+  showDigitScores(null);
 });
 byId('sample').addEventListener('click', () => {
   board.show(SAMPLE_DIGITS[nextSample] ?? []);
   nextSample = (nextSample + 1) % SAMPLE_DIGITS.length;
   ask();
 });
-
-function showScores(scores: Float32Array | null): void {
-  const shares = scores === null ? new Array<number>(10).fill(0) : certainties(scores);
-  const rows = shares.map((share, digit) =>
-    element(
-      'li',
-      {},
-      element('span', {}, String(digit)),
-      bar(share),
-      element('span', {}, scores === null ? '–' : `${(100 * share).toFixed(1)} %`),
-    ),
-  );
-  byId('bars').replaceChildren(...rows);
-  const best = shares.indexOf(Math.max(...shares));
-  byId('answer').replaceChildren(
-    ...(scores === null
-      ? ['Nothing asked yet']
-      : [
-          element('strong', {}, String(best)),
-          `with a certainty of ${(100 * (shares[best] ?? 0)).toFixed(1)} %`,
-        ]),
-  );
-}
-
-/** Softmax. */
-function certainties(scores: Float32Array): number[] {
-  const most = Math.max(...scores);
-  const weights = [...scores].map((score) => Math.exp(score - most));
-  const sum = weights.reduce((a, b) => a + b, 0);
-  return weights.map((weight) => weight / sum);
-}
 
 function ask(): void {
   clearTimeout(pause);
@@ -93,7 +63,7 @@ async function answer(connected: ConnectedModel, pixels: Uint8Array, signal: Abo
     { signal },
   );
   if (signal.aborted) return;
-  showScores(output);
+  showDigitScores(output);
   status.rest(READY);
   status.warn([...connected.warnings, ...warnings]);
   showTimes(phasesOf(stats), performance.now() - startedAt);
@@ -117,6 +87,6 @@ async function start(): Promise<void> {
   ]);
 }
 
-showScores(null);
+showDigitScores(null);
 paintPreview(byId<HTMLCanvasElement>('preview'), null);
 start().catch((error: unknown) => status.fail(error));

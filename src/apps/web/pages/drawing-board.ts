@@ -42,7 +42,9 @@ export class DrawingBoard {
     });
     canvas.addEventListener('pointermove', (event) => {
       if (!this.#isDown || this.#hasKeyboardPen) return;
-      for (const each of event.getCoalescedEvents?.() ?? [event]) this.#move(this.#at(each));
+      // Browsers hand over what happened since the last picture at once; those that know of nothing between give an empty list.
+      const between = event.getCoalescedEvents?.() ?? [];
+      this.#move((between.length > 0 ? between : [event]).map((each) => this.#at(each)));
     });
     for (const name of ['pointerup', 'pointercancel'] as const)
       canvas.addEventListener(name, () => !this.#hasKeyboardPen && this.#lift());
@@ -84,8 +86,8 @@ export class DrawingBoard {
     this.#changed();
   }
 
-  #move(point: StrokePoint): void {
-    this.#strokes.at(-1)?.push(point);
+  #move(points: readonly StrokePoint[]): void {
+    this.#strokes.at(-1)?.push(...points);
     this.#changed();
   }
 
@@ -111,7 +113,7 @@ export class DrawingBoard {
       const step = event.shiftKey ? LARGE_STEP : STEP;
       const moved = (value: number, by: number) => Math.max(0, Math.min(PAPER, value + by * step));
       this.#pen = [moved(this.#pen[0], arrow[0]), moved(this.#pen[1], arrow[1])];
-      if (this.#isDown) this.#move(this.#pen);
+      if (this.#isDown) this.#move([this.#pen]);
     }
     this.#paint();
   }
@@ -149,12 +151,16 @@ export class DrawingBoard {
 }
 
 /** The picture as it is encrypted, light on dark. */
-export function paintPreview(canvas: HTMLCanvasElement, pixels: Uint8Array | null): void {
+export function paintPreview(
+  canvas: HTMLCanvasElement,
+  pixels: Uint8Array | null,
+  label = 'Your drawing in 28 x 28 pixels',
+): void {
   const image = new ImageData(SIDE, SIDE);
   for (let i = 0; i < SIDE * SIDE; i++) {
     const value = pixels?.[i] ?? 0;
     image.data.set([value, value, value, 255], 4 * i);
   }
   canvas.getContext('2d')?.putImageData(image, 0, 0);
-  canvas.setAttribute('aria-label', pixels === null ? 'Nothing drawn yet' : 'Your drawing in 28 x 28 pixels');
+  canvas.setAttribute('aria-label', pixels === null ? 'Nothing drawn yet' : label);
 }

@@ -1,4 +1,5 @@
 /** What every page shows beside its own matter: connecting, bytes that leave, the server's view, times, who learns what. */
+import { hexToBytes } from '@noble/hashes/utils.js';
 import type {
   ClientProgress,
   ClientTraffic,
@@ -29,6 +30,11 @@ export class StatusPanel {
     this.say(PHASE_TEXT[phase]);
   }
 
+  step(text: string, share: number): void {
+    this.#bar.value = share;
+    this.say(text);
+  }
+
   say(text: string): void {
     if (this.#text.textContent !== text) this.#text.textContent = text;
   }
@@ -53,15 +59,11 @@ export class StatusPanel {
   }
 }
 
-function hexLines(head: Uint8Array): string {
+export function hexLines(head: Uint8Array): string {
   const bytes = [...head].map((byte) => byte.toString(16).padStart(2, '0'));
   return Array.from({ length: Math.ceil(bytes.length / 16) }, (_, i) =>
     bytes.slice(16 * i, 16 * i + 16).join(' '),
   ).join('\n');
-}
-
-function fromHex(text: string): Uint8Array {
-  return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }
 
 /** The first bytes of a body as it leaves, beside the first bytes that the server got. */
@@ -81,7 +83,7 @@ export class FlowPanel {
 
   received({ what, bytes, head }: Extract<Sight, { kind: 'received' }>): void {
     const name = what === 'keys' ? 'keys to compute with' : 'a question that it cannot read';
-    this.#seen.show(`${bytesText(bytes)}: ${name}`, hexLines(fromHex(head)));
+    this.#seen.show(`${bytesText(bytes)}: ${name}`, hexLines(hexToBytes(head)));
   }
 }
 
@@ -104,12 +106,19 @@ const MAX_LINES = 60;
  * too), one line says so.
  */
 export function showSights(flow: FlowPanel, model: string): void {
+  watchSights((sight) => {
+    if (sight.kind === 'received' && sight.model === model) flow.received(sight);
+  });
+}
+
+/** The same for what a page shows in its own way: `onSight` gets all but the lines of the log. */
+export function watchSights(onSight: (sight: Exclude<Sight, { kind: 'log' }>) => void): void {
   const log = byId('log');
   const source = new EventSource('/web/sights');
   source.addEventListener('message', ({ data }) => {
     const sight = JSON.parse(String(data)) as Sight;
     if (sight.kind === 'log') showLine(log, sight.line);
-    else if (sight.model === model) flow.received(sight);
+    else onSight(sight);
   });
   source.addEventListener('error', () => {
     if (source.readyState === EventSource.CLOSED)
@@ -148,7 +157,11 @@ export function phasesOf(stats: InferenceStats): TimedPhase[] {
 }
 
 /** Phases one after another on one axis. */
-export function showTimes(phases: readonly TimedPhase[], totalMs: number): void {
+export function showTimes(
+  phases: readonly TimedPhase[],
+  totalMs: number,
+  names: readonly [client: string, network: string, server: string] = ['this browser', 'network', 'server'],
+): void {
   let start = 0;
   const rows = phases.map(({ name, side, ms, bytes }) => {
     const row = element(
@@ -161,8 +174,8 @@ export function showTimes(phases: readonly TimedPhase[], totalMs: number): void 
     start += ms;
     return row;
   });
-  const legend = (['this browser', 'network', 'server'] as const).map((side) =>
-    element('li', { class: `of-${side.split(' ')[0]}` }, side),
+  const legend = (['this', 'network', 'server'] as const).map((side, i) =>
+    element('li', { class: `of-${side}` }, names[i] ?? side),
   );
   byId('times').replaceChildren(
     element('p', {}, `${msText(totalMs)} in all`),
@@ -171,11 +184,22 @@ export function showTimes(phases: readonly TimedPhase[], totalMs: number): void 
   );
 }
 
+/** Who, what they learn, what they do not. */
+export type LearnsRow = readonly [who: string, learns: readonly string[], hidden: readonly string[]];
+
 /** `own`: what this browser learns and what it does not, beside what the offer says of the server. */
 export function showLearns({ learns, hidden }: OfferDescription, own: readonly [string[], string[]]): void {
+  showKnowledge([
+    ['The server', learns, hidden],
+    ['This browser', ...own],
+    ['The network', ['sizes and times', 'over plain HTTP also the token'], ['everything else']],
+  ]);
+}
+
+export function showKnowledge(rows: readonly LearnsRow[]): void {
   const list = (items: readonly string[]) =>
     element('ul', {}, ...items.map((item) => element('li', {}, item)));
-  const row = (who: string, yes: readonly string[], no: readonly string[]) =>
+  const row = ([who, yes, no]: LearnsRow) =>
     element(
       'tr',
       {},
@@ -188,13 +212,7 @@ export function showLearns({ learns, hidden }: OfferDescription, own: readonly [
     'table',
     { class: 'learns' },
     element('thead', {}, element('tr', {}, ...head)),
-    element(
-      'tbody',
-      {},
-      row('The server', learns, hidden),
-      row('This browser', ...own),
-      row('The network', ['sizes and times', 'over plain HTTP also the token'], ['everything else']),
-    ),
+    element('tbody', {}, ...rows.map(row)),
   );
   byId('learns').replaceChildren(table);
 }

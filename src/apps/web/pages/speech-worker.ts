@@ -8,7 +8,7 @@ import { sentError } from '../../client/worker-messages.ts';
 import { workerScope } from '../../client/worker-scope.ts';
 import { MAX_RECORDING_SECONDS } from '../../speech-client/audio-pieces.ts';
 import { type Recogniser, recogniserOf } from '../../speech-client/recogniser.ts';
-import { type EncryptingClient, exchangeUtterance, openUtterance } from '../../speech-client/utterance.ts';
+import { type AskingClient, exchangeUtterance, openUtterance } from '../../speech-client/utterance.ts';
 import type { RecognisedWords, SentAudio, SpeechCall, SpeechMessage } from './speech-messages.ts';
 
 const scope = workerScope<SpeechMessage, SpeechCall>();
@@ -31,7 +31,7 @@ async function open({ url, model, insecure }: Extract<SpeechCall, { kind: 'open'
 }
 
 /** The client of the session, whose queries the page shows as they leave. */
-function shown({ client }: InferenceSession): EncryptingClient {
+function shown({ client }: InferenceSession): AskingClient {
   return {
     offer: client.offer,
     maxSamples: client.maxSamples,
@@ -49,11 +49,7 @@ function shown({ client }: InferenceSession): EncryptingClient {
       progress('wait', 0);
       return query;
     },
-    queryStream: (inputs, samples) => client.queryStream(inputs, samples),
     open: (query, reply) => client.open(query as Parameters<typeof client.open>[0], reply),
-    enrolment: () => client.enrolment(),
-    exportSecret: () => client.exportSecret(),
-    [Symbol.dispose]: () => undefined,
   };
 }
 
