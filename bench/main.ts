@@ -7,6 +7,7 @@ import { edge } from './edge/edge.ts';
 import { engine } from './engine/engine.ts';
 import { fe } from './function-encryption.ts';
 import { images } from './images/images.ts';
+import { fleet } from './fleet/fleet.ts';
 import { integer } from './integer.ts';
 import { layers } from './layers.ts';
 import { mnist } from './mnist.ts';
@@ -26,6 +27,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   edge,
   engine,
   fe,
+  fleet,
   images,
   integer,
   layers,
