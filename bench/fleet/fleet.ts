@@ -5,7 +5,7 @@
  *   throughput   two workers against two servers of one thread that share the same queries, in turn
  *   overload     four times as many clients as there is room for: how fast refusals come, what is left of the throughput, who starves
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { installation } from '../../src/apps/cli/installation.ts';
@@ -77,6 +77,17 @@ interface Places {
   readonly gateway: string;
   /** Two servers of one thread each. */
   readonly bare: readonly [string, string];
+  /** Processor time of all processes of the fleet, and of both servers, since they began; milliseconds. */
+  readonly processor: () => { readonly fleet: number; readonly bare: number };
+}
+
+const TICKS_PER_SECOND = 100;
+
+/** User and system time of a process, as Linux counts it. */
+function processorMs(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_SECOND;
 }
 
 export const fleet: Bench = async ({ quick, part, samples }, note) => {
@@ -94,11 +105,19 @@ export const fleet: Bench = async ({ quick, part, samples }, note) => {
     const gatewayArgs = ['serve', model, ...place, '--max-pending-seconds', '4'];
     await using gateway = await CommandProcess.start<ServerReady>(gatewayArgs, note, surroundings);
     const work = { port: [], env: ONE_THREAD };
-    await using _one = await CommandProcess.start(['work', ...place], note, work);
-    await using _two = await CommandProcess.start(['work', ...place], note, work);
+    await using one = await CommandProcess.start<{ pid: number }>(['work', ...place], note, work);
+    await using two = await CommandProcess.start<{ pid: number }>(['work', ...place], note, work);
     await using left = await CommandProcess.start<ServerReady>(['serve', model], note, surroundings);
     await using right = await CommandProcess.start<ServerReady>(['serve', model], note, surroundings);
-    const places: Places = { gateway: gateway.ready.url, bare: [left.ready.url, right.ready.url] };
+    const sum = (...pids: number[]) => pids.reduce((all, pid) => all + processorMs(pid), 0);
+    const places: Places = {
+      gateway: gateway.ready.url,
+      bare: [left.ready.url, right.ready.url],
+      processor: () => ({
+        fleet: sum(gateway.ready.pid, one.ready.pid, two.ready.pid, nats.pid as number),
+        bare: sum(left.ready.pid, right.ready.pid),
+      }),
+    };
     const rows: BenchRow[] = [];
     const isAsked = (name: string) => part === undefined || part === name;
     if (isAsked('overhead'))
@@ -113,7 +132,7 @@ export const fleet: Bench = async ({ quick, part, samples }, note) => {
 };
 
 async function overhead(
-  { gateway, bare }: Places,
+  { gateway, bare, processor }: Places,
   kernel: Kernel,
   queries: number,
   note: (line: string) => void,
@@ -122,7 +141,9 @@ async function overhead(
   const client = await new BenchClient().prepare(gateway, kernel, 4, [gateway, bare[0]]);
   const spent: Record<'fleet' | 'server', number[]> = { fleet: [], server: [] };
   const evaluated: number[] = [];
+  let before = processor();
   for (let i = -2; i < queries; i++) {
+    if (i === 0) before = processor();
     for (const [name, url] of [
       ['fleet', gateway],
       ['server', bare[0]],
@@ -135,18 +156,25 @@ async function overhead(
       evaluated.push(evaluateMs);
     }
   }
+  const after = processor();
   const [through, alone] = [median(spent.fleet), median(spent.server)];
+  const perJob = {
+    fleet: (after.fleet - before.fleet) / queries,
+    bare: (after.bare - before.bare) / queries,
+  };
   return [
     { part: 'overhead', of: 'evaluation', medianMs: round(median(evaluated)), queries },
     { part: 'overhead', of: 'the rest, through a fleet', medianMs: round(through), queries },
     { part: 'overhead', of: 'the rest, one server', medianMs: round(alone), queries },
     { part: 'overhead', of: 'the fleet itself', medianMs: round(through - alone), queries },
+    { part: 'overhead', of: 'processor time through a fleet', processorMs: round(perJob.fleet), queries },
+    { part: 'overhead', of: 'processor time of one server', processorMs: round(perJob.bare), queries },
   ];
 }
 
 /** As many tenants as keep two workers busy, each with one query on its way. */
 async function throughput(
-  { gateway, bare }: Places,
+  { gateway, bare, processor }: Places,
   kernel: Kernel,
   queries: number,
   note: (line: string) => void,
@@ -171,6 +199,7 @@ async function throughput(
   await run(() => gateway);
   await run((i) => bare[i % 2]!);
   const ratios: number[] = [];
+  const before = processor();
   const rates: [number[], number[]] = [[], []];
   for (let round = 0; round < 3; round++) {
     const through = await run(() => gateway);
@@ -179,8 +208,11 @@ async function throughput(
     rates[1].push(alone);
     ratios.push(through / alone);
   }
+  const after = processor();
   return {
     ...{ part: 'throughput', queries, rounds: 3 },
+    // What the ratio is when nothing else runs and both cores are busy.
+    processorRatio: round((after.bare - before.bare) / (after.fleet - before.fleet), 3),
     fleetPerSecond: round(median(rates[0])),
     serversPerSecond: round(median(rates[1])),
     ratio: round(median(ratios), 3),

@@ -41,6 +41,10 @@ export class LocalBroker implements AsyncDisposable {
     return broker;
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   /** Ends it without a warning, as a crash would. */
   async kill(): Promise<void> {
     await ended(this.#child, 'SIGKILL');
