@@ -1,5 +1,10 @@
 /** What the parties of a joint training, its host and its receiver read of each other. */
 import { ed25519 } from '@noble/curves/ed25519.js';
+import {
+  inviteParties,
+  readHostInvitation,
+  readPartyInvitation,
+} from '../../src/apps/joint/invitation-files.ts';
 import { JointInvitation } from '../../src/protocols/joint/invitation.ts';
 import { readSealedWeights } from '../../src/protocols/joint/joint-host.ts';
 import { JointPlan } from '../../src/protocols/joint/joint-plan.ts';
@@ -67,6 +72,16 @@ export function jointTargets(): FuzzTarget[] {
       name: 'invitation to a joint training',
       corpus: [invitation.toBytes()],
       parse: (mutant) => JointInvitation.fromBytes(mutant, params),
+    },
+    {
+      name: "party's invitation",
+      corpus: inviteParties(invitation).parties,
+      parse: (mutant) => readPartyInvitation(mutant, params),
+    },
+    {
+      name: "host's invitation",
+      corpus: [inviteParties(invitation).host],
+      parse: (mutant) => readHostInvitation(mutant, params),
     },
     {
       name: 'sealed weights',

@@ -6,7 +6,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { ProtocolError, SubrosaError, UsageError } from '../../base/errors.ts';
 import { isLoopback } from '../../base/loopback.ts';
-import type { EdgeService } from '../../protocols/edge/edge-service.ts';
+import type { MessageService } from '../../protocols/channel/message-service.ts';
 import { ProgressWatch, sendBufferMs } from '../transport/progress-watch.ts';
 import { Admission, type Stranger } from './admission.ts';
 import { MessageSender } from './message-pieces.ts';
@@ -43,11 +43,11 @@ const CLOSE = { goingAway: 1001, violation: 1008, tryLater: 1013 } as const;
 
 /** @throws {UsageError} for a listener without TLS that other machines reach, or when the address cannot be bound. */
 export async function listenEdge(
-  service: EdgeService,
+  service: MessageService,
   options: EdgeListenOptions = {},
 ): Promise<RunningServer> {
   arg.checkArguments('listenEdge', [service, options], {
-    service: arg.like('an EdgeService', 'accept', 'enter'),
+    service: arg.like('an EdgeService', 'accept', 'maxMessageBytes'),
     options: arg.optional(arg.options),
   });
   const { host = '127.0.0.1', port = 0, tls } = options;
@@ -110,7 +110,7 @@ export async function listenEdge(
 
 /** The next message is read from the network only after the one before was dealt with. */
 function serveSocket(
-  service: EdgeService,
+  service: MessageService,
   socket: WebSocket,
   {
     admission,
