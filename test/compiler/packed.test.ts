@@ -10,6 +10,7 @@ import {
   digitsOf,
   elementsOf,
   type Layout,
+  slotOf,
   slotVectors,
 } from '../../src/compiler/packed/layout.ts';
 import { hybridLayout, skewedPeriod } from '../../src/compiler/packed/layout-candidates.ts';
@@ -204,6 +205,33 @@ describe('a program for one sample', () => {
     expect(buckets[0]!.bytesUp).toBeLessThanOrEqual(172_200);
     expect(keyBytes).toBeLessThan(16e6);
     expect(offerOf(program).packed!.input.copies).toBe(5);
+  });
+
+  it('answers the same whatever else a dishonest query has in its slots, but not whatever its copies hold', () => {
+    const program = compile(randomNetwork([40, 12, 5], 4, 1), { name: 'net', layout: 'packed' });
+    const { input } = offerOf(program).packed!;
+    const inputs = randomInputs(1, 40, 5);
+    const taken = slotVectors(input, new Float64Array(40).fill(1)).flatMap((vector) => [...vector]);
+    const scores = (change: (slots: Float64Array) => void) =>
+      runClear(program, inputs, {
+        observe: (value, slots) => {
+          if (value === 0) change(slots);
+        },
+      });
+    const honest = scores(() => undefined);
+    const isRest = taken.map((mark) => mark === 0);
+    expect(isRest).toContain(true);
+    const poisoned = scores((slots) => {
+      isRest.forEach((rest, t) => {
+        if (rest) slots[t] = 1e6;
+      });
+    });
+    expect(poisoned).toEqual(honest);
+    expect(input.copies).toBeGreaterThan(1);
+    const mixed = scores((slots) => {
+      slots[slotOf(input, addressesOf(input)[0]!, 1)] = 100;
+    });
+    expect(mixed).not.toEqual(honest);
   });
 
   it('is what auto makes, and not what there was before', () => {

@@ -62,10 +62,12 @@ describe('a packed program', () => {
     async (name) => {
       const graph = measured(SAMPLE_GRAPHS[name]!());
       const program = compile(graph, { name: 'net', layout: 'packed' });
-      const inputs = randomInputs(4, program.inputs, 9);
+      const samples = 24;
+      const inputs = randomInputs(samples, program.inputs, 9);
       const { schemeError, flooding } = program.output;
-      const error = deviation(await ask(program, inputs), interpret(graph, [inputs], 4));
-      expect(error).toBeLessThan(1.2 * Math.hypot(schemeError, flooding));
+      const error = deviation(await ask(program, inputs), interpret(graph, [inputs], samples));
+      // Of 72 scores: a few hundredths are chance, as much the steps of the flooding.
+      expect(error).toBeLessThan(1.4 * Math.hypot(schemeError, flooding));
     },
   );
 });
