@@ -1,18 +1,22 @@
 // Compiles the sources under native/ and links build/Release/subrosa.node with nothing but a C++ compiler: no gyp, no downloads.
-// Which sources and flags: native-sources.mjs.
+// Which sources and flags: native-sources.mjs. `--arch arm64` builds build/arm64/subrosa.node with Debian's compiler for that architecture.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { avx512, commonFlags, compiler, nativeUnits, root } from './native-sources.mjs';
 
-const objects = join(root, 'build', 'obj');
-const target = join(root, 'build', 'Release', 'subrosa.node');
-const x86 = process.arch === 'x64';
-const common = commonFlags(x86);
+const CROSS_COMPILERS = { arm64: 'aarch64-linux-gnu-g++', x64: 'x86_64-linux-gnu-g++' };
+
+const chosen = process.argv.indexOf('--arch');
+const arch = chosen < 0 ? process.arch : process.argv[chosen + 1];
+const isForeign = arch !== process.arch;
+const objects = join(root, 'build', ...(isForeign ? [arch] : []), 'obj');
+const target = join(root, 'build', isForeign ? arch : 'Release', 'subrosa.node');
+const common = commonFlags(arch);
 
 function units() {
-  return nativeUnits(x86).map((unit) => ({ ...unit, object: join(objects, `${unit.stem}.o`) }));
+  return nativeUnits(arch).map((unit) => ({ ...unit, object: join(objects, `${unit.stem}.o`) }));
 }
 
 const modified = (path) => (existsSync(path) ? statSync(path).mtimeMs : Number.POSITIVE_INFINITY);
@@ -82,9 +86,11 @@ async function lock() {
 }
 
 async function main() {
-  const cxx = compiler();
+  const cxx = isForeign ? CROSS_COMPILERS[arch] : compiler();
   if (!cxx) {
-    process.stderr.write('no C++ compiler found: install g++ or set CXX\n');
+    process.stderr.write(
+      isForeign ? `no compiler for ${arch}\n` : 'no C++ compiler found: install g++ or set CXX\n',
+    );
     return 3;
   }
   mkdirSync(objects, { recursive: true });
@@ -106,6 +112,10 @@ async function main() {
   const link = ['-shared', '-pthread', ...hardening, ...undefinedSymbols, ...all.map((unit) => unit.object)];
   if ((await run(cxx, [...link, '-o', part])) !== 0) return 1;
   // A missing symbol shows only now: try it in a process of its own before it replaces an addon that works.
+  if (isForeign) {
+    renameSync(part, target);
+    return 0;
+  }
   const trial = `process.dlopen({ exports: {} }, ${JSON.stringify(part)})`;
   if ((await run(process.execPath, ['-e', trial])) !== 0) return 1;
   renameSync(part, target);

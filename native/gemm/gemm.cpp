@@ -22,9 +22,11 @@ const GemmPath& pathFor(Isa isa) {
   switch (isa) {
     case Isa::avx512Emulated:
       return gemmEmulated;
-#ifdef SUBROSA_X86
+#ifdef SUBROSA_AVX2
     case Isa::avx2:
       return gemmAvx2;
+#endif
+#ifdef SUBROSA_X86
     case Isa::avx512Ifma:
       return gemmAvx512;
 #endif

@@ -83,8 +83,10 @@ struct GemmPath {
 
 extern const GemmPath gemmScalar;
 extern const GemmPath gemmEmulated;
-#ifdef SUBROSA_X86
+#ifdef SUBROSA_AVX2
 extern const GemmPath gemmAvx2;
+#endif
+#ifdef SUBROSA_X86
 extern const GemmPath gemmAvx512;
 #endif
 

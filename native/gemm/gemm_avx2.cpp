@@ -1,5 +1,5 @@
 // Direct and split representation (gemm.h) with AVX2 and FMA: 6 x 8 sums in twelve registers.
-#include <immintrin.h>
+#include "machine/avx2.h"
 
 #include "gemm/gemm.h"
 #include "machine/nearest_integer.h"

@@ -88,7 +88,7 @@ struct Product {
 };
 
 SgemmTile tileFor(Isa isa) {
-#ifdef SUBROSA_X86
+#ifdef SUBROSA_AVX2
   // The trainer is not the bottleneck on AVX-512 machines, so they use the AVX2 tile.
   if (isa == Isa::avx2 || isa == Isa::avx512Ifma) return sgemmTileAvx2;
 #endif

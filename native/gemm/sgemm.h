@@ -25,7 +25,7 @@ constexpr size_t sgemmCols = 16;
 using SgemmTile = void (*)(size_t k, const float* a, const float* b, float* c, size_t stride, float alpha, float beta);
 
 void sgemmTileScalar(size_t k, const float* a, const float* b, float* c, size_t stride, float alpha, float beta);
-#ifdef SUBROSA_X86
+#ifdef SUBROSA_AVX2
 void sgemmTileAvx2(size_t k, const float* a, const float* b, float* c, size_t stride, float alpha, float beta);
 #endif
 

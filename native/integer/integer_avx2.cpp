@@ -1,4 +1,4 @@
-#include <immintrin.h>
+#include "machine/avx2.h"
 
 #include "integer/integer_loops.h"
 #include "integer/integer_product_loops.h"
@@ -15,7 +15,7 @@ struct Eight {
   static T broadcast(int32_t word) { return _mm256_set1_epi32(word); }
   static T gather(const int32_t* p, const int32_t* index) { return _mm256_i32gather_epi32(p, load(index), 4); }
   static T multiplyAdd(T sum, T a, T b) { return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)); }
-  static void keep(T& a, T& b) { asm("" : "+x"(a), "+x"(b)); }
+  static void keep(T& a, T& b) { SUBROSA_KEEP(a, b); }
   static T lowPairs(T v0, T v1) { return _mm256_blend_epi16(v0, _mm256_slli_epi32(v1, 16), 0xaa); }
   static T highPairs(T v0, T v1) {
     const T half = _mm256_set1_epi32(1 << 15);

@@ -18,9 +18,11 @@ constexpr size_t blockValues = size_t{1} << 22;   // Convolution: padded values 
 
 const IntegerPath& pathFor(Isa isa) {
   switch (isa) {
-#ifdef SUBROSA_X86
+#ifdef SUBROSA_AVX2
     case Isa::avx2:
       return integerAvx2;
+#endif
+#ifdef SUBROSA_X86
     case Isa::avx512Ifma:
       return integerAvx512;
 #endif

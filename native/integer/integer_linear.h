@@ -79,8 +79,10 @@ size_t integerMultiplyAdds(Isa isa, size_t turns);
 
 extern const IntegerPath integerScalar;
 extern const IntegerPath integerEmulated;
-#ifdef SUBROSA_X86
+#ifdef SUBROSA_AVX2
 extern const IntegerPath integerAvx2;
+#endif
+#ifdef SUBROSA_X86
 extern const IntegerPath integerAvx512;
 #endif
 

@@ -21,9 +21,11 @@ constexpr size_t blockWeights = 16;               // Compared at a time: nearly 
 
 const IntegerProductPath& pathFor(Isa isa) {
   switch (isa) {
-#ifdef SUBROSA_X86
+#ifdef SUBROSA_AVX2
     case Isa::avx2:
       return integerProductAvx2;
+#endif
+#ifdef SUBROSA_X86
     case Isa::avx512Ifma:
       return integerProductAvx512;
 #endif

@@ -54,8 +54,10 @@ struct IntegerProductPath {
 
 extern const IntegerProductPath integerProductScalar;
 extern const IntegerProductPath integerProductEmulated;
-#ifdef SUBROSA_X86
+#ifdef SUBROSA_AVX2
 extern const IntegerProductPath integerProductAvx2;
+#endif
+#ifdef SUBROSA_X86
 extern const IntegerProductPath integerProductAvx512;
 #endif
 

@@ -33,7 +33,7 @@ void subtractTermsScalar(ResiduePrime prime, double* out, const ResidueTerm* ter
 }
 
 SubtractTerms chosenTerms(Isa isa) {
-#ifdef SUBROSA_X86
+#ifdef SUBROSA_AVX2
   if (isa == Isa::avx2 || isa == Isa::avx512Ifma) return subtractTermsAvx2;
 #endif
   return subtractTermsScalar;

@@ -34,7 +34,7 @@ struct ResidueProduct {
 // out[0 .. residueColumns - 1] minus the sum of factor * row over the terms.
 using SubtractTerms = void (*)(ResiduePrime prime, double* out, const ResidueTerm* terms, size_t count);
 
-#ifdef SUBROSA_X86
+#ifdef SUBROSA_AVX2
 void subtractTermsAvx2(ResiduePrime prime, double* out, const ResidueTerm* terms, size_t count);
 #endif
 

@@ -1,4 +1,4 @@
-#include <immintrin.h>
+#include "machine/avx2.h"
 
 #include "integer/residue_product_loops.h"
 

@@ -15,7 +15,11 @@ const char* isaName(Isa isa) {
     case Isa::avx512Emulated:
       return "avx512-emulated";
     case Isa::avx2:
+#ifdef SUBROSA_NEON
+      return "neon";
+#else
       return "avx2";
+#endif
     case Isa::avx512Ifma:
       return "avx512ifma";
   }
@@ -35,6 +39,10 @@ bool isaAvailable(Isa isa) {
              __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512ifma") && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx2") &&
              __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+#elif defined(SUBROSA_NEON)
+    // Of every 64-bit ARM processor.
+    case Isa::avx2:
+      return true;
 #endif
     default:
       return false;

@@ -5,7 +5,7 @@
 
 namespace subrosa {
 
-// The order is the order of preference, worst first; the numbers cross into JavaScript.
+// `avx2` is NEON on 64-bit ARM: see machine/avx2.h. The order is the order of preference, worst first; the numbers cross into JavaScript.
 enum class Isa : int { avx512Emulated = 0, scalar = 1, avx2 = 2, avx512Ifma = 3 };
 constexpr int isaCount = 4;
 

@@ -6,7 +6,7 @@
 // below (1/2 + |x| 2^-53) q <= q in absolute value. Nothing branches on a value.
 #pragma once
 
-#include <immintrin.h>
+#include "machine/avx2.h"
 #include <stddef.h>
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 // Conversions between residues and ordinary numbers on doubles, with AVX2 and FMA; see word_avx2.h for the ranges.
-#include <immintrin.h>
+#include "machine/avx2.h"
 
 #include "ring/ring.h"
 #include "machine/word_avx2.h"

@@ -73,7 +73,7 @@ struct Conversions {
 };
 
 extern const Conversions scalarConversions;
-#ifdef SUBROSA_X86
+#ifdef SUBROSA_AVX2
 extern const Conversions avx2Conversions;
 #endif
 
@@ -138,8 +138,10 @@ struct Operations {
 };
 
 extern const Operations scalarOperations;
-#ifdef SUBROSA_X86
+#ifdef SUBROSA_AVX2
 extern const Operations avx2Operations;
+#endif
+#ifdef SUBROSA_X86
 extern const Operations avx512Operations;
 #endif
 extern const Operations emulatedOperations;

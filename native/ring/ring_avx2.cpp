@@ -1,5 +1,5 @@
 // Operations on doubles with AVX2 and FMA. "Centred" is a double, "lazy" a double of at most 14 q and 2^52.
-#include <immintrin.h>
+#include "machine/avx2.h"
 
 // As in ntt_avx2.cpp: long dependent chains, whose order the source would decide otherwise.
 #pragma GCC optimize("schedule-insns", "sched-pressure")

@@ -88,9 +88,11 @@ Factor makeFactor(uint64_t value, const Prime& prime) {
 
 const Operations& operationsOf(Isa isa) {
   switch (isa) {
-#ifdef SUBROSA_X86
+#ifdef SUBROSA_AVX2
     case Isa::avx2:
       return avx2Operations;
+#endif
+#ifdef SUBROSA_X86
     case Isa::avx512Ifma:
       return avx512Operations;
 #endif

@@ -45,7 +45,7 @@ struct StreamLoops {
   // Centred binomials from six stream bytes each; count a multiple of 16. Reads two bytes beyond the stream.
   void (*binomials)(int8_t* out, const uint8_t* stream, size_t count);
 };
-#ifdef SUBROSA_X86
+#ifdef SUBROSA_AVX2
 extern const StreamLoops avx2Stream;
 #endif
 // The AVX2 loops serve AVX-512, too.
@@ -60,7 +60,7 @@ struct UniformLimb {
 void sampleUniform(const UniformLimb& limb, size_t count, const uint8_t* seed);
 // Four limbs at once; `permuteFour` is Keccak-f on four interleaved states: word i of state k is states[4 i + k].
 void sampleUniformFour(const UniformLimb* limbs, size_t count, const uint8_t* seed, void (*permuteFour)(uint64_t*));
-#ifdef SUBROSA_X86
+#ifdef SUBROSA_AVX2
 void permuteFourAvx2(uint64_t* states);
 #endif
 // The secret samplers read one stream from its start.

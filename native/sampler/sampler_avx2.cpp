@@ -1,4 +1,4 @@
-#include <immintrin.h>
+#include "machine/avx2.h"
 
 #include "sampler/sampler.h"
 #include "sampler/sampler_chacha.h"

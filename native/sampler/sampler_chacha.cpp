@@ -55,7 +55,7 @@ inline uint64_t wordAt(const uint8_t* buffer) {
 
 const StreamLoops& streamLoops(Isa isa) {
   static const StreamLoops scalarStream = {nullptr, nullptr};
-#ifdef SUBROSA_X86
+#ifdef SUBROSA_AVX2
   if (isa == Isa::avx2 || isa == Isa::avx512Ifma) return avx2Stream;
 #endif
   return scalarStream;

@@ -6,7 +6,7 @@
 // forward transform, which grows by one product per stage from at most 2 q, never reduces; the inverse doubles per
 // stage and reduces the lanes that only ever added. Wide primes, below 2^50: everything is reduced when a pass loads
 // it.
-#include <immintrin.h>
+#include "machine/avx2.h"
 
 // The butterflies are long chains of dependent operations: without scheduling before register allocation the order of
 // the source decides, and the loops run a quarter slower.

@@ -90,7 +90,7 @@ export interface TransformPlan {
 
 export interface Kernel extends Disposable {
   readonly name: 'native' | 'wasm' | 'reference';
-  /** The instruction set in use: 'avx512ifma', 'avx2', 'scalar', 'relaxed-simd', 'simd128', 'bigint' ... */
+  /** The instruction set in use: 'avx512ifma', 'avx2', 'neon', 'scalar', 'relaxed-simd', 'simd128', 'bigint' ... */
   readonly isa: string;
   readonly threads: number;
   /** Words allocated and not yet disposed; tests end with 0. */
@@ -455,7 +455,7 @@ export interface EdwardsLoops {
 
 /**
  * How a kernel is chosen: `SUBROSA_KERNEL=native|wasm|reference`, `SUBROSA_THREADS=n`, and `SUBROSA_ISA`:
- * avx512ifma, avx2 or scalar for the native kernel, relaxed-simd or simd128 for WebAssembly.
+ * avx512ifma, avx2, neon or scalar for the native kernel, relaxed-simd or simd128 for WebAssembly.
  */
 export interface KernelOptions {
   readonly kernel?: 'native' | 'wasm' | 'reference';

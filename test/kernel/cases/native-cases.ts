@@ -14,7 +14,7 @@ process.dlopen = (module, filename, ...flags) =>
 const sweep = { degrees: [8, 16, 64, 256], patterns: PATTERNS, seeds: [1] };
 const differential = new Differential();
 let [kernels, differences] = [0, 0];
-for (const isa of ['avx512ifma', 'avx512-emulated', 'avx2', 'scalar']) {
+for (const isa of ['avx512ifma', 'avx512-emulated', 'avx2', 'neon', 'scalar']) {
   const { kernel, reason } = tryOpen(isa, () => loadNativeKernel({ isa }));
   if (kernel === undefined) process.stdout.write(`${isa}: left out: ${reason}\n`);
   else {
