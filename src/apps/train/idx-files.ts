@@ -12,7 +12,11 @@ export function readIdxFile(path: string): Uint8Array {
   if (!existsSync(path)) throw new DataError(`${path} is missing; docs/data.md says where data comes from`);
   const { size } = statSync(path);
   if (size > MAX_UNPACKED_BYTES) throw tooLarge(path, `has ${size} bytes`);
-  const bytes = readFileSync(path);
+  return unzippedBytes(path, readFileSync(path));
+}
+
+/** The bytes of a file, taken out of gzip where they are in it; `path` is for messages. @throws {DataError} */
+export function unzippedBytes(path: string, bytes: Uint8Array): Uint8Array {
   if (bytes.length === 0) throw new DataError(`${path} is empty`);
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   try {

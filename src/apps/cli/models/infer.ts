@@ -27,7 +27,8 @@ import { trustedCertificates } from '../tls-files.ts';
 import type { EncryptingClient, StreamedQuery } from '../../speech-client/utterance.ts';
 import { readLabelFile } from './label-file.ts';
 import { decisions, shareOfEqual } from './model-accuracy.ts';
-import { inputOfOffer, readSamples, type Samples } from './sample-files.ts';
+import { inputOfOffer, readSamples, SAMPLE_LIMIT, type Samples } from './sample-files.ts';
+import { checkInputPaths, readStandardInput, STANDARD_INPUT } from '../terminal/standard-input.ts';
 
 export interface InferFlags {
   readonly server?: string;
@@ -68,6 +69,10 @@ export async function infer(
 ): Promise<void> {
   if ((flags.server === undefined) === (flags.local === undefined))
     throw new UsageError('give either --server URL or --local FILE.subrosa');
+  checkInputPaths(paths);
+  const piped = paths.includes(STANDARD_INPUT)
+    ? await readStandardInput(terminal.input, SAMPLE_LIMIT)
+    : undefined;
   using bar = new ProgressBar(terminal);
   using kernel = await parts.openKernel((reason) => bar.note(reason));
   bar.progress('keys', 0);
@@ -77,7 +82,7 @@ export async function infer(
   const { client } = answering;
   const { offer } = client;
   const input = inputOfOffer(offer);
-  const samples = readSamples(paths, input, flags.most);
+  const samples = readSamples(paths, input, flags.most, piped);
   if (samples.count === 0) throw new DataError('the files hold no samples');
   const labels = flags.labels === undefined ? undefined : readLabelFile(flags.labels);
   if (labels !== undefined && labels.length < samples.count)

@@ -22,7 +22,10 @@ export function addModelCommands(program: Command, terminal: Terminal, parts: En
     .description('turn a trained model into a program that servers run on encrypted data')
     .requiredOption('-o, --output <file>', 'the program, NAME.subrosa')
     .option('--name <name>', "how clients call it; the model file's name by default")
-    .option('--calibrate <file...>', 'samples to measure ranges and accuracy on: IDX, NPY, CSV, PNG, JPEG')
+    .option(
+      '--calibrate <file...>',
+      'samples to measure ranges and accuracy on: IDX, NPY, CSV, PNG, JPEG, folders of them',
+    )
     .option('--calibrate-labels <file>', 'their classes: IDX, or one number per line')
     .option('--from <node...>', 'start behind these nodes: what comes before runs on the client')
     .option('--to <node...>', 'end with these nodes: what comes after runs on the client')
@@ -84,7 +87,7 @@ export function addModelCommands(program: Command, terminal: Terminal, parts: En
     .action(async (file, flags) => (await import('./compile.ts')).compileModel(file, flags, terminal, parts));
   program
     .command('infer')
-    .argument('<file...>', 'samples: PNG, JPEG, IDX, NPY, CSV')
+    .argument('<file...>', 'samples: PNG, JPEG, IDX, NPY, CSV, folders of them; - is standard input')
     .description('ask a model about files with a server that cannot read them')
     .option('--server <url>', 'https://..., or http:// on this machine')
     .option('--local <program>', 'client and server in this process, still encrypted')

@@ -1,10 +1,12 @@
 /** Files of samples as the inputs of a model, with the name of the file in every error. */
-import { statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { DataError, LimitError, SubrosaError } from '../../../base/errors.ts';
 import type { Offer } from '../../../compiler/offer.ts';
 import type { InputDescription } from '../../../nn/graph/model-graph.ts';
 import { readInputFile } from '../../inputs/input-file.ts';
-import { readIdxFile } from '../../train/idx-files.ts';
+import { readIdxFile, unzippedBytes } from '../../train/idx-files.ts';
+import { STANDARD_INPUT } from '../terminal/standard-input.ts';
 
 /** How the files for an offer are read: as it says, or as plain rows of numbers. */
 export function inputOfOffer({ about, inputs, inputBound }: Offer): InputDescription {
@@ -22,7 +24,7 @@ export function inputOfOffer({ about, inputs, inputBound }: Offer): InputDescrip
   );
 }
 
-const MAX_FILE_BYTES = 2 ** 30;
+export const SAMPLE_LIMIT = { what: 'a file of samples', bytes: 2 ** 30 };
 const EVERYTHING = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const;
 
 export interface Samples {
@@ -33,13 +35,21 @@ export interface Samples {
   readonly names: readonly string[];
 }
 
-/** @throws {DataError} that names the file and what was expected of it. */
-export function readSamples(paths: readonly string[], input: InputDescription, most = Infinity): Samples {
+/**
+ * The samples of files and of the files in folders, in order of their names. `-` stands for `piped`, what came by standard input.
+ * @throws {DataError} that names the file and what was expected of it.
+ */
+export function readSamples(
+  paths: readonly string[],
+  input: InputDescription,
+  most = Infinity,
+  piped?: Uint8Array,
+): Samples {
   const features = input.shape.reduce((a, b) => a * b, 1);
   const rows: Float32Array[] = [];
   const names: string[] = [];
-  for (const path of paths) {
-    const found = readOne(path, input, features);
+  for (const path of paths.flatMap(filesAt)) {
+    const found = readOne(path, input, features, path === STANDARD_INPUT ? piped : undefined);
     found.forEach((row, i) => {
       if (rows.length >= most) return;
       rows.push(row);
@@ -51,13 +61,32 @@ export function readSamples(paths: readonly string[], input: InputDescription, m
   return { data, count: rows.length, names };
 }
 
-function readOne(path: string, input: InputDescription, features: number): Float32Array[] {
+function filesAt(path: string): string[] {
+  if (!existsSync(path) || !statSync(path).isDirectory()) return [path];
+  const files = readdirSync(path, { withFileTypes: true }).filter(
+    (entry) => entry.isFile() && !entry.name.startsWith('.'),
+  );
+  if (files.length === 0) throw new DataError(`${path}: the folder holds no files`);
+  return files.map(({ name }) => join(path, name)).sort();
+}
+
+function bytesOf(path: string): Uint8Array {
+  const { size } = statSync(path);
+  if (size > SAMPLE_LIMIT.bytes) throw new LimitError(SAMPLE_LIMIT.what, SAMPLE_LIMIT.bytes, size);
+  return readIdxFile(path);
+}
+
+function readOne(
+  path: string,
+  input: InputDescription,
+  features: number,
+  piped: Uint8Array | undefined,
+): Float32Array[] {
   try {
-    const { size } = statSync(path);
-    if (size > MAX_FILE_BYTES) throw new LimitError('a file of samples', MAX_FILE_BYTES, size);
+    const bytes = piped === undefined ? bytesOf(path) : unzippedBytes(path, piped);
     // A flat input may be a picture all the same.
     const shape = input.image === undefined ? input.shape : [input.image.channels, ...input.image.size];
-    const { count, values } = readInputFile(readIdxFile(path), { ...input, shape, clip: EVERYTHING });
+    const { count, values } = readInputFile(bytes, { ...input, shape, clip: EVERYTHING });
     return Array.from({ length: count }, (_, i) => values.subarray(i * features, (i + 1) * features));
   } catch (error) {
     const known = error instanceof SubrosaError ? error.message : 'it cannot be read';

@@ -10,13 +10,8 @@ import { serverKnowledge } from './disclosure.ts';
 import { installation } from '../installation.ts';
 import type { EngineParts } from '../parts.ts';
 import type { ClearNetworks } from '../../speech-client/recogniser.ts';
-import {
-  checkRecordingPaths,
-  ownRecording,
-  type Recording,
-  readRecording,
-  shippedRecordings,
-} from './recordings.ts';
+import { ownRecording, type Recording, readRecording, shippedRecordings } from './recordings.ts';
+import { checkInputPaths } from '../terminal/standard-input.ts';
 import type { ServerReady } from '../server-process.ts';
 import { Spinner } from '../terminal/spinner.ts';
 import { formatBytes, formatMs, plural } from '../terminal/table.ts';
@@ -76,7 +71,7 @@ function plannedRecordings({ task, wav, models }: DemoFlags): { tasks: string[];
 
 export async function demo(flags: DemoFlags, terminal: Terminal, parts: EngineParts): Promise<void> {
   const { tasks, recordings } = plannedRecordings(flags);
-  checkRecordingPaths(recordings.map(({ path }) => path));
+  checkInputPaths(recordings.map(({ path }) => path));
   const audio: ReadAudio[] = [];
   for (const { path } of recordings) audio.push(await readRecording(path, terminal));
   const paint = paintFor(terminal.outIsTerminal, terminal.env);

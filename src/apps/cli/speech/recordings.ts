@@ -3,10 +3,11 @@ import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import * as z from 'zod';
-import { AudioError, LimitError, UsageError } from '../../../base/errors.ts';
+import { AudioError, LimitError } from '../../../base/errors.ts';
 import { type ReadAudio, readAudio } from '../../../speech/index.ts';
 import { MAX_RECORDING_SECONDS } from '../../speech-client/audio-pieces.ts';
 import { installation } from '../installation.ts';
+import { collectBytes, readStandardInput, STANDARD_INPUT } from '../terminal/standard-input.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
 export interface Recording {
@@ -33,16 +34,8 @@ export function ownRecording(path: string, task: string): Recording {
   return { path, name: basename(path), task };
 }
 
-/** The name of standard input. */
-const STANDARD_INPUT = '-';
 /** Two hours of 48 kHz in 24 bits just fit. */
-const MAX_FILE_BYTES = 2 ** 30;
-
-/** Standard input can be read once. @throws {UsageError} when it is named more often. */
-export function checkRecordingPaths(paths: readonly string[]): void {
-  if (paths.filter((path) => path === STANDARD_INPUT).length > 1)
-    throw new UsageError('`-` is standard input, which can be read once: it is named more often');
-}
+const LIMIT = { what: 'a recording', bytes: 2 ** 30 };
 
 /**
  * Reads a recording whole; `-` is standard input.
@@ -50,7 +43,7 @@ export function checkRecordingPaths(paths: readonly string[]): void {
  * @throws {UsageError} when standard input is a terminal; the system's error when a file cannot be read.
  */
 export async function readRecording(path: string, { input }: Terminal): Promise<ReadAudio> {
-  const bytes = path === STANDARD_INPUT ? await readInput(input) : await readWhole(path);
+  const bytes = path === STANDARD_INPUT ? await readStandardInput(input, LIMIT) : await readWhole(path);
   const audio = await readAudio(bytes, { maxSeconds: MAX_RECORDING_SECONDS }).catch((error: unknown) => {
     if (!(error instanceof AudioError && error.details.convertible)) throw error;
     throw new AudioError(`${error.message}. To convert it: ${conversionCommand(path)}`, true);
@@ -61,29 +54,11 @@ export async function readRecording(path: string, { input }: Terminal): Promise<
   return audio;
 }
 
-/** A device or a pipe has no size beforehand, so the limit holds while reading. */
 async function readWhole(path: string): Promise<Uint8Array> {
   await using file = await open(path);
   const { size } = await file.stat();
-  if (size > MAX_FILE_BYTES) throw new LimitError('the bytes of a recording', MAX_FILE_BYTES, size);
-  return await collect(file.createReadStream({ autoClose: false }));
-}
-
-async function readInput(input: Terminal['input']): Promise<Uint8Array> {
-  if (input === undefined || input.isTTY === true)
-    throw new UsageError('`-` is standard input, and that is a terminal: pipe a recording into it');
-  return await collect(input);
-}
-
-async function collect(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const part of stream) {
-    length += part.length;
-    if (length > MAX_FILE_BYTES) throw new LimitError('the bytes of a recording', MAX_FILE_BYTES, 'more');
-    parts.push(part);
-  }
-  return Buffer.concat(parts, length);
+  if (size > LIMIT.bytes) throw new LimitError('the bytes of a recording', LIMIT.bytes, size);
+  return await collectBytes(file.createReadStream({ autoClose: false }), LIMIT);
 }
 
 /** What a person can paste into a shell. */

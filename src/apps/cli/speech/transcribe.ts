@@ -6,7 +6,8 @@ import { openSession, serverOffers } from './open-session.ts';
 import type { EngineParts } from '../parts.ts';
 import { KeyStore, keyDirectory } from '../../keystore/key-store.ts';
 import { passphraseFor } from '../terminal/passphrase.ts';
-import { checkRecordingPaths, readRecording } from './recordings.ts';
+import { readRecording } from './recordings.ts';
+import { checkInputPaths } from '../terminal/standard-input.ts';
 import { DONE, errorLine, FAILED } from '../terminal/report-error.ts';
 import { Spinner } from '../terminal/spinner.ts';
 import { formatBytes, formatMs } from '../terminal/table.ts';
@@ -51,7 +52,7 @@ export async function transcribe(
   terminal: Terminal,
   parts: EngineParts,
 ): Promise<number> {
-  checkRecordingPaths(files);
+  checkInputPaths(files);
   using spinner = new Spinner(terminal, `asking ${printable(flags.server)} what it offers`);
   const http = {
     timeoutMs: flags.timeout * 1000,
