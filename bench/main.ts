@@ -17,6 +17,7 @@ import { speech } from './speech/speech.ts';
 import { tfhe } from './tfhe.ts';
 import { bootstrap } from './training/bootstrap.ts';
 import { category } from './training/category.ts';
+import { joint } from './training/joint.ts';
 import { logistic } from './training/logistic.ts';
 
 const BENCHES: Readonly<Record<string, Bench>> = {
@@ -31,6 +32,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   images,
   integer,
   layers,
+  joint,
   logistic,
   mnist,
   sizes,

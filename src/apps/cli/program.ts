@@ -13,6 +13,7 @@ import { addEdge, WHO_LEARNS_WHAT_AT_EDGES } from './edge/edge.ts';
 import { DEFAULT_EDGE_DEMO, edgeDemo, type EdgeDemoFlags } from './edge/edge-demo.ts';
 import { addEncryptData } from './cryptonn/encrypt-data.ts';
 import { addFhe } from './fhe/fhe.ts';
+import { addJoint } from './joint/joint.ts';
 import { addFleet, addFleetFlags } from './fleet/fleet.ts';
 import { addModelCommands } from './models/model-commands.ts';
 import { inspect } from './speech/inspect.ts';
@@ -83,6 +84,7 @@ export function buildProgram(
   addEncryptData(program, terminal, parts);
   addAttack(program, terminal, parts);
   addFhe(program, terminal, parts);
+  addJoint(program, terminal, parts);
   addFleet(program, terminal, parts);
   addBatch(program, terminal, parts);
   addModelCommands(program, terminal, parts);
