@@ -4,10 +4,12 @@
  *   owner.key             the secret key under a passphrase
  *   owner.json            label, standardisation, what was released: reveals means of the data, so mode 0600
  *   public/program.json   the program
- *   public/evaluation.keys, public/encapsulation.keys   keys to compute with
+ *   public/evaluation/, public/encapsulation.keys   keys to compute with, a file for each; one file of older folders is read as well
+ *
+ * The secret key is there before the others: a folder whose making was interrupted is gone on with.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError, KeyFileError } from '../../base/errors.ts';
@@ -19,12 +21,14 @@ import {
 } from '../../runtime/training/index.ts';
 import { EncapsulationKeys } from '../../schemes/rlwe/keys/encapsulation-keys.ts';
 import { EvaluationKeys } from '../../schemes/rlwe/keys/evaluation-keys.ts';
+import type { KeyGenerator } from '../../schemes/rlwe/keys/key-generator.ts';
 import { SecretKey } from '../../schemes/rlwe/keys/secret-key.ts';
 import type { CkksContext } from '../../schemes/ckks/context.ts';
 import { replaceFile, replaceFileByParts, replaceFileSync } from '../keystore/atomic-file.ts';
 import { writingFileSync } from '../keystore/file-errors.ts';
 import { readPrivateFile, readPrivateText } from '../keystore/private-file.ts';
 import { openSecret, sealSecret } from '../keystore/sealed-box.ts';
+import { keyFolderDigest, loadKeyFiles, makeKeyFiles } from './key-folder.ts';
 import { loadLargeFile, partsOf } from './large-file.ts';
 
 const NAMES = {
@@ -32,6 +36,7 @@ const NAMES = {
   notes: 'owner.json',
   public: 'public',
   program: 'program.json',
+  keys: 'evaluation',
   evaluation: 'evaluation.keys',
   encapsulation: 'encapsulation.keys',
 } as const;
@@ -72,29 +77,43 @@ export function publicFolder(path: string): string {
   return join(path, NAMES.public);
 }
 
-/** A new folder; an existing one with keys is not touched. @throws {KeyFileError} {@link FileWriteError} */
+/** A new folder with the secret key; an existing one with keys is not touched. @throws {KeyFileError} {@link FileWriteError} */
 export async function createOwnerFolder(
-  folder: OwnerFolder,
-  keys: { secret: SecretKey; evaluation: EvaluationKeys; encapsulation: EncapsulationKeys | undefined },
-  context: CkksContext,
+  { path, program, notes }: OwnerFolder,
+  secretKey: SecretKey,
   passphrase: string,
 ): Promise<void> {
-  const { path, program, notes } = folder;
   makeFolder(path);
-  const open = publicFolder(path);
-  replaceFileSync(join(open, NAMES.program), `${JSON.stringify(program.spec, null, 2)}\n`);
-  const evaluation = keys.evaluation.toBytes(context);
-  await replaceFileByParts(join(open, NAMES.evaluation), partsOf(evaluation));
-  if (keys.encapsulation !== undefined)
-    await replaceFileByParts(join(open, NAMES.encapsulation), partsOf(keys.encapsulation.toBytes()));
-  await writeNotes(path, { ...notes, keysDigest: fileDigest(evaluation) });
-  const secret = keys.secret.exportSecretBytes();
+  replaceFileSync(join(publicFolder(path), NAMES.program), `${JSON.stringify(program.spec, null, 2)}\n`);
+  await writeNotes(path, notes);
+  const secret = secretKey.exportSecretBytes();
   try {
-    // Last: a folder with a secret key is complete.
     await replaceFile(join(path, NAMES.secret), await sealSecret(secret, program.id, passphrase));
   } finally {
     secret.fill(0);
   }
+}
+
+/**
+ * The keys of the public folder that are not there yet; when all are, the owner's notes have their digest.
+ *
+ * @throws {FileWriteError} what is there stays.
+ */
+export async function completeOwnerFolder(
+  { path, program, notes }: OwnerFolder,
+  context: CkksContext,
+  generator: KeyGenerator,
+  secret: SecretKey,
+  onKey: (there: number, of: number) => void,
+): Promise<void> {
+  const open = publicFolder(path);
+  await makeKeyFiles(join(open, NAMES.keys), program, context, generator, secret, onKey);
+  const pair = join(open, NAMES.encapsulation);
+  if (program.bootstrap !== undefined && !existsSync(pair)) {
+    using encapsulation = generator.encapsulationKeys(secret);
+    await replaceFileByParts(pair, partsOf(encapsulation.toBytes()));
+  }
+  await writeNotes(path, { ...notes, keysDigest: keyFolderDigest(join(open, NAMES.keys), program) });
 }
 
 /** SHA-256, in hexadecimal digits. */
@@ -110,7 +129,9 @@ export function assertNewFolder(path: string): void {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
     throw new KeyFileError(`cannot use ${path}: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
   }
-  throw new KeyFileError(`${path} already holds keys, which are not replaced: choose another folder`);
+  throw new KeyFileError(
+    `${path} already holds keys, which are not replaced: choose another folder, or go on with --resume`,
+  );
 }
 
 function makeFolder(path: string): void {
@@ -180,14 +201,8 @@ export function loadTrainerKeys(
   context: CkksContext,
   digest?: string,
 ): { evaluation: EvaluationKeys; encapsulation?: EncapsulationKeys } {
-  const { params, keyPlan } = program;
-  const evaluationBytes = EvaluationKeys.byteLength(params, keyPlan);
-  const bytes = loadLargeFile(join(path, NAMES.evaluation), { exactly: evaluationBytes });
-  if (digest !== undefined && fileDigest(bytes) !== digest)
-    throw new KeyFileError(
-      `${join(path, NAMES.evaluation)} was changed since the owner made it: nothing is published`,
-    );
-  const evaluation = EvaluationKeys.fromBytes(context, bytes, keyPlan);
+  const { params } = program;
+  const evaluation = loadEvaluationKeys(path, program, context, digest);
   if (program.bootstrap === undefined) return { evaluation };
   try {
     const exactly = EncapsulationKeys.byteLength(params);
@@ -197,6 +212,26 @@ export function loadTrainerKeys(
     evaluation[Symbol.dispose]();
     throw error;
   }
+}
+
+/** Of a folder with a file for each, or of the one file of an older folder. */
+function loadEvaluationKeys(
+  path: string,
+  program: TableProgram,
+  context: CkksContext,
+  digest: string | undefined,
+): EvaluationKeys {
+  const changed = (what: string): KeyFileError =>
+    new KeyFileError(`${what} was changed since the owner made it: nothing is published`);
+  const [folder, file] = [join(path, NAMES.keys), join(path, NAMES.evaluation)];
+  if (existsSync(folder) || !existsSync(file)) {
+    if (digest !== undefined && keyFolderDigest(folder, program) !== digest) throw changed(folder);
+    return loadKeyFiles(folder, program, context);
+  }
+  const { params, keyPlan } = program;
+  const bytes = loadLargeFile(file, { exactly: EvaluationKeys.byteLength(params, keyPlan) });
+  if (digest !== undefined && fileDigest(bytes) !== digest) throw changed(file);
+  return EvaluationKeys.fromBytes(context, bytes, keyPlan);
 }
 
 /** @throws {DataError} when the table's columns are not those that the keys were made for. */

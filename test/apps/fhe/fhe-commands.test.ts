@@ -1,21 +1,17 @@
 /** The commands of encrypted training from a CSV file to a report, and what each refuses. */
-import {
-  chmodSync,
-  copyFileSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { engineParts } from '../../../src/apps/cli/parts.ts';
 import { runCommand } from '../../../src/apps/cli/run.ts';
 import { csvText, parseCsvTable } from '../../../src/apps/fhe/csv-table.ts';
-import { loadProgram, openOwnerFolder, openOwnerKey } from '../../../src/apps/fhe/owner-folder.ts';
+import {
+  loadProgram,
+  loadTrainerKeys,
+  openOwnerFolder,
+  openOwnerKey,
+} from '../../../src/apps/fhe/owner-folder.ts';
 import { DataError } from '../../../src/base/errors.ts';
 import {
   generatedTable,
@@ -91,7 +87,12 @@ describe('from a table to a model', () => {
   test('inspect and tune tell levels, keys, bytes and who learns what, without a key', async () => {
     const { out } = await fhe(['inspect', at('owner/public'), '--json']);
     const told = JSON.parse(out);
-    expect(told.keyBytes).toBe(statSync(at('owner/public/evaluation.keys')).size);
+    const sizes = readdirSync(at('owner/public/evaluation')).map(
+      (name) => statSync(at(`owner/public/evaluation/${name}`)).size,
+    );
+    expect(sizes).toHaveLength(told.keys);
+    const keyBytes = sizes.reduce((sum, size) => sum + size, 0);
+    expect(Math.abs(told.keyBytes / keyBytes - 1)).toBeLessThan(1e-3);
     expect(statSync(at('rows.enc')).size).toBeLessThan(1.1 * told.rowBytes + 1000);
     expect((await fhe(['inspect', at('owner/public/program.json')])).out).toMatch(
       /the trainer learns: that there are 241 rows/,
@@ -102,7 +103,7 @@ describe('from a table to a model', () => {
   });
 
   test('what the owner keeps is for the owner: modes, a sealed key, nothing of it in the public folder', () => {
-    expect(readdirSync(at('owner/public')).sort()).toEqual(['evaluation.keys', 'program.json']);
+    expect(readdirSync(at('owner/public')).sort()).toEqual(['evaluation', 'program.json']);
     for (const name of ['owner/owner.key', 'owner/owner.json'])
       expect(statSync(at(name)).mode & 0o077).toBe(0);
     const open = readFileSync(at('owner/public/program.json'), 'utf8');
@@ -159,7 +160,8 @@ describe('from a table to a model', () => {
     const canaries = new Canaries();
     canaries.addValues([...TABLE.values]);
     canaries.addValues(standardised);
-    const files = ['rows.enc', 'weights.enc', 'owner/public/evaluation.keys', 'owner/public/program.json'];
+    const keys = readdirSync(at('owner/public/evaluation')).map((name) => `owner/public/evaluation/${name}`);
+    const files = ['rows.enc', 'weights.enc', ...keys, 'owner/public/program.json'];
     for (const name of files) expect(canaries.foundIn(readFileSync(at(name))), name).toBe(false);
     const planted = Buffer.concat([
       bytes.subarray(0, 9999),
@@ -202,13 +204,23 @@ describe('from a table to a model', () => {
       fhe(['keys', ...DATA(), '--label', 'ill', '--out', at('owner')], PASSPHRASE),
       /already holds keys/,
     );
-    copyFileSync(at('owner/public/evaluation.keys'), at('evaluation.copy'));
-    writeFileSync(at('owner/public/evaluation.keys'), readFileSync(at('evaluation.copy')).subarray(0, 1000));
-    await refused(
-      fhe(['run', ...keysOf('owner/public'), '--rows', at('rows.enc'), '--out', at('no.enc')]),
-      /1000 bytes/,
+    const run = () =>
+      fhe(['run', ...keysOf('owner/public'), '--rows', at('rows.enc'), '--out', at('no.enc')]);
+    const [name] = readdirSync(at('owner/public/evaluation'));
+    const key = at(`owner/public/evaluation/${name}`);
+    const whole = readFileSync(key);
+    writeFileSync(key, whole.subarray(0, 1000));
+    await refused(run(), /1 of \d+ keys are missing or cut off/);
+    // Of another automorphism, of another plan.
+    writeFileSync(
+      key,
+      readFileSync(at(`owner/public/evaluation/${readdirSync(at('owner/public/evaluation'))[1]}`)),
     );
-    copyFileSync(at('evaluation.copy'), at('owner/public/evaluation.keys'));
+    await refused(run(), /not the keys of the plan|missing or cut off/);
+    writeFileSync(key, whole);
+    writeFileSync(at('owner/public/evaluation/more.key'), whole);
+    await refused(run(), /"more.key" is no key of this program/);
+    rmSync(at('owner/public/evaluation/more.key'));
     chmodSync(at('owner/owner.json'), 0o644);
     await refused(open(at('weights.enc')), /chmod 600/);
     chmodSync(at('owner/owner.json'), 0o600);
@@ -220,6 +232,40 @@ describe('from a table to a model', () => {
     const both = await fhe(['tune', ...DATA(), '--label', 'ill', '--bootstrap', '--publish']);
     expect(both.code).toBe(2);
   });
+});
+
+test('keys whose making was interrupted are gone on with, and a single file of an older folder is read', async () => {
+  const args = ['keys', ...DATA(), '--label', 'ill', '--iterations', '1', '--out', at('parts')];
+  expect(await fhe(args, PASSPHRASE)).toMatchObject({ code: 0 });
+  const folder = at('parts/public/evaluation');
+  const names = readdirSync(folder);
+  const before = names.map((name) => readFileSync(join(folder, name)));
+  // As a kill in the middle leaves it: some files are not there, and one that was being written.
+  rmSync(join(folder, names[2]!));
+  rmSync(join(folder, names[4]!));
+  expect((await fhe(args, PASSPHRASE)).err).toMatch(/--resume/);
+  expect(await fhe([...args, '--resume'], { SUBROSA_PASSPHRASE: 'another' })).toMatchObject({ code: 1 });
+  const other = args.map((arg) => (arg === '1' ? '2' : arg));
+  expect((await fhe([...other, '--resume'], PASSPHRASE)).err).toMatch(/for another program/);
+  expect(await fhe([...args, '--resume'], PASSPHRASE)).toMatchObject({ code: 0 });
+  names.forEach((name, i) => {
+    expect(readFileSync(join(folder, name)).equals(before[i]!)).toBe(i !== 2 && i !== 4);
+  });
+  const rows = ['encrypt', ...keysOf('parts'), ...DATA(), '--out', at('parts.rows')];
+  expect(await fhe(rows, PASSPHRASE)).toMatchObject({ code: 0 });
+  const run = ['run', ...keysOf('parts/public'), '--rows', at('parts.rows'), '--out', at('parts.enc')];
+  expect(await fhe(run)).toMatchObject({ code: 0 });
+  const open = ['open', at('parts.enc'), ...keysOf('parts'), ...DATA(), '--json'];
+  expect(JSON.parse((await fhe(open, PASSPHRASE)).out).mirrorDifference).toBeLessThan(1e-4);
+  // The same keys in one file.
+  const program = loadProgram(at('parts/public'));
+  using context = await CkksContext.open(program.params);
+  using keys = loadTrainerKeys(at('parts/public'), program, context).evaluation;
+  writeFileSync(at('parts/public/evaluation.keys'), keys.toBytes(context));
+  rmSync(folder, { recursive: true });
+  const answer = readFileSync(at('parts.enc'));
+  expect(await fhe(run)).toMatchObject({ code: 0 });
+  expect(readFileSync(at('parts.enc')).equals(answer)).toBe(true);
 });
 
 test('weights to be published are computed again, hidden and given once', async () => {
@@ -242,7 +288,8 @@ test('weights to be published are computed again, hidden and given once', async 
     '--json',
   ];
   // Keys or rows that somebody exchanged in the meantime are not vouched for.
-  for (const name of ['open/public/evaluation.keys', 'open.rows']) {
+  const [someKey] = readdirSync(at('open/public/evaluation'));
+  for (const name of [`open/public/evaluation/${someKey}`, 'open.rows']) {
     const whole = readFileSync(at(name));
     const changed = Uint8Array.from(whole);
     changed[changed.length - 1]! ^= 1;

@@ -1,6 +1,6 @@
 /** `subrosa fhe`: a model trained by a server on rows that it cannot read. */
 import { type Command, Option } from 'commander';
-import { UsageError } from '../../../base/errors.ts';
+import { KeyFileError, UsageError } from '../../../base/errors.ts';
 import {
   categoryRowScores,
   LogisticOwner,
@@ -20,6 +20,7 @@ import {
 } from '../../fhe/methods.ts';
 import {
   assertNewFolder,
+  completeOwnerFolder,
   createOwnerFolder,
   fileDigest,
   loadProgram,
@@ -111,6 +112,7 @@ export function addFhe(program: Command, terminal: Terminal, parts: EngineParts)
   );
   shaped(command('keys', 'the owner: choose the program and make its keys'))
     .requiredOption('--out <dir>', "the owner's new folder; `public` in it is for the trainer")
+    .option('--resume', 'go on with a folder whose making was interrupted')
     .option(...PASSPHRASE_FLAG)
     .action((flags) => makeKeys(flags, terminal, parts));
   command('encrypt', 'the owner: encrypt the rows that are trained on')
@@ -227,37 +229,35 @@ function inspectProgram(path: string, { json }: { json?: boolean }, terminal: Te
 
 interface KeysFlags extends ShapeFlags, PassphraseFlags {
   readonly out: string;
+  readonly resume?: boolean;
 }
 
 async function makeKeys(flags: KeysFlags, terminal: Terminal, parts: EngineParts): Promise<void> {
-  assertNewFolder(flags.out);
+  if (flags.resume !== true) assertNewFolder(flags.out);
   const { program, notes } = prepared(flags);
+  const folder = flags.resume === true ? openOwnerFolder(flags.out) : { path: flags.out, program, notes };
+  if (folder.program.id !== program.id)
+    throw new KeyFileError(
+      `${flags.out} is for another program: resume with the flags and the table of before`,
+    );
   assertMemory(program);
-  const passphrase = await passphraseFor(flags.passphraseFile, terminal, true);
+  const passphrase = await passphraseFor(flags.passphraseFile, terminal, flags.resume !== true);
   const figures = figuresOf(program);
   terminal.err(`${figures.keys} keys: ${formatBytes(figures.keyBytes)} for the trainer\n`);
   using bar = new ProgressBar(terminal);
   bar.progress('making keys', 0);
   await withContext(program, parts, async (context) => {
     using generator = context.keyGenerator();
-    using secret = generator.secretKey();
+    using secret =
+      flags.resume === true ? await openOwnerKey(folder, context, passphrase) : generator.secretKey();
     using arena = context.arena();
     // A program that leaves no precision is refused before there is anything to encrypt.
     if (program instanceof LogisticProgram && program.spec.rule === 'publish')
       new LogisticOwner(context, program, secret).release(arena);
-    using evaluation = generator.evaluationKeys(secret, program.keyPlan);
-    const encapsulation = program.bootstrap === undefined ? undefined : generator.encapsulationKeys(secret);
-    try {
-      bar.progress('writing keys', 0.8);
-      await createOwnerFolder(
-        { path: flags.out, program, notes },
-        { secret, evaluation, encapsulation },
-        context,
-        passphrase,
-      );
-    } finally {
-      encapsulation?.[Symbol.dispose]();
-    }
+    if (flags.resume !== true) await createOwnerFolder(folder, secret, passphrase);
+    await completeOwnerFolder(folder, context, generator, secret, (there, of) =>
+      bar.progress(`key ${there} of ${of}`, there / of),
+    );
   });
   bar[Symbol.dispose]();
   if (flags.json === true)

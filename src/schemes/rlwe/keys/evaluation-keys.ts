@@ -31,6 +31,20 @@ export class EvaluationKeys implements Disposable {
     this.#keys = keys;
   }
 
+  /** One object with the keys of several, of which it takes them: they are empty afterwards. @throws {ParamsMismatchError} */
+  static joined(context: RlweContext, parts: readonly EvaluationKeys[]): EvaluationKeys {
+    const [galois, relinearize]: [[GaloisElement, SwitchingKey][], SwitchingKey[]] = [[], []];
+    for (const part of parts) context.assertOwn('evaluation keys', part);
+    for (const part of parts) {
+      for (const [name, key] of part.#keys) {
+        if (name === RELINEARIZE) relinearize.push(key);
+        else galois.push([name as GaloisElement, key]);
+      }
+      part.#keys = new Map();
+    }
+    return new EvaluationKeys(context, relinearize[0] ?? null, galois);
+  }
+
   has(element: GaloisElement): boolean {
     return this.#keys.has(element);
   }
