@@ -1,5 +1,5 @@
 /** What gateways, workers and the broker's tables say to each other. */
-import { parseCatalogueEntry } from '../../src/apps/fleet/catalogue.ts';
+import { parseCatalogue } from '../../src/apps/fleet/catalogue.ts';
 import type { JobId, KeysId, TenantTag } from '../../src/apps/fleet/fleet-names.ts';
 import { readDone, readJob, readJobVersion, writeDone, writeJob } from '../../src/apps/fleet/job-message.ts';
 import { parseS3Listing } from '../../src/apps/fleet/blobs/s3-listing.ts';
@@ -43,7 +43,7 @@ const LISTING = `<?xml version="1.0"?><ListBucketResult><IsTruncated>true</IsTru
 export function fleetTargets(): FuzzTarget[] {
   const job = writeJob({ job: JOB, query: new Uint8Array(40).fill(9) });
   const withBlob = writeJob({ job: { ...JOB, isInline: false, bytes: 1e7 }, query: null });
-  const entry = utf8(JSON.stringify(ENTRY));
+  const catalogue = utf8(JSON.stringify([['digits', ENTRY]]));
   return [
     { name: 'job', corpus: [job, withBlob], parse: readJob },
     { name: 'version of a job', corpus: [job, withBlob], parse: readJobVersion },
@@ -58,9 +58,9 @@ export function fleetTargets(): FuzzTarget[] {
     { name: 'list of blobs', corpus: [utf8(LISTING)], parse: parseS3Listing },
     { name: 'beat of a worker', corpus: [writeWorkerBeat(BEAT)], parse: readWorkerBeat },
     {
-      name: 'entry of the catalogue',
-      corpus: [entry],
-      parse: (bytes) => parseCatalogueEntry(new TextDecoder().decode(bytes)),
+      name: 'catalogue',
+      corpus: [catalogue],
+      parse: (bytes) => parseCatalogue(new TextDecoder().decode(bytes)),
     },
   ];
 }

@@ -49,7 +49,7 @@ const FUZZED: Readonly<Record<string, string>> = {
   'TfheSecretKey.fromSecretBytes': 'TFHE secret key',
   'Trainer.fromBytes': 'checkpoint of training',
   parseAnchor: 'anchor of a log',
-  parseCatalogueEntry: 'entry of the catalogue',
+  parseCatalogue: 'catalogue',
   parseCheckpoint: 'stopped training on encrypted data',
   parseCsvTable: 'CSV table',
   parseDatasetSpec: 'data set',

@@ -28,18 +28,28 @@ const entrySchema = z.strictObject({
 });
 export type CatalogueEntry = z.infer<typeof entrySchema>;
 
-/** @throws {DecodeError} */
-export function parseCatalogueEntry(text: string): CatalogueEntry {
-  if (text.length > 4096) throw new DecodeError('an entry of the catalogue', 'it is too long');
+/** One entry of the broker's table for all models: every process reads it every second. */
+const KEY = 'catalogue';
+const MOST_CHARACTERS = 262_144;
+const catalogueSchema = z.array(z.tuple([z.string().regex(MODEL_NAME), entrySchema])).max(256);
+
+/** By name. @throws {DecodeError} */
+export function parseCatalogue(text: string): Map<string, CatalogueEntry> {
+  if (text.length > MOST_CHARACTERS) throw new DecodeError('a catalogue', 'it is too long');
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    throw new DecodeError('an entry of the catalogue', 'it is no JSON');
+    throw new DecodeError('a catalogue', 'it is no JSON');
   }
-  const result = entrySchema.safeParse(value);
-  if (!result.success) throw new DecodeError('an entry of the catalogue', 'a field is wrong');
-  return result.data;
+  const result = catalogueSchema.safeParse(value);
+  if (!result.success) throw new DecodeError('a catalogue', 'a field is wrong');
+  return new Map(result.data);
+}
+
+/** What the broker's table says now. @throws {BrokerError} {@link DecodeError} */
+export async function catalogueEntries(broker: FleetBroker): Promise<Map<string, CatalogueEntry>> {
+  return parseCatalogue((await broker.entry('models', KEY))?.value ?? '[]');
 }
 
 /** What gateways and workers know of a program. */
@@ -92,8 +102,8 @@ export class FleetCatalogue {
    * @throws {DataError} when there is none
    */
   async rollBack(name: string, graceMs: number, to?: string, now = Date.now()): Promise<string> {
-    const entry = await this.#broker.entry('models', name);
-    const earlier = entry === null ? [] : parseCatalogueEntry(entry.value).accepted.map((each) => each.id);
+    const entries = await catalogueEntries(this.#broker);
+    const earlier = entries.get(name)?.accepted.map((each) => each.id) ?? [];
     const target = to ?? earlier[0];
     if (target === undefined || !(await withBlobRetries(() => this.#store.has(blobs.program(target)))))
       throw new DataError(
@@ -105,31 +115,40 @@ export class FleetCatalogue {
 
   /** Takes a model out of the offers; queries are refused as for one that there never was. */
   async withdraw(name: string): Promise<void> {
-    await this.#broker.removeEntry('models', name);
+    await this.#change((entries) => entries.delete(name));
   }
 
   async #offer(name: string, current: string, graceMs: number, now: number): Promise<void> {
-    await this.#broker.replaceEntry('models', name, (value) => {
-      const before = value === null ? null : parseCatalogueEntry(value);
-      if (before?.current === current) return null;
+    await this.#change((entries) => {
+      const before = entries.get(name);
+      if (before?.current === current) return false;
       const earlier =
-        before === null ? [] : [{ id: before.current, until: now + graceMs }, ...before.accepted];
+        before === undefined ? [] : [{ id: before.current, until: now + graceMs }, ...before.accepted];
       const accepted = earlier.filter((each) => each.id !== current && each.until > now);
-      return JSON.stringify({
+      entries.set(name, {
         ...{ v: 1, current, accepted: accepted.slice(0, MOST_ACCEPTED - 1), since: now },
-      } satisfies CatalogueEntry);
+      });
+      return true;
+    });
+  }
+
+  /** `change` returns false when there is nothing to change. */
+  async #change(change: (entries: Map<string, CatalogueEntry>) => boolean): Promise<void> {
+    await this.#broker.replaceEntry('models', KEY, (value) => {
+      const entries = parseCatalogue(value ?? '[]');
+      return change(entries) ? JSON.stringify([...entries]) : null;
     });
   }
 
   /** Reads the table, and programs that are new. True when something changed. @throws {BrokerError} {@link BlobStoreError} {@link DecodeError} */
   async refresh(now = Date.now()): Promise<boolean> {
-    const entries = new Map<string, CatalogueEntry>();
-    for (const name of await this.#broker.entryNames('models')) {
-      const found = await this.#broker.entry('models', name);
-      if (found === null || !MODEL_NAME.test(name)) continue;
-      const entry = parseCatalogueEntry(found.value);
-      entries.set(name, { ...entry, accepted: entry.accepted.filter(({ until }) => until > now) });
-    }
+    const read = await catalogueEntries(this.#broker);
+    const entries = new Map(
+      [...read].map(([name, entry]) => {
+        const accepted = entry.accepted.filter(({ until }) => until > now);
+        return [name, { ...entry, accepted }] as const;
+      }),
+    );
     const text = JSON.stringify([...entries]);
     if (text === this.#entries) return false;
     const models = new Map<string, FleetModel>();

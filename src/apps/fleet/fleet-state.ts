@@ -1,6 +1,6 @@
 /** What a fleet is doing at a moment, for people and for programs that scale it. */
 import type { FleetBroker } from './broker/broker.ts';
-import { parseCatalogueEntry } from './catalogue.ts';
+import { catalogueEntries } from './catalogue.ts';
 import type { LiveWorkers, WorkerBeat } from './worker/worker-beat.ts';
 
 export interface FleetState {
@@ -27,20 +27,16 @@ export async function fleetState(
   workers: LiveWorkers,
   now = Date.now(),
 ): Promise<FleetState> {
-  const [jobs, blocks, names] = await Promise.all([
+  const [jobs, blocks, entries] = await Promise.all([
     broker.queueState('jobs'),
     broker.queueState('blocks'),
-    broker.entryNames('models'),
+    catalogueEntries(broker),
   ]);
   const all = workers.all();
-  const models = [];
-  for (const name of names) {
-    const entry = await broker.entry('models', name);
-    if (entry === null) continue;
-    const { current, accepted } = parseCatalogueEntry(entry.value);
-    const open = all.filter(({ programs }) => programs.includes(current)).length;
-    models.push({ name, current, accepted: accepted.filter(({ until }) => until > now).length, open });
-  }
+  const models = [...entries].map(([name, { current, accepted }]) => ({
+    ...{ name, current, accepted: accepted.filter(({ until }) => until > now).length },
+    open: all.filter(({ programs }) => programs.includes(current)).length,
+  }));
   const times = all.flatMap((beat) => beat.times.map(({ ms }) => ms));
   const jobMs = times.length === 0 ? null : times.reduce((sum, ms) => sum + ms, 0) / times.length;
   const active = Math.max(1, all.filter(({ state }) => state !== 'draining').length);

@@ -216,11 +216,6 @@ export class FleetBroker implements AsyncDisposable {
     await this.#asked('write a table', () => this.#tables[table].put(key, value));
   }
 
-  /** @throws {BrokerError} */
-  async removeEntry(table: TableName, key: string): Promise<void> {
-    await this.#asked('write a table', () => this.#tables[table].delete(key));
-  }
-
   /**
    * Reads an entry, gives it to `change` and writes what that returns, all at once: when somebody else wrote meanwhile, again, a few
    * times. Null from `change` leaves the entry alone. Returns what stands then.
