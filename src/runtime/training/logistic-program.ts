@@ -35,8 +35,15 @@ const BATCH_MARGIN_BOUND = 10;
 export const LEVELS_PER_ITERATION = 4;
 /** Of levelled parameters: what a level divides by, and the prime that holds the result. */
 const [LEVEL_BITS, LAST_BITS, SPECIAL_BITS] = [40, 49.5, 49];
-/** Of weights to be published: two primes to a level. */
-const PUBLISHED_LEVEL_BITS = 42;
+/**
+ * Of weights to be published: two primes to a level. The bound of the noise grows by some twenty bits with each iteration, and the noise that
+ * hides the key with it: three iterations need larger primes, four would need scales that are not encoded (2^103, limit 2^90).
+ */
+function publishedLevelBits(iterations: number): number {
+  return iterations < 3 ? 42 : 45;
+}
+/** Iterations of weights that are published. */
+const MOST_PUBLISHED = 3;
 /** More digits than this make keys large and rotations slow. */
 const MAX_DIGITS = 5;
 /** Of a message to be refreshed: v and w in one polynomial, noise, and the doubling when they are taken apart. */
@@ -349,7 +356,7 @@ function levelsFor(iterations: number): number {
 
 /** The smallest ring of 128 bits that has the levels, with keys of at most five digits. @throws {InvalidParamsError} */
 function levelledParams({ iterations, rule }: LogisticSpec, primesPerLevel: number): CkksParams {
-  const bits = rule === 'publish' ? PUBLISHED_LEVEL_BITS : LEVEL_BITS;
+  const bits = rule === 'publish' ? publishedLevelBits(iterations) : LEVEL_BITS;
   // The result of a release holds the flooding noise as well: one more prime stays below it.
   const primes = primesPerLevel * levelsFor(iterations) + (rule === 'publish' ? 1 : 0);
   const logQ = [LAST_BITS, ...new Array<number>(primes).fill(bits)];
@@ -371,10 +378,10 @@ function levelledParams({ iterations, rule }: LogisticSpec, primesPerLevel: numb
 }
 
 function mostIterations(rule: ReleaseRule, primesPerLevel: number): number {
+  if (rule === 'publish') return MOST_PUBLISHED;
   for (let most = 1; ; most++) {
-    const bits = rule === 'publish' ? PUBLISHED_LEVEL_BITS : LEVEL_BITS;
     const primes = primesPerLevel * levelsFor(most + 1) + 2;
-    if (primes * bits * (1 + 1 / MAX_DIGITS) > logQPCeiling(16)) return most;
+    if (primes * LEVEL_BITS * (1 + 1 / MAX_DIGITS) > logQPCeiling(16)) return most;
   }
 }
 

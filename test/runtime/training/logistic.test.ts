@@ -189,6 +189,26 @@ describe('publishing', () => {
     expect(() => release.open(result, { evaluator: 'follows-the-circuit' })).toThrow(ReleaseRefusedError);
   });
 
+  test('three iterations, at larger primes', async () => {
+    const program = small(tuneLogistic(table, { ...publish, iterations: 3 }), 9);
+    expect(program.params.defaultScale).toBe(2 ** 90);
+    using context = await CkksContext.open(program.params);
+    using arena = context.arena();
+    using generator = context.keyGenerator();
+    using secret = generator.secretKey();
+    using evaluation = generator.evaluationKeys(secret, program.keyPlan);
+    const owner = new LogisticOwner(context, program, secret);
+    const release = owner.release(arena);
+    const rows = owner.encrypt(table, arena);
+    using trainer = new LogisticTrainer(context, program, { evaluation });
+    const claimed = trainer.run(rows, arena);
+    const published = release.recompute(context.evaluator(evaluation, arena), rows, { claimed });
+    const { weights } = mirrorLogistic(table, program.steps);
+    weights.forEach((weight, j) =>
+      expect(Math.abs(published[j]! - weight)).toBeLessThan(2 ** -release.precisionBits),
+    );
+  });
+
   test('a trainer that returns something else is noticed, and nothing is released', async () => {
     const program = small(tuneLogistic(table, publish), 9);
     using context = await CkksContext.open(program.params);

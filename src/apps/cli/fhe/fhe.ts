@@ -94,7 +94,7 @@ export function addFhe(program: Command, terminal: Terminal, parts: EngineParts)
         ),
       )
       .option('--bootstrap', 'logistic: levels back by bootstrapping, for many iterations; gigabytes of keys')
-      .option('--publish', 'logistic: weights that may be handed on; two iterations at most')
+      .option('--publish', 'logistic: weights that may be handed on; three iterations at most')
       .addOption(
         new Option(
           '--choose <k>',
