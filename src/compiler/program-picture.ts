@@ -1,8 +1,10 @@
 /**
  * A program as SVG: a staircase of levels, on which every step stands as long as it takes, and below it how much of the modulus each
- * value fills. Deterministic, no dependency; colours follow the page, so that it reads on light and dark.
+ * value fills; of packed programs also where the elements are. Deterministic, no dependency; colours follow the page, so that it reads on light and dark.
  */
 import { CkksParams } from '../schemes/ckks/params.ts';
+import { layoutText } from './packed/layout.ts';
+import { SLOT_MAP_SIDE, slotMap } from './packed/slot-map.ts';
 import type { Program, Step } from './program.ts';
 
 const WIDTH = 960;
@@ -37,7 +39,8 @@ export function programPicture(program: Program, times: readonly number[]): stri
   const top = 64;
   const stairs = (params.maxLevel + 1) * STAIR;
   const bars = top + stairs + 64;
-  const height = bars + BAR_HEIGHT + 64;
+  const maps = slotMaps(program, bars + BAR_HEIGHT + 64);
+  const height = bars + BAR_HEIGHT + 64 + maps.height;
   const parts: string[] = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" fill="currentColor" ${FONT}>`,
     `<title>${escaped(name)}: ${steps.length} steps</title>`,
@@ -85,9 +88,48 @@ export function programPicture(program: Program, times: readonly number[]): stri
       bars + BAR_HEIGHT + 24,
       `time, ${times.reduce((a, b) => a + b, 0).toFixed(1)} ms on one thread of the reference processor`,
     ),
+    ...maps.parts,
     '</svg>',
   );
   return `${parts.join('\n')}\n`;
+}
+
+/** How many of a row; more rows than these would be too many bytes. */
+const [MAPS_ACROSS, MOST_MAPS] = [4, 8];
+
+/** Where the elements of the values of a packed program are; each layout once, under the first value that has it. */
+function slotMaps(
+  { packed, values }: Program,
+  top: number,
+): { readonly parts: string[]; readonly height: number } {
+  if (packed === undefined) return { parts: [], height: 0 };
+  // Neither sums that are being added up nor copies that are being made.
+  const { layouts } = packed;
+  const shown = layouts
+    .map((layout, index) => ({ layout, index }))
+    .filter(({ layout, index }) => {
+      const next = layouts[index + 1];
+      return (
+        layout.sums === 1 &&
+        (next === undefined || next.copies !== 2 * layout.copies || next.count !== layout.count)
+      );
+    })
+    .slice(0, MOST_MAPS);
+  const [across, down] = [(WIDTH - 2 * MARGIN) / MAPS_ACROSS, SLOT_MAP_SIDE + 56];
+  const parts = shown.flatMap(({ layout, index }, i) => {
+    const [x, y] = [MARGIN + (i % MAPS_ACROSS) * across, top + Math.floor(i / MAPS_ACROSS) * down];
+    const name = values.find((value) => value.layout === index)?.name ?? '';
+    return [
+      text(x, y + 12, name.slice(0, 28), 'font-weight="600"'),
+      text(x, y + 28, layoutText(layout).slice(0, 30)),
+      slotMap(layout, x, y + 36),
+    ];
+  });
+  const note =
+    'slots of the first ciphertext, row by row: a colour for each block, copies paler, white is zero';
+  const rows = Math.ceil(shown.length / MAPS_ACROSS);
+  parts.push(text(MARGIN, top + rows * down + 8, note));
+  return { parts, height: rows * down + 24 };
 }
 
 /** Together as wide as the picture. */

@@ -9,7 +9,7 @@ import { planMemory } from './memory-plan.ts';
 import { type Bucket, offeredKeyPlan } from './offer.ts';
 import { countIn, type LayerBound, type Program } from './program.ts';
 import { droppedBits } from './program-facts.ts';
-import { packedBounds, packedSubject, rotationsOf } from './packed/packed-analysis.ts';
+import { encodedBytes, packedBounds, packedSubject, rotationsOf } from './packed/packed-analysis.ts';
 import { layerBounds } from './step-analysis.ts';
 
 /** Of one request. */
@@ -32,6 +32,8 @@ export interface Report {
   readonly keyBytes: number;
   /** Memory of one evaluation, the query included and the keys apart. */
   readonly peakBytes: number;
+  /** Encoded weights of a packed program, in memory as long as it is served. */
+  readonly weightBytes?: number;
   readonly buckets: readonly BucketCost[];
   readonly bounds: readonly LayerBound[];
 }
@@ -70,6 +72,7 @@ export function reportOf(program: Program): Report {
     squarings,
     keyBytes: PublicKey.byteLength(params) + EvaluationKeys.byteLength(params, offeredKeyPlan(program)),
     peakBytes: 8 * planMemory(program).words,
+    ...(packed && { weightBytes: encodedBytes(program) }),
     buckets,
     bounds:
       packed === undefined

@@ -88,6 +88,19 @@ export function withSharedKeys<T extends PackedSubject>(subject: T): T {
   return { ...subject, steps };
 }
 
+/** Of the diagonals over ciphertext and special primes, and of vectors of slots. */
+export function encodedBytes(program: Program): number {
+  const subject = packedSubject(program);
+  const n = 2 ** subject.logN;
+  return program.steps.reduce((sum, step) => {
+    const { level, count } = program.values[step.to]!;
+    if (step.op === 'addPlain' || step.op === 'multiplyPlain') return sum + 8 * n * count * (level + 1);
+    if (step.op !== 'transform') return sum;
+    const diagonals = plannedParts(subject, step).reduce((total, part) => total + part.diagonals, 0);
+    return sum + 8 * n * diagonals * (level + 1 + subject.specials);
+  }, 0);
+}
+
 /** Key switches of the transforms and sums of one sample. */
 export function rotationsOf(program: Program): number {
   const subject = packedSubject(program);
