@@ -44,7 +44,8 @@ Who learns what:
   host        the same; it passes messages on, and can end a session, not read it
   receiver    the weights, with every party's noise on them: they may be handed on
 The keys of a session are a sum of one share of each party, in its memory alone. A party that is lost ends
-the session: there is no way to go on without it, and no way to ask it again.
+the session: there is no way to go on without it, and no way to ask it again. Parties are trusted to encrypt
+rows, which nobody can check; not in their keys, answers and messages, which everybody does.
 `;
 
 const RECEIVER = 'receiver.key';
