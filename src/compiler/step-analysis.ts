@@ -29,14 +29,41 @@ export function replyDeviation(subject: StepsInRing, interleave: number): number
   return Math.sqrt(variances.at(-1)!) / subject.list.values.at(-1)!.scale;
 }
 
-/** Per value, at its scale. */
-function slotVariances({ list, primes, n }: StepsInRing, interleave: number): number[] {
-  const { values, steps, maps, constants } = list;
+/** Variances in a slot: of a fresh encryption, of rounding two parts (key switching has as much), and three. */
+function slotNoise(n: number): { fresh: number; rounding: number; threePartRounding: number } {
   // h = 2n/3 the expected weight of the secret; a third part meets s^2, whose coefficients have variance h^2 / n.
   const h = (2 * n) / 3;
   const rounding = (n / 2) * ((1 + h) / 12) * 2;
-  const threePartRounding = (n / 2) * ((1 + h + h ** 2) / 12) * 2;
-  const variances = [n * 10.5];
+  return { fresh: n * 10.5, rounding, threePartRounding: (n / 2) * ((1 + h + h ** 2) / 12) * 2 };
+}
+
+/**
+ * The standard deviation of the noise that each value gets from its own step, what it inherits apart, in units of the value; for
+ * `interleave` features per ciphertext. A simulation adds it and lets the steps carry it on.
+ */
+export function noiseOfSteps({ list, n }: StepsInRing, interleave: number): Float64Array {
+  const { values, steps } = list;
+  const { fresh, rounding, threePartRounding } = slotNoise(n);
+  const deviations = new Float64Array(values.length);
+  deviations[0] = Math.sqrt(fresh) / values[0]!.scale;
+  steps.forEach((step, i) => {
+    let variance = 0;
+    if (step.op === 'rescale') variance = values[step.from]!.parts === 3 ? threePartRounding : rounding;
+    else if (step.op === 'relinearize' && steps[i + 1]?.op !== 'rescale') variance = rounding;
+    else if (step.op === 'expand' && interleave > 1)
+      // The query's noise is counted for one feature; together they have a part of the scale each.
+      variance = (interleave - 1) * fresh + (interleave * rounding) / 2;
+    deviations[step.to] = Math.sqrt(variance) / values[step.to]!.scale;
+  });
+  return deviations;
+}
+
+/** Per value, at its scale. */
+function slotVariances({ list, primes, n }: StepsInRing, interleave: number): number[] {
+  const { values, steps, maps, constants } = list;
+  const h = (2 * n) / 3;
+  const { fresh, rounding, threePartRounding } = slotNoise(n);
+  const variances = [fresh];
   steps.forEach((step, i) => {
     const [first, second] = step.op === 'multiply' || step.op === 'add' ? [step.a, step.b] : [step.from, 0];
     const from = values[first]!;

@@ -46,6 +46,7 @@ export function runClear(
       row[t] = Number.isNaN(value) ? 0 : Math.min(inputBound, Math.max(-inputBound, value));
     }
   });
+  options.observe?.(0, at(0));
   const copy = ({ from, to }: { readonly from: number; readonly to: number }): void =>
     put(to, at(from).slice());
   const handlers: StepHandlers = {

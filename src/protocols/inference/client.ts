@@ -40,6 +40,12 @@ export interface InferenceQuery {
 /** Ciphertexts that are encrypted together: enough for all threads, few enough for the cache. */
 const PIECE_CIPHERTEXTS = 16;
 
+/** What an attempt tells of itself while its bytes are taken. */
+interface AttemptFacts {
+  readonly nonce: (nonce: string) => void;
+  readonly clipped: (values: number) => void;
+}
+
 /**
  * A question that is encrypted while it is sent. Each call of {@link pieces} encrypts anew, under a new seed and nonce: two attempts share
  * nothing but the question, and the reply answers the last one.
@@ -49,7 +55,7 @@ export class QueryStream {
   readonly bucket: Bucket;
   /** Of all pieces together. */
   readonly byteLength: number;
-  readonly #attempt: (nonce: string, onClipped: (values: number) => void) => Iterable<Uint8Array>;
+  readonly #attempt: (tell: AttemptFacts) => Iterable<Uint8Array>;
   #nonce = '';
   #clipped = 0;
 
@@ -57,7 +63,7 @@ export class QueryStream {
     readonly samples: number;
     readonly bucket: Bucket;
     readonly byteLength: number;
-    readonly attempt: (nonce: string, onClipped: (values: number) => void) => Iterable<Uint8Array>;
+    readonly attempt: (tell: AttemptFacts) => Iterable<Uint8Array>;
   }) {
     this.samples = parts.samples;
     this.bucket = parts.bucket;
@@ -77,10 +83,14 @@ export class QueryStream {
 
   /** The bytes of one attempt, in order; made as they are taken. */
   pieces(): Iterable<Uint8Array> {
-    this.#nonce = bytesToHex(systemRandom.seed());
     this.#clipped = 0;
-    return this.#attempt(this.#nonce, (values) => {
-      this.#clipped += values;
+    return this.#attempt({
+      nonce: (nonce) => {
+        this.#nonce = nonce;
+      },
+      clipped: (values) => {
+        this.#clipped += values;
+      },
     });
   }
 }
@@ -241,12 +251,9 @@ export class InferenceClient implements Disposable {
       bucket,
       byteLength:
         QUERY_PREFIX_BYTES + ciphertextBytes(context.params, { count, parts: 2, level, isSeeded: true }),
-      attempt: (nonce, onClipped) =>
-        this.#encrypted(
-          subject,
-          count,
-          (start) => writeQuery({ programId, nonce, bucket: index, ciphertexts: start }),
-          onClipped,
+      attempt: (tell) =>
+        this.#encrypted(subject, count, tell, (nonce, start) =>
+          writeQuery({ programId, nonce, bucket: index, ciphertexts: start }),
         ),
     });
   }
@@ -254,20 +261,22 @@ export class InferenceClient implements Disposable {
   *#encrypted(
     subject: EncodingSubject,
     count: number,
-    begin: (start: Uint8Array) => Uint8Array,
-    onClipped: (values: number) => void,
+    tell: AttemptFacts,
+    begin: (nonce: string, start: Uint8Array) => Uint8Array,
   ): Generator<Uint8Array, void, undefined> {
     const context = this.#context;
     const shape = { count, level: context.params.maxLevel, scale: subject.scale, most: PIECE_CIPHERTEXTS };
     using stream = new EncryptionStream(context, this.#secret, shape);
-    yield begin(stream.start);
+    const nonce = bytesToHex(systemRandom.seed());
+    tell.nonce(nonce);
+    yield begin(nonce, stream.start);
     for (let first = 0; first < count; first += PIECE_CIPHERTEXTS) {
       using arena = context.arena();
       const encoder = context.encoder(arena);
       const here = Math.min(PIECE_CIPHERTEXTS, count - first);
       const { vectors, clipped } = vectorsOf(subject, first, here, count);
       const plaintexts = vectors.map((group) => encoder.encodeInterleaved(group, { scale: subject.scale }));
-      onClipped(clipped);
+      tell.clipped(clipped);
       yield stream.next(plaintexts);
     }
   }

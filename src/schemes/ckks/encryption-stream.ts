@@ -1,6 +1,6 @@
 /**
  * For the client of encrypted inference. A seeded batch of ciphertexts, encrypted and written piece by piece: the bytes of {@link CiphertextBatch.toBytes} without the
- * batch ever being held. Memory is that of one piece.
+ * batch ever being held. Memory is that of one piece, and a byte for each coefficient.
  */
 import type { Level } from '../../base/brand.ts';
 import { printOnOneLine } from '../../base/inspect.ts';
@@ -50,7 +50,7 @@ export class EncryptionStream implements Disposable {
     this.#scratch = new Scratch(context.kernel);
     this.#zeros = new ZeroEncryption(context, key);
     try {
-      this.#series = this.#zeros.series(mods);
+      this.#series = this.#zeros.series(mods, count);
       this.#parts = this.#scratch.allocate(words);
       this.#space = this.#scratch.allocate(words);
     } catch (error) {
@@ -91,8 +91,9 @@ export class EncryptionStream implements Disposable {
     return bytes;
   }
 
-  /** Wipes the space of a piece and the generator's seed. */
+  /** Wipes the space of a piece, the errors, and the generator's seed. */
   [Symbol.dispose](): void {
+    this.#series?.[Symbol.dispose]();
     this.#scratch[Symbol.dispose]();
     this.#zeros[Symbol.dispose]();
   }

@@ -11,20 +11,32 @@ import type { PublicKey } from './keys/public-key.ts';
 import { SecretKey, secretWords } from './keys/secret-key.ts';
 
 /** First parts e_i - a_i s, i = 0, 1, .., with a_i polynomial i of one public seed. Made by {@link ZeroEncryption.series}. */
-export class ZeroSeries {
+export class ZeroSeries implements Disposable {
   readonly seed: Seed;
   readonly #context: RlweContext;
   readonly #key: SecretKey;
-  readonly #drbg: Drbg;
   readonly #mods: readonly number[];
+  /** Of the whole series: a byte for each coefficient. */
+  readonly #errors: Int8Array;
   #made = 0;
 
-  constructor(context: RlweContext, key: SecretKey, drbg: Drbg, mods: readonly number[]) {
+  constructor(
+    context: RlweContext,
+    key: SecretKey,
+    drbg: Drbg,
+    { mods, count }: { readonly mods: readonly number[]; readonly count: number },
+  ) {
     this.#context = context;
     this.#key = key;
-    this.#drbg = drbg;
     this.#mods = mods;
     this.seed = drbg.nextPublicSeed();
+    this.#errors = new Int8Array(count * context.params.n);
+    const stream = drbg.nextKey('e');
+    try {
+      context.kernel.centredBinomial(this.#errors, stream, 0);
+    } finally {
+      stream.fill(0);
+    }
   }
 
   /** Fills `out` with the next ones. `space` is as large; a_i s is in it afterwards, which is secret: the caller wipes it. */
@@ -34,13 +46,19 @@ export class ZeroSeries {
     const poly = mods.length * params.n;
     const count = out.length / poly;
     uniformInto(ring, space, this.seed, mods, this.#made);
-    errorInto(ring, out, this.#drbg.nextKey('e'), mods);
+    const errors = this.#errors.subarray(this.#made * params.n, (this.#made + count) * params.n);
+    kernel.transformSigned(ring.tables, out, errors, mods);
     for (let i = 0; i < count; i++) {
       const [a, b] = [space.sub(i * poly, poly), out.sub(i * poly, poly)];
       kernel.mul(ring.tables, a, a, secretWords(this.#key).sub(0, poly), mods);
       kernel.sub(ring.tables, b, b, a, mods);
     }
     this.#made += count;
+  }
+
+  /** Wipes the errors. */
+  [Symbol.dispose](): void {
+    this.#errors.fill(0);
   }
 }
 
@@ -76,14 +94,14 @@ export class ZeroEncryption implements Disposable {
   }
 
   /**
-   * Opens encryptions of zero under one seed that are made one after the other, for a batch too large to be held whole. The noise is
-   * that of {@link fill}. @throws {InvalidParamsError} under a public key, where nothing is seeded.
+   * Opens `count` encryptions of zero under one seed that are made one after the other, for a batch too large to be held whole: those
+   * of {@link fill}, bit for bit. @throws {InvalidParamsError} under a public key, where nothing is seeded.
    */
-  series(mods: readonly number[]): ZeroSeries {
+  series(mods: readonly number[], count: number): ZeroSeries {
     if (!(this.key instanceof SecretKey))
       throw new InvalidParamsError('encryptions under one seed are made under a secret key', {});
     this.#drbg.refresh(this.#context.random.seed());
-    return new ZeroSeries(this.#context, this.key, this.#drbg, mods);
+    return new ZeroSeries(this.#context, this.key, this.#drbg, { mods, count });
   }
 
   /** Adds uniform noise in [-2^bits, 2^bits) to the first parts of the two-part ciphertexts in `out`. */

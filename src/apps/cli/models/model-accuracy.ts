@@ -1,11 +1,11 @@
 /** What compiling costs in accuracy, before anybody encrypts: the float model, its polynomial, its integers, and encryption simulated. */
-import { offerOf } from '../../../compiler/program-facts.ts';
 import type { Program } from '../../../compiler/program.ts';
 import { interpret } from '../../../nn/graph/clear-interpreter.ts';
 import type { ModelGraph } from '../../../nn/graph/model-graph.ts';
 import type { MatrixMultiply } from '../../../nn/tensor/matrix-multiply.ts';
 import { SeededGenerator } from '../../../nn/tensor/generator.ts';
 import { runClear } from '../../../runtime/clear-machine.ts';
+import { runSimulated } from '../../../runtime/simulated-encryption.ts';
 
 export interface MeasuredAccuracy {
   readonly samples: number;
@@ -43,9 +43,7 @@ export function measureAccuracy({
   const { outputs } = program;
   const scores = (graph: ModelGraph): Float64Array => interpret(graph, [data], count, { multiply });
   const quantised = runClear(program, data);
-  const generator = new SeededGenerator(1);
-  const { outputError } = offerOf(program);
-  const encrypted = quantised.map((score) => score + outputError * generator.normal());
+  const encrypted = runSimulated(program, data, new SeededGenerator(1));
   const [asFloat, asPolynomial, asIntegers, asEncrypted] = [
     scores(float),
     scores(polynomial),

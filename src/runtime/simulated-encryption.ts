@@ -1,0 +1,42 @@
+/** What encryption will answer, without a key: the program on slot values in the clear, with noise after every step. */
+import { floodBits } from '../compiler/program-facts.ts';
+import type { Program } from '../compiler/program.ts';
+import { noiseOfSteps, SMALLEST_BLOCK } from '../compiler/step-analysis.ts';
+import type { SeededGenerator } from '../nn/tensor/generator.ts';
+import { CkksParams } from '../schemes/ckks/params.ts';
+import { runClear } from './clear-machine.ts';
+
+/**
+ * Scores `[samples, outputs]` as {@link runClear}, with Gaussian noise of the variance that fresh encryption, rescaling and key switching add where
+ * they happen, carried on by the steps that follow, and that of the reply. For the smallest bucket, whose noise is largest. Packed
+ * programs get the noise of all steps at the end.
+ * @throws {ShapeError}
+ */
+export function runSimulated(
+  program: Program,
+  inputs: ArrayLike<number>,
+  generator: SeededGenerator,
+): Float64Array {
+  const noisy = (values: Float64Array, deviation: number): Float64Array => {
+    if (deviation > 0)
+      for (let i = 0; i < values.length; i++) values[i] = values[i]! + deviation * generator.normal();
+    return values;
+  };
+  const { schemeError, flooding } = program.output;
+  if (program.packed !== undefined)
+    return noisy(runClear(program, inputs), Math.hypot(schemeError, flooding));
+  const params = CkksParams.create(program.params);
+  const primes = params.q.map((modulus) => modulus.q);
+  const deviations = noiseOfSteps({ list: program, primes, n: params.n }, params.slots / SMALLEST_BLOCK);
+  const scores = runClear(program, inputs, {
+    observe: (value, slots) => void noisy(slots, deviations[value]!),
+  });
+  return noisy(scores, floodingDeviation(program));
+}
+
+/** Of uniform noise in [-2^f, 2^f) in the coefficients of a reply, in a score; low bits that are dropped add next to nothing. */
+function floodingDeviation(program: Program): number {
+  const [bucket] = program.buckets;
+  if (bucket === undefined || program.output.flooding === 0) return 0;
+  return (2 ** floodBits(program, bucket) * Math.sqrt(bucket.block / 3)) / program.values.at(-1)!.scale;
+}
