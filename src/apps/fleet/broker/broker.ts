@@ -59,6 +59,7 @@ const CONNECT_MS = 5000;
 /** A request that was on its way when the broker went away is never answered. */
 const REQUEST_MS = 2000;
 const ATTEMPTS = 3;
+const START_ATTEMPTS = 5;
 
 export interface QueueState {
   readonly messages: number;
@@ -103,8 +104,11 @@ export class FleetBroker implements AsyncDisposable {
         packageOf<typeof import('@nats-io/jetstream')>('@nats-io/jetstream');
       const { Kvm } = packageOf<typeof import('@nats-io/kv')>('@nats-io/kv');
       const manager = await jetstreamManager(connection, { timeout: REQUEST_MS });
-      for (const queue of ['jobs', 'blocks'] as const) await ensureStream(manager, queue, rules);
-      await ensureConsumers(manager, rules);
+      // Its queues are there a moment after the broker answers.
+      await patiently(async () => {
+        for (const queue of ['jobs', 'blocks'] as const) await ensureStream(manager, queue, rules);
+        await ensureConsumers(manager, rules);
+      });
       const kvm = new Kvm(jetstream(connection, { timeout: REQUEST_MS }));
       const tables: Partial<Record<TableName, KV>> = {};
       for (const [table, { name, lifetimeMs }] of Object.entries(TABLES))
@@ -307,6 +311,19 @@ function loginOf(server: string): { user?: string; pass?: string } {
 
 function withoutPassword(url: string): string {
   return url.replace(/\/\/[^@/]*@/g, '//');
+}
+
+/** Again when the broker does not answer; what it answers stands. */
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ask();
+    } catch (error) {
+      const isSilence = /timeout|no responders/i.test(reasonOf(error));
+      if (error instanceof SubrosaError || !isSilence || attempt === START_ATTEMPTS) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
 }
 
 async function ensureStream(manager: JetStreamManager, queue: QueueName, rules: QueueRules): Promise<void> {
