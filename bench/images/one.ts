@@ -10,7 +10,10 @@ import { PolynomialNetwork, PolynomialRunner } from '../../src/nn/index.ts';
 import { InferenceClient } from '../../src/protocols/inference/client.ts';
 import { modelName } from '../../src/protocols/inference/names.ts';
 import { InferenceResponder } from '../../src/protocols/inference/responder.ts';
+import { loadSeal } from '../engine/engine-seal.ts';
+import { processorClock } from '../in-turn.ts';
 import { type Bench, type BenchRow, reportFor } from '../report.ts';
+import { sealCircuit } from './one-seal.ts';
 import { ask, type Batch, modelBytes, shareOf, TENANT, testImages, type Timed } from './image-batch.ts';
 
 interface Subject {
@@ -40,6 +43,8 @@ export const onePart: Bench = async (options, note) => {
       const measured = await oneByOne(programs, images, kernel);
       const runner = new PolynomialRunner(network, kernel);
       const clear = decisions(runner.run(images.inputs), network.outputs);
+      const packed = measured.find(({ program }) => program.packed !== undefined)!;
+      const peerMs = file === SUBJECTS[0]!.network ? await sealMs(packed.program) : undefined;
       const batch = measured.find(({ program }) => program.packed === undefined);
       for (const each of measured) {
         const ours = decisions(each.scores, network.outputs);
@@ -58,6 +63,11 @@ export const onePart: Bench = async (options, note) => {
           'key bytes': each.keyBytes,
           ...(batch !== undefined &&
             each !== batch && { 'times faster than batch': batch.processorMs / each.processorMs }),
+          ...(each === packed &&
+            peerMs !== undefined && {
+              'the same calls of node-seal, processor ms': peerMs,
+              'times faster than node-seal': peerMs / each.processorMs,
+            }),
         });
       }
     }
@@ -65,6 +75,21 @@ export const onePart: Bench = async (options, note) => {
   using native = await openKernel();
   return reportFor('images', native, rows);
 };
+
+const PEER_RUNS = 5;
+
+/** Processor time of the program's calls by node-seal; undefined where it is not installed. */
+async function sealMs(program: Program): Promise<number | undefined> {
+  const seal = await loadSeal();
+  if (seal === undefined) return undefined;
+  using circuit = sealCircuit(seal, program);
+  const times = Array.from({ length: PEER_RUNS }, () => {
+    const started = processorClock();
+    circuit.run();
+    return processorClock() - started;
+  });
+  return Math.min(...times);
+}
 
 interface Measured {
   readonly program: Program;
