@@ -10,9 +10,10 @@ const [url = '', folder = ''] = process.argv.slice(2);
 const broker = await FleetBroker.open({ url, name: 'worker', rules: { ackWaitMs: 2000 } });
 const store = failingStore(await FileBlobs.open(folder), 0.05, process.pid);
 const catalogue = new FleetCatalogue(broker, store);
+// Kills are many and no fault of a job: how often it is tried is another test's subject.
 const fleet = { broker, store, catalogue, secret: SECRET, async [Symbol.asyncDispose]() {} };
 const server = await startWorker(fleet, {
-  ...{ start: startServer, keyBytes: 2 ** 30, maxTries: 8 },
+  ...{ start: startServer, keyBytes: 2 ** 30, maxTries: 100 },
   facts: { release: '0', kernel: 'test', threads: 1 },
 });
 await server.worker.keepUp();

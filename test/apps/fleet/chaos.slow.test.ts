@@ -22,11 +22,11 @@ afterAll(() => fleet[Symbol.asyncDispose]());
 
 /** Between a worker and the broker: what it carries can be held up. */
 class Cable {
-  #server: Server | undefined;
+  readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   isCut = false;
 
-  async lay(to: number): Promise<number> {
+  constructor(to: number) {
     this.#server = createServer((socket) => {
       if (this.isCut) return void socket.destroy();
       const far = connect(to, '127.0.0.1');
@@ -36,8 +36,11 @@ class Cable {
       }
       socket.pipe(far).pipe(socket);
     });
-    await new Promise<void>((resolve) => this.#server?.listen(0, '127.0.0.1', resolve));
-    return (this.#server?.address() as AddressInfo).port;
+  }
+
+  async lay(): Promise<number> {
+    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+    return (this.#server.address() as AddressInfo).port;
   }
 
   /** Nothing is said to either end. */
@@ -53,7 +56,7 @@ class Cable {
 
   remove(): void {
     this.mend();
-    this.#server?.close();
+    this.#server.close();
   }
 }
 
@@ -73,22 +76,22 @@ it('answers 500 queries of 20 tenants, each once and rightly', { timeout: 1_200_
   const catalogue = new FleetCatalogue(broker, fleet.store);
   const place = { broker, store, catalogue, secret: SECRET };
   const gateway = await startGateway({ ...place, async [Symbol.asyncDispose]() {} }, { publish: [PROGRAM] });
-  const cable = new Cable();
-  const behind = `nats://127.0.0.1:${await cable.lay(Number(new URL(fleet.nats.url).port))}`;
+  const cable = new Cable(Number(new URL(fleet.nats.url).port));
+  const behind = `nats://127.0.0.1:${await cable.lay()}`;
   const workers = new Set<ChildProcess>();
-  let isOver = false;
+  const over = { isOver: false };
   let kills = 0;
   const add = async (url: string) => {
     const worker = await startWorkerProcess(url);
-    if (isOver) worker.kill('SIGKILL');
+    if (over.isOver) worker.kill('SIGKILL');
     else workers.add(worker);
   };
   await Promise.all([add(fleet.nats.url), add(fleet.nats.url), add(behind)]);
   await eventually(() => gateway.service.isReady());
   const asked = askThroughChaos(gateway.url, TENANTS, EACH).finally(() => {
-    isOver = true;
+    over.isOver = true;
   });
-  for (let turn = 1; !isOver; turn++) {
+  for (let turn = 1; !over.isOver; turn++) {
     await new Promise((resolve) => setTimeout(resolve, KILL_EVERY_MS));
     if (turn === 4 || turn === 9) await fleet.nats.revive();
     if (turn === 6) {
