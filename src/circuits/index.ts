@@ -15,6 +15,7 @@ export {
   type CircleFunction,
   circleValue,
   identityFunction,
+  rangeGuard,
   smoothFunction,
   tableFunction,
 } from './circle/circle-function.ts';

@@ -14,6 +14,7 @@ import { BootstrapPlan } from '../../src/circuits/bootstrap/plan.ts';
 import {
   circleValue,
   identityFunction,
+  rangeGuard,
   smoothFunction,
   tableFunction,
 } from '../../src/circuits/circle/circle-function.ts';
@@ -155,6 +156,27 @@ describe.each([
         values.map((v) => circleValue(sigmoid, v)),
       ),
     ).toBeLessThan(2 ** -24);
+  });
+
+  test('a guard of the same exponential sees one value of many leave the range of an activation', () => {
+    const sigmoid = smoothFunction('sigmoid', (v) => 1 / (1 + Math.exp(-v)), { bound: 8, degree: 15 });
+    const guard = rangeGuard(sigmoid);
+    expect(guard.error).toBeLessThan(8e-4);
+    const total = (largest: number): number => {
+      const values = testValues(slots, 8).map((v, j) => (j === 5 ? largest : 7.9 * v));
+      const input = world.encrypt(values.map((v) => v / 2));
+      const twice = new ExactOperations(world.context, world.keys.evaluation, world.arena);
+      const doubled = twice.lowered(input, input.level);
+      twice.double(doubled);
+      const wide = twice.restate(doubled, { maxAbs: 8 });
+      const [, seen] = world.bootstrapper.applyMany(wide, [sigmoid, guard], world.arena);
+      return world.decrypt(seen!).re.reduce((sum, value) => sum + value ** 2, 0);
+    };
+    expect(total(7.9)).toBeLessThan(1 / 4);
+    expect(total(9.8)).toBeGreaterThan(1 / 2);
+    expect(total(-10.5)).toBeGreaterThan(1 / 2);
+    // More than half a turn, which is 11.4 here, has come back: no guard behind the circle can see it.
+    expect(total(22)).toBeLessThan(1 / 4);
   });
 
   test('what does not fit is refused', () => {
