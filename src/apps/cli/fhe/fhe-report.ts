@@ -7,7 +7,8 @@ import { formatBytes, formatTable, plural, wrapText } from '../terminal/table.ts
 
 export const WHO_LEARNS_WHAT_IN_FHE = `
 Who learns what:
-  owner    the weights, for itself; with --publish, weights that hide its key and may be handed on
+  owner    the weights, and which columns were chosen where some are, for itself; with --publish, weights
+           that hide its key and may be handed on
   trainer  how many rows and columns there are, the steps, a power of two that bounds the weights, the
            time; not the rows, labels, margins, gradients, weights or the loss: it has no key to open any
 The trainer is trusted to compute, not to keep a secret. Weights that it made up would open as weights:
