@@ -1,5 +1,6 @@
 /** Files of any kind that is read here as the numbers that a model takes, by the description of its input. */
 import { DecodeError, ShapeError } from '../../base/errors.ts';
+import { filled } from '../../base/filled.ts';
 import type { ImageInput, InputDescription } from '../../nn/graph/model-graph.ts';
 import { readIdx } from '../../nn/files/idx.ts';
 import { fitPicture } from './fit-picture.ts';
@@ -70,11 +71,10 @@ function pictureSamples(picture: PixelImage, description: InputDescription): Inp
 function inOrder({ channels, height, width, pixels }: PixelImage, image: ImageInput): Float32Array {
   const plane = height * width;
   const scale = image.white / 255;
-  if (image.order !== 'channels-last') return Float32Array.from(pixels, (value) => value * scale);
-  return Float32Array.from(
-    { length: pixels.length },
-    (_, i) => pixels[(i % channels) * plane + Math.floor(i / channels)]! * scale,
-  );
+  if (image.order !== 'channels-last')
+    return filled(new Float32Array(pixels.length), (i) => pixels[i]! * scale);
+  const at = (i: number): number => (i % channels) * plane + Math.floor(i / channels);
+  return filled(new Float32Array(pixels.length), (i) => pixels[at(i)]! * scale);
 }
 
 /**
@@ -103,7 +103,7 @@ function arraySamples(
   }
   const scale =
     data instanceof Uint8Array && description.image !== undefined ? description.image.white / 255 : 1;
-  const values = Float32Array.from(data, (value) => value * scale);
+  const values = filled(new Float32Array(data.length), (i) => data[i]! * scale);
   return normalised(values, data.length / size, description);
 }
 

@@ -1,4 +1,5 @@
 /** Arrays of NumPy: NPY 1.0 to 3.0, and NPZ archives of them, stored or deflated. */
+import { filled } from '../../base/filled.ts';
 import { inflateRawSync } from 'node:zlib';
 import { DecodeError, LimitError } from '../../base/errors.ts';
 
@@ -80,7 +81,7 @@ export function readNpy(bytes: Uint8Array): NumberArray {
   if (width === undefined || read === undefined) throw refuse(`numbers of type ${type}`);
   requireBytes(width * size);
   const numbers = new DataView(data.buffer, data.byteOffset, data.length);
-  return { shape, data: Float32Array.from({ length: size }, (_, i) => read(numbers, i * width)) };
+  return { shape, data: filled(new Float32Array(size), (i) => read(numbers, i * width)) };
 }
 
 /**

@@ -149,6 +149,7 @@ class ReplacingWalk {
       shape,
       by.degree,
       by.perChannel,
+      this.#wires[node.in].trained,
     );
     if (by.degree > 1) this.#push({ op: 'polynomial', in: node.in, out: node.out, coefficients });
     else {

@@ -96,13 +96,14 @@ export function calibrate(
   const best = search.run(drop);
   const polynomial = withInputIntervals(mergeLinear(best.graph), warnings);
   const quantised = quantiseGraph(polynomial, weightBits);
-  const measure = (candidate: ModelGraph): Accuracy => accuracyOf(candidate, rule, test, needed);
+  const measure = (candidate: ModelGraph): Accuracy =>
+    accuracyOf(interpret(candidate, test.inputs, test.count), rule, test, needed);
   return {
     graph: polynomial,
     report: {
       fitted: fit.count,
       heldOut: test.count,
-      float: measure(graph),
+      float: accuracyOf(needed, rule, test, needed),
       polynomial: measure(polynomial),
       quantised: measure(quantised),
       layers: best.layers,
@@ -292,8 +293,7 @@ interface Evaluated {
   readonly agreement: number;
 }
 
-function accuracyOf(graph: ModelGraph, rule: DecisionRule, test: Samples, needed: Float64Array): Accuracy {
-  const got = interpret(graph, test.inputs, test.count);
+function accuracyOf(got: Float64Array, rule: DecisionRule, test: Samples, needed: Float64Array): Accuracy {
   const agreement = rule.agreement(got, needed, test.count);
   const accuracy = test.labels === undefined ? undefined : rule.accuracy?.(got, test.labels);
   return accuracy === undefined ? { agreement } : { agreement, accuracy };

@@ -1,4 +1,5 @@
 /** Weights as few-bit integers times one step per row, as layouts with integer weights need them. */
+import { filled } from '../../base/filled.ts';
 import { OutOfRangeError } from '../../base/errors.ts';
 import { DenseMap, windowFields, WindowMap } from '../graph/linear-map.ts';
 import type { ModelGraph } from '../graph/model-graph.ts';
@@ -26,10 +27,13 @@ export function quantiseGraph(graph: ModelGraph, bits: number): ModelGraph {
     rowStep.forEach((step, row) => {
       if (step === 0) rowStep[row] = 1;
     });
-    const integers = Int32Array.from(map.matrix, (weight, i) =>
-      Math.round(weight / rowStep[Math.floor(i / cols)]),
+    const integers = filled(new Int32Array(map.matrix.length), (i) =>
+      Math.round(map.matrix[i] / rowStep[Math.floor(i / cols)]),
     );
-    const matrix = Float64Array.from(integers, (value, i) => value * rowStep[Math.floor(i / cols)]);
+    const matrix = filled(
+      new Float64Array(integers.length),
+      (i) => integers[i] * rowStep[Math.floor(i / cols)],
+    );
     const rounded =
       map.kind === 'dense'
         ? new DenseMap(map.rows, map.cols, matrix, map.bias)

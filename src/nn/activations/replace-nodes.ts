@@ -2,7 +2,7 @@
 import { evaluateFunction } from '../graph/element-functions.ts';
 import { type SparseMap, sparseFromRows } from '../graph/linear-map.ts';
 import { normGroups } from '../graph/clear-interpreter.ts';
-import type { ModelNode } from '../graph/model-graph.ts';
+import type { ChannelStatistics, ModelNode } from '../graph/model-graph.ts';
 import { evaluatePolynomial } from '../layers/polynomial-fit.ts';
 import { sizeOf } from '../tensor/tensor.ts';
 import { channelHistograms, channelStatistics, pooledDistribution } from './channel-statistics.ts';
@@ -31,8 +31,8 @@ export function fitFunction(
   shape: readonly number[],
   degree: number,
   perChannel: boolean,
+  statistics: ChannelStatistics = channelStatistics(values, shape),
 ): PolynomialReplacement {
-  const statistics = channelStatistics(values, shape);
   const histograms = channelHistograms(values, shape, statistics);
   const channels = shape[0];
   const functionOf = (channel: number): ((x: number) => number) => {

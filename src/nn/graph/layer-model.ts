@@ -1,5 +1,6 @@
 /** Networks of our own trainer as model graphs. */
 import { UnsupportedOpError } from '../../base/errors.ts';
+import { filled } from '../../base/filled.ts';
 import { BatchNorm } from '../layers/batch-norm.ts';
 import { Conv2d } from '../layers/conv2d.ts';
 import { Dense } from '../layers/dense.ts';
@@ -14,7 +15,7 @@ import { chosen } from './index-maps.ts';
 import { DenseMap, DiagonalMap, GatherMap, WindowMap } from './linear-map.ts';
 import type { ModelGraph } from './model-graph.ts';
 import { simplifyGraph } from './passes/simplify.ts';
-import { channelPlaces, geometryOf, windowPlaces } from './window-places.ts';
+import { channelPlaces, windowMap, windowPlaces } from './window-places.ts';
 import type { Windows } from './window-places.ts';
 
 /**
@@ -79,24 +80,17 @@ function addLayer(builder: GraphBuilder, from: number, layer: Layer, name: strin
       const [channels] = inputShape;
       const positions = sizeOf(windows.output);
       const taps = sizeOf(windows.kernel);
-      const inputs = channelPlaces(windowPlaces(windows), positions, channels, 1, sizeOf(windows.input));
       const { kernel, stride } = windows;
-      if (spec.kind === 'max-pool')
+      if (spec.kind === 'max-pool') {
+        const inputs = channelPlaces(windowPlaces(windows), positions, channels, 1, sizeOf(windows.input));
         return builder.maximum(from, { taps, inputs, pool: { kernel, stride } }, outputShape, name);
-      const matrix = new Float64Array(channels * taps).fill(spec.scale ?? 1 / taps);
-      const bias = new Float64Array(channels * positions);
-      const geometry = geometryOf(windows, channels, channels);
-      const cols = sizeOf(inputShape);
-      const map = new WindowMap({
-        cols,
+      }
+      const map = windowMap(windows, {
+        inChannels: channels,
+        outChannels: channels,
         groups: channels,
-        channels,
-        taps,
-        positions,
-        matrix,
-        inputs,
-        bias,
-        geometry,
+        matrix: new Float64Array(channels * taps).fill(spec.scale ?? 1 / taps),
+        bias: new Float64Array(channels * positions),
       });
       return builder.linear(from, map, { shape: outputShape, name });
     }
@@ -123,24 +117,11 @@ function convolutionMap(layer: Conv2d, weights: Float32Array): WindowMap {
     padding: padding.map((p) => [p, p] as const),
   };
   const positions = sizeOf(windows.output);
-  const inputs = channelPlaces(windowPlaces(windows), positions, groups, channels / groups, sizeOf(input));
-  const bias = Float64Array.from(
-    { length: filters * positions },
-    (_, i) => layer.bias?.value[Math.floor(i / positions)] ?? 0,
+  const bias = filled(
+    new Float64Array(filters * positions),
+    (i) => layer.bias?.value[Math.floor(i / positions)] ?? 0,
   );
-  const geometry = geometryOf(windows, channels, filters);
-  const cols = sizeOf(layer.inputShape);
-  return new WindowMap({
-    cols,
-    groups,
-    channels: filters,
-    taps: layer.taps,
-    positions,
-    matrix: weights,
-    inputs,
-    bias,
-    geometry,
-  });
+  return windowMap(windows, { inChannels: channels, outChannels: filters, groups, matrix: weights, bias });
 }
 
 function normMap(layer: BatchNorm): DiagonalMap {

@@ -1,4 +1,5 @@
 /** Products of affine maps, keeping the form where a rule exists. */
+import { filled } from '../../base/filled.ts';
 import { LimitError, ShapeError } from '../../base/errors.ts';
 import {
   DenseMap,
@@ -41,7 +42,10 @@ function afterDiagonal(outer: LinearMap, inner: LinearMap, bias: Float64Array): 
     );
   if (inner.kind === 'dense') {
     const { rows, cols } = inner;
-    const matrix = Float64Array.from(inner.matrix, (weight, i) => weight * factors[Math.floor(i / cols)]);
+    const matrix = filled(
+      new Float64Array(inner.matrix.length),
+      (i) => inner.matrix[i] * factors[Math.floor(i / cols)],
+    );
     return new DenseMap(rows, cols, matrix, bias);
   }
   if (inner.kind === 'gather')
@@ -55,7 +59,10 @@ function afterDiagonal(outer: LinearMap, inner: LinearMap, bias: Float64Array): 
     if (flat % positions === 0) perChannel[channel] = factor;
     else if (perChannel[channel] !== factor) return undefined;
   }
-  const matrix = Float64Array.from(inner.matrix, (weight, i) => weight * perChannel[Math.floor(i / taps)]);
+  const matrix = filled(
+    new Float64Array(inner.matrix.length),
+    (i) => inner.matrix[i] * perChannel[Math.floor(i / taps)],
+  );
   return new WindowMap({ ...windowFields(inner), matrix, bias });
 }
 
@@ -68,7 +75,7 @@ function beforeDiagonal(outer: LinearMap, inner: LinearMap, bias: Float64Array):
     return new DenseMap(
       rows,
       cols,
-      Float64Array.from(outer.matrix, (weight, i) => weight * factors[i % cols]),
+      filled(new Float64Array(outer.matrix.length), (i) => outer.matrix[i] * factors[i % cols]),
       bias,
     );
   }

@@ -1,4 +1,5 @@
 /** Our own polynomial networks as model graphs. */
+import { filled } from '../../base/filled.ts';
 import type { PolynomialLayer } from '../polynomial/polynomial-layer.ts';
 import type { PolynomialNetwork } from '../polynomial/polynomial-network.ts';
 import { polynomialLayerOutputs } from '../polynomial/polynomial-layer.ts';
@@ -37,7 +38,7 @@ export function toModelGraph(network: PolynomialNetwork, name = 'input'): ModelG
 }
 
 function layerMap(layer: PolynomialLayer, cols: number): DenseMap | WindowMap {
-  const matrix = Float64Array.from(layer.weights, (weight) => weight * layer.step);
+  const matrix = filled(new Float64Array(layer.weights.length), (i) => layer.weights[i] * layer.step);
   const { rows, gather, offset } = layer;
   if (gather === undefined) return new DenseMap(rows, cols, matrix, offset);
   return new WindowMap({

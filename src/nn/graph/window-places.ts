@@ -1,7 +1,7 @@
 /** Where the windows of convolutions and pools read, in any number of spatial axes. */
 import { sizeOf } from '../tensor/tensor.ts';
 import { forEachPlace, stridesOf } from './index-maps.ts';
-import type { WindowGeometry } from './linear-map.ts';
+import { type WeightArray, type WindowGeometry, WindowMap } from './linear-map.ts';
 
 /** A geometry whose input and output are spatial extents alone. */
 export type Windows = WindowGeometry;
@@ -70,4 +70,36 @@ export function geometryOf(windows: Windows, inChannels: number, outChannels: nu
     input: [inChannels, ...windows.input],
     output: [outChannels, ...windows.output],
   };
+}
+
+/** What a convolution or pool is made of besides its windows. */
+export interface WindowMapParts {
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly groups: number;
+  /** outChannels x (inChannels / groups x taps of the kernel). */
+  readonly matrix: WeightArray;
+  /** One per output element. */
+  readonly bias: Float64Array;
+  /** {@link windowPlaces} where they are known already. */
+  readonly places?: Int32Array;
+}
+
+/** The map of a convolution or pool over `[inChannels, ...input]`. */
+export function windowMap(windows: Windows, parts: WindowMapParts): WindowMap {
+  const { inChannels, outChannels, groups, matrix, bias, places = windowPlaces(windows) } = parts;
+  const positions = sizeOf(windows.output);
+  const perGroup = inChannels / groups;
+  const plane = sizeOf(windows.input);
+  return new WindowMap({
+    cols: inChannels * plane,
+    groups,
+    channels: outChannels,
+    taps: perGroup * sizeOf(windows.kernel),
+    positions,
+    matrix,
+    inputs: channelPlaces(places, positions, groups, perGroup, plane),
+    bias,
+    geometry: geometryOf(windows, inChannels, outChannels),
+  });
 }

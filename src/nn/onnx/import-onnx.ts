@@ -37,9 +37,13 @@ export interface ImportOptions {
  */
 export function importOnnx(bytes: Uint8Array, options: ImportOptions = {}): ModelGraph {
   const model = readOnnxModel(bytes, options.limits);
-  const result = readModel(model, options);
+  const constants = initialisersOf(model, options);
+  const result = readModel(model, options, constants);
   if (result.graph !== undefined) return simplifyGraph(result.graph);
-  throw new UnsupportedOpError(result.problems.map(describeProblem), proposeCuts(model, options, result));
+  throw new UnsupportedOpError(
+    result.problems.map(describeProblem),
+    proposeCuts(model, options, result, constants),
+  );
 }
 
 interface ReadResult {
@@ -54,12 +58,19 @@ function describeProblem({ node, operator, reason, remedy }: ModelProblem): stri
   return `${operator} at ${at}: ${reason}${remedy === undefined ? '' : ` (${remedy})`}`;
 }
 
-function readModel(model: OnnxModel, options: ImportOptions): ReadResult {
+/** Decoded once, however often the model is read for cuts. */
+function initialisersOf({ graph }: OnnxModel, { external }: ImportOptions): Scope {
+  if (graph === undefined) throw new DecodeError('an ONNX file', 'it has no graph');
+  const scope: Scope = new Map();
+  addInitializers(graph, scope, external);
+  return scope;
+}
+
+function readModel(model: OnnxModel, options: ImportOptions, constants: Scope): ReadResult {
   const { graph } = model;
   if (graph === undefined) throw new DecodeError('an ONNX file', 'it has no graph');
   const opsets = opsetsOf(model.opsetImport);
-  const scope: Scope = new Map();
-  addInitializers(graph, scope, options.external);
+  const scope: Scope = new Map(constants);
   const draft = new Draft();
   const cuts = resolveCuts(graph, options);
   const inputs: InputDescription[] = [];
@@ -233,11 +244,16 @@ function describeInput(name: string, shape: readonly number[]): InputDescription
 const MAX_CUTS_TRIED = 12;
 
 /** Parts of the model that can be read, each tried: what comes before the problems, and what comes after them. */
-function proposeCuts(model: OnnxModel, options: ImportOptions, { problems, scope }: ReadResult): string[] {
+function proposeCuts(
+  model: OnnxModel,
+  options: ImportOptions,
+  { problems, scope }: ReadResult,
+  constants: Scope,
+): string[] {
   if (options.from !== undefined || options.to !== undefined) return [];
   const works = (cut: Pick<ImportOptions, 'from' | 'to'>): number => {
     try {
-      return readModel(model, { ...options, ...cut }).graph?.nodes.length ?? 0;
+      return readModel(model, { ...options, ...cut }, constants).graph?.nodes.length ?? 0;
     } catch {
       return 0;
     }

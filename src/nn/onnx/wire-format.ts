@@ -238,8 +238,16 @@ export function numbersOf(list: NumberList | undefined, what: string, most: numb
       numbers[at++] = part;
       continue;
     }
-    const cursor = new WireCursor(part, 0, part.length);
-    while (cursor.at < cursor.end) numbers[at++] = readNumber(cursor, list.kind);
+    if (list.kind === 'int') {
+      const cursor = new WireCursor(part, 0, part.length);
+      while (cursor.at < cursor.end) numbers[at++] = readNumber(cursor, 'int');
+      continue;
+    }
+    const width = list.kind === 'float' ? 4 : 8;
+    if (part.length % width !== 0) throw refuse('a length beyond the end of its message');
+    const view = viewOf(part);
+    for (let from = 0; from < part.length; from += width)
+      numbers[at++] = width === 4 ? view.getFloat32(from, true) : view.getFloat64(from, true);
   }
   return numbers;
 }

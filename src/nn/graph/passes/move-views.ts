@@ -166,11 +166,12 @@ class ViewMover {
     shape: readonly number[],
   ): (ModelNode & { op: 'function' | 'polynomial' }) | undefined {
     const old = this.#wires[node.out].shape;
+    const size = sizeOf(old);
     const move = (values: Float64Array): Float64Array | undefined => {
       if (values.length === 1) return values;
       const [inside, oldInside] = [channelSize(shape), channelSize(old)];
       const result = new Float64Array(shape[0]).fill(Number.NaN);
-      for (let i = 0; i < sizeOf(old); i++) {
+      for (let i = 0; i < size; i++) {
         const channel = Math.floor((from?.[i] ?? i) / inside);
         const value = values[Math.floor(i / oldInside)];
         if (Number.isNaN(result[channel])) result[channel] = value;

@@ -1,7 +1,8 @@
 /** Operators that are linear maps with weights: convolutions, matrix products, batch normalisation. */
+import { filled } from '../../../base/filled.ts';
 import { DenseMap, WindowMap } from '../../graph/linear-map.ts';
 import type { QuantisedWeights } from '../../graph/model-graph.ts';
-import { channelPlaces, geometryOf, windowPlaces } from '../../graph/window-places.ts';
+import { channelPlaces, windowMap } from '../../graph/window-places.ts';
 import { sizeOf } from '../../tensor/tensor.ts';
 import type { ConstantTensor } from '../constant-tensor.ts';
 import { NodeProblem } from '../draft.ts';
@@ -28,7 +29,7 @@ function quantisedRows(
     { length: rows },
     (_, row) => own.steps[own.steps.length === 1 ? 0 : row],
   );
-  return { integers: Int32Array.from(own.integers, (_, i) => own.integers[rowOf(i)]), rowStep };
+  return { integers: filled(new Int32Array(own.integers.length), (i) => own.integers[rowOf(i)]), rowStep };
 }
 
 /** A convolution of real values; shared with the quantised operators. */
@@ -50,16 +51,12 @@ export function convolve(
   const windows = windowsOfCall(call, input, kernel);
   const positions = sizeOf(windows.output);
   call.draft.allow(groups * positions * perGroup * sizeOf(kernel));
-  const map = new WindowMap({
-    cols: sizeOf(x.shape),
+  const map = windowMap(windows, {
+    inChannels,
+    outChannels,
     groups,
-    channels: outChannels,
-    taps: perGroup * sizeOf(kernel),
-    positions,
     matrix: weights.data,
-    inputs: channelPlaces(windowPlaces(windows), positions, groups, perGroup, sizeOf(input)),
     bias: perPosition(bias, outChannels, positions),
-    geometry: geometryOf(windows, inChannels, outChannels),
   });
   const quantised = quantisedRows(weights, outChannels, (i) => i, 0);
   return call.draft.linear(x, map, [outChannels, ...windows.output], quantised);
@@ -188,7 +185,7 @@ function rightProduct(call: OperatorCall, x: WireValue, weights: ConstantTensor)
     const positions = sizeOf(x.shape) / inner;
     if (positions === 1) return call.draft.linear(x, new DenseMap(columns, inner, matrix), shape, quantised);
     call.draft.allow(positions * inner);
-    const inputs = Int32Array.from({ length: positions * inner }, (_, i) => i);
+    const inputs = filled(new Int32Array(positions * inner), (i) => i);
     const places = Int32Array.from(
       { length: positions * columns },
       (_, i) => (i % positions) * columns + Math.floor(i / positions),
@@ -230,7 +227,7 @@ function blockProducts(
   const groups = sizeOf(blocks);
   call.draft.allow(groups * (positions + columns) * inner);
   const blockOf = expanded(weights.shape.slice(0, -2), blocks).from;
-  const matrix = Float64Array.from({ length: groups * columns * inner }, (_, i) => {
+  const matrix = filled(new Float64Array(groups * columns * inner), (i) => {
     const [block, column, k] = [
       Math.floor(i / (columns * inner)),
       Math.floor(i / inner) % columns,
@@ -238,8 +235,8 @@ function blockProducts(
     ];
     return weights.data[(blockOf[block] * inner + k) * columns + column];
   });
-  const inputs = Int32Array.from({ length: groups * positions * inner }, (_, i) => i);
-  const places = Int32Array.from({ length: groups * columns * positions }, (_, i) => {
+  const inputs = filled(new Int32Array(groups * positions * inner), (i) => i);
+  const places = filled(new Int32Array(groups * columns * positions), (i) => {
     const [block, column, row] = [
       Math.floor(i / (columns * positions)),
       Math.floor(i / positions) % columns,
@@ -275,7 +272,7 @@ function leftProduct(call: OperatorCall, x: WireValue, weights: ConstantTensor):
   const blocks = sizeOf(x.shape.slice(0, -2));
   const positions = blocks * columns;
   call.draft.allow(positions * inner);
-  const inputs = Int32Array.from({ length: positions * inner }, (_, i) => {
+  const inputs = filled(new Int32Array(positions * inner), (i) => {
     const [block, column, k] = [
       Math.floor(i / (columns * inner)),
       Math.floor(i / inner) % columns,
@@ -283,7 +280,7 @@ function leftProduct(call: OperatorCall, x: WireValue, weights: ConstantTensor):
     ];
     return (block * inner + k) * columns + column;
   });
-  const places = Int32Array.from({ length: rows * positions }, (_, i) => {
+  const places = filled(new Int32Array(rows * positions), (i) => {
     const [row, block, column] = [
       Math.floor(i / positions),
       Math.floor((i % positions) / columns),
@@ -336,7 +333,7 @@ function readBatchNormalization(call: OperatorCall): Value[] {
     if (statistic.data.length !== count)
       throw new NodeProblem(`${statistic.data.length} statistics for ${count} channels`);
   const inside = size / count;
-  const factors = Float64Array.from({ length: size }, (_, i) => {
+  const factors = filled(new Float64Array(size), (i) => {
     const channel = Math.floor(i / inside);
     return scale.data[channel] / Math.sqrt(variance.data[channel] + epsilon);
   });

@@ -1,4 +1,5 @@
 /** What a handler of an operator gets, and the table entry that describes it. */
+import { filled } from '../../../base/filled.ts';
 import { DecodeError } from '../../../base/errors.ts';
 import { constant, readTensor } from '../constant-tensor.ts';
 import type { ConstantTensor, ExternalData } from '../constant-tensor.ts';
@@ -166,7 +167,7 @@ export class OperatorCall {
     this.draft.allow(from.length);
     if (value.kind === 'constant') {
       const { tensor } = value;
-      const data = Float64Array.from(from, (index) => (index < 0 ? 0 : tensor.data[index]));
+      const data = filled(new Float64Array(from.length), (i) => (from[i] < 0 ? 0 : tensor.data[from[i]]));
       const texts = tensor.texts === undefined ? {} : { texts: tensor.texts };
       return constantValue({ ...constant(tensor.type, shape, data), ...texts });
     }

@@ -1,7 +1,7 @@
 /** Pools: means are linear maps, maxima are maximum nodes. */
 import { composeLinear } from '../../graph/linear-composition.ts';
-import { DiagonalMap, WindowMap } from '../../graph/linear-map.ts';
-import { channelPlaces, geometryOf, paddedCounts, windowPlaces } from '../../graph/window-places.ts';
+import { DiagonalMap } from '../../graph/linear-map.ts';
+import { channelPlaces, paddedCounts, windowMap, windowPlaces } from '../../graph/window-places.ts';
 import type { Windows } from '../../graph/window-places.ts';
 import { sizeOf } from '../../tensor/tensor.ts';
 import { NodeProblem } from '../draft.ts';
@@ -29,16 +29,13 @@ function readMean(call: OperatorCall, isGlobal: boolean): Value[] {
     call.attributes.int('count_include_pad', 0) === 0 ? insideCounts(places, taps) : paddedCounts(windows);
   const isEven = counts.every((count) => count === counts[0]);
   const shape = [channels, ...windows.output];
-  const sum = new WindowMap({
-    cols: sizeOf(x.shape),
+  const sum = windowMap(windows, {
+    inChannels: channels,
+    outChannels: channels,
     groups: channels,
-    channels,
-    taps,
-    positions,
     matrix: new Float64Array(channels * taps).fill(isEven ? 1 / counts[0] : 1),
-    inputs: channelPlaces(places, positions, channels, 1, sizeOf(windows.input)),
     bias: new Float64Array(channels * positions),
-    geometry: geometryOf(windows, channels, channels),
+    places,
   });
   if (isEven) return [call.draft.linear(x, sum, shape)];
   const shares = Float64Array.from({ length: channels * positions }, (_, i) => 1 / counts[i % positions]);

@@ -2,6 +2,7 @@
  * Quantised models. Weights keep their integers; a value that is quantised on the way is the real number it stands for, rounded
  * and clipped by an element function, together with the step and zero point of its integers.
  */
+import { filled } from '../../../base/filled.ts';
 import { sizeOf } from '../../tensor/tensor.ts';
 import { roundHalfToEven } from '../../graph/element-functions.ts';
 import { constant } from '../constant-tensor.ts';
@@ -115,8 +116,8 @@ function dequantisedWeights(
   tensor: ConstantTensor,
   { scales, axis, scaleAt, zeroAt }: WeightSteps,
 ): ConstantTensor {
-  const integers = Int32Array.from(tensor.data, (value, i) => value - zeroAt(i));
-  const data = Float32Array.from(integers, (value, i) => value * scaleAt(i));
+  const integers = filled(new Int32Array(tensor.data.length), (i) => tensor.data[i] - zeroAt(i));
+  const data = filled(new Float32Array(integers.length), (i) => integers[i] * scaleAt(i));
   return { type: 'float32', shape: tensor.shape, data, quantised: { integers, steps: scales, axis } };
 }
 
@@ -174,7 +175,8 @@ function integerOperands(call: OperatorCall): { readonly x: WireValue; readonly 
   if ((xZero?.data.length ?? 1) !== 1 || (wZero?.data.length ?? 1) !== 1)
     throw new NodeProblem('several zero points');
   const weights = call.constant(1, 'the weights');
-  const integers = Int32Array.from(weights.data, (value) => value - (wZero?.data[0] ?? 0));
+  const zero = wZero?.data[0] ?? 0;
+  const integers = filled(new Int32Array(weights.data.length), (i) => weights.data[i] - zero);
   const x = dequantised(call, call.wire(0), { scale: 1, zero: xZero?.data[0] ?? 0 });
   const quantised = { integers, steps: Float64Array.of(1), axis: 0 };
   return {
