@@ -131,6 +131,7 @@ const EXEMPT: Readonly<Record<string, string>> = {
   parseDigitFileName: 'a file name against one regular expression',
   'OwnerLedger.fromBytes': `${ON_OWN_DISK}: JSON against a schema, written by the owner alone`,
   parseS3Address: 'an option of the operator, against regular expressions',
+  parseBudget: 'an option of the user, against regular expressions',
   parsePrincipalRule: 'an option of the operator, and lines of his own file against one regular expression',
   parseTimings: 'at most 16 KiB against one regular expression, unknown text is skipped',
   readKeyStream: 'reads no bytes: squeezes a key stream',
@@ -160,6 +161,7 @@ const EXEMPT: Readonly<Record<string, string>> = {
   readRecording: ON_OWN_DISK,
   readResults: ON_OWN_DISK,
   readSentencesCorpus: ON_OWN_DISK,
+  readStandardInput: 'reads what the user pipes up to a limit; the bytes go through parsers above',
   readToken: `${ON_OWN_DISK}: 32 bytes or none`,
 };
 

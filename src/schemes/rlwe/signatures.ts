@@ -65,6 +65,7 @@ guard('PublicKey', PublicKey, { byteLength: { params } });
 guard('EncapsulationKeys', EncapsulationKeys, { byteLength: { params }, fromBytes: { context, bytes } });
 guard('PublicKey', PublicKey.prototype, { part: { index: integer } });
 guard('EvaluationKeys', EvaluationKeys, {
+  joined: { context, parts: listOf('an array of EvaluationKeys', evaluationKeys) },
   fromBytes: { context, bytes, plan },
   byteLength: { params, plan },
 });
