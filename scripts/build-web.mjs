@@ -33,7 +33,10 @@ if (!isFresh) {
   await build({
     ...options,
     entryPoints: [
-      ...['digits-page', 'edges-page', 'edges-worker', 'speak-page', 'speech-worker'].map(page),
+      ...[
+        ...['digits-page', 'edges-page', 'edges-worker', 'owner-page', 'owner-worker'],
+        ...['speak-page', 'speech-worker'],
+      ].map(page),
       join(compiled, 'client/client-worker.js'),
     ],
     bundle: true,

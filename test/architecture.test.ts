@@ -67,7 +67,14 @@ const NEIGHBOURS: Readonly<Record<string, readonly string[]>> = {
     'apps/transport',
     'apps/web',
   ],
-  'apps/web': ['apps/client', 'apps/edge', 'apps/server', 'apps/speech-client'],
+  'apps/web': [
+    'apps/client',
+    'apps/cryptonn',
+    'apps/edge',
+    'apps/server',
+    'apps/speech-client',
+    'apps/transport',
+  ],
 };
 
 /** Folders of a unit whose files do not all know each other: what the files of each may import of the others. */

@@ -10,7 +10,7 @@ import type { Program } from '../../compiler/program.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { IntegerNetwork, PolynomialNetwork } from '../../nn/index.ts';
 import { type InferenceService, listenApp } from '../server/index.ts';
-import { buildWebApp, EdgePair } from '../web/index.ts';
+import { buildWebApp, EdgePair, TrainingDesk } from '../web/index.ts';
 import { installation } from './installation.ts';
 import type { EngineParts } from './parts.ts';
 import { shippedRecordings } from './speech/recordings.ts';
@@ -77,6 +77,7 @@ export function webAppFor(
   const hasEdges = kernel !== undefined && (tls.tls !== undefined || isLoopback(host));
   return buildWebApp(service, {
     ...tls,
+    ...(kernel !== undefined && { training: new TrainingDesk(kernel) }),
     ...(hasEdges && {
       edges: async (witness) => {
         const network = edgeNetwork(flags.models);

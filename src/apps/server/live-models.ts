@@ -55,6 +55,7 @@ export class LiveModels implements InferenceService, AsyncDisposable {
   /** Newest first. */
   readonly #generations: Generation[] = [];
   #replacing: Promise<void> = Promise.resolve();
+  #enrolling: Promise<unknown> = Promise.resolve();
 
   private constructor(options: LiveModelsOptions) {
     const { shelf, shelfBytes = DEFAULT_SHELF_BYTES } = options;
@@ -171,8 +172,17 @@ export class LiveModels implements InferenceService, AsyncDisposable {
     return this.#for(model, query).thread.querySamples(model, query);
   }
 
-  /** A client that looked before models were replaced may bring keys for the earlier ones. */
-  async enrol(tenant: TenantId, model: ModelName, message: Uint8Array, principal = ''): Promise<KeyId> {
+  /**
+   * A client that looked before models were replaced may bring keys for the earlier ones. One after another: on their way into a thread
+   * and onto the shelf keys are copied, and clients that come at once would have all their copies in memory at once.
+   */
+  enrol(tenant: TenantId, model: ModelName, message: Uint8Array, principal = ''): Promise<KeyId> {
+    const enrolled = this.#enrolling.then(() => this.#enrol(tenant, model, message, principal));
+    this.#enrolling = enrolled.catch(() => undefined);
+    return enrolled;
+  }
+
+  async #enrol(tenant: TenantId, model: ModelName, message: Uint8Array, principal: string): Promise<KeyId> {
     let refusal: unknown;
     for (const generation of this.#with(model)) {
       const { thread } = generation;

@@ -1,2 +1,3 @@
 export { EdgePair } from './edge-pair.ts';
+export { TrainingDesk } from './training-desk.ts';
 export { buildWebApp, type WebAppOptions } from './web-app.ts';

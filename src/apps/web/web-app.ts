@@ -7,6 +7,7 @@ import { type AppOptions, buildApp, type InferenceService, ServerLog } from '../
 import { addEdges, edgeOrigins } from './edge-routes.ts';
 import type { EdgePair } from './edge-pair.ts';
 import { addPages, addSights, filesOf, ServedFile } from './page-routes.ts';
+import { addTraining, type TrainingDesk } from './training-desk.ts';
 import { Witness } from './witness.ts';
 
 export interface WebAppOptions extends Omit<AppOptions, 'log'> {
@@ -20,6 +21,7 @@ export interface WebAppOptions extends Omit<AppOptions, 'log'> {
   readonly showsLog: boolean;
   /** What the pages of the other modes talk to; they say that there is none where it is left out. */
   readonly edges?: (witness: Witness) => Promise<EdgePair>;
+  readonly training?: TrainingDesk;
 }
 
 /** @throws {DataError} when the pages have not been built. */
@@ -27,7 +29,7 @@ export async function buildWebApp(
   service: InferenceService,
   options: WebAppOptions,
 ): Promise<FastifyInstance> {
-  const { pages, files, recordings, showsLog, edges, ...appOptions } = options;
+  const { pages, files, recordings, showsLog, edges, training, ...appOptions } = options;
   if (!existsSync(join(pages, 'index.html')))
     throw new DataError('the pages are not built: run `npm run web` in a checkout');
   const witness = new Witness();
@@ -42,6 +44,7 @@ export async function buildWebApp(
   const pair = await edges?.(witness);
   addPages(app, served, pair === undefined ? undefined : edgeOrigins(pair, options.tls !== undefined));
   if (pair !== undefined) addEdges(app, pair);
+  if (training !== undefined) addTraining(app, training);
   app.get('/recordings/', () => recordings.map(({ name, text }) => ({ path: `/recordings/${name}`, text })));
   if (showsLog) addSights(app, witness);
   return app;

@@ -9,7 +9,7 @@ import { engineParts } from '../../../src/apps/cli/parts.ts';
 import { pictureProgram } from '../../../src/apps/cli/web.ts';
 import { shippedRecordings } from '../../../src/apps/cli/speech/recordings.ts';
 import { listenApp } from '../../../src/apps/server/index.ts';
-import { buildWebApp, EdgePair } from '../../../src/apps/web/index.ts';
+import { buildWebApp, EdgePair, TrainingDesk } from '../../../src/apps/web/index.ts';
 import { openKernel } from '../../../src/kernel/open.ts';
 import { IntegerNetwork } from '../../../src/nn/index.ts';
 
@@ -46,6 +46,7 @@ export async function tappedWebServer(texts: ReadonlyMap<string, string> = new M
     files: new Map([['/models/digits/client.bin', join(models, 'digits', 'client.bin')], ...written]),
     recordings: shippedRecordings(['digits']),
     showsLog: true,
+    training: new TrainingDesk(kernel),
     edges: (witness) => EdgePair.open({ kernel, witness, network: IntegerNetwork.fromBytes(integers) }),
   });
   const server = await listenApp(app, {});
