@@ -87,6 +87,7 @@ describe('usage', () => {
       ['transcribe'],
       ['serve'],
       ['serve', 'digits', '--port', 'x'],
+      ['joint', 'invite', '--data', 'x', '--label', 'y', '--rows', '41', '--out', 'z'],
     ]) {
       const { code, out } = await run(args);
       expect([args, code, out]).toEqual([args, 2, '']);
@@ -94,7 +95,7 @@ describe('usage', () => {
   });
 
   test('help says who learns what, on every command that talks to someone', async () => {
-    for (const command of ['demo', 'serve', 'transcribe', 'inspect', 'doctor', 'fhe']) {
+    for (const command of ['demo', 'serve', 'transcribe', 'inspect', 'doctor', 'fhe', 'joint']) {
       const { code, out } = await run([command, '--help']);
       expect([command, code]).toEqual([command, 0]);
       expect(out).toMatch(/Who learns what/);

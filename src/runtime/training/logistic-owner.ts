@@ -37,6 +37,7 @@ export class LogisticOwner {
       program: arg.like('a LogisticProgram', 'iterationsFrom', 'spec'),
       secret: arg.like('a SecretKey', 'exportSecretBytes', 'toJSON'),
     });
+    program.assertOneOwner();
     context.assertOwn('a training program', { paramsId: program.params.id });
     context.assertOwn('a secret key', secret);
     this.program = program;

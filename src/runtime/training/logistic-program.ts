@@ -242,6 +242,12 @@ export class LogisticProgram {
     return count;
   }
 
+  /** @throws {InvalidParamsError} for a program of several owners, whose rows have another scale and whose keys nobody has. */
+  assertOneOwner(): void {
+    if (this.parties > 1)
+      throw new InvalidParamsError('a program of several owners is trained by their parties together', {});
+  }
+
   /** The rows of an owner, by their place among all rows: from, and up to but not including `to`. */
   rowsOf(party: number): { readonly from: number; readonly to: number } {
     const { owners = [this.spec.rows] } = this.spec;

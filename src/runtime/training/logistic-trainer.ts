@@ -61,6 +61,7 @@ export class LogisticTrainer implements Disposable {
       program: arg.like('a LogisticProgram', 'iterationsFrom', 'spec'),
       keys: arg.like('a TrainerKeys', 'evaluation'),
     });
+    program.assertOneOwner();
     context.assertOwn('a training program', { paramsId: program.params.id });
     this.program = program;
     this.#context = context;
