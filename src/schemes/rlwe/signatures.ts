@@ -67,6 +67,7 @@ guard('PublicKey', PublicKey.prototype, { part: { index: integer } });
 guard('EvaluationKeys', EvaluationKeys, {
   joined: { context, parts: listOf('an array of EvaluationKeys', evaluationKeys) },
   fromBytes: { context, bytes, plan },
+  joined: { context, parts: listOf('a list of EvaluationKeys', evaluationKeys) },
   byteLength: { params, plan },
 });
 guard('EvaluationKeys', EvaluationKeys.prototype, {
