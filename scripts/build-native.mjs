@@ -1,6 +1,6 @@
 // Compiles the sources under native/ and links build/Release/subrosa.node with nothing but a C++ compiler: no gyp, no downloads.
 // Which sources and flags: native-sources.mjs. `--arch arm64` builds build/arm64/subrosa.node with Debian's compiler for that architecture.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -87,6 +87,13 @@ async function lock() {
 
 async function main() {
   const cxx = isForeign ? CROSS_COMPILERS[arch] : compiler();
+  if (isForeign && process.argv.includes('--if-possible')) {
+    // Packing on a machine of that architecture, or without its compiler, packs one addon.
+    if (cxx === undefined || spawnSync(cxx, ['--version'], { stdio: 'ignore' }).status !== 0) {
+      process.stderr.write(`native kernel: no compiler for ${arch}, so that its addon is not packed\n`);
+      return 0;
+    }
+  }
   if (!cxx) {
     process.stderr.write(
       isForeign ? `no compiler for ${arch}\n` : 'no C++ compiler found: install g++ or set CXX\n',
@@ -109,7 +116,19 @@ async function main() {
     process.platform === 'linux'
       ? ['-Wl,-z,relro', '-Wl,-z,now', '-Wl,-z,nodelete', '-Wl,-z,noexecstack']
       : [];
-  const link = ['-shared', '-pthread', ...hardening, ...undefinedSymbols, ...all.map((unit) => unit.object)];
+  // What is packed runs where no C++ library is installed, beside the one inside of Node.
+  const portable =
+    process.platform === 'linux'
+      ? ['-static-libstdc++', '-static-libgcc', '-Wl,--exclude-libs,ALL', ...(isForeign ? ['-s'] : [])]
+      : [];
+  const link = [
+    '-shared',
+    '-pthread',
+    ...hardening,
+    ...portable,
+    ...undefinedSymbols,
+    ...all.map((unit) => unit.object),
+  ];
   if ((await run(cxx, [...link, '-o', part])) !== 0) return 1;
   // A missing symbol shows only now: try it in a process of its own before it replaces an addon that works.
   if (isForeign) {

@@ -8,7 +8,11 @@ export type NativeHandle = object & { readonly native?: never };
 /** The functions of the addon; each file of the native kernel declares the ones it calls. */
 export type NativeAddon = Readonly<Record<string, (...args: never[]) => unknown>>;
 
-const addonPath = 'build/Release/subrosa.node';
+/** The addon that was built or packed on this architecture, and the one that was packed for it elsewhere. */
+const addonPaths = (): readonly string[] => [
+  'build/Release/subrosa.node',
+  `build/${globalThis.process?.arch}/subrosa.node`,
+];
 
 function translated(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof SubrosaError || !('code' in error)) return error;
@@ -27,23 +31,29 @@ function assertFixedLength(arg: unknown): void {
     throw new ShapeError('an array', 'over memory of fixed length', 'over a resizable buffer');
 }
 
+/** The first one that loads. @throws {KernelError} */
+function requireAddon(): Record<string, (...args: unknown[]) => unknown> {
+  const present = addonPaths().flatMap((path) => fileAbove(path) ?? []);
+  let cause: unknown;
+  for (const path of present) {
+    try {
+      return nodeBuiltins().module.createRequire(path)(path);
+    } catch (error) {
+      cause ??= error;
+    }
+  }
+  const [built] = addonPaths();
+  if (present.length === 0)
+    throw new KernelError('native', `${built} is missing; npm run build in a clone of the project builds it`);
+  throw new KernelError('native', `${built} does not load here`, { cause });
+}
+
 /**
  * The addon with every function wrapped.
  * @throws {KernelError} when it was not built or this system cannot load it.
  */
 export function loadNativeAddon(): NativeAddon {
-  const path = fileAbove(addonPath);
-  if (path === undefined)
-    throw new KernelError(
-      'native',
-      `${addonPath} is missing; npm run build in a clone of the project builds it`,
-    );
-  let raw: Record<string, (...args: unknown[]) => unknown>;
-  try {
-    raw = nodeBuiltins().module.createRequire(path)(path);
-  } catch (cause) {
-    throw new KernelError('native', `${addonPath} does not load here`, { cause });
-  }
+  const raw = requireAddon();
   const wrapped: Record<string, (...args: unknown[]) => unknown> = {};
   for (const [name, call] of Object.entries(raw)) {
     wrapped[name] = (...args) => {
