@@ -21,6 +21,7 @@ export class LocalBroker implements AsyncDisposable {
   readonly #args: readonly string[];
   readonly #port: number;
   #child: ChildProcess;
+  #isMissing = false;
 
   private constructor(program: string, folder: string, port: number) {
     this.#program = program;
@@ -58,13 +59,18 @@ export class LocalBroker implements AsyncDisposable {
   }
 
   #spawn(): ChildProcess {
-    return spawn(this.#program, this.#args, { stdio: 'ignore' });
+    const child = spawn(this.#program, this.#args, { stdio: 'ignore' });
+    // A program that is not there has no exit code either.
+    child.once('error', () => {
+      this.#isMissing = true;
+    });
+    return child;
   }
 
   async #listens(): Promise<void> {
     const until = performance.now() + START_LIMIT_MS;
     while (!(await accepts(this.#port))) {
-      if (this.#child.exitCode !== null || performance.now() > until)
+      if (this.#isMissing || this.#child.exitCode !== null || performance.now() > until)
         throw new UsageError(`${this.#program} does not start: run it by hand to see why`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
@@ -76,7 +82,7 @@ export class LocalBroker implements AsyncDisposable {
 }
 
 async function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const killer = setTimeout(() => child.kill('SIGKILL'), 5000);
   child.kill(signal);
