@@ -65,7 +65,6 @@ guard('PublicKey', PublicKey, { byteLength: { params } });
 guard('EncapsulationKeys', EncapsulationKeys, { byteLength: { params }, fromBytes: { context, bytes } });
 guard('PublicKey', PublicKey.prototype, { part: { index: integer } });
 guard('EvaluationKeys', EvaluationKeys, {
-  joined: { context, parts: listOf('an array of EvaluationKeys', evaluationKeys) },
   fromBytes: { context, bytes, plan },
   joined: { context, parts: listOf('a list of EvaluationKeys', evaluationKeys) },
   byteLength: { params, plan },
