@@ -102,7 +102,7 @@ export const fleet: Bench = async ({ quick, part, samples }, note) => {
     const model = join(installation.models, MODEL);
     note('starting a gateway, two workers and two servers');
     const surroundings = { env: ONE_THREAD };
-    const gatewayArgs = ['serve', model, ...place, '--max-pending-seconds', '4'];
+    const gatewayArgs = ['serve', model, ...place];
     await using gateway = await CommandProcess.start<ServerReady>(gatewayArgs, note, surroundings);
     const work = { port: [], env: ONE_THREAD };
     await using one = await CommandProcess.start<{ pid: number }>(['work', ...place], note, work);
