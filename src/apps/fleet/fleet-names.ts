@@ -5,7 +5,7 @@
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Brand } from '../../base/brand.ts';
 import { sha256Digest, sha256Mac } from '../../base/sha256.ts';
-import type { Offer } from '../../compiler/offer.ts';
+import type { Offer, PackedKeys } from '../../compiler/offer.ts';
 import type { KeyId, TenantId } from '../../protocols/inference/names.ts';
 
 /** A tenant as broker, store and workers know it: 32 hex digits that say nothing without the fleet's secret. */
@@ -37,6 +37,12 @@ export function partitionOf(tenant: TenantTag): number {
   return Number.parseInt(tenant.slice(0, 8), 16) % PARTITIONS;
 }
 
+/** Elements with the level that each serves, which decides how long a key is. */
+function packedPlan({ relinearize, galois }: PackedKeys): string {
+  const keys = galois.map(({ element, maxLevel }) => `${element}@${maxLevel}`);
+  return `relinearize@${relinearize ?? 'none'},${keys.join(',')}`;
+}
+
 /**
  * Everything that an answer depends on, each part behind its length: the same query of the same keys is the same job, whichever gateway
  * takes it and however often it is sent.
@@ -51,8 +57,12 @@ export function jobIdOf(tenant: TenantTag, keyId: KeyId, programId: string, quer
   return bytesToHex(sha256Digest(all)) as JobId;
 }
 
-export function keysIdOf({ paramsId, galois }: Pick<Offer, 'paramsId' | 'galois'>): KeysId {
-  const plan = `subrosa keys 1\n${paramsId}\n${[...galois].sort((a, b) => a - b).join(',')}\n`;
+export function keysIdOf({
+  paramsId,
+  galois,
+  packed,
+}: Pick<Offer, 'paramsId' | 'galois' | 'packed'>): KeysId {
+  const plan = `subrosa keys 1\n${paramsId}\n${packed === undefined ? [...galois].sort((a, b) => a - b).join(',') : packedPlan(packed.keys)}\n`;
   return bytesToHex(sha256Digest(text.encode(plan))).slice(0, 32) as KeysId;
 }
 
