@@ -19,6 +19,7 @@ import { bootstrap } from './training/bootstrap.ts';
 import { category } from './training/category.ts';
 import { joint } from './training/joint.ts';
 import { logistic } from './training/logistic.ts';
+import { perceptron } from './training/perceptron.ts';
 
 const BENCHES: Readonly<Record<string, Bench>> = {
   bootstrap,
@@ -34,6 +35,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   layers,
   joint,
   logistic,
+  perceptron,
   mnist,
   sizes,
   speech,

@@ -13,7 +13,7 @@ export interface GeneratedTableOptions {
 }
 
 /** 32 bits of a generator of Steele, Lea and Flood (SplitMix), as numbers in [0, 1): for data, not for secrets. */
-function uniformNumbers(seed: number): () => number {
+export function uniformNumbers(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x9e3779b9) >>> 0;

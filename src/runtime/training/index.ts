@@ -39,7 +39,7 @@ export {
   type TrainingCheckpoint,
   writeCheckpoint,
 } from './checkpoint.ts';
-export { type GeneratedTableOptions, generatedTable } from './generated-table.ts';
+export { type GeneratedTableOptions, generatedTable, uniformNumbers } from './generated-table.ts';
 export {
   areaUnderCurve,
   assertTable,
@@ -96,6 +96,7 @@ export {
   type PerceptronSpec,
 } from './perceptron/spec.ts';
 export { PerceptronTrainer } from './perceptron/trainer.ts';
+export { stepSeconds, type StepWork, stepWork } from './perceptron/work.ts';
 export {
   type FiledProgram,
   readTrainingFile,
