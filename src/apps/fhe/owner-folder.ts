@@ -24,6 +24,8 @@ import { EvaluationKeys } from '../../schemes/rlwe/keys/evaluation-keys.ts';
 import type { KeyGenerator } from '../../schemes/rlwe/keys/key-generator.ts';
 import { SecretKey } from '../../schemes/rlwe/keys/secret-key.ts';
 import type { CkksContext } from '../../schemes/ckks/context.ts';
+import type { CkksParams } from '../../schemes/ckks/params.ts';
+import type { KeyPlan } from '../../schemes/rlwe/keys/key-plan.ts';
 import { replaceFile, replaceFileByParts, replaceFileSync } from '../keystore/atomic-file.ts';
 import { writingFileSync } from '../keystore/file-errors.ts';
 import { readPrivateFile, readPrivateText } from '../keystore/private-file.ts';
@@ -77,9 +79,26 @@ export function publicFolder(path: string): string {
   return join(path, NAMES.public);
 }
 
+/** What a folder needs to know of a program, whatever it trains. */
+export interface KeyedProgram {
+  readonly id: string;
+  readonly spec: object;
+  readonly params: CkksParams;
+  readonly keyPlan: KeyPlan;
+  /** Programs that bootstrap have encapsulation keys. */
+  readonly bootstrap?: object | undefined;
+}
+
+/** A folder of whatever program, with the owner's notes for it. */
+export interface KeyedFolder {
+  readonly path: string;
+  readonly program: KeyedProgram;
+  readonly notes: object;
+}
+
 /** A new folder with the secret key; an existing one with keys is not touched. @throws {KeyFileError} {@link FileWriteError} */
 export async function createOwnerFolder(
-  { path, program, notes }: OwnerFolder,
+  { path, program, notes }: KeyedFolder,
   secretKey: SecretKey,
   passphrase: string,
 ): Promise<void> {
@@ -100,7 +119,7 @@ export async function createOwnerFolder(
  * @throws {FileWriteError} what is there stays.
  */
 export async function completeOwnerFolder(
-  { path, program, notes }: OwnerFolder,
+  { path, program, notes }: KeyedFolder,
   context: CkksContext,
   generator: KeyGenerator,
   secret: SecretKey,
@@ -141,20 +160,23 @@ function makeFolder(path: string): void {
 }
 
 /** Before a result is published: what was spent stays spent. @throws {FileWriteError} */
-export function writeNotes(path: string, notes: OwnerNotes): Promise<void> {
+export function writeNotes(path: string, notes: object): Promise<void> {
   return replaceFile(join(path, NAMES.notes), new TextEncoder().encode(`${JSON.stringify(notes)}\n`));
+}
+
+/** The JSON that {@link writeNotes} wrote, unchecked. @throws {KeyFileError} */
+export function loadNotes(path: string): unknown {
+  try {
+    return JSON.parse(readPrivateText(join(path, NAMES.notes)));
+  } catch (error) {
+    throw error instanceof KeyFileError ? error : new KeyFileError(`${join(path, NAMES.notes)} is damaged`);
+  }
 }
 
 /** @throws {KeyFileError} {@link DataError} */
 export function openOwnerFolder(path: string): OwnerFolder {
   const program = loadProgram(publicFolder(path));
-  let json: unknown;
-  try {
-    json = JSON.parse(readPrivateText(join(path, NAMES.notes)));
-  } catch (error) {
-    throw error instanceof KeyFileError ? error : new KeyFileError(`${join(path, NAMES.notes)} is damaged`);
-  }
-  const notes = notesSchema.safeParse(json);
+  const notes = notesSchema.safeParse(loadNotes(path));
   if (!notes.success) throw new KeyFileError(`${join(path, NAMES.notes)} is damaged`);
   const { columns, means, deviations } = notes.data;
   if (![columns, means, deviations].every(({ length }) => length === program.spec.features))
@@ -164,7 +186,7 @@ export function openOwnerFolder(path: string): OwnerFolder {
 
 /** The secret key; the caller disposes it. @throws {KeyFileError} */
 export async function openOwnerKey(
-  { path, program }: OwnerFolder,
+  { path, program }: { readonly path: string; readonly program: Pick<KeyedProgram, 'id'> },
   context: CkksContext,
   passphrase: string,
 ): Promise<SecretKey> {
@@ -179,15 +201,18 @@ export async function openOwnerKey(
 
 /** The program of a public folder, or of a file. @throws {DataError} As the program's constructor. */
 export function loadProgram(path: string): TableProgram {
+  return parseTableProgram(loadProgramJson(path));
+}
+
+/** The JSON of a program, unchecked. @throws {DataError} */
+export function loadProgramJson(path: string): unknown {
   const file = path.endsWith('.json') ? path : join(path, NAMES.program);
   const bytes = loadLargeFile(file, { atMost: MAX_PROGRAM_BYTES });
-  let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder().decode(bytes));
+    return JSON.parse(new TextDecoder().decode(bytes));
   } catch {
     throw new DataError(`${file} is not JSON`);
   }
-  return parseTableProgram(json);
 }
 
 /**
@@ -197,7 +222,7 @@ export function loadProgram(path: string): TableProgram {
  */
 export function loadTrainerKeys(
   path: string,
-  program: TableProgram,
+  program: KeyedProgram,
   context: CkksContext,
   digest?: string,
 ): { evaluation: EvaluationKeys; encapsulation?: EncapsulationKeys } {
@@ -217,7 +242,7 @@ export function loadTrainerKeys(
 /** Of a folder with a file for each, or of the one file of an older folder. */
 function loadEvaluationKeys(
   path: string,
-  program: TableProgram,
+  program: KeyedProgram,
   context: CkksContext,
   digest: string | undefined,
 ): EvaluationKeys {

@@ -70,6 +70,7 @@ export {
 } from './logistic-trainer.ts';
 export type { EncryptedBatch } from './perceptron/circuit.ts';
 export {
+  bestOf,
   type DenseWeights,
   initialPerceptron,
   type LabelledSamples,

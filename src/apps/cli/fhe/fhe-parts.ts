@@ -9,6 +9,7 @@ import {
   type TableProgram,
 } from '../../../runtime/training/index.ts';
 import { CkksContext } from '../../../schemes/ckks/context.ts';
+import type { CkksParams } from '../../../schemes/ckks/params.ts';
 import { readCsvTable } from '../../fhe/csv-table.ts';
 import type { PreparedTables } from '../../fhe/methods.ts';
 import { assertSameColumns, type OwnerFolder } from '../../fhe/owner-folder.ts';
@@ -45,7 +46,7 @@ export function assertMemory(program: TableProgram): void {
 }
 
 export async function withContext<T>(
-  program: TableProgram,
+  program: { readonly params: CkksParams },
   parts: EngineParts,
   work: (context: CkksContext) => Promise<T>,
 ): Promise<T> {

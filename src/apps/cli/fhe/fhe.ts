@@ -39,6 +39,7 @@ import { formatBytes } from '../terminal/table.ts';
 import { printable, type Terminal } from '../terminal/terminal.ts';
 import { logisticCurve, writeCurve } from '../../fhe/training-curve.ts';
 import { fheDemo } from './fhe-demo.ts';
+import { addFheNetwork } from './fhe-network.ts';
 import { openWeights } from './fhe-open.ts';
 import {
   assertMemory,
@@ -144,6 +145,7 @@ export function addFhe(program: Command, terminal: Terminal, parts: EngineParts)
   command('inspect', 'what a program needs, and who learns what')
     .argument('<program>', 'public folder or program.json')
     .action((path, flags) => inspectProgram(path, flags, terminal));
+  addFheNetwork(fhe, { terminal, parts });
 }
 
 interface Prepared extends PreparedProgram {

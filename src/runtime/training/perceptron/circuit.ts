@@ -16,9 +16,9 @@ import {
   bothMasks,
   indexMask,
   type SlotMask,
-  type SlotOperations,
+  type MaskedOperations,
   type WantedPart,
-} from './slot-operations.ts';
+} from './masked-operations.ts';
 import { activationsOf, PERCEPTRON_INPUT_BOUND } from './spec.ts';
 
 /** Activations, their derivatives and differences are at most this large, noise included. */
@@ -57,13 +57,13 @@ function log2Ceiling(count: number): number {
 
 export class PerceptronCircuit {
   readonly program: PerceptronProgram;
-  #on: SlotOperations;
+  #on: MaskedOperations;
   #bootstrapper: Bootstrapper;
   #hidden: CircleFunction;
   #output: CircleFunction;
 
   /** Results of the methods belong to the arena of `on`. */
-  constructor(program: PerceptronProgram, on: SlotOperations, bootstrapper: Bootstrapper) {
+  constructor(program: PerceptronProgram, on: MaskedOperations, bootstrapper: Bootstrapper) {
     this.program = program;
     this.#on = on;
     this.#bootstrapper = bootstrapper;

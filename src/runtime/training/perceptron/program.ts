@@ -17,6 +17,10 @@ import { PerceptronLayout, type SlotAxis } from './layout.ts';
 import { gradientStages, inputStages, leafStages, type StepLevels, stepLevels } from './plan.ts';
 import { assertPerceptronSpec, canonicalPerceptronSpec, type PerceptronSpec } from './spec.ts';
 
+const WORD_BYTES = 8;
+/** Ciphertexts of a step besides chunks, and masks, that are alive at once: about. */
+const [STEP_CIPHERTEXTS, MASKS] = [32, 128];
+
 /** Rotations to the left that sum an axis: what is at its start is then the sum. */
 export function sumSteps({ stride, size }: SlotAxis): number[] {
   return Array.from({ length: Math.log2(size) }, (_, i) => stride * 2 ** i);
@@ -67,6 +71,24 @@ export class PerceptronProgram {
 
   /** The keys that the trainer needs. */
   get keyPlan(): KeyPlan {
+    return this.bootstrap.keyPlan(this.#rotationPlan);
+  }
+
+  /** Bytes at the trainer: keys, what bootstraps hold, and what a step does besides, about. */
+  get memory(): { readonly keys: number; readonly wire: number; readonly all: number } {
+    const { keys, wire, factors, working } = this.bootstrap.bytes(this.#rotationPlan);
+    const { layout, params, levels } = this;
+    const limb = params.n * WORD_BYTES;
+    const chunks = layout.layers.reduce(
+      (sum, { inputChunks, outputChunks }) => sum + inputChunks + 2 * outputChunks,
+      0,
+    );
+    const ciphertexts = (chunks + STEP_CIPHERTEXTS) * 2 * (levels.gradientProduct + 1);
+    const masks = MASKS * (levels.state + 1);
+    return { keys, wire, all: keys + factors + working + (ciphertexts + masks) * limb };
+  }
+
+  get #rotationPlan(): KeyPlan {
     const { layout, levels } = this;
     const rotations = new Map<number, number>();
     const { slots } = this.params;
@@ -94,9 +116,7 @@ export class PerceptronProgram {
       for (const axis of [reduce, out, restOf(reduce, chunks.size)])
         for (const step of [...sumSteps(axis), ...fillSteps(axis)]) add(step, top);
     });
-    return this.bootstrap.keyPlan({
-      rotations: [...rotations].map(([step, maxLevel]) => ({ step, maxLevel })),
-    });
+    return { rotations: [...rotations].map(([step, maxLevel]) => ({ step, maxLevel })) };
   }
 
   /** Bootstraps of a step. */

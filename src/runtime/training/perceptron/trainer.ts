@@ -12,7 +12,7 @@ import type { CkksCiphertext } from '../../../schemes/ckks/ciphertext.ts';
 import type { CkksContext } from '../../../schemes/ckks/context.ts';
 import { type EncryptedBatch, PerceptronCircuit } from './circuit.ts';
 import type { PerceptronProgram } from './program.ts';
-import { EncodedMasks, SlotOperations } from './slot-operations.ts';
+import { EncodedMasks, MaskedOperations } from './masked-operations.ts';
 
 export class PerceptronTrainer implements Disposable {
   readonly program: PerceptronProgram;
@@ -67,7 +67,7 @@ export class PerceptronTrainer implements Disposable {
 
   #circuit(work: Arena): PerceptronCircuit {
     const exact = new ExactOperations(this.#context, this.#keys.evaluation, work);
-    return new PerceptronCircuit(this.program, new SlotOperations(exact, this.#masks), this.#bootstrapper);
+    return new PerceptronCircuit(this.program, new MaskedOperations(exact, this.#masks), this.#bootstrapper);
   }
 
   #assert(what: string, given: readonly CkksCiphertext[], count: number, level: number): void {

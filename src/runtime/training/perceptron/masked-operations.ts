@@ -66,7 +66,7 @@ export interface WantedPart {
   readonly target: ExactTarget;
 }
 
-export class SlotOperations {
+export class MaskedOperations {
   readonly exact: ExactOperations;
   #masks: EncodedMasks;
 

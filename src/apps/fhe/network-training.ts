@@ -1,0 +1,144 @@
+/** The owner's own run of a network's training, in the clear: pictures from files, steps from a seed, and what they are worth. */
+import { DataError, UsageError } from '../../base/errors.ts';
+import {
+  batchOrder,
+  initialPerceptron,
+  type LabelledSamples,
+  PerceptronMirror,
+  type PerceptronRange,
+  type PerceptronSpec,
+  type PerceptronState,
+  samplesAt,
+  smallPictures,
+  widerRange,
+  wholePictures,
+} from '../../runtime/training/index.ts';
+import { replaceFileSync } from '../keystore/atomic-file.ts';
+import { seededNumbers } from './network-folder.ts';
+
+/** Room for rounding and noise below the bounds. */
+const ROOM = 1.25;
+const [LEAST_BOUND, MOST_BOUND] = [2 ** -6, 2 ** 6];
+
+/** Pictures as the first layer takes them. @throws {UsageError} for a network of other inputs. */
+export function pictureSamples(
+  { layers }: Pick<PerceptronSpec, 'layers'>,
+  pictures: { readonly pixels: Uint8Array; readonly labels: Uint8Array },
+): LabelledSamples {
+  if (layers[0] === 64) return smallPictures(pictures);
+  if (layers[0] === 784) return wholePictures(pictures);
+  throw new UsageError('a network on pictures of 28 x 28 has 64 inputs (means of blocks) or 784');
+}
+
+export interface MirrorPoint {
+  readonly step: number;
+  readonly accuracy: number;
+}
+
+export interface MirrorRun {
+  readonly state: PerceptronState;
+  readonly range: PerceptronRange;
+  /** On test pictures, at steps that are near each other at first. */
+  readonly points: readonly MirrorPoint[];
+}
+
+/** The first weights and the samples of every step: of the seed alone. @throws {DataError} */
+export function plannedSteps(
+  spec: PerceptronSpec,
+  seed: string,
+  images: number,
+): { readonly first: PerceptronState; readonly orders: readonly Uint32Array[] } {
+  const uniform = seededNumbers(seed);
+  const first = initialPerceptron(spec, uniform);
+  return { first, orders: batchOrder(images, spec, uniform) };
+}
+
+/** All steps, or the first of them, in the clear. @throws {DataError} */
+export function mirrorRun(
+  spec: PerceptronSpec,
+  seed: string,
+  train: LabelledSamples,
+  test: LabelledSamples,
+  steps: number = spec.steps,
+): MirrorRun {
+  const mirror = new PerceptronMirror(spec);
+  const { first, orders } = plannedSteps(spec, seed, train.labels.length);
+  let [state, range]: [PerceptronState, PerceptronRange] = [first, { sum: 0, weight: 0, error: 0 }];
+  for (const { weights } of first.layers)
+    range = widerRange(range, {
+      sum: 0,
+      weight: weights.reduce((m, w) => Math.max(m, Math.abs(w)), 0),
+      error: 0,
+    });
+  const points: MirrorPoint[] = [{ step: 0, accuracy: mirror.accuracy(first.layers, test) }];
+  orders.slice(0, steps).forEach((order, i) => {
+    const done = mirror.step(state, samplesAt(train, order));
+    state = done.state;
+    range = widerRange(range, done.range);
+    const isMark = i + 1 === steps || i + 1 <= 5 || (i + 1) % (i < 50 ? 5 : 10) === 0;
+    if (isMark) points.push({ step: i + 1, accuracy: mirror.accuracy(state.layers, test) });
+  });
+  return { state, range, points };
+}
+
+/** The specification with bounds that this run keeps. @throws {DataError} when sums leave the range of the activations. */
+export function boundedSpec(spec: PerceptronSpec, { range }: MirrorRun): PerceptronSpec {
+  if (!(range.sum <= spec.sumBound))
+    throw new DataError(
+      `sums reach ${range.sum.toFixed(1)}, beyond the ${spec.sumBound} of the activations: take a lower rate, fewer steps or a larger --sum-bound`,
+    );
+  const bound = (largest: number): number => {
+    const power = 2 ** Math.ceil(Math.log2(ROOM * largest));
+    if (power > MOST_BOUND)
+      throw new DataError(`a weight or an error reaches ${largest.toFixed(1)}: take a lower rate`);
+    return Math.max(LEAST_BOUND, power);
+  };
+  return { ...spec, weightBound: bound(range.weight), errorBound: bound(range.error) };
+}
+
+const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [640, 360, 56, 24, 36, 44];
+
+/** Accuracy by step as SVG: a line for the clear mirror, circles for what was trained under encryption. */
+export function accuracyCurve(
+  mirror: readonly MirrorPoint[],
+  encrypted: readonly MirrorPoint[] = [],
+): string {
+  const last = Math.max(1, ...[...mirror, ...encrypted].map(({ step }) => step));
+  const x = (step: number): string => (LEFT + ((WIDTH - LEFT - RIGHT) * step) / last).toFixed(1);
+  const y = (value: number): string => (TOP + (HEIGHT - TOP - BOTTOM) * (1 - value)).toFixed(1);
+  const text = (atX: string, atY: string, anchor: string, content: string): string =>
+    `<text x="${atX}" y="${atY}" text-anchor="${anchor}" fill="#333">${content}</text>`;
+  const parts = [0, 0.2, 0.4, 0.6, 0.8, 1].flatMap((value) => [
+    `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y(value)}" y2="${y(value)}" stroke="#ddd"/>`,
+    text(String(LEFT - 8), String(Number(y(value)) + 4), 'end', `${Math.round(100 * value)} %`),
+  ]);
+  const stride = Math.max(1, Math.ceil(last / 10));
+  for (let step = 0; step <= last; step += stride)
+    parts.push(text(x(step), String(HEIGHT - BOTTOM + 18), 'middle', String(step)));
+  parts.push(text(String((LEFT + WIDTH - RIGHT) / 2), String(HEIGHT - 8), 'middle', 'step'));
+  const line = mirror.map(({ step, accuracy }) => `${x(step)},${y(accuracy)}`).join(' ');
+  parts.push(`<polyline points="${line}" fill="none" stroke="#1f5fa8" stroke-width="2"/>`);
+  for (const { step, accuracy } of encrypted)
+    parts.push(
+      `<circle cx="${x(step)}" cy="${y(accuracy)}" r="5" fill="none" stroke="#b3541e" stroke-width="2"/>`,
+    );
+  const circles = encrypted.length === 0 ? '' : '; circles: trained under encryption';
+  parts.push(
+    text(
+      String(LEFT),
+      String(TOP - 14),
+      'start',
+      `accuracy on test pictures; line: the same steps in the clear${circles}`,
+    ),
+  );
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12"><rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>${parts.join('')}</svg>\n`;
+}
+
+/** @throws {FileWriteError} */
+export function writeAccuracyCurve(
+  path: string,
+  mirror: readonly MirrorPoint[],
+  encrypted: readonly MirrorPoint[] = [],
+): void {
+  replaceFileSync(path, accuracyCurve(mirror, encrypted));
+}

@@ -1,0 +1,200 @@
+/** The commands of networks under encryption, from pictures to answers, at a small insecure ring; and what each refuses. */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { addFheNetwork } from '../../../src/apps/cli/fhe/fhe-network.ts';
+import { engineParts } from '../../../src/apps/cli/parts.ts';
+import { accuracyCurve, mirrorRun } from '../../../src/apps/fhe/network-training.ts';
+import { DataError, UsageError } from '../../../src/base/errors.ts';
+import { generatedSamples, PERCEPTRON_RECIPE, uniformNumbers } from '../../../src/runtime/training/index.ts';
+import { CkksParams } from '../../../src/schemes/ckks/params.ts';
+import { RecordingTerminal } from '../fake-engine.ts';
+
+// Passphrases cost 128 MiB and half a second each; a busy machine takes several times that.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
+const insecure = CkksParams.bootstrapping({ logN: 9, security: 'insecure-for-tests' });
+const PASSPHRASE = { SUBROSA_PASSPHRASE: 'correct horse battery' };
+let directory = '';
+const at = (name: string): string => join(directory, name);
+const data = (): string[] => ['--data', at('pictures')];
+const keys = (): string[] => ['--keys', at('owner')];
+const open = (): string[] => ['--keys', at('owner/public')];
+
+async function network(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const terminal = new RecordingTerminal(env);
+  const program = new Command().exitOverride();
+  addFheNetwork(program, { terminal, parts: engineParts, insecure });
+  await program.parseAsync(['network', ...args], { from: 'user' });
+  return terminal.output;
+}
+
+async function told(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  return JSON.parse(await network([...args, '--json'], env));
+}
+
+function idx(shape: readonly number[], values: Uint8Array): Uint8Array {
+  const header = Buffer.alloc(4 + 4 * shape.length);
+  header[2] = 0x08;
+  header[3] = shape.length;
+  shape.forEach((extent, i) => header.writeUInt32BE(extent, 4 + 4 * i));
+  return Buffer.concat([header, values]);
+}
+
+/** Pictures whose blocks are those of generated samples: ten classes that can be told apart. */
+function writePictures(folder: string, name: string, count: number): void {
+  const { inputs, labels } = generatedSamples({ count, inputs: 64, classes: 10 }, uniformNumbers(9));
+  const pixels = new Uint8Array(count * 784);
+  pixels.forEach((_, i) => {
+    const [row, column] = [Math.floor((i % 784) / 28) - 2, (i % 28) - 2];
+    if (Math.min(row, column) < 0 || Math.max(row, column) >= 24) return;
+    const value = inputs[Math.floor(i / 784) * 64 + Math.floor(row / 3) * 8 + Math.floor(column / 3)]!;
+    pixels[i] = Math.round(Math.max(0, Math.min(1, 0.5 + value / 2)) * 255);
+  });
+  writeFileSync(join(folder, `${name}-images-idx3-ubyte`), idx([count, 28, 28], pixels));
+  writeFileSync(join(folder, `${name}-labels-idx1-ubyte`), idx([count], labels));
+}
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'subrosa-network-'));
+  mkdirSync(at('pictures'));
+  writePictures(at('pictures'), 'train', 80);
+  writePictures(at('pictures'), 't10k', 40);
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const SHAPE = ['--layers', '64-4-10', '--batch', '14', '--rate', '0.1'];
+
+test('steps are tuned in the clear, with a curve', async () => {
+  const shown = await network(['tune', ...data(), ...SHAPE, '--steps', '40', '--curve', at('curve.svg')]);
+  expect(shown).toMatch(/NOT SECURE: for tests/);
+  expect(shown).toMatch(/step 40 +\d+\.\d %/);
+  expect(shown).toMatch(/the trainer learns: the shape 64-4-10, batches of 14, 40 steps/);
+  expect(readFileSync(at('curve.svg'), 'utf8')).toMatch(/<polyline points="[\d.]+,[\d.]+ /);
+  const { points } = await told([
+    'tune',
+    ...data(),
+    '--layers',
+    '64-16-10',
+    '--batch',
+    '14',
+    '--steps',
+    '60',
+    '--rate',
+    '0.1',
+  ]);
+  expect(points.at(-1).accuracy).toBeGreaterThan(points[0].accuracy + 0.3);
+});
+
+describe('from pictures to answers', () => {
+  beforeAll(async () => {
+    await network(['keys', ...data(), ...SHAPE, '--steps', '3', '--out', at('owner')], PASSPHRASE);
+    // Two of three steps at first.
+    await network(['encrypt', ...keys(), ...data(), '--steps', '2', '--out', at('batches')], PASSPHRASE);
+  });
+
+  test('a run stops and goes on to the same bytes, the owner sees what it is worth, and asks', async () => {
+    const run = (out: string, ...more: string[]) =>
+      told(['run', ...open(), '--batches', at('batches'), '--out', at(out), ...more]);
+    expect(await run('model', '--steps', '1')).toMatchObject({ from: 0, to: 1, of: 3 });
+    expect(await run('model')).toMatchObject({ from: 1, to: 2 });
+    await expect(run('model')).rejects.toThrow(/no batch for step 3/);
+    await network(['encrypt', ...keys(), ...data(), '--from', '3', '--out', at('batches')], PASSPHRASE);
+    expect(await run('model')).toMatchObject({ from: 2, to: 3 });
+    expect(await run('whole')).toMatchObject({ from: 0, to: 3 });
+    expect(readFileSync(at('whole/state.checkpoint'))).toEqual(readFileSync(at('model/state.checkpoint')));
+    expect(await run('model')).toMatchObject({ from: 3, to: 3 });
+
+    const opened = await told(
+      ['open', at('model'), ...keys(), ...data(), '--curve', at('open.svg')],
+      PASSPHRASE,
+    );
+    expect(opened).toMatchObject({ step: 3, pictures: 40, accuracy: opened.mirrorAccuracy });
+    expect(opened.mirrorDifference).toBeLessThan(2 ** -15);
+    expect(opened.layers[0].weights).toHaveLength(256);
+    expect(readFileSync(at('open.svg'), 'utf8')).toMatch(/<circle/);
+    const people = await network(['open', at('model'), ...keys(), ...data()], PASSPHRASE);
+    expect(people).toMatch(/After 3 steps: \d+\.\d\d % of 40 test pictures/);
+    expect(people).not.toMatch(/DID NOT RUN/);
+
+    await network(['ask', ...keys(), ...data(), '--count', '5', '--out', at('asked.enc')], PASSPHRASE);
+    const answered = ['--model', at('model'), '--asked', at('asked.enc'), '--out', at('scores.enc')];
+    expect(await told(['answer', ...open(), ...answered])).toMatchObject({ step: 3 });
+    const read = await told(['read', at('scores.enc'), ...keys(), ...data(), '--count', '5'], PASSPHRASE);
+    expect(read.scores).toHaveLength(50);
+    expect(read.answers).toHaveLength(5);
+    expect(
+      await network(['read', at('scores.enc'), ...keys(), ...data(), '--count', '5'], PASSPHRASE),
+    ).toMatch(/\d of 5 right/);
+  });
+
+  test('what the trainer is given holds no secret, and what the owner keeps is private', async () => {
+    expect(existsSync(at('owner/public/owner.key'))).toBe(false);
+    expect(readFileSync(at('owner/public/program.json'), 'utf8')).not.toMatch(/seed/);
+    for (const name of ['owner/owner.key', 'owner/owner.json'])
+      expect(statSync(at(name)).mode & 0o077, name).toBe(0);
+    const shown = await told(['inspect', at('owner/public')]);
+    expect(shown).toMatchObject({ isInsecure: true, bootstrapsPerStep: expect.any(Number) });
+  });
+
+  test('files in the wrong place, of other keys or damaged are refused', async () => {
+    const run = (batches: string, out: string) =>
+      network(['run', ...open(), '--batches', batches, '--out', out]);
+    await expect(run(at('nowhere'), at('other'))).rejects.toThrow(DataError);
+    // A batch of another step.
+    mkdirSync(at('mixed'));
+    writeFileSync(at('mixed/first.state'), readFileSync(at('batches/first.state')));
+    writeFileSync(at('mixed/batch-000001.enc'), readFileSync(at('batches/batch-000002.enc')));
+    await expect(run(at('mixed'), at('other'))).rejects.toThrow(/not what is needed here/);
+    // A state after a step is not where training starts.
+    writeFileSync(at('mixed/first.state'), readFileSync(at('model/state.checkpoint')));
+    await expect(run(at('mixed'), at('other'))).rejects.toThrow(/more steps/);
+    mkdirSync(at('damaged'));
+    writeFileSync(at('damaged/state.checkpoint'), readFileSync(at('model/state.checkpoint')).subarray(0, -7));
+    await expect(run(at('batches'), at('damaged'))).rejects.toThrow(/cut off or damaged/);
+    await expect(network(['open', at('damaged'), ...keys(), ...data()], PASSPHRASE)).rejects.toThrow(
+      DataError,
+    );
+    await expect(
+      network(['answer', ...open(), '--model', at('nowhere'), '--asked', 'x', '--out', 'y']),
+    ).rejects.toThrow(UsageError);
+    await expect(
+      network(['read', at('batches/batch-000001.enc'), ...keys(), ...data()], PASSPHRASE),
+    ).rejects.toThrow(DataError);
+    await expect(network(['keys', ...data(), ...SHAPE, '--out', at('owner')], PASSPHRASE)).rejects.toThrow(
+      /already holds keys/,
+    );
+    await expect(
+      network(['encrypt', ...keys(), ...data(), '--from', '4', '--out', at('batches')], PASSPHRASE),
+    ).rejects.toThrow(/3 steps/);
+    mkdirSync(at('fewer'));
+    for (const [name, count] of [
+      ['train', 60],
+      ['t10k', 40],
+    ] as const)
+      writePictures(at('fewer'), name, count);
+    await expect(
+      network(['encrypt', ...keys(), '--data', at('fewer'), '--out', at('batches')], PASSPHRASE),
+    ).rejects.toThrow(/made for 80 pictures/);
+  });
+});
+
+test('steps that leave the range of the activations are refused before there is a key', async () => {
+  await expect(network(['tune', ...data(), ...SHAPE, '--steps', '60', '--rate', '9'])).rejects.toThrow(
+    /lower rate/,
+  );
+  for (const layers of ['64-x-10', '63-8-10', '64-8-5'])
+    await expect(network(['tune', ...data(), '--layers', layers, '--batch', '14'])).rejects.toThrow();
+});
+
+test('the same seed gives the same run, another seed another', () => {
+  const spec = { ...PERCEPTRON_RECIPE, layers: [5, 4, 3], batch: 6, steps: 4 };
+  const samples = generatedSamples({ count: 30, inputs: 5, classes: 3 }, uniformNumbers(1));
+  const run = (seed: string) => mirrorRun(spec, seed.repeat(32), samples, samples);
+  expect(run('ab')).toEqual(run('ab'));
+  expect(run('ab').state).not.toEqual(run('ac').state);
+  expect(run('ab').points.map(({ step }) => step)).toEqual([0, 1, 2, 3, 4]);
+  expect(accuracyCurve(run('ab').points, [{ step: 4, accuracy: 0.5 }])).toMatch(/trained under encryption/);
+});
