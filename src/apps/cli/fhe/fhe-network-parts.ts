@@ -24,7 +24,9 @@ export interface NetworkCommands extends NetworkOptions {
 
 /** Training and test pictures, as the network takes them. */
 export function networkSamples(spec: Pick<PerceptronSpec, 'layers'>, data: string) {
-  const [train, test] = (['train', 'test'] as const).map((split) => pictureSamples(spec, readMnist(data, split)));
+  const [train, test] = (['train', 'test'] as const).map((split) =>
+    pictureSamples(spec, readMnist(data, split)),
+  );
   const classes = spec.layers.at(-1)!;
   if (train!.labels.some((label) => label >= classes))
     throw new DataError(`there are labels of ${classes} and more, but the network has ${classes} outputs`);

@@ -24,7 +24,7 @@ import { mirrorRun, writeAccuracyCurve } from '../../fhe/network-training.ts';
 import { loadTrainerKeys, openOwnerKey } from '../../fhe/owner-folder.ts';
 import { DirectoryLock } from '../../keystore/directory-lock.ts';
 import type { PerceptronProgram } from '../../../runtime/training/index.ts';
-import { readPassphrase, terminalPrompt } from '../terminal/passphrase.ts';
+import { passphraseFor } from '../terminal/passphrase.ts';
 import { ProgressBar } from '../terminal/progress-bar.ts';
 import { plural } from '../terminal/table.ts';
 import {
@@ -33,7 +33,7 @@ import {
   type NetworkOwnerFlags,
   ownersNetwork,
 } from './fhe-network-parts.ts';
-import { passphraseSource, withContext } from './fhe-parts.ts';
+import { withContext } from './fhe-parts.ts';
 
 /** A weight that differs more from the owner's own run was not trained by these steps. */
 const HONEST_DIFFERENCE = 2 ** -8;
@@ -125,7 +125,7 @@ export async function openNetwork(
 ): Promise<void> {
   const { folder, train, test } = ownersNetwork(flags, { insecure });
   const { program, notes } = folder;
-  const passphrase = await readPassphrase(passphraseSource(flags, terminal, terminalPrompt(terminal)), false);
+  const passphrase = await passphraseFor(flags.passphraseFile, terminal, false);
   const { step, state } = await withContext(program, parts, async (context) => {
     using secret = await openOwnerKey(folder, context, passphrase);
     using arena = context.arena();
@@ -196,7 +196,7 @@ export async function openAnswers(
 ): Promise<void> {
   const { folder, test } = ownersNetwork(flags, { insecure });
   const { program } = folder;
-  const passphrase = await readPassphrase(passphraseSource(flags, terminal, terminalPrompt(terminal)), false);
+  const passphrase = await passphraseFor(flags.passphraseFile, terminal, false);
   const count = Math.min(flags.count, test.labels.length);
   const classes = program.spec.layers.at(-1)!;
   const scores = await withContext(program, parts, async (context) => {

@@ -19,7 +19,7 @@ import {
 import { boundedSpec, mirrorRun, plannedSteps, writeAccuracyCurve } from '../../fhe/network-training.ts';
 import { assertNewFolder, createOwnerFolder, openOwnerKey, publicFolder } from '../../fhe/owner-folder.ts';
 import { wholeNumber } from '../speech/serve.ts';
-import { readPassphrase, terminalPrompt } from '../terminal/passphrase.ts';
+import { passphraseFor } from '../terminal/passphrase.ts';
 import { ProgressBar } from '../terminal/progress-bar.ts';
 import { formatBytes, formatTable, plural } from '../terminal/table.ts';
 import {
@@ -32,7 +32,7 @@ import {
   ownersNetwork,
 } from './fhe-network-parts.ts';
 import { answerAsked, openNetwork, openAnswers, runNetwork } from './fhe-network-run.ts';
-import { type PassphraseFlags, passphraseSource, PASSPHRASE_FLAG, withContext } from './fhe-parts.ts';
+import { type PassphraseFlags, PASSPHRASE_FLAG, withContext } from './fhe-parts.ts';
 
 const WHO_LEARNS_WHAT = `
 Who learns what:
@@ -225,8 +225,7 @@ async function makeKeys(
   const { spec, seed, images } = prepared(flags);
   const program = networkProgram(spec, { insecure });
   assertNetworkMemory(program);
-  const ask = terminalPrompt(terminal);
-  const passphrase = await readPassphrase(passphraseSource(flags, terminal, ask), true);
+  const passphrase = await passphraseFor(flags.passphraseFile, terminal, true);
   using bar = new ProgressBar(terminal);
   bar.progress('making keys', 0);
   await withContext(program, parts, async (context) => {
@@ -265,7 +264,7 @@ async function encryptBatches(
   const { spec } = program;
   const last = Math.min(spec.steps, flags.from - 1 + (flags.steps ?? spec.steps));
   if (flags.from > spec.steps) throw new UsageError(`the program has ${plural(spec.steps, 'step')}`);
-  const passphrase = await readPassphrase(passphraseSource(flags, terminal, terminalPrompt(terminal)), false);
+  const passphrase = await passphraseFor(flags.passphraseFile, terminal, false);
   const { first, orders } = plannedSteps(spec, notes.seed, train.labels.length);
   using bar = new ProgressBar(terminal);
   let bytes = 0;
@@ -296,7 +295,7 @@ async function askNetwork(
 ): Promise<void> {
   const { folder, test } = ownersNetwork(flags, { insecure });
   const { program } = folder;
-  const passphrase = await readPassphrase(passphraseSource(flags, terminal, terminalPrompt(terminal)), false);
+  const passphrase = await passphraseFor(flags.passphraseFile, terminal, false);
   const count = Math.min(flags.count, test.labels.length);
   const bytes = await withContext(program, parts, async (context) => {
     using secret = await openOwnerKey(folder, context, passphrase);
