@@ -6,8 +6,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError } from '../../base/errors.ts';
-import type { TableProgram } from '../../runtime/training/index.ts';
 import type { CkksContext } from '../../schemes/ckks/context.ts';
+import type { CkksParams } from '../../schemes/ckks/params.ts';
 import { EvaluationKeys } from '../../schemes/rlwe/keys/evaluation-keys.ts';
 import type { KeyGenerator } from '../../schemes/rlwe/keys/key-generator.ts';
 import { type KeyPlan, resolveKeyPlan } from '../../schemes/rlwe/keys/key-plan.ts';
@@ -22,8 +22,14 @@ interface KeyFile {
   readonly bytes: number;
 }
 
+/** Whose keys these are: any program. */
+export interface KeyedParams {
+  readonly params: CkksParams;
+  readonly keyPlan: KeyPlan;
+}
+
 /** The files of a program's keys, by the automorphism that each is for. */
-export function keyFiles({ params, keyPlan }: Pick<TableProgram, 'params' | 'keyPlan'>): KeyFile[] {
+export function keyFiles({ params, keyPlan }: KeyedParams): KeyFile[] {
   const { relinearizeLevel, galois } = resolveKeyPlan(params, keyPlan);
   const file = (name: string, plan: KeyPlan): KeyFile => ({
     name: `${name}.key`,
@@ -50,7 +56,7 @@ function isThere(path: string, { name, bytes }: KeyFile): boolean {
  */
 export async function makeKeyFiles(
   path: string,
-  program: TableProgram,
+  program: KeyedParams,
   context: CkksContext,
   generator: KeyGenerator,
   secret: SecretKey,
@@ -81,7 +87,7 @@ function assertFiles(path: string, files: readonly KeyFile[]): void {
 }
 
 /** SHA-256 over the files: what tells the owner that they are the ones that it made. @throws {DataError} */
-export function keyFolderDigest(path: string, program: TableProgram): string {
+export function keyFolderDigest(path: string, program: KeyedParams): string {
   const files = keyFiles(program);
   assertFiles(path, files);
   const all = createHash('sha256');
@@ -93,7 +99,7 @@ export function keyFolderDigest(path: string, program: TableProgram): string {
 }
 
 /** The keys; the caller disposes them. @throws {DataError} {@link DecodeError} {@link ParamsMismatchError} */
-export function loadKeyFiles(path: string, program: TableProgram, context: CkksContext): EvaluationKeys {
+export function loadKeyFiles(path: string, program: KeyedParams, context: CkksContext): EvaluationKeys {
   const files = keyFiles(program);
   assertFiles(path, files);
   const parts: EvaluationKeys[] = [];

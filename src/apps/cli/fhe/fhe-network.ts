@@ -10,14 +10,22 @@ import {
 } from '../../../runtime/training/index.ts';
 import {
   loadNetworkProgram,
-  type NetworkNotes,
+  type NetworkFolder,
+  type NetworkOptions,
   networkProgram,
+  openNetworkFolder,
   keepAsked,
   keepNetworkBatch,
   keepFirstState,
 } from '../../fhe/network-folder.ts';
 import { boundedSpec, mirrorRun, plannedSteps, writeAccuracyCurve } from '../../fhe/network-training.ts';
-import { assertNewFolder, createOwnerFolder, openOwnerKey, publicFolder } from '../../fhe/owner-folder.ts';
+import {
+  assertNewFolder,
+  completeOwnerFolder,
+  createOwnerFolder,
+  openOwnerKey,
+  publicFolder,
+} from '../../fhe/owner-folder.ts';
 import { wholeNumber } from '../speech/serve.ts';
 import { passphraseFor } from '../terminal/passphrase.ts';
 import { ProgressBar } from '../terminal/progress-bar.ts';
@@ -122,6 +130,7 @@ export function addFheNetwork(fhe: Command, commands: NetworkCommands): void {
   );
   shaped(command('keys', 'the owner: fix the program and make its keys; 15 GB of memory'))
     .requiredOption('--out <dir>', "the owner's new folder; `public` in it is for the trainer")
+    .option('--resume', 'go on with a folder whose making was interrupted')
     .option(...PASSPHRASE_FLAG)
     .action((flags) => makeKeys(flags, commands));
   const owned = (target: Command): Command =>
@@ -217,29 +226,35 @@ function inspect(path: string, isJson: boolean, { terminal, insecure }: NetworkC
   );
 }
 
-async function makeKeys(
-  flags: ShapeFlags & PassphraseFlags & { readonly out: string },
-  { terminal, parts, insecure }: NetworkCommands,
-): Promise<void> {
+/** A new folder, or the one whose making was interrupted. */
+function keysFolder(
+  flags: ShapeFlags & { readonly out: string; readonly resume?: boolean },
+  options: NetworkOptions,
+): NetworkFolder {
+  if (flags.resume === true) return openNetworkFolder(flags.out, options);
   assertNewFolder(flags.out);
   const { spec, seed, images } = prepared(flags);
-  const program = networkProgram(spec, { insecure });
+  return { path: flags.out, program: networkProgram(spec, options), notes: { seed, images, keysDigest: '' } };
+}
+
+async function makeKeys(
+  flags: ShapeFlags & PassphraseFlags & { readonly out: string; readonly resume?: boolean },
+  { terminal, parts, insecure }: NetworkCommands,
+): Promise<void> {
+  const folder = keysFolder(flags, { insecure });
+  const { program } = folder;
   assertNetworkMemory(program);
-  const passphrase = await passphraseFor(flags.passphraseFile, terminal, true);
+  const isNew = flags.resume !== true;
+  const passphrase = await passphraseFor(flags.passphraseFile, terminal, isNew);
   using bar = new ProgressBar(terminal);
   bar.progress('making keys', 0);
   await withContext(program, parts, async (context) => {
     using generator = context.keyGenerator();
-    using secret = generator.secretKey();
-    using evaluation = generator.evaluationKeys(secret, program.keyPlan);
-    using encapsulation = generator.encapsulationKeys(secret);
-    bar.progress('writing keys', 0.8);
-    const folder = {
-      path: flags.out,
-      program,
-      notes: { seed, images } satisfies Omit<NetworkNotes, 'keysDigest'>,
-    };
-    await createOwnerFolder(folder, { secret, evaluation, encapsulation }, context, passphrase);
+    using secret = isNew ? generator.secretKey() : await openOwnerKey(folder, context, passphrase);
+    if (isNew) await createOwnerFolder(folder, secret, passphrase);
+    await completeOwnerFolder(folder, context, generator, secret, (there, of) =>
+      bar.progress(`key ${there} of ${of}`, there / of),
+    );
   });
   bar[Symbol.dispose]();
   const told = {
