@@ -191,4 +191,18 @@ describe.skipIf(noBroker)(`gateways of a fleet${noBroker ? ` (skipped: ${noBroke
     // Control: what is said of this job was heard.
     expect(seen.includes(Buffer.from(visitor.keyId))).toBe(true);
   });
+
+  it('refuse while there is no broker, and go on by themselves when it is back', async () => {
+    const one = gateways[0]!;
+    const visitor = await new Visitor(one).enrol(one);
+    expect(await visitor.status(one)).toBe(200);
+    await fleet.nats.kill();
+    await eventually(() => !one.service.isReady());
+    expect(await visitor.status(one)).toBe(503);
+    expect((await fetch(one.url + routes.ready)).status).toBe(503);
+    expect((await fetch(one.url + routes.health)).status).toBe(200);
+    await fleet.nats.revive();
+    await eventually(() => one.service.isReady());
+    await eventually(async () => (await visitor.status(one)) === 200);
+  });
 });

@@ -54,6 +54,8 @@ export class FleetTurns implements TurnQueue {
   }
 
   async admits(tenant: TenantId): Promise<boolean> {
+    // Told at once, and not when questions to nobody have run out of time.
+    if (!this.#broker.isConnected) return false;
     await this.refresh();
     if (this.#service.workers.working().length === 0) return false;
     const own = this.#state.bySubject[subjects.job(this.#service.tagOf(tenant))] ?? 0;
@@ -92,7 +94,7 @@ export class FleetTurns implements TurnQueue {
 
   /** A broker that is away leaves what was known; it refuses jobs itself. */
   async refresh(): Promise<void> {
-    if (performance.now() - this.#stateAt < STATE_MS) return;
+    if (!this.#broker.isConnected || performance.now() - this.#stateAt < STATE_MS) return;
     this.#asking ??= this.#ask();
     await this.#asking;
   }
