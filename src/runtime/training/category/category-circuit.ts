@@ -49,6 +49,15 @@ export class CategoryCircuit {
     return { period: rows * width, at: (slot) => at(Math.floor(slot / width), slot % width) };
   }
 
+  /** At most where rotations have keys: small tables end high. The argument is used up. */
+  #capped(a: CkksCiphertext): CkksCiphertext {
+    const { rotationLevel } = this.program;
+    if (a.level <= rotationLevel) return a;
+    const low = this.#operations.lowered(a, rotationLevel);
+    a[Symbol.dispose]();
+    return low;
+  }
+
   /**
    * 4 s_j = 2 Im(n sum z^2 - (sum z)^2), z = x + i y, in every row of slots: s_j is n times the covariance of column j and the label.
    */
@@ -132,7 +141,7 @@ export class CategoryCircuit {
     }
     const signs = this.#bootstrapper.apply(current, signFunction(left), operations.arena);
     current[Symbol.dispose]();
-    return signs;
+    return this.#capped(signs);
   }
 
   /**
@@ -159,7 +168,7 @@ export class CategoryCircuit {
   choices(ranks: CkksCiphertext): CkksCiphertext {
     const { width } = this.#layout;
     using wrapped = this.#operations.restate(ranks, { maxAbs: width });
-    return this.#bootstrapper.apply(wrapped, isZeroFunction(width), this.#operations.arena);
+    return this.#capped(this.#bootstrapper.apply(wrapped, isZeroFunction(width), this.#operations.arena));
   }
 
   /**

@@ -107,6 +107,11 @@ export class CategoryProgram {
     return this.bootstrap.outputLevel(bitFunction) - 2 - depth;
   }
 
+  /** Up to here there are keys for the rotations of the layout: what a table leaves higher is lowered. */
+  get rotationLevel(): number {
+    return Math.max(this.topLevel, this.labelLevel);
+  }
+
   /** Ciphertexts of the owner: the rows, then the labels. */
   get ciphertexts(): number {
     return this.layout.ciphertexts + 1;
@@ -118,8 +123,7 @@ export class CategoryProgram {
     const { bootstrap, params } = this;
     const bits = bootstrap.outputLevel(bitFunction);
     const reals = bits - 2;
-    const counts = this.labelLevel;
-    const high = Math.max(this.topLevel, counts);
+    const high = this.rotationLevel;
     const rotations = [
       ...doublings(width).flatMap((step) => [
         { step, maxLevel: high },
