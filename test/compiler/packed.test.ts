@@ -18,6 +18,8 @@ import { forEachTransformPart, splitSteps, transformParts } from '../../src/comp
 import { offerOf } from '../../src/compiler/program-facts.ts';
 import { reportOf } from '../../src/compiler/report.ts';
 import { interpret } from '../../src/nn/graph/clear-interpreter.ts';
+import { GraphBuilder, tensorInput } from '../../src/nn/graph/graph-builder.ts';
+import { DenseMap, WindowMap } from '../../src/nn/graph/linear-map.ts';
 import { PolynomialNetwork } from '../../src/nn/polynomial/polynomial-network.ts';
 import { SeededGenerator } from '../../src/nn/tensor/generator.ts';
 import { runClear } from '../../src/runtime/clear-machine.ts';
@@ -63,6 +65,38 @@ function denseMap(rows: number, cols: number, seed: number): IntegerMap {
     ...{ name: 'map', inputs: cols, outputs: rows, step: 0.25, bits: 4, offsets: new Float64Array(rows) },
     ...{ matrices: [{ rows, cols, weights }], blocks: [{ matrix: 0, first: 0 }] },
   };
+}
+
+interface SquareConvolution {
+  readonly channels: number;
+  readonly rows: number;
+  /** Of input and output, both square. */
+  readonly extent: number;
+  readonly out: number;
+  readonly taps: number;
+  readonly pad: number;
+  readonly step: number;
+}
+
+function convolutionMap(
+  generator: SeededGenerator,
+  { channels, rows, extent, out, taps, pad, step }: SquareConvolution,
+): WindowMap {
+  const [positions, all] = [out * out, channels * taps * taps];
+  const inputs = new Int32Array(positions * all);
+  for (let p = 0; p < positions; p++)
+    for (let t = 0; t < all; t++) {
+      const [channel, tap] = [Math.floor(t / taps ** 2), t % taps ** 2];
+      const y = Math.floor(p / out) * step + Math.floor(tap / taps) - pad;
+      const x = (p % out) * step + (tap % taps) - pad;
+      const isInside = y >= 0 && y < extent && x >= 0 && x < extent;
+      inputs[p * all + t] = isInside ? (channel * extent + y) * extent + x : -1;
+    }
+  return new WindowMap({
+    ...{ cols: channels * extent * extent, groups: 1, channels: rows, taps: all, positions, inputs },
+    matrix: Float64Array.from({ length: rows * all }, () => generator.normal() / Math.sqrt(all)),
+    bias: Float64Array.from({ length: rows * positions }, () => 0.1 * generator.normal()),
+  });
 }
 
 /** What the diagonals make of slots in which whatever no element has is `rest`. */
@@ -190,6 +224,44 @@ describe('a program for one sample', () => {
     const scores = runClear(program, inputs);
     const expected = interpret(graph, [inputs], samples);
     scores.forEach((score, i) => expect(Math.abs(score - expected[i]!)).toBeLessThan(2 ** -14));
+  });
+
+  it('computes two convolutions of any border and stride, and a dense layer', () => {
+    const generator = new SeededGenerator(5);
+    const shapes = fc.record({
+      size: fc.integer({ min: 5, max: 8 }),
+      maps: fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 4 })),
+      kernel: fc.tuple(fc.integer({ min: 2, max: 3 }), fc.integer({ min: 1, max: 3 })),
+      border: fc.tuple(fc.integer({ min: 0, max: 1 }), fc.integer({ min: 0, max: 1 })),
+      stride: fc.integer({ min: 1, max: 2 }),
+    });
+    fc.assert(
+      fc.property(shapes, ({ size, maps, kernel, border, stride }) => {
+        const builder = new GraphBuilder();
+        let wire = builder.input(tensorInput('x', [1, size, size]));
+        let [channels, extent] = [1, size];
+        maps.forEach((rows, i) => {
+          const [taps, pad, step] = [kernel[i]!, border[i]!, i === 0 ? 1 : stride];
+          const out = Math.floor((extent + 2 * pad - taps) / step) + 1;
+          const map = convolutionMap(generator, { channels, rows, extent, out, taps, pad, step });
+          wire = builder.linear(wire, map, { shape: [rows, out, out] });
+          wire = builder.multiply(wire, wire);
+          [channels, extent] = [rows, out];
+        });
+        const features = channels * extent * extent;
+        const weights = Float64Array.from({ length: 4 * features }, () => generator.normal() / features);
+        wire = builder.linear(wire, new DenseMap(4, features, weights));
+        const graph = measured(builder.build(wire), 40);
+        const program = compile(graph, { name: 'graph', layout: 'packed', precision: 2 ** -7 });
+        const inputs = randomInputs(1, size * size, 7);
+        const expected = interpret(graph, [inputs]);
+        const largest = Math.max(...expected.map(Math.abs));
+        runClear(program, inputs).forEach((score, i) => {
+          expect(Math.abs(score - expected[i]!)).toBeLessThan(2 ** -9 * largest);
+        });
+      }),
+      { numRuns: 3 },
+    );
   });
 
   it('computes CryptoNets in one ciphertext, with keys and bytes of a request', () => {

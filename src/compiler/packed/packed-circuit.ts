@@ -2,7 +2,6 @@
  * A circuit whose values have layouts: the same operations as in the batch layout, on elements in slots, with rotations and additions
  * where partial sums are added up or elements are copied. Nothing is said yet of levels and scales.
  */
-import type { CircuitValue } from '../circuit.ts';
 import type { IntegerMap } from '../integer-map.ts';
 import type { Layout } from './layout.ts';
 
@@ -55,11 +54,6 @@ export function afterRotateAdd(from: Layout, step: number): Layout | undefined {
   if (copies === 1) return { ...from, copies: 2, period: distance };
   if (distance === copies * period) return { ...from, copies: 2 * copies };
   return undefined;
-}
-
-/** Circuit values become packed ones under this name. */
-export function packedValue({ name, trained }: CircuitValue, layout: Layout): PackedValue {
-  return { name, layout, trained };
 }
 
 /** Elements of `count` in the order `order`, as a map. */
