@@ -145,6 +145,37 @@ describe('what a client must not do', () => {
     expect(held).toEqual({ partBytes: KEY_PART_BYTES, parts: [] });
   });
 
+  test('a client that did not wait for the end of its enrolment asks again and gets the same keys, enrolled once', async () => {
+    let [enrolments, finish] = [0, () => {}];
+    class SlowKeys extends LargeKeys {
+      override async enrol(...args: Parameters<FakeInference['enrol']>) {
+        enrolments++;
+        await new Promise<void>((resolve) => (finish = resolve));
+        return super.enrol(...args);
+      }
+    }
+    const server = await running(new SlowKeys());
+    const message = largeMessage();
+    const hash = sha256(message);
+    for (let i = 0; i < 4; i++)
+      expect(
+        (await call(server.url, 'PUT', routes.uploadPart(MODEL, hash, i), partOf(message, i))).status,
+      ).toBe(201);
+    const complete = () => call(server.url, 'POST', routes.completeUpload(MODEL, hash));
+    const [first, second] = [complete(), complete()];
+    await expect.poll(() => enrolments).toBe(1);
+    // The second is there before the first has ended.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    finish();
+    const answers = await Promise.all([first, second]);
+    expect(answers.map(({ status }) => status)).toEqual([201, 201]);
+    // Much later, when the parts are gone, too.
+    expect((await complete()).status).toBe(201);
+    expect(enrolments).toBe(1);
+    const other = sha256(largeMessage());
+    expect((await call(server.url, 'POST', routes.completeUpload(MODEL, other))).status).toBe(409);
+  });
+
   test('nobody sees or completes the upload of another', async () => {
     const server = await running(new LargeKeys());
     await call(server.url, 'PUT', part(0), new Uint8Array(KEY_PART_BYTES));

@@ -55,6 +55,8 @@ export interface AppState {
   readonly queue: TurnQueue;
   readonly forecast: WorkForecast;
   readonly budget: SampleBudget;
+  /** Uploads whose keys are being enrolled. */
+  readonly completing: Map<string, Promise<KeyId | null>>;
   isClosing: boolean;
 }
 
@@ -70,6 +72,7 @@ export function openState(app: FastifyInstance, service: InferenceService, optio
     principal: options.principal ?? { kind: 'address' },
     keyFactor: service.keyPlace?.factor ?? KEY_MEMORY_FACTOR,
     forecast: new WorkForecast((model, block) => service.predictedMs?.(model, block)),
+    completing: new Map(),
     isClosing: false,
   };
 }

@@ -35,6 +35,7 @@ export interface LiveModelsOptions {
 
 export const DEFAULT_SHELF_BYTES = 8 * 2 ** 30;
 const DEFAULT_REPLACED_MS = 600_000;
+const ENROLMENTS_AT_ONCE = 8;
 
 interface Generation {
   readonly thread: ModelThread;
@@ -55,7 +56,9 @@ export class LiveModels implements InferenceService, AsyncDisposable {
   /** Newest first. */
   readonly #generations: Generation[] = [];
   #replacing: Promise<void> = Promise.resolve();
-  #enrolling: Promise<unknown> = Promise.resolve();
+  /** The last enrolment of each lane. */
+  readonly #lanes: Promise<unknown>[] = [];
+  #nextLane = 0;
 
   private constructor(options: LiveModelsOptions) {
     const { shelf, shelfBytes = DEFAULT_SHELF_BYTES } = options;
@@ -173,12 +176,14 @@ export class LiveModels implements InferenceService, AsyncDisposable {
   }
 
   /**
-   * A client that looked before models were replaced may bring keys for the earlier ones. One after another: on their way into a thread
+   * A client that looked before models were replaced may bring keys for the earlier ones. A few at a time: on their way into a thread
    * and onto the shelf keys are copied, and clients that come at once would have all their copies in memory at once.
    */
   enrol(tenant: TenantId, model: ModelName, message: Uint8Array, principal = ''): Promise<KeyId> {
-    const enrolled = this.#enrolling.then(() => this.#enrol(tenant, model, message, principal));
-    this.#enrolling = enrolled.catch(() => undefined);
+    const lane = this.#nextLane++ % ENROLMENTS_AT_ONCE;
+    const before = this.#lanes[lane] ?? Promise.resolve();
+    const enrolled = before.then(() => this.#enrol(tenant, model, message, principal));
+    this.#lanes[lane] = enrolled.catch(() => undefined);
     return enrolled;
   }
 

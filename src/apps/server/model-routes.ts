@@ -3,7 +3,7 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { MissingKeyError } from '../../base/errors.ts';
-import type { ModelName, TenantId } from '../../protocols/inference/names.ts';
+import type { KeyId, ModelName, TenantId } from '../../protocols/inference/names.ts';
 import {
   BINARY,
   formatTimings,
@@ -119,8 +119,18 @@ function addUploads(state: AppState, onRequest: readonly Hook[]): void {
     { onRequest: hooks },
     async (request, reply) => {
       const { tenant } = factsOf(request);
-      const message = await uploads.take(tenant, modelOf(request), request.params.hash ?? '');
-      return message === null ? refuse(reply, 'incomplete') : enrol(state, message, request, reply);
+      const model = modelOf(request);
+      const { hash = '' } = request.params;
+      // A client that did not wait for its answer asks again: it gets the same one, and need not send its keys again.
+      const name = `${tenant} ${model} ${hash}`;
+      const running = state.completing.get(name);
+      if (running !== undefined) return replyEnrolled(reply, await running);
+      const message = await uploads.take(tenant, model, hash);
+      if (message === null)
+        return (await enrolledBefore(state, tenant, model, hash, reply)) ?? refuse(reply, 'incomplete');
+      const enrolled = enrolKeys(state, message, request).finally(() => state.completing.delete(name));
+      state.completing.set(name, enrolled);
+      return replyEnrolled(reply, await enrolled);
     },
   );
 }
@@ -213,22 +223,46 @@ export function binaryBody(request: ModelRequest): Buffer | WireCode {
   return request.body.length === 0 ? 'bad-request' : request.body;
 }
 
+/** Keys of an upload that was completed before: a key id is the beginning of the hash of its message. */
+async function enrolledBefore(
+  state: AppState,
+  tenant: TenantId,
+  model: ModelName,
+  hash: string,
+  reply: FastifyReply,
+): Promise<FastifyReply | undefined> {
+  for (const id of [hash.slice(0, 32), hash]) {
+    const keyId = await heldKey(state, tenant, model, id);
+    if (keyId !== undefined) return replyEnrolled(reply, keyId);
+  }
+  return undefined;
+}
+
 async function enrol(
   state: AppState,
   message: Uint8Array,
   request: ModelRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
+  return replyEnrolled(reply, await enrolKeys(state, message, request));
+}
+
+function replyEnrolled(reply: FastifyReply, keyId: KeyId | null): FastifyReply {
+  return keyId === null ? refuse(reply, 'busy', 10) : reply.code(201).send({ keyId });
+}
+
+/** Null when there is no room for them. */
+async function enrolKeys(state: AppState, message: Uint8Array, request: ModelRequest): Promise<KeyId | null> {
   const { tenant, principal } = factsOf(request);
   const model = modelOf(request);
   const keyId = await state.service.enrol(tenant, model, message, principal);
   // Only keys that are whole and fit the model take the place of others.
   if (!(await state.ledger.add({ tenant, principal }, model, keyId, state.keyFactor * message.length))) {
     state.service.forget(tenant, model, keyId);
-    return refuse(reply, 'busy', 10);
+    return null;
   }
   state.log.info('enrolled', { requestId: request.id, tenant, key: keyId, model, bytesIn: message.length });
-  return reply.code(201).send({ keyId });
+  return keyId;
 }
 
 async function answerQuery(
