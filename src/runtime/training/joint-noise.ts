@@ -11,8 +11,8 @@ import { type NesterovStep } from './logistic-spec.ts';
 
 /** Bits of room above the prediction. */
 const ROOM_BITS = 1.5;
-/** The square of a margin, in the mean over rows. */
-const SQUARED_MARGIN = 2;
+/** Square and third power of a margin, in the root mean square over rows: as measured on standardised columns, with room. */
+const [SQUARED_MARGIN, CUBED_MARGIN] = [2, 4];
 /** Curvatures of the loss that are considered, of standardised columns. */
 const CURVATURES = [0, 0.001, 0.01, 0.1, 0.25, 1];
 
@@ -50,10 +50,12 @@ export function jointNoiseBits(program: LogisticProgram): number {
   const sums = Math.sqrt(program.ciphertexts * program.rowsPerCiphertext);
   const rate = program.largestRate;
   const { c1 } = SIGMOID_CUBIC;
-  // Margins, whose errors are averaged over the rows; c3 z m, times the square of a margin; c1 z m and the sum.
+  // Margins, whose errors are averaged over the rows; c3 z, times m^3; c3 z m, times m^2; c1 z m and the sum.
   const margins = (rate * c1 * (rounding / marginScale)) / Math.sqrt(spec.rows);
   const oddScale = releaseScale * (defaultScale / marginScale) ** 2;
-  const products = sums * rounding * Math.hypot(SQUARED_MARGIN / oddScale, 1 / releaseScale);
+  const weightedScale = oddScale * (defaultScale / marginScale);
+  const products =
+    sums * rounding * Math.hypot(CUBED_MARGIN / weightedScale, SQUARED_MARGIN / oddScale, 1 / releaseScale);
   const { fresh, common } = amplification(steps);
   // Values of rows are 1 on average, and so are the residuals that they are multiplied with, at most.
   const ofRows = (common * row) / Math.sqrt(spec.rows);

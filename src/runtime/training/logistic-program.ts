@@ -60,7 +60,7 @@ const [STATE_BITS, JOINT_STATE_BITS] = [12, 22];
  */
 const JOINT_ROW_BITS = 10;
 /** The same of their margins: of errors in margins and errors in products with them neither is then the larger by much. */
-const JOINT_MARGIN_BITS = 2;
+const JOINT_MARGIN_BITS = 1;
 
 export class LogisticProgram {
   readonly spec: LogisticSpec;

@@ -74,7 +74,7 @@ test('three owners train what training on the union gives', async () => {
   expect(refreshes).toBe(joint.refreshes);
   const message = phaseOf(context, next.value, parties.secret);
   const clear = mirrorLogistic(table, joint.steps).weights;
-  // The message is the weights of the union, periodic in the columns; the masks of the margins have 24 bits.
+  // The message is the weights of the union, periodic in the columns; the masks of the margins have 19 bits.
   const encoder = context.encoder(arena);
   const slots = new Float64Array(joint.width);
   slots.set(clear);
@@ -86,7 +86,7 @@ test('three owners train what training on the union gives', async () => {
   context.kernel.toDoubles(context.ring.tables, ideal, words, expected.polynomial.mods);
   words[Symbol.dispose]();
   const worst = message.reduce((most, value, j) => Math.max(most, Math.abs(value - ideal[j]!)), 0);
-  expect(worst / next.value.scale).toBeLessThan(2 ** -24);
+  expect(worst / next.value.scale).toBeLessThan(2 ** -20);
 });
 
 test('programs of several owners say what does not fit', () => {
