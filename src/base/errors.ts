@@ -31,6 +31,7 @@ export type ErrorCode =
   | 'file'
   | 'limit'
   | 'query-budget'
+  | 'divergent-reply'
   | 'disposed'
   | 'kernel'
   | 'usage';
@@ -286,6 +287,21 @@ export class QueryBudgetError extends SubrosaError<object> {
   readonly code = 'query-budget';
   constructor() {
     super('these keys have used up the number of queries that the server answers', {});
+  }
+}
+
+/**
+ * Two evaluations of one query gave different results. Their masks are the same, so together they would show how the results came about:
+ * neither may be given out any more. Different builds, or a fault of memory.
+ */
+export class DivergentReplyError extends SubrosaError<object> {
+  override readonly name = 'DivergentReplyError';
+  readonly code = 'divergent-reply';
+  constructor() {
+    super(
+      'this query was answered before with another result: memory may be faulty, or another build runs under the same secret',
+      {},
+    );
   }
 }
 

@@ -17,7 +17,7 @@ import type { Seed } from './brand.ts';
 import { DisposedError, ShapeError } from './errors.ts';
 
 /** What a stream is for; streams with different labels are independent. */
-export type StreamLabel = 'a' | 's' | 'e' | 'u' | 'flood';
+export type StreamLabel = 'a' | 's' | 'e' | 'e0' | 'e1' | 'u' | 'flood';
 
 export const SEED_BYTES = 32;
 
@@ -75,7 +75,8 @@ export function seedFromBytes(bytes: Uint8Array): Seed {
   arg.checkArguments('seedFromBytes', [bytes], { bytes: arg.bytes });
   if (bytes.length !== SEED_BYTES)
     throw new ShapeError('a seed', `${SEED_BYTES} bytes`, `${bytes.length} bytes`);
-  return bytes.slice() as Seed;
+  // Not slice: that of a Buffer shares its memory.
+  return new Uint8Array(bytes) as Seed;
 }
 
 let watcher: ((key: Uint8Array) => void) | null = null;

@@ -170,7 +170,7 @@ function assemble(
 }
 
 /** Models of our own formats have neither a description of their inputs nor a tail. */
-function descriptionOf(
+export function descriptionOf(
   { inputs, tail, source }: ModelGraph,
   inputBound: number,
 ): ModelDescription | undefined {

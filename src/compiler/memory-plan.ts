@@ -6,7 +6,7 @@
  * exists as a whole; a product, its relinearisation and its rescaling are one call of the engine.
  */
 import type { Bucket } from './offer.ts';
-import { countIn, type Program, type Step, stepReads } from './program.ts';
+import { countIn, type PlannedProgram, type Program, type Step, stepReads } from './program.ts';
 
 /** Words of one tile between map and product: 2^23 words are 64 MiB. */
 const TILE_WORDS = 2 ** 23;
@@ -80,7 +80,7 @@ interface Region {
 }
 
 /** For the bucket that needs most of everything. */
-export function planMemory(program: Program): MemoryPlan {
+export function planMemory(program: PlannedProgram): MemoryPlan {
   const { values, steps, buckets } = program;
   const n = 2 ** program.params.logN;
   const wordsOf = (value: number, among: readonly Bucket[] = buckets): number => {
@@ -130,7 +130,7 @@ export function planMemory(program: Program): MemoryPlan {
 }
 
 function scratchWords(
-  program: Program,
+  program: PlannedProgram,
   kind: FusedSteps['kind'],
   first: number,
   wordsOf: (value: number) => number,

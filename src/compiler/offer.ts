@@ -1,7 +1,11 @@
 /** What a client may know of a program: enough to make keys, encrypt and decrypt; no weight, no step. */
 import type { InputDescription } from '../nn/graph/model-graph.ts';
 import type { TailGraph } from '../nn/graph/tail-graph.ts';
-import type { CkksSpec } from '../schemes/ckks/params.ts';
+import { InvalidParamsError } from '../base/errors.ts';
+import { CkksParams, type CkksSpec } from '../schemes/ckks/params.ts';
+import { BgvCrtParams } from '../schemes/bgv/crt/crt-params.ts';
+import type { ExactTerms } from './exact/exact-offer.ts';
+import type { RlweParams } from '../schemes/rlwe/params.ts';
 import type { KeyPlan } from '../schemes/rlwe/keys/key-plan.ts';
 import { ciphertextsOf, type Layout } from './packed/layout.ts';
 
@@ -34,11 +38,14 @@ export interface PackedOffer {
   readonly keys: PackedKeys;
 }
 
+/** Ring and primes; the scale is that of an approximate program. */
+export type OfferedParams = Pick<CkksSpec, 'logN' | 'logQ' | 'logP'> & Partial<Pick<CkksSpec, 'logScale'>>;
+
 export interface Offer {
   readonly model: string;
   /** SHA-256 over the program, hex: a reply of another program cannot be mistaken. */
   readonly programId: string;
-  readonly params: CkksSpec;
+  readonly params: OfferedParams;
   readonly paramsId: string;
   /** Galois elements of the evaluation keys; relinearisation is always needed. */
   readonly galois: readonly number[];
@@ -55,6 +62,8 @@ export interface Offer {
   readonly outputError: number;
   /** Interval of the scores over the training data. */
   readonly outputRange: readonly [low: number, high: number];
+  /** Of a program on integers: BGV in place of CKKS. */
+  readonly exact?: ExactTerms;
   /** Of an imported model; the speech models bring a client's part of their own. */
   readonly about?: ModelDescription;
   readonly packed?: PackedOffer;
@@ -80,6 +89,32 @@ export function replyCiphertexts(
   { interleave }: Bucket,
 ): number {
   return packed === undefined ? Math.ceil(outputs / interleave) : ciphertextsOf(packed.output);
+}
+
+type OfferedScheme = Pick<Offer, 'params' | 'exact'>;
+
+/** Of an approximate program. @throws {InvalidParamsError} for an exact one. {@link InsecureParamsError} */
+export function ckksParamsOf({ params, exact }: OfferedScheme): CkksParams {
+  const { logN, logQ, logP, logScale } = params;
+  if (exact !== undefined || logScale === undefined)
+    throw new InvalidParamsError(
+      'the offer is that of an exact program, which only infer and InferenceClient ask',
+      {},
+    );
+  return CkksParams.create({ logN, logQ, logP, logScale });
+}
+
+/** Of an exact program. @throws {InvalidParamsError} for another. {@link InsecureParamsError} */
+export function bgvParamsOf({ params, exact }: OfferedScheme): BgvCrtParams {
+  const { logN, logQ, logP, logScale } = params;
+  if (exact === undefined || logScale !== undefined)
+    throw new InvalidParamsError('the offer is not that of an exact program', {});
+  return BgvCrtParams.create({ logN, logQ, logP, plaintextModuli: exact.moduli });
+}
+
+/** Of either: what keys and sizes follow from. @throws {InvalidParamsError} {@link InsecureParamsError} */
+export function ringParamsOf(offer: OfferedScheme): RlweParams {
+  return offer.exact === undefined ? ckksParamsOf(offer) : bgvParamsOf(offer).components[0]!;
 }
 
 /** The evaluation keys that a client makes and a server expects for an offer. */

@@ -2,6 +2,8 @@
 import * as arg from '../base/arguments.ts';
 import { CkksParams } from '../schemes/ckks/params.ts';
 import { type DroppedBits, droppableBits } from '../schemes/rlwe/wire/dropped-bits.ts';
+import { exactOfferOf } from './exact/exact-facts.ts';
+import { type AnyProgram, isExact } from './exact/exact-program.ts';
 import type { Bucket, Offer, PackedOffer } from './offer.ts';
 import type { Layout } from './packed/layout.ts';
 import type { PackedPart, Program, ProgramValue } from './program.ts';
@@ -31,8 +33,9 @@ function packedOffer({ values }: Program, { layouts, keys }: PackedPart): Packed
 }
 
 /** What a client may know. */
-export function offerOf(program: Program): Offer {
+export function offerOf(program: AnyProgram): Offer {
   arg.checkArguments('offerOf', [program], { program: arg.like('a Program', 'version', 'name') });
+  if (isExact(program)) return exactOfferOf(program);
   const { name, params, galois, buckets, inputs, outputs, inputBound, output, values, about } = program;
   const { schemeError, flooding, range } = output;
   return Object.freeze({

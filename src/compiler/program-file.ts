@@ -8,7 +8,8 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
 import { sha256Digest } from '../base/sha256.ts';
 import { LARGEST_MODEL_BYTES } from '../nn/files/model-bytes.ts';
-import type { Program } from './program.ts';
+import { type AnyProgram, isExact } from './exact/exact-program.ts';
+import { validateExactProgram } from './exact/validate-exact.ts';
 import { headerOf, readProgramHeader } from './program-header.ts';
 import { readLists, writeLists } from './program-lists.ts';
 import { validateProgram } from './validate-program.ts';
@@ -24,13 +25,13 @@ const LARGEST_HEADER = 2 ** 24;
 const LARGEST_CARD = 2 ** 20;
 
 export interface ProgramFile {
-  readonly program: Program;
+  readonly program: AnyProgram;
   /** Markdown. */
   readonly card?: string;
 }
 
 /** SHA-256 over header and weights, hex. */
-export function programId(program: Program): string {
+export function programId(program: AnyProgram): string {
   const known = IDS.get(program);
   if (known !== undefined) return known;
   const id = idOf(headerBytes(program), writeLists(program));
@@ -39,7 +40,7 @@ export function programId(program: Program): string {
 }
 
 /** Programs are frozen. */
-const IDS = new WeakMap<Program, string>();
+const IDS = new WeakMap<AnyProgram, string>();
 
 export function writeProgram(file: ProgramFile): Uint8Array {
   arg.checkArguments('writeProgram', [file], { file: arg.like('a ProgramFile', 'program') });
@@ -81,7 +82,8 @@ export function readProgram(bytes: Uint8Array): ProgramFile {
   reader.end();
   const read = readProgramHeader(header);
   if (read.version !== version) throw reader.error('it is of another version than its header');
-  const program = validateProgram({ ...read, ...readLists(lists, read) } as Program);
+  const found = { ...read, ...readLists(lists, read) } as AnyProgram;
+  const program = isExact(found) ? validateExactProgram(found) : validateProgram(found);
   // One form for each program, so that its id is that of its bytes.
   if (programId(program) !== idOf(header, lists)) throw reader.error('it is not in canonical form');
   return card === undefined ? { program } : { program, card: new TextDecoder().decode(card) };
@@ -97,7 +99,7 @@ function section(reader: ByteReader, kind: number, most: number): Uint8Array {
   return bytes;
 }
 
-function headerBytes(program: Program): Uint8Array {
+function headerBytes(program: AnyProgram): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(headerOf(program)));
 }
 

@@ -1,9 +1,9 @@
 /** The small part of a program file: canonical JSON of a closed schema. */
 import * as z from 'zod';
 import { DecodeError } from '../base/errors.ts';
-import type { Program } from './program.ts';
 import { modelDescriptionSchema } from './description-schema.ts';
 import { layoutSchema, packedKeysSchema } from './packed/packed-schema.ts';
+import { type AnyProgram, isExact } from './exact/exact-program.ts';
 
 const index = z
   .int()
@@ -49,7 +49,24 @@ const value = z.strictObject({
   layout: index.exactOptional(),
 });
 
-const schema = z.strictObject({
+const mapSchemas = z
+  .array(
+    z.strictObject({
+      name,
+      inputs: count,
+      outputs: count,
+      step: z.number(),
+      bits: z.int().min(2).max(16),
+      matrices: z
+        .array(z.tuple([count, count]))
+        .min(1)
+        .max(2 ** 20),
+      blocks: count,
+    }),
+  )
+  .max(4096);
+
+const approximate = z.strictObject({
   version: z.union([z.literal(1), z.literal(2)]),
   name,
   params: z.strictObject({
@@ -72,22 +89,7 @@ const schema = z.strictObject({
     flooding: z.number(),
   }),
   values: z.array(value).min(1).max(4097),
-  maps: z
-    .array(
-      z.strictObject({
-        name,
-        inputs: count,
-        outputs: count,
-        step: z.number(),
-        bits: z.int().min(2).max(16),
-        matrices: z
-          .array(z.tuple([count, count]))
-          .min(1)
-          .max(2 ** 20),
-        blocks: count,
-      }),
-    )
-    .max(4096),
+  maps: mapSchemas,
   /** Their lengths. */
   constants: z.array(count).max(2 ** 16),
   steps: z.array(step).min(1).max(4096),
@@ -97,21 +99,37 @@ const schema = z.strictObject({
     .exactOptional(),
 });
 
-export type ProgramHeader = z.infer<typeof schema>;
+const exact = z.strictObject({
+  version: z.literal(1),
+  scheme: z.literal('bgv'),
+  name,
+  params: z.strictObject({ logN: z.int().min(10).max(17), logQ: bits, logP: bits }),
+  moduli: z
+    .array(
+      z
+        .int()
+        .min(2)
+        .max(2 ** 50),
+    )
+    .min(1)
+    .max(16),
+  buckets: z.array(z.strictObject({ block: count, interleave: count })).length(1),
+  inputs: count,
+  outputs: count,
+  inputRange: z.tuple([z.number(), z.number()]),
+  outputRange: z.tuple([z.number(), z.number()]),
+  hiding: z.int().min(-1000).max(1000),
+  values: z.array(value).min(1).max(4097),
+  maps: mapSchemas,
+  constants: z.array(count).max(2 ** 16),
+  steps: z.array(step).min(1).max(4096),
+  about: modelDescriptionSchema.exactOptional(),
+});
 
-export function headerOf(program: Program): ProgramHeader {
-  const { version, params, galois, buckets, inputs, outputs, inputBound, output, values, steps } = program;
-  return schema.parse({
-    version,
-    name: program.name,
-    params,
-    galois,
-    buckets,
-    inputs,
-    outputs,
-    inputBound,
-    output,
-    values,
+export type ProgramHeader = z.infer<typeof approximate> | z.infer<typeof exact>;
+
+export function headerOf(program: AnyProgram): ProgramHeader {
+  const lists = {
     maps: program.maps.map(({ matrices, blocks, ...map }) => ({
       name: map.name,
       inputs: map.inputs,
@@ -122,10 +140,17 @@ export function headerOf(program: Program): ProgramHeader {
       blocks: blocks.length,
     })),
     constants: program.constants.map((row) => row.length),
-    steps,
     ...(program.about && { about: program.about }),
-    ...(program.packed && { packed: program.packed }),
-  });
+  };
+  const { version, name: called, buckets, inputs, outputs, values, steps } = program;
+  const shared = { version, name: called, buckets, inputs, outputs, values, steps, ...lists };
+  if (isExact(program)) {
+    const { scheme, params, moduli, inputRange, outputRange, hiding } = program;
+    return exact.parse({ ...shared, scheme, params, moduli, inputRange, outputRange, hiding });
+  }
+  const { params, galois, inputBound, output } = program;
+  const packed = program.packed && { packed: program.packed };
+  return approximate.parse({ ...shared, params, galois, inputBound, output, ...packed });
 }
 
 /** @throws {DecodeError} for what is no header. */
@@ -136,7 +161,8 @@ export function readProgramHeader(bytes: Uint8Array): ProgramHeader {
   } catch {
     throw new DecodeError('a program file', 'its header is not JSON');
   }
-  const parsed = schema.safeParse(value);
+  const isOfExact = typeof value === 'object' && value !== null && 'scheme' in value;
+  const parsed = (isOfExact ? exact : approximate).safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw new DecodeError('a program file', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`);

@@ -3,9 +3,11 @@
  * value fills; of packed programs also where the elements are. Deterministic, no dependency; colours follow the page, so that it reads on light and dark.
  */
 import { CkksParams } from '../schemes/ckks/params.ts';
+import { type AnyProgram, isExact } from './exact/exact-program.ts';
+import { exactNoiseOf } from './exact/validate-exact.ts';
 import { layoutText } from './packed/layout.ts';
 import { SLOT_MAP_SIDE, slotMap } from './packed/slot-map.ts';
-import type { Program, Step } from './program.ts';
+import type { Step } from './program.ts';
 
 const WIDTH = 960;
 const MARGIN = 56;
@@ -32,12 +34,13 @@ const COLOURS: Readonly<Record<Step['op'], string>> = {
 };
 
 /** `times`: what each step takes, in milliseconds; only their ratios count. @returns SVG of at most about 60 kB. */
-export function programPicture(program: Program, times: readonly number[]): string {
+export function programPicture(program: AnyProgram, times: readonly number[]): string {
   const { steps, values, name } = program;
-  const params = CkksParams.create(program.params);
+  const modulus = modulusUse(program);
+  const maxLevel = program.params.logQ.length - 1;
   const widths = stepWidths(times);
   const top = 64;
-  const stairs = (params.maxLevel + 1) * STAIR;
+  const stairs = (maxLevel + 1) * STAIR;
   const bars = top + stairs + 64;
   const maps = slotMaps(program, bars + BAR_HEIGHT + 64);
   const height = bars + BAR_HEIGHT + 64 + maps.height;
@@ -47,27 +50,27 @@ export function programPicture(program: Program, times: readonly number[]): stri
     text(
       MARGIN,
       24,
-      `${name}: N = 2^${program.params.logN}, ${params.maxLevel + 1} + ${program.params.logP.length} primes`,
+      `${name}: N = 2^${program.params.logN}, ${maxLevel + 1} + ${program.params.logP.length} primes`,
       'font-weight="600"',
     ),
   ];
   parts.push(...legend(steps));
-  for (let level = 0; level <= params.maxLevel; level++) {
-    const y = top + (params.maxLevel - level) * STAIR + STAIR / 2 + 4;
+  for (let level = 0; level <= maxLevel; level++) {
+    const y = top + (maxLevel - level) * STAIR + STAIR / 2 + 4;
     parts.push(text(8, y, `level ${level}`));
   }
   let x = MARGIN;
   steps.forEach((step, i) => {
     const { level, count, parts: polynomials, scale } = values[step.to]!;
     const width = widths[i]!;
-    const y = top + (params.maxLevel - level) * STAIR;
+    const y = top + (maxLevel - level) * STAIR;
     const label = `${step.op}: ${values[step.to]!.name}, ${count} ciphertexts of ${polynomials} parts at level ${level}, scale 2^${Math.log2(scale).toFixed(1)}, ${times[i]!.toFixed(2)} ms`;
     parts.push(box(x, y + 6, width, STAIR - 12, COLOURS[step.op], label));
     // How much of the modulus the largest value fills.
-    const used = Math.max(0, Math.log2(Math.max(scale * values[step.to]!.trained, 1)) + 1);
-    const room = params.logQAt(level);
-    const full = (BAR_HEIGHT * room) / params.logQAt(params.maxLevel);
-    const filled = Math.min(full, (BAR_HEIGHT * used) / params.logQAt(params.maxLevel));
+    const used = modulus.usedBits(step.to);
+    const room = modulus.bitsAt(level);
+    const full = (BAR_HEIGHT * room) / modulus.bitsAt(maxLevel);
+    const filled = Math.min(full, (BAR_HEIGHT * used) / modulus.bitsAt(maxLevel));
     parts.push(
       `<rect x="${f(x)}" y="${f(bars + BAR_HEIGHT - full)}" width="${f(width)}" height="${f(full)}" fill-opacity="0.12"/>`,
       box(
@@ -98,13 +101,11 @@ export function programPicture(program: Program, times: readonly number[]): stri
 const [MAPS_ACROSS, MOST_MAPS] = [4, 8];
 
 /** Where the elements of the values of a packed program are; each layout once, under the first value that has it. */
-function slotMaps(
-  { packed, values }: Program,
-  top: number,
-): { readonly parts: string[]; readonly height: number } {
-  if (packed === undefined) return { parts: [], height: 0 };
+function slotMaps(program: AnyProgram, top: number): { readonly parts: string[]; readonly height: number } {
+  if (isExact(program) || program.packed === undefined) return { parts: [], height: 0 };
   // Neither sums that are being added up nor copies that are being made.
-  const { layouts } = packed;
+  const { values } = program;
+  const { layouts } = program.packed;
   const shown = layouts
     .map((layout, index) => ({ layout, index }))
     .filter(({ layout, index }) => {
@@ -130,6 +131,30 @@ function slotMaps(
   const rows = Math.ceil(shown.length / MAPS_ACROSS);
   parts.push(text(MARGIN, top + rows * down + 8, note));
   return { parts, height: rows * down + 24 };
+}
+
+interface ModulusUse {
+  readonly bitsAt: (level: number) => number;
+  /** By the largest value over the calibration data; by the proven noise where integers are exact. */
+  readonly usedBits: (value: number) => number;
+}
+
+function modulusUse(program: AnyProgram): ModulusUse {
+  if (isExact(program)) {
+    const { bits, noise } = exactNoiseOf(program);
+    return {
+      bitsAt: (level) => bits.logQ.slice(0, level + 1).reduce((sum, each) => sum + each, 0),
+      usedBits: (value) => noise[value]! + bits.logT + 1,
+    };
+  }
+  const params = CkksParams.create(program.params);
+  return {
+    bitsAt: (level) => params.logQAt(level),
+    usedBits: (value) => {
+      const { scale, trained } = program.values[value]!;
+      return Math.max(0, Math.log2(Math.max(scale * trained, 1)) + 1);
+    },
+  };
 }
 
 /** Together as wide as the picture. */

@@ -134,13 +134,19 @@ export interface PackedPart {
   readonly keys: PackedKeys;
 }
 
+/** What memory and counts follow from, whatever the scheme. */
+export type PlannedProgram = Pick<StepList, 'values' | 'steps'> &
+  Pick<Program, 'buckets' | 'inputs' | 'outputs' | 'packed'> & {
+    readonly params: Pick<CkksSpec, 'logN' | 'logP'>;
+  };
+
 /** The values that a step reads. */
 export function stepReads(step: Step): number[] {
   return step.op === 'multiply' || step.op === 'add' ? [step.a, step.b] : [step.from];
 }
 
 /** Ciphertexts of value `value` in a bucket: what travels holds `interleave` features each. */
-export function countIn(program: Program, value: number, { interleave }: Bucket): number {
+export function countIn(program: PlannedProgram, value: number, { interleave }: Bucket): number {
   const { inputs, outputs, values, steps, packed } = program;
   if (packed !== undefined) return values[value]!.count;
   if (value === 0) return Math.ceil(inputs / interleave);

@@ -4,11 +4,14 @@ import { ciphertextBytes, roundedBytes } from '../schemes/ckks/ciphertext-wire.t
 import { CkksParams } from '../schemes/ckks/params.ts';
 import { EvaluationKeys } from '../schemes/rlwe/keys/evaluation-keys.ts';
 import { PublicKey } from '../schemes/rlwe/keys/public-key.ts';
+import { type ExactCosts, exactCostsOf, exactMessageBytes } from './exact/exact-facts.ts';
+import { type AnyProgram, isExact } from './exact/exact-program.ts';
+import { exactParams } from './exact/validate-exact.ts';
 import { mapProducts } from './integer-map.ts';
 import { planMemory } from './memory-plan.ts';
 import { type Bucket, offeredKeyPlan } from './offer.ts';
-import { countIn, type LayerBound, type Program } from './program.ts';
-import { droppedBits } from './program-facts.ts';
+import { countIn, type LayerBound } from './program.ts';
+import { droppedBits, offerOf } from './program-facts.ts';
 import { encodedBytes, packedBounds, packedSubject, rotationsOf } from './packed/packed-analysis.ts';
 import { layerBounds } from './step-analysis.ts';
 
@@ -36,47 +39,67 @@ export interface Report {
   readonly weightBytes?: number;
   readonly buckets: readonly BucketCost[];
   readonly bounds: readonly LayerBound[];
+  /** Of a program on integers. */
+  readonly exact?: ExactCosts;
 }
 
-export function reportOf(program: Program): Report {
+export function reportOf(program: AnyProgram): Report {
   arg.checkArguments('reportOf', [program], { program: arg.like('a Program', 'version', 'name') });
-  const params = CkksParams.create(program.params);
-  const primes = params.q.map((modulus) => modulus.q);
-  const { values, steps, maps, packed } = program;
+  const params = isExact(program) ? exactParams(program).components[0]! : CkksParams.create(program.params);
+  const { values, steps, maps } = program;
   let [multiplyAdds, squarings] = [0, 0];
   for (const step of steps) {
     const { parts, level, count } = values[step.to]!;
     if (step.op === 'linear') multiplyAdds += mapProducts(maps[step.map]!) * parts * (level + 1) * params.n;
     if (step.op === 'multiply') squarings += count;
   }
-  const up = { parts: 2, level: params.maxLevel, isSeeded: true };
   const buckets = program.buckets.map((bucket) => {
-    const last = steps.length;
     const expanded = countIn(program, 0, bucket) * (bucket.interleave - 1);
-    const rotated = packed === undefined ? 0 : rotationsOf(program);
+    const rotated = isExact(program) || program.packed === undefined ? 0 : rotationsOf(program);
     const relinearized = steps.reduce(
       (sum, step) => sum + (step.op === 'relinearize' ? countIn(program, step.to, bucket) : 0),
       0,
     );
-    return {
-      ...bucket,
-      keySwitches: expanded + relinearized + rotated,
-      bytesUp: ciphertextBytes(params, { ...up, count: countIn(program, 0, bucket) }),
-      bytesDown: roundedBytes(params, countIn(program, last, bucket), droppedBits(program, bucket)),
-    };
+    const keySwitches = expanded + relinearized + rotated;
+    return { ...bucket, keySwitches, ...messageBytes(program, bucket) };
   });
   return {
     depth: params.maxLevel,
     logQP: params.logQP,
     multiplyAdds,
     squarings,
-    keyBytes: PublicKey.byteLength(params) + EvaluationKeys.byteLength(params, offeredKeyPlan(program)),
+    keyBytes:
+      PublicKey.byteLength(params) + EvaluationKeys.byteLength(params, offeredKeyPlan(offerOf(program))),
     peakBytes: 8 * planMemory(program).words,
-    ...(packed && { weightBytes: encodedBytes(program) }),
+    ...(!isExact(program) && program.packed && { weightBytes: encodedBytes(program) }),
     buckets,
-    bounds:
-      packed === undefined
-        ? layerBounds({ list: program, primes, n: params.n }, program.inputBound)
-        : packedBounds(packedSubject(program), primes, program.inputBound),
+    bounds: boundsOf(program),
+    ...(isExact(program) && { exact: exactCostsOf(program) }),
   };
+}
+
+/** Of the query and the reply of one request, in all its messages. */
+function messageBytes(program: AnyProgram, bucket: Bucket): Pick<BucketCost, 'bytesUp' | 'bytesDown'> {
+  if (isExact(program)) {
+    const { up, down } = exactMessageBytes(program);
+    const messages = program.moduli.length;
+    return { bytesUp: messages * up, bytesDown: messages * down };
+  }
+  const params = CkksParams.create(program.params);
+  const up = { parts: 2, level: params.maxLevel, isSeeded: true, count: countIn(program, 0, bucket) };
+  const down = countIn(program, program.steps.length, bucket);
+  return {
+    bytesUp: ciphertextBytes(params, up),
+    bytesDown: roundedBytes(params, down, droppedBits(program, bucket)),
+  };
+}
+
+/** Exact programs have no range that data could leave: {@link ExactCosts.wires} says what they hold. */
+function boundsOf(program: AnyProgram): LayerBound[] {
+  if (isExact(program)) return [];
+  const params = CkksParams.create(program.params);
+  const primes = params.q.map((modulus) => modulus.q);
+  return program.packed === undefined
+    ? layerBounds({ list: program, primes, n: params.n }, program.inputBound)
+    : packedBounds(packedSubject(program), primes, program.inputBound);
 }

@@ -11,12 +11,12 @@ import type { IntegerMap } from './integer-map.ts';
 import { checkPackedKeys, checkPackedPart, checkPackedStep, isBatchStep } from './packed/validate-packed.ts';
 import { MODEL_NAME, type Program, type ProgramValue, type Step } from './program.ts';
 
-const MAX_STEPS = 4096;
+export const MAX_STEPS = 4096;
 const MAX_CIPHERTEXTS = 2 ** 20;
 /** As the engine: weights, and the sum of their absolute values in a row. */
 const MAX_WEIGHT = 2 ** 15;
 const MAX_ROW_SUM = 2 ** 28;
-const MAX_MULTIPLIER = 2 ** 52;
+export const MAX_MULTIPLIER = 2 ** 52;
 
 /** The program itself, frozen. @throws {DecodeError} {@link LimitError} {@link InvalidParamsError} {@link InsecureParamsError} */
 export function validateProgram(program: Program): Program {
@@ -70,7 +70,8 @@ function checkLadder({ version, buckets, galois, values }: Program, params: Ckks
   );
 }
 
-function checkMap(map: IntegerMap): void {
+/** Of a program of either kind. @throws {DecodeError} */
+export function checkMap(map: IntegerMap): void {
   const { inputs, outputs, step, matrices, blocks, offsets } = map;
   requireThat(isCount(inputs) && isCount(outputs), 'the ciphertexts of a map');
   requireThat(step > 0 && Number.isFinite(step), 'the step of a map');
@@ -225,16 +226,18 @@ function checkEnds({ values, steps, output, packed }: Program, params: CkksParam
   requireThat(largest <= capacity, 'its scores do not fit the modulus of the reply');
 }
 
-function isCount(value: number): boolean {
+/** A number of ciphertexts. */
+export function isCount(value: number): boolean {
   return Number.isInteger(value) && value >= 1 && value <= MAX_CIPHERTEXTS;
 }
 
-function requireThat(holds: boolean, reason: string): void {
+/** @throws {DecodeError} unless it holds. */
+export function requireThat(holds: boolean, reason: string): void {
   if (!holds) throw new DecodeError('a program', reason);
 }
 
 /** Typed arrays cannot be frozen; nobody else holds those of a program. */
-function deepFreeze<T>(value: T): T {
+export function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
   for (const inner of Object.values(value)) deepFreeze(inner);
   return Object.freeze(value);

@@ -83,7 +83,13 @@ function isZero(x: number): number {
   return ((x | -x) >>> 31) ^ 1;
 }
 
-/** Uniform in [-2^bits, 2^bits), bits <= 51: noise that drowns what a decryption would otherwise show. Wipes `key`. */
+/** The widest uniform noise of one draw: doubles are exact. */
+const FLOOD_DRAW_BITS = 51;
+
+/**
+ * Uniform in [-2^bits, 2^bits): noise that drowns what a decryption would otherwise show. Beyond one draw: 2^k x_1 + x_2 with x_1 uniform in
+ * [-2^51, 2^51) and x_2 in [-2^(k-1), 2^(k-1)), which is uniform again, moved by half. Wipes `key`.
+ */
 export function floodInto(
   ring: Ring,
   out: Words,
@@ -91,14 +97,32 @@ export function floodInto(
   key: Uint8Array,
   mods: readonly number[],
 ): void {
+  const { kernel, tables } = ring;
   const wide = new Float64Array(out.length / mods.length);
+  using scratch = new Scratch(kernel);
   try {
-    ring.kernel.uniformSigned(wide, bits, key, 0);
-    ring.kernel.transformDoubles(ring.tables, out, wide, mods);
+    let step = bits - Math.min(bits, FLOOD_DRAW_BITS);
+    kernel.uniformSigned(wide, bits - step, key, 0);
+    kernel.transformDoubles(tables, out, wide, mods);
+    if (step === 0) return;
+    const draw = scratch.allocate(out.length);
+    for (let nonce = 1; step > 0; nonce++) {
+      const next = step - 1 - Math.min(step - 1, FLOOD_DRAW_BITS);
+      kernel.mulScalar(tables, out, out, powersOfTwo(ring, step - next, mods), mods);
+      kernel.uniformSigned(wide, step - 1 - next, key, nonce);
+      kernel.transformDoubles(tables, draw, wide, mods);
+      kernel.add(tables, out, out, draw, mods);
+      step = next;
+    }
   } finally {
     wide.fill(0);
     key.fill(0);
   }
+}
+
+/** 2^bits modulo each prime. */
+function powersOfTwo({ moduli }: Ring, bits: number, mods: readonly number[]): number[] {
+  return mods.map((i) => Number((1n << BigInt(bits)) % BigInt(moduli[i]!.q)));
 }
 
 /**

@@ -4,23 +4,27 @@
  */
 import { DecodeError, ShapeError } from '../base/errors.ts';
 import { type IntegerMap, forEachMapRow } from '../compiler/integer-map.ts';
-import { type Program, stepReads } from '../compiler/program.ts';
+import { type AnyProgram, isExact } from '../compiler/exact/exact-program.ts';
+import { stepReads } from '../compiler/program.ts';
 import { type ClearOptions, runPackedClear } from './packed-clear-machine.ts';
 import { runSteps, type StepHandlers } from './run-steps.ts';
 
 export type { ClearOptions } from './packed-clear-machine.ts';
 
-/** Scores `[samples, outputs]` of inputs `[samples, inputs]`, clipped to the program's bound. @throws {ShapeError} */
+/**
+ * Scores `[samples, outputs]` of inputs `[samples, inputs]`, clipped to the program's bound, and rounded to its integers where it has such.
+ * @throws {ShapeError}
+ */
 export function runClear(
-  program: Program,
+  program: AnyProgram,
   inputs: ArrayLike<number>,
   options: ClearOptions = {},
 ): Float64Array {
-  const { steps, values, maps, constants, inputBound } = program;
+  const { steps, values, maps, constants } = program;
   const samples = inputs.length / program.inputs;
   if (!Number.isInteger(samples) || samples < 1)
     throw new ShapeError('the inputs', `samples x ${program.inputs}`, inputs.length);
-  if (program.packed !== undefined) return runPackedClear(program, inputs, options);
+  if (!isExact(program) && program.packed !== undefined) return runPackedClear(program, inputs, options);
   const slots: (Float64Array | undefined)[] = values.map(() => undefined);
   const lastUse = new Map<number, number>();
   steps.forEach((step, i) => {
@@ -40,13 +44,18 @@ export function runClear(
   };
   const rowOf = (value: number, i: number): Float64Array =>
     at(value).subarray(i * samples, (i + 1) * samples);
+  const seen = asEncrypted(program);
   slots[0] = rows(program.inputs, (row, feature) => {
     for (let t = 0; t < samples; t++) {
-      const value = inputs[t * program.inputs + feature]!;
-      row[t] = Number.isNaN(value) ? 0 : Math.min(inputBound, Math.max(-inputBound, value));
+      row[t] = seen(inputs[t * program.inputs + feature]!);
     }
   });
   options.observe?.(0, at(0));
+  /** In exact programs constants are integers of the value that they are added to. */
+  const constantAt = (constant: number, to: number): number => {
+    const { scale } = values[to]!;
+    return isExact(program) ? Math.round(constant * scale) / scale : constant;
+  };
   const copy = ({ from, to }: { readonly from: number; readonly to: number }): void =>
     put(to, at(from).slice());
   const handlers: StepHandlers = {
@@ -55,7 +64,10 @@ export function runClear(
     relinearize: copy,
     rescale: copy,
     lower: copy,
-    linear: ({ map, from, to }) => put(to, applyMap(maps[map]!, at(from), samples)),
+    linear: ({ map, from, to }) => {
+      const made = withOffsets(maps[map]!, (offset) => constantAt(offset, to));
+      put(to, applyMap(made, at(from), samples));
+    },
     multiply: ({ a, b, to }) => {
       const y = at(b);
       put(
@@ -77,7 +89,7 @@ export function runClear(
       const made = rows(values[to]!.count, (row, i) => {
         const source = rowOf(from, orders?.[i] ?? i);
         const factor = (factors?.[i] ?? 1) * ratio;
-        for (let t = 0; t < samples; t++) row[t] = factor * source[t]! + (sums?.[i] ?? 0);
+        for (let t = 0; t < samples; t++) row[t] = factor * source[t]! + constantAt(sums?.[i] ?? 0, to);
       });
       put(to, made);
     },
@@ -104,6 +116,20 @@ const NO_PACKED_STEPS = {
   multiplyPlain: misplaced,
   addPlain: misplaced,
 };
+
+/** What becomes of an input before it is encrypted. */
+function asEncrypted(program: AnyProgram): (value: number) => number {
+  const [low, high] = isExact(program) ? program.inputRange : [-program.inputBound, program.inputBound];
+  const scale = isExact(program) ? program.values[0]!.scale : undefined;
+  return (value) => {
+    const kept = Math.min(high, Math.max(low, Number.isNaN(value) ? 0 : value));
+    return scale === undefined ? kept : Math.round(kept * scale) / scale;
+  };
+}
+
+function withOffsets(map: IntegerMap, change: (offset: number) => number): IntegerMap {
+  return { ...map, offsets: map.offsets.map(change) };
+}
 
 function applyMap(map: IntegerMap, slots: Float64Array, samples: number): Float64Array {
   const out = new Float64Array(map.outputs * samples);

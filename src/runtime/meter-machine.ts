@@ -2,7 +2,7 @@
 import { mapProducts } from '../compiler/integer-map.ts';
 import type { Bucket } from '../compiler/offer.ts';
 import { packedSubject, plannedParts } from '../compiler/packed/packed-analysis.ts';
-import { countIn, type Program, type Step } from '../compiler/program.ts';
+import { countIn, type PlannedProgram, type Step, type StepList } from '../compiler/program.ts';
 import { fuseSteps } from '../compiler/memory-plan.ts';
 import {
   fusedSquareCost,
@@ -29,7 +29,7 @@ export interface MeteredStep {
   readonly referenceMs: number;
 }
 
-export function meterProgram(program: Program, bucket: Bucket): MeteredStep[] {
+export function meterProgram(program: PlannedProgram & StepList, bucket: Bucket): MeteredStep[] {
   const { values, steps, maps } = program;
   const { logN } = program.params;
   const n = 2 ** logN;

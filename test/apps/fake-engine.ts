@@ -1,7 +1,7 @@
 /** Engine parts without cryptography, for tests of what the commands do around it: a word says how many frames it came from. */
 import { DataError, DecodeError } from '../../src/base/errors.ts';
 import type { Offer } from '../../src/compiler/offer.ts';
-import type { Program } from '../../src/compiler/program.ts';
+import type { AnyProgram } from '../../src/compiler/exact/exact-program.ts';
 import { loadReferenceKernel } from '../../src/kernel/reference/reference.ts';
 import type { PolynomialNetwork } from '../../src/nn/index.ts';
 import type { ServerReady } from '../../src/apps/cli/server-process.ts';
@@ -108,7 +108,7 @@ export class FakeEngine implements EngineParts {
     return { polynomial: (inputs) => ({ scores: scores(inputs), leaves: [] }), float: scores };
   }
 
-  async startService(models: readonly ({ name: string } | { program: Program })[]) {
+  async startService(models: readonly ({ name: string } | { program: AnyProgram })[]) {
     const service = new FakeInference(
       models.map((model) => ('program' in model ? model.program.name : model.name)),
     );

@@ -1,10 +1,10 @@
 /** compile, inspect, infer and serve as a newcomer runs them, on a small network of ours, with the real engine. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { engineParts } from '../../src/apps/cli/parts.ts';
-import { programsAt } from '../../src/apps/server/program-files.ts';
+import { programsAt, readProgramFile } from '../../src/apps/server/program-files.ts';
 import { runCommand } from '../../src/apps/cli/run.ts';
 import { listen } from '../../src/apps/server/index.ts';
 import { parseProgramText } from '../../src/compiler/program-text.ts';
@@ -117,6 +117,47 @@ test('inspect shows layers, steps that parse back, and draws', async () => {
   const svg = readFileSync(picture, 'utf8');
   expect(svg).toMatch(/^<svg .*<\/svg>\n$/s);
   expect(svg.length).toBeLessThan(60_000);
+});
+
+test('an exact program answers with the integers of the network, in one process and over HTTP', async () => {
+  const folder = join(directory, 'exact');
+  mkdirSync(folder);
+  const exact = join(folder, 'exact.subrosa');
+  const made = await run(
+    'compile',
+    join(directory, 'network.bin'),
+    '-o',
+    exact,
+    '--name',
+    'exact',
+    '--exact',
+    '--input-range=-2,2',
+    '--calibrate',
+    table,
+  );
+  expect(made.code).toBe(0);
+  expect(made.out).toMatch(/exact integers: at most 2\^[\d.]+ \(.*\), \d plaintext moduli hold 2\^[\d.]+/);
+  expect(made.out).toMatch(/inputs within -2 \.\. 2, rounded to -7 \.\. 8/);
+  expect((await run('inspect', exact)).out).toMatch(/integers +noise +of/);
+  const local = JSON.parse((await run('infer', '--local', exact, table, '--json')).out);
+  expect(local).toMatchObject({ model: 'exact', clearAgreement: 1 });
+  const { program: read } = readProgramFile(exact);
+  await using service = await engineParts.startService([{ program: read }]);
+  const server = await listen(service);
+  try {
+    const { code, out } = await run('infer', '--server', server.url, table, '--json');
+    expect(code).toBe(0);
+    const remote = JSON.parse(out);
+    // No noise: what two encryptions give is the same to the last bit.
+    expect(remote.files).toEqual(local.files);
+  } finally {
+    await server.close();
+  }
+  const refused = await run('compile', join(directory, 'network.bin'), '-o', `${exact}2`, '--exact');
+  expect(refused).toMatchObject({ code: 2 });
+  expect(refused.err).toMatch(/--input-range LOW,HIGH/);
+  const mixed = await run('compile', join(directory, 'network.bin'), '-o', `${exact}2`, '--input-bits', '3');
+  expect(mixed.err).toMatch(/belong to --exact/);
 });
 
 test('infer answers encrypted, in one process and over HTTP, as the network does', async () => {

@@ -38,6 +38,10 @@ test('the audit catches a stream that is used twice (positive control)', () => {
 
 test('a seed has 32 bytes and a generator ends with its dispose', () => {
   expect(() => seedFromBytes(new Uint8Array(31))).toThrow(ShapeError);
+  // A copy, of a Buffer as well, whose slice would be a view: wiping the one leaves the other.
+  const bytes = Buffer.alloc(32, 7);
+  seedFromBytes(bytes).fill(0);
+  expect(bytes.every((byte) => byte === 7)).toBe(true);
   const drbg = new Drbg(zeros);
   drbg[Symbol.dispose]();
   expect(() => drbg.nextKey('a')).toThrow(DisposedError);

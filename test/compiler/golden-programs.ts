@@ -91,6 +91,8 @@ export function describeProgram(program: Program): object {
   };
 }
 
+const REPLY_SECRET = sha256Digest(new TextEncoder().encode('golden replies'));
+
 /** Hashes of the ciphertexts of a query and its reply, every seed fixed. */
 export async function fixedExchange(kernel: Kernel, program: Program) {
   let count = 0;
@@ -98,7 +100,7 @@ export async function fixedExchange(kernel: Kernel, program: Program) {
     .spyOn(systemRandom, 'seed')
     .mockImplementation(() => sha256Digest(new TextEncoder().encode(`golden ${count++}`)) as never);
   try {
-    using responder = await InferenceResponder.open([{ program }], kernel);
+    using responder = await InferenceResponder.open([{ program }], kernel, { replySecret: REPLY_SECRET });
     using client = await InferenceClient.create(responder.offers()[0]!, kernel);
     const [tenant, model] = [tenantId('someone'), modelName(program.name)];
     const keyId = responder.enrol(tenant, model, client.enrolment());

@@ -1,6 +1,7 @@
 /** Programs and the files of samples. */
 import { sha256Digest } from '../../src/base/sha256.ts';
 import { compile } from '../../src/compiler/compile.ts';
+import { compileExact } from '../../src/compiler/exact/compile-exact.ts';
 import { readProgram, writeProgram } from '../../src/compiler/program-file.ts';
 import { parseProgramText, programText } from '../../src/compiler/program-text.ts';
 import { crc32 } from '../../src/nn/files/model-bytes.ts';
@@ -30,11 +31,17 @@ const text = (content: string): Uint8Array => new TextEncoder().encode(content);
 
 export function programTargets(): FuzzTarget[] {
   const small = compile(randomNetwork([3, 2, 2], 4, 1), { name: 'net' });
+  const options = { name: 'net', inputRange: [0, 1] as const, logN: [12], hiding: 0 };
+  const exact = compileExact(randomNetwork([3, 2], 4, 1), options);
   const convolution = compile(randomConvolution(4, 4), { name: 'net' });
   return [
     {
       name: 'program',
-      corpus: [writeProgram({ program: small, card: '# A card' }), writeProgram({ program: convolution })],
+      corpus: [
+        writeProgram({ program: small, card: '# A card' }),
+        writeProgram({ program: convolution }),
+        writeProgram({ program: exact }),
+      ],
       parse: (bytes) => readProgram(resealed(bytes)),
     },
     {

@@ -1,5 +1,5 @@
 /** One whole exchange over memory: keys, query, reply, scores. */
-import type { Program } from '../../src/compiler/program.ts';
+import type { AnyProgram } from '../../src/compiler/exact/exact-program.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import type { PolynomialNetwork } from '../../src/nn/polynomial/polynomial-network.ts';
 import { InferenceClient } from '../../src/protocols/inference/client.ts';
@@ -11,7 +11,7 @@ const SOMEONE = tenantId('someone');
 
 export async function exchange(
   kernel: Kernel,
-  model: PolynomialNetwork | { readonly program: Program },
+  model: PolynomialNetwork | { readonly program: AnyProgram },
   inputs: Float32Array,
   samples: number,
 ) {

@@ -8,7 +8,7 @@ import { InferenceClient } from '../../src/protocols/inference/client.ts';
 import { parseOffer } from '../../src/protocols/inference/offer.ts';
 import { InferenceResponder } from '../../src/protocols/inference/responder.ts';
 import { CkksContext } from '../../src/schemes/ckks/context.ts';
-import { CkksParams } from '../../src/schemes/ckks/params.ts';
+import { CkksParams, type CkksSpec } from '../../src/schemes/ckks/params.ts';
 import { randomNetwork } from './random-network.ts';
 
 const [FRAMES, FEATURES] = [100, 5];
@@ -56,7 +56,7 @@ async function visible(offer: Offer, inputs: Float32Array): Promise<string> {
 }
 
 function withParams(params: Offer['params'], changes: Partial<Offer> = {}): Offer {
-  const { id, slots } = CkksParams.create(params);
+  const { id, slots } = CkksParams.create(params as CkksSpec);
   const buckets = [128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768]
     .filter((block) => block <= slots)
     .map((block) => ({ block, interleave: slots / block }));

@@ -6,7 +6,7 @@ import type { PolynomialNetwork } from '../../nn/index.ts';
 import { InferenceClient } from '../../protocols/inference/client.ts';
 import { parseOffer } from '../../protocols/inference/offer.ts';
 import type { ServedModel } from '../../protocols/inference/responder.ts';
-import { InferenceServer } from '../server/inference-server.ts';
+import { InferenceServer, type InferenceServerOptions } from '../server/inference-server.ts';
 import type { InferenceService } from '../server/index.ts';
 import { loadClearNetworks, loadNetwork, loadRecogniser } from './speech/model-files.ts';
 import type { ClearNetworks, Recogniser } from '../speech-client/recogniser.ts';
@@ -28,7 +28,7 @@ export interface EngineParts {
   loadRecogniser(directory: string): Promise<Recogniser>;
   loadNetwork(directory: string, name?: string): Promise<PolynomialNetwork>;
   loadClearNetworks(directory: string, multiply: Kernel): Promise<ClearNetworks>;
-  startService(models: readonly ServedModel[]): Promise<RunningService>;
+  startService(models: readonly ServedModel[], options?: InferenceServerOptions): Promise<RunningService>;
   /** Runs a server in a process of its own; `args` as for `subrosa serve`. */
   startServer(args: readonly string[], onNote: (line: string) => void): Promise<StartedServer>;
   /** Checks an offer that came over the network. */
@@ -42,7 +42,7 @@ export const engineParts: EngineParts = {
   loadRecogniser,
   loadNetwork,
   loadClearNetworks,
-  startService: (models) => InferenceServer.start(models),
+  startService: (models, options) => InferenceServer.start(models, options),
   startServer: (args, onNote) => CommandProcess.start<ServerReady>(['serve', ...args], onNote),
   parseOffer,
   createClient: (offer, kernel) => InferenceClient.create(offer, kernel),

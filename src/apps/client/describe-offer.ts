@@ -1,11 +1,10 @@
 /** An offer in words and numbers for whoever asks the model. */
-import type { Offer } from '../../compiler/offer.ts';
+import { type Offer, ringParamsOf } from '../../compiler/offer.ts';
 import { offeredEnrolmentBytes, offeredQueryBytes } from '../../protocols/inference/message-sizes.ts';
-import { CkksParams } from '../../schemes/ckks/params.ts';
 import type { OfferDescription } from './client-types.ts';
 
 export function describeOffer(offer: Offer): OfferDescription {
-  const params = CkksParams.create(offer.params);
+  const params = ringParamsOf(offer);
   const { model, inputs, outputs, inputBound, outputError, outputRange, buckets } = offer;
   const smallest = Math.min(...buckets.map(({ block }) => block));
   const largest = Math.max(...buckets.map(({ block }) => block));

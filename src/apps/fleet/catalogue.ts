@@ -6,7 +6,8 @@
 import { z } from 'zod';
 import { DataError, DecodeError, ProtocolError } from '../../base/errors.ts';
 import type { Offer } from '../../compiler/offer.ts';
-import { MODEL_NAME, type Program } from '../../compiler/program.ts';
+import type { AnyProgram } from '../../compiler/exact/exact-program.ts';
+import { MODEL_NAME } from '../../compiler/program.ts';
 import { programId, readProgram, writeProgram } from '../../compiler/program-file.ts';
 import { offerOf } from '../../compiler/program-facts.ts';
 import { LARGEST_MODEL_BYTES } from '../../nn/files/model-bytes.ts';
@@ -54,7 +55,7 @@ export async function catalogueEntries(broker: FleetBroker): Promise<Map<string,
 
 /** What gateways and workers know of a program. */
 export interface FleetProgram {
-  readonly program: Program;
+  readonly program: AnyProgram;
   readonly offer: Offer;
   readonly keysId: KeysId;
   readonly enrolmentBytes: number;
@@ -90,7 +91,7 @@ export class FleetCatalogue {
    * changes nothing.
    * @throws {BrokerError} {@link BlobStoreError}
    */
-  async publish(program: Program, graceMs: number, now = Date.now()): Promise<string> {
+  async publish(program: AnyProgram, graceMs: number, now = Date.now()): Promise<string> {
     const published = programId(program);
     await withBlobRetries(() => this.#store.putOnce(blobs.program(published), writeProgram({ program })));
     await this.#offer(program.name, published, graceMs, now);

@@ -5,7 +5,7 @@
  * compared. A query is a pure function of its bytes and the keys: sending it twice is safe.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { UsageError } from '../../base/errors.ts';
+import { SubrosaError, UsageError } from '../../base/errors.ts';
 import { MODEL_NAME } from '../../compiler/program.ts';
 import { modelName } from '../../protocols/inference/names.ts';
 import { routes } from '../transport/wire.ts';
@@ -99,6 +99,8 @@ function addHooks(state: AppState): void {
     }
     const code = wireCode(error);
     metrics.count('subrosa_refusals_total', { code });
+    if (error instanceof SubrosaError && error.code === 'divergent-reply')
+      metrics.count('subrosa_divergent_replies_total');
     log.warn('refused', { requestId: request.id, code, ...localReason(error) });
     // A body that was cut is still on its way.
     if (!request.raw.complete) reply.header('connection', 'close');

@@ -7,9 +7,10 @@ import * as arg from '../../base/arguments.ts';
 import { printOnOneLine } from '../../base/inspect.ts';
 import { type ErrorCode, KernelError, ProtocolError, SubrosaError } from '../../base/errors.ts';
 import type { Offer } from '../../compiler/offer.ts';
+import { seedFromBytes, systemRandom } from '../../base/random.ts';
 import { writeProgram } from '../../compiler/program-file.ts';
 import type { KernelOptions } from '../../kernel/kernel.ts';
-import { readQuery } from '../../protocols/inference/messages.ts';
+import { offeredQuerySamples } from '../../protocols/inference/message-sizes.ts';
 import type { InferenceAnswer, ServedModel } from '../../protocols/inference/responder.ts';
 import type { KeyId, ModelName, TenantId } from '../../protocols/inference/names.ts';
 import {
@@ -19,6 +20,9 @@ import {
   type ThreadRequest,
   type ThreadSetup,
 } from './thread-messages.ts';
+
+/** One day. */
+const ROTATION_MS = 86_400_000;
 
 /** An error of the evaluation thread, with the code it had there. */
 export class EvaluationError extends SubrosaError<object> {
@@ -30,17 +34,26 @@ export class EvaluationError extends SubrosaError<object> {
   }
 }
 
+export interface InferenceServerOptions {
+  readonly kernel?: KernelOptions;
+  /**
+   * 32 bytes that replies are derived from, besides the queries, for servers that must answer alike. Random when absent, and then replaced
+   * every day: see {@link InferenceServer.rotateReplySecret}.
+   */
+  readonly replySecret?: Uint8Array;
+}
+
 interface Pending {
   readonly resolve: (reply: ThreadReply) => void;
   readonly reject: (error: Error) => void;
 }
 
 type Ready = Extract<ThreadReply, { kind: 'ready' }>;
-type Call<T = ThreadRequest> = T extends ThreadRequest ? Omit<T, 'id'> : never;
+type Call<T = Exclude<ThreadRequest, { kind: 'rotate' }>> = T extends ThreadRequest ? Omit<T, 'id'> : never;
 
 export class InferenceServer implements AsyncDisposable {
   readonly kernel: KernelFacts;
-  readonly #setup: ThreadSetup;
+  #setup: ThreadSetup;
   readonly #ready: Ready;
   readonly #cancelled: Int32Array;
   readonly #pending = new Map<number, Pending>();
@@ -49,6 +62,7 @@ export class InferenceServer implements AsyncDisposable {
   #worker: Worker | undefined;
   #starting: Promise<void> | undefined;
   #isClosed = false;
+  #rotation: NodeJS.Timeout | undefined;
   #nextId = 1;
 
   private constructor(setup: ThreadSetup, worker: Worker, ready: Ready) {
@@ -62,7 +76,7 @@ export class InferenceServer implements AsyncDisposable {
   /** Compiles the models in the evaluation thread. @throws what compiling throws, {@link KernelError} when no kernel loads. */
   static async start(
     models: readonly ServedModel[],
-    options: { readonly kernel?: KernelOptions } = {},
+    options: InferenceServerOptions = {},
   ): Promise<InferenceServer> {
     const setup: ThreadSetup = {
       models: models.map((model) =>
@@ -72,9 +86,13 @@ export class InferenceServer implements AsyncDisposable {
       ),
       kernel: options.kernel ?? {},
       cancelled: new SharedArrayBuffer(4 * CANCEL),
+      replySecret:
+        options.replySecret === undefined ? systemRandom.seed() : seedFromBytes(options.replySecret),
     };
     const { worker, ready } = await startThread(setup);
-    return new InferenceServer(setup, worker, ready);
+    const server = new InferenceServer(setup, worker, ready);
+    if (options.replySecret === undefined) server.#rotateDaily();
+    return server;
   }
 
   offers(): readonly Offer[] {
@@ -93,9 +111,7 @@ export class InferenceServer implements AsyncDisposable {
 
   /** How many samples a query is at most, by its bucket. @throws {DecodeError} {@link ProtocolError} */
   querySamples(model: ModelName, query: Uint8Array): number {
-    const bucket = this.#find(model).offer.buckets[readQuery(query).bucket];
-    if (bucket === undefined) throw new ProtocolError('no such bucket');
-    return bucket.block;
+    return offeredQuerySamples(this.#find(model).offer, query);
   }
 
   /** What an evaluation of `block` samples should take on a reference processor; undefined for a size that it does not take. */
@@ -138,6 +154,23 @@ export class InferenceServer implements AsyncDisposable {
     const reply = await this.#call({ kind: 'answer', tenant, model, keyId, query }, signal);
     if (reply.kind !== 'answered') throw new ProtocolError('the evaluation thread answered something else');
     return reply.answer;
+  }
+
+  /**
+   * Replies are derived from another secret from now on, random when absent, and the old one is wiped: who steals it later cannot
+   * strip the noise from replies that were recorded. A query that is repeated across it gets another reply.
+   */
+  rotateReplySecret(replySecret: Uint8Array = systemRandom.seed()): void {
+    const secret = seedFromBytes(replySecret);
+    this.#setup.replySecret.fill(0);
+    this.#setup = { ...this.#setup, replySecret: secret };
+    // A thread that starts later has it from its setup.
+    this.#worker?.postMessage({ kind: 'rotate', id: 0, replySecret: secret } satisfies ThreadRequest);
+  }
+
+  #rotateDaily(): void {
+    this.#rotation = setInterval(() => this.rotateReplySecret(), ROTATION_MS);
+    this.#rotation.unref();
   }
 
   /** Drops keys; unknown ones are fine. */
@@ -212,6 +245,8 @@ export class InferenceServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
+    clearInterval(this.#rotation);
+    this.#setup.replySecret.fill(0);
     const worker = this.#worker;
     this.#worker = undefined;
     this.#fail(new ProtocolError('the server is closed'));
@@ -264,5 +299,6 @@ arg.guard('InferenceServer', InferenceServer.prototype, {
     query: arg.bytes,
     signal: arg.optional(arg.like('an AbortSignal', 'throwIfAborted', 'addEventListener')),
   },
+  rotateReplySecret: { replySecret: arg.optional(arg.bytes) },
   forget: { tenant: arg.text, model: arg.text, keyId: arg.text },
 });

@@ -67,6 +67,8 @@ const COUNTERS = {
   subrosa_sent_bytes_total: 'Bytes of encrypted replies.',
   subrosa_samples_total: 'Samples evaluated by model: the size of the bucket of each query.',
   subrosa_keys_dropped_total: 'Key sets that made room for others.',
+  subrosa_divergent_replies_total:
+    'Queries whose second evaluation gave another result: faulty memory, or another build. Look at once.',
 } as const;
 type CounterName = keyof typeof COUNTERS;
 
@@ -95,6 +97,7 @@ arg.guard('ServerMetrics', ServerMetrics.prototype, {
       'subrosa_sent_bytes_total',
       'subrosa_samples_total',
       'subrosa_keys_dropped_total',
+      'subrosa_divergent_replies_total',
     ),
     labels: arg.optional(arg.options),
     by: arg.optional(arg.number),

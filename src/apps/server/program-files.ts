@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError, SubrosaError } from '../../base/errors.ts';
-import type { Program } from '../../compiler/program.ts';
+import type { AnyProgram } from '../../compiler/exact/exact-program.ts';
 import { type ProgramFile, readProgram } from '../../compiler/program-file.ts';
 
 export const PROGRAM_SUFFIX = '.subrosa';
@@ -19,7 +19,7 @@ export function readProgramFile(path: string): ProgramFile {
 }
 
 /** The program of a file, or those of a folder; undefined for what is neither. @throws {DataError} */
-export function programsAt(path: string): { readonly program: Program }[] | undefined {
+export function programsAt(path: string): { readonly program: AnyProgram }[] | undefined {
   if (path.endsWith(PROGRAM_SUFFIX)) return [{ program: readProgramFile(path).program }];
   if (!existsSync(path) || !statSync(path).isDirectory()) return undefined;
   const files = readdirSync(path).filter((file) => file.endsWith(PROGRAM_SUFFIX));
@@ -28,7 +28,7 @@ export function programsAt(path: string): { readonly program: Program }[] | unde
 }
 
 /** The programs of a file or folder. @throws {DataError} when there are none. */
-export function programsIn(path: string): { readonly program: Program }[] {
+export function programsIn(path: string): { readonly program: AnyProgram }[] {
   const programs = programsAt(path);
   if (programs === undefined) throw new DataError(`${path} is no program file and no folder of them`);
   return programs;

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { SubrosaError } from '../../base/errors.ts';
 import { readProgram } from '../../compiler/program-file.ts';
-import type { Program } from '../../compiler/program.ts';
+import type { AnyProgram } from '../../compiler/exact/exact-program.ts';
 import { openKernel } from '../../kernel/open.ts';
 import { PolynomialNetwork } from '../../nn/polynomial/polynomial-network.ts';
 import { InferenceResponder } from '../../protocols/inference/responder.ts';
@@ -20,14 +20,16 @@ const models = setup.models.map((model) =>
     ? { program: readProgram(model.program).program }
     : { name: model.name, network: PolynomialNetwork.fromBytes(model.network) },
 );
-const responder = await InferenceResponder.open(models, kernel);
+const { replySecret } = setup;
+const responder = await InferenceResponder.open(models, kernel, { replySecret });
+replySecret.fill(0);
 const programs = new Map(responder.programs().map((program) => [program.name, program]));
 
 /** Milliseconds on a reference processor, by bucket. */
 function predictedMs(model: string): number[] {
   const program = programs.get(model);
   return (program?.buckets ?? []).map((bucket) =>
-    meterProgram(program as Program, bucket).reduce((sum, { referenceMs }) => sum + referenceMs, 0),
+    meterProgram(program as AnyProgram, bucket).reduce((sum, { referenceMs }) => sum + referenceMs, 0),
   );
 }
 
@@ -80,6 +82,10 @@ function serve(request: ThreadRequest): void {
       ]);
       return;
     }
+    case 'rotate':
+      responder.rotateReplySecret(request.replySecret);
+      request.replySecret.fill(0);
+      return;
     case 'forget':
       responder.forget(request.tenant, request.model, request.keyId);
       port.postMessage({ kind: 'forgotten', id: request.id } satisfies ThreadReply);

@@ -14,6 +14,8 @@ export interface ThreadSetup {
   )[];
   readonly kernel: KernelOptions;
   readonly cancelled: SharedArrayBuffer;
+  /** Replies are derived from it: a thread that takes the place of another answers as that one did. */
+  readonly replySecret: Uint8Array;
 }
 
 interface ThreadCall {
@@ -25,7 +27,8 @@ interface ThreadCall {
 export type ThreadRequest =
   | (ThreadCall & { readonly kind: 'enrol'; readonly message: Uint8Array })
   | (ThreadCall & { readonly kind: 'answer'; readonly keyId: KeyId; readonly query: Uint8Array })
-  | (ThreadCall & { readonly kind: 'forget'; readonly keyId: KeyId });
+  | (ThreadCall & { readonly kind: 'forget'; readonly keyId: KeyId })
+  | { readonly kind: 'rotate'; readonly id: number; readonly replySecret: Uint8Array };
 
 export interface KernelFacts {
   readonly name: string;

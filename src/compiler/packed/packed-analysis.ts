@@ -11,7 +11,7 @@ import { rotationElement, rotationSteps } from '../../schemes/rlwe/keys/key-plan
 import type { CkksParams } from '../../schemes/ckks/params.ts';
 import { largestOf, mapBounds, mapNoiseGain } from '../integer-map.ts';
 import type { PackedKeys } from '../offer.ts';
-import type { LayerBound, Program, ProgramValue, Step } from '../program.ts';
+import type { LayerBound, Program, ProgramValue, Step, StepList } from '../program.ts';
 import { fillOf, isPeriodic, type Layout } from './layout.ts';
 import { cheapestWidth, type PlannedPart, plannedTransform } from './rotations.ts';
 import type { PackedSteps } from './packed-planner.ts';
@@ -35,7 +35,9 @@ export interface PackedSubject extends PackedSteps {
 }
 
 /** A packed program as what is analysed here. */
-export function packedSubject(program: Program): PackedSubject {
+export function packedSubject(
+  program: StepList & Pick<Program, 'packed'> & { readonly params: Pick<Program['params'], 'logN' | 'logP'> },
+): PackedSubject {
   const { values, maps, constants, steps, params, packed } = program;
   const { logN, logP } = params;
   return { values, maps, constants, steps, layouts: packed!.layouts, logN, specials: logP.length };

@@ -7,23 +7,14 @@
 import * as arg from '../../base/arguments.ts';
 import { printOnOneLine } from '../../base/inspect.ts';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import { DecodeError, LimitError, ProtocolError, ShapeError } from '../../base/errors.ts';
+import { LimitError, ProtocolError, ShapeError, UsageError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
-import {
-  type Bucket,
-  type Offer,
-  offeredKeyPlan,
-  queryCiphertexts,
-  replyCiphertexts,
-} from '../../compiler/offer.ts';
-import { elementsOf, type Layout, slotVectors } from '../../compiler/packed/layout.ts';
+import { type Bucket, type Offer, offeredKeyPlan } from '../../compiler/offer.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import { ciphertextBytes } from '../../schemes/ckks/ciphertext-wire.ts';
-import { CiphertextBatch } from '../../schemes/ckks/ciphertext.ts';
-import { EncryptionStream } from '../../schemes/ckks/encryption-stream.ts';
-import { CkksContext } from '../../schemes/ckks/context.ts';
-import { CkksParams } from '../../schemes/ckks/params.ts';
 import { SecretKey } from '../../schemes/rlwe/keys/secret-key.ts';
+import { ApproximateCipher } from './approximate-cipher.ts';
+import type { ClientCipher, PlannedMessage } from './client-cipher.ts';
+import { ExactCipher } from './exact-cipher.ts';
 import { QUERY_PREFIX_BYTES, readReply, writeEnrolment, writeQuery } from './messages.ts';
 import { parseOffer } from './offer.ts';
 
@@ -36,9 +27,6 @@ export interface InferenceQuery {
   readonly clipped: number;
   readonly nonce: string;
 }
-
-/** Ciphertexts that are encrypted together: enough for all threads, few enough for the cache. */
-const PIECE_CIPHERTEXTS = 16;
 
 /** What an attempt tells of itself while its bytes are taken. */
 interface AttemptFacts {
@@ -95,64 +83,17 @@ export class QueryStream {
   }
 }
 
-interface EncodingSubject {
-  /** Row-major [samples, features]. */
-  readonly inputs: Float32Array;
-  readonly samples: number;
-  readonly features: number;
-  readonly bucket: Bucket;
-  readonly inputBound: number;
-  readonly scale: number;
-  /** Of a model that takes one sample in the slots of few ciphertexts. */
-  readonly layout?: Layout;
-}
-
-/** The interleaved vectors of ciphertexts first .. first + here - 1 of `count`: feature i * count + g is vector i of ciphertext g. */
-function vectorsOf(
-  { inputs, samples, features, bucket, inputBound, layout }: EncodingSubject,
-  first: number,
-  here: number,
-  count: number,
-): { vectors: Float64Array[][]; clipped: number } {
-  const { block, interleave } = bucket;
-  let clipped = 0;
-  const bounded = (value: number): number => {
-    const kept = Math.min(inputBound, Math.max(-inputBound, value));
-    if (!(kept === value)) clipped++;
-    return Number.isNaN(kept) ? 0 : kept;
-  };
-  if (layout !== undefined) {
-    const placed = slotVectors(layout, Array.from(inputs, bounded));
-    // Every piece walks all inputs: they are counted with the first.
-    return {
-      vectors: placed.slice(first, first + here).map((vector) => [vector]),
-      clipped: first === 0 ? clipped : 0,
-    };
-  }
-  const vectors = Array.from({ length: here }, () =>
-    Array.from({ length: interleave }, () => new Float64Array(block)),
-  );
-  for (let i = 0; i < interleave; i++) {
-    const from = i * count + first;
-    const columns = Math.min(here, features - from);
-    // Sample by sample: neighbouring features are read together.
-    for (let t = 0; t < samples; t++) {
-      for (let g = 0; g < columns; g++) {
-        vectors[g]![i]![t] = bounded(inputs[t * features + from + g]!);
-      }
-    }
-  }
-  return { vectors, clipped };
-}
+/** What {@link InferenceClient.openAll} needs of a message that was sent. */
+type SentMessage = Pick<InferenceQuery, 'samples' | 'bucket' | 'nonce'>;
 
 export class InferenceClient implements Disposable {
   readonly offer: Offer;
-  readonly #context: CkksContext;
+  readonly #cipher: ClientCipher;
   readonly #secret: SecretKey;
 
-  private constructor(offer: Offer, context: CkksContext, secret: SecretKey) {
+  private constructor(offer: Offer, cipher: ClientCipher, secret: SecretKey) {
     this.offer = offer;
-    this.#context = context;
+    this.#cipher = cipher;
     this.#secret = secret;
   }
 
@@ -172,13 +113,17 @@ export class InferenceClient implements Disposable {
   static async #open(
     offer: Offer,
     kernel: Kernel,
-    makeKey: (context: CkksContext) => SecretKey,
+    makeKey: (context: ClientCipher['context']) => SecretKey,
   ): Promise<InferenceClient> {
-    const context = await CkksContext.open(CkksParams.create(parseOffer(offer).params), { kernel });
+    const checked = parseOffer(offer);
+    const cipher = await (checked.exact === undefined ? ApproximateCipher : ExactCipher).open(
+      checked,
+      kernel,
+    );
     try {
-      return new InferenceClient(offer, context, makeKey(context));
+      return new InferenceClient(offer, cipher, makeKey(cipher.context));
     } catch (error) {
-      context[Symbol.dispose]();
+      cipher[Symbol.dispose]();
       throw error;
     }
   }
@@ -190,12 +135,13 @@ export class InferenceClient implements Disposable {
 
   /** Public key and the evaluation keys of the offer: what the server needs once per client. It learns nothing else from them. */
   enrolment(): Uint8Array {
-    using generator = this.#context.keyGenerator();
+    const { context } = this.#cipher;
+    using generator = context.keyGenerator();
     using publicKey = generator.publicKey(this.#secret);
     using evaluationKeys = generator.evaluationKeys(this.#secret, offeredKeyPlan(this.offer));
     return writeEnrolment({
       publicKey: publicKey.toBytes(),
-      evaluationKeys: evaluationKeys.toBytes(this.#context),
+      evaluationKeys: evaluationKeys.toBytes(context),
     });
   }
 
@@ -208,27 +154,32 @@ export class InferenceClient implements Disposable {
    * Encrypts `inputs`, row-major [samples, offer.inputs], padded with zeros to the smallest bucket that holds them. The server
    * sees the bucket, not the number of samples.
    *
-   * @throws {ShapeError} {@link LimitError} when no bucket is large enough.
+   * @throws {ShapeError} {@link LimitError} when no bucket is large enough. {@link UsageError} when a query is several messages.
    */
   query(inputs: Float32Array, samples: number): InferenceQuery {
-    const stream = this.queryStream(inputs, samples);
-    const bytes = new Uint8Array(stream.byteLength);
-    let at = 0;
-    for (const piece of stream.pieces()) {
-      bytes.set(piece, at);
-      at += piece.length;
-    }
-    const { bucket, nonce, clipped } = stream;
-    return { bytes, samples, bucket, clipped, nonce };
+    return collected(this.queryStream(inputs, samples));
   }
 
   /**
    * As {@link query}, encrypted while it is sent: memory is that of a few ciphertexts. `inputs` must stay as they are until then.
    *
-   * @throws {ShapeError} {@link LimitError} when no bucket is large enough.
+   * @throws as {@link query}
    */
   queryStream(inputs: Float32Array, samples: number): QueryStream {
-    const { inputs: features, buckets, inputBound, inputScale, programId } = this.offer;
+    const [first, ...others] = this.queryStreams(inputs, samples);
+    if (first === undefined || others.length > 0)
+      throw new UsageError(
+        `a query to ${this.offer.model} is ${others.length + 1} messages, one for each plaintext modulus: use queries() or queryStreams()`,
+      );
+    return first;
+  }
+
+  /**
+   * As {@link queryStream}: the messages of one query, one for each plaintext modulus of an exact program, else one. All replies together
+   * give the scores: {@link openAll}. @throws {ShapeError} {@link LimitError}
+   */
+  queryStreams(inputs: Float32Array, samples: number): QueryStream[] {
+    const { inputs: features, buckets } = this.offer;
     if (samples < 1 || inputs.length !== samples * features) {
       throw new ShapeError(
         'the inputs',
@@ -236,49 +187,30 @@ export class InferenceClient implements Disposable {
         `${inputs.length} values for ${samples} samples`,
       );
     }
-    const index = buckets.findIndex((bucket) => bucket.block >= samples);
-    const bucket = buckets[index];
-    if (bucket === undefined) throw new LimitError('the number of samples', this.maxSamples, samples);
-    const context = this.#context;
-    const count = queryCiphertexts(this.offer, bucket);
-    const level = context.params.maxLevel;
-    const { packed } = this.offer;
-    const scale = inputScale / bucket.interleave;
-    const layout = packed && { layout: packed.input };
-    const subject = { inputs, samples, features, bucket, inputBound, scale, ...layout };
-    return new QueryStream({
-      samples,
-      bucket,
-      byteLength:
-        QUERY_PREFIX_BYTES + ciphertextBytes(context.params, { count, parts: 2, level, isSeeded: true }),
-      attempt: (tell) =>
-        this.#encrypted(subject, count, tell, (nonce, start) =>
-          writeQuery({ programId, nonce, bucket: index, ciphertexts: start }),
-        ),
-    });
+    if (!buckets.some(({ block }) => block >= samples))
+      throw new LimitError('the number of samples', this.maxSamples, samples);
+    return this.#cipher.plan(inputs, samples, this.#secret).map((message) => this.#stream(message, samples));
   }
 
-  *#encrypted(
-    subject: EncodingSubject,
-    count: number,
-    tell: AttemptFacts,
-    begin: (nonce: string, start: Uint8Array) => Uint8Array,
-  ): Generator<Uint8Array, void, undefined> {
-    const context = this.#context;
-    const shape = { count, level: context.params.maxLevel, scale: subject.scale, most: PIECE_CIPHERTEXTS };
-    using stream = new EncryptionStream(context, this.#secret, shape);
-    const nonce = bytesToHex(systemRandom.seed());
-    tell.nonce(nonce);
-    yield begin(nonce, stream.start);
-    for (let first = 0; first < count; first += PIECE_CIPHERTEXTS) {
-      using arena = context.arena();
-      const encoder = context.encoder(arena);
-      const here = Math.min(PIECE_CIPHERTEXTS, count - first);
-      const { vectors, clipped } = vectorsOf(subject, first, here, count);
-      const plaintexts = vectors.map((group) => encoder.encodeInterleaved(group, { scale: subject.scale }));
-      tell.clipped(clipped);
-      yield stream.next(plaintexts);
+  /** As {@link queryStreams}, each encrypted as a whole when it is taken. */
+  *queries(inputs: Float32Array, samples: number): Generator<InferenceQuery, void, undefined> {
+    for (const stream of this.queryStreams(inputs, samples)) yield collected(stream);
+  }
+
+  #stream({ index, bucket, byteLength, pieces }: PlannedMessage, samples: number): QueryStream {
+    const { programId } = this.offer;
+    function* attempt(tell: AttemptFacts): Generator<Uint8Array, void, undefined> {
+      let isFirst = true;
+      for (const piece of pieces(tell.clipped)) {
+        if (isFirst) {
+          const nonce = bytesToHex(systemRandom.seed());
+          tell.nonce(nonce);
+          yield writeQuery({ programId, nonce, bucket: index, ciphertexts: piece });
+        } else yield piece;
+        isFirst = false;
+      }
     }
+    return new QueryStream({ samples, bucket, byteLength: QUERY_PREFIX_BYTES + byteLength, attempt });
   }
 
   /**
@@ -287,41 +219,53 @@ export class InferenceClient implements Disposable {
    * @throws {DecodeError} {@link ProtocolError} when the reply is not one, or answers something else. Keep it to yourself.
    */
   open(query: InferenceQuery | QueryStream, reply: Uint8Array): Float32Array {
-    const message = readReply(reply);
-    if (message.programId !== this.offer.programId || message.nonce !== query.nonce) {
-      throw new ProtocolError('the reply belongs to another query');
-    }
-    const { outputs, packed, outputScale } = this.offer;
-    const { interleave } = query.bucket;
-    const groups = replyCiphertexts(this.offer, query.bucket);
-    using arena = this.#context.arena();
-    const batch = CiphertextBatch.fromRoundedBytes(this.#context, message.ciphertexts, arena, groups);
-    if (batch.count !== groups) throw new DecodeError('a reply', `${groups} ciphertexts were expected`);
-    const encoder = this.#context.encoder(arena);
-    const scores = new Float32Array(query.samples * outputs);
-    const plaintexts = this.#context.decryptor(this.#secret, arena).decryptBatch(batch);
-    if (packed !== undefined) {
-      const slots = plaintexts.flatMap((plaintext) => [...encoder.decode(plaintext)]);
-      const factor = batch.scale / outputScale;
-      scores.set(elementsOf(packed.output, slots).map((value) => value * factor));
-      return scores;
-    }
-    plaintexts.forEach((plaintext, g) => {
-      encoder.decodeInterleaved(plaintext, interleave).forEach((vector, i) => {
-        const output = i * groups + g;
-        if (output >= outputs) return;
-        // The scale is the offer's: the one in the reply is the server's word.
-        const factor = plaintext.scale / outputScale;
-        for (let t = 0; t < query.samples; t++) scores[t * outputs + output] = vector[t]! * factor;
-      });
+    return this.openAll([query], [reply]);
+  }
+
+  /** As {@link open}, of all messages of one query. */
+  openAll(queries: readonly SentMessage[], replies: readonly Uint8Array[]): Float32Array {
+    return this.#cipher.decrypt(this.#scoresOf(queries, replies), this.#secret);
+  }
+
+  /**
+   * The scores of an exact program as integers, row-major [samples, offer.outputs]: real scores times offer.outputScale.
+   *
+   * @throws as {@link openAll}; {@link UsageError} for an approximate program.
+   */
+  openIntegers(queries: readonly SentMessage[], replies: readonly Uint8Array[]): bigint[] {
+    return this.#cipher.decryptIntegers(this.#scoresOf(queries, replies), this.#secret);
+  }
+
+  #scoresOf(queries: readonly SentMessage[], replies: readonly Uint8Array[]) {
+    const { messages } = this.#cipher;
+    const [first] = queries;
+    if (first === undefined || queries.length !== messages || replies.length !== messages)
+      throw new ShapeError('the replies', `${messages}, one for each message of a query`, replies.length);
+    const ciphertexts = replies.map((reply, i) => {
+      const message = readReply(reply);
+      if (message.programId !== this.offer.programId || message.nonce !== queries[i]!.nonce)
+        throw new ProtocolError('the reply belongs to another query');
+      return message.ciphertexts;
     });
-    return scores;
+    return { samples: first.samples, bucket: first.bucket, replies: ciphertexts };
   }
 
   [Symbol.dispose](): void {
     this.#secret[Symbol.dispose]();
-    this.#context[Symbol.dispose]();
+    this.#cipher[Symbol.dispose]();
   }
+}
+
+/** One attempt as a whole. */
+function collected(stream: QueryStream): InferenceQuery {
+  const bytes = new Uint8Array(stream.byteLength);
+  let at = 0;
+  for (const piece of stream.pieces()) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  const { samples, bucket, nonce, clipped } = stream;
+  return { bytes, samples, bucket, clipped, nonce };
 }
 
 printOnOneLine(InferenceClient);
@@ -339,5 +283,9 @@ arg.guard('InferenceClient', InferenceClient, {
 arg.guard('InferenceClient', InferenceClient.prototype, {
   query: { inputs: arg.typed('a Float32Array', Float32Array), samples: arg.number },
   queryStream: { inputs: arg.typed('a Float32Array', Float32Array), samples: arg.number },
+  queryStreams: { inputs: arg.typed('a Float32Array', Float32Array), samples: arg.number },
+  queries: { inputs: arg.typed('a Float32Array', Float32Array), samples: arg.number },
   open: { query: arg.like('an InferenceQuery', 'nonce', 'samples'), reply: arg.bytes },
+  openAll: { queries: arg.list, replies: arg.list },
+  openIntegers: { queries: arg.list, replies: arg.list },
 });

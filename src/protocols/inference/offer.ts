@@ -8,22 +8,28 @@
  */
 import * as z from 'zod';
 import { DecodeError, InvalidParamsError, LimitError, ParamsMismatchError } from '../../base/errors.ts';
+import type { ExactTerms } from '../../compiler/exact/exact-offer.ts';
 import {
+  bgvParamsOf,
   type Bucket,
+  ckksParamsOf,
   type Offer,
   offeredKeyPlan,
   type PackedOffer,
   queryCiphertexts,
   replyCiphertexts,
+  ringParamsOf,
 } from '../../compiler/offer.ts';
 import { checkLayout } from '../../compiler/packed/layout.ts';
 import { layoutSchema, packedKeysSchema } from '../../compiler/packed/packed-schema.ts';
 import { MODEL_NAME } from '../../compiler/program.ts';
-import { ciphertextBytes } from '../../schemes/ckks/ciphertext-wire.ts';
+import { MAX_PLAINTEXT_MODULI } from '../../schemes/bgv/intent.ts';
 import { modelDescriptionSchema } from '../../compiler/description-schema.ts';
 import { checkTail } from '../../nn/graph/tail-graph.ts';
 import { fitsAnyVector } from '../../schemes/ckks/encoder.ts';
-import { CkksParams } from '../../schemes/ckks/params.ts';
+import type { CkksParams } from '../../schemes/ckks/params.ts';
+import type { RlweParams } from '../../schemes/rlwe/params.ts';
+import { ciphertextWireBytes } from '../../schemes/rlwe/wire/ciphertext-wire.ts';
 import { EvaluationKeys } from '../../schemes/rlwe/keys/evaluation-keys.ts';
 import { resolveKeyPlan } from '../../schemes/rlwe/keys/key-plan.ts';
 
@@ -40,6 +46,21 @@ const score = z
   .gt(-(2 ** 90))
   .lt(2 ** 90);
 
+const exactTerms = z.strictObject({
+  moduli: z
+    .array(
+      z
+        .int()
+        .min(3)
+        .lt(2 ** 50),
+    )
+    .min(1)
+    .max(MAX_PLAINTEXT_MODULI),
+  inputRange: z.tuple([score, score]),
+  replyLevel: z.int().min(0).max(24),
+  hiding: z.int().min(-1000).max(1000),
+});
+
 const schema: z.ZodType<Offer> = z.strictObject({
   model: z.string().regex(MODEL_NAME),
   programId: hex,
@@ -47,7 +68,7 @@ const schema: z.ZodType<Offer> = z.strictObject({
     logN: z.int().min(12).max(16),
     logQ: bits,
     logP: bits,
-    logScale: z.number().gt(0).lte(90),
+    logScale: z.number().gt(0).lte(90).exactOptional(),
   }),
   paramsId: hex,
   galois: z.array(z.int().min(3)).max(64),
@@ -59,9 +80,14 @@ const schema: z.ZodType<Offer> = z.strictObject({
   outputs: features,
   inputScale: positive,
   inputBound: positive,
-  outputScale: positive,
+  /** Of exact scores as large as the product of the plaintext moduli. */
+  outputScale: z
+    .number()
+    .gt(2 ** -90)
+    .lt(2 ** 400),
   outputError: positive,
   outputRange: z.tuple([score, score]),
+  exact: exactTerms.exactOptional(),
   about: modelDescriptionSchema.exactOptional(),
   packed: z
     .strictObject({ input: layoutSchema, output: layoutSchema, keys: packedKeysSchema })
@@ -71,6 +97,9 @@ const schema: z.ZodType<Offer> = z.strictObject({
 /** Of the evaluation keys, and of the longest query. Those of the shipped models have 5 and 135 MB. */
 const MAX_KEY_BYTES = 256 * 2 ** 20;
 const MAX_QUERY_BYTES = 512 * 2 ** 20;
+
+/** Integers of inputs are exact in a double, with room. */
+const MAX_EXACT_INPUT = 2 ** 32;
 
 /** Shorter blocks would show the number of samples more finely than SECURITY.md says. */
 const SMALLEST_BLOCK = 128;
@@ -92,12 +121,15 @@ export function parseOffer(value: unknown): Offer {
     throw new DecodeError('an offer', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`);
   }
   const offer = parsed.data;
-  const params = CkksParams.create(offer.params);
+  const params = ringParamsOf(offer);
   if (params.id !== offer.paramsId) throw new ParamsMismatchError('an offer', params.id, offer.paramsId);
-  if (offer.packed === undefined) checkBuckets(offer, params);
-  else checkPacked(offer, offer.packed, params);
-  checkInputs(offer, params);
-  checkScores(offer, params);
+  if (offer.exact === undefined) {
+    const ckks = ckksParamsOf(offer);
+    if (offer.packed === undefined) checkBuckets(offer, ckks);
+    else checkPacked(offer, offer.packed, ckks);
+    checkInputs(offer, ckks);
+    checkScores(offer, ckks);
+  } else checkExact(offer, offer.exact);
   checkSizes(offer, params);
   checkDescription(offer);
   return offer;
@@ -139,6 +171,28 @@ function checkPacked(
         count,
       });
   }
+}
+
+/**
+ * Any integers modulo t are encrypted alike, so nothing in an exact offer could make a client fail on its data, as long as the integers are
+ * those of doubles. One bucket, of all slots. Scores are right when they are below half of the product of the moduli.
+ */
+function checkExact(offer: Offer, { moduli, inputRange: [low, high], replyLevel }: ExactTerms): void {
+  const { buckets, inputScale, inputBound, outputRange, outputScale, outputError } = offer;
+  const { components, slots } = bgvParamsOf(offer);
+  if (buckets.length !== 1 || buckets[0]!.block !== slots || buckets[0]!.interleave !== 1)
+    throw new InvalidParamsError('the bucket of an exact offer does not fill the slots', {});
+  if (!(low < high && Math.max(-low, high) <= inputBound && inputBound * inputScale < MAX_EXACT_INPUT))
+    throw new InvalidParamsError('the integers of the inputs are none, or too large', { low, high });
+  // Below t in absolute value: a client refuses others while it encodes.
+  if (!(inputBound * inputScale < Math.min(...moduli) - 1))
+    throw new InvalidParamsError('the integers of the inputs do not fit the smallest plaintext modulus', {});
+  const bits = moduli.reduce((sum, t) => sum + Math.log2(t), -1);
+  const largest = Math.max(...outputRange.map(Math.abs));
+  if (!(outputRange[0] < outputRange[1] && Math.log2(largest * outputScale) < bits))
+    throw new InvalidParamsError('the scores do not fit the plaintext moduli', { outputRange });
+  if (!(outputError < outputRange[1] - outputRange[0]) || replyLevel > components[0]!.maxLevel)
+    throw new InvalidParamsError('the error of the scores, or the level of replies', { replyLevel });
 }
 
 /**
@@ -192,7 +246,7 @@ function checkScores(
   );
 }
 
-function checkSizes(offer: Offer, params: CkksParams): void {
+function checkSizes(offer: Offer, params: RlweParams): void {
   const { buckets, galois, packed } = offer;
   const plan = offeredKeyPlan(offer);
   // Also refuses elements that no key can be made for, and names the element.
@@ -202,7 +256,8 @@ function checkSizes(offer: Offer, params: CkksParams): void {
   if (keyBytes > MAX_KEY_BYTES) throw new LimitError('evaluation keys', MAX_KEY_BYTES, keyBytes);
   for (const bucket of buckets) {
     const count = Math.max(queryCiphertexts(offer, bucket), replyCiphertexts(offer, bucket));
-    const bytes = ciphertextBytes(params, { parts: 2, level: params.maxLevel, isSeeded: true, count });
+    const shape = { parts: 2, level: params.maxLevel, isSeeded: true, count };
+    const bytes = ciphertextWireBytes(params, shape, 16);
     if (bytes > MAX_QUERY_BYTES) throw new LimitError('a query', MAX_QUERY_BYTES, bytes);
   }
 }

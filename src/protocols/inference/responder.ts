@@ -3,36 +3,25 @@
  */
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { LimitError, MissingKeyError, ProtocolError } from '../../base/errors.ts';
-import { sha256Digest } from '../../base/sha256.ts';
 import { compile } from '../../compiler/compile.ts';
-import { type Offer, offeredKeyPlan, queryCiphertexts } from '../../compiler/offer.ts';
-import type { Program } from '../../compiler/program.ts';
-import { droppedBits, floodBits, offerOf } from '../../compiler/program-facts.ts';
-import { type Report, reportOf } from '../../compiler/report.ts';
+import { type AnyProgram, isExact } from '../../compiler/exact/exact-program.ts';
+import type { Offer } from '../../compiler/offer.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { PolynomialNetwork } from '../../nn/polynomial/polynomial-network.ts';
-import { EncryptedMachine } from '../../runtime/encrypted-machine.ts';
 import { EvaluationMemory } from '../../runtime/evaluation-memory.ts';
 import type { EvaluationControl } from '../../runtime/run-steps.ts';
 import type { StepTime } from '../../runtime/step-times.ts';
-import { CiphertextBatch } from '../../schemes/ckks/ciphertext.ts';
-import { CkksContext } from '../../schemes/ckks/context.ts';
-import { CkksParams } from '../../schemes/ckks/params.ts';
-import { EvaluationKeys } from '../../schemes/rlwe/keys/evaluation-keys.ts';
-import { PublicKey } from '../../schemes/rlwe/keys/public-key.ts';
-import {
-  ENROLMENT_PREFIX_BYTES,
-  QUERY_PREFIX_BYTES,
-  readEnrolment,
-  readQuery,
-  writeReply,
-} from './messages.ts';
+import { type AnsweringModel, disposeKeys, type EnrolledKeys, openKeys } from './answering-model.ts';
+import { ApproximateModel } from './approximate-model.ts';
+import { ExactModel } from './exact-model.ts';
+import { ENROLMENT_PREFIX_BYTES, QUERY_PREFIX_BYTES, readQuery, writeReply } from './messages.ts';
 import { type KeyId, keyId, type ModelName, modelName, type TenantId } from './names.ts';
+import { ReplySecret } from './reply-secret.ts';
 
 /** One of our own networks, which is compiled, or a program. */
 export type ServedModel =
   | { readonly name: string; readonly network: PolynomialNetwork }
-  | { readonly program: Program };
+  | { readonly program: AnyProgram };
 
 export interface InferenceAnswer {
   readonly bytes: Uint8Array;
@@ -42,17 +31,13 @@ export interface InferenceAnswer {
 }
 
 interface OpenModel {
-  readonly program: Program;
-  readonly offer: Offer;
-  readonly report: Report;
-  readonly context: CkksContext;
-  readonly machine: EncryptedMachine;
-  readonly clients: Map<TenantId, Map<KeyId, ClientKeys>>;
+  readonly model: AnsweringModel;
+  readonly clients: Map<TenantId, Map<KeyId, EnrolledKeys>>;
 }
 
-interface ClientKeys {
-  readonly publicKey: PublicKey;
-  readonly evaluationKeys: EvaluationKeys;
+export interface ResponderOptions {
+  /** 32 bytes that replies are derived from, besides the queries; random when absent. */
+  readonly replySecret?: Uint8Array;
 }
 
 export class InferenceResponder implements Disposable {
@@ -61,14 +46,21 @@ export class InferenceResponder implements Disposable {
   readonly #memory: EvaluationMemory;
   readonly #models = new Map<ModelName, OpenModel>();
 
-  private constructor(kernel: Kernel) {
+  readonly #secret: ReplySecret;
+
+  private constructor(kernel: Kernel, { replySecret }: ResponderOptions) {
     this.#kernel = kernel;
     this.#memory = new EvaluationMemory(kernel);
+    this.#secret = new ReplySecret(replySecret);
   }
 
   /** Compiles every model. The kernel is borrowed. @throws {InvalidParamsError} {@link UnsupportedOpError} */
-  static async open(models: readonly ServedModel[], kernel: Kernel): Promise<InferenceResponder> {
-    const responder = new InferenceResponder(kernel);
+  static async open(
+    models: readonly ServedModel[],
+    kernel: Kernel,
+    options: ResponderOptions = {},
+  ): Promise<InferenceResponder> {
+    const responder = new InferenceResponder(kernel, options);
     try {
       for (const model of models) await responder.#open(model);
     } catch (error) {
@@ -78,38 +70,37 @@ export class InferenceResponder implements Disposable {
     return responder;
   }
 
-  async #open(model: ServedModel): Promise<void> {
-    const program = 'program' in model ? model.program : compile(model.network, { name: model.name });
+  async #open(served: ServedModel): Promise<void> {
+    const program = 'program' in served ? served.program : compile(served.network, { name: served.name });
     const name = modelName(program.name);
     if (this.#models.has(name)) throw new ProtocolError(`two models are called ${name}`);
-    const context = await CkksContext.open(CkksParams.create(program.params), { kernel: this.#kernel });
-    try {
-      const machine = new EncryptedMachine(program, context, this.#memory);
-      const [offer, report] = [offerOf(program), reportOf(program)];
-      this.#models.set(name, { program, offer, report, context, machine, clients: new Map() });
-    } catch (error) {
-      context[Symbol.dispose]();
-      throw error;
-    }
+    const model = isExact(program)
+      ? await ExactModel.open(program, this.#kernel, this.#memory)
+      : await ApproximateModel.open(program, this.#kernel, this.#memory);
+    this.#models.set(name, { model, clients: new Map() });
   }
 
-  programs(): Program[] {
-    return [...this.#models.values()].map((model) => model.program);
+  /** Replies are derived from another secret from now on: see {@link ReplySecret.rotate}. */
+  rotateReplySecret(replySecret?: Uint8Array): void {
+    this.#secret.rotate(replySecret);
+  }
+
+  programs(): AnyProgram[] {
+    return [...this.#models.values()].map(({ model }) => model.program);
   }
 
   offers(): Offer[] {
-    return [...this.#models.values()].map((model) => model.offer);
+    return [...this.#models.values()].map(({ model }) => model.offer);
   }
 
   /** Exact length of an enrolment for `model`, known before a byte of it is read. @throws {ProtocolError} */
   enrolmentBytes(model: ModelName): number {
-    return ENROLMENT_PREFIX_BYTES + this.#find(model).report.keyBytes;
+    return ENROLMENT_PREFIX_BYTES + this.#find(model).model.keyBytes;
   }
 
   /** Length of the longest legal query for `model`. @throws {ProtocolError} */
   queryBytes(model: ModelName): number {
-    const { report } = this.#find(model);
-    return QUERY_PREFIX_BYTES + Math.max(...report.buckets.map(({ bytesUp }) => bytesUp));
+    return QUERY_PREFIX_BYTES + this.#find(model).model.queryBytes;
   }
 
   /**
@@ -123,20 +114,12 @@ export class InferenceResponder implements Disposable {
     const needed = this.enrolmentBytes(model);
     if (message.length > needed)
       throw new LimitError('an enrolment', `${needed} bytes`, `${message.length} bytes`);
-    const parts = readEnrolment(message);
-    const publicKey = PublicKey.fromBytes(open.context, parts.publicKey);
-    try {
-      const plan = offeredKeyPlan(open.offer);
-      const evaluationKeys = EvaluationKeys.fromBytes(open.context, parts.evaluationKeys, plan);
-      const id = keyId(bytesToHex(sha256Digest(message)).slice(0, 32));
-      this.forget(tenant, model, id);
-      const owned = open.clients.get(tenant) ?? new Map<KeyId, ClientKeys>();
-      open.clients.set(tenant, owned.set(id, { publicKey, evaluationKeys }));
-      return id;
-    } catch (error) {
-      publicKey[Symbol.dispose]();
-      throw error;
-    }
+    const keys = openKeys(open.model, message);
+    const id = keyId(bytesToHex(keys.hash).slice(0, 32));
+    this.forget(tenant, model, id);
+    const owned = open.clients.get(tenant) ?? new Map<KeyId, EnrolledKeys>();
+    open.clients.set(tenant, owned.set(id, keys));
+    return id;
   }
 
   /** Drops keys; unknown names are fine. */
@@ -151,28 +134,27 @@ export class InferenceResponder implements Disposable {
   }
 
   /**
-   * Evaluates a query. The reply is re-randomised by a fresh encryption of zero under the client's public key and flooded as far as
-   * the promised precision allows, so that it shows the scores and little of how they came about. Then its low bits are dropped, which
-   * tells nothing more: it is computed from what would have been sent.
+   * Evaluates a query. The reply is re-randomised by an encryption of zero under the client's public key and flooded: as far as the
+   * promised precision allows where scores are approximate, as far as the modulus holds where they are exact. So it shows the scores
+   * and little of how they came about. Then its low bits are dropped, which tells nothing more.
    *
-   * @throws {DecodeError} {@link ParamsMismatchError} {@link ProtocolError} {@link MissingKeyError}
+   * All of that is a function of the query and a secret: the same query has the same reply.
+   *
+   * @throws {DecodeError} {@link ParamsMismatchError} {@link ProtocolError} {@link MissingKeyError} {@link DivergentReplyError}
    */
   answer(
     tenant: TenantId,
-    model: ModelName,
+    name: ModelName,
     id: KeyId,
     query: Uint8Array,
     control: EvaluationControl = {},
   ): InferenceAnswer {
-    const { program, offer, context, machine, clients } = this.#find(model);
+    const { model, clients } = this.#find(name);
     const keys = clients.get(tenant)?.get(id);
     if (keys === undefined) throw new MissingKeyError('the keys of this client');
     const message = readQuery(query);
-    if (message.programId !== offer.programId)
-      throw new ProtocolError('the query was made for another program');
-    const bucket = offer.buckets[message.bucket];
-    if (bucket === undefined) throw new ProtocolError('no such bucket');
-    const groups = queryCiphertexts(offer, bucket);
+    const { programId } = model.offer;
+    if (message.programId !== programId) throw new ProtocolError('the query was made for another program');
     const steps: StepTime[] = [];
     let peak = 0;
     const watch: EvaluationControl = {
@@ -181,27 +163,16 @@ export class InferenceResponder implements Disposable {
         control.checkpoint?.();
       },
     };
-    using arena = context.arena();
-    const input = CiphertextBatch.readInto(context, message.ciphertexts, machine.queryWords(bucket), groups);
-    const { maxLevel } = context.params;
-    // The scale is the offer's: one of the client's own choice would make the offsets of the first layer wrong.
-    const isAtScale = input.scale === offer.inputScale / bucket.interleave;
-    if (input.count !== groups || input.level !== maxLevel || input.parts !== 2 || !isAtScale) {
-      throw new ProtocolError(
-        `${groups} two-part ciphertexts at level ${maxLevel} and the scale of the offer were expected`,
-      );
+    const { bucket, ciphertexts, nonce } = message;
+    const subject = { tenant, enrolment: keys.hash, programId, bucket, ciphertexts };
+    const seed = this.#secret.seedFor(subject);
+    try {
+      const note = (result: Uint8Array) => this.#secret.note(subject, result);
+      const reply = model.answer(message, keys, { seed, note }, steps, watch);
+      return { bytes: writeReply({ programId, nonce, ciphertexts: reply }), steps, peakBytes: peak };
+    } finally {
+      seed.fill(0);
     }
-    const reply = machine.evaluate(bucket, input, keys.evaluationKeys, steps, watch);
-    const { count, level, scale } = reply;
-    using encryptor = context.encryptor(keys.publicKey, arena);
-    const zero = encryptor.encryptZero(count, { level, scale, floodBits: floodBits(program, bucket) });
-    this.#kernel.add(context.ring.tables, reply.words, reply.words, zero.words, reply.mods);
-    const bytes = writeReply({
-      programId: offer.programId,
-      nonce: message.nonce,
-      ciphertexts: reply.toRoundedBytes(droppedBits(program, bucket)),
-    });
-    return { bytes, steps, peakBytes: peak };
   }
 
   #find(model: ModelName): OpenModel {
@@ -211,17 +182,12 @@ export class InferenceResponder implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const model of this.#models.values()) {
-      for (const owned of model.clients.values()) for (const keys of owned.values()) disposeKeys(keys);
-      model.machine[Symbol.dispose]();
-      model.context[Symbol.dispose]();
+    for (const { model, clients } of this.#models.values()) {
+      for (const owned of clients.values()) for (const keys of owned.values()) disposeKeys(keys);
+      model[Symbol.dispose]();
     }
     this.#models.clear();
     this.#memory[Symbol.dispose]();
+    this.#secret[Symbol.dispose]();
   }
-}
-
-function disposeKeys({ publicKey, evaluationKeys }: ClientKeys): void {
-  publicKey[Symbol.dispose]();
-  evaluationKeys[Symbol.dispose]();
 }

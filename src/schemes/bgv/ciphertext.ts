@@ -74,6 +74,21 @@ export class BgvCiphertextBatch extends RlweCiphertexts<BgvContextBase> {
   }
 
   /**
+   * As {@link BgvCiphertextBatch.fromBytes}, into `words` that are there already and that the batch borrows: exactly as many as it needs.
+   *
+   * @throws {DecodeError} {@link ParamsMismatchError}; what the words held is gone.
+   */
+  static readInto(
+    context: BgvContextBase,
+    bytes: Uint8Array,
+    words: Words,
+    maxCount: number,
+  ): BgvCiphertextBatch {
+    const expected = { single: false, maxCount, into: words };
+    return new BgvCiphertextBatch(words, readRlweCiphertexts(context, bytes, NOISE_CODEC, expected).facts);
+  }
+
+  /**
    * A reply: without the low bits that decryption does not need, as many as {@link droppableExactly} proves. Only for two parts at
    * level 0, where {@link BgvEvaluator.modSwitchLowest} leads as a rule. Nothing more is learnt from it: it is computed from what
    * would have been sent otherwise.

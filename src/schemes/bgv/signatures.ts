@@ -99,6 +99,7 @@ guard('BgvCiphertext', BgvCiphertext, {
   fromRoundedBytes: { context, bytes, arena },
 });
 guard('BgvCiphertextBatch', BgvCiphertextBatch, {
+  readInto: { context, bytes, words: like('words of a kernel', 'u64'), maxCount: integer },
   fromBytes: { context, bytes, arena, maxCount: integer },
   fromRoundedBytes: { context, bytes, arena, maxCount: integer },
 });

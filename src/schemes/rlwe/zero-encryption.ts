@@ -67,15 +67,18 @@ export class ZeroEncryption implements Disposable {
   readonly key: PublicKey | SecretKey;
   #context: RlweContext;
   #drbg: Drbg;
+  /** A generator from a seed gives the same every time; others take fresh randomness in before every operation. */
+  #isFixed: boolean;
 
-  /** @throws {ParamsMismatchError} */
-  constructor(context: RlweContext, key: PublicKey | SecretKey) {
+  /** `seed` in place of randomness: see {@link maskReply}, its one use. @throws {ParamsMismatchError} */
+  constructor(context: RlweContext, key: PublicKey | SecretKey, seed?: Uint8Array) {
     context.assertOwn('an encryption key', key);
     this.#context = context;
     this.key = key;
-    const seed = context.random.seed();
-    this.#drbg = new Drbg(seed);
-    seed.fill(0);
+    this.#isFixed = seed !== undefined;
+    const own = seed ?? context.random.seed();
+    this.#drbg = new Drbg(own);
+    if (seed === undefined) own.fill(0);
   }
 
   /**
@@ -83,7 +86,7 @@ export class ZeroEncryption implements Disposable {
    * coefficient: see `freshNoise` and `publicKeyNoise`.
    */
   fill(out: Words, mods: readonly number[]): Seed | undefined {
-    this.#drbg.refresh(this.#context.random.seed());
+    this.#refresh();
     if (!(this.key instanceof SecretKey)) {
       this.#underPublicKey(out, this.key, mods);
       return undefined;
@@ -110,12 +113,16 @@ export class ZeroEncryption implements Disposable {
     const poly = mods.length * params.n;
     using scratch = new Scratch(kernel);
     const noise = scratch.allocate(out.length / 2);
-    this.#drbg.refresh(this.#context.random.seed());
+    this.#refresh();
     floodInto(ring, noise, bits, this.#drbg.nextKey('flood'), mods);
     for (let i = 0; 2 * i * poly < out.length; i++) {
       const first = out.sub(2 * i * poly, poly);
       kernel.add(ring.tables, first, first, noise.sub(i * poly, poly), mods);
     }
+  }
+
+  #refresh(): void {
+    if (!this.#isFixed) this.#drbg.refresh(this.#context.random.seed());
   }
 
   /** (e - a s, a), a from `seed`. */
@@ -152,7 +159,12 @@ export class ZeroEncryption implements Disposable {
     const streamKey = this.#drbg.nextKey('u');
     try {
       ternaryInto(ring, u, streamKey, mods);
-      errorInto(ring, out, this.#drbg.nextKey('e'), mods);
+      const errors = scratch.allocate(count * poly);
+      for (const part of [0, 1]) {
+        errorInto(ring, errors, this.#drbg.nextKey(part === 0 ? 'e0' : 'e1'), mods);
+        for (let i = 0; i < count; i++)
+          copyWords(out.sub((2 * i + part) * poly, poly), errors.sub(i * poly, poly));
+      }
       for (let i = 0; i < 2 * count; i++) {
         const half = key.part((i % 2) as 0 | 1).sub(0, poly);
         const ui = u.sub(Math.floor(i / 2) * poly, poly);

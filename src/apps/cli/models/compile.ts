@@ -5,7 +5,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DataError, UsageError } from '../../../base/errors.ts';
 import type { Budget } from '../../../compiler/costs/budget.ts';
 import { compile, type ProgramLayout } from '../../../compiler/compile.ts';
-import type { Program } from '../../../compiler/program.ts';
+import { compileExact } from '../../../compiler/exact/compile-exact.ts';
+import { type AnyProgram, type ExactProgram, isExact } from '../../../compiler/exact/exact-program.ts';
 import { programId, writeProgram } from '../../../compiler/program-file.ts';
 import { offerOf } from '../../../compiler/program-facts.ts';
 import { reportOf } from '../../../compiler/report.ts';
@@ -42,6 +43,10 @@ export interface CompileFlags extends ModelFlags {
   readonly retrain?: readonly string[];
   readonly retrainLabels?: string;
   readonly epochs: number;
+  readonly exact?: boolean;
+  readonly inputRange?: readonly number[];
+  readonly inputBits?: number;
+  readonly hiding?: number;
   readonly force?: boolean;
   readonly json?: boolean;
 }
@@ -64,6 +69,11 @@ export async function compileModel(
 ): Promise<void> {
   if (existsSync(flags.output) && flags.force !== true)
     throw new UsageError(`${flags.output} is there already; --force replaces it`);
+  const isMixed = [flags.inputRange, flags.inputBits, flags.hiding].some((each) => each !== undefined);
+  if (flags.exact !== true && isMixed)
+    throw new UsageError('--input-range, --input-bits and --hiding belong to --exact');
+  if (flags.exact === true && flags.budget !== undefined)
+    throw new UsageError('--budget chooses among approximate programs: leave --exact or --budget out');
   const budget = flags.budget === undefined ? undefined : parseBudget(flags.budget);
   if (budget?.drop !== undefined && flags.calibrate === undefined)
     throw new UsageError('a budget for the drop needs --calibrate: what is lost is measured on samples');
@@ -148,7 +158,7 @@ interface PreparedModel extends CalibratedModel {
 }
 
 interface CompiledModel {
-  readonly program: Program;
+  readonly program: AnyProgram;
   readonly calibrated: PreparedModel | undefined;
   readonly accuracy?: MeasuredAccuracy | undefined;
   readonly result?: BudgetResult<CompiledModel>;
@@ -183,7 +193,9 @@ function compiledBy(
   calibrated = preparedBy(subject, flags),
   logN?: readonly number[],
 ): CompiledModel {
-  const program = compile(calibrated?.graph ?? subject.float, {
+  const graph = calibrated?.graph ?? subject.float;
+  if (flags.exact === true) return { program: exactProgramOf(graph, subject.name, flags), calibrated };
+  const program = compile(graph, {
     name: subject.name,
     precision: flags.precision,
     layout: flags.layout,
@@ -251,14 +263,36 @@ async function budgetResult(
       );
       const accuracy = accuracyOf(subject, made);
       const lost = accuracy === undefined ? 0 : 1 - accuracy.encryptedAgreement;
+      if (isExact(made.program)) throw new UsageError('a budget chooses among approximate programs');
       return { program: made.program, made: { ...made, accuracy }, drop: lost };
     },
   });
 }
 
 /** Packed programs are simulated slot by slot. */
-function heldOut(count: number, program: Program): number {
-  return program.packed === undefined ? count : Math.min(count, MAX_PACKED_SAMPLES);
+function heldOut(count: number, program: AnyProgram): number {
+  return isExact(program) || program.packed === undefined ? count : Math.min(count, MAX_PACKED_SAMPLES);
+}
+
+/** @throws {UsageError} for an exact program without the interval of its inputs. */
+function exactProgramOf(graph: ModelGraph, name: string, flags: CompileFlags): ExactProgram {
+  const { weightBits, inputBound, inputRange, inputBits, hiding } = flags;
+  const isKnown = graph.inputs[0]?.clip.every(Number.isFinite) === true;
+  if (!isKnown && inputRange === undefined && inputBound === undefined)
+    throw new UsageError(
+      'an exact program needs the interval of its inputs: --input-range LOW,HIGH, or --image',
+    );
+  const [low, high, ...more] = inputRange ?? [];
+  if (inputRange !== undefined && (low === undefined || high === undefined || more.length > 0))
+    throw new UsageError('--input-range takes two numbers, as 0,1');
+  return compileExact(graph, {
+    name,
+    ...(weightBits !== undefined && { weightBits }),
+    ...(low !== undefined && high !== undefined && { inputRange: [low, high] }),
+    ...(inputRange === undefined && inputBound !== undefined && { inputRange: [-inputBound, inputBound] }),
+    ...(inputBits !== undefined && { inputBits }),
+    ...(hiding !== undefined && { hiding }),
+  });
 }
 
 function featuresOf(graph: ModelGraph): number {

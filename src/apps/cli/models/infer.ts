@@ -6,9 +6,10 @@ import { readFileSync } from 'node:fs';
 import { DataError, UsageError } from '../../../base/errors.ts';
 import { systemRandom } from '../../../base/random.ts';
 import type { Offer } from '../../../compiler/offer.ts';
-import type { Program } from '../../../compiler/program.ts';
+import type { AnyProgram } from '../../../compiler/exact/exact-program.ts';
 import { readProgram } from '../../../compiler/program-file.ts';
 import { runTail } from '../../../nn/graph/tail-graph.ts';
+import { InferenceClient, type QueryStream } from '../../../protocols/inference/client.ts';
 import { isPlausible } from '../../../protocols/inference/plausibility.ts';
 import { InferenceResponder } from '../../../protocols/inference/responder.ts';
 import { modelName, tenantId } from '../../../protocols/inference/names.ts';
@@ -24,7 +25,7 @@ import { ProgressBar } from '../terminal/progress-bar.ts';
 import { formatBytes, formatMs } from '../terminal/table.ts';
 import { paintFor, printable, type Terminal } from '../terminal/terminal.ts';
 import { trustedCertificates } from '../tls-files.ts';
-import type { EncryptingClient, StreamedQuery } from '../../speech-client/utterance.ts';
+import type { StreamedQuery } from '../../speech-client/utterance.ts';
 import { readLabelFile } from './label-file.ts';
 import { decisions, shareOfEqual } from './model-accuracy.ts';
 import { inputOfOffer, readSamples, SAMPLE_LIMIT, type Samples } from './sample-files.ts';
@@ -44,9 +45,9 @@ export interface InferFlags {
 
 /** Whoever evaluates: a query, encrypted while it is sent, to the bytes of a reply. */
 interface Answering extends AsyncDisposable {
-  readonly client: EncryptingClient;
+  readonly client: InferenceClient;
   /** Of --local alone: to compare with the same program in the clear. */
-  readonly program?: Program;
+  readonly program?: AnyProgram;
   readonly keyBytes: number;
   ask(query: StreamedQuery): Promise<{ readonly bytes: Uint8Array; readonly steps: readonly StepTime[] }>;
 }
@@ -127,30 +128,38 @@ async function askAll(
   const { inputs, outputs } = client.offer;
   const scores = new Float32Array(samples.count * outputs);
   // Everything is sent before anything is opened.
-  const exchanged: { query: StreamedQuery; reply: Uint8Array; first: number }[] = [];
+  const exchanged: { queries: QueryStream[]; replies: Uint8Array[]; first: number }[] = [];
   for (let first = 0; first < samples.count; first += client.maxSamples) {
     const count = Math.min(client.maxSamples, samples.count - first);
-    const query = client.queryStream(samples.data.subarray(first * inputs, (first + count) * inputs), count);
+    const queries = client.queryStreams(
+      samples.data.subarray(first * inputs, (first + count) * inputs),
+      count,
+    );
     const clock = stopwatch();
     let encryptMs = 0;
-    const watched = watchedStream(query, (ms, sent) => {
-      encryptMs += ms;
-      const what = sent < 1 ? 'encrypting and sending' : 'waiting for the answer to';
-      bar.progress(
-        `${what} ${first + count} of ${samples.count}`,
-        (first + (count * sent) / 2) / samples.count,
-      );
-    });
-    const { bytes, steps } = await answering.ask(watched);
+    const replies: Uint8Array[] = [];
+    for (const [message, query] of queries.entries()) {
+      const watched = watchedStream(query, (ms, sent) => {
+        encryptMs += ms;
+        const what = sent < 1 ? 'encrypting and sending' : 'waiting for the answer to';
+        bar.progress(
+          `${what} ${first + count} of ${samples.count}`,
+          (first + (count * (message + sent / 2)) / queries.length) / samples.count,
+        );
+      });
+      const { bytes, steps } = await answering.ask(watched);
+      stats.evaluateMs += steps.reduce((sum, { ms }) => sum + ms, 0);
+      stats.upBytes += query.byteLength;
+      stats.downBytes += bytes.length;
+      replies.push(bytes);
+    }
     stats.encodeAndEncryptMs += encryptMs;
     stats.answerMs += clock() - encryptMs;
-    stats.evaluateMs += steps.reduce((sum, { ms }) => sum + ms, 0);
-    stats.upBytes += query.byteLength;
-    stats.downBytes += bytes.length;
-    exchanged.push({ query, reply: bytes, first });
+    exchanged.push({ queries, replies, first });
   }
   const clock = stopwatch();
-  for (const { query, reply, first } of exchanged) scores.set(client.open(query, reply), first * outputs);
+  for (const { queries, replies, first } of exchanged)
+    scores.set(client.openAll(queries, replies), first * outputs);
   stats.decryptMs += clock();
   return scores;
 }
@@ -185,7 +194,7 @@ async function remote(
       bar.note(`${reason}; trying again in ${(waitMs / 1000).toFixed(1)} s`),
   };
   const offer = chosenOffer(await serverOffers(parts, { server, http }), flags.model);
-  const client = await parts.createClient(offer, kernel);
+  const client = await InferenceClient.create(offer, kernel);
   const token = systemRandom.seed();
   try {
     const model = new RemoteModel(new HttpTransport(server, { ...http, token }), offer.model, () =>
@@ -218,7 +227,7 @@ async function local(
   const { program } = readProgram(readFileSync(path));
   const responder = await InferenceResponder.open([{ program }], kernel);
   const offer = parts.parseOffer(JSON.parse(JSON.stringify(responder.offers()[0])));
-  const client = await parts.createClient(offer, kernel);
+  const client = await InferenceClient.create(offer, kernel);
   const [tenant, name] = [tenantId('this-process'), modelName(program.name)];
   const message = client.enrolment();
   const keyId = responder.enrol(tenant, name, message);

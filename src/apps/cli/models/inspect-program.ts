@@ -6,7 +6,7 @@ import { programPicture } from '../../../compiler/program-picture.ts';
 import { programText } from '../../../compiler/program-text.ts';
 import { reportOf } from '../../../compiler/report.ts';
 import { paintFor, printable, type Terminal } from '../terminal/terminal.ts';
-import { formatBounds } from './bounds-table.ts';
+import { formatBounds, formatWires } from './bounds-table.ts';
 import { readProgramFile } from '../../server/program-files.ts';
 import { formatProgram, layerRows } from './program-table.ts';
 import { meterProgram } from '../../../runtime/meter-machine.ts';
@@ -42,7 +42,8 @@ export function inspectProgram(path: string, flags: InspectProgramFlags, termina
   }
   const paint = paintFor(terminal.outIsTerminal, terminal.env);
   terminal.out(formatProgram(program, paint));
-  terminal.out(`\n${formatBounds(reportOf(program).bounds, paint)}`);
+  const { bounds, exact } = reportOf(program);
+  terminal.out(`\n${exact === undefined ? formatBounds(bounds, paint) : formatWires(exact.wires, paint)}`);
   if (card !== undefined) terminal.out(`\n${printable(card)}\n`);
   if (flags.svg !== undefined) terminal.out(`\n${paint.green('wrote')} ${printable(flags.svg)}\n`);
 }

@@ -1,5 +1,5 @@
 /** What compiling costs in accuracy, before anybody encrypts: the float model, its polynomial, its integers, and encryption simulated. */
-import type { Program } from '../../../compiler/program.ts';
+import { type AnyProgram, isExact } from '../../../compiler/exact/exact-program.ts';
 import { interpret } from '../../../nn/graph/clear-interpreter.ts';
 import type { ModelGraph } from '../../../nn/graph/model-graph.ts';
 import type { MatrixMultiply } from '../../../nn/tensor/matrix-multiply.ts';
@@ -23,7 +23,7 @@ export interface MeasuredAccuracy {
 interface AccuracySubject {
   readonly float: ModelGraph;
   readonly polynomial: ModelGraph;
-  readonly program: Program;
+  readonly program: AnyProgram;
   /** `[count, features]` */
   readonly data: Float32Array;
   readonly count: number;
@@ -43,7 +43,7 @@ export function measureAccuracy({
   const { outputs } = program;
   const scores = (graph: ModelGraph): Float64Array => interpret(graph, [data], count, { multiply });
   const quantised = runClear(program, data);
-  const encrypted = runSimulated(program, data, new SeededGenerator(1));
+  const encrypted = isExact(program) ? quantised : runSimulated(program, data, new SeededGenerator(1));
   const [asFloat, asPolynomial, asIntegers, asEncrypted] = [
     scores(float),
     scores(polynomial),

@@ -71,6 +71,22 @@ export function addModelCommands(program: Command, terminal: Terminal, parts: En
         .default(4)
         .argParser(wholeNumber(2, 4)),
     )
+    .option('--exact', 'compute on integers, so that scores have no error: linear layers and squares only')
+    .addOption(
+      new Option('--input-range <low,high>', 'with --exact: inputs are clipped to it').argParser(realNumbers),
+    )
+    .addOption(
+      new Option(
+        '--input-bits <n>',
+        'with --exact: inputs are rounded to 2^n integers; 4 by default',
+      ).argParser(wholeNumber(1, 16)),
+    )
+    .addOption(
+      new Option(
+        '--hiding <bits>',
+        'with --exact: how well a reply must hide how it came about; 40 by default',
+      ).argParser(wholeNumber(0, 128)),
+    )
     .option(
       '--retrain <file...>',
       'train on these samples with the polynomials in place, weights rounded; the float model is the teacher',

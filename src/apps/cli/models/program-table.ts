@@ -1,9 +1,9 @@
 /** A program for people: its layers with what each costs, and what a request costs. */
 import type { Bucket } from '../../../compiler/offer.ts';
+import { type AnyProgram, inputIntegers, isExact } from '../../../compiler/exact/exact-program.ts';
 import { layoutText } from '../../../compiler/packed/layout.ts';
-import type { Program } from '../../../compiler/program.ts';
 import { offerOf } from '../../../compiler/program-facts.ts';
-import { reportOf } from '../../../compiler/report.ts';
+import { type Report, reportOf } from '../../../compiler/report.ts';
 import { type MeteredStep, meterProgram } from '../../../runtime/meter-machine.ts';
 import { formatBytes, formatMs, formatTable } from '../terminal/table.ts';
 import { type Paint, printable } from '../terminal/terminal.ts';
@@ -21,7 +21,7 @@ export interface LayerRow {
 }
 
 /** Steps that work on one layer, together. */
-export function layerRows(program: Program, bucket: Bucket): LayerRow[] {
+export function layerRows(program: AnyProgram, bucket: Bucket): LayerRow[] {
   const rows: LayerRow[] = [];
   let open: MeteredStep[] = [];
   const close = () => {
@@ -60,17 +60,18 @@ const BEGINNINGS: ReadonlySet<MeteredStep['op']> = new Set([
   'multiplyPlain',
 ]);
 
-function layoutOf({ values, packed }: Program, value: number): { layout?: string } {
-  const layout = packed?.layouts[values[value]!.layout!];
+function layoutOf(program: AnyProgram, value: number): { layout?: string } {
+  if (isExact(program)) return {};
+  const layout = program.packed?.layouts[program.values[value]!.layout!];
   return layout === undefined ? {} : { layout: layoutText(layout) };
 }
 
-export function formatProgram(program: Program, paint: Paint): string {
+export function formatProgram(program: AnyProgram, paint: Paint): string {
   const largest = program.buckets.at(-1)!;
   const report = reportOf(program);
   const offer = offerOf(program);
   const rows = layerRows(program, largest);
-  const { packed } = program;
+  const packed = isExact(program) ? undefined : program.packed;
   const isPacked = packed !== undefined;
   const work = isPacked ? 'layout' : 'multiply-adds';
   const head = ['layer', 'steps', 'level', 'cts', 'key switches', work, 'reference ms'].map((text) =>
@@ -96,8 +97,10 @@ export function formatProgram(program: Program, paint: Paint): string {
     `one to ${first.block} samples: ${formatBytes(first.bytesUp)} up, ${formatBytes(first.bytesDown)} down; ${last.block}: ${formatBytes(last.bytesUp)} up, ${formatBytes(last.bytesDown)} down; keys ${formatBytes(report.keyBytes)} once\n`,
   ];
   return [
-    `\n${paint.bold(program.name)}  ${program.inputs} inputs within ±${Number(program.inputBound.toPrecision(4))}, ${program.outputs} outputs, program ${offer.programId.slice(0, 16)}\n`,
-    `N = 2^${program.params.logN}, ${program.params.logQ.length} + ${program.params.logP.length} primes, log2(QP) = ${report.logQP.toFixed(1)}, 128-bit security; depth ${report.depth}\n\n`,
+    `\n${paint.bold(program.name)}  ${program.inputs} inputs within ${inputsWithin(program)}, ${program.outputs} outputs, program ${offer.programId.slice(0, 16)}\n`,
+    `N = 2^${program.params.logN}, ${program.params.logQ.length} + ${program.params.logP.length} primes, log2(QP) = ${report.logQP.toFixed(1)}, 128-bit security; depth ${report.depth}\n`,
+    ...exactLines(report),
+    '\n',
     table,
     ...(packed !== undefined
       ? [
@@ -105,7 +108,9 @@ export function formatProgram(program: Program, paint: Paint): string {
           `layouts: extent@slots of each digit of an element's index, the highest first; xN@M copies or sums M slots apart\n`,
         ]
       : batchLines()),
-    `error of a score ${offer.outputError.toExponential(1)} of a range ${(high - low).toPrecision(3)} (2^${Math.log2(offer.outputError / (high - low)).toFixed(1)})\n`,
+    report.exact === undefined
+      ? `error of a score ${offer.outputError.toExponential(1)} of a range ${(high - low).toPrecision(3)} (2^${Math.log2(offer.outputError / (high - low)).toFixed(1)})\n`
+      : 'scores are exact integers\n',
   ].join('');
 }
 
@@ -118,4 +123,21 @@ function shortened(steps: string): string {
     else runs.push({ op, times: 1 });
   }
   return runs.map(({ op, times }) => (times > 1 ? `${op} x${times}` : op)).join(', ');
+}
+
+function inputsWithin(program: AnyProgram): string {
+  const round = (value: number) => Number(value.toPrecision(4));
+  if (!isExact(program)) return `±${round(program.inputBound)}`;
+  const [low, high] = inputIntegers(program);
+  return `${program.inputRange.map(round).join(' .. ')}, rounded to ${low} .. ${high}`;
+}
+
+/** What makes an exact program exact. */
+function exactLines({ exact }: Report): string[] {
+  if (exact === undefined) return [];
+  const widest = exact.wires.reduce((a, b) => (b.integerBits > a.integerBits ? b : a));
+  return [
+    `exact integers: at most 2^${widest.integerBits.toFixed(1)} (${printable(widest.name)}), ${exact.channels} plaintext moduli hold 2^${(exact.plaintextBits - 1).toFixed(1)}; a query is ${exact.channels} messages\n`,
+    `a reply hides how its scores came about with ${Math.floor(exact.hiding)} bits of statistical security\n`,
+  ];
 }

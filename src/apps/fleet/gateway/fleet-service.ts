@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { type ErrorCode, LimitError, MissingKeyError, ProtocolError } from '../../../base/errors.ts';
 import type { Offer } from '../../../compiler/offer.ts';
+import { offeredQuerySamples } from '../../../protocols/inference/message-sizes.ts';
 import { readEnrolment, readQuery } from '../../../protocols/inference/messages.ts';
 import { type KeyId, keyId, type ModelName, type TenantId } from '../../../protocols/inference/names.ts';
 import { EvaluationError } from '../../server/inference-server.ts';
@@ -101,10 +102,7 @@ export class FleetService implements InferenceService, AsyncDisposable {
   }
 
   querySamples(model: ModelName, query: Uint8Array): number {
-    const { offer } = this.#programOf(model, query);
-    const bucket = offer.buckets[readQuery(query).bucket];
-    if (bucket === undefined) throw new ProtocolError('no such bucket');
-    return bucket.block;
+    return offeredQuerySamples(this.#programOf(model, query).offer, query);
   }
 
   /** Keeps keys, whole and unread: a worker refuses those that do not fit when it prepares them. */

@@ -1,5 +1,5 @@
 /** A gateway: the HTTP server of encrypted inference in front of a fleet. Any number of them serve the same clients. */
-import type { Program } from '../../../compiler/program.ts';
+import type { AnyProgram } from '../../../compiler/exact/exact-program.ts';
 import {
   DEFAULT_LIMITS,
   type ListenOptions,
@@ -14,7 +14,7 @@ import { sweep } from '../blobs/sweeper.ts';
 
 export interface GatewayOptions extends ListenOptions {
   /** Offered from now on, in place of others of their names. */
-  readonly publish?: readonly Program[];
+  readonly publish?: readonly AnyProgram[];
   /** How long programs that were replaced are answered. */
   readonly graceMs?: number;
   /** Predicted waiting above which queries are refused. */

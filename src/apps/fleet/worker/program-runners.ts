@@ -1,7 +1,7 @@
 /** The programs that a worker has open, each in an evaluation thread of its own, with the keys that are prepared for it. */
 import { MissingKeyError } from '../../../base/errors.ts';
 import { sha256Digest } from '../../../base/sha256.ts';
-import type { Program } from '../../../compiler/program.ts';
+import type { AnyProgram } from '../../../compiler/exact/exact-program.ts';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { modelName, tenantId } from '../../../protocols/inference/names.ts';
 import { type InferenceService, KEY_MEMORY_FACTOR } from '../../server/index.ts';
@@ -14,7 +14,7 @@ import { PreparedKeys } from './prepared-keys.ts';
 /** What evaluates one program: an inference server, or what stands in for it in tests. */
 export type ProgramRunner = Pick<InferenceService, 'enrol' | 'answer' | 'forget' | 'onKeysLost'> &
   AsyncDisposable;
-export type StartRunner = (program: Program) => Promise<ProgramRunner>;
+export type StartRunner = (program: AnyProgram) => Promise<ProgramRunner>;
 
 export type Answer = Awaited<ReturnType<ProgramRunner['answer']>>;
 

@@ -1,0 +1,63 @@
+/** What a responder needs of a model, whatever the scheme that it runs in. */
+import type { AnyProgram } from '../../compiler/exact/exact-program.ts';
+import { type Offer, offeredKeyPlan } from '../../compiler/offer.ts';
+import type { EvaluationControl } from '../../runtime/run-steps.ts';
+import type { StepTime } from '../../runtime/step-times.ts';
+import type { RlweContext } from '../../schemes/rlwe/context.ts';
+import { EvaluationKeys } from '../../schemes/rlwe/keys/evaluation-keys.ts';
+import { PublicKey } from '../../schemes/rlwe/keys/public-key.ts';
+import { sha256Digest } from '../../base/sha256.ts';
+import { readEnrolment, type QueryMessage } from './messages.ts';
+
+/** What a client enrolled. */
+export interface EnrolledKeys {
+  readonly publicKey: PublicKey;
+  readonly evaluationKeys: EvaluationKeys;
+  /** SHA-256 of the message that brought them. */
+  readonly hash: Uint8Array;
+}
+
+/** Where the mask of a reply comes from, and what it was put on. */
+export interface MaskSource {
+  /** 32 bytes. */
+  readonly seed: Uint8Array;
+  /** Told the unmasked result before anything is sent. @throws {DivergentReplyError} */
+  readonly note: (result: Uint8Array) => void;
+}
+
+export interface AnsweringModel extends Disposable {
+  readonly program: AnyProgram;
+  readonly offer: Offer;
+  /** Public key and evaluation keys on the wire. */
+  readonly keyBytes: number;
+  /** The ciphertexts of the longest query. */
+  readonly queryBytes: number;
+  readonly context: RlweContext;
+  /** @throws {DecodeError} {@link ParamsMismatchError} {@link ProtocolError} {@link MissingKeyError} {@link DivergentReplyError} */
+  answer(
+    message: QueryMessage,
+    keys: EnrolledKeys,
+    mask: MaskSource,
+    steps: StepTime[],
+    control: EvaluationControl,
+  ): Uint8Array;
+}
+
+/** @throws {DecodeError} {@link ParamsMismatchError} */
+export function openKeys({ context, offer }: AnsweringModel, message: Uint8Array): EnrolledKeys {
+  const parts = readEnrolment(message);
+  const publicKey = PublicKey.fromBytes(context, parts.publicKey);
+  try {
+    const plan = offeredKeyPlan(offer);
+    const evaluationKeys = EvaluationKeys.fromBytes(context, parts.evaluationKeys, plan);
+    return { publicKey, evaluationKeys, hash: sha256Digest(message) };
+  } catch (error) {
+    publicKey[Symbol.dispose]();
+    throw error;
+  }
+}
+
+export function disposeKeys({ publicKey, evaluationKeys }: EnrolledKeys): void {
+  publicKey[Symbol.dispose]();
+  evaluationKeys[Symbol.dispose]();
+}
