@@ -27,10 +27,11 @@ function promised(name: string): string {
 
 describe.skipIf(!isBuilt || why !== '')(`Bun and Deno ${why}`, () => {
   const folder = mkdtempSync(join(tmpdir(), 'subrosa-runtimes-'));
-  const bin = (name: string) => join('folder' in runtimes ? runtimes.folder : '', 'node_modules/.bin', name);
+  const bin = (path: string) => join('folder' in runtimes ? runtimes.folder : '', 'node_modules', path);
   const commands: Readonly<Record<string, readonly string[]>> = {
-    bun: [bin('bun')],
-    deno: [bin('deno'), 'run', '-A', '--node-modules-dir=manual'],
+    // Bun's own package is a script that would fetch this one.
+    bun: [bin('@oven/bun-linux-x64/bin/bun')],
+    deno: [bin('.bin/deno'), 'run', '-A', '--node-modules-dir=manual'],
   };
 
   async function output(runtime: string, args: readonly string[], kernel: string): Promise<string> {
