@@ -17,6 +17,7 @@ import {
   JointReceiver,
   JointTrainer,
 } from '../../src/protocols/joint/index.ts';
+import type { Arena } from '../../src/ring/arena.ts';
 import { copyWords } from '../../src/ring/poly.ts';
 import {
   areaUnderCurve,
@@ -39,13 +40,19 @@ const [ROWS, COLUMNS, ITERATIONS, PARTIES] = [1600, 105, 30, 3];
 const QUICK_ITERATIONS = 4;
 const HELD_OUT_ONE_IN = 5;
 
+interface SharedStep {
+  readonly ciphertext: CkksCiphertext;
+  readonly iteration: number;
+  readonly isLast: boolean;
+}
+
 /** One computation that all parties read: the first to ask computes, the others get copies. */
 class SharedComputation {
   /** Milliseconds. */
   spent = 0;
   #context: CkksContext;
   #program: LogisticProgram;
-  #steps: { ciphertext: CkksCiphertext; iteration: number; isLast: boolean }[] = [];
+  #steps: SharedStep[] = [];
   #inner: ReturnType<JointTrainer['run']> | undefined;
 
   constructor(context: CkksContext, program: LogisticProgram) {
@@ -56,35 +63,42 @@ class SharedComputation {
   /** What `computation` of a party is to be. */
   of(evaluation: ConstructorParameters<typeof JointTrainer>[2]): JointComputation {
     const trainer = new JointTrainer(this.#context, this.#program, evaluation);
-    const at = (step: number, next: () => ReturnType<ReturnType<JointTrainer['run']>['next']>) => {
-      if (this.#steps[step] === undefined) {
-        const started = processorTime();
-        const result = next();
-        this.spent += processorTime() - started;
-        const source = result.done === true ? result.value : result.value.ciphertext;
-        using arena = this.#context.arena();
-        const ciphertext = arena.keep(allocateCiphertext(arena, source));
-        copyWords(ciphertext.words, source.words);
-        const iteration = result.done === true ? this.#program.spec.iterations : result.value.iteration;
-        this.#steps[step] = { ciphertext, iteration, isLast: result.done === true };
-      }
-      return this.#steps[step];
-    };
-    const shared = this;
     return {
-      *run(owned, arena) {
-        let state = at(0, () => {
-          shared.#inner = trainer.run(owned, arena);
-          return shared.#inner.next();
-        });
-        for (let step = 1; !state.isLast; step++) {
-          const fresh = yield { ciphertext: state.ciphertext, iteration: state.iteration };
-          state = at(step, () => shared.#inner!.next(fresh));
-        }
-        return state.ciphertext;
-      },
+      run: (owned, arena) => this.#run(trainer, owned, arena),
       [Symbol.dispose]: () => trainer[Symbol.dispose](),
     };
+  }
+
+  *#run(
+    trainer: JointTrainer,
+    owned: readonly (readonly CkksCiphertext[])[],
+    arena: Arena,
+  ): ReturnType<JointComputation['run']> {
+    let state = this.#at(0, () => {
+      this.#inner = trainer.run(owned, arena);
+      return this.#inner.next();
+    });
+    for (let step = 1; !state.isLast; step++) {
+      const fresh = yield { ciphertext: state.ciphertext, iteration: state.iteration };
+      state = this.#at(step, () => this.#inner!.next(fresh));
+    }
+    return state.ciphertext;
+  }
+
+  #at(step: number, next: () => ReturnType<ReturnType<JointTrainer['run']>['next']>): SharedStep {
+    const known = this.#steps[step];
+    if (known !== undefined) return known;
+    const started = processorTime();
+    const result = next();
+    this.spent += processorTime() - started;
+    const source = result.done === true ? result.value : result.value.ciphertext;
+    using arena = this.#context.arena();
+    const ciphertext = arena.keep(allocateCiphertext(arena, source));
+    copyWords(ciphertext.words, source.words);
+    const iteration = result.done === true ? this.#program.spec.iterations : result.value.iteration;
+    const made = { ciphertext, iteration, isLast: result.done === true };
+    this.#steps[step] = made;
+    return made;
   }
 
   [Symbol.dispose](): void {
