@@ -15,11 +15,14 @@ export class BgvEncryptionStream extends RlweEncryptionStream<BgvContextBase, Bg
     super(context, key, shape, (facts) => writeSeededStart({ ...facts, noiseBits, factor: 1 }, NOISE_CODEC));
   }
 
+  protected override assertFits(plaintext: BgvPlaintext): void {
+    this.context.assertOwn('a plaintext', plaintext);
+  }
+
   protected override addMessage(part: Words, plaintext: BgvPlaintext, space: Words): void {
     const { context, level } = this;
     const { kernel, ring, params } = context;
     const mods = context.qMods(level);
-    context.assertOwn('a plaintext', plaintext);
     plaintext.liftInto(space, level);
     kernel.mulScalar(ring.tables, space, space, params.inverseResidues(level), mods);
     kernel.add(ring.tables, part, part, space, mods);

@@ -22,12 +22,15 @@ export class EncryptionStream extends RlweEncryptionStream<CkksContextBase, Ckks
     this.#scale = scale;
   }
 
+  protected override assertFits(plaintext: CkksPlaintext): void {
+    this.context.assertOwn('a plaintext', plaintext);
+    if (plaintext.level !== this.level || plaintext.scale !== this.#scale)
+      throw new ShapeError('the plaintexts of a batch', 'at one level and scale', 'mixed');
+  }
+
   protected override addMessage(part: Words, plaintext: CkksPlaintext): void {
     const { context, level } = this;
     const { kernel, ring } = context;
-    context.assertOwn('a plaintext', plaintext);
-    if (plaintext.level !== level || plaintext.scale !== this.#scale)
-      throw new ShapeError('the plaintexts of a batch', 'at one level and scale', 'mixed');
     kernel.add(ring.tables, part, part, plaintext.polynomial.words, context.qMods(level));
   }
 }

@@ -77,7 +77,10 @@ export abstract class RlweEncryptionStream<C extends RlweContext, P> implements 
     return this.#shape.level;
   }
 
-  /** Adds the message of a plaintext to a first part; `space` is as large and wiped later. @throws {ShapeError} {@link ParamsMismatchError} */
+  /** Asked of all plaintexts of a piece before anything is drawn for it. @throws {ShapeError} {@link ParamsMismatchError} */
+  protected abstract assertFits(plaintext: P): void;
+
+  /** Adds the message of a plaintext to a first part; `space` is as large and wiped later. */
   protected abstract addMessage(part: Words, plaintext: P, space: Words): void;
 
   /**
@@ -91,6 +94,7 @@ export abstract class RlweEncryptionStream<C extends RlweContext, P> implements 
     const count = plaintexts.length;
     if (!(count >= 1 && count <= Math.min(most, this.#left)))
       throw new ShapeError('the plaintexts of a piece', `1 to ${Math.min(most, this.#left)}`, count);
+    for (const plaintext of plaintexts) this.assertFits(plaintext);
     const mods = context.qMods(level);
     const poly = mods.length * params.n;
     const [parts, space] = [this.#parts.sub(0, count * poly), this.#space.sub(0, count * poly)];
