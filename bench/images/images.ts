@@ -5,6 +5,7 @@ import { activationsPart } from './activations.ts';
 import { againstPart } from './against.ts';
 import { batchPart } from './batch.ts';
 import { encodingsPart } from './encodings.ts';
+import { exactPart } from './exact.ts';
 import { literaturePart } from './literature.ts';
 import { onePart } from './one.ts';
 
@@ -15,6 +16,7 @@ const PARTS: Readonly<Record<string, Bench>> = {
   encodings: encodingsPart,
   activations: activationsPart,
   against: againstPart,
+  exact: exactPart,
 };
 
 export const images: Bench = async (options, note) => {
