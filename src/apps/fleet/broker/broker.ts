@@ -130,6 +130,11 @@ export class FleetBroker implements AsyncDisposable {
     }
   }
 
+  /** Settles when the connection was given up: what was asked of it then may never be answered. */
+  async closed(): Promise<void> {
+    await this.#connection.closed();
+  }
+
   get isConnected(): boolean {
     return this.#isConnected && !this.#connection.isClosed();
   }
@@ -270,7 +275,11 @@ export class FleetBroker implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     // A connection that is down has nothing left to say.
-    if (this.isConnected) await this.#connection.drain().catch(() => undefined);
+    if (this.isConnected) {
+      const said = this.#connection.drain().catch(() => undefined);
+      // It may go down meanwhile, and what is left is not sent then.
+      await Promise.race([said, new Promise((resolve) => setTimeout(resolve, REQUEST_MS).unref())]);
+    }
     await this.#connection.close();
   }
 }

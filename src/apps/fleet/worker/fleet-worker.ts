@@ -383,7 +383,8 @@ export class FleetWorker implements AsyncDisposable {
       this.#beat();
       this.#wake();
     }
-    await this.#loop;
+    // Without its broker it may wait for an answer that never comes.
+    await Promise.race([this.#loop, this.#broker.closed()]);
     for (const stop of this.#stops.splice(0)) stop();
     this.#workers[Symbol.dispose]();
     this.#broker.signal(subjects.beat(this.id), writeWorkerBeat({ ...this.beat(), state: 'gone' }));
