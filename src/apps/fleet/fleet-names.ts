@@ -27,6 +27,11 @@ export function tenantTag(secret: Uint8Array, tenant: TenantId | string): Tenant
   return bytesToHex(sha256Mac(secret, text.encode(`subrosa tenant ${tenant}`))).slice(0, 32) as TenantTag;
 }
 
+/** What workers derive replies from, so that all of them answer a query alike: 32 bytes that say nothing about the fleet's secret. */
+export function replySecretOf(secret: Uint8Array): Uint8Array {
+  return sha256Mac(secret, text.encode('subrosa replies'));
+}
+
 /** Two processes compare this to see whether they were given the same secret; it says nothing about it. */
 export function secretFingerprint(secret: Uint8Array): string {
   return bytesToHex(sha256Mac(secret, text.encode('subrosa fleet secret'))).slice(0, 16);

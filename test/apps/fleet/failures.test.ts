@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DecodeError, KernelError } from '../../../src/base/errors.ts';
+import { DecodeError, DivergentReplyError, KernelError } from '../../../src/base/errors.ts';
 import { programId } from '../../../src/compiler/program-file.ts';
 import { compile } from '../../../src/compiler/compile.ts';
 import { type BlobStore, BlobStoreError } from '../../../src/apps/fleet/blobs/blob-store.ts';
@@ -8,7 +8,7 @@ import { INLINE_BYTES, writeJob } from '../../../src/apps/fleet/job-message.ts';
 import { QueueFullError } from '../../../src/apps/fleet/gateway/fleet-service.ts';
 import { randomNetwork } from '../../protocols/random-network.ts';
 import { BlankClient, EchoRunner, echoOf, NET, times } from './echo-runner.ts';
-import { eventually, noBroker, PROGRAM, SmallFleet } from './small-fleet.ts';
+import { eventually, noBroker, PROGRAM, queueAgain, SmallFleet } from './small-fleet.ts';
 
 describe.skipIf(noBroker)(`a fleet in trouble${noBroker ? ` (skipped: ${noBroker})` : ''}`, () => {
   let fleet: SmallFleet;
@@ -171,21 +171,10 @@ describe.skipIf(noBroker)(`a fleet in trouble${noBroker ? ` (skipped: ${noBroker
     const note = (event: string) => notes.push(event);
     const worker = await fleet.worker({ start: runner.start, isDeterministic: true, note });
     const broker = await fleet.broker();
-    /** As when the first worker died between its reply and its acknowledgement. */
-    const again = async (client: BlankClient, query: Uint8Array) => {
-      const tenant = gateway.tagOf(client.tenant);
-      const id = jobIdOf(tenant, client.keyId, client.offer.programId, query);
-      const job = {
-        ...{ v: 1, id, tenant, keyId: client.keyId, programId: client.offer.programId, model: 'net' },
-        ...{ keysId: '0'.repeat(32) as never, bytes: query.length, isInline: true, sentAt: 0 },
-      };
-      await broker.publish(subjects.job(tenant), `${id} again`, writeJob({ job, query }));
-      return id;
-    };
     // Control: an equal reply is no alarm.
     const same = two.query();
     const first = await two.ask(gateway, same);
-    await again(two, same);
+    await queueAgain(broker, gateway, two, same);
     await eventually(() => runner.evaluations === 2 && worker.jobs === 2);
     expect(await two.ask(gateway, same)).toEqual(first);
     expect(worker.divergent).toBe(0);
@@ -193,11 +182,23 @@ describe.skipIf(noBroker)(`a fleet in trouble${noBroker ? ` (skipped: ${noBroker
     const query = one.query();
     await one.ask(gateway, query);
     flip = 1;
-    const id = await again(one, query);
+    const id = await queueAgain(broker, gateway, one, query);
     await eventually(() => worker.divergent === 1);
     await eventually(async () => !(await fleet.store.has(blobs.reply(id))));
     await expect(one.ask(gateway, query)).rejects.toMatchObject({ code: 'kernel' });
     expect(notes).toContain('divergent-reply');
+  });
+
+  it('fails the job for good when a worker itself computed something else before', async () => {
+    const { gateway, one } = await gatewayWith(1);
+    const runner = new EchoRunner(() => {
+      throw new DivergentReplyError();
+    });
+    const worker = await fleet.worker({ start: runner.start, isDeterministic: true });
+    const query = one.query();
+    await expect(one.ask(gateway, query)).rejects.toMatchObject({ code: 'kernel' });
+    await expect(one.ask(gateway, query)).rejects.toMatchObject({ code: 'kernel' });
+    expect([runner.evaluations, worker.divergent]).toEqual([1, 1]);
   });
 
   it('refuses a job that is not what its name says: the broker cannot swap queries', async () => {

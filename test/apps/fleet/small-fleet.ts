@@ -4,12 +4,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compile } from '../../../src/compiler/compile.ts';
+import type { Offer } from '../../../src/compiler/offer.ts';
 import type { Program } from '../../../src/compiler/program.ts';
 import type { BlobStore } from '../../../src/apps/fleet/blobs/blob-store.ts';
 import { FleetBroker } from '../../../src/apps/fleet/broker/broker.ts';
 import type { QueueRules } from '../../../src/apps/fleet/broker/broker-settings.ts';
 import { FleetCatalogue } from '../../../src/apps/fleet/catalogue.ts';
 import { FileBlobs } from '../../../src/apps/fleet/blobs/file-blobs.ts';
+import { type JobId, jobIdOf, replySecretOf, subjects } from '../../../src/apps/fleet/fleet-names.ts';
+import { writeJob } from '../../../src/apps/fleet/job-message.ts';
+import type { KeyId, TenantId } from '../../../src/protocols/inference/names.ts';
 import { FleetService } from '../../../src/apps/fleet/gateway/fleet-service.ts';
 import { FleetWorker, type WorkerOptions } from '../../../src/apps/fleet/worker/fleet-worker.ts';
 import { findBrokerProgram, LocalBroker } from '../../../src/apps/fleet/broker/local-broker.ts';
@@ -25,7 +29,8 @@ export const NETWORK = randomNetwork([5, 4, 3], 4, 5);
 export const PROGRAM: Program = compile(NETWORK, { name: 'net' });
 export const SECRET = new Uint8Array(32).fill(7);
 
-export const startServer: StartRunner = (program) => InferenceServer.start([{ program }]);
+export const startServer: StartRunner = (program, replySecret) =>
+  InferenceServer.start([{ program }], { replySecret });
 
 export class SmallFleet implements AsyncDisposable {
   readonly folder: string;
@@ -77,7 +82,8 @@ export class SmallFleet implements AsyncDisposable {
     const { broker = await this.broker('worker'), store = this.store } = options;
     const { maxTries, isDeterministic, helpAfterMs, jobVersions, note } = options;
     const catalogue = new FleetCatalogue(broker, store);
-    const runners = new ProgramRunners(catalogue, store, start, keyBytes);
+    const replySecret = replySecretOf(SECRET);
+    const runners = new ProgramRunners(catalogue, store, (each) => start(each, replySecret), keyBytes);
     const worker = new FleetWorker({
       ...{ broker, store, catalogue, runners },
       facts: { release: '0', kernel: 'test', threads: 1 },
@@ -99,6 +105,29 @@ export class SmallFleet implements AsyncDisposable {
     await this.nats[Symbol.asyncDispose]();
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+interface Asker {
+  readonly tenant: TenantId;
+  readonly keyId: KeyId;
+  readonly offer: Offer;
+}
+
+/** Queues the job of a query once more, as when the first worker died between its reply and its acknowledgement. */
+export async function queueAgain(
+  broker: FleetBroker,
+  gateway: FleetService,
+  { tenant, keyId, offer: { programId } }: Asker,
+  query: Uint8Array,
+): Promise<JobId> {
+  const tag = gateway.tagOf(tenant);
+  const id = jobIdOf(tag, keyId, programId, query);
+  const job = {
+    ...{ v: 1, id, tenant: tag, keyId, programId, model: 'net' },
+    ...{ keysId: '0'.repeat(32) as never, bytes: query.length, isInline: true, sentAt: 0 },
+  };
+  await broker.publish(subjects.job(tag), `${id} ${randomTenant()}`, writeJob({ job, query }));
+  return id;
 }
 
 export function randomTenant(): string {

@@ -29,7 +29,8 @@ export async function work(flags: WorkFlags, terminal: Terminal, parts: EnginePa
   };
   kernel[Symbol.dispose]();
   const server = await startWorker(fleet, {
-    start: (program): Promise<RunningService> => parts.startService([{ program }]),
+    start: (program, replySecret): Promise<RunningService> =>
+      parts.startService([{ program }], { replySecret }),
     keyBytes: flags.keyMemory * 2 ** 20,
     ...{ facts, maxTries: flags.tries, host: flags.healthHost },
     ...(flags.healthPort !== undefined && { port: flags.healthPort }),

@@ -277,15 +277,8 @@ export class FleetWorker implements AsyncDisposable {
     if (!(await withBlobRetries(() => this.#store.putOnce(name, reply)))) {
       const theirs = await withBlobRetries(() => this.#store.get(name, MOST_BLOB_BYTES));
       const isEqual = theirs !== null && Buffer.compare(theirs, reply) === 0;
-      if (!isEqual && this.#options.isDeterministic === true) {
-        this.divergent++;
-        this.#note(
-          'divergent-reply',
-          'two evaluations of one query gave different replies: neither is given out',
-        );
-        await this.#fail(job, delivery, DIVERGENT, startedAt);
-        return await withBlobRetries(() => this.#store.remove(name));
-      }
+      if (!isEqual && this.#options.isDeterministic === true)
+        return await this.#diverge(job, delivery, startedAt);
       reply = theirs ?? reply;
     }
     this.jobs++;
@@ -299,6 +292,17 @@ export class FleetWorker implements AsyncDisposable {
     const before = this.#times.get(job.programId);
     this.#times.set(job.programId, before === undefined ? ms : before + (ms - before) / 8);
     await delivery.done();
+  }
+
+  /** Neither of two replies that differ is given out. */
+  async #diverge(job: Job, delivery: Delivery, startedAt: number): Promise<void> {
+    this.divergent++;
+    this.#note(
+      'divergent-reply',
+      'two evaluations of one query gave different replies: neither is given out',
+    );
+    await this.#fail(job, delivery, DIVERGENT, startedAt);
+    await withBlobRetries(() => this.#store.remove(replyName(job, delivery.queue)));
   }
 
   async #fail(job: Job, delivery: Delivery, failure: string, startedAt: number): Promise<void> {
@@ -321,6 +325,8 @@ export class FleetWorker implements AsyncDisposable {
         return this.#later(delivery, 500);
       }
       const { job } = readJob(delivery.bytes);
+      // What it computed before of the same ciphertexts was something else.
+      if (code === 'divergent-reply') return await this.#diverge(job, delivery, startedAt);
       if (QUERY_FAULTS.has(code)) return await this.#fail(job, delivery, code, startedAt);
       this.#later(delivery, 100);
     } catch (broken) {

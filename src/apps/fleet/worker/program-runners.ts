@@ -14,7 +14,8 @@ import { PreparedKeys } from './prepared-keys.ts';
 /** What evaluates one program: an inference server, or what stands in for it in tests. */
 export type ProgramRunner = Pick<InferenceService, 'enrol' | 'answer' | 'forget' | 'onKeysLost'> &
   AsyncDisposable;
-export type StartRunner = (program: AnyProgram) => Promise<ProgramRunner>;
+/** `replySecret` is what replies are derived from, the same at every worker: two of them answer a query alike. */
+export type StartRunner = (program: AnyProgram, replySecret: Uint8Array) => Promise<ProgramRunner>;
 
 export type Answer = Awaited<ReturnType<ProgramRunner['answer']>>;
 
@@ -27,14 +28,19 @@ interface OpenProgram {
 export class ProgramRunners implements AsyncDisposable {
   readonly #catalogue: FleetCatalogue;
   readonly #store: BlobStore;
-  readonly #start: StartRunner;
+  readonly #start: (program: AnyProgram) => Promise<ProgramRunner>;
   readonly #open = new Map<string, Promise<OpenProgram>>();
   readonly #ready = new Map<string, OpenProgram>();
   readonly #prepared: PreparedKeys;
   keyLoads = 0;
   keyHits = 0;
 
-  constructor(catalogue: FleetCatalogue, store: BlobStore, start: StartRunner, keyCapacityBytes: number) {
+  constructor(
+    catalogue: FleetCatalogue,
+    store: BlobStore,
+    start: (program: AnyProgram) => Promise<ProgramRunner>,
+    keyCapacityBytes: number,
+  ) {
     this.#catalogue = catalogue;
     this.#store = store;
     this.#start = start;

@@ -3,12 +3,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { UsageError } from '../../../base/errors.ts';
 import { ServerMetrics } from '../../server/index.ts';
+import { replySecretOf } from '../fleet-names.ts';
 import { FleetWorker, type WorkerOptions } from './fleet-worker.ts';
 import type { OpenFleet } from '../open-fleet.ts';
 import { ProgramRunners, type StartRunner } from './program-runners.ts';
 
 export interface WorkerServerOptions
-  extends Omit<WorkerOptions, 'broker' | 'store' | 'catalogue' | 'runners'> {
+  extends Omit<WorkerOptions, 'broker' | 'store' | 'catalogue' | 'runners' | 'isDeterministic'> {
   readonly start: StartRunner;
   /** Memory for prepared keys. */
   readonly keyBytes: number;
@@ -27,9 +28,10 @@ export interface WorkerServer {
 /** @throws {UsageError} when the port cannot be bound. */
 export async function startWorker(fleet: OpenFleet, options: WorkerServerOptions): Promise<WorkerServer> {
   const { start, keyBytes, port, host = '127.0.0.1', ...rest } = options;
-  const { broker, store, catalogue } = fleet;
-  const runners = new ProgramRunners(catalogue, store, start, keyBytes);
-  const worker = new FleetWorker({ broker, store, catalogue, runners, ...rest });
+  const { broker, store, catalogue, secret } = fleet;
+  const replySecret = replySecretOf(secret);
+  const runners = new ProgramRunners(catalogue, store, (program) => start(program, replySecret), keyBytes);
+  const worker = new FleetWorker({ broker, store, catalogue, runners, isDeterministic: true, ...rest });
   const end = async () => {
     await worker[Symbol.asyncDispose]();
     await runners[Symbol.asyncDispose]();
