@@ -14,3 +14,10 @@ export interface Poly<D extends Domain = Domain> {
 export function copyWords(to: Words, from: Words): void {
   to.u64().set(from.u64());
 }
+
+/** Copies the given limbs of a polynomial over more of them. */
+export function gatherLimbs(n: number, out: Words, from: Words, limbs: readonly number[]): void {
+  limbs.forEach((limb, i) => {
+    copyWords(out.sub(i * n, n), from.sub(limb * n, n));
+  });
+}

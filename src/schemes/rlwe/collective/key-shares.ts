@@ -11,22 +11,24 @@
  * before any is shown (commitment.ts beside).
  */
 import type { GaloisElement, Seed } from '../../../base/brand.ts';
-import { ByteReader, ByteWriter } from '../../../base/bytes.ts';
+import { ByteReader } from '../../../base/bytes.ts';
 import { OutOfRangeError, ProtocolError } from '../../../base/errors.ts';
 import type { Drbg } from '../../../base/random.ts';
 import { printOnOneLine } from '../../../base/inspect.ts';
 import type { Words } from '../../../kernel/kernel.ts';
 import { handOver } from '../../../ring/arena.ts';
-import { copyWords } from '../../../ring/poly.ts';
-import { errorInto, ternaryInto, uniformInto } from '../../../ring/samplers.ts';
+import { copyWords, gatherLimbs } from '../../../ring/poly.ts';
+import { errorInto, ternaryInto } from '../../../ring/samplers.ts';
 import { Scratch } from '../../../ring/scratch.ts';
 import type { RlweContext } from '../context.ts';
 import { EvaluationKeys } from '../keys/evaluation-keys.ts';
+import { addGadget, maskedErrorsInto } from '../keys/gadget.ts';
 import { type KeyPlan, resolveKeyPlan } from '../keys/key-plan.ts';
 import { PublicKey } from '../keys/public-key.ts';
 import { SwitchingKey } from '../keys/switching-key.ts';
 import type { RlweParams } from '../params.ts';
-import { packedBytes, readPoly, writePoly } from '../wire/wire.ts';
+import { packPolys } from '../wire/ciphertext-wire.ts';
+import { packedBytes, readPoly } from '../wire/wire.ts';
 import { commonSeed, MOST_PARTIES } from './session-random.ts';
 import { type SecretShare, shareStream, shareWords } from './secret-share.ts';
 
@@ -118,15 +120,19 @@ export class CollectiveKeys implements Disposable {
     const s = scratch.allocate(poly);
     gatherLimbs(params.n, s, shareWords(secret), limbs);
     using drbg = shareStream(secret, `${item.kind} ${index}`);
+    const masked = (to: Words, secretOf: Words, sign: 'plus' | 'minus' = 'minus'): void => {
+      const seed = commonSeed(this.#session, labelOf(item));
+      maskedErrorsInto(context, to, { seed, s: secretOf, drbg, mods: limbs }, sign);
+    };
     switch (item.kind) {
       case 'public':
-        this.#masked(out, commonSeed(this.#session, labelOf(item)), s, limbs, drbg);
+        masked(out, s);
         break;
       case 'galois': {
-        this.#masked(out, commonSeed(this.#session, labelOf(item)), s, limbs, drbg);
+        masked(out, s);
         const moved = scratch.allocate(poly);
         kernel.automorphism(context.ring.tables, moved, s, item.element, limbs);
-        this.#addGadget(out, moved, item.level);
+        addGadget(context, out, moved, item.level);
         break;
       }
       case 'relinearize-first': {
@@ -134,15 +140,17 @@ export class CollectiveKeys implements Disposable {
         const u = scratch.allocate(poly);
         this.#ephemeral(secret, u, limbs);
         const first = out.sub(0, half);
-        this.#masked(first, commonSeed(this.#session, labelOf(item)), u, limbs, drbg);
-        this.#addGadget(first, s, item.level);
-        this.#masked(out.sub(half, half), commonSeed(this.#session, labelOf(item)), s, limbs, drbg, 'plus');
+        masked(first, u);
+        addGadget(context, first, s, item.level);
+        masked(out.sub(half, half), s, 'plus');
         break;
       }
       case 'relinearize-second':
         this.#secondRound(secret, out, s, limbs, drbg);
     }
-    return this.#packed(out, limbs);
+    const bytes = new Uint8Array(keyShareBytes(params, item));
+    packPolys(bytes, context, out, limbs);
+    return bytes;
   }
 
   /** u_i of the relinearization key: the same in both rounds. */
@@ -173,53 +181,6 @@ export class CollectiveKeys implements Disposable {
     kernel.add(ring.tables, out, out, second, limbs);
     kernel.mulAdd(ring.tables, out, h0, s, limbs);
     kernel.mulAdd(ring.tables, out, h1, u, limbs);
-  }
-
-  /** out = e - a s, or e + a s, for each polynomial of the batch. */
-  #masked(
-    out: Words,
-    seed: Seed,
-    s: Words,
-    limbs: readonly number[],
-    drbg: Drbg,
-    sign: 'plus' | 'minus' = 'minus',
-  ): void {
-    const { kernel, ring } = this.#context;
-    using scratch = new Scratch(kernel);
-    const a = scratch.allocate(out.length);
-    uniformInto(ring, a, seed, limbs);
-    kernel.mul(ring.tables, a, a, s, limbs);
-    errorInto(ring, out, drbg.nextKey('e'), limbs);
-    if (sign === 'plus') kernel.add(ring.tables, out, out, a, limbs);
-    else kernel.sub(ring.tables, out, out, a, limbs);
-  }
-
-  /** Adds P g_d from to polynomial d of `out`, for every digit. */
-  #addGadget(out: Words, from: Words, level: number): void {
-    const { kernel, ring, params, digits } = gadgetOf(this.#context, level);
-    const poly = out.length / digits.length;
-    const q = params.qMods(level);
-    using scratch = new Scratch(kernel);
-    const scaled = scratch.allocate(q.length * params.n);
-    const factors = q.map((limb) => {
-      const modulus = BigInt(params.q[limb]!.q);
-      return Number(params.p.reduce((product, { q: p }) => (product * BigInt(p)) % modulus, 1n));
-    });
-    kernel.mulScalar(ring.tables, scaled, from.sub(0, scaled.length), factors, q);
-    digits.forEach((limbs, d) => {
-      const [at, words] = [limbs[0]! * params.n, limbs.length * params.n];
-      const target = out.sub(d * poly + at, words);
-      kernel.add(ring.tables, target, target, scaled.sub(at, words), limbs);
-    });
-  }
-
-  #packed(words: Words, limbs: readonly number[]): Uint8Array {
-    const { params } = this.#context;
-    const poly = limbs.length * params.n;
-    const writer = new ByteWriter((words.length / poly) * packedBytes(params, limbs));
-    for (let at = 0; at < words.length; at += poly)
-      writePoly(writer, this.#context, words.sub(at, poly), limbs);
-    return writer.finish();
   }
 
   /**
@@ -311,21 +272,6 @@ export class CollectiveKeys implements Disposable {
   [Symbol.dispose](): void {
     for (let index = 0; index < this.items.length; index++) this.#release(index);
   }
-}
-
-/** The digits of a key at `level`, as limbs. */
-function gadgetOf({ kernel, ring, params }: RlweContext, level: number) {
-  const digits = Array.from({ length: params.digits(level) }, (_, d) =>
-    params.qMods(level).slice(d * params.alpha, (d + 1) * params.alpha),
-  );
-  return { kernel, ring, params, digits };
-}
-
-/** Copies the given limbs of a polynomial over all limbs of the ring. */
-export function gatherLimbs(n: number, out: Words, from: Words, limbs: readonly number[]): void {
-  limbs.forEach((limb, i) => {
-    copyWords(out.sub(i * n, n), from.sub(limb * n, n));
-  });
 }
 
 printOnOneLine(CollectiveKeys);

@@ -1,10 +1,10 @@
 /** Key generation. Every key draws its uniform half from its own seed and its errors from its own stream. */
-import type { GaloisElement, Seed } from '../../../base/brand.ts';
+import type { GaloisElement } from '../../../base/brand.ts';
 import { Drbg } from '../../../base/random.ts';
 import type { Words } from '../../../kernel/kernel.ts';
 import { handOver } from '../../../ring/arena.ts';
-import { copyWords } from '../../../ring/poly.ts';
-import { errorInto, sparseTernaryInto, uniformInto } from '../../../ring/samplers.ts';
+import { copyWords, gatherLimbs } from '../../../ring/poly.ts';
+import { sparseTernaryInto } from '../../../ring/samplers.ts';
 import { Scratch } from '../../../ring/scratch.ts';
 import type { RlweContext } from '../context.ts';
 import {
@@ -14,6 +14,7 @@ import {
   sparseKeyLimbs,
 } from './encapsulation-keys.ts';
 import { EvaluationKeys } from './evaluation-keys.ts';
+import { addGadget, maskedErrorsInto } from './gadget.ts';
 import type { KeyPlan } from './key-plan.ts';
 import { resolveKeyPlan } from './key-plan.ts';
 import { recordEvaluationKeys, recordPublicKey } from '../release/own-encryptions.ts';
@@ -52,7 +53,8 @@ export class KeyGenerator implements Disposable {
     this.#refresh();
     const seed = this.#drbg.nextPublicSeed();
     return handOver(context.kernel.allocate(2 * poly), (words) => {
-      this.#maskedErrors(words.sub(0, poly), seed, secretWords(secret).sub(0, poly), mods);
+      const [b, s] = [words.sub(0, poly), secretWords(secret).sub(0, poly)];
+      maskedErrorsInto(context, b, { seed, s, drbg: this.#drbg, mods });
       return recordPublicKey(new PublicKey(context, words, seed), secret);
     });
   }
@@ -115,15 +117,13 @@ export class KeyGenerator implements Disposable {
     try {
       const seed = this.#drbg.nextPublicSeed();
       const narrow = scratch.allocate(limbs.length * n);
-      limbs.forEach((limb, i) => {
-        copyWords(narrow.sub(i * n, n), sparse.sub(limb * n, n));
-      });
+      gatherLimbs(n, narrow, sparse, limbs);
       const scaled = scratch.allocate(n);
       const factor = params.p[0]!.q % params.q[0]!.q;
       kernel.mulScalar(ring.tables, scaled, s.sub(0, n), [factor], [0]);
       return handOver(kernel.allocate(2 * limbs.length * n), (words) => {
         const b = words.sub(0, limbs.length * n);
-        this.#maskedErrors(b, seed, narrow, limbs);
+        maskedErrorsInto(context, b, { seed, s: narrow, drbg: this.#drbg, mods: limbs });
         kernel.add(ring.tables, b.sub(0, n), b.sub(0, n), scaled, [0]);
         return new EncapsulationKeys(context, words, seed, fromSparse);
       });
@@ -141,53 +141,23 @@ export class KeyGenerator implements Disposable {
   /** From the key `from` to `s`, both over all limbs of the ring. */
   #switchingKey(s: Words, from: Words, maxLevel: number): SwitchingKey {
     const context = this.#context;
-    const { kernel, ring } = context;
-    const { n, alpha } = context.params;
+    const { kernel, params } = context;
     const mods = context.keyLimbs(maxLevel);
-    const poly = mods.length * n;
-    const digits = context.digits(maxLevel);
+    const poly = mods.length * params.n;
     const seed = this.#drbg.nextPublicSeed();
     using scratch = new Scratch(kernel);
     const sKey = scratch.allocate(poly);
-    mods.forEach((limb, i) => {
-      copyWords(sKey.sub(i * n, n), s.sub(limb * n, n));
-    });
-    const scaled = scratch.allocate((maxLevel + 1) * n);
-    const b = scratch.allocate(digits * poly);
-    this.#maskedErrors(b, seed, sKey, mods);
-    const q = context.qMods(maxLevel);
-    kernel.mulScalar(ring.tables, scaled, from.sub(0, q.length * n), specialProduct(context, q), q);
-    return handOver(kernel.allocate(digits * 2 * poly), (words) => {
-      for (let d = 0; d < digits; d++) {
-        const limbs = q.slice(d * alpha, (d + 1) * alpha);
-        const at = b.sub(d * poly + limbs[0]! * n, limbs.length * n);
-        kernel.add(ring.tables, at, at, scaled.sub(limbs[0]! * n, limbs.length * n), limbs);
-        copyWords(words.sub(2 * d * poly, poly), b.sub(d * poly, poly));
-      }
+    gatherLimbs(params.n, sKey, s, mods);
+    const b = scratch.allocate(context.digits(maxLevel) * poly);
+    maskedErrorsInto(context, b, { seed, s: sKey, drbg: this.#drbg, mods });
+    addGadget(context, b, from, maxLevel);
+    return handOver(kernel.allocate(2 * b.length), (words) => {
+      for (let at = 0; at < b.length; at += poly) copyWords(words.sub(2 * at, poly), b.sub(at, poly));
       return new SwitchingKey(context, maxLevel, words, seed);
     });
-  }
-
-  /** out = e - a s for each polynomial of the batch: a from `seed`, e fresh; `s` over `mods`. */
-  #maskedErrors(out: Words, seed: Seed, s: Words, mods: readonly number[]): void {
-    const { kernel, ring } = this.#context;
-    using scratch = new Scratch(kernel);
-    const masks = scratch.allocate(out.length);
-    uniformInto(ring, masks, seed, mods);
-    kernel.mul(ring.tables, masks, masks, s, mods);
-    errorInto(ring, out, this.#drbg.nextKey('e'), mods);
-    kernel.sub(ring.tables, out, out, masks, mods);
   }
 
   [Symbol.dispose](): void {
     this.#drbg[Symbol.dispose]();
   }
-}
-
-/** P mod q_i for each limb. */
-function specialProduct(context: RlweContext, q: readonly number[]): number[] {
-  return q.map((limb) => {
-    const modulus = BigInt(context.params.q[limb]!.q);
-    return Number(context.params.p.reduce((product, { q: p }) => (product * BigInt(p)) % modulus, 1n));
-  });
 }
