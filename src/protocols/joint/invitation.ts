@@ -10,14 +10,15 @@ import { bytesToHex, concatBytes } from '@noble/hashes/utils.js';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { DataError, DecodeError, ShapeError, SubrosaError } from '../../base/errors.ts';
 import { printOnOneLine } from '../../base/inspect.ts';
+import { readObjectStart, writeObjectStart } from '../../base/object-start.ts';
 import { sha256Digest } from '../../base/sha256.ts';
 import type { Standardisation } from '../../runtime/training/labelled-table.ts';
 import { LogisticProgram, parseLogisticProgram } from '../../runtime/training/logistic-program.ts';
 import type { CkksParams } from '../../schemes/ckks/params.ts';
 import { PublicKey } from '../../schemes/rlwe/keys/public-key.ts';
 
-const MAGIC = 0x494a5253; // 'SRJI'
-const VERSION = 1;
+/** 'SRJI' */
+const FAMILY = { magic: 0x494a5253, version: 1 } as const;
 const BEFORE_TEXT = 12;
 const MOST_TEXT = 2 ** 18;
 const MOST_NAME = 200;
@@ -40,6 +41,7 @@ export class JointInvitation implements JointInvitationFields {
   readonly label: string;
   readonly standardisation: Standardisation;
   readonly receiverKey: Uint8Array;
+  readonly #hash: Uint8Array;
 
   /** @throws {DataError} {@link ShapeError} for a program of one owner, or columns that are not the program's. */
   constructor(fields: JointInvitationFields) {
@@ -62,6 +64,9 @@ export class JointInvitation implements JointInvitationFields {
     this.label = label;
     this.standardisation = Object.freeze({ means: [...means], deviations: [...deviations] });
     this.receiverKey = receiverKey.slice();
+    // Once: it is over megabytes, and a host asks for it at every connection.
+    const text = new TextEncoder().encode(`subrosa joint invitation ${program.params.id}|`);
+    this.#hash = Uint8Array.from(sha256Digest(concatBytes(text, this.toBytes())));
   }
 
   toBytes(): Uint8Array {
@@ -69,8 +74,7 @@ export class JointInvitation implements JointInvitationFields {
     const { spec } = this.program;
     const text = new TextEncoder().encode(JSON.stringify({ program: spec, columns, label, standardisation }));
     const writer = new ByteWriter(BEFORE_TEXT + text.length + this.receiverKey.length);
-    writer.u32(MAGIC);
-    for (const byte of [VERSION, 0, 0, 0]) writer.u8(byte);
+    writeObjectStart(writer, FAMILY, 0);
     writer.u32(text.length);
     writer.bytes(text);
     writer.bytes(this.receiverKey);
@@ -79,8 +83,7 @@ export class JointInvitation implements JointInvitationFields {
 
   /** SHA-256 of the bytes, and of the parameters that the program came to. */
   get hash(): Uint8Array {
-    const label = new TextEncoder().encode(`subrosa joint invitation ${this.program.params.id}|`);
-    return Uint8Array.from(sha256Digest(concatBytes(label, this.toBytes())));
+    return this.#hash.slice();
   }
 
   get id(): string {
@@ -90,9 +93,7 @@ export class JointInvitation implements JointInvitationFields {
   /** `insecure` are parameters for tests, marked so. @throws {DecodeError} whatever is wrong with the bytes. */
   static fromBytes(bytes: Uint8Array, insecure?: CkksParams): JointInvitation {
     const reader = new ByteReader('an invitation', bytes);
-    if (reader.u32() !== MAGIC) throw reader.error('bad magic');
-    if (reader.u8() !== VERSION) throw reader.error('unknown version');
-    if (reader.u8() !== 0 || reader.u16() !== 0) throw reader.error('reserved bytes are not zero');
+    readObjectStart(reader, FAMILY, 0);
     const length = reader.u32();
     if (length > MOST_TEXT) throw reader.error('too long a program');
     const text = new TextDecoder().decode(reader.bytes(length));

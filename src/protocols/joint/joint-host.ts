@@ -6,6 +6,7 @@ import * as arg from '../../base/arguments.ts';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { ProtocolError, SubrosaError } from '../../base/errors.ts';
 import { printOnOneLine } from '../../base/inspect.ts';
+import { readObjectStart, writeObjectStart } from '../../base/object-start.ts';
 import type { MessageLink } from '../channel/message-link.ts';
 import type { JointInvitation } from './invitation.ts';
 import { JointPlan } from './joint-plan.ts';
@@ -18,8 +19,8 @@ import {
   writeEnd,
 } from './messages.ts';
 
-const MAGIC = 0x5357_5253; // 'SRWS'
-const VERSION = 1;
+/** 'SRWS' */
+const FAMILY = { magic: 0x5357_5253, version: 1 } as const;
 
 export class JointHost {
   readonly plan: JointPlan;
@@ -91,8 +92,7 @@ export class JointHost {
   #sealed(messages: readonly Uint8Array[]): Uint8Array {
     const bytes = this.plan.bodyBytes('release', 0);
     const writer = new ByteWriter(8 + HASH_BYTES + messages.length * (4 + bytes));
-    writer.u32(MAGIC);
-    for (const byte of [VERSION, 0, 0, 0]) writer.u8(byte);
+    writeObjectStart(writer, FAMILY, 0);
     writer.bytes(this.#invitation.hash);
     for (const message of messages) {
       writer.u32(bytes);
@@ -105,9 +105,7 @@ export class JointHost {
 /** Each party's share of the released weights; views. @throws {DecodeError} for weights of another invitation as well. */
 export function readSealedWeights(invitation: JointInvitation, bytes: Uint8Array): Uint8Array[] {
   const reader = new ByteReader('sealed weights', bytes);
-  if (reader.u32() !== MAGIC) throw reader.error('bad magic');
-  if (reader.u8() !== VERSION) throw reader.error('unknown version');
-  if (reader.u8() !== 0 || reader.u16() !== 0) throw reader.error('reserved bytes are not zero');
+  readObjectStart(reader, FAMILY, 0);
   const of = reader.bytes(HASH_BYTES);
   if (invitation.hash.some((byte, i) => byte !== of[i])) throw reader.error('of another invitation');
   const expected = new JointPlan(invitation.program).bodyBytes('release', 0);
