@@ -41,7 +41,11 @@ export async function hostJoint(
   };
   const sealed = run();
   sealed.catch(() => undefined);
-  return { url: server.url, sealed, close: () => server.close() };
+  const close = (): Promise<void> => {
+    service.end();
+    return server.close();
+  };
+  return { url: server.url, sealed, close };
 }
 
 /** One session of one party, to its end. The context is borrowed. @throws as {@link JointParty.run} and for the connection. */

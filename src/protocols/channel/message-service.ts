@@ -2,7 +2,7 @@
 export interface MessageSession {
   /** Requests that are being worked on. */
   readonly load: number;
-  /** Who has shown a key; hex, null before. */
+  /** Who has shown a key, by the name that the listener tells of it; null before. */
   readonly party: string | null;
   readonly isAuthenticated: boolean;
   /** The next message of the other side. @throws what ends the session */

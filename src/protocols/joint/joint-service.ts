@@ -41,6 +41,7 @@ export class JointService implements MessageService {
   readonly options: JointServiceOptions;
   #sessions: (JointSession | undefined)[] = [];
   #complete: (links: readonly MessageLink[]) => void = () => undefined;
+  #end: (reason: Error) => void = () => undefined;
   #links: Promise<readonly MessageLink[]>;
 
   constructor(options: JointServiceOptions) {
@@ -50,12 +51,14 @@ export class JointService implements MessageService {
       throw new ShapeError('keys of the parties', `${invitation.program.parties} of 32 bytes`, keys.length);
     this.options = options;
     this.maxMessageBytes = new JointPlan(invitation.program).longestMessage + RECORD_OVERHEAD;
-    this.#links = new Promise((resolve) => {
+    this.#links = new Promise((resolve, reject) => {
       this.#complete = resolve;
+      this.#end = reject;
     });
+    this.#links.catch(() => undefined);
   }
 
-  /** The connections to all parties, once all are there. */
+  /** The connections to all parties, once all are there; rejects when one goes away, or the service ends, before. */
   get links(): Promise<readonly MessageLink[]> {
     return this.#links;
   }
@@ -71,7 +74,17 @@ export class JointService implements MessageService {
     this.options.onParty?.(party);
     const { parties } = this.options.invitation.program;
     const all = Array.from({ length: parties }, (_, i) => this.#sessions[i]);
-    if (all.every((each) => each !== undefined)) this.#complete(all.map((each) => each!.link));
+    if (all.every((each) => each !== undefined)) this.#complete(all.map((each, i) => each!.linkOf(i)));
+  }
+
+  /** A connection is gone; nobody else is let in where its party was. */
+  leave(party: number, session: JointSession): void {
+    if (this.#sessions[party] === session) this.#end(lost(party));
+  }
+
+  /** Nobody else comes. */
+  end(): void {
+    this.#end(new TransportError('the host was closed before all parties were there', false));
   }
 }
 
@@ -82,7 +95,10 @@ export class JointSession implements MessageSession {
   #onEnd: ((reason: Error) => void) | undefined;
   #handshake: HandshakeResponder | undefined;
   #channel: SecureChannel | undefined;
-  #party = -1;
+  /** That the other side says it is. */
+  #claimed = -1;
+  /** Whose key it has shown. */
+  #party: number | null = null;
   #inbox: Uint8Array[] = [];
   #waiting: { resolve: (message: Uint8Array) => void; reject: (error: Error) => void } | null = null;
   #isGone = false;
@@ -103,7 +119,7 @@ export class JointSession implements MessageSession {
   }
 
   get party(): string | null {
-    return this.#party < 0 ? null : `party ${this.#party}`;
+    return this.#party === null ? null : `party ${this.#party}`;
   }
 
   get isAuthenticated(): boolean {
@@ -111,21 +127,21 @@ export class JointSession implements MessageSession {
   }
 
   /** For the host's run. */
-  get link(): MessageLink {
+  linkOf(party: number): MessageLink {
     return {
       send: async (message) => {
-        if (this.#isGone) throw lost(this.#party);
+        if (this.#isGone) throw lost(party);
         await this.#send(await this.#channel!.seal(message));
       },
-      receive: () => this.#next(),
+      receive: () => this.#next(party),
       close: () => this.#onEnd?.(new ProtocolError('the session is over')),
     };
   }
 
-  #next(): Promise<Uint8Array> {
+  #next(party: number): Promise<Uint8Array> {
     const message = this.#inbox.shift();
     if (message !== undefined) return Promise.resolve(message);
-    if (this.#isGone) return Promise.reject(lost(this.#party));
+    if (this.#isGone) return Promise.reject(lost(party));
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
     });
@@ -147,7 +163,7 @@ export class JointSession implements MessageSession {
       const hello = readHello(message);
       const party = keys.findIndex((_, i) => bytesToHex(partyId(i)) === bytesToHex(hello.partyId));
       const isOurs = bytesToHex(hello.modelId) === invitation.id;
-      this.#party = party;
+      this.#claimed = party;
       // Nobody learns from the answer who is invited.
       const key = isOurs && party >= 0 ? keys[party]! : systemRandom.seed();
       this.#handshake = new HandshakeResponder(hello, key, OPERATOR, 'joint');
@@ -155,6 +171,7 @@ export class JointSession implements MessageSession {
       return;
     }
     const channel = await this.#handshake.finish(message);
+    this.#party = this.#claimed;
     this.#service.enter(this.#party, this);
     this.#channel = channel;
   }
@@ -165,8 +182,10 @@ export class JointSession implements MessageSession {
 
   close(): void {
     this.#isGone = true;
+    if (this.#party === null) return;
     this.#waiting?.reject(lost(this.#party));
     this.#waiting = null;
+    this.#service.leave(this.#party, this);
   }
 }
 
