@@ -1,7 +1,8 @@
 /** Joint training over WebSockets: the host listens, parties connect. TLS unless all are on one machine, and records of their own inside. */
 import { JointHost, JointParty, type JointPartyOptions, JointPlan } from '../../protocols/joint/index.ts';
 import { JointService, partyId } from '../../protocols/joint/joint-service.ts';
-import { openSecureLink, RECORD_OVERHEAD } from '../../protocols/channel/secure-link.ts';
+import { RECORD_OVERHEAD } from '../../protocols/channel/secure-channel.ts';
+import { openSecureLink } from '../../protocols/channel/secure-link.ts';
 import type { JointKind } from '../../protocols/joint/messages.ts';
 import type { CkksContext } from '../../schemes/ckks/context.ts';
 import { type EdgeListenOptions, listenEdge } from '../edge/edge-server.ts';

@@ -25,7 +25,8 @@ const PROOF = 0x31504553;
 export const PARTY_ID_BYTES = 16;
 const HELLO_BYTES = 4 + 32 + PARTY_ID_BYTES + 64;
 const MAX_OPERATOR_BYTES = 64;
-const TAG_BYTES = 16;
+/** Bytes of a record beyond its message: the tag. */
+export const RECORD_OVERHEAD = 16;
 const utf8 = new TextEncoder();
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -94,7 +95,7 @@ export class SecureChannel {
   /** @throws {ProtocolError} unless this is the next record of the other side. Records must be opened one after another. */
   async open(record: Uint8Array): Promise<Uint8Array> {
     const iv = recordNonce(this.#received++);
-    if (record.length < TAG_BYTES) throw new ProtocolError('a record is too short');
+    if (record.length < RECORD_OVERHEAD) throw new ProtocolError('a record is too short');
     try {
       const opened = await globalThis.crypto.subtle.decrypt(
         { name: 'AES-GCM', iv },

@@ -1,11 +1,8 @@
 /** A connection whose messages are records of a {@link SecureChannel}: what speaks over it does not know of the channel. */
 import type { MessageLink } from './message-link.ts';
-import { type ChannelPurpose, HandshakeInitiator, type SecureChannel } from './secure-channel.ts';
+import { type ChannelPurpose, HandshakeInitiator } from './secure-channel.ts';
 
-/** Bytes of a record beyond its message. */
-export const RECORD_OVERHEAD = 16;
-
-export interface LinkIdentity {
+interface LinkIdentity {
   /** Shared with the other side, 32 bytes. */
   readonly key: Uint8Array;
   /** What the conversation is about, 32 bytes. */
@@ -15,14 +12,6 @@ export interface LinkIdentity {
   readonly purpose: ChannelPurpose;
 }
 
-export function sealedLink(link: MessageLink, channel: SecureChannel): MessageLink {
-  return {
-    send: async (message) => link.send(await channel.seal(message)),
-    receive: async () => channel.open(await link.receive()),
-    close: () => link.close(),
-  };
-}
-
 /** The side that opened the connection. @throws {DecodeError} {@link ProtocolError} {@link TransportError} */
 export async function openSecureLink(link: MessageLink, identity: LinkIdentity): Promise<MessageLink> {
   const { key, subject, party, purpose } = identity;
@@ -30,5 +19,9 @@ export async function openSecureLink(link: MessageLink, identity: LinkIdentity):
   await link.send(handshake.hello);
   const { proof, channel } = await handshake.finish(await link.receive());
   await link.send(proof);
-  return sealedLink(link, channel);
+  return {
+    send: async (message) => link.send(await channel.seal(message)),
+    receive: async () => channel.open(await link.receive()),
+    close: () => link.close(),
+  };
 }

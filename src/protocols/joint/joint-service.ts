@@ -13,9 +13,9 @@ import {
   HandshakeResponder,
   PARTY_ID_BYTES,
   readHello,
+  RECORD_OVERHEAD,
   type SecureChannel,
 } from '../channel/secure-channel.ts';
-import { RECORD_OVERHEAD } from '../channel/secure-link.ts';
 import type { JointInvitation } from './invitation.ts';
 import { JointPlan } from './joint-plan.ts';
 
