@@ -70,7 +70,7 @@ export class ZeroEncryption implements Disposable {
   /** A generator from a seed gives the same every time; others take fresh randomness in before every operation. */
   #isFixed: boolean;
 
-  /** `seed` in place of randomness: see {@link maskReply}, its one use. @throws {ParamsMismatchError} */
+  /** `seed` in place of randomness, for what must be the same when it is asked for again: see {@link maskReply}. @throws {ParamsMismatchError} */
   constructor(context: RlweContext, key: PublicKey | SecretKey, seed?: Uint8Array) {
     context.assertOwn('an encryption key', key);
     this.#context = context;

@@ -15,21 +15,22 @@ import * as arg from '../../../base/arguments.ts';
 import { printOnOneLine } from '../../../base/inspect.ts';
 import type { Seed } from '../../../base/brand.ts';
 import { ByteReader, ByteWriter } from '../../../base/bytes.ts';
-import { InvalidParamsError, OutOfRangeError, ProtocolError, ShapeError } from '../../../base/errors.ts';
+import { InvalidParamsError, ProtocolError, ShapeError } from '../../../base/errors.ts';
 import type { Drbg } from '../../../base/random.ts';
 import { sha256Digest } from '../../../base/sha256.ts';
 import type { Words } from '../../../kernel/kernel.ts';
+import { centred, inverseMod, residue } from '../../../kernel/tables/modular.ts';
 import type { Arena } from '../../../ring/arena.ts';
 import { copyWords } from '../../../ring/poly.ts';
 import { errorInto, uniformInto } from '../../../ring/samplers.ts';
 import { Scratch } from '../../../ring/scratch.ts';
-import { commonSeed, MOST_PARTIES } from '../../rlwe/collective/session-random.ts';
+import { assertParties, commonSeed } from '../../rlwe/collective/session-random.ts';
 import { type SecretShare, shareWords } from '../../rlwe/collective/secret-share.ts';
 import { packedBytes, readPoly, writePoly } from '../../rlwe/wire/wire.ts';
 import { CkksCiphertext } from '../ciphertext.ts';
 import type { CkksContextBase } from '../context-base.ts';
 import type { CkksParams } from '../params.ts';
-import { gatherCoefficients, spreadCoefficients } from './sparse-part.ts';
+import { assertCoefficients, gatherCoefficients, spreadCoefficients } from './sparse-part.ts';
 
 /** Bits by which a mask is wider than the message: how well one honest mask hides it, per coefficient. */
 const HIDING_BITS = 64;
@@ -64,11 +65,8 @@ export class CollectiveRefresh {
   /** @throws {OutOfRangeError} {@link InvalidParamsError} when no level has room for masks that hide the message. */
   constructor(context: CkksContextBase, terms: RefreshTerms) {
     const { parties, messageBits, coefficients } = terms;
-    const { n } = context.params;
-    if (!Number.isInteger(parties) || parties < 2 || parties > MOST_PARTIES)
-      throw new OutOfRangeError('parties of a session', `from 2 to ${MOST_PARTIES}`, parties);
-    if (!(Number.isInteger(Math.log2(coefficients)) && coefficients >= 1 && coefficients <= n))
-      throw new OutOfRangeError('coefficients of a message', `a power of two up to ${n}`, coefficients);
+    assertParties(parties);
+    assertCoefficients(context, coefficients);
     this.terms = Object.freeze({ ...terms });
     this.#context = context;
     this.level = refreshLevel(context.params, terms);
@@ -186,7 +184,7 @@ export class CollectiveRefresh {
     const product = low.reduce((total, prime) => total * prime, 1n);
     const weights = low.map((prime) => {
       const others = product / prime;
-      return others * inverse(others % prime, prime);
+      return others * inverseMod(others, prime);
     });
     const largest = BigInt(parties) * 2n ** BigInt(this.maskBits) + 2n ** BigInt(messageBits);
     const from = opened.u64();
@@ -196,13 +194,11 @@ export class CollectiveRefresh {
       weights.forEach((weight, i) => {
         value += weight * from[i * coefficients + j]!;
       });
-      value %= product;
-      if (2n * value > product) value -= product;
+      value = centred(value % product, product);
       if (value > largest || value < -largest)
         throw new ProtocolError('the answers open something else than a masked message: the session is over');
       this.#top.forEach((limb, i) => {
-        const prime = BigInt(q[limb]!.q);
-        lifted[i * coefficients + j] = ((value % prime) + prime) % prime;
+        lifted[i * coefficients + j] = residue(value, BigInt(q[limb]!.q));
       });
     }
     return lifted;
@@ -293,16 +289,6 @@ function maskInto(
   } finally {
     for (const secret of [draw, values, key]) secret.fill(0);
   }
-}
-
-/** Modulo a prime, by Fermat. */
-function inverse(value: bigint, prime: bigint): bigint {
-  let [result, base, exponent] = [1n, value % prime, prime - 2n];
-  for (; exponent > 0n; exponent >>= 1n) {
-    if ((exponent & 1n) === 1n) result = (result * base) % prime;
-    base = (base * base) % prime;
-  }
-  return result;
 }
 
 printOnOneLine(CollectiveRefresh);

@@ -14,20 +14,21 @@ import type { Drbg } from '../../../base/random.ts';
 import type { Words } from '../../../kernel/kernel.ts';
 import type { Arena } from '../../../ring/arena.ts';
 import { copyWords } from '../../../ring/poly.ts';
-import { errorInto, gaussianInto, ternaryInto, WIDEST_GAUSSIAN_BITS } from '../../../ring/samplers.ts';
+import { gaussianInto, WIDEST_GAUSSIAN_BITS } from '../../../ring/samplers.ts';
 import { Scratch } from '../../../ring/scratch.ts';
-import { MOST_PARTIES } from '../../rlwe/collective/session-random.ts';
+import { assertParties } from '../../rlwe/collective/session-random.ts';
 import { type SecretShare, shareWords } from '../../rlwe/collective/secret-share.ts';
 import type { PublicKey } from '../../rlwe/keys/public-key.ts';
 import { addBits, publicKeyErrorBits } from '../../rlwe/noise-bound.ts';
 import { ciphertextWireBytes } from '../../rlwe/wire/ciphertext-wire.ts';
+import { ZeroEncryption } from '../../rlwe/zero-encryption.ts';
 import { CkksCiphertext } from '../ciphertext.ts';
 import { SCALE_CODEC } from '../ciphertext-wire.ts';
 import type { CkksContextBase } from '../context-base.ts';
 import { DEFAULT_MAX_ABS } from '../message-bound.ts';
 import type { CkksParams } from '../params.ts';
 import { ciphertextHash } from './refresh.ts';
-import { keepRealPart } from './sparse-part.ts';
+import { assertCoefficients, keepRealPart } from './sparse-part.ts';
 
 const LEAST_SECURITY_BITS = 40;
 const MOST_SECURITY_BITS = 80;
@@ -62,11 +63,8 @@ export class CollectiveRelease {
   /** @throws {ReleaseRefusedError} when fewer bits would be left than `precisionBits`, or they do not fit the modulus. {@link OutOfRangeError} */
   constructor(context: CkksContextBase, terms: CollectiveReleaseTerms) {
     const { parties, coefficients, level, securityBits = LEAST_SECURITY_BITS } = terms;
-    const { n } = context.params;
-    if (!Number.isInteger(parties) || parties < 2 || parties > MOST_PARTIES)
-      throw new OutOfRangeError('parties of a session', `from 2 to ${MOST_PARTIES}`, parties);
-    if (!(Number.isInteger(Math.log2(coefficients)) && coefficients >= 1 && coefficients <= n))
-      throw new OutOfRangeError('coefficients of a message', `a power of two up to ${n}`, coefficients);
+    assertParties(parties);
+    assertCoefficients(context, coefficients);
     if (!(securityBits >= LEAST_SECURITY_BITS && securityBits <= MOST_SECURITY_BITS))
       throw new OutOfRangeError(
         'securityBits',
@@ -162,31 +160,25 @@ export class CollectiveRelease {
     return this.#encrypted(hidden, receiver, drbg, arena).toBytes();
   }
 
-  /** Under the receiver's public key: (p0 u + e + hidden, p1 u + e'). */
+  /** Under the receiver's public key. */
   #encrypted(hidden: Words, receiver: PublicKey, drbg: Drbg, arena: Arena): CkksCiphertext {
     const context = this.#context;
     const { kernel, ring } = context;
     const { level, scale } = this.terms;
     const mods = context.qMods(level);
     const facts = { context, count: 1, parts: 2, level, scale, maxAbs: DEFAULT_MAX_ABS };
-    return arena.make(2 * hidden.length, (words) => {
-      using scratch = new Scratch(kernel);
-      const u = scratch.allocate(hidden.length);
-      const key = drbg.nextKey('u');
-      try {
-        ternaryInto(ring, u, key, mods);
-      } finally {
-        key.fill(0);
-      }
-      errorInto(ring, words, drbg.nextKey('e'), mods);
-      for (const part of [0, 1] as const) {
-        const half = receiver.part(part).sub(0, hidden.length);
-        kernel.mulAdd(ring.tables, words.sub(part * hidden.length, hidden.length), u, half, mods);
-      }
-      const first = words.sub(0, hidden.length);
-      kernel.add(ring.tables, first, first, hidden, mods);
-      return new CkksCiphertext(words, facts);
-    });
+    const seed = drbg.nextKey('u');
+    try {
+      using zero = new ZeroEncryption(context, receiver, seed);
+      return arena.make(2 * hidden.length, (words) => {
+        zero.fill(words, mods);
+        const first = words.sub(0, hidden.length);
+        kernel.add(ring.tables, first, first, hidden, mods);
+        return new CkksCiphertext(words, facts);
+      });
+    } finally {
+      seed.fill(0);
+    }
   }
 
   /**

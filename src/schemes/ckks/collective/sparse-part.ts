@@ -1,8 +1,15 @@
 /** The coefficients of a polynomial that a sparse message has: those of X^gap, X^(2 gap), .. All others are noise, and stay where they are. */
+import { OutOfRangeError } from '../../../base/errors.ts';
 import type { Words } from '../../../kernel/kernel.ts';
 import { copyWords } from '../../../ring/poly.ts';
 import { Scratch } from '../../../ring/scratch.ts';
 import type { CkksContextBase } from '../context-base.ts';
+
+/** @throws {OutOfRangeError} unless a message can have so many coefficients at multiples of a power of two. */
+export function assertCoefficients({ params: { n } }: CkksContextBase, coefficients: number): void {
+  if (!(Number.isInteger(Math.log2(coefficients)) && coefficients >= 1 && coefficients <= n))
+    throw new OutOfRangeError('coefficients of a message', `a power of two up to ${n}`, coefficients);
+}
 
 /** Limb by limb the coefficients at multiples of `gap` of a polynomial in the NTT domain; `out` has as many words as that is. */
 export function gatherCoefficients(

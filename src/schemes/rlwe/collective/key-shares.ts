@@ -29,7 +29,7 @@ import { SwitchingKey } from '../keys/switching-key.ts';
 import type { RlweParams } from '../params.ts';
 import { packPolys } from '../wire/ciphertext-wire.ts';
 import { packedBytes, readPoly } from '../wire/wire.ts';
-import { commonSeed, MOST_PARTIES } from './session-random.ts';
+import { assertParties, commonSeed } from './session-random.ts';
 import { type SecretShare, shareStream, shareWords } from './secret-share.ts';
 
 /** One share of each party: in the order of {@link keyItems}. */
@@ -88,8 +88,7 @@ export class CollectiveKeys implements Disposable {
 
   /** @throws {OutOfRangeError} for fewer than 2 or more than 16 parties. As {@link resolveKeyPlan}. */
   constructor(context: RlweContext, session: Uint8Array, parties: number, plan: KeyPlan) {
-    if (!Number.isInteger(parties) || parties < 2 || parties > MOST_PARTIES)
-      throw new OutOfRangeError('parties of a session', `from 2 to ${MOST_PARTIES}`, parties);
+    assertParties(parties);
     this.#context = context;
     this.#session = session.slice();
     this.parties = parties;

@@ -2,8 +2,7 @@
  * Noise variances per coefficient of what k parties make together, as in ../noise.ts: the secret is a sum of k ternary ones, with k times the
  * squared norm, and each error is a sum of k.
  */
-import { ERROR_VARIANCE, keySwitchNoise, roundingNoise } from '../noise.ts';
-import type { RlweParams } from '../params.ts';
+import { ERROR_VARIANCE } from '../noise.ts';
 
 /** Expected squared norm of the collective secret. */
 function secretNorm(n: number, parties: number): number {
@@ -20,22 +19,9 @@ export function collectiveRoundingNoise(n: number, parties: number): number {
   return (1 + secretNorm(n, parties)) / 12;
 }
 
-/** A key switch with a Galois key of k shares at `level`. */
-export function collectiveKeySwitchNoise(params: RlweParams, level: number, parties: number): number {
-  const product = keySwitchNoise(params, level) - roundingNoise(params.n);
-  return parties * product + collectiveRoundingNoise(params.n, parties);
-}
-
 /** Of one error polynomial of the relinearization key, s e_0 + u e_1 + e_2 + e_3: far larger than those of other keys. */
 export function relinearizationErrorVariance(n: number, parties: number): number {
   return ERROR_VARIANCE * parties * (2 + 2 * secretNorm(n, parties));
-}
-
-/** A relinearization with the key of two rounds. */
-export function collectiveRelinearizeNoise(params: RlweParams, level: number, parties: number): number {
-  const product = keySwitchNoise(params, level) - roundingNoise(params.n);
-  const ratio = relinearizationErrorVariance(params.n, parties) / ERROR_VARIANCE;
-  return ratio * product + collectiveRoundingNoise(params.n, parties);
 }
 
 /** What a refresh adds: the errors of both of a party's answers. */
