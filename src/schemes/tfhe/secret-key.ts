@@ -5,6 +5,7 @@
 import type { ParamsId } from '../../base/brand.ts';
 import { DisposedError } from '../../base/errors.ts';
 import { Drbg } from '../../base/random.ts';
+import { Secret } from '../../base/secret.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import { handOver } from '../../ring/arena.ts';
 import { FIRST, type TfheContext } from './context.ts';
@@ -22,7 +23,7 @@ export interface TfheSecrets {
 
 let secretsOf: (key: TfheSecretKey) => TfheSecrets;
 
-export class TfheSecretKey implements Disposable {
+export class TfheSecretKey extends Secret implements Disposable {
   readonly paramsId: ParamsId;
   readonly #secrets: TfheSecrets;
   readonly #streamKey: Uint8Array;
@@ -36,6 +37,7 @@ export class TfheSecretKey implements Disposable {
   }
 
   private constructor(context: TfheContext, streamKey: Uint8Array) {
+    super();
     const { params, kernel, ring } = context;
     this.paramsId = params.id;
     const [bits, lwe] = [
@@ -80,18 +82,6 @@ export class TfheSecretKey implements Disposable {
     const streamKey = reader.bytes(32);
     reader.end();
     return new TfheSecretKey(context, streamKey);
-  }
-
-  toJSON(): string {
-    return '[secret]';
-  }
-
-  toString(): string {
-    return '[secret]';
-  }
-
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return '[secret]';
   }
 
   [Symbol.dispose](): void {

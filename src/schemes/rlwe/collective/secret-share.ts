@@ -6,10 +6,10 @@
  */
 import { shake256 } from '@noble/hashes/sha3.js';
 import { bytesToHex, concatBytes } from '@noble/hashes/utils.js';
-import { printOnOneLine } from '../../../base/inspect.ts';
 import type { ParamsId } from '../../../base/brand.ts';
 import { DisposedError, OutOfRangeError, ProtocolError, ShapeError } from '../../../base/errors.ts';
 import { Drbg, SEED_BYTES } from '../../../base/random.ts';
+import { Secret } from '../../../base/secret.ts';
 import type { Words } from '../../../kernel/kernel.ts';
 import type { RlweContext } from '../context.ts';
 import { SecretKey, secretWords } from '../keys/secret-key.ts';
@@ -21,7 +21,7 @@ const utf8 = new TextEncoder();
 let wordsOf: (share: SecretShare) => Words;
 let streamOf: (share: SecretShare, purpose: string) => Drbg;
 
-export class SecretShare implements Disposable {
+export class SecretShare extends Secret implements Disposable {
   readonly paramsId: ParamsId;
   #secret: SecretKey;
   #seed: Uint8Array;
@@ -36,6 +36,7 @@ export class SecretShare implements Disposable {
 
   /** Draws s_i, uniform ternary, and the seed of all answers. */
   constructor(context: RlweContext, session: Uint8Array) {
+    super();
     if (session.length !== SESSION_BYTES)
       throw new ShapeError('a session id', `${SESSION_BYTES} bytes`, `${session.length} bytes`);
     this.paramsId = context.params.id;
@@ -92,14 +93,6 @@ export class SecretShare implements Disposable {
     }
   }
 
-  toJSON(): string {
-    return '[secret]';
-  }
-
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return '[secret]';
-  }
-
   [Symbol.dispose](): void {
     this.#end ??= new DisposedError('a secret share').message;
     this.#seed.fill(0);
@@ -116,5 +109,3 @@ export function shareWords(share: SecretShare): Words {
 export function shareStream(share: SecretShare, purpose: string): Drbg {
   return streamOf(share, purpose);
 }
-
-printOnOneLine(SecretShare);

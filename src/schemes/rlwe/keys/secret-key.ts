@@ -4,6 +4,7 @@
  */
 import type { ParamsId } from '../../../base/brand.ts';
 import { DisposedError } from '../../../base/errors.ts';
+import { Secret } from '../../../base/secret.ts';
 import type { Words } from '../../../kernel/kernel.ts';
 import { handOver } from '../../../ring/arena.ts';
 import { ternaryInto } from '../../../ring/samplers.ts';
@@ -12,7 +13,7 @@ import { readHeader, WireKind, writeHeader } from '../wire/wire.ts';
 
 let wordsOf: (key: SecretKey) => Words;
 
-export class SecretKey implements Disposable {
+export class SecretKey extends Secret implements Disposable {
   readonly paramsId: ParamsId;
   #words: Words;
   #streamKey: Uint8Array;
@@ -27,6 +28,7 @@ export class SecretKey implements Disposable {
 
   /** Expands s from `streamKey` (32 secret bytes, copied; the caller wipes its own). Made by the key generator. */
   constructor(context: RlweContext, streamKey: Uint8Array) {
+    super();
     this.paramsId = context.params.id;
     const mods = context.ring.moduli.map((_, i) => i);
     this.#words = handOver(context.kernel.allocate(mods.length * context.params.n), (words) => {
@@ -50,18 +52,6 @@ export class SecretKey implements Disposable {
     const streamKey = reader.bytes(32);
     reader.end();
     return new SecretKey(context, streamKey);
-  }
-
-  toJSON(): string {
-    return '[secret]';
-  }
-
-  toString(): string {
-    return '[secret]';
-  }
-
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return '[secret]';
   }
 
   [Symbol.dispose](): void {

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
 import { CollectiveRefresh } from '../../../../src/schemes/ckks/collective/refresh.ts';
 import { CollectiveRelease } from '../../../../src/schemes/ckks/collective/release.ts';
@@ -45,6 +46,12 @@ test('a refresh gives the levels back and keeps the message', async () => {
   using arena = context.arena();
   for (const count of [2, 3, 16]) {
     using parties = makeParties(context, count, {});
+    for (const share of parties.shares)
+      expect([`${share}`, inspect(share), JSON.stringify(share)]).toEqual([
+        '[secret]',
+        '[secret]',
+        '"[secret]"',
+      ]);
     const encoder = context.encoder(arena);
     const values = testValues(8, 3);
     using encryptor = context.encryptor(parties.publicKey, arena);
