@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { RandomSource } from '../../../src/base/random.ts';
 import { auditStreamKeys, seededRandom } from '../../../src/base/testing.ts';
 import { DisposedError, OutOfRangeError } from '../../../src/base/errors.ts';
+import { EvaluationKeys } from '../../../src/schemes/rlwe/keys/evaluation-keys.ts';
 import { resolveKeyPlan, rotationElement } from '../../../src/schemes/rlwe/keys/key-plan.ts';
 import { SecretKey, secretWords } from '../../../src/schemes/rlwe/keys/secret-key.ts';
 import { CkksContext } from '../../../src/schemes/ckks/context.ts';
@@ -57,6 +58,32 @@ test('no stream is used twice in a session of key generation and encryption', as
     encryptor.encrypt(plaintext);
     encryptor.encryptBatch([plaintext, plaintext]);
   }
+});
+
+test('keys joined of several are all there once, and leave nothing behind', async () => {
+  using context = await openTestContext(INSECURE_TINY, 'joined');
+  using generator = context.keyGenerator();
+  using secret = generator.secretKey();
+  const before = context.kernel.liveWords;
+  const plans = [
+    { relinearize: { maxLevel: 0 }, rotations: [1] },
+    { relinearize: true, rotations: [{ step: 1, maxLevel: 0 }, 2] },
+    { relinearize: true, rotations: [1] },
+  ];
+  const parts = plans.map((plan) => generator.evaluationKeys(secret, plan));
+  const bytes = parts[0]!.toBytes(context);
+  const joined = EvaluationKeys.joined(context, parts);
+  for (const part of parts) expect(part.all).toEqual([]);
+  expect(joined.all.length).toBe(3);
+  const first = EvaluationKeys.fromBytes(context, bytes, plans[0]!);
+  const one = rotationElement(context.params.n, 1);
+  const { maxLevel } = context.params;
+  const [kept, own] = [joined, first].map((keys) => keys.galoisKey(one, maxLevel).words(maxLevel).u64());
+  expect(kept).toEqual(own);
+  expect(joined.relinearizationKey(maxLevel).maxLevel).toBe(maxLevel);
+  first[Symbol.dispose]();
+  joined[Symbol.dispose]();
+  expect(context.kernel.liveWords).toBe(before);
 });
 
 test('every key of a shipped set stays below the ceiling', async () => {

@@ -31,18 +31,27 @@ export class EvaluationKeys implements Disposable {
     this.#keys = keys;
   }
 
-  /** One object with the keys of several, of which it takes them: they are empty afterwards. @throws {ParamsMismatchError} */
+  /**
+   * One object with the keys of several, of which it takes them: they are empty afterwards. Of a key that two of them have, the one of
+   * the higher level.
+   *
+   * @throws {ParamsMismatchError}
+   */
   static joined(context: RlweContext, parts: readonly EvaluationKeys[]): EvaluationKeys {
-    const [galois, relinearize]: [[GaloisElement, SwitchingKey][], SwitchingKey[]] = [[], []];
     for (const part of parts) context.assertOwn('evaluation keys', part);
+    const keys = new Map<number, SwitchingKey>();
     for (const part of parts) {
       for (const [name, key] of part.#keys) {
-        if (name === RELINEARIZE) relinearize.push(key);
-        else galois.push([name as GaloisElement, key]);
+        const other = keys.get(name);
+        const isHighest = other === undefined || other.maxLevel < key.maxLevel;
+        (isHighest ? other : key)?.[Symbol.dispose]();
+        if (isHighest) keys.set(name, key);
       }
       part.#keys = new Map();
     }
-    return new EvaluationKeys(context, relinearize[0] ?? null, galois);
+    const joined = new EvaluationKeys(context, null, []);
+    joined.#keys = keys;
+    return joined;
   }
 
   has(element: GaloisElement): boolean {
