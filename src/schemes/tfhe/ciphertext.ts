@@ -68,12 +68,12 @@ export class TfheCiphertext implements TfheFacts {
     if (reader.remaining !== residueBytes(params, count)) throw reader.error('wrong length');
     // Whole polynomials, so that their residues can be checked.
     using words = kernel.allocate(2 * params.n);
-    const run = words.sub(0, count);
-    kernel.unpackBits(run, reader.bytes(residueBytes(params, count)), Math.ceil(Math.log2(params.q)));
+    readResidues(reader, context, words, count);
     reader.end();
-    if (!kernel.inRange(context.ring.tables, words, FIRST)) throw reader.error('a residue is out of range');
     const half = params.q / 2;
-    const centred = Float64Array.from(run.u64(), Number).map((x) => (x > half ? x - params.q : x));
+    const centred = Float64Array.from(words.sub(0, count).u64(), Number).map((x) =>
+      x > half ? x - params.q : x,
+    );
     return new TfheCiphertext(params.id, centred, facts);
   }
 }

@@ -106,11 +106,13 @@ export class TfheEvaluationKeys implements Disposable {
     errorInto(ring, halves, drbg.nextKey('e'), FIRST);
     kernel.sub(ring.tables, halves, halves, product, FIRST);
     const [scaled, masked] = [scratch.allocate(n), scratch.allocate(n)];
-    kernel.mulScalar(ring.tables, scaled, secrets.words, [2 ** digitShift % params.q], FIRST);
+    // g, below the prime.
+    const gadget = 2 ** digitShift;
+    kernel.mulScalar(ring.tables, scaled, secrets.words, [gadget], FIRST);
     for (let i = 0; i < lweDimension; i++) {
       const bit = secrets.lwe[i]!;
       const [first, second] = [halves.sub(2 * i * n, n), halves.sub((2 * i + 1) * n, n)];
-      kernel.addScalar(ring.tables, first, first, [bit * (2 ** digitShift % params.q)], FIRST);
+      kernel.addScalar(ring.tables, first, first, [bit * gadget], FIRST);
       kernel.mulScalar(ring.tables, masked, scaled, [bit], FIRST);
       kernel.add(ring.tables, second, second, masked, FIRST);
     }
@@ -121,7 +123,6 @@ export class TfheEvaluationKeys implements Disposable {
       return new TfheEvaluationKeys(context, seeds, halves, panels, bodies);
     } finally {
       noiseKey.fill(0);
-      for (const words of [scaled, masked]) words.u64().fill(0n);
     }
   }
 

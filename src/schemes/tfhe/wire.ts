@@ -47,8 +47,13 @@ export function writeResidues(writer: ByteWriter, { kernel, params }: TfheContex
   kernel.packBits(writer.reserve(residueBytes(params, words.length)), words, residueBits(params));
 }
 
-/** Whole polynomials of residues. @throws {DecodeError} when one is not below the prime. */
-export function readResidues(reader: ByteReader, { kernel, params, ring }: TfheContext, out: Words): void {
-  kernel.unpackBits(out, reader.bytes(residueBytes(params, out.length)), residueBits(params));
+/** The first `count` residues of whole polynomials, all unless given. @throws {DecodeError} when one is not below the prime. */
+export function readResidues(
+  reader: ByteReader,
+  { kernel, params, ring }: TfheContext,
+  out: Words,
+  count: number = out.length,
+): void {
+  kernel.unpackBits(out.sub(0, count), reader.bytes(residueBytes(params, count)), residueBits(params));
   if (!kernel.inRange(ring.tables, out, FIRST)) throw reader.error('a residue is out of range');
 }
