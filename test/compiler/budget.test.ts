@@ -72,8 +72,21 @@ describe('the Pareto set', () => {
         if (chosen !== undefined)
           expect(shown.some((one) => brokenTerms(one, budget).length === 0)).toBe(true);
       }),
+      { numRuns: 1000 },
     );
   });
+});
+
+it('says what is broken where each term can be kept, but not all at once', () => {
+  const free = { latency: 0, up: 0, down: 0, keys: 0, memory: 0, drop: 0 };
+  const large = { samples: 0, costs: { ...free, latency: 1, drop: 1 } };
+  const slow = { samples: 0, costs: { ...free, latency: 1, up: 1 } };
+  const rough = { samples: 0, costs: { ...free, up: 1, drop: 1 } };
+  const missing = shortfalls([large, slow, rough], { latency: 0, up: 0, drop: 0 });
+  expect(missing.map(({ term, by, alsoOver, instead }) => ({ term, by, alsoOver, instead }))).toEqual([
+    { term: 'latency', by: large, alsoOver: ['drop'], instead: rough },
+    { term: 'drop', by: large, alsoOver: ['latency'], instead: slow },
+  ]);
 });
 
 describe('the search', () => {

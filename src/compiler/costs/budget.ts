@@ -21,7 +21,7 @@ export interface BudgetCandidate {
 export interface Shortfall<C extends BudgetCandidate> {
   readonly term: BudgetTerm;
   readonly limit: number;
-  /** The least that was reached with all other terms kept; where nothing keeps them, the least of all. */
+  /** The least that was reached with all other terms kept; where nothing keeps them, the least of all, or that of the nearest. */
   readonly reached: number;
   readonly by: C;
   /** Terms that the candidate breaks besides. */
@@ -70,28 +70,44 @@ function comparedByTime(a: BudgetCandidate, b: BudgetCandidate): number {
   return a.costs.latency - b.costs.latency || a.costs.up - b.costs.up || b.samples - a.samples;
 }
 
-/** For a budget that nothing fits: which terms stand in the way, and by how much. */
+/**
+ * For a budget that nothing fits: which terms stand in the way, and by how much. Where each term alone is kept by somebody, the terms
+ * that the nearest candidate breaks: no term by itself is too tight, but all together are.
+ */
 export function shortfalls<C extends BudgetCandidate>(
   candidates: readonly C[],
   budget: Budget,
 ): Shortfall<C>[] {
+  const shortfall = (term: BudgetTerm, by: C): Shortfall<C> => ({
+    term,
+    limit: budget[term]!,
+    reached: by.costs[term],
+    by,
+    alsoOver: brokenTerms(by, budget).filter((other) => other !== term),
+    instead: nearest(
+      candidates.filter(({ costs }) => costs[term] <= budget[term]!),
+      budget,
+    ),
+  });
   const asked = BUDGET_TERMS.filter((term) => budget[term] !== undefined);
-  return asked.flatMap((term) => {
-    const limit = budget[term]!;
+  const tooTight = asked.flatMap((term) => {
     const others = { ...budget, [term]: Number.POSITIVE_INFINITY };
     const keeping = candidates.filter((one) => brokenTerms(one, others).length === 0);
     const least = leastOf(keeping, term) ?? leastOf(candidates, term);
-    if (least === undefined || least.costs[term] <= limit) return [];
-    const alsoOver = brokenTerms(least, others);
-    const over = (one: C): number => brokenTerms(one, budget).length;
-    const instead = candidates
-      .filter(({ costs }) => costs[term] <= limit)
-      .reduce<C | undefined>(
-        (best, one) => (best === undefined || over(one) < over(best) ? one : best),
-        undefined,
-      );
-    return [{ term, limit, reached: least.costs[term], by: least, alsoOver, instead }];
+    return least === undefined || least.costs[term] <= budget[term]! ? [] : [shortfall(term, least)];
   });
+  if (tooTight.length > 0) return tooTight;
+  const closest = nearest(candidates, budget);
+  return closest === undefined ? [] : brokenTerms(closest, budget).map((term) => shortfall(term, closest));
+}
+
+/** The one that breaks the fewest terms; of equals the first. */
+function nearest<C extends BudgetCandidate>(candidates: readonly C[], budget: Budget): C | undefined {
+  const over = (one: C): number => brokenTerms(one, budget).length;
+  return candidates.reduce<C | undefined>(
+    (best, one) => (best === undefined || over(one) < over(best) ? one : best),
+    undefined,
+  );
 }
 
 function leastOf<C extends BudgetCandidate>(candidates: readonly C[], term: BudgetTerm): C | undefined {

@@ -39,7 +39,9 @@ export function formatShortfall<M>({
   alsoOver,
   instead,
 }: Shortfall<BudgetRow<M>>): string {
-  const over = `${term} ${formatCost(term, reached)} at the least, ${formatCost(term, reached - limit)} over: ${choiceText(by.choice)}`;
+  // What breaks other terms too although this one can be kept is the nearest candidate: no term alone is too tight.
+  const which = alsoOver.length > 0 && instead !== undefined ? 'with the nearest' : 'at the least';
+  const over = `${term} ${formatCost(term, reached)} ${which}, ${formatCost(term, reached - limit)} over: ${choiceText(by.choice)}`;
   const besides = alsoOver.length > 0 ? `, which breaks ${alsoOver.join(' and ')} as well` : '';
   if (instead === undefined || instead === by) return over + besides;
   const price = Object.entries(instead.costs)
