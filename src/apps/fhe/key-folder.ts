@@ -3,7 +3,7 @@
  * after an interruption. A file that is there is whole: it is written under another name first.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError } from '../../base/errors.ts';
 import type { CkksContext } from '../../schemes/ckks/context.ts';
@@ -12,7 +12,7 @@ import { EvaluationKeys } from '../../schemes/rlwe/keys/evaluation-keys.ts';
 import type { KeyGenerator } from '../../schemes/rlwe/keys/key-generator.ts';
 import { type KeyPlan, resolveKeyPlan } from '../../schemes/rlwe/keys/key-plan.ts';
 import type { SecretKey } from '../../schemes/rlwe/keys/secret-key.ts';
-import { replaceFileByParts } from '../keystore/atomic-file.ts';
+import { replacedBy, replaceFileByParts } from '../keystore/atomic-file.ts';
 import { writingFileSync } from '../keystore/file-errors.ts';
 import { loadLargeFile, partsOf } from './large-file.ts';
 
@@ -49,6 +49,13 @@ function isThere(path: string, { name, bytes }: KeyFile): boolean {
   return existsSync(file) && statSync(file).size === bytes;
 }
 
+/** What a process that was killed left of a file that it was writing. */
+function removeLeftOvers(path: string, files: readonly KeyFile[]): void {
+  const known = new Set<string | undefined>(files.map(({ name }) => name));
+  for (const name of readdirSync(path))
+    if (known.has(replacedBy(name))) writingFileSync(path, () => rmSync(join(path, name)));
+}
+
 /**
  * Makes the keys whose files are not there. `onKey` is told how many are, of how many.
  *
@@ -64,6 +71,7 @@ export async function makeKeyFiles(
 ): Promise<void> {
   writingFileSync(path, () => mkdirSync(path, { recursive: true }));
   const files = keyFiles(program);
+  removeLeftOvers(path, files);
   for (const [i, file] of files.entries()) {
     if (!isThere(path, file)) {
       using key = generator.evaluationKeys(secret, file.plan);

@@ -95,6 +95,11 @@ function flushDirectorySync(path: string): void {
   }
 }
 
+/** Of a temporary file, which a process that was killed leaves, the name of the file that it was to replace. */
+export function replacedBy(name: string): string | undefined {
+  return /^(.+)\.[0-9a-f]{12}\.tmp$/.exec(name)?.[1];
+}
+
 function temporaryBeside(path: string): string {
   return `${path}.${randomBytes(6).toString('hex')}.tmp`;
 }

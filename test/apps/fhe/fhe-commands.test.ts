@@ -243,11 +243,13 @@ test('keys whose making was interrupted are gone on with, and a single file of a
   // As a kill in the middle leaves it: some files are not there, and one that was being written.
   rmSync(join(folder, names[2]!));
   rmSync(join(folder, names[4]!));
+  writeFileSync(join(folder, `${names[2]}.0123456789ab.tmp`), before[2]!.subarray(0, 1000));
   expect((await fhe(args, PASSPHRASE)).err).toMatch(/--resume/);
   expect(await fhe([...args, '--resume'], { SUBROSA_PASSPHRASE: 'another' })).toMatchObject({ code: 1 });
   const other = args.map((arg) => (arg === '1' ? '2' : arg));
   expect((await fhe([...other, '--resume'], PASSPHRASE)).err).toMatch(/for another program/);
   expect(await fhe([...args, '--resume'], PASSPHRASE)).toMatchObject({ code: 0 });
+  expect(readdirSync(folder)).toEqual(names);
   names.forEach((name, i) => {
     expect(readFileSync(join(folder, name)).equals(before[i]!)).toBe(i !== 2 && i !== 4);
   });
