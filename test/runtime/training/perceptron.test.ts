@@ -370,6 +370,8 @@ describe('what does not fit is refused', () => {
     expect(changed({ inputs: batch.inputs.map((v, i) => (i === 5 ? Number.NaN : v)) })).toThrow(DataError);
     expect(changed({ inputs: batch.inputs.map((v) => 20 * v) })).toThrow(DataError);
     expect(changed({ inputs: batch.inputs.subarray(1) })).toThrow(DataError);
+    // Whole samples, but fewer than there are labels.
+    expect(changed({ inputs: batch.inputs.subarray(6) })).toThrow(/16 samples have 6 numbers each/);
     const large = initialPerceptron(program.spec, () => 0.5);
     large.layers[0]!.weights[0] = 9;
     expect(() => owner.encryptState(large, arena)).toThrow(/bound/);

@@ -88,6 +88,11 @@ export class PerceptronOwner {
     const { layout, params, spec, levels } = this.program;
     if (samples.labels.length !== spec.batch)
       throw new DataError(`a batch has ${spec.batch} samples, not ${samples.labels.length}`);
+    const width = spec.layers[0]!;
+    if (samples.inputs.length !== spec.batch * width)
+      throw new DataError(
+        `${spec.batch} samples have ${width} numbers each, not ${samples.inputs.length} in all`,
+      );
     const classes = spec.layers.at(-1)!;
     const labels = new Float64Array(params.slots);
     samples.labels.forEach((label, sample) => {
