@@ -12,6 +12,7 @@ import type { CkksContext } from '../../schemes/ckks/context.ts';
 import type { CkksEvaluator } from '../../schemes/ckks/evaluator.ts';
 import type { EncapsulationKeys } from '../../schemes/rlwe/keys/encapsulation-keys.ts';
 import type { EvaluationKeys } from '../../schemes/rlwe/keys/evaluation-keys.ts';
+import { assertCount, assertFresh } from './assert-ciphertexts.ts';
 import type { TrainingCheckpoint } from './checkpoint.ts';
 import { LogisticIterations, type LogisticState, PeriodicMasks, stateScaleAt } from './logistic-circuit.ts';
 import type { LogisticProgram } from './logistic-program.ts';
@@ -88,9 +89,10 @@ export class LogisticTrainer implements Disposable {
     onStep: (step: TrainingStep) => void = () => undefined,
     interruption: TrainingInterruption = {},
   ): CkksCiphertext {
-    this.#assertRows(rows);
-    const { from, keep } = interruption;
     const { program } = this;
+    assertCount('encrypted rows', rows, program.ciphertexts);
+    assertFresh(this.#context, 'encrypted rows', rows, program.topLevel);
+    const { from, keep } = interruption;
     using work = this.#context.arena();
     const evaluator = this.#context.evaluator(this.#keys.evaluation, work);
     const circuit = new LogisticIterations<CkksCiphertext>(evaluator, program, this.#masks, rows);
@@ -132,21 +134,6 @@ export class LogisticTrainer implements Disposable {
     const own = (state: CkksCiphertext): PlannedValue<CkksCiphertext> =>
       asStated({ value: evaluator.declareMaxAbs(state, spec.weightBound), level: 0, scale: 0 });
     return { v: own(v!), w: own(w!) };
-  }
-
-  #assertRows(rows: readonly CkksCiphertext[]): void {
-    const { ciphertexts, topLevel, params } = this.program;
-    if (rows.length !== ciphertexts)
-      throw new ShapeError('encrypted rows', `${ciphertexts} ciphertexts`, rows.length);
-    for (const { level, scale, parts, count, paramsId } of rows) {
-      this.#context.assertOwn('encrypted rows', { paramsId });
-      if (level !== topLevel || scale !== params.defaultScale || parts !== 2 || count !== 1)
-        throw new ShapeError(
-          'encrypted rows',
-          `at level ${topLevel} and the default scale`,
-          'something else',
-        );
-    }
   }
 
   /**

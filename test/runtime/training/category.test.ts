@@ -208,8 +208,18 @@ describe('owner and trainer', () => {
     const data = owner.encrypt(table, work);
     expect(() => trainer.run(data.slice(1), work)).toThrow(ShapeError);
     expect(() => trainer.run([...data.slice(0, -1), data[0]!], work)).toThrow(ShapeError);
+    const from =
+      (step: number, ...states: CkksCiphertext[]) =>
+      () =>
+        trainer.run(data, work, { from: { step, states } });
+    for (const step of [-1, CATEGORY_STEPS.length]) expect(from(step, data[0]!)).toThrow(ShapeError);
     const other = CkksParams.bootstrapping({ logN: 11, security: 'insecure-for-tests' });
     using another = await CkksContext.open(other);
+    using otherArena = another.arena();
+    using otherSecret = another.keyGenerator().secretKey();
+    using encryptor = another.encryptor(otherSecret, otherArena);
+    const foreign = encryptor.encrypt(another.encoder(otherArena).encode([1], { level: 3 }));
+    expect(from(1, foreign)).toThrow(ParamsMismatchError);
     expect(() => new CategoryOwner(another, program, secret)).toThrow(ParamsMismatchError);
   });
 });

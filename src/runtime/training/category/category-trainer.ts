@@ -11,6 +11,7 @@ import { PatternOperations } from '../../../circuits/pattern-operations.ts';
 import type { Arena } from '../../../ring/arena.ts';
 import type { CkksCiphertext } from '../../../schemes/ckks/ciphertext.ts';
 import type { CkksContext } from '../../../schemes/ckks/context.ts';
+import { assertCount, assertFresh } from '../assert-ciphertexts.ts';
 import type { TrainingCheckpoint } from '../checkpoint.ts';
 import { CategoryCircuit } from './category-circuit.ts';
 import type { CategoryProgram } from './category-program.ts';
@@ -115,21 +116,8 @@ export class CategoryTrainer implements Disposable {
       ],
       result: ([choices, solution]) => [circuit.result(choices!, solution!)],
     };
-    let done = 0;
-    let states: CkksCiphertext[] = [];
-    if (from !== undefined) {
-      if (
-        from.step >= CATEGORY_STEPS.length ||
-        from.states.length !== categoryStates(this.program, from.step)
-      )
-        throw new ShapeError(
-          'states of a checkpoint',
-          categoryStates(this.program, from.step),
-          from.states.length,
-        );
-      done = from.step;
-      states = from.states.map((state) => operations.lowered(state, state.level));
-    }
+    let done = from?.step ?? 0;
+    let states = from === undefined ? [] : this.#statesOf(from, operations);
     let [keySwitches, diagonals] = [0, 0];
     for (const name of CATEGORY_STEPS.slice(done)) {
       states = stages[name](states);
@@ -146,20 +134,24 @@ export class CategoryTrainer implements Disposable {
     return arena.adopt(work.keep(states[0]!));
   }
 
+  /** Copies of the states of a checkpoint. @throws {ShapeError} where they are not those of the step. {@link ParamsMismatchError} */
+  #statesOf({ step, states }: TrainingCheckpoint, operations: PatternOperations): CkksCiphertext[] {
+    if (!(step >= 0 && step < CATEGORY_STEPS.length))
+      throw new ShapeError('a checkpoint', `after at most ${CATEGORY_STEPS.length - 1} steps`, step);
+    const count = categoryStates(this.program, step);
+    if (states.length !== count) throw new ShapeError('states of a checkpoint', count, states.length);
+    for (const state of states) {
+      this.#context.assertOwn('a checkpoint', state);
+      if (state.parts !== 2) throw new ShapeError('a state of a checkpoint', 'of two parts', state.parts);
+    }
+    return states.map((state) => operations.lowered(state, state.level));
+  }
+
   #assertData(data: readonly CkksCiphertext[]): void {
-    const { ciphertexts, topLevel, labelLevel, params } = this.program;
-    if (data.length !== ciphertexts)
-      throw new ShapeError('encrypted rows', `${ciphertexts} ciphertexts`, data.length);
-    data.forEach(({ level, scale, parts, count, paramsId }, i) => {
-      this.#context.assertOwn('encrypted rows', { paramsId });
-      const expected = i === ciphertexts - 1 ? labelLevel : topLevel;
-      if (level !== expected || scale !== params.defaultScale || parts !== 2 || count !== 1)
-        throw new ShapeError(
-          'encrypted rows',
-          `at level ${expected} and the default scale`,
-          'something else',
-        );
-    });
+    const { ciphertexts, topLevel, labelLevel } = this.program;
+    assertCount('encrypted rows', data, ciphertexts);
+    assertFresh(this.#context, 'encrypted rows', data.slice(0, -1), topLevel);
+    assertFresh(this.#context, 'encrypted rows', data.slice(-1), labelLevel);
   }
 
   [Symbol.dispose](): void {

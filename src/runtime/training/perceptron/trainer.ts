@@ -3,13 +3,13 @@
  * work is deterministic.
  */
 import * as arg from '../../../base/arguments.ts';
-import { ShapeError } from '../../../base/errors.ts';
 import { printOnOneLine } from '../../../base/inspect.ts';
 import { type BootstrapKeys, Bootstrapper } from '../../../circuits/bootstrap/bootstrapper.ts';
 import { ExactOperations } from '../../../circuits/exact-operations.ts';
 import type { Arena } from '../../../ring/arena.ts';
 import type { CkksCiphertext } from '../../../schemes/ckks/ciphertext.ts';
 import type { CkksContext } from '../../../schemes/ckks/context.ts';
+import { assertCount, assertFresh } from '../assert-ciphertexts.ts';
 import { type EncryptedBatch, PerceptronCircuit } from './circuit.ts';
 import type { PerceptronProgram } from './program.ts';
 import { EncodedMasks, MaskedOperations } from './masked-operations.ts';
@@ -71,12 +71,8 @@ export class PerceptronTrainer implements Disposable {
   }
 
   #assert(what: string, given: readonly CkksCiphertext[], count: number, level: number): void {
-    if (given.length !== count) throw new ShapeError(what, `${count} ciphertexts`, given.length);
-    for (const { level: at, scale, parts, count: inside, paramsId } of given) {
-      this.#context.assertOwn(what, { paramsId });
-      if (at !== level || scale !== this.program.params.defaultScale || parts !== 2 || inside !== 1)
-        throw new ShapeError(what, `at level ${level} and the default scale`, 'something else');
-    }
+    assertCount(what, given, count);
+    assertFresh(this.#context, what, given, level);
   }
 
   [Symbol.dispose](): void {
