@@ -12,12 +12,12 @@ import { openKernel } from '../../src/kernel/open.ts';
 import {
   areaUnderCurve,
   generatedTable,
-  type LabelledTable,
   LogisticOwner,
   LogisticTrainer,
   mirrorLogistic,
   newtonLogistic,
   scoresOf,
+  signAccuracy,
   splitTable,
   standardised,
   tableStandardisation,
@@ -37,15 +37,6 @@ const TASKS = {
 /** 68 minutes on eight threads. */
 const HELR = { iterations: 32, publishedSeconds: 4080 } as const;
 const QUICK_ITERATIONS = 3;
-
-/** Share of rows on the right side of 0. */
-function accuracy(table: LabelledTable, weights: ArrayLike<number>): number {
-  const scores = scoresOf(table, weights);
-  return (
-    table.labels.reduce((sum, label, i) => sum + ((scores[i]! > 0 ? 1 : 0) === label ? 1 : 0), 0) /
-    scores.length
-  );
-}
 
 function generatedTask(part: keyof typeof TASKS, iterations: number) {
   const task = TASKS[part];
@@ -117,6 +108,7 @@ export const logistic: Bench = async ({ quick, part = 'levelled', epochs, data }
   const opened = owner.open(weights);
   const mirror = mirrorLogistic(own, program.steps, program.spec.batchRows).weights;
   const auc = (of: ArrayLike<number>): number => areaUnderCurve(scoresOf(held, of), held.labels);
+  const accuracy = (of: ArrayLike<number>): number => signAccuracy(scoresOf(held, of), held.labels);
   const isPublished = task.publishedSeconds > 0 && iterations === task.iterations;
   report.push({
     ...{
@@ -129,8 +121,8 @@ export const logistic: Bench = async ({ quick, part = 'levelled', epochs, data }
       aucEncrypted: auc(opened),
       aucMirror: auc(mirror),
       aucClear: auc(newtonLogistic(own)),
-      accuracyEncrypted: accuracy(held, opened),
-      accuracyMirror: accuracy(held, mirror),
+      accuracyEncrypted: accuracy(opened),
+      accuracyMirror: accuracy(mirror),
     },
     ...{ mirrorDifference: mirror.reduce((max, w, j) => Math.max(max, Math.abs(w - opened[j]!)), 0) },
     ...(isPublished && { published: task.publishedSeconds, factor: task.publishedSeconds / elapsed }),

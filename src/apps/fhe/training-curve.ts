@@ -7,6 +7,7 @@ import {
   type LogisticProgram,
   mirrorLogistic,
   scoresOf,
+  signAccuracy,
 } from '../../runtime/training/index.ts';
 import { replaceFileSync } from '../keystore/atomic-file.ts';
 import { heldOutAuc } from './methods.ts';
@@ -20,19 +21,15 @@ export interface TrainingCurve {
 }
 
 export function logisticCurve(
-  { steps }: LogisticProgram,
+  { steps, spec }: LogisticProgram,
   train: LabelledTable,
   heldOut: LabelledTable,
 ): TrainingCurve {
   const [auc, accuracy]: [(number | null)[], number[]] = [[], []];
-  steps.forEach((_, t) => {
-    const scores = scoresOf(heldOut, mirrorLogistic(train, steps.slice(0, t + 1)).weights);
+  mirrorLogistic(train, steps, spec.batchRows, (weights) => {
+    const scores = scoresOf(heldOut, weights);
     auc.push(heldOutAuc(heldOut, scores));
-    const right = heldOut.labels.reduce(
-      (sum, label, i) => sum + ((scores[i]! > 0 ? 1 : 0) === label ? 1 : 0),
-      0,
-    );
-    accuracy.push(right / heldOut.labels.length);
+    accuracy.push(signAccuracy(scores, heldOut.labels));
   });
   return { auc, accuracy };
 }

@@ -45,6 +45,7 @@ export {
   assertTable,
   type LabelledTable,
   scoresOf,
+  signAccuracy,
   splitTable,
   type Standardisation,
   standardised,

@@ -104,6 +104,12 @@ export function scoresOf(table: LabelledTable, weights: ArrayLike<number>): Floa
   });
 }
 
+/** The share of rows whose score is on their label's side of 0. */
+export function signAccuracy(scores: ArrayLike<number>, labels: Uint8Array): number {
+  const right = labels.reduce((sum, label, i) => sum + ((scores[i]! > 0 ? 1 : 0) === label ? 1 : 0), 0);
+  return right / labels.length;
+}
+
 /**
  * Area under the ROC curve: the share of pairs of a 1 and a 0 that the scores put in order, ties counting half.
  *

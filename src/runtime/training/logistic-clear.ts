@@ -21,11 +21,15 @@ function signOf(label: number): 1 | -1 {
   return label === 1 ? 1 : -1;
 }
 
-/** Weights after the steps, on a standardised table; with `batchRows`, so many rows a step, one batch after the other. */
+/**
+ * Weights after the steps, on a standardised table; with `batchRows`, so many rows a step, one batch after the other. `onStep` is told the
+ * weights after each, which stay as they are.
+ */
 export function mirrorLogistic(
   table: LabelledTable,
   steps: readonly NesterovStep[],
   batchRows: number = rowCount(table),
+  onStep: (weights: Float64Array) => void = () => undefined,
 ): MirrorResult {
   const { c0, c1, c3 } = SIGMOID_CUBIC;
   const width = table.columns.length;
@@ -53,6 +57,7 @@ export function mirrorLogistic(
     v = next.map((value, j) => (1 - momentum) * value + momentum * w[j]!);
     w = next;
     for (const value of [...w, ...v]) largestWeight = Math.max(largestWeight, Math.abs(value));
+    onStep(w);
   }
   return { weights: w, largestMargin, largestWeight };
 }

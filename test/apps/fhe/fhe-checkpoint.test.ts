@@ -9,8 +9,18 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { engineParts } from '../../../src/apps/cli/parts.ts';
 import { runCommand } from '../../../src/apps/cli/run.ts';
 import { csvText } from '../../../src/apps/fhe/csv-table.ts';
-import { trainingCurveSvg } from '../../../src/apps/fhe/training-curve.ts';
-import { generatedTable } from '../../../src/runtime/training/index.ts';
+import { logisticCurve, trainingCurveSvg } from '../../../src/apps/fhe/training-curve.ts';
+import {
+  areaUnderCurve,
+  generatedTable,
+  LogisticProgram,
+  mirrorLogistic,
+  scoresOf,
+  standardised,
+  tableStandardisation,
+  tuneLogistic,
+} from '../../../src/runtime/training/index.ts';
+import { CkksParams } from '../../../src/schemes/ckks/params.ts';
 import { RecordingTerminal } from '../fake-engine.ts';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
@@ -96,6 +106,27 @@ describe('a run that goes on', () => {
     expect([code, err]).toEqual([1, expect.stringMatching(/of another program/)]);
     expect((await fhe(runArgs('bad.enc', '--stop-after', '1'))).code).toBe(2);
   });
+});
+
+test('the points of a curve are those of as many steps, in batches where the program has them', () => {
+  const table = standardised(TABLE, tableStandardisation(TABLE));
+  const { spec } = tuneLogistic(table, { iterations: 6, rule: 'keep', bootstrapping: true });
+  const params = CkksParams.bootstrapping({ logN: 9, security: 'insecure-for-tests' });
+  for (const batchRows of [300, 96]) {
+    const rows = batchRows === 96 ? 288 : 300;
+    const train = {
+      ...table,
+      values: table.values.subarray(0, rows * 5),
+      labels: table.labels.subarray(0, rows),
+    };
+    const program = new LogisticProgram({ ...spec, rows, ...(rows === 288 && { batchRows }) }, params);
+    const { auc, accuracy } = logisticCurve(program, train, table);
+    expect([auc.length, accuracy.length]).toEqual([6, 6]);
+    program.steps.forEach((_, t) => {
+      const { weights } = mirrorLogistic(train, program.steps.slice(0, t + 1), batchRows);
+      expect(auc[t]).toBe(areaUnderCurve(scoresOf(table, weights), table.labels));
+    });
+  }
 });
 
 test('the curve of a run is a picture with the AUC of the mirror and of the encrypted result', async () => {
