@@ -4,9 +4,7 @@
  */
 import * as arg from '../../base/arguments.ts';
 import { printOnOneLine } from '../../base/inspect.ts';
-import { bytesToHex } from '@noble/hashes/utils.js';
-import { DataError, InvalidParamsError, OutOfRangeError } from '../../base/errors.ts';
-import { sha256Digest } from '../../base/sha256.ts';
+import { InvalidParamsError, OutOfRangeError } from '../../base/errors.ts';
 import { BootstrapPlan } from '../../circuits/bootstrap/plan.ts';
 import { identityFunction } from '../../circuits/circle/circle-function.ts';
 import { referenceCosts } from '../../circuits/cost.ts';
@@ -24,6 +22,7 @@ import {
   nesterovSteps,
   type ReleaseRule,
 } from './logistic-spec.ts';
+import { assertForTests, specId } from './program-fields.ts';
 
 /** -sigma(-m) on [-8, 8] by least squares: c0 + c1 m + c3 m^3. */
 export const SIGMOID_CUBIC = Object.freeze({ c0: -0.5, c1: 0.15012, c3: -0.001593 });
@@ -90,8 +89,7 @@ export class LogisticProgram {
       insecure: arg.optional(arg.like('a CkksParams', 'toBytes', 'qMods')),
     });
     assertLogisticSpec(spec);
-    if (insecure?.isInsecure === false)
-      throw new InvalidParamsError('a training program chooses its parameters itself', {});
+    assertForTests(insecure);
     this.spec = Object.freeze({ ...spec });
     this.width = 2 ** Math.ceil(Math.log2(spec.features + 1));
     this.parties = spec.owners?.length ?? 1;
@@ -139,9 +137,7 @@ export class LogisticProgram {
 
   /** SHA-256 of the specification: what files must agree on. */
   get id(): string {
-    return bytesToHex(
-      sha256Digest(new TextEncoder().encode(JSON.stringify(canonicalLogisticSpec(this.spec)))),
-    );
+    return specId(canonicalLogisticSpec(this.spec));
   }
 
   get steps(): NesterovStep[] {
@@ -345,8 +341,7 @@ export class LogisticProgram {
 
 /** A program from JSON that somebody sent; `insecure` as for its constructor. @throws {DataError} {@link OutOfRangeError} {@link InvalidParamsError} */
 export function parseLogisticProgram(value: unknown, insecure?: CkksParams): LogisticProgram {
-  if (typeof value !== 'object' || value === null) throw new DataError('a training program is a JSON object');
-  assertLogisticFields(value as Record<string, unknown>);
+  assertLogisticFields(value);
   return new LogisticProgram(value as LogisticSpec, insecure);
 }
 

@@ -1,6 +1,7 @@
 /** A logistic regression on encrypted rows as a person writes it down: public, and the same for owner and trainer. */
 import { DataError, InvalidParamsError, OutOfRangeError } from '../../base/errors.ts';
 import { MOST_PARTIES } from '../../schemes/rlwe/collective/session-random.ts';
+import { assertFields, assertIntegerWithin } from './program-fields.ts';
 
 const MAX_ROWS = 2 ** 20;
 const MAX_FEATURES = 511;
@@ -76,12 +77,8 @@ export function canonicalLogisticSpec(spec: LogisticSpec): unknown[] {
 }
 
 /** @throws {DataError} for fields of JSON that are missing or not known. */
-export function assertLogisticFields(given: Readonly<Record<string, unknown>>): void {
-  const known: readonly string[] = [...ORDER, 'owners', 'batchRows'];
-  const stray = Object.keys(given).find((name) => !known.includes(name));
-  if (stray !== undefined) throw new DataError('a training program has a field that is not known');
-  const missing = ORDER.find((name) => given[name] === undefined);
-  if (missing !== undefined) throw new DataError(`a training program lacks ${missing}`);
+export function assertLogisticFields(given: unknown): void {
+  assertFields(given, ORDER, ['owners', 'batchRows']);
 }
 
 /** @throws {DataError} {@link OutOfRangeError} {@link InvalidParamsError} */
@@ -96,13 +93,9 @@ export function assertLogisticSpec(spec: LogisticSpec): void {
       'the noise of a bootstrap leaves no room for a release: keep the weights',
       {},
     );
-  const whole = (what: string, value: unknown, least: number, most: number): void => {
-    if (!Number.isInteger(value) || (value as number) < least || (value as number) > most)
-      throw new OutOfRangeError(what, `an integer from ${least} to ${most}`, Number(value));
-  };
-  whole('rows', spec.rows, 2, MAX_ROWS);
-  whole('features', spec.features, 1, MAX_FEATURES);
-  whole('iterations', spec.iterations, 1, MAX_ITERATIONS);
+  assertIntegerWithin('rows', spec.rows, 2, MAX_ROWS);
+  assertIntegerWithin('features', spec.features, 1, MAX_FEATURES);
+  assertIntegerWithin('iterations', spec.iterations, 1, MAX_ITERATIONS);
   for (const [what, value, least, most] of [
     ['rate', spec.rate, 2 ** -10, 2 ** 10],
     ['decay', spec.decay, 0, 2 ** 10],
@@ -115,7 +108,7 @@ export function assertLogisticSpec(spec: LogisticSpec): void {
     throw new OutOfRangeError('weightBound', 'a power of two', spec.weightBound);
   if (spec.owners !== undefined) assertOwners(spec, spec.owners);
   if (spec.batchRows === undefined) return;
-  whole('rows of a batch', spec.batchRows, 1, spec.rows);
+  assertIntegerWithin('rows of a batch', spec.batchRows, 1, spec.rows);
   if (spec.rows % spec.batchRows !== 0)
     throw new OutOfRangeError('rows of a batch', `a divisor of ${spec.rows}`, spec.batchRows);
   if (spec.owners !== undefined || spec.rule === 'publish')

@@ -4,9 +4,7 @@
  */
 import * as arg from '../../../base/arguments.ts';
 import { printOnOneLine } from '../../../base/inspect.ts';
-import { bytesToHex } from '@noble/hashes/utils.js';
-import { DataError, InvalidParamsError, OutOfRangeError } from '../../../base/errors.ts';
-import { sha256Digest } from '../../../base/sha256.ts';
+import { DataError } from '../../../base/errors.ts';
 import { BootstrapPlan } from '../../../circuits/bootstrap/plan.ts';
 import {
   bitFunction,
@@ -19,6 +17,7 @@ import { scaledTableBootstraps } from '../../../circuits/discrete/scaled-table.t
 import { doublings } from '../../../circuits/pattern-operations.ts';
 import { CkksParams } from '../../../schemes/ckks/params.ts';
 import type { KeyPlan } from '../../../schemes/rlwe/keys/key-plan.ts';
+import { assertFields, assertForTests, assertIntegerWithin, specId } from '../program-fields.ts';
 import { CategoryLayout, type CategoryShape } from './category-layout.ts';
 import { COUNT_LIMIT, COUNT_SCALES, LOG, ROOT, SQUARINGS } from './category-tables.ts';
 import { matrixMaps } from './linear-system.ts';
@@ -72,8 +71,7 @@ export class CategoryProgram {
       insecure: arg.optional(arg.like('a CkksParams', 'toBytes', 'qMods')),
     });
     assertSpec(spec);
-    if (insecure?.isInsecure === false)
-      throw new InvalidParamsError('a training program chooses its parameters itself', {});
+    assertForTests(insecure);
     this.spec = Object.freeze({ ...spec });
     this.params = insecure ?? CkksParams.bootstrapping();
     this.layout = new CategoryLayout(this.params.slots, spec);
@@ -82,8 +80,7 @@ export class CategoryProgram {
 
   /** SHA-256 of the specification: what files must agree on. */
   get id(): string {
-    const canonical = JSON.stringify(ORDER.map((name) => this.spec[name]));
-    return bytesToHex(sha256Digest(new TextEncoder().encode(canonical)));
+    return specId(ORDER.map((name) => this.spec[name]));
   }
 
   /** Bits of 2 (s_i +- s_j) + 1 with an offset that makes it positive: |s| is at most n^2 / 4. */
@@ -249,12 +246,7 @@ const ORDER = [
 
 /** A program from JSON that somebody sent. @throws {DataError} {@link OutOfRangeError} {@link InvalidParamsError} */
 export function parseCategoryProgram(value: unknown): CategoryProgram {
-  if (typeof value !== 'object' || value === null) throw new DataError('a training program is a JSON object');
-  const given = value as Record<string, unknown>;
-  if (Object.keys(given).some((name) => !(ORDER as readonly string[]).includes(name)))
-    throw new DataError('a training program has a field that is not known');
-  const missing = ORDER.find((name) => given[name] === undefined);
-  if (missing !== undefined) throw new DataError(`a training program lacks ${missing}`);
+  assertFields(value, ORDER);
   return new CategoryProgram(value as CategorySpec);
 }
 
@@ -264,13 +256,9 @@ const MAX_ROWS = COUNT_LIMIT - 1;
 function assertSpec(spec: CategorySpec): void {
   if (spec.kind !== 'category' || spec.version !== 1)
     throw new DataError('not a program for regression by categories');
-  const whole = (what: string, value: unknown, least: number, most: number): void => {
-    if (!Number.isInteger(value) || (value as number) < least || (value as number) > most)
-      throw new OutOfRangeError(what, `an integer from ${least} to ${most}`, Number(value));
-  };
-  whole('chosen columns', spec.chosen, 1, MAX_CHOSEN);
-  whole('features', spec.features, spec.chosen, 128);
-  whole('rows', spec.rows, 2 ** spec.chosen + 1, MAX_ROWS);
+  assertIntegerWithin('chosen columns', spec.chosen, 1, MAX_CHOSEN);
+  assertIntegerWithin('features', spec.features, spec.chosen, 128);
+  assertIntegerWithin('rows', spec.rows, 2 ** spec.chosen + 1, MAX_ROWS);
 }
 
 printOnOneLine(CategoryProgram);

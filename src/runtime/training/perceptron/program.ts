@@ -7,12 +7,10 @@
  */
 import * as arg from '../../../base/arguments.ts';
 import { printOnOneLine } from '../../../base/inspect.ts';
-import { bytesToHex } from '@noble/hashes/utils.js';
-import { InvalidParamsError } from '../../../base/errors.ts';
-import { sha256Digest } from '../../../base/sha256.ts';
 import { BootstrapPlan } from '../../../circuits/bootstrap/plan.ts';
 import { CkksParams } from '../../../schemes/ckks/params.ts';
 import type { KeyPlan } from '../../../schemes/rlwe/keys/key-plan.ts';
+import { assertForTests, specId } from '../program-fields.ts';
 import { PerceptronLayout, type SlotAxis } from './layout.ts';
 import { gradientStages, inputStages, leafStages, type StepLevels, stepLevels } from './plan.ts';
 import { assertPerceptronSpec, canonicalPerceptronSpec, type PerceptronSpec } from './spec.ts';
@@ -54,8 +52,7 @@ export class PerceptronProgram {
       insecure: arg.optional(arg.like('a CkksParams', 'toBytes', 'qMods')),
     });
     assertPerceptronSpec(spec);
-    if (insecure?.isInsecure === false)
-      throw new InvalidParamsError('a training program chooses its parameters itself', {});
+    assertForTests(insecure);
     this.spec = Object.freeze({ ...spec, layers: Object.freeze([...spec.layers]) });
     this.params = insecure ?? CkksParams.bootstrapping();
     this.layout = new PerceptronLayout(spec, this.params.slots);
@@ -65,8 +62,7 @@ export class PerceptronProgram {
 
   /** SHA-256 of the specification: what files must agree on. */
   get id(): string {
-    const text = JSON.stringify(canonicalPerceptronSpec(this.spec));
-    return bytesToHex(sha256Digest(new TextEncoder().encode(text)));
+    return specId(canonicalPerceptronSpec(this.spec));
   }
 
   /** The keys that the trainer needs. */

@@ -9,6 +9,7 @@ import {
   tableFunction,
   TURN_STEPS,
 } from '../../../circuits/circle/circle-function.ts';
+import { assertFields, assertIntegerWithin } from '../program-fields.ts';
 
 /** `cross-entropy` of the sigmoids: delta = a - y. `squared`: delta = 4 (a - y) a (1 - a), as in [NRPH19]. */
 export type PerceptronLoss = 'cross-entropy' | 'squared';
@@ -83,12 +84,7 @@ export function canonicalPerceptronSpec(spec: PerceptronSpec): unknown[] {
 
 /** @throws {DataError} {@link OutOfRangeError} */
 export function assertPerceptronSpec(value: unknown): asserts value is PerceptronSpec {
-  if (typeof value !== 'object' || value === null) throw new DataError('a training program is a JSON object');
-  const given = value as Record<string, unknown>;
-  if (Object.keys(given).some((name) => !(FIELDS as readonly string[]).includes(name)))
-    throw new DataError('a training program has a field that is not known');
-  const missing = FIELDS.find((name) => given[name] === undefined);
-  if (missing !== undefined) throw new DataError(`a training program lacks ${missing}`);
+  assertFields(value, FIELDS);
   const spec = value as PerceptronSpec;
   if (spec.kind !== 'perceptron' || spec.version !== 1)
     throw new DataError('not a program for the training of a network');
@@ -98,9 +94,9 @@ export function assertPerceptronSpec(value: unknown): asserts value is Perceptro
     throw new DataError('an activation is smooth or table');
   if (!Array.isArray(spec.layers) || spec.layers.length < 3 || spec.layers.length > MAX_LAYERS)
     throw new DataError(`a network has from 3 to ${MAX_LAYERS} sizes of layers, inputs included`);
-  for (const units of spec.layers) within('units of a layer', units, 1, MAX_UNITS, true);
-  within('samples in a batch', spec.batch, 1, MAX_UNITS, true);
-  within('steps', spec.steps, 1, MAX_STEPS, true);
+  for (const units of spec.layers) assertIntegerWithin('units of a layer', units, 1, MAX_UNITS);
+  assertIntegerWithin('samples in a batch', spec.batch, 1, MAX_UNITS);
+  assertIntegerWithin('steps', spec.steps, 1, MAX_STEPS);
   within('rate', spec.rate, 2 ** -20, 16);
   within('momentum', spec.momentum, 0, 0.999);
   within('decay', spec.decay, 0, 0.5);
@@ -114,10 +110,9 @@ export function assertPerceptronSpec(value: unknown): asserts value is Perceptro
     throw new OutOfRangeError('sumBound of tables', 'a power of two', spec.sumBound);
 }
 
-function within(what: string, value: unknown, least: number, most: number, isWhole = false): void {
-  const fits = typeof value === 'number' && value >= least && value <= most;
-  if (!fits || (isWhole && !Number.isInteger(value)))
-    throw new OutOfRangeError(what, `${isWhole ? 'an integer ' : ''}from ${least} to ${most}`, Number(value));
+function within(what: string, value: unknown, least: number, most: number): void {
+  if (!(typeof value === 'number' && value >= least && value <= most))
+    throw new OutOfRangeError(what, `from ${least} to ${most}`, Number(value));
 }
 
 const TABLE_ENTRIES = 256;
