@@ -5,6 +5,7 @@ import { compile } from '../../../src/compiler/compile.ts';
 import { type BlobStore, BlobStoreError } from '../../../src/apps/fleet/blobs/blob-store.ts';
 import { blobs, jobIdOf, partitionOf, subjects } from '../../../src/apps/fleet/fleet-names.ts';
 import { INLINE_BYTES, writeJob } from '../../../src/apps/fleet/job-message.ts';
+import { BrokerError } from '../../../src/apps/fleet/broker/broker.ts';
 import { QueueFullError } from '../../../src/apps/fleet/gateway/fleet-service.ts';
 import { randomNetwork } from '../../protocols/random-network.ts';
 import { BlankClient, EchoRunner, echoOf, NET, times } from './echo-runner.ts';
@@ -278,6 +279,30 @@ describe.skipIf(noBroker)(`a fleet in trouble${noBroker ? ` (skipped: ${noBroker
     await fleet.worker({ start: fresh.start, maxTries: 1, helpAfterMs: 0 });
     expect(await reply).toEqual(echoOf(query));
     expect([old.evaluations, fresh.evaluations]).toEqual([0, 1]);
+  });
+
+  it('does not lose a job that it cannot read when the broker is away for a moment', async () => {
+    const { gateway, one } = await gatewayWith(1);
+    const broker = await fleet.broker('flaky');
+    const replace = broker.replaceEntry.bind(broker);
+    const fault = times(1, () => new BrokerError('planted'));
+    broker.replaceEntry = async (table, key, change) => {
+      fault();
+      return replace(table, key, change);
+    };
+    const notes: string[] = [];
+    const old = {
+      start: new EchoRunner().start,
+      jobVersions: [7],
+      note: (event: string) => notes.push(event),
+    };
+    const worker = await fleet.worker({ ...old, broker });
+    const query = one.query();
+    const reply = one.ask(gateway, query);
+    await eventually(() => notes.includes('job given back'));
+    await worker[Symbol.asyncDispose]();
+    await fleet.worker(new EchoRunner());
+    expect(await reply).toEqual(echoOf(query));
   });
 
   it('finishes what it has when it is told to end, and takes nothing more', async () => {

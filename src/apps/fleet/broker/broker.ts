@@ -177,9 +177,9 @@ export class FleetBroker implements AsyncDisposable {
     return { messages: state.messages, bySubject: state.subjects ?? {} };
   }
 
-  /** Sends a signal, which may get lost; while there is no connection it does. */
+  /** Sends a signal, which may get lost; while there is no connection, or it is about to end, it does. */
   signal(subject: string, message: Uint8Array = new Uint8Array(0)): void {
-    if (this.isConnected) this.#connection.publish(subject, message);
+    if (this.isConnected && !this.#connection.isDraining()) this.#connection.publish(subject, message);
   }
 
   /** Calls `listener` for every signal until the result is called. */

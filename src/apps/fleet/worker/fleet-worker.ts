@@ -54,12 +54,15 @@ export interface WorkerOptions {
 
 const SWEEP_MS = 1000;
 const UNLOAD_AFTER_MS = 60_000;
+/** After so long a job of another release is offered again; its queue is left alone for twice as long. */
+const LEAVE_MS = 300;
 /** The largest query or reply that is read. */
 const MOST_BLOB_BYTES = 1024 * 2 ** 20;
 
 type Place = number | 'blocks';
 
 interface DueQueue {
+  /** Not before then is the queue looked at. */
   readonly since: number;
   /** A signal that comes while the queue is looked at must not be taken for one before. */
   signals: number;
@@ -93,8 +96,7 @@ export class FleetWorker implements AsyncDisposable {
     this.#workers = new LiveWorkers(options.broker);
     this.#stops.push(
       options.broker.listen(subjects.wakes, (_message, subject) => {
-        const name = subject.slice('wake.'.length);
-        const place = name === 'blocks' ? name : Number(name);
+        const place = placeNamed(subject.slice('wake.'.length));
         if (place !== 'blocks' && !(Number.isInteger(place) && place >= 0 && place < PARTITIONS)) return;
         this.#isDue(place);
         this.#wake();
@@ -154,9 +156,9 @@ export class FleetWorker implements AsyncDisposable {
     const own = this.#ownPartitions();
     const places = [...this.#due];
     const turns = [
-      ...places.filter(([place]) => place !== 'blocks' && own.has(place)),
+      ...places.filter(([place, { since }]) => place !== 'blocks' && own.has(place) && since <= now),
       ...places.filter(([place, { since }]) => place !== 'blocks' && !own.has(place) && since <= helpFrom),
-      ...places.filter(([place]) => place === 'blocks'),
+      ...places.filter(([place, { since }]) => place === 'blocks' && since <= now),
     ];
     for (const [place, due] of turns) {
       const isBlocks = place === 'blocks';
@@ -184,9 +186,7 @@ export class FleetWorker implements AsyncDisposable {
     this.#sweptAt = performance.now();
     for (const queue of ['jobs', 'blocks'] as const) {
       const { bySubject } = await this.#broker.queueState(queue);
-      for (const subject of Object.keys(bySubject)) {
-        this.#isDue(queue === 'blocks' ? 'blocks' : Number(subject.split('.')[1]));
-      }
+      for (const subject of Object.keys(bySubject)) this.#isDue(placeOf(subject));
     }
   }
 
@@ -222,19 +222,16 @@ export class FleetWorker implements AsyncDisposable {
 
   async #work(delivery: Delivery): Promise<void> {
     const { maxTries = 3, jobVersions = JOB_VERSIONS } = this.#options;
-    let id: JobId | null = null;
+    let job: Job | null = null;
     const startedAt = performance.now();
     this.#isWorking = true;
     const alive = setInterval(() => delivery.working(), this.#broker.rules.ackWaitMs / 3);
     try {
       // A release that does not know the job leaves it to one that does.
       const version = readJobVersion(delivery.bytes);
-      if (!jobVersions.includes(version.v)) {
-        await countReturn(this.#broker, version.id);
-        return delivery.again(300);
-      }
-      const { job, query: inline } = readJob(delivery.bytes);
-      id = job.id;
+      if (!jobVersions.includes(version.v)) return await this.#leave(delivery, version.id);
+      const message = readJob(delivery.bytes);
+      job = message.job;
       // Another worker may have finished it; and blocks may be queued twice, by clients that come back after days.
       const isSuspect = delivery.count > 1 || delivery.queue === 'blocks';
       if (isSuspect && (await this.#isConcluded(job, delivery.queue))) return void (await delivery.done());
@@ -242,13 +239,13 @@ export class FleetWorker implements AsyncDisposable {
         this.#note('job given up', `${maxTries} evaluations broke off`);
         return await this.#fail(job, delivery, FAILED, startedAt);
       }
-      const query = inline ?? (await this.#queryOf(job, delivery.queue));
+      const query = message.query ?? (await this.#queryOf(job, delivery.queue));
       if (query === null || jobIdOf(job.tenant, job.keyId, job.programId, query) !== job.id)
         return await this.#fail(job, delivery, 'protocol', startedAt);
       const answer = await this.#options.runners.answer(job, query);
       await this.#conclude(job, delivery, answer, startedAt);
     } catch (error) {
-      await this.#giveBack(delivery, id, error, startedAt);
+      await this.#giveBack(delivery, job, error, startedAt);
     } finally {
       clearInterval(alive);
       this.#isWorking = false;
@@ -313,18 +310,28 @@ export class FleetWorker implements AsyncDisposable {
     await delivery.drop();
   }
 
-  /** A fault of the query is its outcome; one of the store or the broker is no try of the job; anything else is one. */
-  async #giveBack(delivery: Delivery, id: JobId | null, error: unknown, startedAt: number): Promise<void> {
+  /** Left to whoever knows its release: the same worker would take it again before another one looks. */
+  async #leave(delivery: Delivery, id: JobId): Promise<void> {
+    await countReturn(this.#broker, id);
+    const since = performance.now() + 2 * LEAVE_MS;
+    this.#due.set(placeOf(delivery.subject), { since, signals: 0 });
+    this.#later(delivery, LEAVE_MS);
+  }
+
+  /**
+   * A fault of the query is its outcome; one of the store or the broker is no try of the job; anything else is one. What is no job (`job`
+   * is null) is dropped.
+   */
+  async #giveBack(delivery: Delivery, job: Job | null, error: unknown, startedAt: number): Promise<void> {
     const code = error instanceof SubrosaError ? error.code : 'internal';
     const isOfStore = error instanceof BlobStoreError || error instanceof BrokerError;
     this.#note(isOfStore ? 'job given back' : 'evaluation failed', error);
     try {
-      if (id === null) return void (await delivery.drop());
       if (isOfStore) {
-        await countReturn(this.#broker, id);
+        await countReturn(this.#broker, readJobVersion(delivery.bytes).id);
         return this.#later(delivery, 500);
       }
-      const { job } = readJob(delivery.bytes);
+      if (job === null) return void (await delivery.drop());
       // What it computed before of the same ciphertexts was something else.
       if (code === 'divergent-reply') return await this.#diverge(job, delivery, startedAt);
       if (QUERY_FAULTS.has(code)) return await this.#fail(job, delivery, code, startedAt);
@@ -335,15 +342,11 @@ export class FleetWorker implements AsyncDisposable {
     }
   }
 
-  /** Nobody signals when the time is over. */
+  /** The broker tells nobody when the time is over. */
   #later(delivery: Delivery, afterMs: number): void {
     delivery.again(afterMs);
-    const [queue, partition] = delivery.subject.split('.');
-    const look = () => {
-      this.#isDue(queue === 'blocks' ? 'blocks' : Number(partition));
-      this.#wake();
-    };
-    setTimeout(look, afterMs + 10).unref();
+    const wake = subjects.wake(placeOf(delivery.subject));
+    setTimeout(() => this.#broker.signal(wake), afterMs + 10).unref();
   }
 
   #doneOf(
@@ -399,6 +402,16 @@ export class FleetWorker implements AsyncDisposable {
 
 function replyName({ id, tenant }: Job, queue: QueueName): string {
   return queue === 'blocks' ? blobs.blockReply(tenant, id) : blobs.reply(id);
+}
+
+function placeNamed(name: string): Place {
+  return name === 'blocks' ? name : Number(name);
+}
+
+/** Of a message in a queue: `jobs.PARTITION.TENANT` or `blocks.PARTITION.TENANT`. */
+function placeOf(subject: string): Place {
+  const [queue = '', partition = ''] = subject.split('.');
+  return placeNamed(queue === 'blocks' ? queue : partition);
 }
 
 function weightOf(worker: string, partition: number): string {
