@@ -22,6 +22,9 @@ export type Answer = Awaited<ReturnType<ProgramRunner['answer']>>;
 interface OpenProgram {
   readonly facts: FleetProgram;
   readonly runner: ProgramRunner;
+  /** Jobs that it evaluates now. */
+  users: number;
+  /** When the last of them ended. */
   usedAt: number;
 }
 
@@ -74,7 +77,7 @@ export class ProgramRunners implements AsyncDisposable {
     const facts = await this.#catalogue.program(programId);
     const runner = await this.#start(facts.program);
     runner.onKeysLost(() => this.#prepared.lose((name) => name.startsWith(`${programId} `)));
-    const open = { facts, runner, usedAt: performance.now() };
+    const open = { facts, runner, users: 0, usedAt: performance.now() };
     this.#ready.set(programId, open);
     return open;
   }
@@ -85,14 +88,19 @@ export class ProgramRunners implements AsyncDisposable {
    */
   async answer(job: Job, query: Uint8Array): Promise<Answer> {
     const open = await this.open(job.programId);
-    open.usedAt = performance.now();
     const [tenant, model] = [tenantId(job.tenant), modelName(open.facts.offer.model)];
-    await this.prepare(job, open);
-    return open.runner.answer(tenant, model, job.keyId, query);
+    open.users++;
+    try {
+      await this.#prepare(job, open);
+      return await open.runner.answer(tenant, model, job.keyId, query);
+    } finally {
+      open.users--;
+      open.usedAt = performance.now();
+    }
   }
 
   /** @throws as {@link answer} */
-  async prepare({ programId, tenant, keyId }: Job, { facts, runner }: OpenProgram): Promise<void> {
+  async #prepare({ programId, tenant, keyId }: Job, { facts, runner }: OpenProgram): Promise<void> {
     const name = `${programId} ${tenant} ${keyId}`;
     if (this.#prepared.use(name)) {
       this.keyHits++;
@@ -119,11 +127,13 @@ export class ProgramRunners implements AsyncDisposable {
     open?.runner.forget(tenantId(tenant), modelName(open.facts.offer.model), keyId as Job['keyId']);
   }
 
-  /** Closes programs that are not in `wanted` and were not used for `idleMs`. */
+  /** Closes programs that are not in `wanted`, are not in use and were not for `idleMs`. */
   async closeOthers(wanted: ReadonlySet<string>, idleMs: number): Promise<void> {
     const before = performance.now() - idleMs;
-    for (const [programId, open] of this.#ready)
-      if (!wanted.has(programId) && open.usedAt < before) await this.#close(programId, open);
+    for (const [programId, open] of this.#ready) {
+      const isIdle = open.users === 0 && open.usedAt < before;
+      if (!wanted.has(programId) && isIdle) await this.#close(programId, open);
+    }
   }
 
   async #close(programId: string, open: OpenProgram): Promise<void> {
