@@ -10,6 +10,8 @@ import { replaceFile } from '../../keystore/atomic-file.ts';
 import { HttpTransport } from '../../transport/http.ts';
 import { decisions } from '../models/model-accuracy.ts';
 import { inputOfOffer, readSamples } from '../models/sample-files.ts';
+import type { Kernel } from '../../../kernel/kernel.ts';
+import type { EncryptingClient } from '../../speech-client/utterance.ts';
 import type { EngineParts } from '../parts.ts';
 import { serverOffers } from '../speech/open-session.ts';
 import { ProgressBar, retryNote } from '../terminal/progress-bar.ts';
@@ -59,9 +61,7 @@ export async function encryptBatch(
   if (known !== null && known.manifest.inputHash !== inputHash)
     throw new UsageError(`${flags.out} holds a batch of other rows: choose another folder`);
   using client =
-    known === null
-      ? await parts.createClient(offer, kernel)
-      : await parts.restoreClient(offer, known.keys().secret, kernel);
+    known === null ? await parts.createClient(offer, kernel) : await restore(known, parts, kernel);
   const samplesPerBlock = Math.min(flags.block ?? client.maxSamples, client.maxSamples);
   const folder = known ?? (await makeFolder());
   const done = folder.with('query');
@@ -88,20 +88,28 @@ export async function encryptBatch(
   }
 }
 
+/** The client with the keys of a folder. */
+async function restore(folder: BatchFolder, parts: EngineParts, kernel: Kernel): Promise<EncryptingClient> {
+  const secret = folder.secret();
+  try {
+    return await parts.restoreClient(folder.manifest.offer, secret, kernel);
+  } finally {
+    secret.fill(0);
+  }
+}
+
 /** Gives the server keys and blocks that it does not have; may be interrupted and begun again anywhere. */
 export async function submitBatch(path: string, flags: BatchServerFlags, terminal: Terminal): Promise<void> {
   using bar = new ProgressBar(terminal);
   const folder = BatchFolder.open(path);
   const { model } = folder.manifest.offer;
-  const { token, secret, enrolment } = folder.keys();
-  secret.fill(0);
-  const transport = new HttpTransport(flags.server, { ...httpOf(flags, bar), token });
+  const transport = new HttpTransport(flags.server, { ...httpOf(flags, bar), token: folder.token() });
   const encrypted = folder.with('query');
   if (encrypted.size < folder.blocks)
     throw new UsageError(
       `${encrypted.size} of ${folder.blocks} blocks are encrypted: run \`subrosa batch encrypt\` again first`,
     );
-  const { keyId } = await transport.enrol(model, enrolment, {
+  const { keyId } = await transport.enrol(model, folder.enrolment(), {
     onProgress: (done, total) => bar.progress('uploading keys', done / total),
   });
   const sent = folder.with('job');
@@ -137,9 +145,7 @@ export async function batchStatus(
 ): Promise<void> {
   using bar = new ProgressBar(terminal);
   const folder = BatchFolder.open(path);
-  const { token, secret } = folder.keys();
-  secret.fill(0);
-  const transport = new HttpTransport(flags.server, { ...httpOf(flags, bar), token });
+  const transport = new HttpTransport(flags.server, { ...httpOf(flags, bar), token: folder.token() });
   const submitted = folder.with('job');
   const collected = folder.with('reply');
   let [answered, failed] = [collected.size, 0];
@@ -174,8 +180,7 @@ export async function collectBatch(
     throw new UsageError(`there is a file ${flags.out} already: --force replaces it`);
   const folder = BatchFolder.open(path);
   const { offer } = folder.manifest;
-  const { token, secret } = folder.keys();
-  const transport = new HttpTransport(flags.server, { ...httpOf(flags, bar), token });
+  const transport = new HttpTransport(flags.server, { ...httpOf(flags, bar), token: folder.token() });
   for (;;) {
     const missing = await fetchReplies(folder, transport, bar);
     if (missing === 0) break;
@@ -187,8 +192,7 @@ export async function collectBatch(
   }
   // Everything is here before anything is opened.
   using kernel = await parts.openKernel((reason) => bar.note(reason));
-  using client = await parts.restoreClient(offer, secret, kernel);
-  secret.fill(0);
+  using client = await restore(folder, parts, kernel);
   const lines = [[...Array.from({ length: offer.outputs }, (_, i) => `score${i}`), 'decision'].join(',')];
   let implausible = 0;
   for (let block = 0; block < folder.blocks; block++) {

@@ -131,14 +131,27 @@ export class BatchFolder {
     return { job, keyId };
   }
 
-  /** @throws {KeyFileError} when others may read it. */
-  keys(): { readonly token: Uint8Array; readonly secret: Uint8Array; readonly enrolment: Uint8Array } {
-    const bytes = readPrivateFile(join(this.path, 'secret'));
-    return {
-      token: bytes.slice(0, TOKEN_BYTES),
-      secret: bytes.slice(TOKEN_BYTES),
-      enrolment: readFileSync(join(this.path, 'enrolment')),
-    };
+  /** The bearer token. @throws {KeyFileError} when others may read it. */
+  token(): Uint8Array {
+    const bytes = this.#readSecret();
+    // Not slice(): what a file gives is a Buffer, whose slices share its memory.
+    const token = Uint8Array.from(bytes.subarray(0, TOKEN_BYTES));
+    bytes.fill(0);
+    return token;
+  }
+
+  /** The secret key, for the caller to wipe. @throws {KeyFileError} when others may read it. */
+  secret(): Uint8Array {
+    return this.#readSecret().subarray(TOKEN_BYTES);
+  }
+
+  /** As large as a server's keys are. */
+  enrolment(): Uint8Array {
+    return readFileSync(join(this.path, 'enrolment'));
+  }
+
+  #readSecret(): Uint8Array {
+    return readPrivateFile(join(this.path, 'secret'));
   }
 
   #fileOf(block: number, part: BlockPart): string {
