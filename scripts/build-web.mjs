@@ -1,10 +1,20 @@
 // Bundles the pages of `subrosa web` into build/web, when they are older than the build they are made of. Run after scripts/prepare.mjs.
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const sources = join(root, 'src/apps/web/pages');
+const parts = join(sources, 'parts');
 const compiled = join(root, 'dist/src/apps');
 const out = join(root, 'build/web');
 const stamp = join(out, '.built');
@@ -15,13 +25,27 @@ function newest(path) {
   return readdirSync(path).reduce((time, name) => Math.max(time, newest(join(path, name))), 0);
 }
 
+/** A page with the files of `parts` where it names them, indented as there; in them its link to itself is marked. */
+function assembled(page, path) {
+  const own = `href="${path}"`;
+  return page.replace(/^( *)<!-- part: ([a-z-]+) -->\n/gm, (_, indent, name) =>
+    readFileSync(join(parts, `${name}.html`), 'utf8')
+      .replace(/^(?=.)/gm, indent)
+      .replace(own, `${own} aria-current="page"`),
+  );
+}
+
 const inputs = [sources, join(root, 'dist/src'), join(root, 'build/wasm'), fileURLToPath(import.meta.url)];
 const isFresh = existsSync(stamp) && inputs.every((path) => newest(path) <= statSync(stamp).mtimeMs);
 if (!isFresh) {
   const { build } = await import('esbuild');
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
-  cpSync(sources, out, { recursive: true, filter: (path) => !path.endsWith('.ts') });
+  cpSync(sources, out, { recursive: true, filter: (path) => !path.endsWith('.ts') && path !== parts });
+  for (const name of readdirSync(out, { recursive: true }).filter((each) => each.endsWith('index.html'))) {
+    const page = readFileSync(join(sources, name), 'utf8');
+    writeFileSync(join(out, name), assembled(page, `/${name.slice(0, -'index.html'.length)}`));
+  }
   const page = (name) => join(compiled, 'web/pages', `${name}.js`);
   const options = {
     minify: true,

@@ -20,6 +20,10 @@ test('are all that is HTML', () => {
 });
 
 describe.each(FOLDERS)('/%s', (folder) => {
+  test('has every part that it names', () => {
+    expect(pageOf(folder)).not.toContain('<!--');
+  });
+
   test('has no heading without a text', () => {
     const headings = [...pageOf(folder).matchAll(/<h([1-6])[^>]*>([\s\S]*?)<\/h\1>/g)];
     expect(headings.length).toBeGreaterThan(2);
