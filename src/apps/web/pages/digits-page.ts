@@ -1,59 +1,27 @@
 /** The page that reads digits: strokes to 28 x 28 pixels, encrypted in a worker, answered, decrypted in the worker, shown here. */
 import { connect } from '../../client/connect.ts';
 import type { ConnectedModel } from '../../client/client-types.ts';
-import { DrawingBoard, paintPreview } from './drawing-board.ts';
-import { byId } from './elements.ts';
+import { AskPanel } from './ask-panel.ts';
 import { FlowPanel, phasesOf, showFacts, showLearns, showSights, showTimes, StatusPanel } from './panels.ts';
-import { SAMPLE_DIGITS } from './sample-digits.ts';
 import { showDigitScores } from './score-bars.ts';
 
 const MODEL = 'mnist';
-/** After the pen was lifted: somebody may only be moving it. */
-const PAUSE_MS = 900;
 const READY = 'Ready: draw a digit';
 
 const status = new StatusPanel();
 const flow = new FlowPanel();
-const askButton = byId<HTMLButtonElement>('ask');
 let model: ConnectedModel | undefined;
-let pause: ReturnType<typeof setTimeout> | undefined;
 /** Of the question that is under way; a newer drawing makes the answer to an older one worthless. */
 let asking: AbortController | undefined;
-let nextSample = 0;
 
-const board = new DrawingBoard(byId<HTMLCanvasElement>('paper'), {
-  onChange: (pixels) => {
-    clearTimeout(pause);
-    paintPreview(byId<HTMLCanvasElement>('preview'), pixels);
-    askButton.disabled = pixels === null || model === undefined;
-  },
-  onLift: () => {
-    pause = setTimeout(ask, PAUSE_MS);
-  },
-  onEnter: ask,
-});
-
-askButton.addEventListener('click', ask);
-byId('clear').addEventListener('click', () => {
-  board.clear();
-  showDigitScores(null);
-});
-byId('sample').addEventListener('click', () => {
-  board.show(SAMPLE_DIGITS[nextSample] ?? []);
-  nextSample = (nextSample + 1) % SAMPLE_DIGITS.length;
-  ask();
-});
-
-function ask(): void {
-  clearTimeout(pause);
-  const { pixels } = board;
-  if (pixels === null || model === undefined) return;
+const panel = new AskPanel((pixels) => {
+  if (model === undefined) return;
   asking?.abort();
   asking = new AbortController();
   answer(model, pixels, asking.signal).catch((error: unknown) => {
     if ((error as Error).name !== 'AbortError') status.fail(error);
   });
-}
+});
 
 async function answer(connected: ConnectedModel, pixels: Uint8Array, signal: AbortSignal): Promise<void> {
   const startedAt = performance.now();
@@ -79,7 +47,7 @@ async function start(): Promise<void> {
   });
   status.warn(model.warnings);
   status.rest(READY);
-  askButton.disabled = board.pixels === null;
+  panel.open();
   showFacts(model.describes, model.keys);
   showLearns(model.describes, [
     ['the ten scores of your drawing', 'how deep the network is and how long its layers take'],
@@ -87,6 +55,4 @@ async function start(): Promise<void> {
   ]);
 }
 
-showDigitScores(null);
-paintPreview(byId<HTMLCanvasElement>('preview'), null);
 start().catch((error: unknown) => status.fail(error));

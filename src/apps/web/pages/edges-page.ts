@@ -1,60 +1,31 @@
 /** The page with two edges: a drawing is cut into two pictures of noise, each edge computes on one of them, and only here they are put together. */
 import type { Sight } from '../witness.ts';
 import { receivedError } from '../../client/worker-messages.ts';
-import { DrawingBoard, paintPreview } from './drawing-board.ts';
+import { AskPanel } from './ask-panel.ts';
+import { paintPreview } from './drawing-board.ts';
 import type { EdgesCall, EdgesMessage, EdgesResult } from './edges-messages.ts';
 import { bytesText, byId, element, msText } from './elements.ts';
 import { SIDE } from './mnist-drawing.ts';
 import { hexLines, showKnowledge, showTimes, StatusPanel, watchSights } from './panels.ts';
-import { SAMPLE_DIGITS } from './sample-digits.ts';
 import { showDigitScores } from './score-bars.ts';
 
-const PAUSE_MS = 900;
 const READY = 'Ready: draw a digit';
 const ROLES = ['a', 'b'] as const;
 
 const status = new StatusPanel();
-const askButton = byId<HTMLButtonElement>('ask');
 const worker = new Worker(new URL('./edges-worker.js', import.meta.url), { type: 'module' });
 /** What each edge computed on, as the server tells. */
 const seen: Partial<Record<'a' | 'b', { readonly words: Int32Array; readonly bits: number }>> = {};
-let isOpen = false;
 let isAsking = false;
-let pause: ReturnType<typeof setTimeout> | undefined;
-let nextSample = 0;
-
-const board = new DrawingBoard(byId<HTMLCanvasElement>('paper'), {
-  onChange: (pixels) => {
-    clearTimeout(pause);
-    paintPreview(byId<HTMLCanvasElement>('preview'), pixels);
-    askButton.disabled = pixels === null || !isOpen;
-  },
-  onLift: () => {
-    pause = setTimeout(ask, PAUSE_MS);
-  },
-  onEnter: ask,
-});
-
-askButton.addEventListener('click', ask);
-byId('clear').addEventListener('click', () => {
-  board.clear();
-  showDigitScores(null);
-});
-byId('sample').addEventListener('click', () => {
-  board.show(SAMPLE_DIGITS[nextSample] ?? []);
-  nextSample = (nextSample + 1) % SAMPLE_DIGITS.length;
-  ask();
-});
+const panel = new AskPanel(ask);
 
 function call(message: EdgesCall): void {
   worker.postMessage(message);
 }
 
 /** One question at a time: the edges would take more, but an answer to an older drawing is worth nothing. */
-function ask(): void {
-  clearTimeout(pause);
-  const { pixels } = board;
-  if (pixels === null || !isOpen || isAsking) return;
+function ask(pixels: Uint8Array): void {
+  if (isAsking) return;
   isAsking = true;
   status.recover();
   status.say('Both edges compute on noise');
@@ -128,8 +99,7 @@ worker.addEventListener('message', ({ data }: MessageEvent<EdgesMessage>) => {
     case 'step':
       return status.step(data.text, data.share);
     case 'opened': {
-      isOpen = true;
-      askButton.disabled = board.pixels === null;
+      panel.open();
       status.rest(READY);
       const { layers, fileBytes, ports } = data;
       byId('facts').textContent =
@@ -146,8 +116,6 @@ worker.addEventListener('message', ({ data }: MessageEvent<EdgesMessage>) => {
   }
 });
 
-showDigitScores(null);
-paintPreview(byId<HTMLCanvasElement>('preview'), null);
 watchSights(onSight);
 showKnowledge([
   [
