@@ -27,15 +27,19 @@ export const TRAINING_PATHS = {
 const [DIGITS, FEATURES, RANK] = [10, 784, 32];
 const MAX_BATCH_BYTES = 4 * 2 ** 20;
 
+interface DeskKeys {
+  readonly publicKey: Uint8Array;
+  readonly keys: FunctionKeys;
+}
+
 export class TrainingDesk implements Disposable {
   readonly spec: DatasetSpec;
-  readonly publicKey: Uint8Array;
   readonly #kernel: Kernel;
   readonly #schemes: DatasetSchemes;
-  readonly #keys: FunctionKeys;
+  #made: DeskKeys | undefined;
   #attack: PriorAttack | undefined;
 
-  /** New keys, which end with the process. */
+  /** Keys are new, and end with the process. */
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
     this.#schemes = new DatasetSchemes(kernel);
@@ -56,12 +60,22 @@ export class TrainingDesk implements Disposable {
         approvedBy: [],
       },
     });
+  }
+
+  get publicKey(): Uint8Array {
+    return this.#setUp().publicKey;
+  }
+
+  /** Keys take seconds of every core: they are made when somebody first asks, and not while the server starts. */
+  #setUp(): DeskKeys {
+    if (this.#made !== undefined) return this.#made;
     const scheme = this.#schemes.schemeFor(this.spec, 'projection');
     const { publicKey, secretKey } = scheme.setup(systemRandom);
     using _public: MasterPublicKey = publicKey;
     using _secret = secretKey;
-    this.publicKey = publicKey.toBytes();
-    this.#keys = scheme.deriveKeys(secretKey, projectionKeys(this.spec));
+    const keys = scheme.deriveKeys(secretKey, projectionKeys(this.spec));
+    this.#made = { publicKey: publicKey.toBytes(), keys };
+    return this.#made;
   }
 
   /** What a trainer with keys and look-alikes makes of a batch. @throws {DecodeError} {@link ParamsMismatchError} */
@@ -69,7 +83,7 @@ export class TrainingDesk implements Disposable {
     const scheme = this.#schemes.schemeFor(this.spec, 'projection');
     const content = readBatch(bytes, this.spec, () => scheme);
     try {
-      const keys = async () => scheme.functionKeysFromBytes(this.#keys.toBytes());
+      const keys = async () => scheme.functionKeysFromBytes(this.#setUp().keys.toBytes());
       const batch = new EncryptedBatch(
         content.labels,
         'projection',
@@ -98,7 +112,7 @@ export class TrainingDesk implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#keys[Symbol.dispose]();
+    this.#made?.keys[Symbol.dispose]();
     this.#schemes[Symbol.dispose]();
   }
 }
