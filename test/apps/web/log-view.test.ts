@@ -1,12 +1,19 @@
-/** Who opens a page elsewhere must not see when others ask: the log stays on the server's machine unless its operator says otherwise. */
+/**
+ * Who opens a page elsewhere must not see when others ask: the log stays on the server's machine unless its operator says otherwise. What the
+ * two edges compute on is together what somebody draws, and stays there whatever the operator says.
+ */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { installation } from '../../../src/apps/cli/installation.ts';
 import { webAppFor } from '../../../src/apps/cli/web.ts';
 import { SIGHTS_PATH } from '../../../src/apps/web/page-routes.ts';
 import { routes } from '../../../src/apps/transport/wire.ts';
+import { EdgePair } from '../../../src/apps/web/edge-pair.ts';
+import { openKernel } from '../../../src/kernel/open.ts';
 import { FakeInference, fakeEnrolment } from '../fake-inference.ts';
 
 const open: { close(): unknown }[] = [];
@@ -60,3 +67,55 @@ test('a page on another machine is shown nothing; on this one, or with --show-lo
   expect(isTold(await seenBy({ host: '127.0.0.1' }))).toBe(true);
   expect(isTold(await seenBy({ host: '0.0.0.0', showLog: true }))).toBe(true);
 });
+
+const directory = mkdtempSync(join(tmpdir(), 'subrosa-log-view-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+const [tlsCert, tlsKey] = [join(directory, 'cert.pem'), join(directory, 'key.pem')];
+
+/** Edges that other machines reach need TLS. False where there is no openssl. */
+function makeCertificate(): boolean {
+  const made = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+  const into = ['-subj', '/CN=localhost', '-keyout', tlsKey, '-out', tlsCert];
+  try {
+    execFileSync('openssl', ['req', '-x509', ...made, ...into], { stdio: 'ignore' });
+    return readFileSync(tlsCert).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+test.skipIf(!makeCertificate())(
+  'nor what the edges compute on, with --show-log neither; on this machine it is (control)',
+  async () => {
+    using kernel = await openKernel();
+    const opened = vi.spyOn(EdgePair, 'open').mockImplementation(async () => {
+      return { ports: { a: 1, b: 2 }, [Symbol.asyncDispose]: async () => undefined } as unknown as EdgePair;
+    });
+    try {
+      const isShown = async (flags: {
+        host: string;
+        showLog?: boolean;
+        tlsCert?: string;
+        tlsKey?: string;
+      }) => {
+        opened.mockClear();
+        const service = new FakeInference(['digits']);
+        open.push(await webAppFor(service, { ...flags, models: installation.models }, kernel));
+        expect(opened).toHaveBeenCalledOnce();
+        const { witness } = opened.mock.calls[0]![0];
+        let seen = 0;
+        witness?.listen(({ kind }) => {
+          if (kind === 'edge') seen++;
+        });
+        witness?.saw('a', Int32Array.of(1), 8);
+        return seen > 0;
+      };
+      for (const host of ['0.0.0.0', '192.0.2.7', 'pages.example.org', '::'])
+        expect(await isShown({ host, showLog: true, tlsCert, tlsKey }), host).toBe(false);
+      expect(await isShown({ host: '127.0.0.1' })).toBe(true);
+    } finally {
+      opened.mockRestore();
+    }
+  },
+  60_000,
+);
