@@ -14,7 +14,7 @@ import { SecretShare, shareWords } from '../../../../src/schemes/rlwe/collective
 import { commonSeed } from '../../../../src/schemes/rlwe/collective/session-random.ts';
 import { uniformInto } from '../../../../src/ring/samplers.ts';
 import { testValues } from '../insecure-params.ts';
-import { makeParties, openJointContext, SESSION } from './parties.ts';
+import { makeParties, openJointContext, phaseOf, SESSION, sumOfShares } from './parties.ts';
 
 let context: CkksContext;
 let refresh: CollectiveRefresh;
@@ -336,3 +336,33 @@ function power(base: bigint, exponent: bigint, modulus: bigint): bigint {
     if (e & 1n) result = (result * at) % modulus;
   return result;
 }
+
+test('what is encrypted under the collective key: all shares but one open noise, all of them open it (control)', () => {
+  using arena = context.arena();
+  using parties = makeParties(context, 3, {});
+  const { slots, n } = context.params;
+  const values = testValues(slots, 4);
+  const message = context.encoder(arena).encode(values);
+  using encryptor = context.encryptor(parties.publicKey, arena);
+  const row = encryptor.encrypt(message);
+  /** Largest coefficient of what a key makes of the row, relative to the scale. */
+  const opened = (secret: Words) => phaseOf(context, row, secret).map((value) => value / row.scale);
+  const size = (found: Float64Array) => found.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  using all = sumOfShares(context, parties.shares);
+  const right = opened(all);
+  // Slots in the unit square have coefficients of at most sqrt 2.
+  expect(size(right)).toBeLessThan(2);
+  for (const left of parties.shares) {
+    using others = sumOfShares(
+      context,
+      parties.shares.filter((share) => share !== left),
+    );
+    const guessed = opened(others);
+    // Uniform modulo Q: nothing of the size of a message, and no likeness.
+    expect(size(guessed)).toBeGreaterThan(2 ** 40);
+    const product = guessed.reduce((sum, value, i) => sum + value * right[i]!, 0);
+    expect(Math.abs(product) / (Math.hypot(...guessed) * Math.hypot(...right))).toBeLessThan(
+      5 / Math.sqrt(n),
+    );
+  }
+});
