@@ -10,6 +10,7 @@ import {
 import { compileExact } from '../../src/compiler/exact/compile-exact.ts';
 import { type ExactProgram, inputIntegers } from '../../src/compiler/exact/exact-program.ts';
 import { validateExactProgram } from '../../src/compiler/exact/validate-exact.ts';
+import { denseLayout } from '../../src/compiler/packed/layout.ts';
 import { offerOf } from '../../src/compiler/program-facts.ts';
 import { programId, readProgram, writeProgram } from '../../src/compiler/program-file.ts';
 import { reportOf } from '../../src/compiler/report.ts';
@@ -201,6 +202,11 @@ describe('exact inference', () => {
       { ...offer, params: { ...offer.params, logScale: 30 } },
     ])
       expect(() => parseOffer(JSON.parse(JSON.stringify(wrong)))).toThrow();
+    // Digits that would be walked for ever.
+    const digits = new Array(16).fill({ extent: 2 ** 20, step: 1, weight: 0 });
+    const endless = { ...denseLayout(2 ** 20, 2 ** 20), digits };
+    const packed = { input: endless, output: endless, keys: { galois: [] } };
+    expect(() => parseOffer({ ...offer, packed })).toThrow(/no layouts/);
     using responder = await InferenceResponder.open([{ program }], kernel);
     using client = await InferenceClient.create(offer, kernel);
     const keyId = responder.enrol(SOMEONE, NET, client.enrolment());

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InvalidParamsError, LimitError, OutOfRangeError, SubrosaError } from '../../src/base/errors.ts';
+import { compile } from '../../src/compiler/compile.ts';
 import type { Offer } from '../../src/compiler/offer.ts';
+import { offerOf } from '../../src/compiler/program-facts.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open.ts';
 import { SeededGenerator } from '../../src/nn/tensor/generator.ts';
@@ -164,6 +166,23 @@ describe('parseOffer', () => {
       expect(() => offer(changed), JSON.stringify(changed)).toThrow(SubrosaError);
     const beyond = { nodes: [{ op: 'select', in: 5, from: [0] }], outputs: tail.outputs };
     expect(() => offer({}, beyond)).toThrow(SubrosaError);
+  });
+
+  it('refuses layouts for more slots than there are before it walks them', () => {
+    const offer = offerOf(compile(randomNetwork([40, 12, 5], 4, 1), { name: 'net', layout: 'packed' }));
+    const packed = offer.packed!;
+    expect(parseOffer(offer).packed).toEqual(packed);
+    // Two values share a slot besides, which only a walk would find: a mark for each slot of up to 1024 ciphertexts.
+    const wide = { ...packed.output, count: 2, slots: 2 ** 20, copies: 1, period: 1 };
+    const digits = [{ extent: 2, step: 1, weight: 0 }];
+    for (const output of [
+      { ...wide, digits },
+      { ...packed.output, slots: 2 ** 20 },
+    ])
+      expect(() => parseOffer({ ...offer, packed: { ...packed, output } })).toThrow(/in these slots/);
+    expect(() =>
+      parseOffer({ ...offer, packed: { ...packed, output: { ...packed.output, digits } } }),
+    ).toThrow(OutOfRangeError);
   });
 
   it('refuses keys and queries that no machine should make', () => {

@@ -112,6 +112,7 @@ const SCORE_SHARE = 1 / 8;
  *
  * @throws {DecodeError} when the value is not an offer. {@link InsecureParamsError} {@link ParamsMismatchError}
  * {@link InvalidParamsError} when inputs within the bound would not fit the modulus in some bucket, or the offer contradicts itself.
+ * {@link OutOfRangeError} for a layout in which two values share a slot, or one has none.
  * {@link LimitError} when keys or queries would be larger than any model needs.
  */
 export function parseOffer(value: unknown): Offer {
@@ -165,11 +166,12 @@ function checkPacked(
     ['the inputs', input, inputs],
     ['the scores', output, outputs],
   ] as const) {
-    checkLayout(layout);
+    // Before the slots are walked: their number is the server's word.
     if (layout.slots !== params.slots || layout.count !== count || layout.sums !== 1)
       throw new InvalidParamsError(`the layout of ${what} is not one of as many values in these slots`, {
         count,
       });
+    checkLayout(layout);
   }
 }
 
@@ -178,8 +180,10 @@ function checkPacked(
  * those of doubles. One bucket, of all slots. Scores are right when they are below half of the product of the moduli.
  */
 function checkExact(offer: Offer, { moduli, inputRange: [low, high], replyLevel }: ExactTerms): void {
-  const { buckets, inputScale, inputBound, outputRange, outputScale, outputError } = offer;
+  const { buckets, inputScale, inputBound, outputRange, outputScale, outputError, packed } = offer;
   const { components, slots } = bgvParamsOf(offer);
+  // Nothing below reads its layouts, so nothing would prove them before they are walked.
+  if (packed !== undefined) throw new InvalidParamsError('an exact offer has no layouts for one sample', {});
   if (buckets.length !== 1 || buckets[0]!.block !== slots || buckets[0]!.interleave !== 1)
     throw new InvalidParamsError('the bucket of an exact offer does not fill the slots', {});
   if (!(low < high && Math.max(-low, high) <= inputBound && inputBound * inputScale < MAX_EXACT_INPUT))
