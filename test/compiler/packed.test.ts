@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { OutOfRangeError } from '../../src/base/errors.ts';
+import { OutOfRangeError, UnsupportedOpError } from '../../src/base/errors.ts';
 import { compile } from '../../src/compiler/compile.ts';
 import type { IntegerMap } from '../../src/compiler/integer-map.ts';
+import { lowerGraph } from '../../src/compiler/lower-graph.ts';
 import {
   addressesOf,
   checkLayout,
@@ -14,6 +15,7 @@ import {
   slotVectors,
 } from '../../src/compiler/packed/layout.ts';
 import { hybridLayout, skewedPeriod } from '../../src/compiler/packed/layout-candidates.ts';
+import { searchLayouts } from '../../src/compiler/packed/layout-search.ts';
 import { forEachTransformPart, splitSteps, transformParts } from '../../src/compiler/packed/rotations.ts';
 import { offerOf } from '../../src/compiler/program-facts.ts';
 import { reportOf } from '../../src/compiler/report.ts';
@@ -304,6 +306,17 @@ describe('a program for one sample', () => {
       slots[slotOf(input, addressesOf(input)[0]!, 1)] = 100;
     });
     expect(mixed).not.toEqual(honest);
+  });
+
+  it('is refused where every layout takes more diagonals than fit memory', () => {
+    // 257 ciphertexts of 32 slots times 32 rows.
+    const [rows, count] = [32, 257 * 32];
+    const builder = new GraphBuilder();
+    const input = builder.input(tensorInput('x', [count]));
+    const weights = new Float64Array(rows * count).fill(1 / count);
+    const graph = builder.build(builder.linear(input, new DenseMap(rows, count, weights)));
+    const circuit = lowerGraph(graph, { inputBound: 1, weightBits: 8 });
+    expect(() => searchLayouts(circuit, 6)).toThrow(UnsupportedOpError);
   });
 
   it('is what auto makes, and not what there was before', () => {

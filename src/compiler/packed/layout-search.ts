@@ -70,11 +70,7 @@ class LayoutSearch {
     }));
     ops.forEach((op, i) => {
       const next = plans.flatMap((plan) => this.#after(plan, op, i));
-      if (next.length === 0)
-        throw new UnsupportedOpError([
-          `${values[op.to]!.name}: it has no layout for one sample in a ring of 2^${this.#logN}`,
-        ]);
-      plans = this.#best(next, i + 1);
+      plans = this.#best(next, i + 1, values[op.to]!.name);
     });
     // Output o is element o.
     const isInOrder = output.places.every((place, i) => place === i);
@@ -85,6 +81,7 @@ class LayoutSearch {
       plans = this.#best(
         plans.flatMap((plan) => this.#linear(plan, { map, rows: map.outputs }, output.value, -1, ops.length)),
         ops.length + 1,
+        map.name,
       );
     }
     const [plan] = plans as [Plan];
@@ -92,8 +89,8 @@ class LayoutSearch {
     return { values: plan.values, ops: plan.ops, output: at, outputRange, inputBound };
   }
 
-  /** Of plans with equal layouts of what is still to be read the cheapest. */
-  #best(plans: readonly Plan[], next: number): Plan[] {
+  /** Of plans with equal layouts of what is still to be read the cheapest. @throws {UnsupportedOpError} when none places `name`. */
+  #best(plans: readonly Plan[], next: number, name: string): Plan[] {
     const { ops, output } = this.#circuit;
     const live = new Set(ops.slice(next).flatMap(valuesOf));
     if (next <= ops.length) live.add(output.value);
@@ -108,6 +105,8 @@ class LayoutSearch {
       const known = seen.get(key);
       if (known === undefined || plan.cost < known.cost) seen.set(key, plan);
     }
+    if (seen.size === 0)
+      throw new UnsupportedOpError([`${name}: it has no layout for one sample in a ring of 2^${this.#logN}`]);
     return [...seen.values()].sort((a, b) => a.cost - b.cost).slice(0, BEAM);
   }
 
