@@ -8,7 +8,13 @@ import { expansionElements } from '../schemes/ckks/expand-interleaved.ts';
 import { CkksParams } from '../schemes/ckks/params.ts';
 import { SCALE_TOLERANCE } from '../schemes/ckks/message-bound.ts';
 import type { IntegerMap } from './integer-map.ts';
-import { checkPackedKeys, checkPackedPart, checkPackedStep, isBatchStep } from './packed/validate-packed.ts';
+import {
+  checkPackedFactors,
+  checkPackedKeys,
+  checkPackedPart,
+  checkPackedStep,
+  isBatchStep,
+} from './packed/validate-packed.ts';
 import { MODEL_NAME, type Program, type ProgramValue, type Step } from './program.ts';
 
 export const MAX_STEPS = 4096;
@@ -160,11 +166,12 @@ function checkStep(program: Program, params: CkksParams, step: Step, index: numb
       const [a, b] = [read(step.a), read(step.b)];
       if (a.parts !== 2 || b.parts !== 2 || a.level !== b.level || a.count !== b.count)
         fail('its factors do not match');
+      if (packed !== undefined) checkPackedFactors(packed, a, b, fail);
       return expect({ ...a, parts: 3, scale: a.scale * b.scale });
     }
     case 'add': {
       const [a, b] = [read(step.a), read(step.b)];
-      if (a.parts !== b.parts || a.level !== b.level || a.count !== b.count)
+      if (a.parts !== b.parts || a.level !== b.level || a.count !== b.count || a.layout !== b.layout)
         fail('its summands do not match');
       if (!(Math.abs(a.scale - b.scale) <= SCALE_TOLERANCE * a.scale))
         fail('its summands have different scales');

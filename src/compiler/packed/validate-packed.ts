@@ -126,6 +126,17 @@ export function checkPackedStep(
   }
 }
 
+/** Slots meet slots, so factors have one layout, and no copy holds a part of an element. @throws {DecodeError} through `fail`. */
+export function checkPackedFactors(
+  part: PackedPart,
+  a: ProgramValue,
+  b: ProgramValue,
+  fail: (reason: string) => never,
+): void {
+  if (a.layout !== b.layout) fail('its factors have different layouts');
+  if (layoutOf(part, a).sums !== 1) fail('it reads partial sums');
+}
+
 /** Steps that a packed program has none of. */
 export function isBatchStep({ op }: Step): boolean {
   return op === 'expand' || op === 'linear' || op === 'affine' || op === 'pack';
