@@ -103,7 +103,7 @@ function unquoted(text: string): string | undefined {
 function parseStep(text: string, to: number, fail: (reason: string) => never): Step {
   const [op = '', ...words] = text.split(' ');
   const keys = OPERANDS[op as Step['op']] ?? fail(`unknown step ${op}`);
-  const step: Record<string, unknown> = { op };
+  const operands: Record<string, number> = {};
   let at = 0;
   for (const key of keys) {
     if (OPTIONAL.has(key)) {
@@ -111,9 +111,9 @@ function parseStep(text: string, to: number, fail: (reason: string) => never): S
       at++;
     }
     const operand = new RegExp(`^${PREFIX[key] ?? 'v'}(\\d{1,7})$`).exec(words[at++] ?? '');
-    step[key] = Number((operand ?? fail(`${key} is missing`))[1]);
+    operands[key] = Number((operand ?? fail(`${key} is missing`))[1]);
   }
   if (at !== words.length) fail('something is left over');
   // It has the operands that OPERANDS says, which the type of the record does not show.
-  return { ...step, to } as unknown as Step;
+  return { op, ...operands, to } as Step;
 }

@@ -31,11 +31,14 @@ export interface Layout {
   readonly rest: 'zero' | 'junk';
 }
 
+/** What addresses follow from. */
+type Addressed = Pick<Layout, 'count' | 'origin' | 'digits'>;
+
 /** Address of every element of every layout that was asked for. */
-const ADDRESSES = new WeakMap<Layout, Uint32Array>();
+const ADDRESSES = new WeakMap<Addressed, Uint32Array>();
 
 /** origin + sum of digit * weight, per element. */
-export function addressesOf(layout: Layout): Uint32Array {
+export function addressesOf(layout: Addressed): Uint32Array {
   const known = ADDRESSES.get(layout);
   if (known !== undefined) return known;
   const { count, digits, origin } = layout;
@@ -109,8 +112,7 @@ export function digitsOf(
     step *= run;
     table = table.filter((_, i) => i % run === 0);
   }
-  const layout = { count: addresses.length, slots: 1, origin, digits } as unknown as Layout;
-  const made = addressesOf(layout);
+  const made = addressesOf({ count: addresses.length, origin, digits });
   return made.every((address, i) => address === addresses[i]) ? { origin, digits } : undefined;
 }
 
