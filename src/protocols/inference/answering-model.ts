@@ -1,6 +1,8 @@
 /** What a responder needs of a model, whatever the scheme that it runs in. */
+import { ProtocolError } from '../../base/errors.ts';
 import type { AnyProgram } from '../../compiler/exact/exact-program.ts';
 import { type Offer, offeredKeyPlan } from '../../compiler/offer.ts';
+import type { Words } from '../../kernel/kernel.ts';
 import type { EvaluationControl } from '../../runtime/run-steps.ts';
 import type { StepTime } from '../../runtime/step-times.ts';
 import type { RlweContext } from '../../schemes/rlwe/context.ts';
@@ -41,6 +43,18 @@ export interface AnsweringModel extends Disposable {
     steps: StepTime[],
     control: EvaluationControl,
   ): Uint8Array;
+}
+
+/** Tells of the words of a result, before they are masked in place. @throws {DivergentReplyError} */
+export function noteResult(mask: MaskSource, words: Words): void {
+  const { buffer, byteOffset, byteLength } = words.u64();
+  mask.note(new Uint8Array(buffer, byteOffset, byteLength));
+}
+
+/** One form for each query: without its seed it would be another one with the same content. @throws {ProtocolError} */
+export function requireSeed(seed: Uint8Array | undefined): void {
+  if (seed === undefined)
+    throw new ProtocolError('ciphertexts with the seed of their second parts were expected');
 }
 
 /** @throws {DecodeError} {@link ParamsMismatchError} */

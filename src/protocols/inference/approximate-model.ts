@@ -13,7 +13,13 @@ import { CiphertextBatch } from '../../schemes/ckks/ciphertext.ts';
 import { CkksContext } from '../../schemes/ckks/context.ts';
 import { CkksParams } from '../../schemes/ckks/params.ts';
 import { maskReply } from '../../schemes/rlwe/reply-mask.ts';
-import type { AnsweringModel, EnrolledKeys, MaskSource } from './answering-model.ts';
+import {
+  type AnsweringModel,
+  type EnrolledKeys,
+  type MaskSource,
+  noteResult,
+  requireSeed,
+} from './answering-model.ts';
 import type { QueryMessage } from './messages.ts';
 
 export class ApproximateModel implements AnsweringModel {
@@ -56,7 +62,7 @@ export class ApproximateModel implements AnsweringModel {
     if (bucket === undefined) throw new ProtocolError('no such bucket');
     const input = this.#read(message.ciphertexts, bucket);
     const reply = this.#machine.evaluate(bucket, input, evaluationKeys, steps, control);
-    mask.note(new Uint8Array(reply.words.u64().buffer, reply.words.u64().byteOffset, reply.words.length * 8));
+    noteResult(mask, reply.words);
     maskReply(reply, publicKey, mask.seed, floodBits(this.program, bucket));
     // What is dropped tells nothing more: it is computed from what would have been sent.
     return reply.toRoundedBytes(droppedBits(this.program, bucket));
@@ -83,10 +89,4 @@ export class ApproximateModel implements AnsweringModel {
     this.#machine[Symbol.dispose]();
     this.context[Symbol.dispose]();
   }
-}
-
-/** One form for each query: without its seed it would be another one with the same content. @throws {ProtocolError} */
-export function requireSeed(seed: Uint8Array | undefined): void {
-  if (seed === undefined)
-    throw new ProtocolError('ciphertexts with the seed of their second parts were expected');
 }

@@ -20,8 +20,13 @@ import type { BgvContext } from '../../schemes/bgv/context.ts';
 import { BgvCrtContext } from '../../schemes/bgv/crt/crt-context.ts';
 import { freshBits } from '../../schemes/bgv/noise-bound.ts';
 import { maskReply } from '../../schemes/rlwe/reply-mask.ts';
-import type { AnsweringModel, EnrolledKeys, MaskSource } from './answering-model.ts';
-import { requireSeed } from './approximate-model.ts';
+import {
+  type AnsweringModel,
+  type EnrolledKeys,
+  type MaskSource,
+  noteResult,
+  requireSeed,
+} from './answering-model.ts';
 import type { QueryMessage } from './messages.ts';
 
 export class ExactModel implements AnsweringModel {
@@ -70,9 +75,7 @@ export class ExactModel implements AnsweringModel {
     if (context === undefined) throw new ProtocolError('no such plaintext modulus');
     const input = this.#read(message.ciphertexts, context);
     const result = this.#machine.evaluate(message.bucket, input, evaluationKeys, steps, control);
-    mask.note(
-      new Uint8Array(result.words.u64().buffer, result.words.u64().byteOffset, result.words.length * 8),
-    );
+    noteResult(mask, result.words);
     const { floodBits, noiseBits, level } = this.#reply;
     maskReply(result, publicKey, mask.seed, floodBits);
     // Its coefficients, which decryption needs, are below this bound.
