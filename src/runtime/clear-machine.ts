@@ -2,12 +2,12 @@
  * Runs a program on slot values in the clear: the integers, constants and orders that the ciphertexts will meet, without their noise.
  * It finds what is wrong with a program without a key, and predicts what encryption will answer.
  */
-import { DecodeError, ShapeError } from '../base/errors.ts';
+import { ShapeError } from '../base/errors.ts';
 import { type IntegerMap, forEachMapRow } from '../compiler/integer-map.ts';
 import { type AnyProgram, isExact } from '../compiler/exact/exact-program.ts';
 import { stepReads } from '../compiler/program.ts';
 import { type ClearOptions, runPackedClear } from './packed-clear-machine.ts';
-import { runSteps, type StepHandlers } from './run-steps.ts';
+import { NO_PACKED_STEPS, runSteps, type StepHandlers } from './run-steps.ts';
 
 export type { ClearOptions } from './packed-clear-machine.ts';
 
@@ -24,7 +24,8 @@ export function runClear(
   const samples = inputs.length / program.inputs;
   if (!Number.isInteger(samples) || samples < 1)
     throw new ShapeError('the inputs', `samples x ${program.inputs}`, inputs.length);
-  if (!isExact(program) && program.packed !== undefined) return runPackedClear(program, inputs, options);
+  if (!isExact(program) && program.packed !== undefined)
+    return runPackedClear(program, inputs, asEncrypted(program), options);
   const slots: (Float64Array | undefined)[] = values.map(() => undefined);
   const lastUse = new Map<number, number>();
   steps.forEach((step, i) => {
@@ -106,16 +107,6 @@ export function runClear(
     return reply[o * samples + t]!;
   });
 }
-
-const misplaced = (): never => {
-  throw new DecodeError('a program', 'a step of one layout stands in a program of another');
-};
-const NO_PACKED_STEPS = {
-  transform: misplaced,
-  rotateAdd: misplaced,
-  multiplyPlain: misplaced,
-  addPlain: misplaced,
-};
 
 /** What becomes of an input before it is encrypted. */
 function asEncrypted(program: AnyProgram): (value: number) => number {

@@ -17,7 +17,13 @@ import { relinearizeInto } from '../schemes/rlwe/key-switching.ts';
 import type { EvaluationKeys } from '../schemes/rlwe/keys/evaluation-keys.ts';
 import { EvaluationMemory } from './evaluation-memory.ts';
 import { type MapTile, PreparedMap } from './prepared-map.ts';
-import { type EvaluationControl, runStep, type StepHandlers } from './run-steps.ts';
+import {
+  type EvaluationControl,
+  misplaced,
+  NO_PACKED_STEPS,
+  runStep,
+  type StepHandlers,
+} from './run-steps.ts';
 import { stopwatch, type StepTime } from './step-times.ts';
 
 type LinearStep = Extract<Step, { readonly op: 'linear' }>;
@@ -123,9 +129,6 @@ export class ExactMachine implements Disposable {
   #handlers(run: ExactRun): StepHandlers {
     const { kernel, ring } = run.context;
     const { tables } = ring;
-    const never = () => {
-      throw new ShapeError('a step of an exact program', 'one of its kinds', 'another');
-    };
     const timed =
       <S extends Step>(name: string, work: (step: S) => void) =>
       (step: S) => {
@@ -133,6 +136,9 @@ export class ExactMachine implements Disposable {
         run.clock(name);
       };
     return {
+      ...NO_PACKED_STEPS,
+      lower: misplaced,
+      add: misplaced,
       // The query already is where it would be copied to.
       expand: () => undefined,
       linear: (step) => {
@@ -165,12 +171,6 @@ export class ExactMachine implements Disposable {
           copyWords(to.at(output).words, from.at(place).words);
         });
       }),
-      lower: never,
-      add: never,
-      transform: never,
-      rotateAdd: never,
-      multiplyPlain: never,
-      addPlain: never,
     };
   }
 

@@ -1,9 +1,8 @@
 /** Runs a packed program on slots in the clear, one sample after another: rotations, diagonals and vectors as the ciphertexts will meet them. */
-import { DecodeError, ShapeError } from '../base/errors.ts';
 import { elementsOf, type Layout, slotVectors } from '../compiler/packed/layout.ts';
 import { forEachTransformPart, type TransformPart } from '../compiler/packed/rotations.ts';
 import type { Program } from '../compiler/program.ts';
-import { type EvaluationControl, runSteps, type StepHandlers } from './run-steps.ts';
+import { type EvaluationControl, NO_BATCH_STEPS, runSteps, type StepHandlers } from './run-steps.ts';
 
 export interface ClearOptions extends EvaluationControl {
   /** Sees every value, `[ciphertexts, samples]`; of packed programs `[ciphertexts, slots]`, once per sample. */
@@ -14,19 +13,19 @@ interface ClearPart extends TransformPart {
   readonly diagonals: ReadonlyMap<number, Float64Array>;
 }
 
-/** Scores `[samples, outputs]`. */
+/** Scores `[samples, outputs]` of whole samples. @param seen what becomes of an input before it is encrypted. */
 export function runPackedClear(
   program: Program,
   inputs: ArrayLike<number>,
+  seen: (value: number) => number,
   options: ClearOptions,
 ): Float64Array {
   const width = program.inputs;
   const samples = inputs.length / width;
-  if (!Number.isInteger(samples)) throw new ShapeError('the inputs', `samples x ${width}`, inputs.length);
   const machine = new PackedClearMachine(program);
   const scores = new Float64Array(samples * program.outputs);
   for (let t = 0; t < samples; t++) {
-    const sample = Array.from({ length: width }, (_, i) => inputs[t * width + i]!);
+    const sample = Array.from({ length: width }, (_, i) => seen(inputs[t * width + i]!));
     scores.set(machine.run(sample, options), t * program.outputs);
   }
   return scores;
@@ -54,16 +53,13 @@ class PackedClearMachine {
   }
 
   run(sample: readonly number[], options: ClearOptions): Float64Array {
-    const { inputBound, values, constants, steps, outputs } = this.#program;
+    const { values, constants, steps, outputs } = this.#program;
     const slots: Float64Array[] = [];
     const put = (value: number, made: Float64Array): void => {
       slots[value] = made;
       options.observe?.(value, made);
     };
-    const clipped = sample.map((value) =>
-      Number.isNaN(value) ? 0 : Math.min(inputBound, Math.max(-inputBound, value)),
-    );
-    put(0, joined(slotVectors(this.#layoutOf(0), clipped)));
+    put(0, joined(slotVectors(this.#layoutOf(0), sample)));
     const copy = ({ from, to }: { readonly from: number; readonly to: number }): void =>
       put(to, slots[from]!.slice());
     const between = (
@@ -137,8 +133,3 @@ function joined(vectors: readonly Float64Array[]): Float64Array {
   }
   return all;
 }
-
-const misplaced = (): never => {
-  throw new DecodeError('a program', 'a step of one layout stands in a program of another');
-};
-const NO_BATCH_STEPS = { expand: misplaced, linear: misplaced, affine: misplaced, pack: misplaced };
