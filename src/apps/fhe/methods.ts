@@ -5,6 +5,7 @@
 import { DataError } from '../../base/errors.ts';
 import {
   areaUnderCurve,
+  assertBinary,
   CATEGORY_STEPS,
   CategoryOwner,
   CategoryProgram,
@@ -25,14 +26,13 @@ import {
   standardised,
   tableStandardisation,
   type TableProgram,
+  type TrainerKeys,
   type TrainingCheckpoint,
   tuneLogistic,
 } from '../../runtime/training/index.ts';
 import type { Arena } from '../../ring/arena.ts';
 import type { CkksCiphertext } from '../../schemes/ckks/ciphertext.ts';
 import type { CkksContext } from '../../schemes/ckks/context.ts';
-import type { EncapsulationKeys } from '../../schemes/rlwe/keys/encapsulation-keys.ts';
-import type { EvaluationKeys } from '../../schemes/rlwe/keys/evaluation-keys.ts';
 import type { SecretKey } from '../../schemes/rlwe/keys/secret-key.ts';
 
 /** What the owner asks for. */
@@ -65,8 +65,8 @@ export function prepareProgram(
   const { train, heldOut } = splitTable(raw, heldOutOneIn);
   if (shape.method === 'category') {
     const standard = { means: raw.columns.map(() => 0), deviations: raw.columns.map(() => 1) };
-    // Refuses other values than 0 and 1 before there is a key.
-    mirrorCategory(train, Math.min(shape.choose, raw.columns.length));
+    // Before there is a key.
+    assertBinary(train);
     const size = { rows: train.labels.length, features: raw.columns.length, chosen: shape.choose };
     return {
       program: new CategoryProgram({ kind: 'category', version: 1, ...size }),
@@ -80,11 +80,6 @@ export function prepareProgram(
   const { iterations, bootstrapping, publish } = shape;
   const program = tuneLogistic(table, { iterations, bootstrapping, rule: publish ? 'publish' : 'keep' });
   return { program, standard, train: table, heldOut: standardised(heldOut, standard) };
-}
-
-export interface TrainerBundle {
-  readonly evaluation: EvaluationKeys;
-  readonly encapsulation?: EncapsulationKeys;
 }
 
 export interface MethodStep {
@@ -126,7 +121,7 @@ export function expectedCheckpoint(program: TableProgram): ExpectedCheckpoint {
 export function runProgram(
   program: TableProgram,
   context: CkksContext,
-  keys: TrainerBundle,
+  keys: TrainerKeys,
   rows: readonly CkksCiphertext[],
   arena: Arena,
   { onStep, from, keep }: MethodRun,

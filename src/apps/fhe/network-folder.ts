@@ -13,8 +13,7 @@ import type { Arena } from '../../ring/arena.ts';
 import {
   type EncryptedBatch,
   parsePerceptronProgram,
-  PerceptronProgram,
-  type PerceptronSpec,
+  type PerceptronProgram,
   readCheckpoint,
   readTrainingFile,
   type TrainingCheckpoint,
@@ -52,16 +51,9 @@ export interface NetworkOptions {
   readonly insecure?: CkksParams | undefined;
 }
 
-export function networkProgram(spec: PerceptronSpec, { insecure }: NetworkOptions): PerceptronProgram {
-  return new PerceptronProgram(spec, insecure);
-}
-
 /** Of a public folder, or of a file. @throws {DataError} As the program's constructor. */
 export function loadNetworkProgram(path: string, { insecure }: NetworkOptions): PerceptronProgram {
-  const json = loadProgramJson(path);
-  return insecure === undefined
-    ? parsePerceptronProgram(json)
-    : new PerceptronProgram(json as PerceptronSpec, insecure);
+  return parsePerceptronProgram(loadProgramJson(path), insecure);
 }
 
 export interface NetworkFolder {
@@ -99,7 +91,7 @@ function fileId({ id }: PerceptronProgram, use: string): string {
   return createHash('sha256').update(`${id} ${use}`).digest('hex');
 }
 
-export function batchPath(directory: string, step: number): string {
+function batchPath(directory: string, step: number): string {
   return join(directory, `batch-${String(step).padStart(6, '0')}.enc`);
 }
 

@@ -18,6 +18,7 @@ import {
   parseTableProgram,
   type Standardisation,
   type TableProgram,
+  type TrainerKeys,
 } from '../../runtime/training/index.ts';
 import { EncapsulationKeys } from '../../schemes/rlwe/keys/encapsulation-keys.ts';
 import { EvaluationKeys } from '../../schemes/rlwe/keys/evaluation-keys.ts';
@@ -225,7 +226,7 @@ export function loadTrainerKeys(
   program: KeyedProgram,
   context: CkksContext,
   digest?: string,
-): { evaluation: EvaluationKeys; encapsulation?: EncapsulationKeys } {
+): TrainerKeys {
   const { params } = program;
   const evaluation = loadEvaluationKeys(path, program, context, digest);
   if (program.bootstrap === undefined) return { evaluation };

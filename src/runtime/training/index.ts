@@ -15,6 +15,7 @@
  *   writeCheckpoint, readCheckpoint     the state of a run between two steps
  */
 export {
+  assertBinary,
   type CategoryModel,
   categoryRowScores,
   categoryScores,

@@ -90,7 +90,7 @@ export class LogisticIterations<C> {
   }
 
   /** The sum of z over the rows of an iteration, in every row. */
-  rowSum(t = 0): PlannedValue<C> {
+  rowSum(t: number): PlannedValue<C> {
     const { on } = this.operations;
     const batch = this.#batch(t);
     let total: PlannedValue<C> | undefined;

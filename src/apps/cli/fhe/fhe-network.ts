@@ -5,6 +5,7 @@ import { systemRandom } from '../../../base/random.ts';
 import {
   PERCEPTRON_RECIPE,
   PerceptronOwner,
+  PerceptronProgram,
   type PerceptronSpec,
   samplesAt,
 } from '../../../runtime/training/index.ts';
@@ -12,7 +13,6 @@ import {
   loadNetworkProgram,
   type NetworkFolder,
   type NetworkOptions,
-  networkProgram,
   openNetworkFolder,
   keepAsked,
   keepNetworkBatch,
@@ -193,7 +193,7 @@ function prepared(flags: ShapeFlags) {
 
 function tune(flags: ShapeFlags, { terminal, insecure }: NetworkCommands): void {
   const { spec, run } = prepared(flags);
-  const program = networkProgram(spec, { insecure });
+  const program = new PerceptronProgram(spec, insecure);
   const { points, range } = run;
   if (flags.json === true) {
     terminal.out(`${JSON.stringify({ program: spec, points, range, ...networkFigures(program) })}\n`);
@@ -234,7 +234,11 @@ function keysFolder(
   if (flags.resume === true) return openNetworkFolder(flags.out, options);
   assertNewFolder(flags.out);
   const { spec, seed, images } = prepared(flags);
-  return { path: flags.out, program: networkProgram(spec, options), notes: { seed, images, keysDigest: '' } };
+  return {
+    path: flags.out,
+    program: new PerceptronProgram(spec, options.insecure),
+    notes: { seed, images, keysDigest: '' },
+  };
 }
 
 async function makeKeys(

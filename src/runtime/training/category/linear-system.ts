@@ -55,11 +55,6 @@ export function halvingsOf(size: number): number {
   return size >= 4 ? 9 : 10;
 }
 
-export interface SystemStep {
-  readonly squaring: number;
-  readonly isBootstrapped: boolean;
-}
-
 /**
  * From E and b (`state`, at the default scale, in every m, used up) to the sum of 2^14 powers of E times b, divided by 2^halvings, in the
  * last column.
@@ -72,15 +67,13 @@ export function solveEncrypted(
   order: number,
   size: number,
   state: CkksCiphertext,
-  onStep: (step: SystemStep) => void = () => undefined,
 ): CkksCiphertext {
   const { plan } = bootstrapper;
   const { defaultScale } = plan.params;
   const period = order ** 3;
   let s = state;
   for (let t = 0; t < SQUARINGS; t++) {
-    const isBootstrapped = s.level - 2 < plan.inputLevel;
-    if (isBootstrapped) {
+    if (s.level - 2 < plan.inputLevel) {
       const fresh = bootstrapper.refresh(s, operations.arena);
       s[Symbol.dispose]();
       s = operations.restate(fresh, { maxAbs: 1 });
@@ -105,7 +98,6 @@ export function solveEncrypted(
     const product = operations.restate(operations.multiply(l, r, 1), { scale: defaultScale });
     s[Symbol.dispose]();
     s = operations.rotateSum(product, doublings(order, order ** 2), 1);
-    onStep({ squaring: t + 1, isBootstrapped });
   }
   return s;
 }

@@ -162,10 +162,10 @@ export class PerceptronProgram {
   }
 }
 
-/** A program from JSON that somebody sent. @throws {DataError} {@link OutOfRangeError} {@link InvalidParamsError} */
-export function parsePerceptronProgram(value: unknown): PerceptronProgram {
+/** A program from JSON that somebody sent; `insecure` as for its constructor. @throws {DataError} {@link OutOfRangeError} {@link InvalidParamsError} */
+export function parsePerceptronProgram(value: unknown, insecure?: CkksParams): PerceptronProgram {
   assertPerceptronSpec(value);
-  return new PerceptronProgram(value);
+  return new PerceptronProgram(value, insecure);
 }
 
 printOnOneLine(PerceptronProgram);
