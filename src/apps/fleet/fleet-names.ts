@@ -22,9 +22,18 @@ export const FLEET_SECRET_BYTES = 32;
 
 const text = new TextEncoder();
 
-/** HMAC-SHA-256 of the tenant under the fleet's secret, cut to 128 bits. */
+/** HMAC-SHA-256 under the fleet's secret, cut to 128 bits. */
+function pseudonym(secret: Uint8Array, of: string): string {
+  return bytesToHex(sha256Mac(secret, text.encode(of))).slice(0, 32);
+}
+
 export function tenantTag(secret: Uint8Array, tenant: TenantId | string): TenantTag {
-  return bytesToHex(sha256Mac(secret, text.encode(`subrosa tenant ${tenant}`))).slice(0, 32) as TenantTag;
+  return pseudonym(secret, `subrosa tenant ${tenant}`) as TenantTag;
+}
+
+/** Whom limits and budgets count against, as the broker knows it. */
+export function principalTag(secret: Uint8Array, principal: string): string {
+  return pseudonym(secret, `subrosa principal ${principal}`);
 }
 
 /** What workers derive replies from, so that all of them answer a query alike: 32 bytes that say nothing about the fleet's secret. */
@@ -88,7 +97,6 @@ export const subjects = {
 export const blobs = {
   program: (programId: string) => `programs/${programId}`,
   keys: (tenant: TenantTag, keysId: KeysId, keyId: KeyId) => `keys/${tenant}/${keysId}/${keyId}`,
-  keysOf: (tenant: TenantTag) => `keys/${tenant}/`,
   part: (tenant: TenantTag, hash: string, part: number) => `uploads/${tenant}/${hash}/${part}`,
   upload: (tenant: TenantTag, hash: string) => `uploads/${tenant}/${hash}/`,
   query: (id: JobId) => `queries/${id}`,

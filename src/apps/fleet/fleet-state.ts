@@ -1,7 +1,7 @@
 /** What a fleet is doing at a moment, for people and for programs that scale it. */
 import type { FleetBroker } from './broker/broker.ts';
 import { catalogueEntries } from './catalogue.ts';
-import type { LiveWorkers, WorkerBeat } from './worker/worker-beat.ts';
+import { type LiveWorkers, meanJobMs, type WorkerBeat } from './worker/worker-beat.ts';
 
 export interface FleetState {
   readonly broker: string;
@@ -37,9 +37,8 @@ export async function fleetState(
     ...{ name, current, accepted: accepted.filter(({ until }) => until > now).length },
     open: all.filter(({ programs }) => programs.includes(current)).length,
   }));
-  const times = all.flatMap((beat) => beat.times.map(({ ms }) => ms));
-  const jobMs = times.length === 0 ? null : times.reduce((sum, ms) => sum + ms, 0) / times.length;
-  const active = Math.max(1, all.filter(({ state }) => state !== 'draining').length);
+  const jobMs = meanJobMs(all);
+  const active = Math.max(1, workers.working().length);
   return {
     broker: broker.place,
     jobs: jobs.messages,

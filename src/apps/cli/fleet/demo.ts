@@ -1,8 +1,7 @@
 /** `subrosa fleet demo`: a whole fleet on this machine, each part a process as it would be on machines of its own. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { existsSync } from 'node:fs';
 import { writeFleetSecret } from '../../fleet/fleet-secret.ts';
 import { LocalBroker } from '../../fleet/broker/local-broker.ts';
 import { openFleet } from '../../fleet/open-fleet.ts';

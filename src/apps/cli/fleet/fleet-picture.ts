@@ -1,5 +1,6 @@
 /** The state of a fleet as text. */
 import type { FleetState } from '../../fleet/fleet-state.ts';
+import { meanJobMs } from '../../fleet/worker/worker-beat.ts';
 import { formatBar, formatBytes, formatMs, formatTable, plural } from '../terminal/table.ts';
 import type { Paint } from '../terminal/terminal.ts';
 
@@ -51,7 +52,7 @@ export function fleetPicture(
   const right = { align: 'right' } as const;
   const head = ['', 'state', 'kernel', 'jobs', 'failed', 'ms/job', 'keys', 'memory of keys', 'loads', 'hits'];
   const rows = state.workers.map((each) => {
-    const ms = each.times.length === 0 ? '' : formatMs(mean(each.times.map((time) => time.ms)));
+    const ms = meanJobMs([each]);
     const colour = { working: paint.green, idle: paint.dim, draining: paint.yellow, gone: paint.red }[
       each.state
     ];
@@ -61,7 +62,7 @@ export function fleetPicture(
       `${each.kernel} x${each.threads}`,
       String(each.jobs),
       each.failures + each.divergent > 0 ? paint.red(String(each.failures)) : '0',
-      ms,
+      ms === null ? '' : formatMs(ms),
       String(each.keys),
       `${formatBar(each.keyBytes / keyMemory, 8).padEnd(8, '·')} ${formatBytes(each.keyBytes)}`,
       String(each.keyLoads),
@@ -74,8 +75,4 @@ export function fleetPicture(
   if (divergent > 0)
     lines.push(paint.red(`divergent replies: ${divergent}. Find out why before anything else.\n`));
   return lines.join('');
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -13,6 +13,9 @@ export class BlobStoreError extends SubrosaError<{ blob: string; reason: string 
   }
 }
 
+/** The largest query or reply that is read. */
+export const MOST_MESSAGE_BYTES = 1024 * 2 ** 20;
+
 export interface BlobFacts {
   readonly name: string;
   readonly bytes: number;

@@ -220,11 +220,6 @@ export class FleetBroker implements AsyncDisposable {
     });
   }
 
-  /** @throws {BrokerError} */
-  async setEntry(table: TableName, key: string, value: string): Promise<void> {
-    await this.#asked('write a table', () => this.#tables[table].put(key, value));
-  }
-
   /**
    * Reads an entry, gives it to `change` and writes what that returns, all at once: when somebody else wrote meanwhile, again, a few
    * times. Null from `change` leaves the entry alone. Returns what stands then.

@@ -4,14 +4,12 @@ import { readQuery } from '../../../protocols/inference/messages.ts';
 import type { KeyId, ModelName, TenantId } from '../../../protocols/inference/names.ts';
 import type { BlockQueue } from '../../server/service.ts';
 import type { BlockState } from '../../transport/wire.ts';
-import { type BlobStore, withBlobRetries } from '../blobs/blob-store.ts';
+import { type BlobStore, MOST_MESSAGE_BYTES, withBlobRetries } from '../blobs/blob-store.ts';
 import type { FleetBroker } from '../broker/broker.ts';
 import { outcomeOf } from '../broker/outcomes.ts';
 import type { FleetCatalogue } from '../catalogue.ts';
 import { blobs, type JobId, jobIdOf, subjects, type TenantTag } from '../fleet-names.ts';
 import { JOB_VERSIONS, type Job, writeJob } from '../job-message.ts';
-
-const MOST_REPLY_BYTES = 1024 * 2 ** 20;
 
 export class FleetBlocks implements BlockQueue {
   readonly #broker: FleetBroker;
@@ -65,6 +63,6 @@ export class FleetBlocks implements BlockQueue {
 
   reply(tenant: TenantId, job: string): Promise<Uint8Array | null> {
     const name = blobs.blockReply(this.#tagOf(tenant), job as JobId);
-    return withBlobRetries(() => this.#store.get(name, MOST_REPLY_BYTES));
+    return withBlobRetries(() => this.#store.get(name, MOST_MESSAGE_BYTES));
   }
 }

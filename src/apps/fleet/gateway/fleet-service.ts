@@ -10,7 +10,7 @@ import { readEnrolment, readQuery } from '../../../protocols/inference/messages.
 import { type KeyId, keyId, type ModelName, type TenantId } from '../../../protocols/inference/names.ts';
 import { EvaluationError } from '../../server/inference-server.ts';
 import type { InferenceService } from '../../server/index.ts';
-import { type BlobStore, withBlobRetries } from '../blobs/blob-store.ts';
+import { type BlobStore, MOST_MESSAGE_BYTES, withBlobRetries } from '../blobs/blob-store.ts';
 import { BrokerError, type FleetBroker } from '../broker/broker.ts';
 import type { FleetCatalogue, FleetModel, FleetProgram } from '../catalogue.ts';
 import {
@@ -53,7 +53,6 @@ export type FleetAnswer = Awaited<ReturnType<InferenceService['answer']>>;
 const REFRESH_MS = 1000;
 /** Signals get lost: so often the store is looked at instead. */
 const LOOK_MS = 1000;
-const MOST_REPLY_BYTES = 1024 * 2 ** 20;
 /** The broker keeps jobs for as long. */
 const WAIT_MS = 600_000;
 /** How long a job is offered to a broker that does not answer. */
@@ -247,7 +246,8 @@ export class FleetService implements InferenceService, AsyncDisposable {
   async #replyOf(id: JobId, done: Done | null, reply: Uint8Array | null): Promise<FleetAnswer> {
     const failure = done === null ? await outcomeOf(this.#broker, id) : done.failure;
     if (failure !== null) throw faultOf(failure);
-    const bytes = reply ?? (await withBlobRetries(() => this.#store.get(blobs.reply(id), MOST_REPLY_BYTES)));
+    const bytes =
+      reply ?? (await withBlobRetries(() => this.#store.get(blobs.reply(id), MOST_MESSAGE_BYTES)));
     if (bytes === null) throw new BrokerError('announced a reply that is not there');
     return { bytes, steps: done?.steps ?? [], peakBytes: done?.peakBytes ?? 0 };
   }

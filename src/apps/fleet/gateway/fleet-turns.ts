@@ -8,6 +8,7 @@ import type { TurnQueue } from '../../server/index.ts';
 import type { FleetBroker, QueueState } from '../broker/broker.ts';
 import { QueueFullError, type FleetService } from './fleet-service.ts';
 import { subjects } from '../fleet-names.ts';
+import { meanJobMs } from '../worker/worker-beat.ts';
 
 /** How old what is known of the queue may be. */
 const STATE_MS = 250;
@@ -33,10 +34,8 @@ export class FleetTurns implements TurnQueue {
     this.#maxWaitMs = maxWaitMs;
   }
 
-  /** Mean time of a job, as workers measured it lately. */
   get jobMs(): number {
-    const times = this.#service.workers.all().flatMap((beat) => beat.times.map(({ ms }) => ms));
-    return times.length === 0 ? UNKNOWN_MS : times.reduce((sum, ms) => sum + ms, 0) / times.length;
+    return meanJobMs(this.#service.workers.all()) ?? UNKNOWN_MS;
   }
 
   /** Jobs that wait or run, as far as is known. */

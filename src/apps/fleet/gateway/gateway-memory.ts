@@ -1,15 +1,13 @@
 /** What gateways remember between requests, where all of them see it: in the blob store and in the broker's tables. */
-import { createHash } from 'node:crypto';
-import { ProtocolError, QueryBudgetError } from '../../../base/errors.ts';
-import { bytesToHex } from '@noble/hashes/utils.js';
-import { sha256Mac } from '../../../base/sha256.ts';
+import { QueryBudgetError } from '../../../base/errors.ts';
 import type { ModelName, TenantId } from '../../../protocols/inference/names.ts';
 import type { SampleBudget, ServerLimits, ServerMemory, UploadRecord } from '../../server/index.ts';
 import { ReceiveBudget } from '../../server/admission/receive-budget.ts';
+import { checkPart, partsOf, wholeMessage } from '../../server/keys/key-uploads.ts';
 import { KEY_PART_BYTES } from '../../transport/wire.ts';
 import { type BlobStore, withBlobRetries } from '../blobs/blob-store.ts';
 import type { FleetBroker } from '../broker/broker.ts';
-import { blobs } from '../fleet-names.ts';
+import { blobs, principalTag } from '../fleet-names.ts';
 import { FleetKeys } from './fleet-keys.ts';
 import { FleetTurns } from './fleet-turns.ts';
 import type { FleetService } from './fleet-service.ts';
@@ -25,20 +23,16 @@ export interface GatewayParts {
 }
 
 export function gatewayMemory(parts: GatewayParts): ServerMemory & { readonly turns: FleetTurns } {
-  const principalTag = (principal: string) =>
-    bytesToHex(sha256Mac(parts.secret, new TextEncoder().encode(`subrosa principal ${principal}`))).slice(
-      0,
-      32,
-    );
-  const { broker, store, service, limits } = parts;
+  const { broker, store, service, secret, limits } = parts;
+  const tagOf = (principal: string) => principalTag(secret, principal);
   return {
     keys: new FleetKeys({
-      ...{ broker, store, service, principalTag },
+      ...{ broker, store, service, principalTag: tagOf },
       maxPerTenant: limits.maxKeysPerTenant,
       bytesPerPrincipal: limits.principalShare * limits.keyCapacityBytes,
     }),
     turns: new FleetTurns(broker, service, parts.maxWaitMs),
-    budget: new FleetBudget(broker, limits.samplesPerPrincipal, principalTag),
+    budget: new FleetBudget(broker, limits.samplesPerPrincipal, tagOf),
     uploads: new FleetUploads(store, service, limits),
   };
 }
@@ -115,10 +109,7 @@ class FleetUploads implements UploadRecord {
     index: number,
     bytes: Uint8Array,
   ): Promise<boolean> {
-    const count = Math.ceil(total / KEY_PART_BYTES);
-    const needed = Math.min(KEY_PART_BYTES, total - index * KEY_PART_BYTES);
-    if (!(index >= 0 && index < count) || bytes.length !== needed)
-      throw new ProtocolError(`part ${index} of ${count} has ${bytes.length} bytes`);
+    checkPart(total, index, bytes);
     const { principal } = owner;
     if (!this.#budget.take(principal, bytes.length)) return false;
     setTimeout(() => this.#budget.give(principal, bytes.length), this.#keptMs).unref();
@@ -129,8 +120,7 @@ class FleetUploads implements UploadRecord {
 
   async take(tenant: TenantId, model: ModelName, hash: string): Promise<Uint8Array | null> {
     const tag = this.#service.tagOf(tenant);
-    const total = this.#service.enrolmentBytes(model);
-    const count = Math.ceil(total / KEY_PART_BYTES);
+    const count = partsOf(this.#service.enrolmentBytes(model));
     const parts: Uint8Array[] = [];
     for (let i = 0; i < count; i++) {
       const part = await withBlobRetries(() => this.#store.get(blobs.part(tag, hash, i), KEY_PART_BYTES));
@@ -138,9 +128,6 @@ class FleetUploads implements UploadRecord {
       parts.push(part);
     }
     for (let i = 0; i < count; i++) await withBlobRetries(() => this.#store.remove(blobs.part(tag, hash, i)));
-    const message = Buffer.concat(parts);
-    if (createHash('sha256').update(message).digest('hex') !== hash)
-      throw new ProtocolError('the parts of an enrolment have another hash than was said');
-    return message;
+    return wholeMessage(parts, hash);
   }
 }

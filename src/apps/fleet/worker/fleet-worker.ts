@@ -7,7 +7,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { SubrosaError } from '../../../base/errors.ts';
-import { type BlobStore, BlobStoreError, withBlobRetries } from '../blobs/blob-store.ts';
+import { type BlobStore, BlobStoreError, MOST_MESSAGE_BYTES, withBlobRetries } from '../blobs/blob-store.ts';
 import { BrokerError, type FleetBroker } from '../broker/broker.ts';
 import { BLOCKS_CONSUMER, jobsConsumer, type QueueName } from '../broker/broker-settings.ts';
 import type { FleetCatalogue } from '../catalogue.ts';
@@ -56,8 +56,6 @@ const SWEEP_MS = 1000;
 const UNLOAD_AFTER_MS = 60_000;
 /** After so long a job of another release is offered again; its queue is left alone for twice as long. */
 const LEAVE_MS = 300;
-/** The largest query or reply that is read. */
-const MOST_BLOB_BYTES = 1024 * 2 ** 20;
 
 type Place = number | 'blocks';
 
@@ -254,7 +252,7 @@ export class FleetWorker implements AsyncDisposable {
 
   async #queryOf({ id, tenant, bytes }: Job, queue: QueueName): Promise<Uint8Array | null> {
     const name = queue === 'blocks' ? blobs.blockQuery(tenant, id) : blobs.query(id);
-    return withBlobRetries(() => this.#store.get(name, Math.min(bytes, MOST_BLOB_BYTES)));
+    return withBlobRetries(() => this.#store.get(name, Math.min(bytes, MOST_MESSAGE_BYTES)));
   }
 
   /** Whether another worker has finished the job already; whoever waits is told again. */
@@ -272,7 +270,7 @@ export class FleetWorker implements AsyncDisposable {
     const name = replyName(job, delivery.queue);
     let reply = answer.bytes;
     if (!(await withBlobRetries(() => this.#store.putOnce(name, reply)))) {
-      const theirs = await withBlobRetries(() => this.#store.get(name, MOST_BLOB_BYTES));
+      const theirs = await withBlobRetries(() => this.#store.get(name, MOST_MESSAGE_BYTES));
       const isEqual = theirs !== null && Buffer.compare(theirs, reply) === 0;
       if (!isEqual && this.#options.isDeterministic === true)
         return await this.#diverge(job, delivery, startedAt);

@@ -57,6 +57,12 @@ export function writeWorkerBeat(beat: WorkerBeat): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(beat));
 }
 
+/** Mean time of a job, as workers measured it lately; null while none was timed. */
+export function meanJobMs(beats: readonly WorkerBeat[]): number | null {
+  const times = beats.flatMap((beat) => beat.times.map(({ ms }) => ms));
+  return times.length === 0 ? null : times.reduce((sum, ms) => sum + ms, 0) / times.length;
+}
+
 /** The workers that were heard of lately. */
 export class LiveWorkers implements Disposable {
   readonly #heard = new Map<string, { readonly beat: WorkerBeat; readonly at: number }>();

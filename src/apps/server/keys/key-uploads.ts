@@ -33,6 +33,27 @@ interface Upload extends UploadOwner {
   touchedAt: number;
 }
 
+/** How many parts a message of `total` bytes has. */
+export function partsOf(total: number): number {
+  return Math.ceil(total / KEY_PART_BYTES);
+}
+
+/** @throws {ProtocolError} when a message of `total` bytes has no such part, or it has another length than it must have. */
+export function checkPart(total: number, index: number, bytes: Uint8Array): void {
+  const count = partsOf(total);
+  const needed = Math.min(KEY_PART_BYTES, total - index * KEY_PART_BYTES);
+  if (!(index >= 0 && index < count) || bytes.length !== needed)
+    throw new ProtocolError(`part ${index} of ${count} has ${bytes.length} bytes`);
+}
+
+/** @throws {ProtocolError} when the parts are not the message that was named. */
+export function wholeMessage(parts: readonly Uint8Array[], hash: string): Uint8Array {
+  const message = Buffer.concat(parts);
+  if (createHash('sha256').update(message).digest('hex') !== hash)
+    throw new ProtocolError('the parts of an enrolment have another hash than was said');
+  return message;
+}
+
 export class KeyUploads {
   readonly #rules: UploadRules;
   readonly #budget: ReceiveBudget;
@@ -70,16 +91,13 @@ export class KeyUploads {
     bytes: Uint8Array,
   ): boolean {
     this.#expire();
-    const count = Math.ceil(total / KEY_PART_BYTES);
-    const needed = Math.min(KEY_PART_BYTES, total - index * KEY_PART_BYTES);
-    if (!(index >= 0 && index < count) || bytes.length !== needed)
-      throw new ProtocolError(`part ${index} of ${count} has ${bytes.length} bytes`);
+    checkPart(total, index, bytes);
     const others = this.#uploads.filter(
       (each) => sameTenant(each.tenant, owner.tenant) && each.model === model && each.hash !== hash,
     );
     for (const other of others) this.#remove(other);
     const known = this.#find(owner.tenant, model, hash);
-    const upload = known ?? this.#begin(owner, model, hash, count);
+    const upload = known ?? this.#begin(owner, model, hash, partsOf(total));
     upload.touchedAt = this.#rules.now();
     if (upload.parts[index] !== undefined) return true;
     if (!this.#makeRoom(upload, bytes.length)) return false;
@@ -99,10 +117,7 @@ export class KeyUploads {
     const parts = upload?.parts.filter((part) => part !== undefined) ?? [];
     if (upload === undefined || parts.length < upload.parts.length) return null;
     this.#remove(upload);
-    const message = Buffer.concat(parts);
-    if (createHash('sha256').update(message).digest('hex') !== hash)
-      throw new ProtocolError('the parts of an enrolment have another hash than was said');
-    return message;
+    return wholeMessage(parts, hash);
   }
 
   #begin(owner: UploadOwner, model: ModelName, hash: string, count: number): Upload {
