@@ -2,14 +2,15 @@
  * The page that reads digits, as a visitor has it: strokes by the mouse, keys in the browser, ciphertexts on the wire. The server is real
  * and so is the network; every byte between the two is kept and searched.
  */
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
 import { mnistDrawing } from '../../../src/apps/web/pages/mnist-drawing.ts';
 import { SAMPLE_DIGITS } from '../../../src/apps/web/pages/sample-digits.ts';
 import { wcagFindings } from './accessibility.ts';
 import { Canaries } from './canary.ts';
 import { drawDigit } from './drawing.ts';
-import { chromiumAt, needsChromium, type TappedServer, tappedWebServer } from './tapped-server.ts';
+import { openPage, servedPages } from './opened-page.ts';
+import { chromiumAt, needsChromium } from './tapped-server.ts';
 
 const WAIT = { timeout: 60_000 };
 
@@ -77,29 +78,9 @@ const MESSAGE_BYTES = `(() => {
 })()`;
 
 describe.skipIf(chromiumAt === undefined)(`the digits page ${needsChromium}`, () => {
-  let server: TappedServer;
-  let browser: Browser;
+  const pages = servedPages(new Map(faultFiles));
 
-  beforeAll(async () => {
-    [server, browser] = await Promise.all([
-      tappedWebServer(new Map(faultFiles)),
-      chromium.launch({ executablePath: chromiumAt as string, args: ['--no-sandbox'] }),
-    ]);
-  }, 240_000);
-
-  afterAll(async () => {
-    await browser?.close();
-    await server?.[Symbol.asyncDispose]();
-  });
-
-  async function opened(page: Page): Promise<string[]> {
-    const errors: string[] = [];
-    page.on('pageerror', (error) => errors.push(error.message));
-    page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
-    await page.goto(`${server.url}/digits/`);
-    await page.locator('#status', { hasText: /^Ready/ }).waitFor(WAIT);
-    return errors;
-  }
+  const opened = (page: Page) => openPage(page, `${pages.server.url}/digits/`, /^Ready/, WAIT.timeout);
 
   async function answerTo(page: Page): Promise<string> {
     await page.locator('#answer', { hasText: 'Nothing asked yet' }).waitFor();
@@ -110,10 +91,10 @@ describe.skipIf(chromiumAt === undefined)(`the digits page ${needsChromium}`, ()
   }
 
   test('nine of ten drawn digits are read, and no plaintext and no key is on the wire', async () => {
-    await using context = await browser.newContext();
+    await using context = await pages.browser.newContext();
     const page = await context.newPage();
     await page.addInitScript(TAP_WORKERS);
-    server.taken();
+    pages.server.taken();
     const errors = await opened(page);
     const answers: string[] = [];
     for (let digit = 0; digit < 10; digit++) {
@@ -123,7 +104,7 @@ describe.skipIf(chromiumAt === undefined)(`the digits page ${needsChromium}`, ()
     expect(answers.filter((answer, digit) => answer === String(digit)).length).toBeGreaterThanOrEqual(9);
     const { secret, isExtractable } = await page.evaluate(keptKeys);
     const said = Buffer.from((await page.evaluate(MESSAGE_BYTES)) as number[]);
-    const { up, down } = server.taken();
+    const { up, down } = pages.server.taken();
     expect(errors).toEqual([]);
     // Ten questions, the keys, and nothing else of size.
     expect(up.length).toBeGreaterThan(14_000_000 + 10 * 172_000);
@@ -155,14 +136,14 @@ describe.skipIf(chromiumAt === undefined)(`the digits page ${needsChromium}`, ()
   }, 240_000);
 
   test('keys rest in the browser: a second visit uploads none; and the keyboard alone is enough', async () => {
-    await using context = await browser.newContext();
+    await using context = await pages.browser.newContext();
     const page = await context.newPage();
     await opened(page);
     expect(await page.locator('#facts').textContent()).toMatch(/made in .* sent once/);
-    server.taken();
+    pages.server.taken();
     await opened(page);
     expect(await page.locator('#facts').textContent()).toMatch(/kept in this browser; the server still had/);
-    expect(server.taken().up.length).toBeLessThan(100_000);
+    expect(pages.server.taken().up.length).toBeLessThan(100_000);
     await page.locator('#paper').focus();
     await page.keyboard.press('Space');
     for (let i = 0; i < 16; i++) await page.keyboard.press('ArrowDown');
@@ -176,7 +157,7 @@ describe.skipIf(chromiumAt === undefined)(`the digits page ${needsChromium}`, ()
   test.each(Object.keys(FAULTS))(
     'where storage %s, the page works with keys for the session and says so',
     async (fault) => {
-      await using context = await browser.newContext();
+      await using context = await pages.browser.newContext();
       const page = await context.newPage();
       await page.addInitScript(`const Original = Worker;
       globalThis.Worker = class extends Original {
@@ -191,11 +172,11 @@ describe.skipIf(chromiumAt === undefined)(`the digits page ${needsChromium}`, ()
   );
 
   test('no finding of WCAG 2.2 AA, light and dark, before and after an answer', async () => {
-    await using context = await browser.newContext();
+    await using context = await pages.browser.newContext();
     const page = await context.newPage();
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme });
-      await page.goto(server.url);
+      await page.goto(pages.server.url);
       expect(await wcagFindings(page)).toEqual([]);
       await opened(page);
       expect(await wcagFindings(page)).toEqual([]);
@@ -206,9 +187,9 @@ describe.skipIf(chromiumAt === undefined)(`the digits page ${needsChromium}`, ()
   }, 120_000);
 
   test('the check sees a picture without a name and pale text', async () => {
-    await using context = await browser.newContext();
+    await using context = await pages.browser.newContext();
     const page = await context.newPage();
-    await page.goto(server.url);
+    await page.goto(pages.server.url);
     await page.evaluate(() => {
       const image = document.createElement('img');
       const text = document.createElement('p');

@@ -2,13 +2,13 @@
  * The page with two edges: a real trained network, two real services on ports of their own, the device in the page's worker. What each edge
  * computes on says nothing of the drawing; what both have together is the drawing.
  */
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { mnistDrawing } from '../../../src/apps/web/pages/mnist-drawing.ts';
 import { SAMPLE_DIGITS } from '../../../src/apps/web/pages/sample-digits.ts';
 import { wcagFindings } from './accessibility.ts';
 import { drawDigit } from './drawing.ts';
-import { chromiumAt, needsChromium, type TappedServer, tappedWebServer } from './tapped-server.ts';
+import { greysOf, openPage, servedPages } from './opened-page.ts';
+import { chromiumAt, needsChromium } from './tapped-server.ts';
 
 const WAIT = { timeout: 60_000 };
 
@@ -21,37 +21,12 @@ function correlation(x: readonly number[], y: readonly number[]): number {
   return product / (deviation(x, mx) * deviation(y, my));
 }
 
-/** Greys of a picture of 28 x 28 on the page. */
-const pictureOf = (page: Page, id: string) =>
-  page.evaluate((name) => {
-    const canvas = document.getElementById(name) as HTMLCanvasElement;
-    const { data } = canvas.getContext('2d')!.getImageData(0, 0, 28, 28);
-    return Array.from({ length: 784 }, (_, i) => data[4 * i]!);
-  }, id);
-
 describe.skipIf(chromiumAt === undefined)(`the page with two edges ${needsChromium}`, () => {
-  let server: TappedServer;
-  let browser: Browser;
-
-  beforeAll(async () => {
-    [server, browser] = await Promise.all([
-      tappedWebServer(),
-      chromium.launch({ executablePath: chromiumAt as string, args: ['--no-sandbox'] }),
-    ]);
-  }, 240_000);
-
-  afterAll(async () => {
-    await browser?.close();
-    await server?.[Symbol.asyncDispose]();
-  });
+  const pages = servedPages();
 
   test('nine of ten drawn digits are read; each edge has noise, both together the drawing', async () => {
-    const page = await browser.newPage();
-    const errors: string[] = [];
-    page.on('pageerror', (error) => errors.push(error.message));
-    page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
-    await page.goto(`${server.url}/edges/`);
-    await page.locator('#status', { hasText: /^Ready/ }).waitFor(WAIT);
+    const page = await pages.browser.newPage();
+    const errors = await openPage(page, `${pages.server.url}/edges/`, /^Ready/, WAIT.timeout);
     const answers: string[] = [];
     for (let digit = 0; digit < 10; digit++) {
       await drawDigit(page, digit);
@@ -64,9 +39,9 @@ describe.skipIf(chromiumAt === undefined)(`the page with two edges ${needsChromi
       );
       answers.push((await page.locator('#answer strong').textContent()) ?? '');
       const drawing = [...(mnistDrawing(SAMPLE_DIGITS[digit]!) ?? [])];
-      await expect.poll(() => pictureOf(page, 'picture-both'), WAIT).toEqual(drawing);
+      await expect.poll(() => greysOf(page, '#picture-both'), WAIT).toEqual([drawing]);
       for (const role of ['a', 'b'] as const) {
-        const words = await pictureOf(page, `picture-${role}`);
+        const [words = []] = await greysOf(page, `#picture-${role}`);
         // 784 independent words: five deviations of their correlation with anything.
         expect(Math.abs(correlation(words, drawing))).toBeLessThan(5 / 28);
         expect(new Set(words).size).toBeGreaterThan(200);
@@ -82,14 +57,14 @@ describe.skipIf(chromiumAt === undefined)(`the page with two edges ${needsChromi
   test('every visitor is a device of its own; an address without edges is said in one sentence', async () => {
     const files = await Promise.all(
       [1, 2].map(async () =>
-        Buffer.from(await (await fetch(`${server.url}/web/edges/device`)).arrayBuffer()),
+        Buffer.from(await (await fetch(`${pages.server.url}/web/edges/device`)).arrayBuffer()),
       ),
     );
     // Other keys, from the first 16 bytes of the device's name on.
     expect(files[0]!.subarray(4, 52)).not.toEqual(files[1]!.subarray(4, 52));
-    const page = await browser.newPage();
+    const page = await pages.browser.newPage();
     await page.route('**/web/edges', (route) => route.fulfill({ status: 404 }));
-    await page.goto(`${server.url}/edges/`);
+    await page.goto(`${pages.server.url}/edges/`);
     await page.locator('#status', { hasText: /has no edges for this page/ }).waitFor(WAIT);
   }, 120_000);
 });

@@ -2,51 +2,24 @@
  * The page of a data owner: nothing of its drawings leaves before it has seen what leaks and said yes; what leaves then holds no drawing; and
  * what the trainer has in the end is what was shown before.
  */
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { mnistDrawing } from '../../../src/apps/web/pages/mnist-drawing.ts';
 import { SAMPLE_DIGITS } from '../../../src/apps/web/pages/sample-digits.ts';
 import { wcagFindings } from './accessibility.ts';
 import { Canaries } from './canary.ts';
 import { drawDigit } from './drawing.ts';
-import { chromiumAt, needsChromium, type TappedServer, tappedWebServer } from './tapped-server.ts';
+import { greysOf, openPage, servedPages } from './opened-page.ts';
+import { chromiumAt, needsChromium } from './tapped-server.ts';
 
 const WAIT = { timeout: 120_000 };
 
-/** Greys of the pictures in a strip. */
-const stripOf = (page: Page, id: string) =>
-  page.evaluate(
-    (name) =>
-      [...document.querySelectorAll<HTMLCanvasElement>(`#${name} canvas`)].map((canvas) => {
-        const { data } = canvas.getContext('2d')!.getImageData(0, 0, 28, 28);
-        return Array.from({ length: 784 }, (_, i) => data[4 * i]!);
-      }),
-    id,
-  );
-
 describe.skipIf(chromiumAt === undefined)(`the page of a data owner ${needsChromium}`, () => {
-  let server: TappedServer;
-  let browser: Browser;
-
-  beforeAll(async () => {
-    [server, browser] = await Promise.all([
-      tappedWebServer(),
-      chromium.launch({ executablePath: chromiumAt as string, args: ['--no-sandbox'] }),
-    ]);
-  }, 240_000);
-
-  afterAll(async () => {
-    await browser?.close();
-    await server?.[Symbol.asyncDispose]();
-  });
+  const pages = servedPages();
 
   test('measures, asks, encrypts: in this order, and what was measured is what the trainer gets', async () => {
+    const { server, browser } = pages;
     const page = await browser.newPage();
-    const errors: string[] = [];
-    page.on('pageerror', (error) => errors.push(error.message));
-    page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
-    await page.goto(`${server.url}/owner/`);
-    await page.locator('#status', { hasText: /^Ready: draw a 0/ }).waitFor(WAIT);
+    const errors = await openPage(page, `${server.url}/owner/`, /^Ready: draw a 0/, WAIT.timeout);
     server.taken();
     await drawDigit(page, 0);
     await page.locator('#add').click();
@@ -61,8 +34,8 @@ describe.skipIf(chromiumAt === undefined)(`the page of a data owner ${needsChrom
     expect(await page.locator('#send').isDisabled()).toBe(true);
     // Until now nothing went up but requests for what is public.
     expect(server.taken().up.length).toBeLessThan(10_000);
-    const measured = await stripOf(page, 'leak');
-    const drawn = await stripOf(page, 'drawings');
+    const measured = await greysOf(page, '#leak canvas');
+    const drawn = await greysOf(page, '#drawings canvas');
     expect(drawn).toEqual(SAMPLE_DIGITS.map((strokes) => [...(mnistDrawing(strokes) ?? [])]));
 
     await page.locator('#consent').check();
@@ -80,7 +53,7 @@ describe.skipIf(chromiumAt === undefined)(`the page of a data owner ${needsChrom
     expect(canaries.foundIn(planted)).toBe(true);
     // What the trainer tells is what it made of sums, not the drawings.
     expect(canaries.foundIn(down)).toBe(false);
-    const seen = await stripOf(page, 'seen');
+    const seen = await greysOf(page, '#seen canvas');
     expect(seen).toHaveLength(10);
     for (const [i, each] of seen.entries())
       expect(Math.max(...each.map((value, at) => Math.abs(value - measured[i]![at]!)))).toBeLessThan(4);
