@@ -16,6 +16,7 @@ import { CkksParams } from '../schemes/ckks/params.ts';
 import { expandInterleavedInto } from '../schemes/ckks/expand-interleaved.ts';
 import { dropLimbsInto, relinearizeInto } from '../schemes/rlwe/key-switching.ts';
 import type { EvaluationKeys } from '../schemes/rlwe/keys/evaluation-keys.ts';
+import { affineInto, layerName, mapTileInto, multiplyRescaleInto, timedBy } from './batch-operations.ts';
 import { EvaluationMemory } from './evaluation-memory.ts';
 import { PackedOperations } from './packed-operations.ts';
 import { type MapTile, PreparedMap } from './prepared-map.ts';
@@ -122,12 +123,7 @@ export class EncryptedMachine implements Disposable {
   #handlers(run: Run): StepHandlers {
     const { kernel, ring } = this.#context;
     const { tables } = ring;
-    const timed =
-      <S extends Step>(name: string, work: (step: S) => void) =>
-      (step: S) => {
-        work(step);
-        run.clock(name);
-      };
+    const timed = timedBy(run.clock);
     return {
       expand: timed('unpack', (step) => this.#expand(step, run)),
       linear: (step) => {
@@ -136,12 +132,12 @@ export class EncryptedMachine implements Disposable {
           run.checkpoint();
           this.#product(step, tile, from, to.slice(tile.first, tile.count));
         }
-        run.clock(`${this.#nameOf(step.to)} linear`);
+        run.clock(`${layerName(this.program.steps, step.to)} linear`);
       },
       multiply: (step) => {
         const [a, b, to] = [this.#view(step.a, run), this.#view(step.b, run), this.#view(step.to, run)];
         kernel.tensor(tables, to.words, a.words, b.words, a.mods);
-        run.clock(`${this.#nameOf(step.a)} product`);
+        run.clock(`${layerName(this.program.steps, step.a)} product`);
       },
       relinearize: timed('relinearize', (step) =>
         relinearizeInto(this.#view(step.to, run), this.#view(step.from, run), run.keys),
@@ -161,7 +157,7 @@ export class EncryptedMachine implements Disposable {
         const offset = this.#plan.scratch[step.to - 1]!;
         const scratch = offset < 0 ? undefined : run.memory.sub(offset, to.words.length / to.count);
         this.#packed!.transform(step, from, to, scratch, run.keys);
-        run.clock(`${this.#nameOf(step.to)} linear`);
+        run.clock(`${layerName(this.program.steps, step.to)} linear`);
       },
       rotateAdd: timed('rotate and add', (step) =>
         this.#packed!.rotateAdd(step, this.#view(step.from, run), this.#view(step.to, run), run.keys),
@@ -201,7 +197,7 @@ export class EncryptedMachine implements Disposable {
     const step = this.program.steps[first] as LinearStep;
     const [from, to] = [this.#view(step.from, run), this.#view(last + 1, run)];
     const { tiles } = this.#prepared[step.to]!;
-    const name = this.#nameOf(step.to);
+    const name = layerName(this.program.steps, step.to);
     const scratch = this.#valueAt(
       step.to,
       this.#plan.scratch[first]!,
@@ -216,7 +212,8 @@ export class EncryptedMachine implements Disposable {
       const { words } = product;
       const out = to.slice(tile.first, tile.count).words;
       if (kind === 'linear-square') kernel.tensor(ring.tables, out, words, words, product.mods);
-      else this.#squareInto(out, words, words, product.level, run);
+      else
+        multiplyRescaleInto(out, [words, words], product.level, { context: this.#context, keys: run.keys });
       run.clock(`${name} square`);
     }
   }
@@ -224,34 +221,17 @@ export class EncryptedMachine implements Disposable {
   #multiplyRescale({ first, last }: FusedSteps, run: Run): void {
     const step = this.program.steps[first] as Extract<Step, { readonly op: 'multiply' }>;
     const [a, b, to] = [this.#view(step.a, run), this.#view(step.b, run), this.#view(last + 1, run)];
-    this.#squareInto(to.words, a.words, b.words, a.level, run);
-    run.clock(`${this.#nameOf(step.a)} product`);
+    multiplyRescaleInto(to.words, [a.words, b.words], a.level, { context: this.#context, keys: run.keys });
+    run.clock(`${layerName(this.program.steps, step.a)} product`);
   }
 
-  #squareInto(out: Words, a: Words, b: Words, level: number, { keys }: Run): void {
-    const { kernel, ring } = this.#context;
-    const key = keys.relinearizationKey(level);
-    const shape = this.#context.keySwitchShape(level, key.maxLevel);
-    kernel.multiplyRelinearizeRescale(ring.tables, out, a, b, key.words(level), shape);
-  }
-
-  /** The rows of one tile, with their offsets: constant polynomials, added to part 0. */
   #product(step: LinearStep, tile: MapTile, from: CiphertextBatch, to: CiphertextBatch): void {
-    const { kernel, ring } = this.#context;
-    const { weights, rowIndex } = tile;
-    const read = rowIndex === undefined ? from.slice(0, weights.cols) : from;
-    kernel.gemm(ring.tables, to.words, weights, read.words, from.parts, from.mods, rowIndex);
     const map = this.program.maps[step.map]!;
-    const scalars = this.#scalarsOf(this.#offsets, step, to, (i) => map.offsets[i]! * to.scale, map.outputs);
-    for (let i = 0; i < tile.count; i++) {
-      const part = to.part(i, 0).words;
-      kernel.addScalar(ring.tables, part, part, scalars[tile.first + i]!, to.mods);
-    }
+    const offsets = this.#scalarsOf(this.#offsets, step, to, (i) => map.offsets[i]! * to.scale, map.outputs);
+    mapTileInto(to, from, tile, offsets);
   }
 
-  /** One pass for the multipliers, one for the addends; where only the order changes, a copy. */
   #affine(step: Extract<Step, { readonly op: 'affine' }>, run: Run): void {
-    const { kernel, ring } = this.#context;
     const [from, to] = [this.#view(step.from, run), this.#view(step.to, run)];
     const list = (index: number | undefined) =>
       index === undefined ? undefined : this.program.constants[index]!;
@@ -259,14 +239,7 @@ export class EncryptedMachine implements Disposable {
     const factors = multipliers && this.#scalarsOf(this.#factors, step, to, (i) => multipliers[i]!, to.count);
     const offsets =
       addends && this.#scalarsOf(this.#offsets, step, to, (i) => addends[i]! * to.scale, to.count);
-    for (let i = 0; i < to.count; i++) {
-      const [source, target] = [from.at(order?.[i] ?? i).words, to.at(i).words];
-      if (factors === undefined) copyWords(target, source);
-      else kernel.mulScalar(ring.tables, target, source, factors[i]!, to.mods);
-      if (offsets === undefined) continue;
-      const part = to.part(i, 0).words;
-      kernel.addScalar(ring.tables, part, part, offsets[i]!, to.mods);
-    }
+    affineInto(to, from, { order, factors, offsets });
   }
 
   /** Residues of one constant per ciphertext, made at the first use of a step. */
@@ -284,14 +257,6 @@ export class EncryptedMachine implements Disposable {
       made.set(step.to, scalars);
     }
     return scalars;
-  }
-
-  /** By number: the names of the layers are the model owner's. */
-  #nameOf(value: number): string {
-    const before = this.program.steps
-      .slice(0, value)
-      .filter(({ op }) => op === 'linear' || op === 'transform');
-    return `layer ${Math.max(1, before.length)}`;
   }
 
   /** With one feature per ciphertext the query is read into the place of what it expands to. */

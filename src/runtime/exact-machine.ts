@@ -15,6 +15,7 @@ import type { BgvContext } from '../schemes/bgv/context.ts';
 import type { BgvCrtContext } from '../schemes/bgv/crt/crt-context.ts';
 import { relinearizeInto } from '../schemes/rlwe/key-switching.ts';
 import type { EvaluationKeys } from '../schemes/rlwe/keys/evaluation-keys.ts';
+import { affineInto, layerName, mapTileInto, multiplyRescaleInto, timedBy } from './batch-operations.ts';
 import { EvaluationMemory } from './evaluation-memory.ts';
 import { type MapTile, PreparedMap } from './prepared-map.ts';
 import {
@@ -129,12 +130,7 @@ export class ExactMachine implements Disposable {
   #handlers(run: ExactRun): StepHandlers {
     const { kernel, ring } = run.context;
     const { tables } = ring;
-    const timed =
-      <S extends Step>(name: string, work: (step: S) => void) =>
-      (step: S) => {
-        work(step);
-        run.clock(name);
-      };
+    const timed = timedBy(run.clock);
     return {
       ...NO_PACKED_STEPS,
       lower: misplaced,
@@ -147,7 +143,7 @@ export class ExactMachine implements Disposable {
           run.checkpoint();
           this.#product(step, tile, from, to.slice(tile.first, tile.count), run);
         }
-        run.clock(`${this.#nameOf(step.to)} linear`);
+        run.clock(`${layerName(this.program.steps, step.to)} linear`);
       },
       multiply: (step) => {
         const [a, b, to] = [this.#view(step.a, run), this.#view(step.b, run), this.#view(step.to, run)];
@@ -155,7 +151,7 @@ export class ExactMachine implements Disposable {
           const words = to.slice(first, count).words;
           kernel.tensor(tables, words, scaled, b.slice(first, count).words, a.mods);
         });
-        run.clock(`${this.#nameOf(step.a)} product`);
+        run.clock(`${layerName(this.program.steps, step.a)} product`);
       },
       relinearize: timed('relinearize', (step) =>
         relinearizeInto(this.#view(step.to, run), this.#view(step.from, run), run.keys),
@@ -180,7 +176,7 @@ export class ExactMachine implements Disposable {
     const step = this.program.steps[first] as LinearStep;
     const [from, to] = [this.#view(step.from, run), this.#view(last + 1, run)];
     const { tiles } = this.#prepared[step.to]!;
-    const name = this.#nameOf(step.to);
+    const name = layerName(this.program.steps, step.to);
     const most = Math.max(...tiles.map(({ count }) => count));
     const scratch = this.#valueAt(step.to, this.#plan.scratch[first]!, most, run);
     for (const tile of tiles) {
@@ -192,7 +188,7 @@ export class ExactMachine implements Disposable {
         const out = to.slice(tile.first + start, count).words;
         const { words } = product.slice(start, count);
         if (kind === 'linear-square') kernel.tensor(ring.tables, out, scaled, words, product.mods);
-        else this.#multiplyInto(out, scaled, words, product.level, run);
+        else multiplyRescaleInto(out, [scaled, words], product.level, run);
       });
       run.clock(`${name} square`);
     }
@@ -202,16 +198,9 @@ export class ExactMachine implements Disposable {
     const step = this.program.steps[first] as Extract<Step, { readonly op: 'multiply' }>;
     const [a, b, to] = [this.#view(step.a, run), this.#view(step.b, run), this.#view(last + 1, run)];
     this.#inTiles(a, run, (scaled, start, count) =>
-      this.#multiplyInto(to.slice(start, count).words, scaled, b.slice(start, count).words, a.level, run),
+      multiplyRescaleInto(to.slice(start, count).words, [scaled, b.slice(start, count).words], a.level, run),
     );
-    run.clock(`${this.#nameOf(step.a)} product`);
-  }
-
-  #multiplyInto(out: Words, a: Words, b: Words, level: number, { keys, context }: ExactRun): void {
-    const { kernel, ring } = context;
-    const key = keys.relinearizationKey(level);
-    const shape = context.keySwitchShape(level, key.maxLevel);
-    kernel.multiplyRelinearizeRescale(ring.tables, out, a, b, key.words(level), shape);
+    run.clock(`${layerName(this.program.steps, step.a)} product`);
   }
 
   /** c_a c_b = v_a v_b / t^2 has one t too many in its denominator: hands out t times the ciphertexts of `from`, some at a time. */
@@ -233,44 +222,24 @@ export class ExactMachine implements Disposable {
     }
   }
 
-  /** The rows of one tile, with their offsets: constant polynomials, added to part 0. */
   #product(
-    step: LinearStep,
+    { to: value, map }: LinearStep,
     tile: MapTile,
     from: BgvCiphertextBatch,
     to: BgvCiphertextBatch,
     run: ExactRun,
   ): void {
-    const { kernel, ring } = run.context;
-    const { weights, rowIndex } = tile;
-    const read = rowIndex === undefined ? from.slice(0, weights.cols) : from;
-    kernel.gemm(ring.tables, to.words, weights, read.words, from.parts, from.mods, rowIndex);
-    const map = this.program.maps[step.map]!;
-    const scalars = this.#addendsOf(step.to, map.offsets, run);
-    for (let i = 0; i < tile.count; i++) {
-      const part = to.part(i, 0).words;
-      kernel.addScalar(ring.tables, part, part, scalars[tile.first + i]!, to.mods);
-    }
+    mapTileInto(to, from, tile, this.#addendsOf(value, this.program.maps[map]!.offsets, run));
   }
 
   #affine(step: Extract<Step, { readonly op: 'affine' }>, run: ExactRun): void {
-    const { kernel, ring, params } = run.context;
+    const { params } = run.context;
     const [from, to] = [this.#view(step.from, run), this.#view(step.to, run)];
     const list = (index: number | undefined) =>
       index === undefined ? undefined : this.program.constants[index]!;
     const [order, multipliers, addends] = [list(step.order), list(step.multipliers), list(step.addends)];
-    const offsets = addends && this.#addendsOf(step.to, addends, run);
-    for (let i = 0; i < to.count; i++) {
-      const [source, target] = [from.at(order?.[i] ?? i).words, to.at(i).words];
-      if (multipliers === undefined) copyWords(target, source);
-      else {
-        const factor = params.residues(multipliers[i]!, to.level);
-        kernel.mulScalar(ring.tables, target, source, factor, to.mods);
-      }
-      if (offsets === undefined) continue;
-      const part = to.part(i, 0).words;
-      kernel.addScalar(ring.tables, part, part, offsets[i]!, to.mods);
-    }
+    const factors = multipliers && Array.from(multipliers, (each) => params.residues(each, to.level));
+    affineInto(to, from, { order, factors, offsets: addends && this.#addendsOf(step.to, addends, run) });
   }
 
   /** What constants add to part 0: [factor m]_t / t modulo each prime, made at the first use of a step. */
@@ -294,12 +263,6 @@ export class ExactMachine implements Disposable {
       this.#constants.set(key, made);
     }
     return made;
-  }
-
-  /** By number: the names of the layers are the model owner's. */
-  #nameOf(value: number): string {
-    const before = this.program.steps.slice(0, value).filter((step) => step.op === 'linear');
-    return `layer ${Math.max(1, before.length)}`;
   }
 
   #wordsEach(value: number): number {
