@@ -123,8 +123,11 @@ export function keepsMargins(subject: StepsInRing): boolean {
   return list.values.every(({ level, scale, trained }, value) => {
     const margin = value >= packing ? OUTPUT_MARGIN : HIDDEN_MARGIN;
     const isProduct = value > 0 && list.steps[value - 1]!.op === 'multiply';
+    const most = logModulus(primes, level);
+    // However small its numbers are, a scale beyond the modulus is none.
+    if (Math.log2(scale) > most) return false;
     if (isProduct || value <= 1 || trained === 0) return true;
-    return Math.log2(trained * margin * scale) <= logModulus(primes, level) - 1 + 1e-9;
+    return Math.log2(trained * margin * scale) <= most - 1 + 1e-9;
   });
 }
 
@@ -175,7 +178,8 @@ export function layerBounds(subject: StepsInRing, inputBound: number): LayerBoun
   });
 }
 
-function logModulus(primes: readonly number[], level: number): number {
+/** Log2 of the modulus at a level. */
+export function logModulus(primes: readonly number[], level: number): number {
   let sum = 0;
   for (let j = 0; j <= level; j++) sum += Math.log2(primes[j]!);
   return sum;

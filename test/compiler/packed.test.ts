@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { OutOfRangeError, UnsupportedOpError } from '../../src/base/errors.ts';
+import { InvalidParamsError, OutOfRangeError, UnsupportedOpError } from '../../src/base/errors.ts';
 import { compile } from '../../src/compiler/compile.ts';
 import type { IntegerMap } from '../../src/compiler/integer-map.ts';
 import { lowerGraph } from '../../src/compiler/lower-graph.ts';
@@ -264,6 +264,34 @@ describe('a program for one sample', () => {
       }),
       { numRuns: 3 },
     );
+  });
+
+  it.each(['packed', 'batch'] as const)('keeps scales below the modulus, or refuses: %s', (layout) => {
+    const generator = new SeededGenerator(3);
+    const outcomes = [0, 8, 16].map((bits) => {
+      const weights = (count: number) =>
+        Float64Array.from({ length: count }, () => 2 ** -bits * generator.normal());
+      const builder = new GraphBuilder();
+      const x = builder.input(tensorInput('x', [6]));
+      const hidden = builder.linear(x, new DenseMap(5, 6, weights(30)));
+      const square = builder.multiply(hidden, hidden);
+      const graph = measured(builder.build(builder.linear(square, new DenseMap(3, 5, weights(15)))));
+      const inputs = randomInputs(1, 6, 7);
+      const expected = interpret(graph, [inputs]);
+      const largest = Math.max(...expected.map(Math.abs));
+      try {
+        // Its validator refuses a scale beyond the modulus.
+        const program = compile(graph, { name: 'small', layout, precision: 2 ** -7, logN: [12, 13] });
+        runClear(program, inputs).forEach((score, i) => {
+          expect(Math.abs(score - expected[i]!)).toBeLessThan(2 ** -4 * largest);
+        });
+        return 'computed';
+      } catch (error) {
+        if (!(error instanceof InvalidParamsError)) throw error;
+        return 'refused';
+      }
+    });
+    expect(outcomes[0]).toBe('computed');
   });
 
   it('computes CryptoNets in one ciphertext, with keys and bytes of a request', () => {

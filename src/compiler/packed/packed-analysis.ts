@@ -12,6 +12,7 @@ import type { CkksParams } from '../../schemes/ckks/params.ts';
 import { largestOf, mapBounds, mapNoiseGain } from '../integer-map.ts';
 import type { PackedKeys } from '../offer.ts';
 import type { LayerBound, Program, ProgramValue, Step, StepList } from '../program.ts';
+import { logModulus } from '../step-analysis.ts';
 import { fillOf, isPeriodic, type Layout } from './layout.ts';
 import { cheapestWidth, type PlannedPart, plannedTransform } from './rotations.ts';
 import type { PackedSteps } from './packed-planner.ts';
@@ -130,8 +131,10 @@ export function packedKeepsMargins({ values, steps }: PackedSteps, primes: reado
         : steps[i - 1]!.op === 'multiply'
           ? 2
           : HIDDEN_MARGIN;
-    if (!(scale > 1) || !Number.isFinite(scale)) return false;
-    return trained === 0 || Math.log2(trained * margin * scale) <= logModulus(primes, level) - 1 + 1e-9;
+    const most = logModulus(primes, level);
+    // However small its numbers are, a scale beyond the modulus is none.
+    if (!(scale > 1 && Math.log2(scale) <= most)) return false;
+    return trained === 0 || Math.log2(trained * margin * scale) <= most - 1 + 1e-9;
   });
 }
 
@@ -270,10 +273,4 @@ export function packedProvenBounds(
     else bounds.push(from);
   }
   return bounds;
-}
-
-function logModulus(primes: readonly number[], level: number): number {
-  let sum = 0;
-  for (let j = 0; j <= level; j++) sum += Math.log2(primes[j]!);
-  return sum;
 }

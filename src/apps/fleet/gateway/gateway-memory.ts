@@ -3,7 +3,7 @@ import { QueryBudgetError } from '../../../base/errors.ts';
 import type { ModelName, TenantId } from '../../../protocols/inference/names.ts';
 import type { SampleBudget, ServerLimits, ServerMemory, UploadRecord } from '../../server/index.ts';
 import { ReceiveBudget } from '../../server/admission/receive-budget.ts';
-import { checkPart, partsOf, wholeMessage } from '../../server/keys/key-uploads.ts';
+import { checkPart, keyPartsOf, wholeMessage } from '../../server/keys/key-uploads.ts';
 import { KEY_PART_BYTES } from '../../transport/wire.ts';
 import { type BlobStore, withBlobRetries } from '../blobs/blob-store.ts';
 import type { FleetBroker } from '../broker/broker.ts';
@@ -120,7 +120,7 @@ class FleetUploads implements UploadRecord {
 
   async take(tenant: TenantId, model: ModelName, hash: string): Promise<Uint8Array | null> {
     const tag = this.#service.tagOf(tenant);
-    const count = partsOf(this.#service.enrolmentBytes(model));
+    const count = keyPartsOf(this.#service.enrolmentBytes(model));
     const parts: Uint8Array[] = [];
     for (let i = 0; i < count; i++) {
       const part = await withBlobRetries(() => this.#store.get(blobs.part(tag, hash, i), KEY_PART_BYTES));

@@ -34,13 +34,13 @@ interface Upload extends UploadOwner {
 }
 
 /** How many parts a message of `total` bytes has. */
-export function partsOf(total: number): number {
+export function keyPartsOf(total: number): number {
   return Math.ceil(total / KEY_PART_BYTES);
 }
 
 /** @throws {ProtocolError} when a message of `total` bytes has no such part, or it has another length than it must have. */
 export function checkPart(total: number, index: number, bytes: Uint8Array): void {
-  const count = partsOf(total);
+  const count = keyPartsOf(total);
   const needed = Math.min(KEY_PART_BYTES, total - index * KEY_PART_BYTES);
   if (!(index >= 0 && index < count) || bytes.length !== needed)
     throw new ProtocolError(`part ${index} of ${count} has ${bytes.length} bytes`);
@@ -97,7 +97,7 @@ export class KeyUploads {
     );
     for (const other of others) this.#remove(other);
     const known = this.#find(owner.tenant, model, hash);
-    const upload = known ?? this.#begin(owner, model, hash, partsOf(total));
+    const upload = known ?? this.#begin(owner, model, hash, keyPartsOf(total));
     upload.touchedAt = this.#rules.now();
     if (upload.parts[index] !== undefined) return true;
     if (!this.#makeRoom(upload, bytes.length)) return false;
