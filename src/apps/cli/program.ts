@@ -198,11 +198,11 @@ function addServe(program: Command, terminal: Terminal, parts: EngineParts): voi
     )
     .option('--cors-origin <origin...>', 'pages of these origins may ask; none without it')
     .addOption(
-      new Option(
-        '--metrics-port <n>',
-        'Prometheus metrics at this port of 127.0.0.1; 0 takes any free one',
-      ).argParser(wholeNumber(0, 65_535)),
+      new Option('--metrics-port <n>', 'Prometheus metrics at this port; 0 takes any free one').argParser(
+        wholeNumber(0, 65_535),
+      ),
     )
+    .option('--metrics-host <address>', 'address of that port, out of the reach of clients', '127.0.0.1')
     .addOption(
       new Option('--log-level <level>', 'log on standard error')
         .choices(['info', 'warn', 'silent'])

@@ -22,18 +22,20 @@ export interface ListenAddress {
 }
 
 export interface ListenOptions extends ListenAddress, AppOptions {
-  /** Serves the metrics at this port of 127.0.0.1 (0: any free one), apart from clients: they show what others do. */
+  /** Serves the metrics at this port (0: any free one), apart from clients: they show what others do. */
   readonly metricsPort?: number;
+  /** Address of that port. Default 127.0.0.1; another one must be out of clients' reach. */
+  readonly metricsHost?: string;
 }
 
 /** @throws {UsageError} for a plaintext listener off loopback, or when the address cannot be bound. */
 export async function listen(service: InferenceService, options: ListenOptions = {}): Promise<RunningServer> {
   const graceMs = options.limits?.graceMs ?? DEFAULT_LIMITS.graceMs;
-  const { metricsPort, metrics = new ServerMetrics() } = options;
+  const { metricsPort, metricsHost = '127.0.0.1', metrics = new ServerMetrics() } = options;
   const server = await listenApp(buildApp(service, { ...options, metrics }), options, graceMs);
   if (metricsPort === undefined) return server;
   try {
-    const page = await listenMetrics(metrics, metricsPort);
+    const page = await listenMetrics(metrics, metricsHost, metricsPort);
     return {
       ...server,
       metricsUrl: page.url,
@@ -49,25 +51,29 @@ export async function listen(service: InferenceService, options: ListenOptions =
 }
 
 /** @throws {UsageError} when the port cannot be bound. */
-async function listenMetrics(metrics: ServerMetrics, port: number): Promise<RunningServer> {
+async function listenMetrics(metrics: ServerMetrics, host: string, port: number): Promise<RunningServer> {
   const server = createServer((request, response) => {
     const isPage = request.method === 'GET' && request.url === '/metrics';
     response.writeHead(isPage ? 200 : 404, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
     response.end(isPage ? metrics.text() : 'the metrics are at /metrics\n');
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', ({ code }: NodeJS.ErrnoException) => reject(cannotListen('127.0.0.1', port, code)));
-    server.listen(port, '127.0.0.1', resolve);
+    server.once('error', ({ code }: NodeJS.ErrnoException) => reject(cannotListen(host, port, code)));
+    server.listen(port, host, resolve);
   });
   const { port: bound } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${bound}/metrics`,
+    url: `http://${urlHost(host)}:${bound}/metrics`,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   };
+}
+
+function urlHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 function cannotListen(host: string, port: number, code = 'unknown error'): UsageError {
@@ -99,9 +105,8 @@ export async function listenApp(
     throw cannotListen(host, port, (error as NodeJS.ErrnoException).code);
   }
   const { port: bound } = app.server.address() as AddressInfo;
-  const name = host.includes(':') ? `[${host}]` : host;
   return {
-    url: `${tls === undefined ? 'http' : 'https'}://${name}:${bound}`,
+    url: `${tls === undefined ? 'http' : 'https'}://${urlHost(host)}:${bound}`,
     close: drainer(app, graceMs),
   };
 }

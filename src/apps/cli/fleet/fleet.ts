@@ -15,8 +15,18 @@ Who learns what:
 /** What every process of a fleet is told. */
 export function addFleetFlags(command: Command): Command {
   return command
-    .option('--fleet <url>', 'the broker of a fleet, nats://HOST:PORT or tls://HOST:PORT (docs/fleet.md)')
-    .option('--blobs <address>', 'its blob store, file:FOLDER that all machines see, or s3://BUCKET/PREFIX')
+    .addOption(
+      new Option(
+        '--fleet <url>',
+        'the broker of a fleet, nats://HOST:PORT or tls://HOST:PORT (docs/fleet.md)',
+      ).env('SUBROSA_FLEET'),
+    )
+    .addOption(
+      new Option(
+        '--blobs <address>',
+        'its blob store, file:FOLDER that all machines see, or s3://BUCKET/PREFIX',
+      ).env('SUBROSA_BLOBS'),
+    )
     .option('--fleet-secret <file>', 'the secret that all its processes share; or SUBROSA_FLEET_SECRET')
     .option('--fleet-credentials <file>', 'a NATS credentials file');
 }

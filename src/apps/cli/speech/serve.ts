@@ -44,6 +44,7 @@ export interface ServeFlags {
   readonly principal: string;
   readonly corsOrigin?: readonly string[];
   readonly metricsPort?: number;
+  readonly metricsHost: string;
   readonly logLevel: 'info' | 'warn' | 'silent';
   readonly json?: boolean;
   readonly whileStdinOpen?: boolean;
@@ -100,7 +101,9 @@ export function listenOptions(flags: ServeFlags, log: ServerLog): ListenOptions 
     log,
     principal: parsePrincipalRule(flags.principal, (path) => readFileSync(path, 'utf8')),
     corsOrigins: (flags.corsOrigin ?? []).map(checkOrigin),
-    ...(flags.metricsPort === undefined ? {} : { metricsPort: flags.metricsPort }),
+    ...(flags.metricsPort === undefined
+      ? {}
+      : { metricsPort: flags.metricsPort, metricsHost: flags.metricsHost }),
     ...keptBudget(flags),
     limits: {
       keyCapacityBytes: flags.keyMemory * 2 ** 20,
