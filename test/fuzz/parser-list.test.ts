@@ -45,6 +45,7 @@ const FUZZED: Readonly<Record<string, string>> = {
   'Sequential.fromBytes': 'network in training',
   'TfheCiphertext.fromBytes': 'TFHE ciphertext',
   'TfheEvaluationKeys.fromBytes': 'TFHE evaluation keys',
+  'TfheExitKey.fromBytes': 'TFHE exit key',
   'TfhePackedCiphertext.fromBytes': 'packed TFHE ciphertext',
   'TfheSecretKey.fromSecretBytes': 'TFHE secret key',
   'Trainer.fromBytes': 'checkpoint of training',

@@ -149,6 +149,31 @@ export class TfheEvaluator {
   }
 
   /**
+   * Levels 0 .. p - 1 of messages that are real numbers, as an exit gives them: rounded to the nearest, and reflected at both ends, so
+   * that p + x comes out as p - 1 - x ({@link quantisedLevel}): a score a little outside of the window still has one of the last levels.
+   * One bootstrap each. The level of a message near the middle between two may be either, see {@link quantisationMargin}; it is off by
+   * more than one with the probability that {@link TfheEvaluator.failureBits} counts. Whatever it is, what is computed from it is exact.
+   *
+   * @throws {NoiseBudgetError}
+   */
+  quantise(ciphertexts: readonly TfheCiphertext[]): TfheCiphertext[] {
+    const { params } = this.#context;
+    const { messages, n } = params;
+    const middle = (messages - 1) / 2;
+    const width = n / messages;
+    // Levels less their mean change their sign with the phase's: what lies beyond p - 1 is the reflection.
+    const polynomial = Float64Array.from({ length: n }, (_, j) =>
+      Math.round((Math.floor((j + width / 2) / width) - middle) * params.unit),
+    );
+    for (let j = n - width / 2; j < n; j++) polynomial[j] = Math.round(middle * params.unit);
+    const variance = lookupVariance(params);
+    return this.#bootstrap(ciphertexts, polynomial).map((words) => {
+      words[n] = this.#reduced(words[n]! + Math.round(middle * params.unit));
+      return new TfheCiphertext(params.id, words, { min: 0, max: messages - 1, variance });
+    });
+  }
+
+  /**
    * max(a, b), when the difference of the messages takes at most p values. One bootstrap.
    *
    * @throws {OutOfRangeError} {@link NoiseBudgetError}
@@ -232,19 +257,29 @@ export class TfheEvaluator {
    * randomised by an encryption of zero, so that nothing but one number stays of the computation, the error of the phase, and uniform
    * noise over an eighth of a message's spacing is added to that. Statistical distance about 2^-7: it hides errors, not perfectly.
    *
-   * @throws {NoiseBudgetError} {@link OutOfRangeError}
+   * With a `seed` in place of fresh randomness the same ciphertext is hidden in the same way: for answers that may be asked for again.
+   *
+   * @throws {NoiseBudgetError} {@link OutOfRangeError} {@link ShapeError} for a seed of other than 32 bytes.
    */
-  hide(ciphertext: TfheCiphertext): TfheCiphertext {
-    const { kernel, params, ring, random } = this.#context;
+  hide(ciphertext: TfheCiphertext, seed?: Uint8Array): TfheCiphertext {
+    return this.hideAll([ciphertext], seed)[0]!;
+  }
+
+  /** {@link TfheEvaluator.hide} of many, each with randomness of its own. */
+  hideAll(ciphertexts: readonly TfheCiphertext[], seed?: Uint8Array): TfheCiphertext[] {
+    const { params, random } = this.#context;
+    const identity = Array.from({ length: params.messages }, (_, i) => i);
+    const again = this.lookupAll(ciphertexts, identity);
+    const own = seed ?? random.seed();
+    using drbg = new Drbg(own);
+    if (seed === undefined) own.fill(0);
+    return again.map((each) => this.#randomised(each, drbg));
+  }
+
+  #randomised(again: TfheCiphertext, drbg: Drbg): TfheCiphertext {
+    const { kernel, params, ring } = this.#context;
     const { n, messages } = params;
-    const again = this.lookup(
-      ciphertext,
-      Array.from({ length: messages }, (_, i) => i),
-    );
     const { publicKey } = tfheKeyWords(this.#keys);
-    const seed = random.seed();
-    using drbg = new Drbg(seed);
-    seed.fill(0);
     using scratch = new Scratch(kernel);
     const [u, zero] = [scratch.allocate(n), scratch.allocate(2 * n)];
     const streamKey = drbg.nextKey('u');

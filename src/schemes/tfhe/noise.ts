@@ -5,6 +5,9 @@
  */
 import { LWE_BITS, type TfheParams } from './params.ts';
 
+/** log2 of g of an exit key: digits are below Q / 2g = 2^24. */
+export const EXIT_GADGET_BITS = 25;
+
 /** Variance of a centred binomial error, k = 21. */
 const RING_ERROR = 10.5;
 
@@ -39,6 +42,39 @@ export function switchVariance(params: TfheParams): number {
   const keySwitch = n * (keySwitchLevels * digit * error + step ** 2 / 24);
   const rounding = ((1 / (2 * n)) ** 2 / 12) * (1 + lweDimension / 4);
   return keySwitch + rounding;
+}
+
+/**
+ * Added by an exit from a ring of degree N' whose secret is ternary, modulo Q: both parts of the ciphertext are rounded to multiples of
+ * g / Q, the error of the key meets N' digits below Q / 2g, and the result is rounded to q.
+ */
+export function exitVariance({ n, q }: TfheParams, from: { readonly n: number }, modulus: number): number {
+  const gadget = 2 ** EXIT_GADGET_BITS;
+  const rounding = ((gadget / modulus) ** 2 / 12) * (1 + (2 / 3) * from.n);
+  const key = (from.n * RING_ERROR) / (12 * gadget ** 2);
+  return rounding + key + (1 + n / 2) / (12 * q ** 2);
+}
+
+/**
+ * How far from the middle between two levels a real message must be, in levels, so that {@link TfheEvaluator.quantise} takes another
+ * side than the clear quantiser with probability 2^`bits` at most. At 1/2 the level is off by at most one.
+ */
+export function quantisationMargin(params: TfheParams, variance: number, bits: number): number {
+  const deviation = Math.sqrt(variance + switchVariance(params)) * 2 * params.messages;
+  let [low, high] = [0, 64];
+  for (let step = 0; step < 60; step++) {
+    const middle = (low + high) / 2;
+    if (log2Erfc(middle / Math.SQRT2) > bits) low = middle;
+    else high = middle;
+  }
+  return high * deviation;
+}
+
+/** What a quantiser with p levels makes of a real message: rounded to the nearest level, reflected at both ends, 0 .. p - 1. */
+export function quantisedLevel(value: number, messages: number): number {
+  const turn = 2 * messages;
+  const level = ((Math.floor(value + 0.5) % turn) + turn) % turn;
+  return level < messages ? level : turn - 1 - level;
 }
 
 /**

@@ -49,6 +49,11 @@ const SETS: Readonly<Record<TfheMessages, TfheSpec>> = {
 /** log2 of the largest q for a binary ring secret with errors of deviation 3.24 at 128 bits, by logN. */
 const RING_CEILING: ReadonlyMap<number, number> = new Map([[11, 51]]);
 
+/** log2 of the largest modulus of a key under a binary ring secret of degree 2^logN; 0 where none is known to be secure. */
+export function binaryRingCeiling(logN: number): number {
+  return RING_CEILING.get(logN) ?? 0;
+}
+
 /**
  * log2(deviation / modulus) that 132 bits need for a binary LWE secret of dimension n between 560 and 1000: the curve of TFHE-rs, estimated
  * anew by the lattice estimator (commit 27a581b, MATZOV model). It does not depend on the modulus.
@@ -128,7 +133,7 @@ function assertSpec(spec: TfheSpec): void {
 }
 
 function assertSecureSpec(spec: TfheSpec): void {
-  const ceiling = RING_CEILING.get(spec.logN) ?? 0;
+  const ceiling = binaryRingCeiling(spec.logN);
   if (spec.logQ > ceiling) throw new InsecureParamsError(spec.logN, spec.logQ, ceiling);
   const { at0, slope, from, to } = LWE_CURVE;
   const least = at0 + slope * spec.lweDimension;

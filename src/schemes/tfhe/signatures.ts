@@ -6,6 +6,7 @@ import {
   guard,
   instance,
   integer,
+  like,
   list,
   numbers,
   optional,
@@ -13,11 +14,15 @@ import {
   text,
 } from '../../base/arguments.ts';
 import { printOnOneLine } from '../../base/inspect.ts';
+import { RlweContext } from '../rlwe/context.ts';
+import { SecretKey } from '../rlwe/keys/secret-key.ts';
 import { TfheCiphertext, TfhePackedCiphertext } from './ciphertext.ts';
 import { TfheContext } from './context.ts';
 import { TfheDecryptor, TfheEncryptor } from './encryptor.ts';
 import { TfheEvaluationKeys } from './evaluation-keys.ts';
 import { TfheEvaluator } from './evaluator.ts';
+import { TfheExit } from './exit.ts';
+import { TfheExitKey } from './exit-key.ts';
 import { TfheParams } from './params.ts';
 import { TfheSecretKey } from './secret-key.ts';
 
@@ -36,6 +41,8 @@ printOnOneLine(
   TfheEncryptor,
   TfheDecryptor,
   TfheEvaluator,
+  TfheExitKey,
+  TfheExit,
 );
 
 guard('TfheParams', TfheParams, { forMessages: { messages: integer }, create: { spec: options } });
@@ -70,5 +77,24 @@ guard('TfheEvaluator', TfheEvaluator.prototype, {
   max: { a: ciphertext, b: ciphertext },
   wins: { pairs: list, firstWins: optional(flag) },
   argmax: { scores: list },
-  hide: { ciphertext },
+  quantise: { ciphertexts: list },
+  hide: { ciphertext, seed: optional(bytes) },
+  hideAll: { ciphertexts: list, seed: optional(bytes) },
+});
+const from = instance('a context of CKKS or BGV', RlweContext);
+guard('TfheExitKey', TfheExitKey, {
+  generate: {
+    context,
+    secret: secretKey,
+    from,
+    fromSecret: instance('a SecretKey of that context', SecretKey),
+  },
+  byteLength: { from: like('parameters of CKKS or BGV', 'n') },
+  fromBytes: { context, from, bytes },
+});
+guard('TfheExit', TfheExit.prototype, {
+  leave: {
+    ciphertext: like('words of a ciphertext', 'sub', 'length'),
+    reading: like('an ExitReading', 'places'),
+  },
 });

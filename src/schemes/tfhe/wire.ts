@@ -13,7 +13,13 @@ export const HEADER_BYTES = 48;
 const FAMILY = { magic: 0x54535253, version: 1 } as const;
 
 /** One number per wire type; never reused. */
-export const TfheKind = Object.freeze({ secretKey: 1, evaluationKeys: 2, packed: 3, ciphertext: 4 });
+export const TfheKind = Object.freeze({
+  secretKey: 1,
+  evaluationKeys: 2,
+  packed: 3,
+  ciphertext: 4,
+  exitKey: 5,
+});
 export type TfheKind = (typeof TfheKind)[keyof typeof TfheKind];
 
 export function writeTfheHeader(kind: TfheKind, id: ParamsId, bodyBytes: number): ByteWriter {
