@@ -1,4 +1,5 @@
-// The digits of a blind rotation: see Kernel.blindRotate. Plain loops, which each instruction set compiles with its own flags.
+// The digits of a blind rotation: see Kernel.blindRotate. Plain loops, which each instruction set compiles with its own flags: in a
+// namespace without a name, since a linker keeps one of several functions of the same name, made for whichever processor.
 #pragma once
 
 #include <string.h>
@@ -6,6 +7,7 @@
 #include "ring/ring.h"
 
 namespace subrosa {
+namespace {
 
 // d as the instruction set holds centred numbers: an int64, or a double whose low bits are set without a conversion.
 template <typename Centred>
@@ -54,4 +56,5 @@ void rotationDigitsLoop(const Prime& p, uint64_t* out, const uint64_t* a, size_t
   }
 }
 
+}  // namespace
 }  // namespace subrosa
