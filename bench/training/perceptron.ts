@@ -21,7 +21,9 @@ import {
   type PerceptronState,
   PerceptronTrainer,
   samplesAt,
+  sampleStandardisation,
   smallPictures,
+  standardisedSamples,
   stateDifference,
   stepSeconds,
   stepWork,
@@ -37,24 +39,30 @@ const PUBLISHED_SECONDS = 2400;
 const [QUICK_LOG_N, STEPS, CURVE_STEPS, SEED] = [10, 2, 400, 5];
 const PARTS: Readonly<Record<string, Partial<PerceptronSpec>>> = {
   'batch-512': {},
-  'batch-60': { batch: 60, rate: 0.1 },
-  survey: { batch: 60, rate: 0.1, loss: 'squared', activation: 'table' },
+  'batch-60': { batch: 60, rate: 0.3 },
+  survey: { batch: 60, rate: 0.1, momentum: 0.9, sumBound: 16, loss: 'squared', activation: 'table' },
   wide: { layers: [784, 128, 32, 10], batch: 60, rate: 0.05 },
   curve: {},
 };
 const QUICK: Partial<PerceptronSpec> = { layers: [16, 8, 4, 3], batch: 30 };
 const MARKS = new Set([1, 2, 5, 10, 25, 50, 100, 150, 200, 300, 400]);
 
-function samplesOf(spec: PerceptronSpec, data: string | undefined, split: 'train' | 'test'): LabelledSamples {
+interface Samples {
+  readonly train: LabelledSamples;
+  readonly test: LabelledSamples;
+}
+
+function samplesOf(spec: PerceptronSpec, data: string | undefined): Samples {
   const inputs = spec.layers[0]!;
-  const isMnist = data !== undefined && (inputs === 64 || inputs === 784);
-  if (isMnist) return (inputs === 64 ? smallPictures : wholePictures)(readMnist(data, split));
-  const shape = {
-    count: split === 'train' ? 4 * spec.batch : 2 * spec.batch,
-    inputs,
-    classes: spec.layers.at(-1)!,
-  };
-  return generatedSamples(shape, uniformNumbers(SEED));
+  if (data !== undefined && (inputs === 64 || inputs === 784)) {
+    const pictures = inputs === 64 ? smallPictures : wholePictures;
+    const [train, test] = [pictures(readMnist(data, 'train')), pictures(readMnist(data, 'test'))];
+    const by = sampleStandardisation(train);
+    return { train: standardisedSamples(train, by), test: standardisedSamples(test, by) };
+  }
+  const generated = (count: number): LabelledSamples =>
+    generatedSamples({ count, inputs, classes: spec.layers.at(-1)! }, uniformNumbers(SEED));
+  return { train: generated(4 * spec.batch), test: generated(2 * spec.batch) };
 }
 
 export const perceptron: Bench = async ({ quick, part = 'batch-512', epochs, data }, note) => {
@@ -63,7 +71,7 @@ export const perceptron: Bench = async ({ quick, part = 'batch-512', epochs, dat
     throw new UsageError(`--part is one of ${Object.keys(PARTS).join(', ')}, not "${part}"`);
   const steps = epochs ?? (part === 'curve' ? CURVE_STEPS : STEPS);
   const spec: PerceptronSpec = { ...PERCEPTRON_RECIPE, ...change, ...(quick && QUICK), steps };
-  const [train, test] = [samplesOf(spec, data, 'train'), samplesOf(spec, data, 'test')];
+  const { train, test } = samplesOf(spec, data);
   const mirror = new PerceptronMirror(spec);
   const uniform = uniformNumbers(SEED);
   let clear = initialPerceptron(spec, uniform);

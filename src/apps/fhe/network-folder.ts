@@ -36,7 +36,12 @@ const notesSchema = z.strictObject({
   seed: z.string().regex(/^[0-9a-f]{64}$/),
   images: z.number().int().min(1),
   keysDigest: z.string(),
+  // Folders of former versions have none: their inputs are grey levels at a fixed scale.
+  inputs: z.enum(['fixed', 'standardised']).default('fixed'),
 });
+
+/** Grey levels at a fixed scale, or standardised by the training pictures. */
+export type InputScale = 'fixed' | 'standardised';
 
 /** What stays with the owner besides the key. */
 export interface NetworkNotes {
@@ -44,6 +49,7 @@ export interface NetworkNotes {
   /** Of the data set that it was made for. */
   readonly images: number;
   readonly keysDigest: string;
+  readonly inputs: InputScale;
 }
 
 /** Parameters for tests in place of those of 128 bits. */

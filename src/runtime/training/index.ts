@@ -89,7 +89,9 @@ export {
   generatedSamples,
   type GreyPictures,
   samplesAt,
+  sampleStandardisation,
   smallPictures,
+  standardisedSamples,
   wholePictures,
 } from './perceptron/samples.ts';
 export {

@@ -5,10 +5,19 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { addFheNetwork } from '../../../src/apps/cli/fhe/fhe-network.ts';
+import { ownersNetwork } from '../../../src/apps/cli/fhe/fhe-network-parts.ts';
 import { engineParts } from '../../../src/apps/cli/parts.ts';
 import { accuracyCurve, mirrorRun } from '../../../src/apps/fhe/network-training.ts';
 import { DataError, UsageError } from '../../../src/base/errors.ts';
-import { generatedSamples, PERCEPTRON_RECIPE, uniformNumbers } from '../../../src/runtime/training/index.ts';
+import { readMnist } from '../../../src/apps/train/mnist-corpus.ts';
+import {
+  generatedSamples,
+  PERCEPTRON_RECIPE,
+  sampleStandardisation,
+  smallPictures,
+  standardisedSamples,
+  uniformNumbers,
+} from '../../../src/runtime/training/index.ts';
 import { CkksParams } from '../../../src/schemes/ckks/params.ts';
 import { RecordingTerminal } from '../fake-engine.ts';
 
@@ -151,6 +160,26 @@ describe('from pictures to answers', () => {
     expect(shown).toMatchObject({ isInsecure: true, bootstrapsPerStep: expect.any(Number) });
   });
 
+  test('folders of former versions say nothing of the scale of inputs: it is the fixed one', () => {
+    const standard = ownersNetwork({ keys: at('owner'), data: at('pictures') }, { insecure });
+    expect(standard.folder.notes.inputs).toBe('standardised');
+    mkdirSync(at('former/public'), { recursive: true });
+    const { inputs: _, ...notes } = JSON.parse(readFileSync(at('owner/owner.json'), 'utf8'));
+    writeFileSync(at('former/owner.json'), JSON.stringify(notes), { mode: 0o600 });
+    writeFileSync(at('former/public/program.json'), readFileSync(at('owner/public/program.json')));
+    const former = ownersNetwork({ keys: at('former'), data: at('pictures') }, { insecure });
+    const pictures = readMnist(at('pictures'), 'train');
+    expect(former.train).toEqual(smallPictures(pictures));
+    expect(standard.train.inputs).not.toEqual(former.train.inputs);
+    // Test pictures are standardised by the training pictures, not by themselves.
+    const by = sampleStandardisation(former.train);
+    expect(standard.test).toEqual(standardisedSamples(former.test, by));
+    writeFileSync(at('former/owner.json'), JSON.stringify({ ...notes, inputs: 'other' }), { mode: 0o600 });
+    expect(() => ownersNetwork({ keys: at('former'), data: at('pictures') }, { insecure })).toThrow(
+      /not those of a network's training/,
+    );
+  });
+
   test('files in the wrong place, of other keys or damaged are refused', async () => {
     const run = (batches: string, out: string) =>
       network(['run', ...open(), '--batches', batches, '--out', out]);
@@ -199,6 +228,19 @@ test('steps that leave the range of the activations are refused before there is 
   );
   for (const layers of ['64-x-10', '63-8-10', '64-8-5'])
     await expect(network(['tune', ...data(), '--layers', layers, '--batch', '14'])).rejects.toThrow();
+});
+
+test('steps are chosen by options; without a rate it goes with the root of the batch', async () => {
+  const program = async (...args: string[]) =>
+    (await told(['tune', ...data(), '--layers', '64-4-10', '--steps', '2', ...args])).program;
+  expect(await program('--batch', '8', '--momentum', '0', '--decay', '0')).toMatchObject({
+    ...{ rate: 0.13, momentum: 0, decay: 0, sumBound: 20 },
+  });
+  expect(await program('--batch', '16', '--activation', 'table')).toMatchObject({
+    ...{ rate: 0.18, momentum: 0.7, decay: 1e-3, sumBound: 16 },
+  });
+  for (const value of ['1', '-0.1', 'x', ''])
+    await expect(program('--batch', '8', '--momentum', value)).rejects.toThrow(UsageError);
 });
 
 test('the same seed gives the same run, another seed another', () => {

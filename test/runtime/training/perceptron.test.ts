@@ -29,7 +29,9 @@ import {
   batchOrder,
   generatedSamples,
   samplesAt,
+  sampleStandardisation,
   smallPictures,
+  standardisedSamples,
 } from '../../../src/runtime/training/perceptron/samples.ts';
 import { PERCEPTRON_RECIPE, type PerceptronSpec } from '../../../src/runtime/training/perceptron/spec.ts';
 import { PerceptronTrainer } from '../../../src/runtime/training/perceptron/trainer.ts';
@@ -52,7 +54,14 @@ function sequence(seed: number): () => number {
   };
 }
 
-const TOY: PerceptronSpec = { ...PERCEPTRON_RECIPE, layers: [6, 4, 4, 2], batch: 30, steps: 2 };
+const TOY: PerceptronSpec = {
+  ...PERCEPTRON_RECIPE,
+  layers: [6, 4, 4, 2],
+  batch: 30,
+  steps: 2,
+  // One that tables may have as well.
+  sumBound: 16,
+};
 
 function paramsOf(logN: number): CkksParams {
   return CkksParams.bootstrapping({ logN, security: 'insecure-for-tests' });
@@ -432,6 +441,48 @@ describe('the clear mirror', () => {
     for (const order of batchOrder(300, spec, uniform))
       state = mirror.step(state, samplesAt(samples, order)).state;
     expect(mirror.accuracy(state.layers, samples)).toBeGreaterThan(0.95);
+  });
+
+  test('standardised inputs have mean 0 and deviation 1, few of them more than the bound', () => {
+    const uniform = sequence(3);
+    const [count, width] = [500, 5];
+    // The last input is constant, the fourth hardly changes.
+    const spreads = [1, 20, 8, 0.01, 0];
+    const inputs = Float64Array.from({ length: count * width }, (_, at) => {
+      const i = at % width;
+      return 7 * i + spreads[i]! * (uniform() - 0.5);
+    });
+    const samples = { inputs, labels: new Uint8Array(count) };
+    const by = sampleStandardisation(samples);
+    const { inputs: scaled } = standardisedSamples(samples, by);
+    expect(by.deviations[1]! / (20 / Math.sqrt(12))).toBeCloseTo(1, 1);
+    const moments = spreads.map((_, i) => {
+      const own = Array.from({ length: count }, (_, r) => scaled[r * width + i]!);
+      const mean = own.reduce((sum, v) => sum + v, 0) / count;
+      return { mean, deviation: Math.sqrt(own.reduce((sum, v) => sum + (v - mean) ** 2, 0) / count) };
+    });
+    for (const { mean } of moments) expect(mean).toBeCloseTo(0, 10);
+    for (const i of [1, 2]) expect(moments[i]!.deviation).toBeCloseTo(1, 10);
+    // Not blown up: at most four times the scale of the widest input.
+    expect(moments[0]!.deviation).toBeCloseTo(4 / 20, 1);
+    expect(moments[3]!.deviation).toBeLessThan(0.01);
+    expect(moments[4]!.deviation).toBeCloseTo(0, 10);
+
+    const far = { inputs: Float64Array.of(-1e6, 7, 14, 21, 1e6), labels: Uint8Array.of(0) };
+    expect([...standardisedSamples(far, by).inputs].map((v) => Math.abs(v))).toEqual([
+      2,
+      ...[1, 2, 3].map(() => expect.closeTo(0, 0)),
+      2,
+    ]);
+    const constant = sampleStandardisation({ inputs: new Float64Array(4), labels: new Uint8Array(2) });
+    expect(constant).toEqual({ means: [0, 0], deviations: [1, 1] });
+    const wide = { inputs: inputs.slice(0, 4 * 256), labels: new Uint8Array(4) };
+    const narrow = { inputs: wide.inputs.slice(0, 4 * 64), labels: new Uint8Array(4) };
+    const most = (of: LabelledSamples) => Math.max(...sampleStandardisation(of).deviations);
+    expect(most(wide) / most(narrow)).toBeGreaterThan(1.5);
+    const noSamples = { inputs: new Float64Array(0), labels: new Uint8Array(0) };
+    expect(() => sampleStandardisation(noSamples)).toThrow(ShapeError);
+    expect(() => standardisedSamples({ ...samples, labels: new Uint8Array(9) }, by)).toThrow(ShapeError);
   });
 
   test('pictures become means of blocks', () => {

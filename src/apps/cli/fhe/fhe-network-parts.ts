@@ -5,10 +5,12 @@ import { referenceCosts } from '../../../circuits/cost.ts';
 import {
   type PerceptronProgram,
   type PerceptronSpec,
+  sampleStandardisation,
+  standardisedSamples,
   stepSeconds,
   stepWork,
 } from '../../../runtime/training/index.ts';
-import { type NetworkOptions, openNetworkFolder } from '../../fhe/network-folder.ts';
+import { type InputScale, type NetworkOptions, openNetworkFolder } from '../../fhe/network-folder.ts';
 import { pictureSamples } from '../../fhe/network-training.ts';
 import { readMnist } from '../../train/mnist-corpus.ts';
 import type { EngineParts } from '../parts.ts';
@@ -22,15 +24,17 @@ export interface NetworkCommands extends NetworkOptions {
   readonly parts: EngineParts;
 }
 
-/** Training and test pictures, as the network takes them. */
-export function networkSamples(spec: Pick<PerceptronSpec, 'layers'>, data: string) {
+/** Training and test pictures, as the network takes them. Test pictures are standardised by the training pictures. */
+export function networkSamples(spec: Pick<PerceptronSpec, 'layers'>, data: string, scale: InputScale) {
   const [train, test] = (['train', 'test'] as const).map((split) =>
     pictureSamples(spec, readMnist(data, split)),
   );
   const classes = spec.layers.at(-1)!;
   if (train!.labels.some((label) => label >= classes))
     throw new DataError(`there are labels of ${classes} and more, but the network has ${classes} outputs`);
-  return { train: train!, test: test! };
+  if (scale === 'fixed') return { train: train!, test: test! };
+  const by = sampleStandardisation(train!);
+  return { train: standardisedSamples(train!, by), test: standardisedSamples(test!, by) };
 }
 
 export function networkFigures(program: PerceptronProgram) {
@@ -98,7 +102,7 @@ export interface NetworkOwnerFlags extends PassphraseFlags {
 /** What the owner's commands begin with. @throws {DataError} when the pictures are not those that the keys were made for. */
 export function ownersNetwork(flags: NetworkOwnerFlags, options: NetworkOptions) {
   const folder = openNetworkFolder(flags.keys, options);
-  const { train, test } = networkSamples(folder.program.spec, flags.data);
+  const { train, test } = networkSamples(folder.program.spec, flags.data, folder.notes.inputs);
   if (train.labels.length !== folder.notes.images)
     throw new DataError(`the keys were made for ${folder.notes.images} pictures, not ${train.labels.length}`);
   return { folder, train, test };

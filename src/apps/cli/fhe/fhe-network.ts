@@ -51,15 +51,23 @@ The trainer is trusted to compute, not to keep a secret. \`open\` compares its w
 in the clear, which the owner can run: it knows the samples.
 `;
 
+/** Bounds of tables are powers of two. */
+const TABLE_SUM_BOUND = 16;
+
+/** How the inputs of new programs are scaled; folders say it of theirs. */
+const NEW_INPUTS = 'standardised';
+
 interface ShapeFlags {
   readonly data: string;
   readonly layers: readonly number[];
   readonly batch: number;
   readonly steps: number;
-  readonly rate: number;
+  readonly rate?: number;
+  readonly momentum: number;
+  readonly decay: number;
   readonly loss: PerceptronSpec['loss'];
   readonly activation: PerceptronSpec['activation'];
-  readonly sumBound: number;
+  readonly sumBound?: number;
   readonly curve?: string;
   readonly json?: boolean;
 }
@@ -75,6 +83,19 @@ function number(text: string): number {
   const value = Number(text);
   if (!(value > 0 && Number.isFinite(value)))
     throw new UsageError(`${text.slice(0, 20)} is no positive number`);
+  return value;
+}
+
+/** Noisier gradients of fewer samples are followed by smaller steps. */
+function usualRate(batch: number): number {
+  const { rate, batch: usual } = PERCEPTRON_RECIPE;
+  return Number((rate * Math.sqrt(Math.min(1, batch / usual))).toPrecision(2));
+}
+
+function share(text: string): number {
+  const value = Number(text);
+  if (!(value >= 0 && value < 1 && text.trim() !== ''))
+    throw new UsageError(`${text.slice(0, 20)} is no number from 0 to below 1`);
   return value;
 }
 
@@ -108,7 +129,20 @@ export function addFheNetwork(fhe: Command, commands: NetworkCommands): void {
           .default(recipe.steps)
           .argParser(wholeNumber(1, 100_000)),
       )
-      .addOption(new Option('--rate <x>', 'size of a step').default(recipe.rate).argParser(number))
+      .addOption(
+        new Option(
+          '--rate <x>',
+          `size of a step (default: ${recipe.rate} for ${recipe.batch} samples, with the root of the batch below)`,
+        ).argParser(number),
+      )
+      .addOption(
+        new Option('--momentum <x>', 'of the last step that is made again')
+          .default(recipe.momentum)
+          .argParser(share),
+      )
+      .addOption(
+        new Option('--decay <x>', 'of what a weight loses in a step').default(recipe.decay).argParser(share),
+      )
       .addOption(
         new Option('--loss <name>', 'what is lowered')
           .choices(['cross-entropy', 'squared'])
@@ -120,9 +154,10 @@ export function addFheNetwork(fhe: Command, commands: NetworkCommands): void {
           .default(recipe.activation),
       )
       .addOption(
-        new Option('--sum-bound <x>', 'of sums before an activation')
-          .default(recipe.sumBound)
-          .argParser(number),
+        new Option(
+          '--sum-bound <x>',
+          `of sums before an activation (default: ${recipe.sumBound}, of tables ${TABLE_SUM_BOUND})`,
+        ).argParser(number),
       )
       .option('--curve <file.svg>', 'accuracy on test pictures by step, in the clear');
   shaped(command('tune', 'run all steps on your own pictures in the clear; nothing else is written')).action(
@@ -177,15 +212,18 @@ export function addFheNetwork(fhe: Command, commands: NetworkCommands): void {
 }
 
 function specOf(flags: ShapeFlags): PerceptronSpec {
-  const { layers, batch, steps, rate, loss, activation, sumBound } = flags;
-  return { ...PERCEPTRON_RECIPE, layers, batch, steps, rate, loss, activation, sumBound };
+  const { layers, batch, steps, momentum, decay, loss, activation } = flags;
+  const rate = flags.rate ?? usualRate(batch);
+  const sumBound = flags.sumBound ?? (activation === 'table' ? TABLE_SUM_BOUND : PERCEPTRON_RECIPE.sumBound);
+  const chosen = { layers, batch, steps, rate, momentum, decay, loss, activation, sumBound };
+  return { ...PERCEPTRON_RECIPE, ...chosen };
 }
 
 /** The program for these pictures and a new seed, and its run in the clear. */
 function prepared(flags: ShapeFlags) {
   const spec = specOf(flags);
   const seed = Buffer.from(systemRandom.seed()).toString('hex');
-  const { train, test } = networkSamples(spec, flags.data);
+  const { train, test } = networkSamples(spec, flags.data, NEW_INPUTS);
   const run = mirrorRun(spec, seed, train, test);
   if (flags.curve !== undefined) writeAccuracyCurve(flags.curve, run.points);
   return { spec: boundedSpec(spec, run), seed, run, images: train.labels.length };
@@ -237,7 +275,7 @@ function keysFolder(
   return {
     path: flags.out,
     program: new PerceptronProgram(spec, options.insecure),
-    notes: { seed, images, keysDigest: '' },
+    notes: { seed, images, keysDigest: '', inputs: NEW_INPUTS },
   };
 }
 

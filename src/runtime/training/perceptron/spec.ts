@@ -53,19 +53,19 @@ const FIELDS = [
   'errorBound',
 ] as const satisfies readonly (keyof PerceptronSpec)[];
 
-/** The steps that were found for MNIST: 92 % after 400 of 512 samples. */
+/** The steps that were found for MNIST with standardised inputs: 92 % of the test pictures after 60 steps. */
 export const PERCEPTRON_RECIPE = Object.freeze({
   kind: 'perceptron',
   version: 1,
   layers: [64, 32, 16, 10],
   batch: 512,
-  steps: 200,
-  rate: 0.25,
-  momentum: 0.9,
+  steps: 60,
+  rate: 1,
+  momentum: 0.7,
   decay: 1e-3,
   loss: 'cross-entropy',
   activation: 'smooth',
-  sumBound: 16,
+  sumBound: 20,
   weightBound: 8,
   errorBound: 16,
 } as const satisfies PerceptronSpec);
