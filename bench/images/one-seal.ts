@@ -95,7 +95,7 @@ export function sealCircuit(seal: SEALLibrary, program: Program): Disposable & {
         } else if (step.op === 'multiply') evaluator.square(at(step.a), to);
         else if (step.op === 'relinearize') evaluator.relinearize(at(step.from), relinearization, to);
         else if (step.op === 'rescale') evaluator.rescaleToNext(at(step.from), to);
-        else if (step.op === 'addPlain') made[step.to] = at(step.from);
+        else if (step.op === 'addPlain' || step.op === 'trace') made[step.to] = at(step.from);
         else throw new Error(`the peer has no ${step.op}`);
       }
     },

@@ -13,7 +13,7 @@ import { lowerGraph } from './lower-graph.ts';
 import type { Bucket, ModelDescription } from './offer.ts';
 import { type FoundPlan, searchParameters } from './parameter-search.ts';
 import { keysOf } from './packed/packed-analysis.ts';
-import { type FoundPacked, searchPacked } from './packed/packed-parameters.ts';
+import { type FoundPacked, type PackedSearchOptions, searchPacked } from './packed/packed-parameters.ts';
 import type { Placement } from './placement.ts';
 import type { Program } from './program.ts';
 import { batchCost } from './program-cost.ts';
@@ -38,6 +38,11 @@ export interface CompileOptions {
    * possible and takes less time for one sample. Default batch.
    */
   readonly layout?: ProgramLayout;
+  /**
+   * Of packed programs: `traced` replies carry nothing but the scores' subring where the layout of the scores allows that, `whole` ones
+   * the whole ciphertext. Default traced.
+   */
+  readonly reply?: 'traced' | 'whole';
 }
 
 export type ProgramLayout = 'batch' | 'packed' | 'auto';
@@ -75,16 +80,17 @@ export function compile(model: ModelGraph | PolynomialNetwork, options: CompileO
   const wanted = (options.precision ?? DEFAULT_PRECISION) * (high - low);
   const subject = { graph, circuit, wanted, name: options.name };
   const logN = options.logN ?? DEFAULT_LOG_N;
-  if (layout === 'packed') return assemblePacked(subject, searchPacked(circuit, { wanted, logN }));
+  const search = { wanted, logN, isTraced: options.reply !== 'whole' };
+  if (layout === 'packed') return assemblePacked(subject, searchPacked(circuit, search));
   const packed = () => ({ ...subject, circuit: lowered('packed') });
   const { placement } = options;
   const batch = () =>
     assemble(subject, searchParameters(circuit, { wanted, logN, ...(placement && { placement }) }));
-  return layout === 'batch' ? batch() : cheaper(packed(), logN, batch);
+  return layout === 'batch' ? batch() : cheaper(packed(), search, batch);
 }
 
 /** Packed when a sample costs less so; a model that fits one layout only gets that one. */
-function cheaper(subject: Assembled, logN: readonly number[], batch: () => Program): Program {
+function cheaper(subject: Assembled, search: PackedSearchOptions, batch: () => Program): Program {
   const attempt = <T>(work: () => T): T | Error => {
     try {
       return work();
@@ -98,7 +104,7 @@ function cheaper(subject: Assembled, logN: readonly number[], batch: () => Progr
       throw error;
     }
   };
-  const packed = attempt(() => searchPacked(subject.circuit, { wanted: subject.wanted, logN }));
+  const packed = attempt(() => searchPacked(subject.circuit, search));
   if (packed instanceof Error) return batch();
   const other = attempt(batch);
   if (!(other instanceof Error) && batchCost(other) <= packed.cost) return other;
@@ -122,7 +128,7 @@ function assemblePacked(
   const { layouts, ...steps } = list;
   const about = descriptionOf(graph, circuit.inputBound);
   return validateProgram({
-    version: 2,
+    version: list.steps.at(-1)!.op === 'trace' ? 3 : 2,
     name,
     params: spec,
     galois: [],

@@ -35,6 +35,8 @@ export interface PackedKeys {
 export interface PackedOffer {
   readonly input: Layout;
   readonly output: Layout;
+  /** Replies carry the trace of their ciphertext alone, in the subring of the output's period. Absent: the whole. */
+  readonly isTraced?: true;
   readonly keys: PackedKeys;
 }
 

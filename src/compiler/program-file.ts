@@ -15,8 +15,8 @@ import { readLists, writeLists } from './program-lists.ts';
 import { validateProgram } from './validate-program.ts';
 
 const MAGIC = new TextEncoder().encode('SRPROG');
-/** Version 2 has packed programs, version 1 all others. */
-const PROGRAM_FILE_VERSIONS = [1, 2];
+/** Version 3 has packed programs with traced replies, version 2 other packed ones, version 1 all others. */
+const PROGRAM_FILE_VERSIONS = [1, 2, 3];
 const HEADER = 1;
 const LISTS = 2;
 const CARD = 3;
@@ -74,7 +74,7 @@ export function readProgram(bytes: Uint8Array): ProgramFile {
   const version = reader.u8() + 256 * reader.u8();
   if (!PROGRAM_FILE_VERSIONS.includes(version))
     throw reader.error(
-      `version ${version} is unknown, this program reads ${PROGRAM_FILE_VERSIONS.join(' and ')}`,
+      `version ${version} is unknown, this program reads ${PROGRAM_FILE_VERSIONS.join(', ')}`,
     );
   const header = section(reader, HEADER, LARGEST_HEADER);
   const lists = section(reader, LISTS, LARGEST_MODEL_BYTES);

@@ -37,6 +37,7 @@ const step = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('rotateAdd'), from: index, to: index, step: count }),
   z.strictObject({ op: z.literal('multiplyPlain'), from: index, to: index, factors: index }),
   z.strictObject({ op: z.literal('addPlain'), from: index, to: index, addends: index }),
+  z.strictObject({ op: z.literal('trace'), from: index, to: index }),
 ]);
 
 const value = z.strictObject({
@@ -67,7 +68,7 @@ const mapSchemas = z
   .max(4096);
 
 const approximate = z.strictObject({
-  version: z.union([z.literal(1), z.literal(2)]),
+  version: z.union([z.literal(1), z.literal(2), z.literal(3)]),
   name,
   params: z.strictObject({
     logN: z.int().min(10).max(17),

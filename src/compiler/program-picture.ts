@@ -31,6 +31,7 @@ const COLOURS: Readonly<Record<Step['op'], string>> = {
   rotateAdd: '#7a5cc0',
   multiplyPlain: '#5fb3c8',
   addPlain: '#5fb3c8',
+  trace: '#8a63d2',
 };
 
 /** `times`: what each step takes, in milliseconds; only their ratios count. @returns SVG of at most about 60 kB. */

@@ -24,6 +24,7 @@ const OPERANDS: Readonly<Record<Step['op'], readonly string[]>> = {
   rotateAdd: ['from', 'step'],
   multiplyPlain: ['from', 'factors'],
   addPlain: ['from', 'addends'],
+  trace: ['from'],
 };
 /** Operands that are not values. */
 const PREFIX: Readonly<Record<string, string>> = {

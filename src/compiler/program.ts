@@ -75,8 +75,13 @@ export type PackedStep =
   | { readonly op: 'rotateAdd'; readonly from: number; readonly to: number; readonly step: number }
   /** Every element times its factor; slots without elements times zero. */
   | { readonly op: 'multiplyPlain'; readonly from: number; readonly to: number; readonly factors: number }
-  /** Every element plus its addend; slots without elements plus zero. */
-  | { readonly op: 'addPlain'; readonly from: number; readonly to: number; readonly addends: number };
+  /** Every element plus its addend, partial sums an equal share each; slots without elements plus zero. */
+  | { readonly op: 'addPlain'; readonly from: number; readonly to: number; readonly addends: number }
+  /**
+   * The last step of a reply that carries its trace alone: the mean over the copies, which adds partial sums up without a rotation. Scale
+   * and sums are divided by the sums.
+   */
+  | { readonly op: 'trace'; readonly from: number; readonly to: number };
 
 /** Steps with what they work on. */
 export interface StepList {
@@ -110,8 +115,8 @@ export interface ProgramOutput {
 
 /** Frozen. Only the compiler and the reader of program files make programs. */
 export interface Program extends StepList {
-  /** 2 for packed programs. */
-  readonly version: 1 | 2;
+  /** 2 for packed programs, 3 for those whose replies are traced. */
+  readonly version: 1 | 2 | 3;
   /** ^[a-z0-9][a-z0-9_-]{0,63}$ */
   readonly name: string;
   readonly params: CkksSpec;

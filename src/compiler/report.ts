@@ -1,6 +1,6 @@
 /** What a program costs, counted from its steps and the wire formats without running anything. */
 import * as arg from '../base/arguments.ts';
-import { ciphertextBytes, roundedBytes } from '../schemes/ckks/ciphertext-wire.ts';
+import { ciphertextBytes, roundedBytes, tracedBytes } from '../schemes/ckks/ciphertext-wire.ts';
 import { CkksParams } from '../schemes/ckks/params.ts';
 import { EvaluationKeys } from '../schemes/rlwe/keys/evaluation-keys.ts';
 import { PublicKey } from '../schemes/rlwe/keys/public-key.ts';
@@ -11,7 +11,7 @@ import { mapProducts } from './integer-map.ts';
 import { planMemory } from './memory-plan.ts';
 import { type Bucket, offeredKeyPlan } from './offer.ts';
 import { countIn, type LayerBound } from './program.ts';
-import { droppedBits, offerOf } from './program-facts.ts';
+import { droppedBits, offerOf, tracedSlots } from './program-facts.ts';
 import { encodedBytes, packedBounds, packedSubject, rotationsOf } from './packed/packed-analysis.ts';
 import { layerBounds } from './step-analysis.ts';
 
@@ -88,9 +88,11 @@ function messageBytes(program: AnyProgram, bucket: Bucket): Pick<BucketCost, 'by
   const params = CkksParams.create(program.params);
   const up = { parts: 2, level: params.maxLevel, isSeeded: true, count: countIn(program, 0, bucket) };
   const down = countIn(program, program.steps.length, bucket);
+  const [traced, dropped] = [tracedSlots(program), droppedBits(program, bucket)];
   return {
     bytesUp: ciphertextBytes(params, up),
-    bytesDown: roundedBytes(params, down, droppedBits(program, bucket)),
+    bytesDown:
+      traced === undefined ? roundedBytes(params, down, dropped) : tracedBytes(params, traced, dropped),
   };
 }
 

@@ -15,6 +15,7 @@ import {
   checkPackedStep,
   isBatchStep,
 } from './packed/validate-packed.ts';
+import { traceSums } from './packed/packed-analysis.ts';
 import { MODEL_NAME, type Program, type ProgramValue, type Step } from './program.ts';
 
 export const MAX_STEPS = 4096;
@@ -33,7 +34,8 @@ export function validateProgram(program: Program): Program {
   const { values, steps } = program;
   if (steps.length > MAX_STEPS) throw new LimitError('the steps of a program', MAX_STEPS, steps.length);
   requireThat(values.length === steps.length + 1, 'it has not one value per step and one for the query');
-  values.forEach((value, i) => checkValue(value, i, params));
+  const sumsOf = program.packed && traceSums({ values, steps, layouts: program.packed.layouts });
+  values.forEach((value, i) => checkValue(value, i, sumsOf?.(i) ?? 1, params));
   if (program.packed !== undefined) checkPackedPart(program, program.packed, params);
   steps.forEach((step, i) => checkStep(program, params, step, i));
   checkEnds(program, params);
@@ -43,7 +45,7 @@ export function validateProgram(program: Program): Program {
 
 function checkHeader(program: Program, params: CkksParams): void {
   const { name, inputs, outputs, inputBound, output } = program;
-  requireThat(program.version === 1 || program.version === 2, 'its version is unknown');
+  requireThat([1, 2, 3].includes(program.version), 'its version is unknown');
   requireThat(MODEL_NAME.test(name), 'its name is none');
   for (const count of [inputs, outputs])
     requireThat(Number.isInteger(count) && count >= 1 && count <= MAX_CIPHERTEXTS, 'a number of features');
@@ -56,7 +58,7 @@ function checkHeader(program: Program, params: CkksParams): void {
 }
 
 function checkLadder({ version, buckets, galois, values }: Program, params: CkksParams): void {
-  requireThat(version === 1, 'version 2 is for packed programs');
+  requireThat(version === 1, 'versions 2 and 3 are for packed programs');
   requireThat(
     values.every(({ layout }) => layout === undefined),
     'a value has a layout, and the program none',
@@ -105,7 +107,8 @@ export function checkMap(map: IntegerMap): void {
   requireThat(next === outputs, 'the blocks of a map do not write every ciphertext');
 }
 
-function checkValue(value: ProgramValue, index: number, params: CkksParams): void {
+/** `sums`: of which only the mean must fit. */
+function checkValue(value: ProgramValue, index: number, sums: number, params: CkksParams): void {
   const { count, parts, level, scale, trained } = value;
   requireThat(isCount(count), `the ciphertexts of value ${index}`);
   requireThat(parts === 2 || parts === 3, `the parts of value ${index}`);
@@ -113,7 +116,7 @@ function checkValue(value: ProgramValue, index: number, params: CkksParams): voi
     Number.isInteger(level) && level >= 0 && level <= params.maxLevel,
     `the level of value ${index}`,
   );
-  requireThat(scale > 1 && Math.log2(scale) <= params.logQAt(level), `the scale of value ${index}`);
+  requireThat(scale > 1 && Math.log2(scale / sums) <= params.logQAt(level), `the scale of value ${index}`);
   requireThat(trained >= 0 && Number.isFinite(trained), `the range of value ${index}`);
 }
 
@@ -215,6 +218,7 @@ function checkStep(program: Program, params: CkksParams, step: Step, index: numb
     case 'rotateAdd':
     case 'multiplyPlain':
     case 'addPlain':
+    case 'trace':
       return expect(checkPackedStep(program, step, read(step.from), fail));
     default:
       fail('unknown');

@@ -170,6 +170,9 @@ export class EncryptedMachine implements Disposable {
         copyWords(to.words, this.#view(step.from, run).words);
         this.#packed!.addPlain(step.to, to);
       }),
+      trace: timed('trace', (step) =>
+        copyWords(this.#view(step.to, run).words, this.#view(step.from, run).words),
+      ),
       pack: timed('pack', (step) => {
         const [from, to] = [this.#view(step.from, run), this.#view(step.to, run)];
         to.words.u32().fill(0);

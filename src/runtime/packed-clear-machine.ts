@@ -1,5 +1,5 @@
 /** Runs a packed program on slots in the clear, one sample after another: rotations, diagonals and vectors as the ciphertexts will meet them. */
-import { elementsOf, type Layout, slotVectors } from '../compiler/packed/layout.ts';
+import { addendVectors, elementsOf, type Layout, slotVectors } from '../compiler/packed/layout.ts';
 import { forEachTransformPart, type TransformPart } from '../compiler/packed/rotations.ts';
 import type { Program } from '../compiler/program.ts';
 import { type EvaluationControl, NO_BATCH_STEPS, runSteps, type StepHandlers } from './run-steps.ts';
@@ -102,8 +102,13 @@ class PackedClearMachine {
       addPlain: ({ from, to, addends }) =>
         put(
           to,
-          between(slots[from]!, vector(to, addends), (x, y) => x + y),
+          between(
+            slots[from]!,
+            joined(addendVectors(this.#layoutOf(to), constants[addends]!)),
+            (x, y) => x + y,
+          ),
         ),
+      trace: ({ from, to }) => put(to, traced(slots[from]!, this.#layoutOf(from))),
     };
     runSteps(this.#program, handlers, options);
     return elementsOf(this.#layoutOf(steps.length), slots[steps.length]!).slice(0, outputs);
@@ -122,6 +127,15 @@ class PackedClearMachine {
     }
     return out;
   }
+}
+
+/** The mean over all places a period apart, junk included, times the sums, in each of these places. */
+function traced(source: Float64Array, { period, sums }: Layout): Float64Array {
+  const means = new Float64Array(period);
+  source.forEach((value, t) => {
+    means[t % period]! += (value * sums * period) / source.length;
+  });
+  return source.map((_, t) => means[t % period]!);
 }
 
 function joined(vectors: readonly Float64Array[]): Float64Array {

@@ -2,7 +2,7 @@
  * The steps of packed programs on ciphertexts: transforms by encoded diagonals, rotations with additions, products with and additions of
  * vectors of slots. Vectors are encoded once, when the machine is made.
  */
-import { type Layout, slotVectors } from '../compiler/packed/layout.ts';
+import { addendVectors, type Layout, slotVectors } from '../compiler/packed/layout.ts';
 import { packedSubject, plannedParts } from '../compiler/packed/packed-analysis.ts';
 import { forEachTransformPart } from '../compiler/packed/rotations.ts';
 import type { PackedStep, Program, ProgramValue } from '../compiler/program.ts';
@@ -44,10 +44,19 @@ export class PackedOperations implements Disposable {
       for (const step of program.steps) {
         const value = program.values[step.to]!;
         if (step.op === 'transform') this.#prepareTransform(step);
-        else if (step.op === 'addPlain') this.#prepareVectors(value, step.to, step.addends, value.scale);
+        else if (step.op === 'addPlain')
+          this.#prepareVectors(
+            step.to,
+            addendVectors(this.#layoutOf(value), program.constants[step.addends]!),
+            value.scale,
+          );
         else if (step.op === 'multiplyPlain') {
           const scale = value.scale / program.values[step.from]!.scale;
-          this.#prepareVectors(value, step.to, step.factors, scale);
+          this.#prepareVectors(
+            step.to,
+            slotVectors(this.#layoutOf(value), program.constants[step.factors]!),
+            scale,
+          );
         }
       }
     } catch (error) {
@@ -76,10 +85,8 @@ export class PackedOperations implements Disposable {
   }
 
   /** A number per element in all of its places, zero elsewhere. */
-  #prepareVectors({ level, layout }: ProgramValue, to: number, constants: number, scale: number): void {
-    const placed = this.#program.packed!.layouts[layout!]!;
-    const row = this.#program.constants[constants]!;
-    const vectors = slotVectors(placed, row);
+  #prepareVectors(to: number, vectors: readonly Float64Array[], scale: number): void {
+    const { level } = this.#program.values[to]!;
     this.#vectors.set(
       to,
       vectors.map((vector) => this.#encoder.encode(vector, { level, scale })),

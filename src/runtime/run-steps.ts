@@ -18,6 +18,7 @@ export const NO_PACKED_STEPS: Pick<StepHandlers, PackedStep['op']> = {
   rotateAdd: misplaced,
   multiplyPlain: misplaced,
   addPlain: misplaced,
+  trace: misplaced,
 };
 
 /** For machines of packed programs. */

@@ -7,29 +7,34 @@ import { packedSubject, plannedParts } from '../../src/compiler/packed/packed-an
 import { programText } from '../../src/compiler/program-text.ts';
 import { PolynomialNetwork } from '../../src/nn/polynomial/polynomial-network.ts';
 
-const FILE = new URL('../golden/packed-cryptonets.v1.json', import.meta.url);
+/** The file of each kind of reply: whole ones came first. */
+const FILES = { whole: 'packed-cryptonets.v1.json', traced: 'packed-cryptonets.v2.json' };
 
-it('CryptoNets is compiled to the frozen program for one sample', () => {
-  const model = new URL('../../models/mnist/cryptonets-polynomial-8bit.bin', import.meta.url);
-  const network = PolynomialNetwork.fromBytes(readFileSync(model));
-  const program = compile(network, { name: 'cryptonets', inputBound: 1, layout: 'packed' });
-  const { params, packed, steps } = program;
-  const subject = packedSubject(program);
-  const made = {
-    params,
-    layouts: packed!.layouts.map(layoutText),
-    keys: packed!.keys,
-    rotations: steps.flatMap((step) =>
-      step.op === 'transform'
-        ? plannedParts(subject, step).map(({ split }) => ({
-            babies: split.babies,
-            giants: split.giants.map((giant) => giant.step),
-          }))
-        : [],
-    ),
-    steps: programText(program).split('\n'),
-  };
-  const text = `${JSON.stringify(made, null, 1)}\n`;
-  if (process.env['SUBROSA_GOLDEN'] === 'write' && !existsSync(FILE)) writeFileSync(FILE, text);
-  expect(JSON.parse(text)).toEqual(JSON.parse(readFileSync(FILE, 'utf8')));
-});
+it.each(['whole', 'traced'] as const)(
+  'CryptoNets for one sample is compiled as frozen, %s reply',
+  (reply) => {
+    const file = new URL(`../golden/${FILES[reply]}`, import.meta.url);
+    const model = new URL('../../models/mnist/cryptonets-polynomial-8bit.bin', import.meta.url);
+    const network = PolynomialNetwork.fromBytes(readFileSync(model));
+    const program = compile(network, { name: 'cryptonets', inputBound: 1, layout: 'packed', reply });
+    const { params, packed, steps } = program;
+    const subject = packedSubject(program);
+    const made = {
+      params,
+      layouts: packed!.layouts.map(layoutText),
+      keys: packed!.keys,
+      rotations: steps.flatMap((step) =>
+        step.op === 'transform'
+          ? plannedParts(subject, step).map(({ split }) => ({
+              babies: split.babies,
+              giants: split.giants.map((giant) => giant.step),
+            }))
+          : [],
+      ),
+      steps: programText(program).split('\n'),
+    };
+    const text = `${JSON.stringify(made, null, 1)}\n`;
+    if (process.env['SUBROSA_GOLDEN'] === 'write' && !existsSync(file)) writeFileSync(file, text);
+    expect(JSON.parse(text)).toEqual(JSON.parse(readFileSync(file, 'utf8')));
+  },
+);

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DecodeError, SubrosaError } from '../../src/base/errors.ts';
 import { compile } from '../../src/compiler/compile.ts';
+import type { Layout } from '../../src/compiler/packed/layout.ts';
 import type { Program, ProgramValue, Step } from '../../src/compiler/program.ts';
 import { programId, readProgram, writeProgram } from '../../src/compiler/program-file.ts';
 import { parseProgramText, programText } from '../../src/compiler/program-text.ts';
@@ -15,6 +16,7 @@ const programs = (): Program[] => [
   ...Object.values(SAMPLE_GRAPHS).map((make) => compile(measured(make()), { name: 'graph' })),
   compile(randomConvolution(8, 2), { name: 'one-sample', layout: 'packed' }),
   compile(measured(SAMPLE_GRAPHS['nearly linear quadratics']!()), { name: 'one-sample', layout: 'packed' }),
+  compile(randomConvolution(8, 2), { name: 'one-sample', layout: 'packed', reply: 'whole' }),
 ];
 
 describe('the file of a program', () => {
@@ -40,8 +42,8 @@ describe('the file of a program', () => {
     for (const length of [0, 5, 8, 60, bytes.length - 1])
       expect(() => readProgram(bytes.slice(0, length))).toThrow(DecodeError);
     const newer = bytes.slice();
-    newer[6] = 3;
-    expect(() => readProgram(newer)).toThrow(/version 3 is unknown/);
+    newer[6] = 4;
+    expect(() => readProgram(newer)).toThrow(/version 4 is unknown/);
   });
 
   it('has a text that parses back', () => {
@@ -161,6 +163,7 @@ describe('a program is derived again', () => {
   const packed = compile(measured(SAMPLE_GRAPHS['nearly linear quadratics']!()), {
     name: 'net',
     layout: 'packed',
+    reply: 'whole',
   });
   const packedAt = (op: Step['op']): number => packed.steps.findIndex((step) => step.op === op);
   const packedStep = (op: Step['op'], change: object): Program => ({
@@ -253,6 +256,72 @@ describe('a program is derived again', () => {
       /has offsets/,
     ],
   ];
+
+  const traced = compile(randomNetwork([40, 12, 5], 4, 1), { name: 'net', layout: 'packed' });
+  const end = traced.values.length - 1;
+  const tracedFrom = traced.values[end - 1]!;
+  const tracedValue = (index: number, change: Partial<ProgramValue>): Program => ({
+    ...traced,
+    values: traced.values.map((value, i) => (i === index ? { ...value, ...change } : value)),
+  });
+  const tracedLayouts = (change: (layout: Layout) => object): Program => ({
+    ...traced,
+    packed: {
+      ...traced.packed!,
+      layouts: traced.packed!.layouts.map((layout, i) =>
+        [tracedFrom.layout, traced.values[end]!.layout].includes(i)
+          ? { ...layout, ...change(layout) }
+          : layout,
+      ),
+    },
+  });
+  const TRACED_FAULTS: readonly (readonly [string, () => Program, RegExp])[] = [
+    ['is of version 2', () => ({ ...traced, version: 2 }), /version/],
+    ['claims a trace that it has not', () => ({ ...packed, version: 3 }), /version/],
+    [
+      'has the scale of its copies',
+      () => tracedValue(end, { scale: tracedFrom.scale }),
+      /scale of its result/,
+    ],
+    ['keeps its sums', () => tracedValue(end, { layout: tracedFrom.layout! }), /layout of the reply/],
+    [
+      'has junk that the mean would mix in',
+      () => tracedLayouts(() => ({ rest: 'junk' })),
+      /slots without elements|layout of the reply/,
+    ],
+    [
+      'has copies in some of the slots only',
+      () => tracedLayouts(({ copies }) => ({ copies: copies / 2 })),
+      /partial sums|mean would be|around the slots/,
+    ],
+    [
+      'goes on behind the trace',
+      () => ({
+        ...traced,
+        values: [...traced.values, { ...traced.values[end]!, level: 0 }],
+        steps: [...traced.steps, { op: 'addPlain', from: end, to: end + 1, addends: 0 }],
+      }),
+      /not the last step|version/,
+    ],
+    [
+      'is traced above level 0',
+      () => ({
+        ...traced,
+        values: traced.values.map((value, i) => (i >= end - 1 ? { ...value, level: 1 } : value)),
+      }),
+      /level/,
+    ],
+  ];
+
+  it.each(TRACED_FAULTS)('a traced one that %s is refused', (_, make, reason) => {
+    expect(() => validateProgram(structuredClone(make()))).toThrow(reason);
+  });
+
+  it('and the traced one without a fault is not', () => {
+    expect(traced.steps.at(-1)!.op).toBe('trace');
+    expect(traced.packed!.layouts[tracedFrom.layout!]!.sums).toBeGreaterThan(1);
+    expect(validateProgram(structuredClone(traced))).toEqual(traced);
+  });
 
   it.each(PACKED_FAULTS)('a packed one that %s is refused', (_, make, reason) => {
     expect(() => validateProgram(structuredClone(make()))).toThrow(reason);

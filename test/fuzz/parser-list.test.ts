@@ -18,6 +18,7 @@ const FUZZED: Readonly<Record<string, string>> = {
   'BgvParams.fromBytes': 'BGV parameters',
   'CiphertextBatch.fromBytes': 'batch',
   'CiphertextBatch.fromRoundedBytes': 'rounded batch',
+  'CiphertextBatch.fromTracedBytes': 'traced reply',
   'CkksCiphertext.fromBytes': 'ciphertext',
   'CkksParams.fromBytes': 'parameters',
   'DdhBasicOperations.ciphertextFromBytes': 'ciphertext of basic operations',
@@ -122,6 +123,7 @@ const FUZZED: Readonly<Record<string, string>> = {
   readSparseTensor: 'ONNX',
   readTensor: 'ONNX',
   readRounded: 'rounded batch',
+  readTraced: 'traced reply',
   readTfheHeader: 'TFHE ciphertext',
   readWords: 'ciphertext',
 };

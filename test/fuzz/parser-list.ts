@@ -5,7 +5,8 @@ const source = new URL('../../src/', import.meta.url);
 const FUNCTION = /^export (?:async )?function ((?:read|parse)[A-Z]\w*)/;
 const CLASS = /^export (?:abstract )?class (\w+)/;
 /** A method with a body: interfaces end in a semicolon. */
-const METHOD = /^ {2}(?:static )?(?:override )?(?:async )?(\w*[fF]rom(?:Secret|Rounded)?Bytes)\((?!.*;$)/;
+const METHOD =
+  /^ {2}(?:static )?(?:override )?(?:async )?(\w*[fF]rom(?:Secret|Rounded|Traced)?Bytes)\((?!.*;$)/;
 
 /** `name` of a function, `Class.name` of a method. */
 export function declaredParsers(text: string): string[] {

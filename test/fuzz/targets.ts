@@ -74,6 +74,27 @@ function roundedTarget(context: CkksContext): FuzzTarget {
   };
 }
 
+function tracedTarget(context: CkksContext): FuzzTarget {
+  using arena = context.arena();
+  using generator = context.keyGenerator();
+  using secret = generator.secretKey();
+  using publicKey = generator.publicKey(secret);
+  using encryptor = context.encryptor(publicKey, arena);
+  const reply = encryptor.encryptZero(1, { level: 0, scale: 2 ** 30, floodBits: 9 });
+  const slots = 4;
+  return {
+    name: 'traced reply',
+    corpus: [
+      reply.toTracedBytes({ slots, dropped: { first: 0, second: 10 } }),
+      reply.toRoundedBytes({ first: 0, second: 10 }),
+    ],
+    parse(bytes) {
+      using scratch = context.arena();
+      CiphertextBatch.fromTracedBytes(context, bytes, scratch, slots);
+    },
+  };
+}
+
 /** A ring of its own: the sparse secret has more coefficients than half of the tiny one. */
 function encapsulationTarget(context: CkksContext): FuzzTarget {
   using generator = context.keyGenerator();
@@ -202,6 +223,7 @@ function ckksTargets(context: CkksContext): FuzzTarget[] {
   return [
     ...schemeTargets(context),
     roundedTarget(context),
+    tracedTarget(context),
     ...messageTargets(),
     {
       name: 'parameters',

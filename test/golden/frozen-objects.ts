@@ -127,6 +127,19 @@ function networks(): FrozenObject[] {
       name: 'program.v2',
       make: () =>
         writeProgram({
+          program: compile(randomNetwork([6, 5, 4], 4, 11), {
+            name: 'frozen',
+            layout: 'packed',
+            reply: 'whole',
+          }),
+          card: '# Frozen',
+        }),
+      roundTrip: (bytes) => writeProgram(readProgram(bytes)),
+    },
+    {
+      name: 'program.v3',
+      make: () =>
+        writeProgram({
           program: compile(randomNetwork([6, 5, 4], 4, 11), { name: 'frozen', layout: 'packed' }),
           card: '# Frozen',
         }),

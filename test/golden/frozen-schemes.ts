@@ -17,6 +17,9 @@ import { HEADER_BYTES } from '../../src/schemes/rlwe/wire/wire.ts';
 import { serialiseEverything } from '../schemes/ckks/serialised-objects.ts';
 import type { FrozenObject } from './frozen-object.ts';
 
+/** Slots of the frozen traced reply. */
+const FROZEN_TRACE = 4;
+
 /** The integers in every frozen BGV ciphertext. */
 export const FROZEN_INTEGERS = [1, -2, 300, 3840];
 
@@ -36,7 +39,21 @@ export function ckksObjects(context: CkksContext): FrozenObject[] {
   using encryptor = context.encryptor(publicKey, arena);
   const zeros = encryptor.encryptZero(2, { level: 0, scale: 2 ** 30, floodBits: 9 });
   const rounded = zeros.toRoundedBytes({ first: 16, second: 10 });
+  const dropped = { first: 0, second: 12 };
+  const traced = zeros.at(0).toTracedBytes({ slots: FROZEN_TRACE, dropped });
   return [
+    {
+      name: 'ckks-traced-reply.v1',
+      make: () => traced,
+      roundTrip: (bytes) => {
+        using scratch = context.arena();
+        const read = CiphertextBatch.fromTracedBytes(context, bytes, scratch, FROZEN_TRACE);
+        return read.toTracedBytes({
+          slots: FROZEN_TRACE,
+          dropped: { first: 0, second: bytes[HEADER_BYTES]! },
+        });
+      },
+    },
     {
       name: 'ckks-rounded-batch.v1',
       make: () => rounded,

@@ -172,6 +172,16 @@ describe('parseOffer', () => {
     const offer = offerOf(compile(randomNetwork([40, 12, 5], 4, 1), { name: 'net', layout: 'packed' }));
     const packed = offer.packed!;
     expect(parseOffer(offer).packed).toEqual(packed);
+    // A trace over slots that hold something else than copies, or nothing at all.
+    expect(packed.isTraced).toBe(true);
+    for (const change of [
+      { rest: 'junk' as const },
+      { copies: packed.output.copies / 2 },
+      { copies: 1, period: packed.output.slots },
+    ])
+      expect(() =>
+        parseOffer({ ...offer, packed: { ...packed, output: { ...packed.output, ...change } } }),
+      ).toThrow(/has no trace/);
     // Two values share a slot besides, which only a walk would find: a mark for each slot of up to 1024 ciphertexts.
     const wide = { ...packed.output, count: 2, slots: 2 ** 20, copies: 1, period: 1 };
     const digits = [{ extent: 2, step: 1, weight: 0 }];

@@ -1,12 +1,15 @@
 /** One sample in one ciphertext, from keys to scores. */
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compile } from '../../src/compiler/compile.ts';
 import type { Program } from '../../src/compiler/program.ts';
+import { readProgram } from '../../src/compiler/program-file.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { openKernel } from '../../src/kernel/open.ts';
 import { InferenceClient } from '../../src/protocols/inference/client.ts';
 import { modelName, tenantId } from '../../src/protocols/inference/names.ts';
 import { InferenceResponder } from '../../src/protocols/inference/responder.ts';
+import { runClear } from '../../src/runtime/clear-machine.ts';
 import { measured, SAMPLE_GRAPHS } from '../compiler/sample-graphs.ts';
 import { interpret } from '../../src/nn/graph/clear-interpreter.ts';
 import { randomConvolution, randomInputs } from './random-network.ts';
@@ -43,18 +46,32 @@ function deviation(scores: Float32Array, expected: ArrayLike<number>): number {
 }
 
 describe('a packed program', () => {
-  it('answers as the network does, no less precisely than the offer says', async () => {
-    const network = randomConvolution(4, 4);
-    const program = compile(network, { name: 'net', layout: 'packed' });
-    const inputs = randomInputs(12, network.inputs, 3);
-    const expected = Array.from({ length: 12 }, (_, t) => [
-      ...network.run(Float64Array.from(inputs.subarray(t * network.inputs, (t + 1) * network.inputs))),
-    ]).flat();
-    const { range, schemeError, flooding } = program.output;
-    const error = deviation(await ask(program, inputs), expected);
-    expect(error).toBeLessThan(1.1 * Math.hypot(schemeError, flooding));
-    expect(error).toBeGreaterThan(flooding / 4);
-    expect(error).toBeLessThan(2 ** -10 * (range[1] - range[0]));
+  it.each(['traced', 'whole'] as const)(
+    'answers as the network does and as precisely as offered, %s reply',
+    async (reply) => {
+      const network = randomConvolution(4, 4);
+      const program = compile(network, { name: 'net', layout: 'packed', reply });
+      expect(program.steps.at(-1)!.op === 'trace').toBe(reply === 'traced');
+      const inputs = randomInputs(12, network.inputs, 3);
+      const expected = Array.from({ length: 12 }, (_, t) => [
+        ...network.run(Float64Array.from(inputs.subarray(t * network.inputs, (t + 1) * network.inputs))),
+      ]).flat();
+      const { range, schemeError, flooding } = program.output;
+      const error = deviation(await ask(program, inputs), expected);
+      expect(error).toBeLessThan(1.1 * Math.hypot(schemeError, flooding));
+      expect(error).toBeGreaterThan(flooding / 4);
+      expect(error).toBeLessThan(2 ** -10 * (range[1] - range[0]));
+    },
+  );
+
+  it('of a former file still answers, with a whole reply', async () => {
+    const file = readFileSync(new URL('../golden/program.v2.bin', import.meta.url));
+    const program = readProgram(Uint8Array.from(file)).program as Program;
+    expect(program.version).toBe(2);
+    const inputs = randomInputs(4, program.inputs, 3);
+    const { schemeError, flooding } = program.output;
+    const error = deviation(await ask(program, inputs), runClear(program, inputs));
+    expect(error).toBeLessThan(2 * Math.hypot(schemeError, flooding));
   });
 
   it.each(['nearly linear quadratics', 'a residual sum across a square', 'a quartic', 'a linear model'])(

@@ -70,6 +70,8 @@ afterAll(() => {
 
 const network = randomNetwork([5, 4, 3], 4, 5);
 const approximate = compile(network, { name: 'net' });
+const traced = compile(network, { name: 'net', layout: 'packed' });
+const whole = compile(network, { name: 'net', layout: 'packed', reply: 'whole' });
 const exact = compileExact(network, { name: 'net', inputRange: [-2, 2], logN: [13], hiding: 0 });
 
 interface Asked {
@@ -102,8 +104,13 @@ async function replies(
 
 const same = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
 
+const samplesFor = ({ maxSamples }: InferenceClient): number => Math.min(10, maxSamples);
+const inputsFor = (client: InferenceClient): Float32Array => randomInputs(samplesFor(client), 5, 1);
+
 describe.each<[string, AnyProgram]>([
   ['approximate', approximate],
+  ['traced packed', traced],
+  ['whole packed', whole],
   ['exact', exact],
 ])('replies of an %s program', (_, program) => {
   it('are the same bytes for the same query, on every kernel and number of threads', async () => {
@@ -121,7 +128,7 @@ describe.each<[string, AnyProgram]>([
         program,
         { kernel: options },
         (ask, client) => {
-          query ??= client.queries(randomInputs(10, 5, 1), 10).next().value!.bytes;
+          query ??= client.queries(inputsFor(client), samplesFor(client)).next().value!.bytes;
           keys ??= { secret: client.exportSecret(), enrolment: client.enrolment() };
           if (use !== undefined) seen.push(ask(query).bytes, ask(query).bytes);
         },
@@ -136,7 +143,7 @@ describe.each<[string, AnyProgram]>([
 
   it('differ in nothing but the nonce when that alone differs', async () => {
     await replies(program, {}, (ask, client) => {
-      const { bytes } = client.queries(randomInputs(10, 5, 1), 10).next().value!;
+      const { bytes } = client.queries(inputsFor(client), samplesFor(client)).next().value!;
       const message = readQuery(bytes);
       const other = writeQuery({ ...message, nonce: message.nonce.replace(/^../, 'ff') });
       const [first, second] = [ask(bytes), ask(other)];
@@ -151,8 +158,9 @@ describe.each<[string, AnyProgram]>([
     const seen: Uint8Array[] = [];
     await replies(program, {}, (ask, client, responder) => {
       kept = { secret: client.exportSecret(), enrolment: client.enrolment() };
-      const inputs = randomInputs(10, 5, 1);
-      for (let i = 0; i < 2; i++) queries.push(client.queries(inputs, 10).next().value!.bytes);
+      const inputs = inputsFor(client);
+      for (let i = 0; i < 2; i++)
+        queries.push(client.queries(inputs, samplesFor(client)).next().value!.bytes);
       seen.push(...queries.map((query) => ask(query).ciphertexts));
       responder.rotateReplySecret();
       seen.push(ask(queries[0]!).ciphertexts);
@@ -164,7 +172,7 @@ describe.each<[string, AnyProgram]>([
 
   it('are for another public key masked anew, though the evaluation keys and the ciphertexts are the same', async () => {
     await replies(program, {}, (ask, client, responder) => {
-      const { bytes } = client.queries(randomInputs(10, 5, 1), 10).next().value!;
+      const { bytes } = client.queries(inputsFor(client), samplesFor(client)).next().value!;
       const first = ask(bytes);
       // The same secret with a fresh public key: another enrolment.
       const id = responder.enrol(SOMEONE, NET, client.enrolment());
@@ -212,8 +220,9 @@ describe('the second part of a reply', () => {
       'no mask': { right: 0, of: 0, advantage: 0 },
       'first part only': { right: 0, of: 0, advantage: 0 },
     };
+    const samples = Math.min(10, client.maxSamples);
     for (let run = 0; run < RUNS; run++) {
-      const query = client.queries(randomInputs(10, 5, run), 10).next().value!.bytes;
+      const query = client.queries(randomInputs(samples, 5, run), samples).next().value!.bytes;
       const message = readQuery(query);
       const ask = (server: number, kind: keyof typeof guesses) => {
         fault.kind = kind;
@@ -246,6 +255,8 @@ describe('the second part of a reply', () => {
 
   it.each<[string, readonly [AnyProgram, AnyProgram]]>([
     ['approximate', [approximate, compile(other, { name: 'net' })]],
+    ['traced packed', [traced, compile(other, { name: 'net', layout: 'packed' })]],
+    ['whole packed', [whole, compile(other, { name: 'net', layout: 'packed', reply: 'whole' })]],
     ['exact', [compileExact(network, exactOptions), compileExact(other, exactOptions)]],
   ])('says nothing about the weights, %s', async (_, candidates) => {
     const guesses = await distinguish(candidates);

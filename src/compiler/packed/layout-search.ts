@@ -86,7 +86,7 @@ class LayoutSearch {
     }
     const [plan] = plans as [Plan];
     const at = plan.where.get(isPlain ? output.value : -1)!;
-    return { values: plan.values, ops: plan.ops, output: at, outputRange, inputBound };
+    return { values: plan.values, ops: plan.ops, output: at, isTraced: false, outputRange, inputBound };
   }
 
   /** Of plans with equal layouts of what is still to be read the cheapest. @throws {UnsupportedOpError} when none places `name`. */

@@ -84,6 +84,16 @@ export function isPeriodic({ copies, period, slots }: Layout): boolean {
   return copies * period === slots;
 }
 
+/**
+ * Slots of the subring that a reply's trace is in: the period, where copies (or sums) stand at every multiple of it around the whole cycle
+ * and nothing else is in the slots. Undefined where a trace would mix elements with something else, or save nothing.
+ */
+export function tracePeriod(layout: Layout): number | undefined {
+  const { period, slots, rest } = layout;
+  const isClean = rest === 'zero' && isPeriodic(layout) && ciphertextsOf(layout) === 1;
+  return isClean && period < slots && Number.isInteger(Math.log2(period)) ? period : undefined;
+}
+
 /** Elements one after another from slot 0. */
 export function denseLayout(count: number, slots: number, copies = 1, period = slots): Layout {
   const digits = [{ extent: count, step: 1, weight: 1 }];
@@ -124,6 +134,14 @@ export function slotVectors(layout: Layout, row: ArrayLike<number>): Float64Arra
     for (let copy = 0; copy < layout.copies; copy++) vector[slotOf(layout, address, copy)] = row[element]!;
   });
   return vectors;
+}
+
+/** As {@link slotVectors}, of what is added to elements: partial sums get an equal share each. */
+export function addendVectors(layout: Layout, row: ArrayLike<number>): Float64Array[] {
+  return slotVectors(
+    layout,
+    Array.from(row, (addend) => addend / layout.sums),
+  );
 }
 
 /** Elements from the slots of all ciphertexts, partial sums added up. */

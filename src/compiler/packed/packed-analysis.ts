@@ -13,7 +13,7 @@ import { largestOf, mapBounds, mapNoiseGain } from '../integer-map.ts';
 import type { PackedKeys } from '../offer.ts';
 import type { LayerBound, Program, ProgramValue, Step, StepList } from '../program.ts';
 import { logModulus } from '../step-analysis.ts';
-import { fillOf, isPeriodic, type Layout } from './layout.ts';
+import { fillOf, isPeriodic, type Layout, tracePeriod } from './layout.ts';
 import { cheapestWidth, type PlannedPart, plannedTransform } from './rotations.ts';
 import type { PackedSteps } from './packed-planner.ts';
 
@@ -114,15 +114,44 @@ export function rotationsOf(program: Program): number {
   }, 0);
 }
 
+/** Slots of the subring that a traced reply is in; undefined for a whole one. */
+export function replySlots({ steps, values, layouts }: Pick<PackedSteps, 'steps' | 'values' | 'layouts'>) {
+  return steps.at(-1)?.op === 'trace' ? tracePeriod(layouts[values.at(-1)!.layout!]!) : undefined;
+}
+
+/**
+ * How many partial sums a value has of which only the mean must fit the modulus: everything behind the last transform of a traced reply works
+ * coefficient by coefficient, and other coefficients may wrap around.
+ */
+export function traceSums({
+  steps,
+  values,
+  layouts,
+}: Pick<PackedSteps, 'steps' | 'values' | 'layouts'>): (value: number) => number {
+  const first = replyStart({ steps });
+  const isTraced = steps.at(-1)?.op === 'trace';
+  return (value) => (isTraced && value >= first ? (layouts[values[value]!.layout!]?.sums ?? 1) : 1);
+}
+
+/** From which value on there is the reply: a traced one from the last transform on, as its coefficients are those of the reply. */
+function replyStart({ steps }: Pick<PackedSteps, 'steps'>): number {
+  const last = steps.findLastIndex(({ op }) => op === 'transform');
+  return steps.at(-1)?.op === 'trace' && last >= 0 ? last + 1 : steps.length;
+}
+
 /** Factors of two between the largest trained value and the modulus: hidden values, scores. */
 const HIDDEN_MARGIN = 2 ** 3;
 const OUTPUT_MARGIN = 2 ** 2;
 
 /** True when every value keeps its margin to the modulus. */
-export function packedKeepsMargins({ values, steps }: PackedSteps, primes: readonly number[]): boolean {
-  return values.every(({ level, scale, trained }, i) => {
+export function packedKeepsMargins(list: PackedSteps, primes: readonly number[]): boolean {
+  const { values, steps } = list;
+  const sumsOf = traceSums(list);
+  const reply = replyStart(list);
+  return values.every(({ level, scale: whole, trained }, i) => {
+    const scale = whole / sumsOf(i);
     const isQuery = i === 0;
-    const isReply = i === values.length - 1;
+    const isReply = i >= reply;
     // The bound of an input is one, and a product is rescaled with what it is.
     const margin = isQuery
       ? 2
@@ -140,7 +169,8 @@ export function packedKeepsMargins({ values, steps }: PackedSteps, primes: reado
 
 /** Standard deviation of a score's error from the scheme's own noise, the encryption of zero that a reply gets included, in score units. */
 export function packedDeviation(subject: PackedSubject, params: CkksParams): number {
-  const variance = packedVariances(subject, params).at(-1)! + (params.n / 2) * publicKeyNoise(params.n);
+  const slots = replySlots(subject) ?? params.n / 2;
+  const variance = packedVariances(subject, params).at(-1)! + slots * publicKeyNoise(params.n);
   return Math.sqrt(variance) / subject.values.at(-1)!.scale;
 }
 
@@ -172,7 +202,10 @@ function packedVariances(subject: PackedSubject, params: CkksParams): number[] {
         gain * (variance + switching(from.level)) +
         diagonals * encoding * fillOf(layoutOf(from)) * meanSquare(first) +
         sources * (giants * switching(from.level) + rounding);
-    } else if (step.op === 'rotateAdd')
+    } else if (step.op === 'trace')
+      // The mean over as many partial sums; copies that are alike have equal errors.
+      variance /= layoutOf(from).sums;
+    else if (step.op === 'rotateAdd')
       // Copies are made into slots that hold noise alone.
       variance = 2 * variance + switching(from.level);
     else if (step.op === 'multiply') {
@@ -210,7 +243,7 @@ function meanSquares({ values, steps }: PackedSteps): number[] {
 }
 
 /** Steps that leave the elements as they are; rotations of copies, not of sums, do so, too. */
-const PRESERVING: ReadonlySet<Step['op']> = new Set(['relinearize', 'rescale', 'lower']);
+const PRESERVING: ReadonlySet<Step['op']> = new Set(['relinearize', 'rescale', 'lower', 'trace']);
 
 /** Of the diagonals of a transform, in a slot: the coefficients of a vector that repeats are zero but for every so many. */
 function encodingVariance(from: Layout, to: Layout, half: number): number {

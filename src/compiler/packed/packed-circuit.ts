@@ -3,7 +3,7 @@
  * where partial sums are added up or elements are copied. Nothing is said yet of levels and scales.
  */
 import type { IntegerMap } from '../integer-map.ts';
-import type { Layout } from './layout.ts';
+import { type Layout, tracePeriod } from './layout.ts';
 
 export interface PackedValue {
   readonly name: string;
@@ -37,6 +37,8 @@ export interface PackedCircuit {
   readonly ops: readonly PackedOp[];
   /** Of the last value: element o is output o. */
   readonly output: number;
+  /** The reply is the trace of the output, which may then be partial sums. */
+  readonly isTraced: boolean;
   readonly outputRange: readonly [low: number, high: number];
   readonly inputBound: number;
 }
@@ -54,6 +56,53 @@ export function afterRotateAdd(from: Layout, step: number): Layout | undefined {
   if (copies === 1) return { ...from, copies: 2, period: distance };
   if (distance === copies * period) return { ...from, copies: 2 * copies };
   return undefined;
+}
+
+/**
+ * The circuit with a traced reply, where its output allows that: partial sums of the output are then not added up, for the mean over the
+ * copies does it.
+ */
+export function withTracedReply(circuit: PackedCircuit): PackedCircuit {
+  const { values, ops } = circuit;
+  const readers = new Map<number, number>();
+  for (const op of ops) for (const value of readsOf(op)) readers.set(value, (readers.get(value) ?? 0) + 1);
+  const makerOf = (value: number): PackedOp | undefined => ops.find(({ to }) => to === value);
+  /** Offsets of the output, and the sums before them. */
+  const tail: PackedOp[] = [];
+  let start = circuit.output;
+  for (let op = makerOf(start); op !== undefined; op = makerOf(start)) {
+    const isOffset = op.op === 'combine' && op.terms.length === 1 && op.terms[0]!.factors === undefined;
+    const isSum = op.op === 'rotateAdd' && values[op.from]!.layout.sums > 1;
+    const [from] = readsOf(op);
+    if (!(isOffset || isSum) || readers.get(from!) !== 1) break;
+    tail.unshift(op);
+    start = from!;
+  }
+  const { layout } = values[start]!;
+  if (tracePeriod(layout) === undefined)
+    return tracePeriod(values[circuit.output]!.layout) === undefined
+      ? circuit
+      : { ...circuit, isTraced: true };
+  const kept = tail.filter((op) => op.op === 'combine');
+  const placed = new Set(kept.map(({ to }) => to));
+  let last = start;
+  const offsets = kept.map((op): PackedOp => {
+    const made = { ...op, terms: [{ value: last }] };
+    last = op.to;
+    return made;
+  });
+  return {
+    ...circuit,
+    values: values.map((value, i) => (placed.has(i) ? { ...value, layout } : value)),
+    ops: [...ops.filter((op) => !tail.includes(op)), ...offsets],
+    output: last,
+    isTraced: true,
+  };
+}
+
+function readsOf(op: PackedOp): number[] {
+  if (op.op === 'multiply') return [op.a, op.b];
+  return op.op === 'combine' ? op.terms.map(({ value }) => value) : [op.from];
 }
 
 /** Elements of `count` in the order `order`, as a map. */

@@ -16,7 +16,7 @@ import {
   plannedParts,
   withSharedKeys,
 } from './packed-analysis.ts';
-import type { PackedCircuit } from './packed-circuit.ts';
+import { type PackedCircuit, withTracedReply } from './packed-circuit.ts';
 import { planPackedSteps, type PackedScales, type PackedSteps } from './packed-planner.ts';
 
 /** Standard deviations of the scheme's own noise that half of the error budget holds; the rest is flooding's. */
@@ -34,19 +34,27 @@ export interface FoundPacked {
   readonly cost: number;
 }
 
+interface SearchedPacked extends FoundPacked {
+  readonly scales: PackedScales;
+}
+
 export interface PackedSearchOptions {
   readonly wanted: number;
   readonly logN: readonly number[];
+  /** Whether replies are traced where the layout allows it; default true. */
+  readonly isTraced?: boolean;
 }
 
 /** @throws {InvalidParamsError} {@link UnsupportedOpError} when there is none. */
-export function searchPacked(circuit: Circuit, { wanted, logN }: PackedSearchOptions): FoundPacked {
+export function searchPacked(circuit: Circuit, options: PackedSearchOptions): FoundPacked {
+  const { wanted, logN, isTraced = true } = options;
   let nearest = Number.POSITIVE_INFINITY;
   for (const degree of logN) {
-    const packed = searchLayouts(circuit, degree);
+    const layouts = searchLayouts(circuit, degree);
+    const packed = isTraced ? withTracedReply(layouts) : layouts;
     for (let count = 2; count <= MAX_PRIMES; count++) {
       // More special primes make keys smaller where there are many levels, and leave fewer bits for them.
-      const found: FoundPacked[] = [];
+      const found: SearchedPacked[] = [];
       for (const specials of [1, 2, 3].filter((each) => each === 1 || 2 * each <= count)) {
         const spec = evenPrimes(degree, count, specials);
         if (spec === undefined) continue;
@@ -57,14 +65,33 @@ export function searchPacked(circuit: Circuit, { wanted, logN }: PackedSearchOpt
         if (plan !== undefined) found.push(plan);
       }
       found.sort((a, b) => a.cost - b.cost);
-      if (found[0] !== undefined) return settled(found[0]);
+      if (found[0] !== undefined)
+        return settled(packed.isTraced ? raised(packed, found[0], wanted) : found[0]);
     }
   }
   throw refusal(circuit, wanted, logN, nearest);
 }
 
+/** By how many bits the scale of the last transform may be raised, and in which steps. */
+const [MOST_RAISE, RAISE_STEP] = [16, 1 / 8];
+
+/**
+ * With the largest scale of the reply that costs no more: how many bits of a traced reply must be sent depends on nothing but its share
+ * of the modulus.
+ */
+function raised(packed: PackedCircuit, found: SearchedPacked, wanted: number): SearchedPacked {
+  const replyScale = ({ list }: FoundPacked): number => list.values.at(-1)!.scale;
+  let best = found;
+  for (let more = RAISE_STEP; more <= MOST_RAISE; more += RAISE_STEP) {
+    const scales = { ...found.scales, lastBits: found.scales.lastBits + more };
+    const plan = bestPlan(packed, found.spec, wanted, [scales]).found;
+    if (plan !== undefined && plan.cost <= found.cost && replyScale(plan) > replyScale(best)) best = plan;
+  }
+  return best;
+}
+
 /** With the fewest keys. */
-function settled(found: FoundPacked): FoundPacked {
+function settled({ scales: _scales, ...found }: SearchedPacked): FoundPacked {
   const { logN, logP } = found.spec;
   const { logN: _, specials: __, ...list } = withSharedKeys({ ...found.list, logN, specials: logP.length });
   return { ...found, list, cost: packedCost({ ...list, logN, specials: logP.length }) };
@@ -76,7 +103,7 @@ function acceptedError(wanted: number): number {
 }
 
 interface BestPlan {
-  readonly found: FoundPacked | undefined;
+  readonly found: SearchedPacked | undefined;
   /** Least error of a plan that keeps the margins. */
   readonly nearest: number;
   readonly scales: PackedScales | undefined;
@@ -104,7 +131,7 @@ function bestPlan(
     const { found } = best;
     const isBetter =
       found === undefined || cost < found.cost || (cost === found.cost && schemeError < found.schemeError);
-    if (isBetter) best = { ...best, found: { spec, params, list, schemeError, cost } };
+    if (isBetter) best = { ...best, found: { spec, params, list, schemeError, cost, scales } };
   }
   return best;
 }

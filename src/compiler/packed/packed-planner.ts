@@ -70,7 +70,7 @@ class PackedPlanner {
   }
 
   run(): PackedSteps | undefined {
-    const { values, ops, output, outputRange } = this.#circuit;
+    const { values, ops, output, isTraced, outputRange } = this.#circuit;
     const query = this.#value({
       ...{ name: 'query', parts: 2, level: this.#primes.length - 1, scale: this.#scales.inputScale },
       ...this.#placed(values[0]!.layout),
@@ -84,11 +84,15 @@ class PackedPlanner {
     });
     const largest = Math.max(...outputRange.map(Math.abs));
     let reply = this.#planned.get(output)!;
+    // Of a traced reply, what must fit are the coefficients of the mean.
+    const { sums } = this.#layoutOf(reply);
     while (reply.level > 0) {
-      const fits = 2 * REPLY_MARGIN * largest * reply.scale <= this.#modulus(reply.level - 1);
-      if (!fits && Math.log2(reply.scale / this.#primes[reply.level]!) < LEAST_REPLY_BITS) return undefined;
+      const scale = reply.scale / sums;
+      const fits = 2 * REPLY_MARGIN * largest * scale <= this.#modulus(reply.level - 1);
+      if (!fits && Math.log2(scale / this.#primes[reply.level]!) < LEAST_REPLY_BITS) return undefined;
       reply = fits ? this.#lowered(reply, reply.level - 1) : this.#rescaled(reply);
     }
+    if (isTraced) reply = this.#traced(reply, sums);
     if (!(reply.scale > 1) || 2 * REPLY_MARGIN * largest * reply.scale > this.#primes[0]!) return undefined;
     return {
       ...{ values: this.#values, maps: this.#maps, constants: this.#constants, steps: this.#steps },
@@ -195,6 +199,13 @@ class PackedPlanner {
     if (from.level === level) return from;
     const to = this.#value({ ...from, level });
     this.#steps.push({ op: 'lower', from: from.id, to: to.id });
+    return to;
+  }
+
+  #traced(from: Planned, sums: number): Planned {
+    const placed = this.#placed({ ...this.#layoutOf(from), sums: 1 });
+    const to = this.#value({ ...from, ...placed, scale: from.scale / sums });
+    this.#steps.push({ op: 'trace', from: from.id, to: to.id });
     return to;
   }
 

@@ -5,7 +5,7 @@
 import { DecodeError, InvalidParamsError, LimitError, OutOfRangeError } from '../../base/errors.ts';
 import type { CkksParams } from '../../schemes/ckks/params.ts';
 import type { PackedPart, PackedStep, Program, ProgramValue, Step } from '../program.ts';
-import { checkLayout, ciphertextsOf, type Layout, layoutText } from './layout.ts';
+import { checkLayout, ciphertextsOf, type Layout, layoutText, tracePeriod } from './layout.ts';
 import { keysOf, packedSubject, plannedParts } from './packed-analysis.ts';
 import { afterRotateAdd } from './packed-circuit.ts';
 
@@ -30,8 +30,9 @@ function refused(what: string, work: () => void): void {
 
 /** Layouts, their values, the two ends. @throws {DecodeError} */
 export function checkPackedPart(program: Program, part: PackedPart, params: CkksParams): void {
-  const { values, maps, inputs, outputs, buckets, galois } = program;
-  requireThat(program.version === 2, 'it is packed, which version 1 has not');
+  const { values, maps, inputs, outputs, buckets, galois, steps } = program;
+  const isTraced = steps.at(-1)?.op === 'trace';
+  requireThat(program.version === (isTraced ? 3 : 2), 'its version is not that of its replies');
   requireThat(galois.length === 0, 'its Galois elements stand in two places');
   requireThat(
     buckets.length === 1 && buckets[0]!.block === 1 && buckets[0]!.interleave === 1,
@@ -119,8 +120,17 @@ export function checkPackedStep(
       return { ...from, scale: to.scale };
     case 'addPlain':
       row(step.addends);
-      if (source.sums !== 1) fail('it reads partial sums');
+      // Shares of partial sums are added up by the trace alone.
+      if (source.sums !== 1 && program.version < 3) fail('it reads partial sums');
       return from;
+    case 'trace': {
+      if (step.to !== values.length - 1) fail('it is not the last step');
+      if (from.level !== 0) fail('it is above level 0');
+      if (tracePeriod(source) === undefined) fail('its mean would be over more than copies');
+      if (layoutText({ ...source, sums: 1 }) !== layoutText(target) || source.count !== target.count)
+        fail('its sums are not those of its operand');
+      return { ...from, scale: from.scale / source.sums, layout: to.layout! };
+    }
     default:
       return fail('unknown');
   }

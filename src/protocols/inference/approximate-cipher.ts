@@ -7,7 +7,7 @@ import {
   queryCiphertexts,
   replyCiphertexts,
 } from '../../compiler/offer.ts';
-import { elementsOf, type Layout, slotVectors } from '../../compiler/packed/layout.ts';
+import { addressesOf, elementsOf, type Layout, slotVectors } from '../../compiler/packed/layout.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { CiphertextBatch } from '../../schemes/ckks/ciphertext.ts';
 import { ciphertextBytes } from '../../schemes/ckks/ciphertext-wire.ts';
@@ -117,6 +117,7 @@ export class ApproximateCipher implements ClientCipher {
     const { interleave } = bucket;
     const groups = replyCiphertexts(this.#offer, bucket);
     using arena = this.context.arena();
+    if (packed?.isTraced) return this.#tracedScores(replies[0]!, packed.output, secret);
     const batch = CiphertextBatch.fromRoundedBytes(this.context, replies[0]!, arena, groups);
     if (batch.count !== groups) throw new DecodeError('a reply', `${groups} ciphertexts were expected`);
     const encoder = this.context.encoder(arena);
@@ -138,6 +139,17 @@ export class ApproximateCipher implements ClientCipher {
       });
     });
     return scores;
+  }
+
+  /** The scores of one sample, in the slots of one period. */
+  #tracedScores(reply: Uint8Array, layout: Layout, secret: SecretKey): Float32Array {
+    using arena = this.context.arena();
+    const { period } = layout;
+    const ciphertext = CiphertextBatch.fromTracedBytes(this.context, reply, arena, period);
+    const plaintext = this.context.decryptor(secret, arena).decryptBatch(ciphertext)[0]!;
+    const slots = this.context.encoder(arena).decode(plaintext, { slots: period });
+    const factor = ciphertext.scale / this.#offer.outputScale;
+    return Float32Array.from(addressesOf(layout), (address) => slots[address % period]! * factor);
   }
 
   decryptIntegers(): bigint[] {

@@ -2,7 +2,7 @@
 import { ProtocolError } from '../../base/errors.ts';
 import { type Bucket, type Offer, queryCiphertexts } from '../../compiler/offer.ts';
 import type { Program } from '../../compiler/program.ts';
-import { droppedBits, floodBits, offerOf } from '../../compiler/program-facts.ts';
+import { droppedBits, floodBits, offerOf, tracedSlots } from '../../compiler/program-facts.ts';
 import { reportOf } from '../../compiler/report.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { EncryptedMachine } from '../../runtime/encrypted-machine.ts';
@@ -65,7 +65,8 @@ export class ApproximateModel implements AnsweringModel {
     noteResult(mask, reply.words);
     maskReply(reply, publicKey, mask.seed, floodBits(this.program, bucket));
     // What is dropped tells nothing more: it is computed from what would have been sent.
-    return reply.toRoundedBytes(droppedBits(this.program, bucket));
+    const [dropped, slots] = [droppedBits(this.program, bucket), tracedSlots(this.program)];
+    return slots === undefined ? reply.toRoundedBytes(dropped) : reply.toTracedBytes({ slots, dropped });
   }
 
   #read(ciphertexts: Uint8Array, bucket: Bucket): CiphertextBatch {

@@ -20,7 +20,7 @@ import {
   replyCiphertexts,
   ringParamsOf,
 } from '../../compiler/offer.ts';
-import { checkLayout } from '../../compiler/packed/layout.ts';
+import { checkLayout, tracePeriod } from '../../compiler/packed/layout.ts';
 import { layoutSchema, packedKeysSchema } from '../../compiler/packed/packed-schema.ts';
 import { MODEL_NAME } from '../../compiler/program.ts';
 import { MAX_PLAINTEXT_MODULI } from '../../schemes/bgv/intent.ts';
@@ -90,7 +90,12 @@ const schema: z.ZodType<Offer> = z.strictObject({
   exact: exactTerms.exactOptional(),
   about: modelDescriptionSchema.exactOptional(),
   packed: z
-    .strictObject({ input: layoutSchema, output: layoutSchema, keys: packedKeysSchema })
+    .strictObject({
+      input: layoutSchema,
+      output: layoutSchema,
+      isTraced: z.literal(true).exactOptional(),
+      keys: packedKeysSchema,
+    })
     .exactOptional(),
 });
 
@@ -153,7 +158,7 @@ function checkBuckets({ buckets }: Offer, { slots }: CkksParams): void {
 /** One bucket of one sample, a slot of its own for every input and output, keys within the parameters. */
 function checkPacked(
   { buckets, inputs, outputs, galois }: Offer,
-  { input, output }: PackedOffer,
+  { input, output, isTraced }: PackedOffer,
   params: CkksParams,
 ): void {
   const [bucket] = buckets as [Bucket];
@@ -173,6 +178,8 @@ function checkPacked(
       });
     checkLayout(layout);
   }
+  if (isTraced && tracePeriod(output) === undefined)
+    throw new InvalidParamsError('the layout of the scores has no trace', { period: output.period });
 }
 
 /**

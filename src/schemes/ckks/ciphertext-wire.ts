@@ -2,6 +2,7 @@
 import { type CiphertextShape, ciphertextWireBytes, type FactsCodec } from '../rlwe/wire/ciphertext-wire.ts';
 import type { DroppedBits } from '../rlwe/wire/dropped-bits.ts';
 import { roundedWireBytes } from '../rlwe/wire/rounded-wire.ts';
+import { tracedWireBytes } from '../rlwe/wire/traced-wire.ts';
 import type { CkksContextBase } from './context-base.ts';
 import type { CkksParams } from './params.ts';
 
@@ -21,6 +22,11 @@ export const SCALE_CODEC: FactsCodec<{ readonly scale: number }, CkksContextBase
 /** Bytes of a batch at level 0 without its low bits. */
 export function roundedBytes(params: CkksParams, count: number, dropped: DroppedBits): number {
   return roundedWireBytes(params, count, dropped, SCALE_BYTES);
+}
+
+/** Bytes of a reply that carries a trace in so many slots. */
+export function tracedBytes(params: CkksParams, slots: number, dropped: DroppedBits): number {
+  return tracedWireBytes(params, { slots, dropped }, SCALE_BYTES);
 }
 
 /** Bytes of a batch, or of one ciphertext, on the wire. */

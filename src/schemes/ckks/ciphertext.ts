@@ -8,6 +8,7 @@ import type { Arena } from '../../ring/arena.ts';
 import { readRlweCiphertexts, writeRlweCiphertexts } from '../rlwe/wire/ciphertext-wire.ts';
 import type { DroppedBits } from '../rlwe/wire/dropped-bits.ts';
 import { readRounded, writeRounded } from '../rlwe/wire/rounded-wire.ts';
+import { readTraced, type TracedShape, writeTraced } from '../rlwe/wire/traced-wire.ts';
 import { RlweCiphertexts, type RlweFacts } from '../rlwe/ciphertext.ts';
 import type { CkksContextBase } from './context-base.ts';
 import { SCALE_CODEC } from './ciphertext-wire.ts';
@@ -108,6 +109,36 @@ export class CiphertextBatch extends RlweCiphertexts<CkksContextBase> {
     maxCount: number,
   ): CiphertextBatch {
     const { words, facts, dropped } = readRounded(context, bytes, SCALE_CODEC, maxCount);
+    return arena.adopt(new CiphertextBatch(words, { ...facts, dropped }));
+  }
+
+  /**
+   * A reply of one ciphertext whose slots repeat with a period, as its mean over the periods: the second part without low bits, of the first
+   * the coefficients of the subring of so many slots. Whatever else the slots hold stays hidden. Only for two parts at level 0.
+   *
+   * - scale: unchanged, that of the mean; noise: that of the mean, and {@link droppedNoise} in each carried coefficient
+   * - source: the field trace (Gentry, Halevi, Peikert, Smart 2013), without its key switches
+   *
+   * @throws {ShapeError}
+   */
+  toTracedBytes(shape: TracedShape): Uint8Array {
+    return writeTraced(this, SCALE_CODEC, shape);
+  }
+
+  /**
+   * What {@link toTracedBytes} wrote, with zeros in place of what was not sent. Decrypted it means something in the subring alone: decode
+   * `slots` slots, and publish nothing of it, for all other coefficients show the secret key. {@link CkksRelease} refuses it, since it
+   * lacks all bits of the first part.
+   *
+   * @throws {DecodeError} {@link ParamsMismatchError}
+   */
+  static fromTracedBytes(
+    context: CkksContextBase,
+    bytes: Uint8Array,
+    arena: Arena,
+    slots: number,
+  ): CiphertextBatch {
+    const { words, facts, dropped } = readTraced(context, bytes, SCALE_CODEC, slots);
     return arena.adopt(new CiphertextBatch(words, { ...facts, dropped }));
   }
 }

@@ -87,11 +87,13 @@ guard('CiphertextBatch', CiphertextBatch, {
   readInto: { context, bytes, words: like('words of a kernel', 'u64'), maxCount: integer },
   fromBytes: { context, bytes, arena, maxCount: integer },
   fromRoundedBytes: { context, bytes, arena, maxCount: integer },
+  fromTracedBytes: { context, bytes, arena, slots: integer },
 });
 guard('CiphertextBatch', CiphertextBatch.prototype, {
   at: { index: integer },
   slice: { start: integer, count: integer },
   toRoundedBytes: { dropped: options },
+  toTracedBytes: { shape: options },
 });
 guard('CkksBounds', CkksBounds.prototype, {
   outputOf: { circuit },

@@ -298,6 +298,10 @@ describe('a release', () => {
       1,
     );
     expect(refusal(() => rounded!.open(coarser.at(0), STATEMENT))).toBe('not-the-circuit');
+    // A traced reply opens to its means and, everywhere else, to what shows the secret key.
+    const traced = x.toTracedBytes({ slots: 1, dropped: { first: 0, second: 0 } });
+    const means = CkksCiphertext.fromTracedBytes(context, traced, arena, 1).at(0);
+    expect(refusal(() => rounded!.open(means, STATEMENT))).toBe('not-the-circuit');
   });
 
   test('of a forged result is refused by recomputing; the statement, where it is false, gives the key away', () => {

@@ -61,8 +61,7 @@ export function writeRounded<S, C extends RlweContext>(
     left.forEach((width, part) => {
       copyWords(words, batch.part(i, part).words);
       kernel.nttInverse(ring.tables, words, LOWEST);
-      const step = 2 ** (params.q[0]!.bits - width);
-      replaceWords(words, (value) => Math.floor(value / step));
+      shortenWords(words, params.q[0]!.bits - width);
       kernel.packBits(writer.reserve(Math.ceil((params.n * width) / 8)), words, width);
     });
   }
@@ -94,7 +93,7 @@ export function readRounded<S, C extends RlweContext>(
       const width = left[at % 2]!;
       kernel.unpackBits(part, reader.bytes(Math.ceil((params.n * width) / 8)), width);
       if (at % 2 === 1 && part.u64().every((word) => word === 0n)) throw reader.error('it is not encrypted');
-      restore(part, modulus.q, modulus.bits - width);
+      restoreWords(part, modulus.q, modulus.bits - width);
     }
     reader.end();
     kernel.nttForward(ring.tables, fresh, LOWEST);
@@ -103,8 +102,14 @@ export function readRounded<S, C extends RlweContext>(
   return { words, facts: { ...own, context, count, parts: 2, level: 0 }, dropped };
 }
 
+/** Without the low bits `dropped`. */
+export function shortenWords(words: Words, dropped: number): void {
+  const step = 2 ** dropped;
+  if (step > 1) replaceWords(words, (value) => Math.floor(value / step));
+}
+
 /** To the middle of the numbers that begin so, modulo q. These are below 2q, as q has all its bits. */
-function restore(words: Words, q: number, dropped: number): void {
+export function restoreWords(words: Words, q: number, dropped: number): void {
   const step = 2 ** dropped;
   const middle = dropped === 0 ? 0 : step / 2;
   replaceWords(words, (value) => {

@@ -32,6 +32,7 @@ export const WireKind = Object.freeze({
   roundedBatch: 8,
   bgvCrtRounded: 9,
   encapsulationKeys: 10,
+  tracedReply: 11,
 });
 export type WireKind = (typeof WireKind)[keyof typeof WireKind];
 
