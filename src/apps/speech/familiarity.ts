@@ -38,12 +38,12 @@ function quantile(sorted: Float64Array, share: number): number {
 
 /**
  * Mean square, its 99 % quantile over frames, mean square of the averages, of the change from frame to frame, and of the
- * differences of neighbouring filters; `filters` per coefficient.
+ * differences of neighbouring filters; `filters` per coefficient, then `beside` others.
  */
-export function inputFacts({ data, frames }: NetworkInputs, filters: number): number[] {
+export function inputFacts({ data, frames }: NetworkInputs, filters: number, beside = 0): number[] {
   const width = frames === 0 ? 0 : data.length / frames;
-  if (frames === 0 || width % filters !== 0)
-    throw new ShapeError('inputs', `frames x n x ${filters}`, data.length);
+  if (frames === 0 || (width - beside) % filters !== 0)
+    throw new ShapeError('inputs', `frames x (n x ${filters} + ${beside})`, data.length);
   const energies = new Float64Array(frames);
   const means = new Float64Array(width);
   let [motion, roughness] = [0, 0];

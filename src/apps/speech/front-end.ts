@@ -11,6 +11,8 @@ import {
   spokenFeatures,
   spokenPart,
 } from '../../speech/index.ts';
+import { EMBEDDING_SIZE } from './embedder.ts';
+import type { Embedder } from './embedder.ts';
 import type { ContextShape, FeatureMatrix, InputNormalization, SampleSpan } from '../../speech/index.ts';
 
 /** Normalised inputs lie in [-CLIP, CLIP], so that the range of everything under encryption is bounded. */
@@ -51,10 +53,48 @@ export function boundInput(value: number, method: FeatureMethod): number {
     : Math.min(CLIP, Math.max(-CLIP, value));
 }
 
-/** Features of samples at `rate` Hz, nothing cut. @throws {AudioError} as `logMelFeatures`. */
-export function featuresOfSamples(samples: Float32Array, rate: number, method: FeatureMethod): FeatureMatrix {
-  if (method === 'speech') return spokenFeatures(samples, rate);
-  return logMelFeatures(dithered(samples, findSpeech(samples, rate).level), rate);
+/** Mean square of loud passages, after pre-emphasis, that an embedding gets every recording at. */
+const EMBEDDED_LEVEL = 1e-4;
+/** Quieter recordings are not amplified further: there is no speech in them. */
+const LEAST_LEVEL = 1e-9;
+
+/**
+ * Features of samples at `rate` Hz, nothing cut: 40 log-mels per frame and, with an embedder, its numbers after them.
+ * @throws {AudioError} as `logMelFeatures`.
+ */
+export function featuresOfSamples(
+  samples: Float32Array,
+  rate: number,
+  method: FeatureMethod,
+  embedder?: Embedder,
+): FeatureMatrix {
+  const { level } = findSpeech(samples, rate);
+  const mels =
+    method === 'speech' ? spokenFeatures(samples, rate) : logMelFeatures(dithered(samples, level), rate);
+  if (embedder === undefined) return mels;
+  const gain = Math.sqrt(EMBEDDED_LEVEL / Math.max(LEAST_LEVEL, level));
+  const even = dithered(samples, level).map((sample) => gain * sample);
+  return beside(mels, embedder.embed(even, mels.frames));
+}
+
+/** Rows of log-mels with rows of other numbers after them. */
+function beside({ data, frames, dim }: FeatureMatrix, more: Float32Array): FeatureMatrix {
+  const extra = more.length / frames;
+  const both = new Float32Array(frames * (dim + extra));
+  for (let t = 0; t < frames; t++) {
+    both.set(data.subarray(t * dim, (t + 1) * dim), t * (dim + extra));
+    both.set(more.subarray(t * extra, (t + 1) * extra), t * (dim + extra) + dim);
+  }
+  return { data: both, frames, dim: dim + extra };
+}
+
+/** The log-mels alone of features with an embedding beside them. */
+export function logMelsOf(features: FeatureMatrix): FeatureMatrix {
+  const { data, frames, dim } = features;
+  if (dim === MEL_FILTERS) return features;
+  const mels = new Float32Array(frames * MEL_FILTERS);
+  for (let t = 0; t < frames; t++) mels.set(data.subarray(t * dim, t * dim + MEL_FILTERS), t * MEL_FILTERS);
+  return { data: mels, frames, dim: MEL_FILTERS };
 }
 
 export class FrontEnd {
@@ -63,19 +103,32 @@ export class FrontEnd {
   readonly normalization: InputNormalization;
   readonly method: FeatureMethod;
   readonly inputs: number;
+  /** What adds the features beside the window; absent in front ends of log-mels alone. */
+  readonly embedder: Embedder | undefined;
 
-  /** @throws {ShapeError} when the normalization has not one mean per input. */
+  /**
+   * `context.beside`, when it is not 0, is the size of the embeddings that `embedder` makes.
+   * @throws {ShapeError} when the normalization has not one mean per input.
+   */
   constructor(
     rate: number,
     context: ContextShape,
     normalization: InputNormalization,
     method: FeatureMethod = 'utterance',
+    embedder?: Embedder,
   ) {
+    this.embedder = embedder;
     this.rate = rate;
     this.context = context;
     this.normalization = normalization;
     this.method = method;
-    this.inputs = MEL_FILTERS * context.coefficients;
+    this.inputs = MEL_FILTERS * context.coefficients + (context.beside ?? 0);
+    if ((context.beside ?? 0) !== (embedder === undefined ? 0 : EMBEDDING_SIZE))
+      throw new ShapeError(
+        'features beside the window',
+        embedder === undefined ? 0 : EMBEDDING_SIZE,
+        context.beside ?? 0,
+      );
     if (normalization.mean.length !== this.inputs) {
       throw new ShapeError('input normalization', `${this.inputs} means`, normalization.mean.length);
     }
@@ -96,7 +149,7 @@ export class FrontEnd {
 
   /** Inputs of samples at the rate of the model, nothing cut. @throws {AudioError} as {@link inputsOf}. */
   inputsOfSpoken({ samples }: Audio): NetworkInputs {
-    return this.inputsOfFeatures(featuresOfSamples(samples, this.rate, this.method));
+    return this.inputsOfFeatures(featuresOfSamples(samples, this.rate, this.method, this.embedder));
   }
 
   inputsOfFeatures(features: FeatureMatrix): NetworkInputs {

@@ -6,7 +6,9 @@ import { DataError, ShapeError } from '../../base/errors.ts';
 import { PolynomialNetwork, PolynomialRunner, Sequential } from '../../nn/index.ts';
 import type { MatrixMultiply } from '../../nn/index.ts';
 import { FRAMES_PER_SECOND } from '../../speech/index.ts';
-import { readClientPart } from './client-part.ts';
+import { needsEmbedding, readClientPart } from './client-part.ts';
+import type { Embedder } from './embedder.ts';
+import { loadSpeechEmbedding } from './embedding-package.ts';
 import type { ClientPart } from './client-part.ts';
 import type { SpeechTask } from './speech-task.ts';
 import type { Audio, NetworkInputs } from './front-end.ts';
@@ -70,11 +72,14 @@ export class SpeechModel {
   }
 
   /**
-   * Reads a model directory. Clear networks run on `multiply`, which is borrowed.
-   * @throws {DataError} when a file is missing. @throws {DecodeError} when one is damaged.
+   * Reads a model directory. Clear networks run on `multiply`, which is borrowed, and so does the public speech embedding of
+   * models that take one, unless there is an `embedder`.
+   * @throws {DataError} when a file is missing, or the package of the embedding. @throws {DecodeError} when one is damaged.
    */
-  static async load(directory: string, multiply: MatrixMultiply): Promise<SpeechModel> {
-    const client = readClientPart(await readModelFile(directory, CLIENT_FILE));
+  static async load(directory: string, multiply: MatrixMultiply, embedder?: Embedder): Promise<SpeechModel> {
+    const bytes = await readModelFile(directory, CLIENT_FILE);
+    const isNeeded = embedder === undefined && needsEmbedding(bytes);
+    const client = readClientPart(bytes, isNeeded ? await loadSpeechEmbedding(multiply) : embedder);
     const polynomials = new Map<string, PolynomialNetwork>();
     for (const name of [
       DEFAULT_POLYNOMIAL,

@@ -27,19 +27,18 @@ export const DECODER_SEARCHES: Readonly<Record<SpeechTask, DecoderSearch>> = {
   sentences: {
     start: {
       ...DEFAULT_DECODER_SETTINGS,
-      acousticScale: 0.25,
-      wordPenalty: 0.5,
+      acousticScale: 0.2,
+      wordPenalty: 1.5,
+      priorScale: 0.5,
       beam: 15,
       wordEndBeam: 11,
       maxActive: 3000,
     },
     candidates: [
-      ['acousticScale', [0.2, 0.3, 0.4]],
-      ['lmWeight', [1.2, 1.8, 2.2]],
-      ['wordPenalty', [-1, 0, 1, 2]],
-      ['priorScale', [0.6, 1]],
-      ['silencePenalty', [-1, 1]],
-      ['lmWeight', [1.35, 1.65]],
+      ['acousticScale', [0.16, 0.25, 0.3]],
+      ['lmWeight', [1.2, 1.8]],
+      ['wordPenalty', [0.5, 2.5]],
+      ['priorScale', [0.3, 0.8]],
     ],
   },
 };

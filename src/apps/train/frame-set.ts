@@ -80,7 +80,7 @@ export class FrameSet {
     const order = chosen.subarray(0, size);
     generator.shuffle(order);
     const perturbation =
-      ranges === undefined ? undefined : new InputPerturbation(ranges, this.window.dim, generator);
+      ranges === undefined ? undefined : new InputPerturbation(ranges, this.window.windowed, generator);
     return this.examples(order.slice(0, Math.min(size, count)), perturbation);
   }
 
@@ -103,7 +103,7 @@ export class FrameSet {
     this.window.frameInto(inputs, offset, this.features[u], frame - this.#starts[u]);
     const { mean, inverseDeviation } = this.#normalization;
     for (let d = 0; d < width; d++) inputs[offset + d] = (inputs[offset + d] - mean[d]) * inverseDeviation[d];
-    perturbation?.apply(inputs, offset, width);
+    perturbation?.apply(inputs, offset, width, width - (this.window.shape.beside ?? 0));
     for (let i = offset; i < offset + width; i++) inputs[i] = boundInput(inputs[i], this.#method);
     return this.#labels[frame];
   }

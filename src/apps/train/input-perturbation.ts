@@ -27,8 +27,11 @@ export class InputPerturbation {
     this.#row = new Float32Array(filters);
   }
 
-  /** Changes one row of normalised inputs, `[coefficients, filters]`, in place. */
-  apply(inputs: Float32Array, offset: number, width: number): void {
+  /**
+   * Changes one row of normalised inputs in place: `width` numbers, of which the first `windowed` are `[coefficients, filters]`
+   * and the rest know no filters and only get noise.
+   */
+  apply(inputs: Float32Array, offset: number, width: number, windowed = width): void {
     const { warp, mask, noise } = this.#ranges;
     const generator = this.#generator;
     const filters = this.#filters;
@@ -36,7 +39,7 @@ export class InputPerturbation {
     const masked = generator.below(mask + 1);
     const first = generator.below(filters - masked + 1);
     const row = this.#row;
-    for (let start = offset; start < offset + width; start += filters) {
+    for (let start = offset; start < offset + windowed; start += filters) {
       row.set(inputs.subarray(start, start + filters));
       for (let m = 0; m < filters; m++) {
         const from = Math.min(filters - 1, m * factor);

@@ -99,7 +99,7 @@ function measureFamiliar(
     const matrix = features[index];
     if (matrix.frames < LEAST_FRAMES) continue;
     const each = frontEnd.inputsOfFeatures(matrix);
-    inputs.push(inputFacts(each, MEL_FILTERS));
+    inputs.push(inputFacts(each, MEL_FILTERS, frontEnd.context.beside));
     // A network that is unsure of a bad copy was trained to be; it is no example of what to trust.
     if (index >= originals) continue;
     for (const scorer of scorers) scores.push(scoreFacts(scorer(each), decoder.logPriors.length));

@@ -9,9 +9,10 @@ import {
   prepareFineTuning,
   refreshStatistics,
   toSquareForm,
+  Sequential,
   withWeightBits,
 } from '../../nn/index.ts';
-import type { MatrixMultiply, PolynomialNetwork, Sequential } from '../../nn/index.ts';
+import type { MatrixMultiply, PolynomialNetwork } from '../../nn/index.ts';
 import type { FrameSet } from './frame-set.ts';
 import { freshNetwork, trainNetwork } from './network-training.ts';
 import type { NetworkRun } from './network-training.ts';
@@ -47,6 +48,8 @@ export interface Workshop {
   readonly multiply: MatrixMultiply;
   readonly work: string;
   readonly log: TrainingLog;
+  /** A model of whose float network the weights are taken that fit. */
+  readonly from?: { readonly float: unknown };
 }
 
 export class NetworkFamily {
@@ -59,6 +62,7 @@ export class NetworkFamily {
   readonly #log: TrainingLog;
   readonly #draw: FrameDraw;
   readonly #start: NetworkFamily | undefined;
+  readonly #from: Workshop['from'];
 
   /** `start`: a family of the same kind whose float network is the starting point of this one's. */
   constructor(
@@ -77,6 +81,7 @@ export class NetworkFamily {
     this.#work = join(workshop.work, kind);
     this.#log = workshop.log;
     this.#start = start;
+    this.#from = workshop.from;
     const { statesPerUnit, silenceShare, framesPerEpoch, perturbation } = plan;
     this.#draw = {
       silentStates: statesPerUnit,
@@ -91,12 +96,17 @@ export class NetworkFamily {
     const { sizes, seed } = this.#plan;
     const planned = this.#epochs;
     const start = this.#start;
+    const earlier = this.#from?.float;
+    const fresh = (): Sequential =>
+      freshNetwork(this.#inputShape, reluSpecs(this.kind, sizes, this.#outputs), this.#multiply, seed);
+    if (earlier instanceof Sequential && this.kind === 'dnn')
+      return this.#train('float', epochs ?? planned.float, 1e-3, () => copyWhatFits(earlier, fresh()));
     if (start !== undefined) {
-      return this.#train('float', epochs ?? planned.float, 1e-3, () => start.float(planned.first));
+      return this.#train('float', epochs ?? planned.float, 1e-3, () =>
+        copyWhatFits(start.float(planned.first), fresh()),
+      );
     }
-    return this.#train('float', epochs ?? planned.first + planned.float, 1.5e-3, () =>
-      freshNetwork(this.#inputShape, reluSpecs(this.kind, sizes, this.#outputs), this.#multiply, seed),
-    );
+    return this.#train('float', epochs ?? planned.first + planned.float, 1.5e-3, fresh);
   }
 
   /** The float network rounded to `bits`, batch norms folded first. */
@@ -155,8 +165,9 @@ export class NetworkFamily {
   }
 
   get #inputShape(): readonly [number, number, number] {
-    const { coefficients } = this.#plan.context;
-    return [coefficients, 1, this.#frames.window.inputSize / coefficients];
+    const { coefficients, beside = 0 } = this.#plan.context;
+    const { inputSize } = this.#frames.window;
+    return beside === 0 ? [coefficients, 1, inputSize / coefficients] : [inputSize, 1, 1];
   }
 
   #steadyQuadratic(inputs: Float32Array): Sequential {
@@ -219,6 +230,28 @@ export class NetworkFamily {
       );
     return trainNetwork(run, examplesOf, this.#multiply, this.#work, this.#log);
   }
+}
+
+/**
+ * Takes the layers of `from` that have as many outputs, and of a first layer with fewer inputs the columns there are.
+ * Returns `to`.
+ */
+function copyWhatFits(from: Sequential, to: Sequential): Sequential {
+  for (const [i, target] of to.layers.entries()) {
+    const source = from.layers[i];
+    if (source?.spec.kind !== target.spec.kind || source.outputShape[0] !== target.outputShape[0]) continue;
+    for (const [p, { value }] of target.parameters.entries()) {
+      const old = source.parameters[p].value;
+      const rows = target.outputShape[0];
+      const [width, known] = [value.length / rows, Math.min(value.length, old.length) / rows];
+      for (let row = 0; row < rows; row++) {
+        const start = (row * old.length) / rows;
+        value.set(old.subarray(start, start + known), row * width);
+      }
+    }
+    for (const [s, values] of target.statistics.entries()) values.set(source.statistics[s]);
+  }
+  return to;
 }
 
 /** Copies weights and batch norms layer by layer; activations of `to` keep their own parameters. */

@@ -1,6 +1,7 @@
 /** From recordings to labelled features: synthetic voices, perturbed copies, log-mels, first alignment. */
 import { SeededGenerator } from '../../nn/index.ts';
 import {
+  ContextWindow,
   DIGIT_LEXICON,
   NormalizationStatistics,
   networkInput,
@@ -13,7 +14,8 @@ import { addNoise, perturbSpeed, throughChannel } from '../speech/augmentation.t
 import type { SpeechCorpus, Utterance } from '../speech/corpus.ts';
 import { readDigitsCorpus } from '../speech/digits-corpus.ts';
 import { readLexiconText, readSentencesCorpus } from '../speech/sentences-corpus.ts';
-import { featuresOfSamples } from '../speech/front-end.ts';
+import { featuresOfSamples, logMelsOf } from '../speech/front-end.ts';
+import type { Embedder } from '../speech/embedder.ts';
 import type { FeatureMethod } from '../speech/front-end.ts';
 import {
   BASIC_VOICES,
@@ -102,17 +104,18 @@ export function featuresOf(
   rate: number,
   method: FeatureMethod,
   log: TrainingLog,
+  embedder?: Embedder,
 ): FeatureMatrix[] {
   return utterances.map((utterance, i) => {
     if (i % 20 === 0) log.progress('features', i / utterances.length);
     if (i % 1000 === 0) log.note(`features of ${i} of ${utterances.length} utterances`);
-    return featuresOfSamples(utterance.samples(), rate, method);
+    return featuresOfSamples(utterance.samples(), rate, method, embedder);
   });
 }
 
 /** Mean and deviation of every network input over the plain utterances. */
 export function measureNormalization(features: readonly FeatureMatrix[], plan: TaskPlan): InputNormalization {
-  const statistics = new NormalizationStatistics(features[0].dim * plan.context.coefficients);
+  const statistics = new NormalizationStatistics(new ContextWindow(plan.context, features[0].dim).inputSize);
   for (const [i, matrix] of features.entries())
     if (i % 2 === 0) statistics.add(networkInput(matrix, plan.context));
   return statistics.finish();
@@ -129,7 +132,7 @@ export function alignFirst(
   words: readonly (readonly number[])[],
   log: TrainingLog,
 ): (Uint16Array | null)[] {
-  const all = features.map((matrix, i) => ({ features: matrix, words: words[i] }));
+  const all = features.map((matrix, i) => ({ features: logMelsOf(matrix), words: words[i] }));
   const count = Math.min(all.length, plan.alignerUtterances);
   const sample = Array.from({ length: count }, (_, i) => all[Math.floor((i * all.length) / count)]);
   const aligner = trainAligner(sample, inventory, {}, (report) => {

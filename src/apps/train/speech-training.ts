@@ -7,7 +7,6 @@ import {
   acousticScores,
   alignWithScores,
   DecodingGraph,
-  estimateTransitions,
   NgramModel,
   StateInventory,
   trainNgram,
@@ -18,6 +17,8 @@ import type { SpeechCorpus, Utterance } from '../speech/corpus.ts';
 import { polynomialScorer, testUtterances } from '../speech/evaluation.ts';
 import type { Scorer } from '../speech/evaluation.ts';
 import { FrontEnd } from '../speech/front-end.ts';
+import type { Embedder } from '../speech/embedder.ts';
+import type { SpeechModel } from '../speech/speech-model.ts';
 import { WordDecoder } from '../speech/word-decoder.ts';
 import type { DecoderSettings, ScoredUtterance } from '../speech/word-decoder.ts';
 import { storedAlignments } from './alignment-store.ts';
@@ -35,6 +36,13 @@ import {
   stretchLabels,
   trainingUtterances,
 } from './preparation.ts';
+import {
+  alignByModel,
+  contextOver,
+  measuredTransitions,
+  outputsOf,
+  tiedInventory,
+} from './states-in-context.ts';
 import type { NetworkKind, TaskPlan } from './task-plan.ts';
 import type { TrainingLog } from './training-log.ts';
 
@@ -43,6 +51,8 @@ const SHIPPED_BITS = 4;
 
 /** Of every condition, for the choice of decoder settings. */
 const UTTERANCES_PER_CONDITION = 40;
+/** Every so many-th sentence of the tuning part chooses the decoder settings; a search over all takes long. */
+const TUNING_THINNING = 2;
 
 /** Everything that training made of one task, in memory. */
 export interface TrainedTask {
@@ -66,11 +76,16 @@ export interface TrainingSettings {
   readonly work: string;
   readonly multiply: MatrixMultiply;
   readonly log: TrainingLog;
+  /** For plans with an embedding beside the log-mels. */
+  readonly embedder?: Embedder;
+  /** An earlier model of the task with its float network: it aligns, and its weights are where training starts. */
+  readonly from?: SpeechModel;
 }
 
 /** Plain utterances with features, and how the copies are made of them. */
 interface Material {
   readonly features: readonly FeatureMatrix[];
+  readonly plain: readonly Utterance[];
   readonly words: readonly (readonly number[])[];
   readonly copies: readonly {
     readonly features: FeatureMatrix;
@@ -88,48 +103,25 @@ export async function trainTask(settings: TrainingSettings): Promise<TrainedTask
   const { plan, log, work } = settings;
   claimWorkDirectory(work, plan);
   const { corpus, lexicon } = await readCorpus(plan, settings.data, log);
-  const material = gatherMaterial(plan, corpus, lexicon, log);
-  const inventory = new StateInventory(lexicon, plan.units, plan.statesPerUnit);
+  const material = gatherMaterial(settings, corpus, lexicon);
   const normalization = measureNormalization(material.features, plan);
-  const frontEnd = new FrontEnd(corpus.rate, plan.context, normalization, plan.method);
-
-  const first = storedAlignments(join(work, 'first.alignment'), material.features.length, () =>
-    alignFirst(plan, inventory, material.features, material.words, log),
-  );
-  const familyOn = (
-    frames: FrameSet,
-    kind: NetworkKind,
-    folder: string,
-    start?: NetworkFamily,
-  ): NetworkFamily =>
-    new NetworkFamily(
-      kind,
-      plan,
-      frames,
-      inventory.stateCount,
-      { ...settings, work: join(work, folder) },
-      start,
-    );
-  const firstFrames = frameSet(plan, material, first, frontEnd);
-  const firstFamily = familyOn(firstFrames, 'dnn', 'first');
-  const realigned = storedAlignments(join(work, 'second.alignment'), material.features.length, () => {
-    const network = firstFamily.float(plan.epochs.dnn.first);
-    const priors = firstFrames.logPriors(inventory.stateCount, plan.statesPerUnit, plan.silenceShare);
-    return realign(material, inventory, frontEnd, priors, (inputs) => network.infer(inputs), log);
-  });
-  const frames = frameSet(plan, material, realigned, frontEnd);
+  const frontEnd = new FrontEnd(corpus.rate, plan.context, normalization, plan.method, settings.embedder);
+  const labelled = labelStates(settings, material, frontEnd, lexicon);
+  const { inventory, alignments, firstFamily } = labelled;
+  const frames = frameSet(plan, material, alignments, frontEnd);
   const families = new Map<NetworkKind, NetworkFamily>();
   const family = (kind: NetworkKind): NetworkFamily => {
     const known =
-      families.get(kind) ?? familyOn(frames, kind, 'final', kind === 'dnn' ? firstFamily : undefined);
+      families.get(kind) ??
+      familyOn(settings, frames, kind, inventory, 'final', kind === 'dnn' ? firstFamily : undefined);
     families.set(kind, known);
     return known;
   };
-  const usable = realigned.filter((states) => states !== null);
-  const transitions = estimateTransitions(usable, inventory.stateCount);
+  const usable = alignments.filter((states) => states !== null);
+  const transitions = measuredTransitions(inventory, usable);
   const graphOf = (parts: readonly Utterance[]): DecodingGraph =>
     new DecodingGraph(inventory, transitions, languageModel(plan, parts, lexicon));
-  const priors = frames.logPriors(inventory.stateCount, plan.statesPerUnit, plan.silenceShare);
+  const priors = frames.logPriors(inventory.outputCount, plan.statesPerUnit, plan.silenceShare);
   const chosen = chooseDecoder(settings, corpus, frontEnd, graphOf(corpus.train), priors, family('dnn'));
   // Once the settings are chosen, the texts of the tuning part may serve the language model too.
   const decoder = new WordDecoder(graphOf([...corpus.train, ...corpus.tuning]), priors, chosen);
@@ -147,11 +139,73 @@ export async function trainTask(settings: TrainingSettings): Promise<TrainedTask
   };
 }
 
-function gatherMaterial(plan: TaskPlan, corpus: SpeechCorpus, lexicon: Lexicon, log: TrainingLog): Material {
+function familyOn(
+  settings: TrainingSettings,
+  frames: FrameSet,
+  kind: NetworkKind,
+  inventory: StateInventory,
+  folder: string,
+  start?: NetworkFamily,
+): NetworkFamily {
+  const workshop = { ...settings, work: join(settings.work, folder) };
+  return new NetworkFamily(kind, settings.plan, frames, inventory.outputCount, workshop, start);
+}
+
+/** What the frames are labelled with, and the network that did it unless an earlier model did. */
+interface Labelled {
+  readonly inventory: StateInventory;
+  /** The network output of every frame of the plain utterances. */
+  readonly alignments: Alignments;
+  readonly firstFamily?: NetworkFamily;
+}
+
+/** Gaussian mixtures align, a first network learns from them and aligns again; or an earlier model does at once. */
+function labelStates(
+  settings: TrainingSettings,
+  material: Material,
+  frontEnd: FrontEnd,
+  lexicon: Lexicon,
+): Labelled {
+  const { plan, log, work, from } = settings;
+  const { features, plain, words } = material;
+  const { outputs, statesPerUnit } = plan;
+  const stored = (name: string, make: () => Alignments): Alignments =>
+    storedAlignments(join(work, `${name}.alignment`), features.length, make);
+  if (from !== undefined && outputs !== undefined) {
+    const known = from.client.decoder.graph.inventory;
+    const states = stored('second', () => alignByModel(from, lexicon, plain, log));
+    const inventory =
+      known.isTied && known.outputCount === outputs
+        ? known
+        : tiedInventory(lexicon, statesPerUnit, outputs, features, states, log);
+    return { inventory, alignments: outputsOf(inventory, states) };
+  }
+  const units = plan.units === 'word' ? 'word' : 'phone';
+  const simple = new StateInventory(lexicon, units, statesPerUnit);
+  const first = stored('first', () => alignFirst(plan, simple, features, words, log));
+  const firstFrames = frameSet(plan, material, first, frontEnd);
+  const firstFamily = familyOn(settings, firstFrames, 'dnn', simple, 'first');
+  const wide = outputs === undefined ? simple : contextOver(simple);
+  const states = stored('second', () => {
+    const network = firstFamily.float(plan.epochs.dnn.first);
+    const priors = firstFrames.logPriors(simple.stateCount, statesPerUnit, plan.silenceShare);
+    return realign(material, wide, frontEnd, priors, (inputs) => network.infer(inputs), log);
+  });
+  if (outputs === undefined) return { inventory: simple, alignments: states, firstFamily };
+  const inventory = tiedInventory(lexicon, statesPerUnit, outputs, features, states, log);
+  return { inventory, alignments: outputsOf(inventory, states), firstFamily };
+}
+
+function gatherMaterial(
+  { plan, log, embedder }: TrainingSettings,
+  corpus: SpeechCorpus,
+  lexicon: Lexicon,
+): Material {
   const { plain, perturbed } = trainingUtterances(plan, corpus, log);
   const utterances = [...plain, ...perturbed.map(({ utterance }) => utterance)];
-  const all = featuresOf(utterances, corpus.rate, plan.method, log);
+  const all = featuresOf(utterances, corpus.rate, plan.method, log, embedder);
   return {
+    plain,
     features: all.slice(0, plain.length),
     words: plain.map(({ words }) => lexicon.indicesOf(words)),
     copies: perturbed.map(({ of, factor }, i) => ({ features: all[plain.length + i], of, factor })),
@@ -215,7 +269,10 @@ function chooseDecoder(
   const path = join(work, 'decoder.json');
   if (!existsSync(path)) {
     const float = family.float();
-    const all = plan.task === 'digits' ? tuningConditions(settings) : corpus.tuning;
+    const all =
+      plan.task === 'digits'
+        ? tuningConditions(settings)
+        : corpus.tuning.filter((_, i) => i % TUNING_THINNING === 0);
     const scorers: Scorer[] = [({ data }) => float.infer(data)];
     if (plan.task === 'digits')
       scorers.push(polynomialScorer(family.polynomial(SHIPPED_BITS), settings.multiply));

@@ -1,6 +1,7 @@
 /** What is fixed per task: shapes, data volumes, seeds. The reproduction of a shipped model starts here. */
 import type { LayerSpec } from '../../nn/index.ts';
 import type { ContextShape, UnitKind } from '../../speech/index.ts';
+import { EMBEDDING_SIZE } from '../speech/embedder.ts';
 import { CORPUS_SEED, TEST_STRINGS } from '../speech/evaluation.ts';
 import type { DigitStringCounts } from '../speech/digits-corpus.ts';
 import type { SpeechTask } from '../speech/speech-task.ts';
@@ -35,6 +36,8 @@ export interface TaskPlan {
   readonly context: ContextShape;
   readonly units: UnitKind;
   readonly statesPerUnit: number;
+  /** Outputs that states in context are tied to; without it every state of every unit has its own. */
+  readonly outputs?: number;
   readonly sizes: TopologySizes;
   /** Digit strings to make; unused for sentences. */
   readonly strings: DigitStringCounts;
@@ -124,14 +127,36 @@ const SENTENCES: TaskPlan = {
   teacherShare: { dnn: 0.5, cnn: 0 },
 };
 
+/**
+ * Phones in context, and inputs that do not depend on the silence around speech. With the public embedding beside the
+ * log-mels, 256 inputs. Few epochs, for a start from an earlier model that has seen copies at other speeds (`--from`).
+ */
+const CONTEXTUAL: TaskPlan = {
+  ...SENTENCES,
+  units: 'triphone',
+  outputs: 400,
+  method: 'speech',
+  speeds: [],
+  noisy: 0,
+  framesPerEpoch: 300_000,
+  epochs: {
+    dnn: { first: 5, float: 4, polynomial: 4, lightlyQuantised: 1, quantised: 3 },
+    cnn: SENTENCES.epochs.cnn,
+  },
+};
+
 const QUICK_EPOCHS: StageEpochs = { first: 1, float: 2, polynomial: 2, lightlyQuantised: 1, quantised: 1 };
 
 /** The plan of a task; `quick` shrinks everything to minutes and is good for nothing but checking the machinery. */
-export function planFor(task: SpeechTask, quick = false): TaskPlan {
-  const plan = task === 'digits' ? DIGITS : SENTENCES;
+export function planFor(task: SpeechTask, quick = false, hasEmbedding = false): TaskPlan {
+  const base = task === 'digits' ? DIGITS : CONTEXTUAL;
+  const plan: TaskPlan = hasEmbedding
+    ? { ...base, context: { ...base.context, beside: EMBEDDING_SIZE } }
+    : base;
   if (!quick) return plan;
   return {
     ...plan,
+    ...(plan.outputs === undefined ? {} : { outputs: 150 }),
     sizes: { dense: [64, 64, 64], filters: 4, convDense: [64, 64] },
     strings: { train: 120, tuning: 20, test: 30 },
     synthetic: 0,

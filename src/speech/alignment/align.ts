@@ -157,7 +157,7 @@ function accumulateRound(
 }
 
 /**
- * Aligns with given acoustic scores, such as those of a trained network: `logLikelihoods` is [frames, states], log
+ * Aligns with given acoustic scores, such as those of a trained network: `logLikelihoods` is [frames, outputs], log
  * p(x | state) up to a constant per frame. Null when the utterance is too short for its words.
  *
  * @throws {ShapeError} when the scores are not a whole number of rows.
@@ -169,11 +169,11 @@ export function alignWithScores(
   transitions: StateTransitions = uniformTransitions(inventory.stateCount),
   beam = DEFAULT_BEAM,
 ): AlignedPath | null {
-  const width = inventory.stateCount;
+  const { outputCount: width, tying } = inventory;
   if (logLikelihoods.length % width !== 0) {
     throw new ShapeError('acoustic scores', `a multiple of ${width} long`, logLikelihoods.length);
   }
-  const acoustic = (state: number, frame: number): number => logLikelihoods[frame * width + state];
+  const acoustic = (state: number, frame: number): number => logLikelihoods[frame * width + tying[state]];
   const graph = utteranceGraph(words, inventory);
   return widening(beam, (tried) =>
     viterbiAlign(graph, logLikelihoods.length / width, transitions, acoustic, tried),

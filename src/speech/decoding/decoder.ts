@@ -84,18 +84,19 @@ export class Decoder {
     this.#lookAhead = bestBelow(tree, unigrams);
     this.#lookAhead[ROOT] = 0;
     this.#silenceNode = tree.nodeCount;
-    this.#tokens = [new TokenSet(), new TokenSet()];
+    const { tying } = graph.inventory;
+    this.#tokens = [new TokenSet(tying), new TokenSet(tying)];
   }
 
   /**
-   * The best word sequence for [frames, states] acoustic scores: log p(x | state) up to a constant per frame,
+   * The best word sequence for [frames, outputs] acoustic scores: log p(x | state) up to a constant per frame,
    * such as log posteriors minus log priors. Equal inputs give equal outputs; ties go to the earlier token.
    *
    * @throws {ShapeError} when the scores are not whole rows, or there are none.
    */
   decode(scores: Float32Array): Transcript {
     const { inventory, languageModel } = this.graph;
-    const width = inventory.stateCount;
+    const width = inventory.outputCount;
     if (scores.length === 0 || scores.length % width !== 0) {
       throw new ShapeError('acoustic scores', `a positive multiple of ${width} long`, scores.length);
     }

@@ -19,10 +19,16 @@ export class TokenSet {
   #beam = 0;
   #acousticScale = 1;
   #acoustics: Float32Array = new Float32Array(0);
+  readonly #tying: Uint16Array;
   /** Token index + 1, 0 for free; twice as large as the token arrays. */
   #table = new Int32Array(8192);
 
-  /** Empties the set for a frame with these acoustic scores, one per state. */
+  /** `tying`: which acoustic score is that of a state. */
+  constructor(tying: Uint16Array) {
+    this.#tying = tying;
+  }
+
+  /** Empties the set for a frame with these acoustic scores, one per network output. */
   begin(acoustics: Float32Array, options: { readonly beam: number; readonly acousticScale: number }): void {
     this.count = 0;
     this.#best = Number.NEGATIVE_INFINITY;
@@ -34,7 +40,7 @@ export class TokenSet {
 
   /** Takes a path that enters `place` with `score`, unless a better one stands there or the beam excludes it. */
   offer(place: number, state: number, lm: number, score: number, trace: number, entry: number): void {
-    score += this.#acousticScale * this.#acoustics[state];
+    score += this.#acousticScale * this.#acoustics[this.#tying[state]];
     if (score > this.#best) this.#best = score;
     else if (!(score >= this.#best - this.#beam)) return;
     const mask = this.#table.length - 1;

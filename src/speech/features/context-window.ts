@@ -16,13 +16,17 @@ export interface ContextShape {
   readonly right: number;
   /** In [1, left + right + 1]; the largest means no taper and no DCT: the frames themselves, earliest first. */
   readonly coefficients: number;
+  /** Numbers at the end of every row of features that go into the input as they are, after the window. None by default. */
+  readonly beside?: number;
 }
 
 export class ContextWindow {
   readonly shape: ContextShape;
   /** Features per frame. */
   readonly dim: number;
-  /** Numbers per network input: dim * coefficients. */
+  /** Those of them that the window spans. */
+  readonly windowed: number;
+  /** Numbers per network input: windowed * coefficients, and the features beside the window. */
   readonly inputSize: number;
   /** [coefficients, frames of the window]; undefined when nothing is compressed. */
   readonly #basis: Float64Array | undefined;
@@ -32,7 +36,7 @@ export class ContextWindow {
   /** @throws {OutOfRangeError} when a count is not an integer in its interval. */
   constructor(shape: ContextShape, dim: number) {
     arg.checkArguments('new ContextWindow', [shape, dim], { shape: arg.options, dim: arg.number });
-    const { left, right, coefficients } = shape;
+    const { left, right, coefficients, beside = 0 } = shape;
     const isCount = (value: number): boolean => Number.isInteger(value) && value >= 0 && value <= 1000;
     if (!isCount(left) || !isCount(right)) {
       throw new OutOfRangeError('context frames', 'integers in [0, 1000]', `${left} and ${right}`);
@@ -41,9 +45,12 @@ export class ContextWindow {
     if (!Number.isInteger(coefficients) || coefficients < 1 || coefficients > span) {
       throw new OutOfRangeError('context coefficients', `an integer in [1, ${span}]`, coefficients);
     }
-    this.shape = { left, right, coefficients };
+    if (!isCount(beside) || beside >= dim)
+      throw new OutOfRangeError('features beside the window', `an integer in [0, ${dim - 1}]`, beside);
+    this.shape = { left, right, coefficients, beside };
     this.dim = dim;
-    this.inputSize = dim * coefficients;
+    this.windowed = dim - beside;
+    this.inputSize = this.windowed * coefficients + beside;
     this.#rows = new Int32Array(span);
     this.#basis = coefficients === span ? undefined : taperedCosines(coefficients, span);
   }
@@ -55,19 +62,22 @@ export class ContextWindow {
     const { left, right, coefficients } = this.shape;
     const span = left + right + 1;
     const rows = this.#rows;
+    const { windowed } = this;
+    for (let i = windowed; i < dim; i++)
+      out[offset + windowed * coefficients + i - windowed] = data[frame * dim + i];
     for (let c = 0; c < span; c++) rows[c] = Math.max(0, Math.min(frames - 1, frame - left + c)) * dim;
     const basis = this.#basis;
     if (basis === undefined) {
       for (let c = 0; c < span; c++) {
-        for (let m = 0; m < dim; m++) out[offset + c * dim + m] = data[rows[c] + m];
+        for (let m = 0; m < windowed; m++) out[offset + c * windowed + m] = data[rows[c] + m];
       }
       return;
     }
     for (let k = 0; k < coefficients; k++) {
-      const target = offset + k * dim;
+      const target = offset + k * windowed;
       let m = 0;
       // Four filters at a time keep their sums in registers: three times as fast as going through memory.
-      for (; m + 4 <= dim; m += 4) {
+      for (; m + 4 <= windowed; m += 4) {
         let [s0, s1, s2, s3] = [0, 0, 0, 0];
         for (let c = 0; c < span; c++) {
           const weight = basis[k * span + c];
@@ -82,7 +92,7 @@ export class ContextWindow {
         out[target + m + 2] = s2;
         out[target + m + 3] = s3;
       }
-      for (; m < dim; m++) {
+      for (; m < windowed; m++) {
         let sum = 0;
         for (let c = 0; c < span; c++) sum += basis[k * span + c] * data[rows[c] + m];
         out[target + m] = sum;
@@ -103,7 +113,7 @@ function taperedCosines(coefficients: number, span: number): Float64Array {
   return basis;
 }
 
-/** The inputs of all frames of an utterance: [frames, dim * coefficients]. */
+/** The inputs of all frames of an utterance: [frames, dim * coefficients], or as {@link ContextShape.beside} says. */
 export function networkInput(features: FeatureMatrix, shape: ContextShape): Float32Array {
   const window = new ContextWindow(shape, features.dim);
   const input = new Float32Array(features.frames * window.inputSize);

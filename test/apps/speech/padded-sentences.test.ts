@@ -12,7 +12,7 @@ it.each(['sentence-1', 'sentence-2'])(
   '%s says the same with five seconds of zeros on either side',
   async (name) => {
     const models = join(root, 'models', 'sentences');
-    const recogniser = await loadRecogniser(models);
+    const recogniser = await loadRecogniser(models, plainMatrixMultiply);
     const clear = await loadClearNetworks(models, plainMatrixMultiply);
     const { samples, rate } = readWav(readFileSync(join(root, 'examples', 'audio', `${name}.wav`)));
     const padded = new Float32Array(samples.length + 10 * rate);

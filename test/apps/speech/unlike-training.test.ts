@@ -15,7 +15,7 @@ const recordings = ['digits-1', 'digits-2', 'digits-3'].map((name) =>
 
 /** What the client would say of samples at 8 kHz, and the layers of the polynomial network that left their intervals. */
 async function looksOf(samples: Float32Array) {
-  const recogniser = await loadRecogniser(models);
+  const recogniser = await loadRecogniser(models, plainMatrixMultiply);
   const clear = await loadClearNetworks(models, plainMatrixMultiply);
   const inputs = recogniser.inputsOf(recogniser.spokenPart({ samples, rate: 8000 }));
   const { scores, leaves } = clear.polynomial(inputs);

@@ -3,6 +3,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError } from '../../../base/errors.ts';
 import { type MatrixMultiply, type PolynomialNetwork, PolynomialRunner } from '../../../nn/index.ts';
+import { needsEmbedding } from '../../speech/client-part.ts';
+import type { Embedder } from '../../speech/embedder.ts';
+import { loadSpeechEmbedding } from '../../speech/embedding-package.ts';
 import { CLIENT_FILE, FLOAT_FILE, SpeechModel } from '../../speech/speech-model.ts';
 import {
   type ClearInputs,
@@ -18,22 +21,33 @@ const NO_CLEAR_NETWORKS: MatrixMultiply = {
   },
 };
 
-/** The client's part. @throws {DataError} when it is not there. @throws {DecodeError} when it is damaged. */
-export async function loadRecogniser(directory: string): Promise<Recogniser> {
+/** Nor does it compute features. */
+const NO_EMBEDDER: Embedder = {
+  embed: () => {
+    throw new Error('features were computed where none should be');
+  },
+};
+
+/**
+ * The client's part; `multiply`, which is borrowed, runs the public embedding of models that have one.
+ * @throws {DataError} when it is not there, or its embedding is not installed. @throws {DecodeError} when it is damaged.
+ */
+export async function loadRecogniser(directory: string, multiply: MatrixMultiply): Promise<Recogniser> {
   const path = join(directory, CLIENT_FILE);
   if (!existsSync(path)) {
     throw new DataError(
       `${directory} is not a speech model: it has no ${CLIENT_FILE}; subrosa doctor lists the models`,
     );
   }
-  return recogniserOf(readFileSync(path));
+  const bytes = readFileSync(path);
+  return recogniserOf(bytes, needsEmbedding(bytes) ? await loadSpeechEmbedding(multiply) : undefined);
 }
 
 /** The network to serve; the shipped default unless named. @throws {DataError | DecodeError} */
 export async function loadNetwork(directory: string, name?: string): Promise<PolynomialNetwork> {
   if (!existsSync(directory))
     throw new DataError(`there is no model at ${directory}: subrosa doctor lists the models`);
-  return (await SpeechModel.load(directory, NO_CLEAR_NETWORKS)).polynomial(name);
+  return (await SpeechModel.load(directory, NO_CLEAR_NETWORKS, NO_EMBEDDER)).polynomial(name);
 }
 
 /** The default network and the float network behind it, to run in the clear. @throws {DataError | DecodeError} */

@@ -32,7 +32,7 @@ export function openSession(
   { server, http, modelsDirectory, keyFile }: CommandSessionOptions,
 ): Promise<ClientSession> {
   const sessionParts: SessionParts = {
-    loadRecogniser: (model) => parts.loadRecogniser(join(modelsDirectory, model)),
+    loadRecogniser: (model, borrowed) => parts.loadRecogniser(join(modelsDirectory, model), borrowed),
     createClient: (...of) => parts.createClient(...of),
     restoreClient: (...of) => parts.restoreClient(...of),
   };

@@ -4,6 +4,8 @@ import { Command, Option } from 'commander';
 import { openKernel } from '../../../kernel/open.ts';
 import { SPEECH_TASKS } from '../../speech/speech-task.ts';
 import type { SpeechTask } from '../../speech/speech-task.ts';
+import { loadSpeechEmbedding } from '../../speech/embedding-package.ts';
+import { SpeechModel } from '../../speech/speech-model.ts';
 import { requireNoModel } from '../../train/model-directory.ts';
 import { writeModel } from '../../train/model-writer.ts';
 import { trainTask } from '../../train/speech-training.ts';
@@ -26,6 +28,8 @@ export interface TrainFlags {
   readonly tables?: boolean;
   readonly quick?: boolean;
   readonly force?: boolean;
+  readonly from?: string;
+  readonly embedding?: boolean;
 }
 
 /**
@@ -33,14 +37,24 @@ export interface TrainFlags {
  * @throws {UsageError} when there is a model already where this one should go.
  */
 async function trainSpeech(flags: TrainFlags, terminal: Terminal): Promise<void> {
-  const directory = join(flags.out, flags.task);
+  const hasEmbedding = flags.embedding ?? false;
+  const directory = join(flags.out, hasEmbedding ? `${flags.task}-embedding` : flags.task);
   if (!flags.force) requireNoModel(directory);
   using log = new ProgressBar(terminal);
   using kernel = await openKernel({ onFallback: (reason) => log.note(reason) });
-  const base = planFor(flags.task, flags.quick);
+  const base = planFor(flags.task, flags.quick, hasEmbedding);
   const { epochs } = flags;
   const plan = epochs === undefined ? base : { ...base, epochs: uniformEpochs(epochs) };
-  const task = await trainTask({ plan, data: flags.data, work: flags.work, multiply: kernel, log });
+  const embedder = hasEmbedding ? await loadSpeechEmbedding(kernel) : undefined;
+  const task = await trainTask({
+    plan,
+    data: flags.data,
+    work: flags.work,
+    multiply: kernel,
+    log,
+    ...(embedder === undefined ? {} : { embedder }),
+    ...(flags.from === undefined ? {} : { from: await SpeechModel.load(flags.from, kernel) }),
+  });
   const kinds: NetworkKind[] = flags.network === 'both' ? ['dnn', 'cnn'] : [flags.network];
   const rows = writeModel(task, {
     directory,
@@ -69,10 +83,16 @@ function uniformEpochs(epochs: number): TaskPlan['epochs'] {
   return { dnn: stages, cnn: stages };
 }
 
+function workName({ task, embedding, quick }: TrainFlags): string {
+  return `${task}${embedding ? '-embedding' : ''}${quick ? '-quick' : ''}`;
+}
+
 /** The command as a card shows it, without the directories of one machine. */
-function commandOf({ task, network, epochs, tables, quick }: TrainFlags): string {
+function commandOf({ task, network, epochs, tables, quick, from, embedding }: TrainFlags): string {
   const options = [
     `--task ${task} --data DIR`,
+    ...(embedding ? ['--embedding'] : []),
+    ...(from === undefined ? [] : ['--from MODEL']),
     ...(network === 'dnn' ? [] : [`--network ${network}`]),
     ...(epochs === undefined ? [] : [`--epochs ${epochs}`]),
     ...(tables ? ['--tables'] : []),
@@ -97,15 +117,17 @@ export function addTrain(program: Command, terminal: Terminal, parts: EnginePart
         .choices(['dnn', 'cnn', 'both'])
         .default('dnn'),
     )
+    .option(
+      '--from <dir>',
+      'an earlier model of the task that aligns the data and whose weights training starts from',
+    )
+    .option('--embedding', 'sentences: the public speech embedding beside the log-mels (an optional package)')
     .addOption(new Option('--epochs <n>', 'of every stage').argParser(wholeNumber(1, 1000)))
     .option('--tables', 'also train and test all bit widths')
     .option('--quick', 'minutes instead of hours, to see that it works; the model is poor')
     .addHelpText('after', '\nWho learns what: nobody; training talks to no one.')
     .action((flags: TrainFlags) =>
-      trainSpeech(
-        { ...flags, work: join(flags.work, flags.quick ? `${flags.task}-quick` : flags.task) },
-        terminal,
-      ),
+      trainSpeech({ ...flags, work: join(flags.work, workName(flags)) }, terminal),
     );
   addTrainMnist(train, terminal);
   addTrainCryptonn(train, terminal, parts);
