@@ -21,7 +21,7 @@ import { EvaluationMemory } from './evaluation-memory.ts';
 import { PackedOperations } from './packed-operations.ts';
 import { type MapTile, PreparedMap } from './prepared-map.ts';
 import { type EvaluationControl, runStep, type StepHandlers } from './run-steps.ts';
-import { stopwatch, type StepTime } from './step-times.ts';
+import { spanRecorder, stopwatch, type StepTime } from './step-times.ts';
 
 /** What one evaluation works with. */
 interface Run {
@@ -111,11 +111,18 @@ export class EncryptedMachine implements Disposable {
     const clock = stopwatch(times);
     const run: Run = { bucket, keys, memory, clock, checkpoint: () => control.checkpoint?.() };
     const handlers = this.#handlers(run);
+    const { steps, values } = this.program;
+    const record = spanRecorder(
+      { steps, values, n: this.#context.params.n },
+      (value) => countIn(this.program, value, bucket),
+      control.onSpan,
+    );
     for (const group of this.#plan.fused) {
       run.checkpoint();
       if (group.kind === 'single') runStep(this.program.steps[group.first]!, handlers);
       else if (group.kind === 'square-rescale') this.#multiplyRescale(group, run);
       else this.#linearSquare(group, run);
+      record(group);
     }
     return this.#view(this.program.steps.length, run);
   }

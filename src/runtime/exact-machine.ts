@@ -25,7 +25,7 @@ import {
   runStep,
   type StepHandlers,
 } from './run-steps.ts';
-import { stopwatch, type StepTime } from './step-times.ts';
+import { spanRecorder, stopwatch, type StepTime } from './step-times.ts';
 
 type LinearStep = Extract<Step, { readonly op: 'linear' }>;
 
@@ -118,11 +118,18 @@ export class ExactMachine implements Disposable {
       checkpoint: () => control.checkpoint?.(),
     };
     const handlers = this.#handlers(run);
+    const { steps, values } = this.program;
+    const record = spanRecorder(
+      { steps, values, n: context.params.n },
+      (value) => values[value]!.count,
+      control.onSpan,
+    );
     for (const group of this.#plan.fused) {
       run.checkpoint();
       if (group.kind === 'single') runStep(this.program.steps[group.first]!, handlers);
       else if (group.kind === 'square-rescale') this.#squareRescale(group, run);
       else this.#linearSquare(group, run);
+      record(group);
     }
     return this.#view(this.program.steps.length, run);
   }

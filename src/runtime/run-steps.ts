@@ -1,5 +1,6 @@
 /** The loop that all machines share: one handler per kind of step, in the order of the program. */
 import { DecodeError } from '../base/errors.ts';
+import type { StepSpan } from './step-times.ts';
 import type { PackedStep, Program, Step } from '../compiler/program.ts';
 
 /** What a machine does for each kind of step. */
@@ -32,6 +33,8 @@ export const NO_BATCH_STEPS: Pick<StepHandlers, 'expand' | 'linear' | 'affine' |
 export interface EvaluationControl {
   /** Called between steps and tiles; throws to stop the evaluation (a client that left). */
   readonly checkpoint?: () => void;
+  /** Told of every step, or of several that run as one, when it has run. */
+  readonly onSpan?: (span: StepSpan) => void;
 }
 
 export function runStep(step: Step, handlers: StepHandlers): void {

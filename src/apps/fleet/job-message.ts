@@ -8,6 +8,7 @@
  */
 import { z } from 'zod';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
+import { TRACE_PARENT } from '../server/index.ts';
 import { KEY_ID, type KeyId } from '../../protocols/inference/names.ts';
 import type { JobId, KeysId, TenantTag } from './fleet-names.ts';
 
@@ -20,7 +21,9 @@ const MOST_DONE_HEAD_BYTES = 16_384;
 export const INLINE_BYTES = 512 * 1024;
 
 /** Job messages that this release understands. A gateway writes the highest that all workers know. */
-export const JOB_VERSIONS: readonly number[] = [1];
+export const JOB_VERSIONS: readonly number[] = [1, 2];
+/** Since this one a job may say which trace it is part of. */
+export const TRACED_JOB_VERSION = 2;
 
 const hex = (digits: number) => z.string().regex(new RegExp(`^[0-9a-f]{${digits}}$`));
 const bytes = z
@@ -41,6 +44,7 @@ const jobSchema = z.strictObject({
   bytes,
   isInline: z.boolean(),
   sentAt: z.number().int().min(0).max(1e15),
+  trace: z.string().regex(TRACE_PARENT).optional(),
 });
 
 export interface Job {
@@ -56,6 +60,8 @@ export interface Job {
   readonly isInline: boolean;
   /** Milliseconds since the epoch by the gateway's clock; for measuring alone. */
   readonly sentAt: number;
+  /** Where spans of its evaluation belong, as W3C `traceparent`: random numbers of the gateway's. */
+  readonly trace?: string;
 }
 
 export interface JobMessage {

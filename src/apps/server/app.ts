@@ -98,7 +98,6 @@ function addHooks(state: AppState): void {
       return refuse(reply, 'bad-request');
     }
     const code = wireCode(error);
-    metrics.count('subrosa_refusals_total', { code });
     if (error instanceof SubrosaError && error.code === 'divergent-reply')
       metrics.count('subrosa_divergent_replies_total');
     log.warn('refused', { requestId: request.id, code, ...localReason(error) });
@@ -115,12 +114,13 @@ function hasLeft(request: FastifyRequest): boolean {
 
 function concluded(state: AppState, request: FastifyRequest, reply: FastifyReply): void {
   const { log, metrics, queue } = state;
-  const { arrivedAt, tenant } = factsOf(request);
+  const { arrivedAt, tenant, refused } = factsOf(request);
   const seconds = (performance.now() - arrivedAt) / 1000;
   const route = routeOf(state, request);
   const status = reply.raw.writableFinished ? reply.statusCode : CLIENT_LEFT;
   const { method } = request;
   metrics.count('subrosa_requests_total', { route, method, status: String(status) });
+  if (refused !== undefined) metrics.count('subrosa_refusals_total', { code: refused });
   metrics.observe('subrosa_request_seconds', { route }, seconds);
   log.info('request', {
     ...{ requestId: request.id, method, route, status, ms: Math.round(1000 * seconds) },

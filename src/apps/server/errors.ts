@@ -4,6 +4,7 @@
  */
 import type { FastifyReply } from 'fastify';
 import { type ErrorCode, SubrosaError } from '../../base/errors.ts';
+import { factsOf } from './request-facts.ts';
 import { ReceiveError } from './receive-body.ts';
 import type { WireCode, WireError } from '../transport/wire.ts';
 
@@ -89,6 +90,7 @@ export function wireCode(error: unknown): WireCode {
 /** Sends the fixed answer for `code`; `retryAfterSeconds` goes with `busy`. */
 export function refuse(reply: FastifyReply, code: WireCode, retryAfterSeconds = 1): FastifyReply {
   const { status, message } = PUBLIC[code];
+  factsOf(reply.request).refused = code;
   if (status === 503) reply.header('retry-after', String(retryAfterSeconds));
   if (status === 401) reply.header('www-authenticate', 'Bearer');
   return reply.code(status).send({ code, message } satisfies WireError);

@@ -22,7 +22,15 @@ export type {
   TurnQueue,
   UploadRecord,
 } from './admission/server-memory.ts';
-export type { InferenceService } from './service.ts';
+export type { InferenceService, ServiceAnswer } from './service.ts';
+export { observeSteps } from './model-routes.ts';
+export {
+  NO_SPAN,
+  type SpanFacts,
+  startSpan,
+  TRACE_PARENT,
+  type TraceSpan,
+} from './tracing/tracing.ts';
 export {
   type KeyId,
   keyId,

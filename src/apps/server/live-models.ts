@@ -8,12 +8,12 @@ import { printOnOneLine } from '../../base/inspect.ts';
 import { MissingKeyError, ProtocolError } from '../../base/errors.ts';
 import type { Offer } from '../../compiler/offer.ts';
 import { readQuery } from '../../protocols/inference/messages.ts';
-import type { InferenceAnswer, ServedModel } from '../../protocols/inference/responder.ts';
+import type { ServedModel } from '../../protocols/inference/responder.ts';
 import type { KeyId, ModelName, TenantId } from '../../protocols/inference/names.ts';
 import { type HeldKeys, type KeyShelf, MemoryShelf } from './keys/key-shelf.ts';
 import { ReadyKeys } from './keys/ready-keys.ts';
 import { DEFAULT_LIMITS, KEY_MEMORY_FACTOR } from './limits.ts';
-import type { InferenceService, KeyPlace, LostKeys } from './service.ts';
+import type { InferenceService, KeyPlace, LostKeys, ServiceAnswer } from './service.ts';
 import type { KernelFacts } from './thread-messages.ts';
 
 /** A set of models in a thread: {@link InferenceServer}, or what stands in for it. */
@@ -218,7 +218,7 @@ export class LiveModels implements InferenceService, AsyncDisposable {
     keyId: KeyId,
     query: Uint8Array,
     signal?: AbortSignal,
-  ): Promise<InferenceAnswer> {
+  ): Promise<ServiceAnswer> {
     const generation = this.#for(model, query);
     const { thread } = generation;
     const names = [tenant, model, keyId] as const;

@@ -7,7 +7,7 @@ import { printOnOneLine } from '../../base/inspect.ts';
 type Labels = Readonly<Record<string, string>>;
 
 /** Upper ends, seconds. */
-const SECONDS = [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300] as const;
+const SECONDS = [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300] as const;
 
 interface Family {
   readonly help: string;
@@ -69,6 +69,7 @@ const COUNTERS = {
   subrosa_keys_dropped_total: 'Key sets that made room for others.',
   subrosa_divergent_replies_total:
     'Queries whose second evaluation gave another result: faulty memory, or another build. Look at once.',
+  subrosa_worker_faults_total: 'Evaluations of a worker that broke off, by the code of the reason.',
 } as const;
 type CounterName = keyof typeof COUNTERS;
 
@@ -76,8 +77,13 @@ const HISTOGRAMS = {
   subrosa_request_seconds: 'From the head of a request to the end of its answer, by route.',
   subrosa_queue_seconds: 'Waiting for a turn, by model.',
   subrosa_evaluation_seconds: 'Encrypted evaluation, by model.',
+  subrosa_step_seconds: 'Steps of evaluations, by kind; several that run as one have the kinds of all.',
+  subrosa_key_load_seconds: 'Fetching keys from the store and preparing them.',
 } as const;
 type HistogramName = keyof typeof HISTOGRAMS;
+
+/** Counters and histograms that some page of metrics may show; gauges stand where they are made. */
+export const METRIC_NAMES: readonly string[] = [...Object.keys(COUNTERS), ...Object.keys(HISTOGRAMS)];
 
 function add({ samples }: Family, name: string, labels: Labels, by: number): void {
   const text = Object.entries(labels)
@@ -98,12 +104,19 @@ arg.guard('ServerMetrics', ServerMetrics.prototype, {
       'subrosa_samples_total',
       'subrosa_keys_dropped_total',
       'subrosa_divergent_replies_total',
+      'subrosa_worker_faults_total',
     ),
     labels: arg.optional(arg.options),
     by: arg.optional(arg.number),
   },
   observe: {
-    name: arg.oneOf('subrosa_request_seconds', 'subrosa_queue_seconds', 'subrosa_evaluation_seconds'),
+    name: arg.oneOf(
+      'subrosa_request_seconds',
+      'subrosa_queue_seconds',
+      'subrosa_evaluation_seconds',
+      'subrosa_step_seconds',
+      'subrosa_key_load_seconds',
+    ),
     labels: arg.options,
     seconds: arg.number,
   },

@@ -18,7 +18,10 @@ import { type AppState, heldKey, isServed } from './app-state.ts';
 import { refuse } from './errors.ts';
 import { principalOf } from './principal.ts';
 import { factsOf } from './request-facts.ts';
+import type { ServerMetrics } from './metrics.ts';
 import { tenantOf } from './tenant.ts';
+import { startSpan, type TraceSpan } from './tracing/tracing.ts';
+import type { StepSpan } from '../../runtime/step-times.ts';
 
 /** What the paths of these routes hold. */
 export interface ModelParams {
@@ -270,6 +273,23 @@ async function answerQuery(
   request: ModelRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
+  const span = startSpan('subrosa.query', { 'subrosa.model': modelOf(request) });
+  try {
+    const sent = await tracedAnswer(state, request, reply, span);
+    span.end();
+    return sent;
+  } catch (error) {
+    span.end(error);
+    throw error;
+  }
+}
+
+async function tracedAnswer(
+  state: AppState,
+  request: ModelRequest,
+  reply: FastifyReply,
+  span: TraceSpan,
+): Promise<FastifyReply> {
   const { service, ledger, queue, budget, forecast } = state;
   const body = binaryBody(request);
   if (typeof body === 'string') return refuse(reply, body);
@@ -280,6 +300,7 @@ async function answerQuery(
   if (keyId === undefined) return refuse(reply, 'unknown-key');
   const samples = service.querySamples(model, body);
   const predictedMs = forecast.of(model, samples);
+  span.set({ 'subrosa.samples': samples, 'subrosa.bytes_in': body.length });
   await budget.check(principal, model, samples);
   const gone = new AbortController();
   // The socket closing before the answer went out is the client leaving; its evaluation is of no use to anyone.
@@ -291,7 +312,7 @@ async function answerQuery(
     if (!(await ledger.has(tenant, model, keyId))) return undefined;
     await budget.spend(principal, model, samples);
     try {
-      return await service.answer(tenant, model, keyId, body, gone.signal);
+      return await service.answer(tenant, model, keyId, body, gone.signal, span);
     } catch (error) {
       // Found to be lost, or damaged, where they were kept.
       if (!(error instanceof MissingKeyError)) throw error;
@@ -304,11 +325,18 @@ async function answerQuery(
     queue.run(tenant, predictedMs, gone.signal, evaluate),
   );
   if (run?.result === undefined) {
+    span.set({ 'subrosa.code': run === undefined ? 'busy' : 'no-answer' });
     if (!(await ledger.has(tenant, model, keyId))) return refuse(reply, 'unknown-key');
     return refuse(reply, 'busy', comeBack(state, tenant, predictedMs));
   }
-  const { bytes, steps, peakBytes } = run.result;
+  const { bytes, steps, peakBytes, spans } = run.result;
   const evaluatedMs = performance.now() - receivedAt - run.waitedMs;
+  span.set({ 'subrosa.bytes_out': bytes.length });
+  if (spans !== undefined) {
+    span.past('subrosa.queue', evaluatedMs + run.waitedMs, run.waitedMs);
+    span.past('subrosa.evaluation', evaluatedMs, evaluatedMs).steps(spans);
+    observeSteps(state.metrics, spans);
+  }
   forecast.note(model, samples, evaluatedMs);
   countAnswer(state, model, { samples, bytesIn: body.length, bytesOut: bytes.length, evaluatedMs, ...run });
   const transport = [
@@ -320,6 +348,11 @@ async function answerQuery(
   reply.header(TIMING_HEADER, formatTimings([...transport, ...steps]));
   reply.header(PEAK_HEADER, String(Math.round(peakBytes)));
   return reply.type(BINARY).send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+}
+
+/** How long the steps of an evaluation took, by kind. */
+export function observeSteps(metrics: ServerMetrics, spans: readonly StepSpan[]): void {
+  for (const { op, ms } of spans) metrics.observe('subrosa_step_seconds', { step: op }, ms / 1000);
 }
 
 interface AnswerFacts {

@@ -3,6 +3,7 @@
  * request are that application's.
  */
 import type { FastifyRequest } from 'fastify';
+import type { WireCode } from '../transport/wire.ts';
 import type { TenantId } from '../../protocols/inference/names.ts';
 
 /** The tenant of requests whose route needs none. */
@@ -18,6 +19,8 @@ export interface RequestFacts {
   reserved: number;
   /** Of this body; the route's where it is not set. */
   bodyLimit: number | undefined;
+  /** The code of the refusal that it was answered with. */
+  refused: WireCode | undefined;
 }
 
 const facts = new WeakMap<FastifyRequest, RequestFacts>();
@@ -25,7 +28,14 @@ const facts = new WeakMap<FastifyRequest, RequestFacts>();
 export function factsOf(request: FastifyRequest): RequestFacts {
   const known = facts.get(request);
   if (known !== undefined) return known;
-  const made = { principal: '', tenant: NOBODY, arrivedAt: 0, reserved: 0, bodyLimit: undefined };
+  const made = {
+    principal: '',
+    tenant: NOBODY,
+    arrivedAt: 0,
+    reserved: 0,
+    bodyLimit: undefined,
+    refused: undefined,
+  };
   facts.set(request, made);
   return made;
 }

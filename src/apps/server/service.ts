@@ -1,8 +1,20 @@
 /** What the HTTP layer needs from the protocol: the inference server satisfies it, tests put a small one in its place. */
 import type { Offer } from '../../compiler/offer.ts';
 import type { KeyId, ModelName, TenantId } from '../../protocols/inference/names.ts';
+import type { StepSpan } from '../../runtime/step-times.ts';
+import type { TraceSpan } from './tracing/tracing.ts';
 import type { HeldKeys } from './keys/key-shelf.ts';
 import type { BlockState, TimedStep } from '../transport/wire.ts';
+
+/** The reply to a query, and how it came about. */
+export interface ServiceAnswer {
+  readonly bytes: Uint8Array;
+  /** For the client. */
+  readonly steps: readonly TimedStep[];
+  readonly peakBytes: number;
+  /** Steps of the program, where the evaluation was this process's own. */
+  readonly spans?: readonly StepSpan[];
+}
 
 export interface InferenceService {
   offers(): readonly Offer[];
@@ -22,11 +34,9 @@ export interface InferenceService {
     keyId: KeyId,
     query: Uint8Array,
     signal?: AbortSignal,
-  ): Promise<{
-    readonly bytes: Uint8Array;
-    readonly steps: readonly TimedStep[];
-    readonly peakBytes: number;
-  }>;
+    /** What a service that has queries evaluated elsewhere puts their spans below. */
+    span?: TraceSpan,
+  ): Promise<ServiceAnswer>;
   forget(tenant: TenantId, model: ModelName, keyId: KeyId): void;
   /**
    * `listener` is called when keys are gone without anybody's wish: those that it is told, or all of them, as after a fault. What is

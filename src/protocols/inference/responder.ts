@@ -10,7 +10,7 @@ import type { Kernel } from '../../kernel/kernel.ts';
 import type { PolynomialNetwork } from '../../nn/polynomial/polynomial-network.ts';
 import { EvaluationMemory } from '../../runtime/evaluation-memory.ts';
 import type { EvaluationControl } from '../../runtime/run-steps.ts';
-import type { StepTime } from '../../runtime/step-times.ts';
+import type { StepSpan, StepTime } from '../../runtime/step-times.ts';
 import { type AnsweringModel, disposeKeys, type EnrolledKeys, openKeys } from './answering-model.ts';
 import { ApproximateModel } from './approximate-model.ts';
 import { ExactModel } from './exact-model.ts';
@@ -26,6 +26,8 @@ export type ServedModel =
 export interface InferenceAnswer {
   readonly bytes: Uint8Array;
   readonly steps: readonly StepTime[];
+  /** Every step of the program, for traces. */
+  readonly spans: readonly StepSpan[];
   /** Most kernel memory in use during the evaluation, keys included. */
   readonly peakBytes: number;
 }
@@ -156,12 +158,14 @@ export class InferenceResponder implements Disposable {
     const { programId } = model.offer;
     if (message.programId !== programId) throw new ProtocolError('the query was made for another program');
     const steps: StepTime[] = [];
+    const spans: StepSpan[] = [];
     let peak = 0;
     const watch: EvaluationControl = {
       checkpoint: () => {
         peak = Math.max(peak, this.#kernel.liveWords * 8);
         control.checkpoint?.();
       },
+      onSpan: (span) => void spans.push(span),
     };
     const { bucket, ciphertexts, nonce } = message;
     const subject = { tenant, enrolment: keys.hash, programId, bucket, ciphertexts };
@@ -169,7 +173,7 @@ export class InferenceResponder implements Disposable {
     try {
       const note = (result: Uint8Array) => this.#secret.note(subject, result);
       const reply = model.answer(message, keys, { seed, note }, steps, watch);
-      return { bytes: writeReply({ programId, nonce, ciphertexts: reply }), steps, peakBytes: peak };
+      return { bytes: writeReply({ programId, nonce, ciphertexts: reply }), steps, spans, peakBytes: peak };
     } finally {
       seed.fill(0);
     }

@@ -9,7 +9,7 @@ import { offeredQuerySamples } from '../../../protocols/inference/message-sizes.
 import { readEnrolment, readQuery } from '../../../protocols/inference/messages.ts';
 import { type KeyId, keyId, type ModelName, type TenantId } from '../../../protocols/inference/names.ts';
 import { EvaluationError } from '../../server/inference-server.ts';
-import type { InferenceService } from '../../server/index.ts';
+import { type InferenceService, NO_SPAN, type ServiceAnswer, type TraceSpan } from '../../server/index.ts';
 import { type BlobStore, MOST_MESSAGE_BYTES, withBlobRetries } from '../blobs/blob-store.ts';
 import { BrokerError, type FleetBroker } from '../broker/broker.ts';
 import type { FleetCatalogue, FleetModel, FleetProgram } from '../catalogue.ts';
@@ -22,7 +22,15 @@ import {
   type TenantTag,
   tenantTag,
 } from '../fleet-names.ts';
-import { type Done, INLINE_BYTES, JOB_VERSIONS, type Job, readDone, writeJob } from '../job-message.ts';
+import {
+  type Done,
+  INLINE_BYTES,
+  JOB_VERSIONS,
+  type Job,
+  readDone,
+  TRACED_JOB_VERSION,
+  writeJob,
+} from '../job-message.ts';
 import { outcomeOf, QUERY_FAULTS } from '../broker/outcomes.ts';
 import { FleetBlocks } from './fleet-blocks.ts';
 import { LiveWorkers } from '../worker/worker-beat.ts';
@@ -48,7 +56,7 @@ export interface FleetServiceOptions {
   readonly waitMs?: number;
 }
 
-export type FleetAnswer = Awaited<ReturnType<InferenceService['answer']>>;
+export type FleetAnswer = ServiceAnswer;
 
 const REFRESH_MS = 1000;
 /** Signals get lost: so often the store is looked at instead. */
@@ -151,13 +159,16 @@ export class FleetService implements InferenceService, AsyncDisposable {
     id: KeyId,
     query: Uint8Array,
     signal?: AbortSignal,
+    span: TraceSpan = NO_SPAN,
   ): Promise<FleetAnswer> {
     const { offer, keysId } = this.#programOf(model, query);
     const tag = this.tagOf(tenant);
+    const v = this.#jobVersion();
     const job: Job = {
-      ...{ v: this.#jobVersion(), id: jobIdOf(tag, id, offer.programId, query), tenant: tag },
+      ...{ v, id: jobIdOf(tag, id, offer.programId, query), tenant: tag },
       ...{ keyId: id, keysId, programId: offer.programId, model },
       ...{ bytes: query.length, isInline: query.length <= INLINE_BYTES, sentAt: Date.now() },
+      ...(v >= TRACED_JOB_VERSION && span.parent !== undefined && { trace: span.parent }),
     };
     const done = this.#waitFor(job.id, signal);
     try {

@@ -12,6 +12,7 @@ import { BrokerError, type FleetBroker } from '../broker/broker.ts';
 import { BLOCKS_CONSUMER, jobsConsumer, type QueueName } from '../broker/broker-settings.ts';
 import type { FleetCatalogue } from '../catalogue.ts';
 import type { Delivery } from '../broker/delivery.ts';
+import { NO_SPAN, type ServerMetrics, startSpan, type TraceSpan } from '../../server/index.ts';
 import { blobs, type JobId, jobIdOf, PARTITIONS, subjects } from '../fleet-names.ts';
 import {
   type Done,
@@ -50,6 +51,7 @@ export interface WorkerOptions {
   readonly jobVersions?: readonly number[];
   /** Told of what an operator wants to read; holds no tenant, no key, no content. */
   readonly note?: (event: string, reason: string) => void;
+  readonly metrics?: ServerMetrics;
 }
 
 const SWEEP_MS = 1000;
@@ -223,6 +225,8 @@ export class FleetWorker implements AsyncDisposable {
     let job: Job | null = null;
     const startedAt = performance.now();
     this.#isWorking = true;
+    let span = NO_SPAN;
+    let fault: unknown;
     const alive = setInterval(() => delivery.working(), this.#broker.rules.ackWaitMs / 3);
     try {
       // A release that does not know the job leaves it to one that does.
@@ -230,6 +234,7 @@ export class FleetWorker implements AsyncDisposable {
       if (!jobVersions.includes(version.v)) return await this.#leave(delivery, version.id);
       const message = readJob(delivery.bytes);
       job = message.job;
+      span = this.#took(job, delivery);
       // Another worker may have finished it; and blocks may be queued twice, by clients that come back after days.
       const isSuspect = delivery.count > 1 || delivery.queue === 'blocks';
       if (isSuspect && (await this.#isConcluded(job, delivery.queue))) return void (await delivery.done());
@@ -240,14 +245,25 @@ export class FleetWorker implements AsyncDisposable {
       const query = message.query ?? (await this.#queryOf(job, delivery.queue));
       if (query === null || jobIdOf(job.tenant, job.keyId, job.programId, query) !== job.id)
         return await this.#fail(job, delivery, 'protocol', startedAt);
-      const answer = await this.#options.runners.answer(job, query);
-      await this.#conclude(job, delivery, answer, startedAt);
+      const answer = await this.#options.runners.answer(job, query, span);
+      await this.#conclude(job, delivery, answer, startedAt, span);
     } catch (error) {
+      fault = error;
       await this.#giveBack(delivery, job, error, startedAt);
     } finally {
+      span.end(fault);
       clearInterval(alive);
       this.#isWorking = false;
     }
+  }
+
+  /** The span of a job, and how long it waited. */
+  #took({ model, bytes, sentAt, trace }: Job, { count }: Delivery): TraceSpan {
+    // By the clocks of two machines.
+    const waitedMs = Math.max(0, Date.now() - sentAt);
+    if (count === 1) this.#options.metrics?.observe('subrosa_queue_seconds', { model }, waitedMs / 1000);
+    const facts = { 'subrosa.model': model, 'subrosa.bytes_in': bytes, 'subrosa.wait_ms': waitedMs };
+    return startSpan('subrosa.job', { ...facts, 'subrosa.tries': count }, trace);
   }
 
   async #queryOf({ id, tenant, bytes }: Job, queue: QueueName): Promise<Uint8Array | null> {
@@ -266,7 +282,14 @@ export class FleetWorker implements AsyncDisposable {
   }
 
   /** Writes the reply, once: when there is one, that one stands. */
-  async #conclude(job: Job, delivery: Delivery, answer: Answer, startedAt: number): Promise<void> {
+  async #conclude(
+    job: Job,
+    delivery: Delivery,
+    answer: Answer,
+    startedAt: number,
+    span: TraceSpan,
+  ): Promise<void> {
+    const storing = span.child('subrosa.reply', { 'subrosa.bytes_out': answer.bytes.length });
     const name = replyName(job, delivery.queue);
     let reply = answer.bytes;
     if (!(await withBlobRetries(() => this.#store.putOnce(name, reply)))) {
@@ -277,6 +300,7 @@ export class FleetWorker implements AsyncDisposable {
       reply = theirs ?? reply;
     }
     this.jobs++;
+    storing.end();
     const isInline = reply.length <= INLINE_BYTES;
     const done = this.#doneOf(null, answer, startedAt, isInline);
     this.#broker.signal(subjects.done(job.id), writeDone({ done, reply: isInline ? reply : null }));
@@ -324,6 +348,7 @@ export class FleetWorker implements AsyncDisposable {
     const code = error instanceof SubrosaError ? error.code : 'internal';
     const isOfStore = error instanceof BlobStoreError || error instanceof BrokerError;
     this.#note(isOfStore ? 'job given back' : 'evaluation failed', error);
+    this.#options.metrics?.count('subrosa_worker_faults_total', { code });
     try {
       if (isOfStore) {
         await countReturn(this.#broker, readJobVersion(delivery.bytes).id);

@@ -4,7 +4,14 @@ import { sha256Digest } from '../../../base/sha256.ts';
 import type { AnyProgram } from '../../../compiler/exact/exact-program.ts';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { modelName, tenantId } from '../../../protocols/inference/names.ts';
-import { type InferenceService, KEY_MEMORY_FACTOR } from '../../server/index.ts';
+import {
+  type InferenceService,
+  KEY_MEMORY_FACTOR,
+  NO_SPAN,
+  observeSteps,
+  type ServerMetrics,
+  type TraceSpan,
+} from '../../server/index.ts';
 import { type BlobStore, withBlobRetries } from '../blobs/blob-store.ts';
 import type { FleetCatalogue, FleetProgram } from '../catalogue.ts';
 import { blobs } from '../fleet-names.ts';
@@ -35,6 +42,7 @@ export class ProgramRunners implements AsyncDisposable {
   readonly #open = new Map<string, Promise<OpenProgram>>();
   readonly #ready = new Map<string, OpenProgram>();
   readonly #prepared: PreparedKeys;
+  readonly #metrics: ServerMetrics | undefined;
   keyLoads = 0;
   keyHits = 0;
 
@@ -43,10 +51,12 @@ export class ProgramRunners implements AsyncDisposable {
     store: BlobStore,
     start: (program: AnyProgram) => Promise<ProgramRunner>,
     keyCapacityBytes: number,
+    metrics?: ServerMetrics,
   ) {
     this.#catalogue = catalogue;
     this.#store = store;
     this.#start = start;
+    this.#metrics = metrics;
     this.#prepared = new PreparedKeys(keyCapacityBytes, (name) => this.#forget(name));
   }
 
@@ -86,13 +96,19 @@ export class ProgramRunners implements AsyncDisposable {
    * Evaluates the query of a job with the keys that it names, which are fetched and prepared when they are not.
    * @throws {MissingKeyError} when the store has no such keys, or has changed them, {@link BlobStoreError}, and what the evaluation throws
    */
-  async answer(job: Job, query: Uint8Array): Promise<Answer> {
+  async answer(job: Job, query: Uint8Array, span: TraceSpan = NO_SPAN): Promise<Answer> {
     const open = await this.open(job.programId);
     const [tenant, model] = [tenantId(job.tenant), modelName(open.facts.offer.model)];
     open.users++;
     try {
-      await this.#prepare(job, open);
-      return await open.runner.answer(tenant, model, job.keyId, query);
+      await this.#prepare(job, open, span);
+      const startedAt = performance.now();
+      const answer = await open.runner.answer(tenant, model, job.keyId, query);
+      const ms = performance.now() - startedAt;
+      span.past('subrosa.evaluation', ms, ms).steps(answer.spans);
+      this.#metrics?.observe('subrosa_evaluation_seconds', { model }, ms / 1000);
+      if (this.#metrics !== undefined) observeSteps(this.#metrics, answer.spans ?? []);
+      return answer;
     } finally {
       open.users--;
       open.usedAt = performance.now();
@@ -100,7 +116,24 @@ export class ProgramRunners implements AsyncDisposable {
   }
 
   /** @throws as {@link answer} */
-  async #prepare({ programId, tenant, keyId }: Job, { facts, runner }: OpenProgram): Promise<void> {
+  async #prepare(job: Job, open: OpenProgram, around: TraceSpan): Promise<void> {
+    const span = around.child('subrosa.keys');
+    const [startedAt, loads] = [performance.now(), this.keyLoads];
+    try {
+      await this.#load(job, open);
+      const isReady = this.keyLoads === loads;
+      span.set({ 'subrosa.keys_ready': isReady });
+      const seconds = (performance.now() - startedAt) / 1000;
+      if (!isReady) this.#metrics?.observe('subrosa_key_load_seconds', {}, seconds);
+      span.end();
+    } catch (error) {
+      span.end(error);
+      throw error;
+    }
+  }
+
+  /** @throws as {@link answer} */
+  async #load({ programId, tenant, keyId }: Job, { facts, runner }: OpenProgram): Promise<void> {
     const name = `${programId} ${tenant} ${keyId}`;
     if (this.#prepared.use(name)) {
       this.keyHits++;

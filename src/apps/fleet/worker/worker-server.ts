@@ -1,6 +1,7 @@
 /** A worker as a process: the worker itself, and a port for probes and metrics. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { AnyProgram } from '../../../compiler/exact/exact-program.ts';
 import { UsageError } from '../../../base/errors.ts';
 import { ServerMetrics } from '../../server/index.ts';
 import { replySecretOf } from '../fleet-names.ts';
@@ -9,7 +10,7 @@ import type { OpenFleet } from '../open-fleet.ts';
 import { ProgramRunners, type StartRunner } from './program-runners.ts';
 
 export interface WorkerServerOptions
-  extends Omit<WorkerOptions, 'broker' | 'store' | 'catalogue' | 'runners' | 'isDeterministic'> {
+  extends Omit<WorkerOptions, 'broker' | 'store' | 'catalogue' | 'runners' | 'isDeterministic' | 'metrics'> {
   readonly start: StartRunner;
   /** Memory for prepared keys. */
   readonly keyBytes: number;
@@ -30,14 +31,17 @@ export async function startWorker(fleet: OpenFleet, options: WorkerServerOptions
   const { start, keyBytes, port, host = '127.0.0.1', ...rest } = options;
   const { broker, store, catalogue, secret } = fleet;
   const replySecret = replySecretOf(secret);
-  const runners = new ProgramRunners(catalogue, store, (program) => start(program, replySecret), keyBytes);
-  const worker = new FleetWorker({ broker, store, catalogue, runners, isDeterministic: true, ...rest });
+  const metrics = new ServerMetrics();
+  const opened = (program: AnyProgram) => start(program, replySecret);
+  const runners = new ProgramRunners(catalogue, store, opened, keyBytes, metrics);
+  const parts = { broker, store, catalogue, runners, metrics };
+  const worker = new FleetWorker({ ...parts, isDeterministic: true, ...rest });
   const end = async () => {
     await worker[Symbol.asyncDispose]();
     await runners[Symbol.asyncDispose]();
   };
   try {
-    const page = port === undefined ? undefined : await listenProbes(worker, host, port);
+    const page = port === undefined ? undefined : await listenProbes(worker, metrics, host, port);
     return {
       ...{ worker, url: page?.url },
       close: async () => {
@@ -51,8 +55,7 @@ export async function startWorker(fleet: OpenFleet, options: WorkerServerOptions
   }
 }
 
-async function listenProbes(worker: FleetWorker, host: string, port: number) {
-  const metrics = new ServerMetrics();
+async function listenProbes(worker: FleetWorker, metrics: ServerMetrics, host: string, port: number) {
   const numbers = ['jobs', 'failures', 'divergent', 'keys', 'keyBytes', 'keyLoads', 'keyHits'] as const;
   for (const name of numbers) {
     const label = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
