@@ -27,6 +27,7 @@ import {
   stateDifference,
   stepSeconds,
   stepWork,
+  straightenedPictures,
   uniformNumbers,
   wholePictures,
 } from '../../src/runtime/training/index.ts';
@@ -55,8 +56,9 @@ interface Samples {
 function samplesOf(spec: PerceptronSpec, data: string | undefined): Samples {
   const inputs = spec.layers[0]!;
   if (data !== undefined && (inputs === 64 || inputs === 784)) {
-    const pictures = inputs === 64 ? smallPictures : wholePictures;
-    const [train, test] = [pictures(readMnist(data, 'train')), pictures(readMnist(data, 'test'))];
+    const samples = (split: 'train' | 'test'): LabelledSamples =>
+      (inputs === 64 ? smallPictures : wholePictures)(straightenedPictures(readMnist(data, split)));
+    const [train, test] = [samples('train'), samples('test')];
     const by = sampleStandardisation(train);
     return { train: standardisedSamples(train, by), test: standardisedSamples(test, by) };
   }

@@ -32,16 +32,16 @@ import { loadNotes, loadProgramJson, publicFolder } from './owner-folder.ts';
 const MAX_FILE = 2 ** 33;
 const NAMES = { first: 'first.state', run: 'state.checkpoint' } as const;
 const SEED_BYTES = 32;
+/** Grey levels at a fixed scale; standardised by the training pictures; the same of pictures that were straightened before. */
+export const INPUT_SCALES = ['fixed', 'standardised', 'straightened'] as const;
+export type InputScale = (typeof INPUT_SCALES)[number];
 const notesSchema = z.strictObject({
   seed: z.string().regex(/^[0-9a-f]{64}$/),
   images: z.number().int().min(1),
   keysDigest: z.string(),
   // Folders of former versions have none: their inputs are grey levels at a fixed scale.
-  inputs: z.enum(['fixed', 'standardised']).default('fixed'),
+  inputs: z.enum(INPUT_SCALES).default('fixed'),
 });
-
-/** Grey levels at a fixed scale, or standardised by the training pictures. */
-export type InputScale = 'fixed' | 'standardised';
 
 /** What stays with the owner besides the key. */
 export interface NetworkNotes {
@@ -229,9 +229,9 @@ export function loadNetworkState(
   isFirst = false,
 ): TrainingCheckpoint {
   const path = join(directory, isFirst ? NAMES.first : NAMES.run);
-  const { id, layout, levels, params, spec } = program;
+  const { id, stateCiphertexts, levels, params, spec } = program;
   const expected = {
-    ...{ programId: id, states: layout.states, level: levels.input, scale: params.defaultScale },
+    ...{ programId: id, states: stateCiphertexts, level: levels.input, scale: params.defaultScale },
     steps: isFirst ? 0 : spec.steps,
   };
   try {

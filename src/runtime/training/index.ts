@@ -92,6 +92,7 @@ export {
   sampleStandardisation,
   smallPictures,
   standardisedSamples,
+  straightenedPictures,
   wholePictures,
 } from './perceptron/samples.ts';
 export {

@@ -16,6 +16,7 @@ import {
   sampleStandardisation,
   smallPictures,
   standardisedSamples,
+  straightenedPictures,
   uniformNumbers,
 } from '../../../src/runtime/training/index.ts';
 import { CkksParams } from '../../../src/schemes/ckks/params.ts';
@@ -162,7 +163,7 @@ describe('from pictures to answers', () => {
 
   test('folders of former versions say nothing of the scale of inputs: it is the fixed one', () => {
     const standard = ownersNetwork({ keys: at('owner'), data: at('pictures') }, { insecure });
-    expect(standard.folder.notes.inputs).toBe('standardised');
+    expect(standard.folder.notes.inputs).toBe('straightened');
     mkdirSync(at('former/public'), { recursive: true });
     const { inputs: _, ...notes } = JSON.parse(readFileSync(at('owner/owner.json'), 'utf8'));
     writeFileSync(at('former/owner.json'), JSON.stringify(notes), { mode: 0o600 });
@@ -172,8 +173,14 @@ describe('from pictures to answers', () => {
     expect(former.train).toEqual(smallPictures(pictures));
     expect(standard.train.inputs).not.toEqual(former.train.inputs);
     // Test pictures are standardised by the training pictures, not by themselves.
-    const by = sampleStandardisation(former.train);
-    expect(standard.test).toEqual(standardisedSamples(former.test, by));
+    const by = sampleStandardisation(smallPictures(straightenedPictures(pictures)));
+    const asked = smallPictures(straightenedPictures(readMnist(at('pictures'), 'test')));
+    expect(standard.test).toEqual(standardisedSamples(asked, by));
+    writeFileSync(at('former/owner.json'), JSON.stringify({ ...notes, inputs: 'standardised' }), {
+      mode: 0o600,
+    });
+    const between = ownersNetwork({ keys: at('former'), data: at('pictures') }, { insecure });
+    expect(between.train).toEqual(standardisedSamples(former.train, sampleStandardisation(former.train)));
     writeFileSync(at('former/owner.json'), JSON.stringify({ ...notes, inputs: 'other' }), { mode: 0o600 });
     expect(() => ownersNetwork({ keys: at('former'), data: at('pictures') }, { insecure })).toThrow(
       /not those of a network's training/,
@@ -241,6 +248,26 @@ test('steps are chosen by options; without a rate it goes with the root of the b
   });
   for (const value of ['1', '-0.1', 'x', ''])
     await expect(program('--batch', '8', '--momentum', value)).rejects.toThrow(UsageError);
+});
+
+test('a guard is asked for by an option, and what it saw comes back with the model', async () => {
+  const shape = ['--layers', '64-4-10', '--batch', '8', '--steps', '1', '--guard'];
+  await network(['keys', ...data(), ...shape, '--out', at('guarded')], PASSPHRASE);
+  const guarded = ['--keys', at('guarded'), ...data()];
+  await network(['encrypt', ...guarded, '--out', at('watched')], PASSPHRASE);
+  const run = ['--keys', at('guarded/public'), '--batches', at('watched'), '--out', at('watched-model')];
+  // The trainer's words are those of any run: it is told that there is a guard, not what it saw.
+  expect(await network(['run', ...run])).toMatch(/^1 step done, 1 of 1 in all: give .* to the owner/);
+  const inspected = await told(['inspect', at('guarded/public')]);
+  expect(inspected.whoLearnsWhat.owner.join()).toMatch(/left its range/);
+  expect(inspected.whoLearnsWhat.trainer.join()).not.toMatch(/left its range/);
+  const opened = await told(['open', at('watched-model'), ...guarded], PASSPHRASE);
+  expect(opened).toMatchObject({ step: 1, guard: { places: 0, times: 0 } });
+  expect(opened.mirrorDifference).toBeLessThan(2 ** -15);
+  const shown = await network(['open', at('watched-model'), ...guarded], PASSPHRASE);
+  expect(shown).toMatch(/no sum was seen to leave its range/);
+  // Without one nothing is said of it.
+  expect(await network(['open', at('model'), ...keys(), ...data()], PASSPHRASE)).not.toMatch(/Guard/);
 });
 
 test('the same seed gives the same run, another seed another', () => {

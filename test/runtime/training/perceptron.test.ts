@@ -25,17 +25,11 @@ import {
   parsePerceptronProgram,
   PerceptronProgram,
 } from '../../../src/runtime/training/perceptron/program.ts';
-import {
-  batchOrder,
-  generatedSamples,
-  samplesAt,
-  sampleStandardisation,
-  smallPictures,
-  standardisedSamples,
-} from '../../../src/runtime/training/perceptron/samples.ts';
+import { batchOrder, generatedSamples, samplesAt } from '../../../src/runtime/training/perceptron/samples.ts';
 import { PERCEPTRON_RECIPE, type PerceptronSpec } from '../../../src/runtime/training/perceptron/spec.ts';
 import { PerceptronTrainer } from '../../../src/runtime/training/perceptron/trainer.ts';
 import { stepWork } from '../../../src/runtime/training/perceptron/work.ts';
+import { sequence, TOY } from './perceptron-toy.ts';
 import type { Arena } from '../../../src/ring/arena.ts';
 import type { CkksCiphertext } from '../../../src/schemes/ckks/ciphertext.ts';
 import { CkksContext } from '../../../src/schemes/ckks/context.ts';
@@ -43,25 +37,6 @@ import { CkksParams } from '../../../src/schemes/ckks/params.ts';
 import type { EvaluationKeys } from '../../../src/schemes/rlwe/keys/evaluation-keys.ts';
 import type { EncapsulationKeys } from '../../../src/schemes/rlwe/keys/encapsulation-keys.ts';
 import type { SecretKey } from '../../../src/schemes/rlwe/keys/secret-key.ts';
-
-/** Numbers in [0, 1) that are the same in every run. */
-function sequence(seed: number): () => number {
-  let at = seed;
-  return () => {
-    at += 0.6180339887498949;
-    const x = Math.sin(at * 12.9898) * 43758.5453;
-    return x - Math.floor(x);
-  };
-}
-
-const TOY: PerceptronSpec = {
-  ...PERCEPTRON_RECIPE,
-  layers: [6, 4, 4, 2],
-  batch: 30,
-  steps: 2,
-  // One that tables may have as well.
-  sumBound: 16,
-};
 
 function paramsOf(logN: number): CkksParams {
   return CkksParams.bootstrapping({ logN, security: 'insecure-for-tests' });
@@ -108,9 +83,9 @@ class World implements Disposable {
   }
 
   expected() {
-    const { levels, layout, id, params, spec } = this.program;
+    const { levels, stateCiphertexts, id, params, spec } = this.program;
     const { defaultScale: scale } = params;
-    return { programId: id, states: layout.states, level: levels.input, scale, steps: spec.steps };
+    return { programId: id, states: stateCiphertexts, level: levels.input, scale, steps: spec.steps };
   }
 
   [Symbol.dispose](): void {
@@ -162,6 +137,69 @@ describe('every weight is that of the clear mirror', () => {
     owner
       .openScores(scores, 7)
       .forEach((score, at) => expect(Math.abs(score - wanted[at]!)).toBeLessThan(2 ** -14));
+  });
+});
+
+describe('a guard', () => {
+  /** Sums of the first layer, largest at one sample and one unit, elsewhere within one. */
+  function reaching(world: World, largest: number): { state: PerceptronState; batch: LabelledSamples } {
+    const { first, program } = world;
+    const [width, units] = program.spec.layers as [number, number];
+    const weights = new Float64Array(width * units).fill(0.05);
+    weights[0] = largest / 2;
+    const layers = [{ weights, biases: new Float64Array(units) }, ...first.layers.slice(1)];
+    const batch = world.batches[0]!;
+    const inputs = batch.inputs.map((value, at) => (at % width === 0 ? 0 : value));
+    inputs[3 * width] = 2;
+    for (let i = 1; i < width; i++) inputs[3 * width + i] = 0;
+    return { state: { ...first, layers }, batch: { ...batch, inputs } };
+  }
+
+  test('one sum of many that leaves its range is seen, by the owner alone', async () => {
+    const spec: PerceptronSpec = {
+      ...{ ...TOY, layers: [6, 4, 3], batch: 30, steps: 2, sumBound: 4, weightBound: 8, guard: true },
+    };
+    using world = await World.open(spec, 9);
+    const { owner, arena, mirror, context, program } = world;
+    const seen = (largest: number) => {
+      const { state, batch } = reaching(world, largest);
+      const states = world.step(owner.encryptState(state, arena), batch);
+      // Whatever it sees, training is that of the mirror.
+      const { state: wanted, range } = mirror.step(state, batch);
+      expect(range.sum).toBeCloseTo(largest, 10);
+      expect(stateDifference(wanted, owner.openState(states))).toBeLessThan(2 ** -16);
+      return { states, guard: owner.openGuard(states) };
+    };
+    const inside = seen(3.9);
+    expect(inside.guard).toEqual({ places: 0, times: 0 });
+    const left = [5, 5.5, 6].map(seen);
+    for (const { guard } of left) expect(guard).toEqual({ places: 1, times: 1 });
+    // A whole turn, 11.4, further it looks like a small sum again: as the activation, so the guard.
+    expect(seen(12).guard).toEqual({ places: 0, times: 0 });
+
+    // Steps add up; and a program without a guard has no such ciphertext.
+    const { state, batch } = reaching(world, 5.5);
+    const [again] = owner.encryptState(state, arena);
+    const second = world.step([again!, left[0]!.states.at(-1)!], batch);
+    expect(owner.openGuard(second)).toEqual({ places: 1, times: 2 });
+    const { guard: _, ...unguarded } = spec;
+    const plain = new PerceptronProgram(unguarded, context.params);
+    expect(plain.stateCiphertexts).toBe(program.stateCiphertexts - 1);
+    expect(plain.id).not.toBe(program.id);
+    const without = new PerceptronOwner(context, plain, world.secret);
+    expect(() => without.openGuard(second)).toThrow(/no guard/);
+    expect(() => without.openState(second)).toThrow(DataError);
+    expect(() => owner.openGuard(second.slice(1))).toThrow(DataError);
+
+    // Who holds no key of the owner's is told nothing: what it reads is as large whether something left or not.
+    using stranger = context.keyGenerator().secretKey();
+    using own = context.arena();
+    const readable = ({ states }: typeof inside): number => {
+      const plaintext = context.decryptor(stranger, own).decrypt(states.at(-1)!);
+      return Math.max(...context.encoder(own).decode(plaintext).map(Math.abs));
+    };
+    for (const attempt of [inside, left[0]!]) expect(readable(attempt)).toBeGreaterThan(2 ** 40);
+    expect(inside.states.at(-1)!.toBytes()).toHaveLength(left[0]!.states.at(-1)!.toBytes().length);
   });
 });
 
@@ -262,6 +300,7 @@ describe('who learns what', () => {
 
 test.each<[string, Partial<PerceptronSpec>]>([
   ['one state', {}],
+  ['with a guard', { guard: true }],
   ['several states, chunks in every layer', { layers: [16, 8, 4, 3], batch: 8, loss: 'squared' }],
 ])('the work of a step is what was counted beforehand: %s', async (_, change) => {
   using world = await World.open({ ...TOY, steps: 1, ...change }, 9);
@@ -276,13 +315,13 @@ test.each<[string, Partial<PerceptronSpec>]>([
   const all = () => [count(), rescalings.mock.calls.length, products.mock.calls.length];
   const inside = [0, 0, 0];
   let bootstraps = 0;
-  const { apply } = Bootstrapper.prototype;
-  const spy = vi.spyOn(Bootstrapper.prototype, 'apply').mockImplementation(function (
+  const { applyMany } = Bootstrapper.prototype;
+  const spy = vi.spyOn(Bootstrapper.prototype, 'applyMany').mockImplementation(function (
     this: Bootstrapper,
     ...args
   ) {
     const before = all();
-    const result = apply.apply(this, args);
+    const result = applyMany.apply(this, args);
     all().forEach((value, i) => {
       inside[i] = inside[i]! + value - before[i]!;
     });
@@ -328,6 +367,8 @@ describe('what does not fit is refused', () => {
       { activation: 'relu' },
       { layers: [4, 2] },
       { extra: 1 },
+      { guard: false },
+      { guard: true, activation: 'table' },
     ])
       expect(() => parsePerceptronProgram({ ...TOY, ...change })).toThrow(DataError);
     expect(() => parsePerceptronProgram({ ...TOY, activation: 'table', sumBound: 12 })).toThrow(
@@ -397,101 +438,5 @@ describe('what does not fit is refused', () => {
     using none = generator.evaluationKeys(world.secret, {});
     using without = new PerceptronTrainer(context, program, { ...world.keys, evaluation: none });
     expect(() => without.step(states, encrypted, arena)).toThrow(MissingKeyError);
-  });
-});
-
-describe('the clear mirror', () => {
-  test('moves along the gradient of the cross-entropy', () => {
-    const spec = { ...TOY, layers: [5, 4, 3], batch: 6, momentum: 0, decay: 0 };
-    const uniform = sequence(3);
-    const mirror = new PerceptronMirror(spec);
-    const batch = generatedSamples({ count: 6, inputs: 5, classes: 3 }, uniform);
-    const first = initialPerceptron(spec, uniform);
-    const loss = (state: PerceptronState): number =>
-      mirror.scores(state.layers, batch.inputs).reduce((sum, a, at) => {
-        const y = batch.labels[Math.floor(at / 3)] === at % 3;
-        return sum - Math.log(y ? a : 1 - a);
-      }, 0) / 6;
-    const { velocities } = mirror.step(first, batch).state;
-    first.layers.forEach(({ weights, biases }, l) => {
-      for (const [values, moves] of [
-        [weights, velocities[l]!.weights],
-        [biases, velocities[l]!.biases],
-      ] as const)
-        values.forEach((value, at) => {
-          const [up, down] = [2 ** -8, -(2 ** -8)].map((by) => {
-            values[at] = value + by;
-            return loss(first);
-          }) as [number, number];
-          values[at] = value;
-          const slope = (up - down) / 2 ** -7;
-          // Circle functions are near the functions that they stand for, their slopes less so.
-          expect(Math.abs(-spec.rate * slope - moves[at]!)).toBeLessThan(0.02);
-        });
-    });
-  });
-
-  test.each(['smooth', 'table'] as const)('learns what can be learnt: %s', (activation) => {
-    const spec = { ...TOY, layers: [16, 8, 4, 3], steps: 60, activation };
-    const uniform = sequence(7);
-    const mirror = new PerceptronMirror(spec);
-    const samples = generatedSamples({ count: 300, inputs: 16, classes: 3 }, uniform);
-    let state = initialPerceptron(spec, uniform);
-    expect(mirror.accuracy(state.layers, samples)).toBeLessThan(0.8);
-    for (const order of batchOrder(300, spec, uniform))
-      state = mirror.step(state, samplesAt(samples, order)).state;
-    expect(mirror.accuracy(state.layers, samples)).toBeGreaterThan(0.95);
-  });
-
-  test('standardised inputs have mean 0 and deviation 1, few of them more than the bound', () => {
-    const uniform = sequence(3);
-    const [count, width] = [500, 5];
-    // The last input is constant, the fourth hardly changes.
-    const spreads = [1, 20, 8, 0.01, 0];
-    const inputs = Float64Array.from({ length: count * width }, (_, at) => {
-      const i = at % width;
-      return 7 * i + spreads[i]! * (uniform() - 0.5);
-    });
-    const samples = { inputs, labels: new Uint8Array(count) };
-    const by = sampleStandardisation(samples);
-    const { inputs: scaled } = standardisedSamples(samples, by);
-    expect(by.deviations[1]! / (20 / Math.sqrt(12))).toBeCloseTo(1, 1);
-    const moments = spreads.map((_, i) => {
-      const own = Array.from({ length: count }, (_, r) => scaled[r * width + i]!);
-      const mean = own.reduce((sum, v) => sum + v, 0) / count;
-      return { mean, deviation: Math.sqrt(own.reduce((sum, v) => sum + (v - mean) ** 2, 0) / count) };
-    });
-    for (const { mean } of moments) expect(mean).toBeCloseTo(0, 10);
-    for (const i of [1, 2]) expect(moments[i]!.deviation).toBeCloseTo(1, 10);
-    // Not blown up: at most four times the scale of the widest input.
-    expect(moments[0]!.deviation).toBeCloseTo(4 / 20, 1);
-    expect(moments[3]!.deviation).toBeLessThan(0.01);
-    expect(moments[4]!.deviation).toBeCloseTo(0, 10);
-
-    const far = { inputs: Float64Array.of(-1e6, 7, 14, 21, 1e6), labels: Uint8Array.of(0) };
-    expect([...standardisedSamples(far, by).inputs].map((v) => Math.abs(v))).toEqual([
-      2,
-      ...[1, 2, 3].map(() => expect.closeTo(0, 0)),
-      2,
-    ]);
-    const constant = sampleStandardisation({ inputs: new Float64Array(4), labels: new Uint8Array(2) });
-    expect(constant).toEqual({ means: [0, 0], deviations: [1, 1] });
-    const wide = { inputs: inputs.slice(0, 4 * 256), labels: new Uint8Array(4) };
-    const narrow = { inputs: wide.inputs.slice(0, 4 * 64), labels: new Uint8Array(4) };
-    const most = (of: LabelledSamples) => Math.max(...sampleStandardisation(of).deviations);
-    expect(most(wide) / most(narrow)).toBeGreaterThan(1.5);
-    const noSamples = { inputs: new Float64Array(0), labels: new Uint8Array(0) };
-    expect(() => sampleStandardisation(noSamples)).toThrow(ShapeError);
-    expect(() => standardisedSamples({ ...samples, labels: new Uint8Array(9) }, by)).toThrow(ShapeError);
-  });
-
-  test('pictures become means of blocks', () => {
-    const pixels = new Uint8Array(784).fill(255);
-    pixels[2 * 28 + 2] = 0;
-    const { inputs } = smallPictures({ pixels, labels: Uint8Array.of(1) });
-    expect(inputs).toHaveLength(64);
-    expect(inputs[0]).toBeCloseTo((8 / 9 - 0.2) * 1.2, 12);
-    expect(inputs[63]).toBeCloseTo(0.96, 12);
-    expect(() => smallPictures({ pixels, labels: Uint8Array.of(1, 2) })).toThrow(ShapeError);
   });
 });

@@ -9,6 +9,7 @@ import {
   standardisedSamples,
   stepSeconds,
   stepWork,
+  straightenedPictures,
 } from '../../../runtime/training/index.ts';
 import { type InputScale, type NetworkOptions, openNetworkFolder } from '../../fhe/network-folder.ts';
 import { pictureSamples } from '../../fhe/network-training.ts';
@@ -27,7 +28,10 @@ export interface NetworkCommands extends NetworkOptions {
 /** Training and test pictures, as the network takes them. Test pictures are standardised by the training pictures. */
 export function networkSamples(spec: Pick<PerceptronSpec, 'layers'>, data: string, scale: InputScale) {
   const [train, test] = (['train', 'test'] as const).map((split) =>
-    pictureSamples(spec, readMnist(data, split)),
+    pictureSamples(
+      spec,
+      scale === 'straightened' ? straightenedPictures(readMnist(data, split)) : readMnist(data, split),
+    ),
   );
   const classes = spec.layers.at(-1)!;
   if (train!.labels.some((label) => label >= classes))
@@ -49,7 +53,7 @@ export function networkFigures(program: PerceptronProgram) {
 }
 
 export function networkReport(program: PerceptronProgram): string {
-  const { spec, id, whoLearnsWhat, layout } = program;
+  const { spec, id, whoLearnsWhat } = program;
   const figures = networkFigures(program);
   const seconds = Math.ceil(figures.predictedStepSeconds);
   const rows: [string, string][] = [
@@ -63,7 +67,10 @@ export function networkReport(program: PerceptronProgram): string {
       'ring',
       `degree 2^${Math.log2(figures.ringDegree)}, ${figures.logQP.toFixed(1)} bits of modulus (${figures.isInsecure ? 'NOT SECURE: for tests' : '128-bit security'})`,
     ],
-    ['state', `${plural(layout.states, 'ciphertext')}`],
+    [
+      'state',
+      `${plural(program.stateCiphertexts, 'ciphertext')}${spec.guard === true ? ', one of them what the guard saw' : ''}`,
+    ],
     [
       'work',
       `a step: ${plural(figures.bootstrapsPerStep, 'bootstrap')}, ${figures.keySwitchesPerStep} key switches, about ${seconds} s of one core; all ${((figures.predictedStepSeconds * spec.steps) / 3600).toFixed(1)} h`,

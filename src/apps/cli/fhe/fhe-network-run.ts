@@ -126,11 +126,13 @@ export async function openNetwork(
   const { folder, train, test } = ownersNetwork(flags, { insecure });
   const { program, notes } = folder;
   const passphrase = await passphraseFor(flags.passphraseFile, terminal, false);
-  const { step, state } = await withContext(program, parts, async (context) => {
+  const { step, state, guard } = await withContext(program, parts, async (context) => {
     using secret = await openOwnerKey(folder, context, passphrase);
     using arena = context.arena();
     const { step, states } = loadNetworkState(directory, program, context, arena);
-    return { step, state: new PerceptronOwner(context, program, secret).openState(states) };
+    const owner = new PerceptronOwner(context, program, secret);
+    const guard = program.spec.guard === true ? owner.openGuard(states) : undefined;
+    return { step, state: owner.openState(states), guard };
   });
   const run = mirrorRun(program.spec, notes.seed, train, test, step);
   const accuracy = new PerceptronMirror(program.spec).accuracy(state.layers, test);
@@ -144,7 +146,7 @@ export async function openNetwork(
       biases: [...biases],
     }));
     terminal.out(
-      `${JSON.stringify({ step, accuracy, mirrorAccuracy, mirrorDifference: difference, pictures: test.labels.length, whoLearnsWhat: program.whoLearnsWhat, layers })}\n`,
+      `${JSON.stringify({ step, accuracy, mirrorAccuracy, mirrorDifference: difference, guard, pictures: test.labels.length, whoLearnsWhat: program.whoLearnsWhat, layers })}\n`,
     );
     return;
   }
@@ -154,6 +156,12 @@ export async function openNetwork(
   terminal.out(
     `Largest difference of a weight from the clear mirror: ${difference.toExponential(1)}${isHonest ? '' : ': THE TRAINER DID NOT RUN THIS PROGRAM ON THESE BATCHES'}\n`,
   );
+  if (guard !== undefined)
+    terminal.out(
+      guard.places === 0
+        ? 'Guard: no sum was seen to leave its range.\n'
+        : `Guard: SUMS LEFT THEIR RANGE ${plural(guard.times, 'time')}, in ${plural(guard.places, 'place')}: do not use these weights.\n`,
+    );
   terminal.out('These weights are for you alone: exact ones that are handed on can give away your key.\n');
 }
 

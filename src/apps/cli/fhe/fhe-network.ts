@@ -10,6 +10,8 @@ import {
   samplesAt,
 } from '../../../runtime/training/index.ts';
 import {
+  INPUT_SCALES,
+  type InputScale,
   loadNetworkProgram,
   type NetworkFolder,
   type NetworkOptions,
@@ -54,9 +56,6 @@ in the clear, which the owner can run: it knows the samples.
 /** Bounds of tables are powers of two. */
 const TABLE_SUM_BOUND = 16;
 
-/** How the inputs of new programs are scaled; folders say it of theirs. */
-const NEW_INPUTS = 'standardised';
-
 interface ShapeFlags {
   readonly data: string;
   readonly layers: readonly number[];
@@ -68,6 +67,8 @@ interface ShapeFlags {
   readonly loss: PerceptronSpec['loss'];
   readonly activation: PerceptronSpec['activation'];
   readonly sumBound?: number;
+  readonly inputs: InputScale;
+  readonly guard?: true;
   readonly curve?: string;
   readonly json?: boolean;
 }
@@ -159,6 +160,12 @@ export function addFheNetwork(fhe: Command, commands: NetworkCommands): void {
           `of sums before an activation (default: ${recipe.sumBound}, of tables ${TABLE_SUM_BOUND})`,
         ).argParser(number),
       )
+      .addOption(
+        new Option('--inputs <kind>', 'what is made of pictures in the clear before they are encrypted')
+          .choices(INPUT_SCALES)
+          .default('straightened'),
+      )
+      .option('--guard', 'watch under encryption whether sums leave their range; told to the owner alone')
       .option('--curve <file.svg>', 'accuracy on test pictures by step, in the clear');
   shaped(command('tune', 'run all steps on your own pictures in the clear; nothing else is written')).action(
     (flags: ShapeFlags) => tune(flags, commands),
@@ -216,14 +223,14 @@ function specOf(flags: ShapeFlags): PerceptronSpec {
   const rate = flags.rate ?? usualRate(batch);
   const sumBound = flags.sumBound ?? (activation === 'table' ? TABLE_SUM_BOUND : PERCEPTRON_RECIPE.sumBound);
   const chosen = { layers, batch, steps, rate, momentum, decay, loss, activation, sumBound };
-  return { ...PERCEPTRON_RECIPE, ...chosen };
+  return { ...PERCEPTRON_RECIPE, ...chosen, ...(flags.guard === true && { guard: true }) };
 }
 
 /** The program for these pictures and a new seed, and its run in the clear. */
 function prepared(flags: ShapeFlags) {
   const spec = specOf(flags);
   const seed = Buffer.from(systemRandom.seed()).toString('hex');
-  const { train, test } = networkSamples(spec, flags.data, NEW_INPUTS);
+  const { train, test } = networkSamples(spec, flags.data, flags.inputs);
   const run = mirrorRun(spec, seed, train, test);
   if (flags.curve !== undefined) writeAccuracyCurve(flags.curve, run.points);
   return { spec: boundedSpec(spec, run), seed, run, images: train.labels.length };
@@ -275,7 +282,7 @@ function keysFolder(
   return {
     path: flags.out,
     program: new PerceptronProgram(spec, options.insecure),
-    notes: { seed, images, keysDigest: '', inputs: NEW_INPUTS },
+    notes: { seed, images, keysDigest: '', inputs: flags.inputs },
   };
 }
 

@@ -23,6 +23,8 @@ import { activationsOf, PERCEPTRON_INPUT_BOUND } from './spec.ts';
 
 /** Activations, their derivatives and differences are at most this large, noise included. */
 const UNIT_BOUND = 1.25;
+/** Squares of what a guard says, where it goes from 0 to 1 included. */
+const GUARD_BOUND = 1.5;
 
 /** What the owner encrypts for a step: inputs by chunk, and labels. */
 export interface EncryptedBatch {
@@ -61,24 +63,28 @@ export class PerceptronCircuit {
   #bootstrapper: Bootstrapper;
   #hidden: CircleFunction;
   #output: CircleFunction;
+  #guard: CircleFunction | undefined;
 
   /** Results of the methods belong to the arena of `on`. */
   constructor(program: PerceptronProgram, on: MaskedOperations, bootstrapper: Bootstrapper) {
     this.program = program;
     this.#on = on;
     this.#bootstrapper = bootstrapper;
-    const { hidden, output } = activationsOf(program.spec);
+    const { hidden, output, guard } = activationsOf(program.spec);
     this.#hidden = hidden;
     this.#output = output;
+    this.#guard = program.spec.guard === true ? guard : undefined;
   }
 
   /** One step. States are where `levels.input` says, results as well; arguments are borrowed. */
   step(states: readonly CkksCiphertext[], batch: EncryptedBatch): CkksCiphertext[] {
     const { layout, levels, spec } = this.program;
-    const fresh = this.#freshStates(states);
+    const fresh = this.#freshStates(states.slice(0, layout.states));
     const chunks = this.#inputChunks(batch.inputs, Math.max(levels.forwardProduct, levels.gradientProduct));
     const leaves = this.#leaves(fresh, chunks);
-    const activations = this.#forward(leaves);
+    const squares: CkksCiphertext[] = [];
+    const activations = this.#forward(leaves, this.#guard && ((square) => squares.push(square)));
+    const seen = this.#guard && this.#seen(squares, states[layout.states]!);
     const errors: LayerError[] = [];
     let error = this.#lastError(activations.at(-1)!.values, batch.labels);
     for (let l = layout.layers.length - 1; l >= 0; l--) {
@@ -87,7 +93,8 @@ export class PerceptronCircuit {
       errors[l] = { error, spread };
       if (l > 0) error = this.#errorBelow(l, leaves.weights[l]!, spread, activations[l - 1]!.values);
     }
-    return this.#moved(fresh, (leaf) => this.#gradient(leaf, errors, activations, chunks));
+    const moved = this.#moved(fresh, (leaf) => this.#gradient(leaf, errors, activations, chunks));
+    return seen === undefined ? moved : [...moved, seen];
   }
 
   /** Scores of the last layer for every sample, at the level that their bootstrap leaves. Arguments are borrowed. */
@@ -110,11 +117,46 @@ export class PerceptronCircuit {
 
   /** A circle function by a bootstrap; `a` is used up. */
   #applied(a: CkksCiphertext, f: CircleFunction): CkksCiphertext {
+    return this.#appliedAll(a, [f])[0]!;
+  }
+
+  #appliedAll(a: CkksCiphertext, functions: readonly CircleFunction[]): CkksCiphertext[] {
     const { exact } = this.#on;
-    const known = exact.restate(a, { maxAbs: f.bound });
-    const out = this.#bootstrapper.apply(known, f, exact.arena);
+    const known = exact.restate(a, { maxAbs: functions[0]!.bound });
+    const all = this.#bootstrapper.applyMany(known, functions, exact.arena);
     known[Symbol.dispose]();
-    return out;
+    return all;
+  }
+
+  /** The activations of a layer's sums, which are used up; `watch` is given the square of what the guard says of each slot. */
+  #activated(
+    sums: CkksCiphertext,
+    f: CircleFunction,
+    watch: ((square: CkksCiphertext) => void) | undefined,
+  ): CkksCiphertext {
+    if (this.#guard === undefined || watch === undefined) return this.#applied(sums, f);
+    const { exact } = this.#on;
+    const [values, guard] = this.#appliedAll(sums, [f, this.#guard]) as [CkksCiphertext, CkksCiphertext];
+    const low = exact.lowered(guard, this.program.levels.input + 2);
+    guard[Symbol.dispose]();
+    watch(exact.multiply(low, low, GUARD_BOUND));
+    low[Symbol.dispose]();
+    return values;
+  }
+
+  /** What guards saw before, and at the outputs of this step's samples: in each slot how often its sums left their range. */
+  #seen(squares: readonly CkksCiphertext[], before: CkksCiphertext): CkksCiphertext {
+    const { levels, spec } = this.program;
+    const { exact } = this.#on;
+    const samples = this.#sampleMask();
+    const terms = squares.map((ciphertext, l) => ({
+      ciphertext,
+      mask: bothMasks(this.#outputMask(l), samples),
+    }));
+    const most = GUARD_BOUND * squares.length;
+    const now = this.#on.maskedSum(terms, this.#target(levels.input, most));
+    for (const square of squares) square[Symbol.dispose]();
+    return exact.addUp(now, exact.lowered(before, levels.input), most * spec.steps);
   }
 
   /** The chunks of a batch's inputs, each at every output. */
@@ -216,7 +258,7 @@ export class PerceptronCircuit {
   }
 
   /** Activations of every layer; products and constants are used up. */
-  #forward({ weights, biases, first }: Leaves): Activations[] {
+  #forward({ weights, biases, first }: Leaves, watch?: (square: CkksCiphertext) => void): Activations[] {
     const { layout, levels, spec } = this.program;
     const done: Activations[] = [];
     layout.layers.forEach((layer, l) => {
@@ -232,7 +274,7 @@ export class PerceptronCircuit {
             );
       const all = this.#on.exact.addUp(sums, biases[l]!, spec.sumBound);
       const isLast = l === layout.layers.length - 1;
-      const values = this.#applied(all, isLast ? this.#output : this.#hidden);
+      const values = this.#activated(all, isLast ? this.#output : this.#hidden, watch);
       done.push({ values, spread: isLast ? undefined : this.#spreadValues(values, l) });
     });
     return done;

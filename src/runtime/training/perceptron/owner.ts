@@ -15,6 +15,9 @@ import type { WeightPlace } from './layout.ts';
 import type { PerceptronProgram } from './program.ts';
 import { PERCEPTRON_INPUT_BOUND } from './spec.ts';
 
+/** Of the squares of a guard, summed in one slot: in range each is below 2^-20. */
+const GUARD_THRESHOLD = 1 / 2;
+
 export class PerceptronOwner {
   readonly program: PerceptronProgram;
   #context: CkksContext;
@@ -54,6 +57,8 @@ export class PerceptronOwner {
       [true, state.velocities],
     ] as const)
       this.#eachWeight(layers, (place, from, index) => put(isVelocity, place, from[index]!));
+    // A guard has seen nothing yet.
+    if (spec.guard === true) values.push(new Float64Array(params.slots));
     return values.map((slots) => this.#encrypt(slots, levels.input, arena));
   }
 
@@ -134,9 +139,8 @@ export class PerceptronOwner {
   /** The state for the owner's own use. @throws {DataError} {@link ParamsMismatchError} */
   openState(states: readonly CkksCiphertext[]): PerceptronState {
     const { layout, spec } = this.program;
-    if (states.length !== layout.states)
-      throw new DataError(`a state of this program is in ${layout.states} ciphertexts, not ${states.length}`);
-    const values = states.map((state) => this.#decrypt(state));
+    this.#assertStates(states);
+    const values = states.slice(0, layout.states).map((state) => this.#decrypt(state));
     const half = 2 ** layout.leafBits;
     const read = (isVelocity: boolean): DenseWeights[] => {
       const layers = layout.layers.map(({ inputs, outputs }) => ({
@@ -154,6 +158,25 @@ export class PerceptronOwner {
       if (!slots.every((value) => Math.abs(value) <= 2 * spec.weightBound))
         throw new DataError('what was opened is no state of this program: a value is far beyond its bound');
     return { layers: read(false), velocities: read(true) };
+  }
+
+  #assertStates({ length }: readonly CkksCiphertext[]): void {
+    const { stateCiphertexts: wanted } = this.program;
+    if (length !== wanted)
+      throw new DataError(`a state of this program is in ${wanted} ciphertexts, not ${length}`);
+  }
+
+  /**
+   * What the guard saw in all steps so far: in how many places sums left their range, and how often in all. A sum counts from 1.2 to 1.6
+   * times its bound; nearer to the bound it may count in part, and farther on it has gone round the circle and looks like a small one.
+   *
+   * @throws {DataError} for a program without a guard, or another state. {@link ParamsMismatchError}
+   */
+  openGuard(states: readonly CkksCiphertext[]): { readonly places: number; readonly times: number } {
+    if (this.program.spec.guard !== true) throw new DataError('this program has no guard');
+    this.#assertStates(states);
+    const left = this.#decrypt(states.at(-1)!).filter((value) => value >= GUARD_THRESHOLD);
+    return { places: left.length, times: left.reduce((sum, value) => sum + Math.round(value), 0) };
   }
 
   /** Scores of `count` samples, class by class. @throws {DataError} {@link ParamsMismatchError} */
@@ -182,5 +205,6 @@ arg.guard('PerceptronOwner', PerceptronOwner.prototype, {
   },
   encryptInputs: { samples: arg.numbers, arena: arg.like('an Arena', 'make', 'adopt') },
   openState: { states: arg.list },
+  openGuard: { states: arg.list },
   openScores: { scores: arg.like('a CkksCiphertext', 'toBytes', 'at'), count: arg.number },
 });

@@ -115,6 +115,11 @@ export class PerceptronProgram {
     return { rotations: [...rotations].map(([step, maxLevel]) => ({ step, maxLevel })) };
   }
 
+  /** Ciphertexts of what a step starts from and ends with: weights and moves, and what the guard saw. */
+  get stateCiphertexts(): number {
+    return this.layout.states + (this.spec.guard === true ? 1 : 0);
+  }
+
   /** Bootstraps of a step. */
   get bootstrapsPerStep(): number {
     const errors = this.levels.layers.filter(({ isErrorRefreshed }) => isErrorRefreshed).length;
@@ -147,7 +152,7 @@ export class PerceptronProgram {
 
   /** What each party learns, for people. */
   get whoLearnsWhat(): { readonly trainer: string[]; readonly owner: string[]; readonly nobody: string[] } {
-    const { layers, batch, steps, loss, activation } = this.spec;
+    const { layers, batch, steps, loss, activation, guard } = this.spec;
     return {
       trainer: [
         `the shape ${layers.join('-')}, batches of ${batch}, ${steps} steps, rate, momentum and decay, ${loss} loss, ${activation} activations`,
@@ -155,6 +160,7 @@ export class PerceptronProgram {
       ],
       owner: [
         `${this.weights} weights and their last moves; scores of samples that it asks about`,
+        ...(guard === true ? ['whether, where and how often a sum before an activation left its range'] : []),
         'they are for the owner alone: exact values that are handed on can give away the secret key',
       ],
       nobody: ['samples, labels, sums, activations, errors, gradients and the loss, outside the owner'],

@@ -44,8 +44,8 @@ export class PerceptronTrainer implements Disposable {
    * @throws {ShapeError} for ciphertexts that are not the program's. {@link MissingKeyError}
    */
   step(states: readonly CkksCiphertext[], batch: EncryptedBatch, arena: Arena): CkksCiphertext[] {
-    const { levels, layout } = this.program;
-    this.#assert('states', states, layout.states, levels.input);
+    const { levels, layout, stateCiphertexts } = this.program;
+    this.#assert('states', states, stateCiphertexts, levels.input);
     this.#assert('encrypted inputs', batch.inputs, layout.inputCiphertexts, levels.inputs);
     this.#assert('encrypted labels', [batch.labels], 1, levels.labels);
     using work = this.#context.arena();
@@ -55,8 +55,8 @@ export class PerceptronTrainer implements Disposable {
 
   /** Scores of every sample of a batch, in `arena`: the network of these states. @throws as {@link step}. */
   scores(states: readonly CkksCiphertext[], inputs: readonly CkksCiphertext[], arena: Arena): CkksCiphertext {
-    const { levels, layout } = this.program;
-    this.#assert('states', states, layout.states, levels.input);
+    const { levels, layout, stateCiphertexts } = this.program;
+    this.#assert('states', states, stateCiphertexts, levels.input);
     this.#assert('encrypted inputs', inputs, layout.inputCiphertexts, levels.inputs);
     using work = this.#context.arena();
     const circuit = this.#circuit(work);

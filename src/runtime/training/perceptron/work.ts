@@ -179,18 +179,25 @@ export function stepWork(program: PerceptronProgram): StepWork {
   leafWork(work, program);
   layerWork(work, program);
   moveWork(work, program);
+  if (program.spec.guard === true) {
+    const { input } = program.levels;
+    const count = program.layout.layers.length;
+    work.keySwitch(input + 2, count);
+    work.maskedSum(input, count);
+  }
   return work;
 }
 
 function bootstrapWork({ spec, bootstrap, levels, layout }: PerceptronProgram): HomomorphicWork[] {
-  const { hidden, output } = activationsOf(spec);
+  const { hidden, output, guard } = activationsOf(spec);
   const errors = levels.layers.filter(({ isErrorRefreshed }) => isErrorRefreshed);
+  const guards = spec.guard === true ? [guard] : [];
   return [
-    ...Array.from({ length: layout.states }, () => identityFunction(spec.weightBound)),
-    ...errors.map(() => identityFunction(spec.errorBound)),
-    ...layout.layers.slice(1).map(() => hidden),
-    output,
-  ].map((f) => bootstrap.work(f));
+    ...Array.from({ length: layout.states }, () => [identityFunction(spec.weightBound)]),
+    ...errors.map(() => [identityFunction(spec.errorBound)]),
+    ...layout.layers.slice(1).map(() => [hidden, ...guards]),
+    [output, ...guards],
+  ].map((functions) => bootstrap.workOfMany(functions));
 }
 
 /** Seconds of one thread for a step, as far as the costs of a machine are known. */
