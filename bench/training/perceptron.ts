@@ -46,7 +46,7 @@ const PARTS: Readonly<Record<string, Partial<PerceptronSpec>>> = {
   curve: {},
 };
 const QUICK: Partial<PerceptronSpec> = { layers: [16, 8, 4, 3], batch: 30 };
-const MARKS = new Set([1, 2, 5, 10, 25, 50, 100, 150, 200, 300, 400]);
+const MARKS = new Set([1, 2, 5, 10, 20, 30, 40, 50, 100, 150, 200, 300, 400]);
 
 interface Samples {
   readonly train: LabelledSamples;

@@ -53,13 +53,14 @@ export function plannedSteps(
   return { first, orders: batchOrder(images, spec, uniform) };
 }
 
-/** All steps, or the first of them, in the clear. @throws {DataError} */
+/** All steps, or the first of them, in the clear; `onStep` is told the state after each. @throws {DataError} */
 export function mirrorRun(
   spec: PerceptronSpec,
   seed: string,
   train: LabelledSamples,
   test: LabelledSamples,
   steps: number = spec.steps,
+  onStep?: (step: number, state: PerceptronState) => void,
 ): MirrorRun {
   const mirror = new PerceptronMirror(spec);
   const { first, orders } = plannedSteps(spec, seed, train.labels.length);
@@ -75,6 +76,7 @@ export function mirrorRun(
     const done = mirror.step(state, samplesAt(train, order));
     state = done.state;
     range = widerRange(range, done.range);
+    onStep?.(i + 1, state);
     const isMark = i + 1 === steps || i + 1 <= 5 || (i + 1) % (i < 50 ? 5 : 10) === 0;
     if (isMark) points.push({ step: i + 1, accuracy: mirror.accuracy(state.layers, test) });
   });
@@ -94,6 +96,55 @@ export function boundedSpec(spec: PerceptronSpec, { range }: MirrorRun): Percept
     return Math.max(LEAST_BOUND, power);
   };
   return { ...spec, weightBound: bound(range.weight), errorBound: bound(range.error) };
+}
+
+export interface TriedSteps {
+  readonly rate: number;
+  readonly momentum: number;
+  /** On the pictures that were held out. */
+  readonly accuracy: number;
+  /** The largest sum before an activation. */
+  readonly sum: number;
+}
+
+/** Of training samples, every so many-th judges a rate: test pictures choose nothing. */
+const HELD_OUT_ONE_IN = 6;
+const RATE_FACTORS = [0.5, 1, 2];
+const MOMENTA = [0.5, 0.7, 0.9];
+/** Of their bound: sums of another seed are a little larger. */
+const SUM_SHARE = 0.9;
+
+/**
+ * Rates and momenta around the program's, each with all steps in the clear on five sixths of the training samples and judged by the rest;
+ * best first, those whose sums leave no room below their bound last.
+ *
+ * @throws {DataError} with too few samples.
+ */
+export function triedSteps(spec: PerceptronSpec, seed: string, train: LabelledSamples): TriedSteps[] {
+  const places = Array.from(train.labels.keys());
+  const isHeldOut = (at: number): boolean => at % HELD_OUT_ONE_IN === HELD_OUT_ONE_IN - 1;
+  const held = samplesAt(train, places.filter(isHeldOut));
+  const kept = samplesAt(
+    train,
+    places.filter((at) => !isHeldOut(at)),
+  );
+  if (held.labels.length === 0) throw new DataError(`a search needs at least ${HELD_OUT_ONE_IN} pictures`);
+  const tried = RATE_FACTORS.flatMap((factor) =>
+    MOMENTA.map((momentum) => {
+      const rate = Number((factor * spec.rate).toPrecision(2));
+      const mirror = new PerceptronMirror({ ...spec, rate, momentum });
+      const { first, orders } = plannedSteps(spec, seed, kept.labels.length);
+      let [state, sum] = [first, 0];
+      for (const order of orders) {
+        const done = mirror.step(state, samplesAt(kept, order));
+        state = done.state;
+        sum = Math.max(sum, done.range.sum);
+      }
+      return { rate, momentum, accuracy: mirror.accuracy(state.layers, held), sum };
+    }),
+  );
+  const fits = ({ sum }: TriedSteps): number => (sum <= SUM_SHARE * spec.sumBound ? 1 : 0);
+  return tried.sort((a, b) => fits(b) - fits(a) || b.accuracy - a.accuracy);
 }
 
 const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [640, 360, 56, 24, 36, 44];

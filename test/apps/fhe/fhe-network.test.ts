@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { addFheNetwork } from '../../../src/apps/cli/fhe/fhe-network.ts';
 import { ownersNetwork } from '../../../src/apps/cli/fhe/fhe-network-parts.ts';
 import { engineParts } from '../../../src/apps/cli/parts.ts';
-import { accuracyCurve, mirrorRun } from '../../../src/apps/fhe/network-training.ts';
+import { accuracyCurve, mirrorRun, triedSteps } from '../../../src/apps/fhe/network-training.ts';
 import { DataError, UsageError } from '../../../src/base/errors.ts';
 import { readMnist } from '../../../src/apps/train/mnist-corpus.ts';
 import {
@@ -121,6 +121,7 @@ describe('from pictures to answers', () => {
     const run = (out: string, ...more: string[]) =>
       told(['run', ...open(), '--batches', at('batches'), '--out', at(out), ...more]);
     expect(await run('model', '--steps', '1')).toMatchObject({ from: 0, to: 1, of: 3 });
+    const early = readFileSync(at('model/state.checkpoint'));
     expect(await run('model')).toMatchObject({ from: 1, to: 2 });
     await expect(run('model')).rejects.toThrow(/no batch for step 3/);
     await network(['encrypt', ...keys(), ...data(), '--from', '3', '--out', at('batches')], PASSPHRASE);
@@ -140,6 +141,18 @@ describe('from pictures to answers', () => {
     const people = await network(['open', at('model'), ...keys(), ...data()], PASSPHRASE);
     expect(people).toMatch(/After 3 steps: \d+\.\d\d % of 40 test pictures/);
     expect(people).not.toMatch(/DID NOT RUN/);
+
+    // Copies of the model after several steps, in whatever order.
+    mkdirSync(at('early'));
+    writeFileSync(at('early/state.checkpoint'), early);
+    const both = await told(['open', at('model'), at('early'), ...keys(), ...data()], PASSPHRASE);
+    expect(both.models.map(({ step }: { step: number }) => step)).toEqual([1, 3]);
+    expect(both).toMatchObject({ step: 3, accuracy: opened.accuracy });
+    for (const { mirrorDifference, accuracy, mirrorAccuracy } of both.models) {
+      expect(mirrorDifference).toBeGreaterThan(0);
+      expect(mirrorDifference).toBeLessThan(2 ** -15);
+      expect(accuracy).toBe(mirrorAccuracy);
+    }
 
     await network(['ask', ...keys(), ...data(), '--count', '5', '--out', at('asked.enc')], PASSPHRASE);
     const answered = ['--model', at('model'), '--asked', at('asked.enc'), '--out', at('scores.enc')];
@@ -268,6 +281,25 @@ test('a guard is asked for by an option, and what it saw comes back with the mod
   expect(shown).toMatch(/no sum was seen to leave its range/);
   // Without one nothing is said of it.
   expect(await network(['open', at('model'), ...keys(), ...data()], PASSPHRASE)).not.toMatch(/Guard/);
+});
+
+test('rates and momenta are searched in the clear, test pictures unseen', async () => {
+  const asked = ['tune', ...data(), '--layers', '64-16-10', '--batch', '14', '--steps', '30', '--search'];
+  const { tried } = await told([...asked, '--rate', '0.2', ...WIDE]);
+  expect(tried).toHaveLength(9);
+  const rates = tried.map(({ rate }: { rate: number }) => rate);
+  expect(new Set(rates)).toEqual(new Set([0.1, 0.2, 0.4]));
+  const [best, worst] = [tried[0], tried.at(-1)];
+  expect(best.accuracy).toBeGreaterThanOrEqual(worst.accuracy);
+  // What leaves its range comes last, however right it was.
+  const wild = await told([...asked, '--rate', '8', '--sum-bound', '12']);
+  expect(wild.tried.at(-1).sum).toBeGreaterThan(0.9 * 12);
+  expect(await network([...asked, '--rate', '0.2'])).toMatch(
+    /^ *--rate 0\.\d+ --momentum 0\.\d +\d+\.\d % of held-out pictures +largest sum \d+\.\d of 20/,
+  );
+  const spec = { ...PERCEPTRON_RECIPE, layers: [5, 4, 3], batch: 2, steps: 1 };
+  const few = generatedSamples({ count: 5, inputs: 5, classes: 3 }, uniformNumbers(1));
+  expect(() => triedSteps(spec, 'ab'.repeat(32), few)).toThrow(DataError);
 });
 
 test('the same seed gives the same run, another seed another', () => {

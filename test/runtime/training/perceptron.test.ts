@@ -110,6 +110,7 @@ describe('every weight is that of the clear mirror', () => {
     ],
     ['four layers', { layers: [16, 8, 4, 4, 3], batch: 8 }, 9, 4],
     ['two layers', { layers: [5, 4, 2], batch: 64 }, 9, 1],
+    ['sixty samples in room for sixty-four', { layers: [6, 4, 3], batch: 60 }, 9, 1],
   ])('%s', async (_, change, logN, states) => {
     using world = await World.open({ ...TOY, steps: 1, ...change }, logN);
     const { owner, mirror, first, program } = world;
@@ -339,6 +340,16 @@ test.each<[string, Partial<PerceptronSpec>]>([
   const counted = [work.keySwitches.length, work.rescalings.length, 2 * work.masks.length];
   expect(outside).toEqual(counted);
   expect(products.mock.calls.length).toBeGreaterThan(100);
+});
+
+test('a step of 60 samples takes the bootstraps of one of 512, and a third of its key switches', () => {
+  const work = (batch: number) => {
+    const program = new PerceptronProgram({ ...PERCEPTRON_RECIPE, batch });
+    return { bootstraps: program.bootstrapsPerStep, keySwitches: stepWork(program).keySwitches.length };
+  };
+  const [small, large] = [work(60), work(512)];
+  expect(small.bootstraps).toBe(large.bootstraps);
+  expect(small.keySwitches).toBeLessThan(large.keySwitches / 3);
 });
 
 describe('what does not fit is refused', () => {

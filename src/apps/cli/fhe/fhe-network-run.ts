@@ -4,6 +4,7 @@ import {
   bestOf,
   PerceptronMirror,
   PerceptronOwner,
+  type PerceptronState,
   PerceptronTrainer,
   stateDifference,
 } from '../../../runtime/training/index.ts';
@@ -20,7 +21,7 @@ import {
   keepRunState,
   keepScores,
 } from '../../fhe/network-folder.ts';
-import { mirrorRun, writeAccuracyCurve } from '../../fhe/network-training.ts';
+import { mirrorRun, plannedSteps, writeAccuracyCurve } from '../../fhe/network-training.ts';
 import { loadTrainerKeys, openOwnerKey } from '../../fhe/owner-folder.ts';
 import { DirectoryLock } from '../../keystore/directory-lock.ts';
 import type { PerceptronProgram } from '../../../runtime/training/index.ts';
@@ -117,51 +118,73 @@ export async function runNetwork(
   );
 }
 
-/** The accuracy of the model on test pictures, and how far it is from the same steps in the clear. */
+/** A model after some step, beside the same steps in the clear. */
+interface OpenedModel {
+  readonly step: number;
+  readonly state: PerceptronState;
+  readonly guard: { readonly places: number; readonly times: number } | undefined;
+}
+
+/** The accuracy of models on test pictures, and how far each is from the same steps in the clear. */
 export async function openNetwork(
-  directory: string,
+  directories: readonly string[],
   flags: NetworkOwnerFlags & { readonly curve?: string },
   { terminal, parts, insecure }: NetworkCommands,
 ): Promise<void> {
   const { folder, train, test } = ownersNetwork(flags, { insecure });
   const { program, notes } = folder;
+  const { spec } = program;
   const passphrase = await passphraseFor(flags.passphraseFile, terminal, false);
-  const { step, state, guard } = await withContext(program, parts, async (context) => {
+  const opened = await withContext(program, parts, async (context) => {
     using secret = await openOwnerKey(folder, context, passphrase);
-    using arena = context.arena();
-    const { step, states } = loadNetworkState(directory, program, context, arena);
     const owner = new PerceptronOwner(context, program, secret);
-    const guard = program.spec.guard === true ? owner.openGuard(states) : undefined;
-    return { step, state: owner.openState(states), guard };
+    return directories.map((directory): OpenedModel => {
+      using arena = context.arena();
+      const { step, states } = loadNetworkState(directory, program, context, arena);
+      const guard = spec.guard === true ? owner.openGuard(states) : undefined;
+      return { step, state: owner.openState(states), guard };
+    });
   });
-  const run = mirrorRun(program.spec, notes.seed, train, test, step);
-  const accuracy = new PerceptronMirror(program.spec).accuracy(state.layers, test);
-  const difference = stateDifference(state, run.state);
-  const mirrorAccuracy = run.points.at(-1)!.accuracy;
-  if (flags.curve !== undefined) writeAccuracyCurve(flags.curve, run.points, [{ step, accuracy }]);
-  const isHonest = difference <= HONEST_DIFFERENCE;
+  opened.sort((a, b) => a.step - b.step);
+  const mirror = new PerceptronMirror(spec);
+  const models = opened.map(({ step, state, guard }) => ({
+    ...{ step, guard, accuracy: mirror.accuracy(state.layers, test) },
+    ...{ mirrorAccuracy: 0, mirrorDifference: 0 },
+  }));
+  const compare = (step: number, clear: PerceptronState): void =>
+    opened.forEach(({ step: own, state }, i) => {
+      if (own !== step) return;
+      models[i]!.mirrorAccuracy = mirror.accuracy(clear.layers, test);
+      models[i]!.mirrorDifference = stateDifference(state, clear);
+    });
+  compare(0, plannedSteps(spec, notes.seed, train.labels.length).first);
+  const run = mirrorRun(spec, notes.seed, train, test, opened.at(-1)!.step, compare);
+  if (flags.curve !== undefined) writeAccuracyCurve(flags.curve, run.points, models);
   if (flags.json === true) {
-    const layers = state.layers.map(({ weights, biases }) => ({
+    const layers = opened.at(-1)!.state.layers.map(({ weights, biases }) => ({
       weights: [...weights],
       biases: [...biases],
     }));
     terminal.out(
-      `${JSON.stringify({ step, accuracy, mirrorAccuracy, mirrorDifference: difference, guard, pictures: test.labels.length, whoLearnsWhat: program.whoLearnsWhat, layers })}\n`,
+      `${JSON.stringify({ ...models.at(-1), pictures: test.labels.length, whoLearnsWhat: program.whoLearnsWhat, models, layers })}\n`,
     );
     return;
   }
-  terminal.out(
-    `After ${plural(step, 'step')}: ${(100 * accuracy).toFixed(2)} % of ${test.labels.length} test pictures; the same steps in the clear ${(100 * mirrorAccuracy).toFixed(2)} %.\n`,
-  );
-  terminal.out(
-    `Largest difference of a weight from the clear mirror: ${difference.toExponential(1)}${isHonest ? '' : ': THE TRAINER DID NOT RUN THIS PROGRAM ON THESE BATCHES'}\n`,
-  );
-  if (guard !== undefined)
+  for (const { step, guard, accuracy, mirrorAccuracy, mirrorDifference } of models) {
     terminal.out(
-      guard.places === 0
-        ? 'Guard: no sum was seen to leave its range.\n'
-        : `Guard: SUMS LEFT THEIR RANGE ${plural(guard.times, 'time')}, in ${plural(guard.places, 'place')}: do not use these weights.\n`,
+      `After ${plural(step, 'step')}: ${(100 * accuracy).toFixed(2)} % of ${test.labels.length} test pictures; the same steps in the clear ${(100 * mirrorAccuracy).toFixed(2)} %.\n`,
     );
+    const isHonest = mirrorDifference <= HONEST_DIFFERENCE;
+    terminal.out(
+      `Largest difference of a weight from the clear mirror: ${mirrorDifference.toExponential(1)}${isHonest ? '' : ': THE TRAINER DID NOT RUN THIS PROGRAM ON THESE BATCHES'}\n`,
+    );
+    if (guard !== undefined)
+      terminal.out(
+        guard.places === 0
+          ? 'Guard: no sum was seen to leave its range.\n'
+          : `Guard: SUMS LEFT THEIR RANGE ${plural(guard.times, 'time')}, in ${plural(guard.places, 'place')}: do not use these weights.\n`,
+      );
+  }
   terminal.out('These weights are for you alone: exact ones that are handed on can give away your key.\n');
 }
 

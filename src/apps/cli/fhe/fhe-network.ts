@@ -20,7 +20,13 @@ import {
   keepNetworkBatch,
   keepFirstState,
 } from '../../fhe/network-folder.ts';
-import { boundedSpec, mirrorRun, plannedSteps, writeAccuracyCurve } from '../../fhe/network-training.ts';
+import {
+  boundedSpec,
+  mirrorRun,
+  plannedSteps,
+  triedSteps,
+  writeAccuracyCurve,
+} from '../../fhe/network-training.ts';
 import {
   assertNewFolder,
   completeOwnerFolder,
@@ -52,6 +58,10 @@ Who learns what:
 The trainer is trusted to compute, not to keep a secret. \`open\` compares its weights with the same steps
 in the clear, which the owner can run: it knows the samples.
 `;
+
+interface TuneFlags extends ShapeFlags {
+  readonly search?: boolean;
+}
 
 /** Bounds of tables are powers of two. */
 const TABLE_SUM_BOUND = 16;
@@ -167,9 +177,9 @@ export function addFheNetwork(fhe: Command, commands: NetworkCommands): void {
       )
       .option('--guard', 'watch under encryption whether sums leave their range; told to the owner alone')
       .option('--curve <file.svg>', 'accuracy on test pictures by step, in the clear');
-  shaped(command('tune', 'run all steps on your own pictures in the clear; nothing else is written')).action(
-    (flags: ShapeFlags) => tune(flags, commands),
-  );
+  shaped(command('tune', 'run all steps on your own pictures in the clear; nothing else is written'))
+    .option('--search', 'try nine rates and momenta, judged by training pictures that are held out')
+    .action((flags: TuneFlags) => (flags.search === true ? search(flags, commands) : tune(flags, commands)));
   shaped(command('keys', 'the owner: fix the program and make its keys; 15 GB of memory'))
     .requiredOption('--out <dir>', "the owner's new folder; `public` in it is for the trainer")
     .option('--resume', 'go on with a folder whose making was interrupted')
@@ -192,9 +202,9 @@ export function addFheNetwork(fhe: Command, commands: NetworkCommands): void {
     .addOption(new Option('--steps <n>', 'at most so many steps now').argParser(wholeNumber(1, 100_000)))
     .action((flags) => runNetwork(flags, commands));
   owned(command('open', 'the owner: open the model and see what it is worth on test pictures'))
-    .argument('<dir>', 'the encrypted model')
+    .argument('<dirs...>', 'the encrypted model, or copies of it after several steps')
     .option('--curve <file.svg>', 'accuracy by step in the clear, and of the model')
-    .action((directory, flags) => openNetwork(directory, flags, commands));
+    .action((directories, flags) => openNetwork(directories, flags, commands));
   owned(command('ask', 'the owner: encrypt test pictures to ask about'))
     .requiredOption('--out <file>', 'for the trainer')
     .addOption(
@@ -259,6 +269,23 @@ function tune(flags: ShapeFlags, { terminal, insecure }: NetworkCommands): void 
     ),
   );
   terminal.out(`Largest sum ${range.sum.toFixed(1)} of ${spec.sumBound}.\n`);
+}
+
+function search(flags: ShapeFlags, { terminal }: NetworkCommands): void {
+  const spec = specOf(flags);
+  const seed = Buffer.from(systemRandom.seed()).toString('hex');
+  const { train } = networkSamples(spec, flags.data, flags.inputs);
+  const tried = triedSteps(spec, seed, train);
+  if (flags.json === true) {
+    terminal.out(`${JSON.stringify({ program: spec, tried })}\n`);
+    return;
+  }
+  const rows = tried.map(({ rate, momentum, accuracy, sum }) => [
+    `--rate ${rate} --momentum ${momentum}`,
+    `${(100 * accuracy).toFixed(1)} % of held-out pictures`,
+    `largest sum ${sum.toFixed(1)} of ${spec.sumBound}`,
+  ]);
+  terminal.out(formatTable(rows, [{}, {}, {}]));
 }
 
 function inspect(path: string, isJson: boolean, { terminal, insecure }: NetworkCommands): void {
