@@ -4,6 +4,7 @@ import type { TailGraph } from '../nn/graph/tail-graph.ts';
 import { InvalidParamsError } from '../base/errors.ts';
 import { CkksParams, type CkksSpec } from '../schemes/ckks/params.ts';
 import { BgvCrtParams } from '../schemes/bgv/crt/crt-params.ts';
+import type { DecisionTerms } from './decision/decision.ts';
 import type { ExactTerms } from './exact/exact-offer.ts';
 import type { RlweParams } from '../schemes/rlwe/params.ts';
 import type { KeyPlan } from '../schemes/rlwe/keys/key-plan.ts';
@@ -69,6 +70,8 @@ export interface Offer {
   /** Of an imported model; the speech models bring a client's part of their own. */
   readonly about?: ModelDescription;
   readonly packed?: PackedOffer;
+  /** Of a model whose scores do not leave: the reply is a place among the outputs. */
+  readonly decision?: DecisionTerms;
 }
 
 /** What an offer or a program says of keys. */

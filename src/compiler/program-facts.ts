@@ -70,5 +70,8 @@ export function offerOf(program: AnyProgram): Offer {
     outputRange: range,
     ...(about && { about }),
     ...(program.packed && { packed: packedOffer(program, program.packed) }),
+    ...(program.decision && {
+      decision: { kind: program.decision.kind, levels: program.decision.levels },
+    }),
   });
 }

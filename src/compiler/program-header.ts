@@ -1,6 +1,7 @@
 /** The small part of a program file: canonical JSON of a closed schema. */
 import * as z from 'zod';
 import { DecodeError } from '../base/errors.ts';
+import { decisionSchema } from './decision/decision.ts';
 import { modelDescriptionSchema } from './description-schema.ts';
 import { layoutSchema, packedKeysSchema } from './packed/packed-schema.ts';
 import { type AnyProgram, isExact } from './exact/exact-program.ts';
@@ -98,6 +99,7 @@ const approximate = z.strictObject({
   packed: z
     .strictObject({ layouts: z.array(layoutSchema).min(1).max(4097), keys: packedKeysSchema })
     .exactOptional(),
+  decision: decisionSchema.exactOptional(),
 });
 
 const exact = z.strictObject({
@@ -151,7 +153,8 @@ export function headerOf(program: AnyProgram): ProgramHeader {
   }
   const { params, galois, inputBound, output } = program;
   const packed = program.packed && { packed: program.packed };
-  return approximate.parse({ ...shared, params, galois, inputBound, output, ...packed });
+  const decision = program.decision && { decision: program.decision };
+  return approximate.parse({ ...shared, params, galois, inputBound, output, ...packed, ...decision });
 }
 
 /** @throws {DecodeError} for what is no header. */

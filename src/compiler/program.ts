@@ -10,6 +10,7 @@
  * Packed programs hold one sample: its features are in the slots of few ciphertexts, by the layout of each value.
  */
 import type { CkksSpec } from '../schemes/ckks/params.ts';
+import type { Decision } from './decision/decision.ts';
 import type { IntegerMap } from './integer-map.ts';
 import type { Bucket, ModelDescription, PackedKeys } from './offer.ts';
 import type { Layout } from './packed/layout.ts';
@@ -131,6 +132,8 @@ export interface Program extends StepList {
   readonly about?: ModelDescription;
   /** Layouts of one sample in the slots of few ciphertexts. Absent: one feature per ciphertext, samples in the slots. */
   readonly packed?: PackedPart;
+  /** What the server decides behind the scores; then they do not leave. Of programs for many samples. */
+  readonly decision?: Decision;
 }
 
 /** What packed programs have besides. */

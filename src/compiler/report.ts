@@ -3,7 +3,9 @@ import * as arg from '../base/arguments.ts';
 import { ciphertextBytes, roundedBytes, tracedBytes } from '../schemes/ckks/ciphertext-wire.ts';
 import { CkksParams } from '../schemes/ckks/params.ts';
 import { EvaluationKeys } from '../schemes/rlwe/keys/evaluation-keys.ts';
+import { TfheCiphertext } from '../schemes/tfhe/index.ts';
 import { PublicKey } from '../schemes/rlwe/keys/public-key.ts';
+import { type DecisionFacts, decisionFactsOf, isDeciding, tfheParamsOf } from './decision/decision-facts.ts';
 import { type ExactCosts, exactCostsOf, exactMessageBytes } from './exact/exact-facts.ts';
 import { type AnyProgram, isExact } from './exact/exact-program.ts';
 import { exactParams } from './exact/validate-exact.ts';
@@ -41,12 +43,15 @@ export interface Report {
   readonly bounds: readonly LayerBound[];
   /** Of a program on integers. */
   readonly exact?: ExactCosts;
+  /** Of a program that decides. */
+  readonly decision?: DecisionFacts;
 }
 
 export function reportOf(program: AnyProgram): Report {
   arg.checkArguments('reportOf', [program], { program: arg.like('a Program', 'version', 'name') });
   const params = isExact(program) ? exactParams(program).components[0]! : CkksParams.create(program.params);
   const { values, steps, maps } = program;
+  const decision = !isExact(program) && isDeciding(program) ? decisionFactsOf(program) : undefined;
   let [multiplyAdds, squarings] = [0, 0];
   for (const step of steps) {
     const { parts, level, count } = values[step.to]!;
@@ -69,12 +74,15 @@ export function reportOf(program: AnyProgram): Report {
     multiplyAdds,
     squarings,
     keyBytes:
-      PublicKey.byteLength(params) + EvaluationKeys.byteLength(params, offeredKeyPlan(offerOf(program))),
+      PublicKey.byteLength(params) +
+      EvaluationKeys.byteLength(params, offeredKeyPlan(offerOf(program))) +
+      (decision?.keyBytes ?? 0),
     peakBytes: 8 * planMemory(program).words,
     ...(!isExact(program) && program.packed && { weightBytes: encodedBytes(program) }),
     buckets,
     bounds: boundsOf(program),
     ...(isExact(program) && { exact: exactCostsOf(program) }),
+    ...(decision && { decision }),
   };
 }
 
@@ -88,11 +96,14 @@ function messageBytes(program: AnyProgram, bucket: Bucket): Pick<BucketCost, 'by
   const params = CkksParams.create(program.params);
   const up = { parts: 2, level: params.maxLevel, isSeeded: true, count: countIn(program, 0, bucket) };
   const down = countIn(program, program.steps.length, bucket);
-  const [traced, dropped] = [tracedSlots(program), droppedBits(program, bucket)];
+  const downBytes = (): number => {
+    if (isDeciding(program)) return TfheCiphertext.byteLength(tfheParamsOf(program.decision));
+    const [traced, dropped] = [tracedSlots(program), droppedBits(program, bucket)];
+    return traced === undefined ? roundedBytes(params, down, dropped) : tracedBytes(params, traced, dropped);
+  };
   return {
     bytesUp: ciphertextBytes(params, up),
-    bytesDown:
-      traced === undefined ? roundedBytes(params, down, dropped) : tracedBytes(params, traced, dropped),
+    bytesDown: downBytes(),
   };
 }
 

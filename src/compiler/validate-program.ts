@@ -51,6 +51,13 @@ function checkHeader(program: Program, params: CkksParams): void {
     requireThat(Number.isInteger(count) && count >= 1 && count <= MAX_CIPHERTEXTS, 'a number of features');
   requireThat(inputBound > 0 && Number.isFinite(inputBound), 'the bound of its inputs');
   if (program.packed === undefined) checkLadder(program, params);
+  if (program.decision !== undefined) {
+    requireThat(program.packed === undefined, 'it decides, and is for one sample');
+    requireThat(
+      outputs >= 2 && outputs <= program.decision.levels,
+      'it decides among too few or too many outputs',
+    );
+  }
   const { range, schemeError, flooding } = output;
   requireThat(range[0] < range[1] && range.every(Number.isFinite), 'the interval of its scores');
   for (const error of [schemeError, flooding])

@@ -43,6 +43,7 @@ function fakeRecogniser(task: string): Recogniser {
     task,
     inputs: WIDTH,
     outputs: WIDTH,
+    words: [],
     frameRate: 100,
     spokenPart: (audio) => ({ ...audio, spans: [{ from: 0, to: audio.samples.length }] }),
     inputsOf: ({ samples, rate }) => {

@@ -25,7 +25,7 @@ import type { Terminal } from './terminal/terminal.ts';
 import { CA_FLAG } from './tls-files.ts';
 import { addWeb } from './web.ts';
 import { addTrain } from './train/train.ts';
-import { transcribe } from './speech/transcribe.ts';
+import { DECODER_PLACES, transcribe } from './speech/transcribe.ts';
 
 const JSON_FLAG = ['--json', 'one JSON object on standard output, for programs'] as const;
 const NETWORK_FLAG = [
@@ -239,6 +239,11 @@ function addTranscribe(
     .description('recognise recordings with a server that cannot hear them')
     .requiredOption('--server <url>', 'https://..., or http:// on this machine')
     .option('--model <name>', 'which of the models that the server offers')
+    .addOption(
+      new Option('--decoder <where>', 'server: one word, decided there; no scores leave it')
+        .choices(DECODER_PLACES)
+        .default('client'),
+    )
     .option(...MODELS_FLAG)
     .option(
       '--passphrase-file <file>',

@@ -33,6 +33,8 @@ export interface Recogniser {
   readonly task: string;
   readonly inputs: number;
   readonly outputs: number;
+  /** Its vocabulary: a model that decides answers with a place in it. */
+  readonly words: readonly string[];
   /** Frames per second of audio. */
   readonly frameRate: number;
   /** The recording without silence around it and long pauses. @throws {AudioError} on audio that cannot be used. */
@@ -74,6 +76,7 @@ export function recogniserOf(bytes: Uint8Array, embedder?: Embedder): Recogniser
     task,
     inputs: frontEnd.inputs,
     outputs: decoder.logPriors.length,
+    words: decoder.graph.inventory.lexicon.words,
     frameRate: FRAMES_PER_SECOND,
     spokenPart: (audio) => frontEnd.spokenPart(audio),
     inputsOf: (spoken) => frontEnd.inputsOfSpoken(spoken),

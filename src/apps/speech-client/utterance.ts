@@ -1,5 +1,5 @@
 /** One recording from samples to words, encrypted in between, with the time of every phase. */
-import { ProtocolError } from '../../base/errors.ts';
+import { DecodeError, LimitError, ProtocolError } from '../../base/errors.ts';
 import type { Offer } from '../../compiler/offer.ts';
 import { timeInRecording } from '../../speech/index.ts';
 import type { AudioClip } from '../../speech/index.ts';
@@ -129,6 +129,7 @@ export async function exchangeUtterance(
   let [start, bytesUp, bytesDown, serverPeakBytes] = [0, 0, 0, 0];
   checkRecordingLength(audio);
   const spoken = clock.time('features', () => recogniser.spokenPart(audio));
+  checkOneWord(spoken, recogniser, client);
   for (const piece of audioPieces(
     spoken,
     Math.min(MAX_PIECE_SECONDS, client.maxSamples / recogniser.frameRate),
@@ -170,7 +171,8 @@ export function openUtterance(
   const started = performance.now();
   const scores = pieces.map(({ query, reply }) => clock.time('decrypt', () => client.open(query, reply)));
   const { rate, spans, samples } = spoken;
-  const timing = scores.flatMap((each, i) => {
+  const { decision } = client.offer;
+  const timing = (decision === undefined ? scores : []).flatMap((each, i) => {
     const secondsAt = (frame: number): number =>
       timeInRecording(spans, pieces[i]!.start + (frame / recogniser.frameRate) * rate) / rate;
     return clock
@@ -179,10 +181,13 @@ export function openUtterance(
   });
   const unfamiliar = new Set([
     ...pieces.flatMap(({ inputs }) => recogniser.unfamiliarInputs(inputs)),
-    ...scores.flatMap((each) => recogniser.unfamiliarScores(each)),
+    ...(decision === undefined ? scores.flatMap((each) => recogniser.unfamiliarScores(each)) : []),
   ]);
   return {
-    words: timing.map(({ word }) => word),
+    words:
+      decision === undefined
+        ? timing.map(({ word }) => word)
+        : scores.map((answer) => decidedWord(answer, recogniser.words)),
     timing,
     phases: clock.phases(),
     totalMs: exchangeMs + performance.now() - started,
@@ -199,9 +204,28 @@ export function openUtterance(
   };
 }
 
+/** A server that decides gives one word for each query, so that what is spoken must fit one. */
+function checkOneWord({ samples, rate }: SpokenClip, recogniser: Recogniser, client: AskingClient): void {
+  const most = Math.min(MAX_PIECE_SECONDS, client.maxSamples / recogniser.frameRate);
+  if (client.offer.decision === undefined || samples.length / rate <= most) return;
+  throw new LimitError(
+    'a recording of one word',
+    `${most.toFixed(1)} s of speech`,
+    `${(samples.length / rate).toFixed(1)} s`,
+  );
+}
+
+/** The word that a server decided on. @throws {DecodeError} when its answer is no place among the words. */
+function decidedWord([place]: Float32Array, words: readonly string[]): string {
+  const word = words[place ?? -1];
+  if (word === undefined) throw new DecodeError('an answer', `it is no place among ${words.length} words`);
+  return word;
+}
+
 function checkFit(recogniser: Recogniser, offer: Offer): void {
-  if (recogniser.inputs === offer.inputs && recogniser.outputs === offer.outputs) return;
+  const outputs = offer.decision === undefined ? recogniser.outputs : recogniser.words.length;
+  if (recogniser.inputs === offer.inputs && outputs === offer.outputs) return;
   throw new ProtocolError(
-    `the server's model ${offer.model} takes ${offer.inputs} inputs and gives ${offer.outputs} scores, the model files here are for ${recogniser.inputs} and ${recogniser.outputs}: both sides need the same version`,
+    `the server's model ${offer.model} takes ${offer.inputs} inputs and gives ${offer.outputs} scores, the model files here are for ${recogniser.inputs} and ${outputs}: both sides need the same version`,
   );
 }

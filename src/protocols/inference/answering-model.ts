@@ -9,12 +9,15 @@ import type { RlweContext } from '../../schemes/rlwe/context.ts';
 import { EvaluationKeys } from '../../schemes/rlwe/keys/evaluation-keys.ts';
 import { PublicKey } from '../../schemes/rlwe/keys/public-key.ts';
 import { sha256Digest } from '../../base/sha256.ts';
+import type { DecisionKeys } from '../../runtime/decoding/encrypted-decision.ts';
 import { readEnrolment, type QueryMessage } from './messages.ts';
 
 /** What a client enrolled. */
 export interface EnrolledKeys {
   readonly publicKey: PublicKey;
   readonly evaluationKeys: EvaluationKeys;
+  /** For a model that decides. */
+  readonly decision?: DecisionKeys;
   /** SHA-256 of the message that brought them. */
   readonly hash: Uint8Array;
 }
@@ -35,6 +38,8 @@ export interface AnsweringModel extends Disposable {
   /** The ciphertexts of the longest query. */
   readonly queryBytes: number;
   readonly context: RlweContext;
+  /** Reads what follows the evaluation keys, of a model that decides. @throws {DecodeError} {@link ParamsMismatchError} */
+  openDecisionKeys?(bytes: Uint8Array): DecisionKeys;
   /** @throws {DecodeError} {@link ParamsMismatchError} {@link ProtocolError} {@link MissingKeyError} {@link DivergentReplyError} */
   answer(
     message: QueryMessage,
@@ -58,20 +63,41 @@ export function requireSeed(seed: Uint8Array | undefined): void {
 }
 
 /** @throws {DecodeError} {@link ParamsMismatchError} */
-export function openKeys({ context, offer }: AnsweringModel, message: Uint8Array): EnrolledKeys {
+export function openKeys(model: AnsweringModel, message: Uint8Array): EnrolledKeys {
+  const { context, offer } = model;
   const parts = readEnrolment(message);
   const publicKey = PublicKey.fromBytes(context, parts.publicKey);
   try {
     const plan = offeredKeyPlan(offer);
-    const evaluationKeys = EvaluationKeys.fromBytes(context, parts.evaluationKeys, plan);
-    return { publicKey, evaluationKeys, hash: sha256Digest(message) };
+    const hash = sha256Digest(message);
+    if (model.openDecisionKeys === undefined)
+      return {
+        publicKey,
+        evaluationKeys: EvaluationKeys.fromBytes(context, parts.evaluationKeys, plan),
+        hash,
+      };
+    const own = EvaluationKeys.byteLength(context.params, plan);
+    const decision = model.openDecisionKeys(parts.evaluationKeys.subarray(own));
+    try {
+      const evaluationKeys = EvaluationKeys.fromBytes(context, parts.evaluationKeys.subarray(0, own), plan);
+      return { publicKey, evaluationKeys, decision, hash };
+    } catch (error) {
+      disposeDecisionKeys(decision);
+      throw error;
+    }
   } catch (error) {
     publicKey[Symbol.dispose]();
     throw error;
   }
 }
 
-export function disposeKeys({ publicKey, evaluationKeys }: EnrolledKeys): void {
+export function disposeKeys({ publicKey, evaluationKeys, decision }: EnrolledKeys): void {
   publicKey[Symbol.dispose]();
   evaluationKeys[Symbol.dispose]();
+  if (decision !== undefined) disposeDecisionKeys(decision);
+}
+
+function disposeDecisionKeys({ exit, evaluation }: DecisionKeys): void {
+  exit[Symbol.dispose]();
+  evaluation[Symbol.dispose]();
 }

@@ -53,20 +53,31 @@ export class ApproximateModel implements AnsweringModel {
 
   answer(
     message: QueryMessage,
-    { publicKey, evaluationKeys }: EnrolledKeys,
+    keys: EnrolledKeys,
     mask: MaskSource,
     steps: StepTime[],
     control: EvaluationControl,
   ): Uint8Array {
+    const { reply, bucket } = this.evaluate(message, keys, steps, control);
+    noteResult(mask, reply.words);
+    maskReply(reply, keys.publicKey, mask.seed, floodBits(this.program, bucket));
+    // What is dropped tells nothing more: it is computed from what would have been sent.
+    const [dropped, slots] = [droppedBits(this.program, bucket), tracedSlots(this.program)];
+    return slots === undefined ? reply.toRoundedBytes(dropped) : reply.toTracedBytes({ slots, dropped });
+  }
+
+  /** The result before it is masked: not fit to be sent. Valid until the next evaluation. @throws as {@link answer}. */
+  evaluate(
+    message: QueryMessage,
+    { evaluationKeys }: EnrolledKeys,
+    steps: StepTime[],
+    control: EvaluationControl,
+  ): { readonly reply: CiphertextBatch; readonly bucket: Bucket } {
     const bucket = this.offer.buckets[message.bucket];
     if (bucket === undefined) throw new ProtocolError('no such bucket');
     const input = this.#read(message.ciphertexts, bucket);
     const reply = this.#machine.evaluate(bucket, input, evaluationKeys, steps, control);
-    noteResult(mask, reply.words);
-    maskReply(reply, publicKey, mask.seed, floodBits(this.program, bucket));
-    // What is dropped tells nothing more: it is computed from what would have been sent.
-    const [dropped, slots] = [droppedBits(this.program, bucket), tracedSlots(this.program)];
-    return slots === undefined ? reply.toRoundedBytes(dropped) : reply.toTracedBytes({ slots, dropped });
+    return { reply, bucket };
   }
 
   #read(ciphertexts: Uint8Array, bucket: Bucket): CiphertextBatch {

@@ -32,7 +32,9 @@ export interface ClientCipher extends Disposable {
   readonly messages: number;
   /** The messages of a query for `inputs`, row-major [samples, features]. A bucket that holds them exists. */
   plan(inputs: Float32Array, samples: number, secret: SecretKey): PlannedMessage[];
-  /** Scores, row-major [samples, outputs]. @throws {DecodeError} {@link ParamsMismatchError} */
+  /** What an enrolment holds behind the evaluation keys. */
+  moreKeys?(secret: SecretKey): Uint8Array;
+  /** Scores, row-major [samples, outputs], or the one place that was decided on. @throws {DecodeError} {@link ParamsMismatchError} */
   decrypt(scores: EncryptedScores, secret: SecretKey): Float32Array;
   /** The same as integers, where they are. @throws {UsageError} where they are not, and as {@link decrypt}. */
   decryptIntegers(scores: EncryptedScores, secret: SecretKey): bigint[];

@@ -14,6 +14,7 @@ import type { Kernel } from '../../kernel/kernel.ts';
 import { SecretKey } from '../../schemes/rlwe/keys/secret-key.ts';
 import { ApproximateCipher } from './approximate-cipher.ts';
 import type { ClientCipher, PlannedMessage } from './client-cipher.ts';
+import { DecisionCipher } from './decision-cipher.ts';
 import { ExactCipher } from './exact-cipher.ts';
 import { QUERY_PREFIX_BYTES, readReply, writeEnrolment, writeQuery } from './messages.ts';
 import { parseOffer } from './offer.ts';
@@ -116,10 +117,7 @@ export class InferenceClient implements Disposable {
     makeKey: (context: ClientCipher['context']) => SecretKey,
   ): Promise<InferenceClient> {
     const checked = parseOffer(offer);
-    const cipher = await (checked.exact === undefined ? ApproximateCipher : ExactCipher).open(
-      checked,
-      kernel,
-    );
+    const cipher = await cipherKindOf(checked).open(checked, kernel);
     try {
       return new InferenceClient(offer, cipher, makeKey(cipher.context));
     } catch (error) {
@@ -139,9 +137,10 @@ export class InferenceClient implements Disposable {
     using generator = context.keyGenerator();
     using publicKey = generator.publicKey(this.#secret);
     using evaluationKeys = generator.evaluationKeys(this.#secret, offeredKeyPlan(this.offer));
+    const [own, more] = [evaluationKeys.toBytes(context), this.#cipher.moreKeys?.(this.#secret)];
     return writeEnrolment({
       publicKey: publicKey.toBytes(),
-      evaluationKeys: evaluationKeys.toBytes(context),
+      evaluationKeys: more === undefined ? own : concatenated(own, more),
     });
   }
 
@@ -214,7 +213,7 @@ export class InferenceClient implements Disposable {
   }
 
   /**
-   * Decrypts a reply to scores, row-major [samples, offer.outputs].
+   * Decrypts a reply to scores, row-major [samples, offer.outputs]; of a model that decides, to one number, the place that won.
    *
    * @throws {DecodeError} {@link ProtocolError} when the reply is not one, or answers something else. Keep it to yourself.
    */
@@ -254,6 +253,18 @@ export class InferenceClient implements Disposable {
     this.#secret[Symbol.dispose]();
     this.#cipher[Symbol.dispose]();
   }
+}
+
+function cipherKindOf({ exact, decision }: Offer) {
+  if (decision !== undefined) return DecisionCipher;
+  return exact === undefined ? ApproximateCipher : ExactCipher;
+}
+
+function concatenated(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
 }
 
 /** One attempt as a whole. */

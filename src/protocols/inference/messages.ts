@@ -2,9 +2,9 @@
  * The three messages of encrypted inference, as bytes. Ciphertexts and keys inside are in the schemes' own wire format, which
  * checks every length against the parameters before it allocates and every residue against its prime.
  *
- *   enrolment  'SRE1'  u32 length of the public key, public key, evaluation keys
+ *   enrolment  'SRE1'  u32 length of the public key, public key, evaluation keys; for a model that decides exit key and TFHE keys
  *   query      'SRQ1'  program id (32), nonce (32), bucket index u32, ciphertext batch (seeded)
- *   reply      'SRR1'  program id (32), nonce of the query (32), ciphertext batch
+ *   reply      'SRR1'  program id (32), nonce of the query (32), ciphertext batch, or the TFHE ciphertext of a decision
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
@@ -15,6 +15,7 @@ const REPLY = 0x31525253;
 
 export interface EnrolmentMessage {
   readonly publicKey: Uint8Array;
+  /** And whatever follows them. */
   readonly evaluationKeys: Uint8Array;
 }
 

@@ -8,6 +8,8 @@
  */
 import * as z from 'zod';
 import { DecodeError, InvalidParamsError, LimitError, ParamsMismatchError } from '../../base/errors.ts';
+import { type DecisionTerms, decisionTermsSchema } from '../../compiler/decision/decision.ts';
+import { decisionKeyBytes } from '../../compiler/decision/decision-facts.ts';
 import type { ExactTerms } from '../../compiler/exact/exact-offer.ts';
 import {
   bgvParamsOf,
@@ -97,6 +99,7 @@ const schema: z.ZodType<Offer> = z.strictObject({
       keys: packedKeysSchema,
     })
     .exactOptional(),
+  decision: decisionTermsSchema.exactOptional(),
 });
 
 /** Of the evaluation keys, and of the longest query. Those of the shipped models have 5 and 135 MB. */
@@ -136,6 +139,7 @@ export function parseOffer(value: unknown): Offer {
     checkInputs(offer, ckks);
     checkScores(offer, ckks);
   } else checkExact(offer, offer.exact);
+  if (offer.decision !== undefined) checkDecision(offer, offer.decision);
   checkSizes(offer, params);
   checkDescription(offer);
   return offer;
@@ -221,6 +225,15 @@ function checkInputs({ buckets, inputBound, inputScale }: Offer, params: CkksPar
   }
 }
 
+/** The answer is a place among the outputs, so there are as many levels at least; nothing else follows from data. */
+function checkDecision({ outputs, exact, packed }: Offer, { levels }: DecisionTerms): void {
+  if (exact !== undefined || packed !== undefined || outputs < 2 || outputs > levels)
+    throw new InvalidParamsError(
+      `a decision is made among 2 to ${levels} scores of an approximate program for many samples`,
+      { outputs },
+    );
+}
+
 /** Files are read to exactly as many values as the model has inputs, and the tail fits its scores. */
 function checkDescription({ about, inputs, outputs }: Offer): void {
   if (about === undefined) return;
@@ -263,7 +276,9 @@ function checkSizes(offer: Offer, params: RlweParams): void {
   // Also refuses elements that no key can be made for, and names the element.
   if (resolveKeyPlan(params, plan).galois.length !== (packed?.keys.galois ?? galois).length)
     throw new InvalidParamsError('a Galois element is there twice', {});
-  const keyBytes = EvaluationKeys.byteLength(params, plan);
+  const keyBytes =
+    EvaluationKeys.byteLength(params, plan) +
+    (offer.decision === undefined ? 0 : decisionKeyBytes(offer.decision, params));
   if (keyBytes > MAX_KEY_BYTES) throw new LimitError('evaluation keys', MAX_KEY_BYTES, keyBytes);
   for (const bucket of buckets) {
     const count = Math.max(queryCiphertexts(offer, bucket), replyCiphertexts(offer, bucket));

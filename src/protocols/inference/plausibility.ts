@@ -10,11 +10,12 @@ import type { Offer } from '../../compiler/offer.ts';
 /** The compiler leaves this factor between the scores of the training data and the modulus; beyond it no evaluation is right. */
 const MARGIN = 4;
 
-/** False when a score is outside of what the model can give, or is no number. */
+/** False when a score is outside of what the model can give, or is no number; for a model that decides, when an answer is no place. */
 export function isPlausible(
   scores: Float32Array,
-  { outputRange: [low, high] }: Pick<Offer, 'outputRange'>,
+  { outputRange: [low, high], outputs, decision }: Pick<Offer, 'outputRange' | 'outputs' | 'decision'>,
 ): boolean {
+  if (decision !== undefined) return scores.every((place) => place >= 0 && place < outputs);
   const most = MARGIN * Math.max(Math.abs(low), Math.abs(high));
   return scores.every((score) => Math.abs(score) <= most);
 }

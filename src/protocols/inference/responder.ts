@@ -4,6 +4,7 @@
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { LimitError, MissingKeyError, ProtocolError } from '../../base/errors.ts';
 import { compile } from '../../compiler/compile.ts';
+import { isDeciding } from '../../compiler/decision/decision-facts.ts';
 import { type AnyProgram, isExact } from '../../compiler/exact/exact-program.ts';
 import type { Offer } from '../../compiler/offer.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
@@ -13,6 +14,7 @@ import type { EvaluationControl } from '../../runtime/run-steps.ts';
 import type { StepSpan, StepTime } from '../../runtime/step-times.ts';
 import { type AnsweringModel, disposeKeys, type EnrolledKeys, openKeys } from './answering-model.ts';
 import { ApproximateModel } from './approximate-model.ts';
+import { DecidingModel } from './deciding-model.ts';
 import { ExactModel } from './exact-model.ts';
 import { ENROLMENT_PREFIX_BYTES, QUERY_PREFIX_BYTES, readQuery, writeReply } from './messages.ts';
 import { type KeyId, keyId, type ModelName, modelName, type TenantId } from './names.ts';
@@ -76,10 +78,15 @@ export class InferenceResponder implements Disposable {
     const program = 'program' in served ? served.program : compile(served.network, { name: served.name });
     const name = modelName(program.name);
     if (this.#models.has(name)) throw new ProtocolError(`two models are called ${name}`);
-    const model = isExact(program)
-      ? await ExactModel.open(program, this.#kernel, this.#memory)
-      : await ApproximateModel.open(program, this.#kernel, this.#memory);
+    const model = await this.#modelOf(program);
     this.#models.set(name, { model, clients: new Map() });
+  }
+
+  #modelOf(program: AnyProgram): Promise<AnsweringModel> {
+    if (isExact(program)) return ExactModel.open(program, this.#kernel, this.#memory);
+    return isDeciding(program)
+      ? DecidingModel.open(program, this.#kernel, this.#memory)
+      : ApproximateModel.open(program, this.#kernel, this.#memory);
   }
 
   /** Replies are derived from another secret from now on: see {@link ReplySecret.rotate}. */

@@ -7,7 +7,9 @@ import type { ParamsId, Seed } from '../../base/brand.ts';
 import { SEED_BYTES, seedFromBytes } from '../../base/random.ts';
 import { FIRST, type TfheContext } from './context.ts';
 import { freshVariance } from './noise.ts';
+import type { TfheParams } from './params.ts';
 import {
+  HEADER_BYTES,
   readTfheHeader,
   readResidues,
   residueBytes,
@@ -46,6 +48,11 @@ export class TfheCiphertext implements TfheFacts {
     this.min = min;
     this.max = max;
     this.variance = variance;
+  }
+
+  /** Bytes on the wire. */
+  static byteLength(params: TfheParams): number {
+    return HEADER_BYTES + residueBytes(params, params.n + 1);
   }
 
   /** Header, then N + 1 residues; not what is known of the message. */

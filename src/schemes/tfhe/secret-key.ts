@@ -6,8 +6,10 @@ import type { ParamsId } from '../../base/brand.ts';
 import { DisposedError } from '../../base/errors.ts';
 import { Drbg } from '../../base/random.ts';
 import { Secret } from '../../base/secret.ts';
+import { sha256Mac } from '../../base/sha256.ts';
 import type { Words } from '../../kernel/kernel.ts';
 import { handOver } from '../../ring/arena.ts';
+import type { SecretKey } from '../rlwe/keys/secret-key.ts';
 import { FIRST, type TfheContext } from './context.ts';
 import { readTfheHeader, TfheKind, writeTfheHeader } from './wire.ts';
 
@@ -20,6 +22,8 @@ export interface TfheSecrets {
   /** s, 0 and 1. */
   readonly lwe: Int8Array;
 }
+
+const DERIVED = new TextEncoder().encode('subrosa tfhe secret key');
 
 let secretsOf: (key: TfheSecretKey) => TfheSecrets;
 
@@ -60,6 +64,22 @@ export class TfheSecretKey extends Secret implements Disposable {
     try {
       return new TfheSecretKey(context, streamKey);
     } finally {
+      streamKey.fill(0);
+    }
+  }
+
+  /**
+   * The key that belongs to a key of another scheme: a function of it, one-way, so that whoever keeps that one keeps both.
+   *
+   * @throws {DisposedError}
+   */
+  static derived(context: TfheContext, from: SecretKey): TfheSecretKey {
+    const bytes = from.exportSecretBytes();
+    const streamKey = sha256Mac(bytes, DERIVED);
+    try {
+      return new TfheSecretKey(context, streamKey);
+    } finally {
+      bytes.fill(0);
       streamKey.fill(0);
     }
   }

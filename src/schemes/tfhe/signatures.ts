@@ -48,13 +48,18 @@ printOnOneLine(
 guard('TfheParams', TfheParams, { forMessages: { messages: integer }, create: { spec: options } });
 guard('TfheContext', TfheContext, { open: { params, options: optional(options) } });
 guard('TfheContext', TfheContext.prototype, { assertOwn: { what: text, object: options } });
-guard('TfheSecretKey', TfheSecretKey, { generate: { context }, fromSecretBytes: { context, bytes } });
+guard('TfheSecretKey', TfheSecretKey, {
+  generate: { context },
+  fromSecretBytes: { context, bytes },
+  derived: { context, from: instance('a SecretKey', SecretKey) },
+});
 guard('TfheEvaluationKeys', TfheEvaluationKeys, {
   generate: { context, key: secretKey },
   byteLength: { params },
   fromBytes: { context, bytes },
 });
 guard('TfheCiphertext', TfheCiphertext, {
+  byteLength: { params },
   toBytes: { context, ciphertext },
   fromBytes: { context, bytes, facts: options },
 });

@@ -147,6 +147,8 @@ export async function modelsNamed(
     const programs = programsAt(name);
     if (programs !== undefined) return programs;
     const directory = name.includes('/') ? name : join(flags.models, name);
+    const shipped = programsAt(directory);
+    if (shipped !== undefined) return shipped;
     return [{ name: basename(directory), network: await parts.loadNetwork(directory, flags.network) }];
   });
   return (await Promise.all(models)).flat();

@@ -1,4 +1,6 @@
 /** `subrosa transcribe`: recordings in, words out, by a server elsewhere that cannot hear them. */
+import { ProtocolError } from '../../../base/errors.ts';
+import type { Offer } from '../../../compiler/offer.ts';
 import { isPlausible } from '../../../protocols/inference/plausibility.ts';
 import { ClientSession, type KeyFilePlan } from '../../speech-client/client-session.ts';
 import { chosenOffer } from '../../transport/chosen-offer.ts';
@@ -24,6 +26,8 @@ import { formatPhases, utteranceJson, utteranceNotes } from './utterance-report.
 export interface TranscribeFlags {
   readonly server: string;
   readonly model?: string;
+  /** Who makes words of scores. */
+  readonly decoder: DecoderPlace;
   readonly models: string;
   readonly passphraseFile?: string;
   /** False with --no-key-file: keys end with the process. */
@@ -35,6 +39,9 @@ export interface TranscribeFlags {
   readonly table?: boolean;
   readonly json?: boolean;
 }
+
+export const DECODER_PLACES = ['client', 'server'] as const;
+export type DecoderPlace = (typeof DECODER_PLACES)[number];
 
 /** One file after its exchange: with a result to open, or with what was wrong. */
 interface FileOutcome {
@@ -62,7 +69,8 @@ export async function transcribe(
     onRetry: (reason: string, waitMs: number) =>
       spinner.say(`${reason}; trying again in ${(waitMs / 1000).toFixed(1)} s`),
   };
-  const offer = chosenOffer(await serverOffers(parts, { server: flags.server, http }), flags.model);
+  const offers = await serverOffers(parts, { server: flags.server, http });
+  const offer = chosenOffer(decodedAt(flags.decoder, offers), flags.model);
   using kernel = await parts.openKernel((reason) => terminal.err(`note ${reason}\n`));
   spinner.say(`preparing keys for "${offer.model}"`);
   using session = await openSession(parts, kernel, offer, {
@@ -82,6 +90,18 @@ export async function transcribe(
     terminal.out(`${JSON.stringify({ model, paramsId, keys: session.keys, files: reported })}\n`);
   }
   return rows.some(({ row }) => 'error' in row) ? FAILED : DONE;
+}
+
+/** Of those offers the ones whose scores are made words of there. @throws {ProtocolError} when there is none. */
+function decodedAt(place: DecoderPlace, offers: readonly Offer[]): Offer[] {
+  const fitting = offers.filter(({ decision }) => (decision === undefined) === (place === 'client'));
+  if (fitting.length > 0 || offers.length === 0) return fitting;
+  const names = offers.map(({ model }) => model).join(', ');
+  throw new ProtocolError(
+    place === 'server'
+      ? `the server offers ${names}, and decides nothing itself: use --decoder client`
+      : `the server offers ${names}, whose scores stay there: use --decoder server`,
+  );
 }
 
 interface OpenedOutcome {

@@ -16,6 +16,7 @@ import { ProgressBar } from '../terminal/progress-bar.ts';
 import { wholeNumber } from '../speech/serve.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { addTrainCryptonn } from '../cryptonn/train-cryptonn.ts';
+import { addTrainKeyword } from './train-keyword.ts';
 import { addTrainMnist, TRAINED } from './train-mnist.ts';
 
 export interface TrainFlags {
@@ -101,7 +102,7 @@ function commandOf({ task, network, epochs, tables, quick, from, embedding }: Tr
   return `subrosa train speech ${options.join(' ')}`;
 }
 
-/** Adds `train speech`, `train mnist` and `train cryptonn` to the program. */
+/** Adds `train speech`, `train keyword`, `train mnist` and `train cryptonn` to the program. */
 export function addTrain(program: Command, terminal: Terminal, parts: EngineParts): void {
   const train = program.command('train').description('train models from data on disk (docs/data.md)');
   train
@@ -129,6 +130,7 @@ export function addTrain(program: Command, terminal: Terminal, parts: EnginePart
     .action((flags: TrainFlags) =>
       trainSpeech({ ...flags, work: join(flags.work, workName(flags)) }, terminal),
     );
+  addTrainKeyword(train, terminal);
   addTrainMnist(train, terminal);
   addTrainCryptonn(train, terminal, parts);
 }
