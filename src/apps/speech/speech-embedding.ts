@@ -12,6 +12,7 @@ import type { LinearMap } from '../../nn/graph/linear-map.ts';
 import type { ModelGraph } from '../../nn/graph/model-graph.ts';
 import type { MatrixMultiply } from '../../nn/index.ts';
 import { importOnnx } from '../../nn/onnx/import-onnx.ts';
+import { VectorLoop } from '../../nn/tensor/vector-loop.ts';
 import { EMBEDDING_SIZE } from './embedder.ts';
 import type { Embedder } from './embedder.ts';
 
@@ -203,18 +204,26 @@ function pooled(block: Block, apart: number): Block {
   return out;
 }
 
+// Columns: bias, gain, offset, scale, shift. Scalars: slope of the leaky part, at most 1, and the floor of the rectifier.
+const POINTWISE = new VectorLoop(
+  { streams: 1, columns: 5, scalars: 2, reads: [0], writes: [0] },
+  (body) => {
+    const x = body.keep(body.add(body.stream(0), body.column(0)));
+    const leaky = body.max(x, body.mul(body.scalar(0), x));
+    const inner = body.add(body.mul(leaky, body.column(1)), body.column(2));
+    const rectified = body.max(inner, body.scalar(1));
+    body.setStream(0, body.add(body.mul(rectified, body.column(3)), body.column(4)));
+  },
+);
+const NO_FLOOR = -3e38;
+
 function applyPointwise(values: Float32Array, after: Pointwise): void {
   const { bias, slope, gain, offset, isRectified, scale, shift } = after;
-  const width = bias.length;
-  for (let start = 0; start < values.length; start += width) {
-    for (let i = 0; i < width; i++) {
-      let value = values[start + i] + bias[i];
-      if (value < 0) value *= slope;
-      value = value * gain[i] + offset[i];
-      if (isRectified && value < 0) value = 0;
-      values[start + i] = value * scale[i] + shift[i];
-    }
-  }
+  POINTWISE.run(values.length / bias.length, bias.length, {
+    streams: [values],
+    columns: [bias, gain, offset, scale, shift],
+    scalars: [slope, isRectified ? 0 : NO_FLOOR],
+  });
 }
 
 function matrixOf(map: LinearMap): Float32Array {

@@ -25,6 +25,13 @@ export interface ModelCard {
   readonly conditions: readonly ConditionRow[];
   /** Where the files differ from what the command makes. */
   readonly notes?: readonly string[];
+  /** Steps from an earlier model to this one and the word error rate after each, on the same utterances. */
+  readonly steps?: readonly {
+    readonly step: string;
+    readonly utterances: number;
+    readonly words: number;
+    readonly wer: number;
+  }[];
 }
 
 const DATA: Readonly<Record<string, string>> = {
@@ -61,6 +68,21 @@ ${rows.join('\n')}
 `;
 }
 
+/** What each step gained; empty when none were measured. */
+function formatSteps(steps: ModelCard['steps'] = []): string {
+  if (steps.length === 0) return '';
+  const rows = steps.map(
+    ({ step, utterances, words, wer }) => `| ${step} | ${utterances} | ${words} | ${percent(wer)} |`,
+  );
+  return `
+## What each step gained
+
+| step | utterances | words | error rate |
+|---|---|---|---|
+${rows.join('\n')}
+`;
+}
+
 /** The card as Markdown. */
 export function formatModelCard(card: ModelCard): string {
   const { plan } = card;
@@ -81,8 +103,8 @@ An acoustic network for encrypted evaluation with the client's feature, lexicon 
   ${card.trainingUtterances} utterances, ${card.trainingFrames} frames.
 - Made by \`${card.command}\`, seed ${plan.seed}; other machines round differently and end with slightly other weights.
 ${(card.notes ?? []).map((note) => `- ${note}\n`).join('')}- Inputs: ${card.inputs} per frame (40 log-mels, ${plan.context.coefficients} temporal DCT coefficients of frames
-  t-${plan.context.left} .. t+${plan.context.right}), normalised and ${plan.method === 'speech' ? 'bent into (-4, 4)' : 'clipped to [-8, 8]'}.
-- Outputs: ${card.states} states; the lexicon has ${card.words} words.
+  t-${plan.context.left} .. t+${plan.context.right}${plan.context.beside ? `, and ${plan.context.beside} numbers of the public speech embedding, docs/dependencies.md` : ''}), normalised and ${plan.method === 'speech' ? 'bent into (-4, 4)' : 'clipped to [-8, 8]'}.
+- Outputs: ${card.states} ${plan.outputs === undefined ? 'states' : 'tied states of phones between their neighbours'}; the lexicon has ${card.words} words.
 - Hidden units: dnn ${plan.sizes.dense.join(', ')}; cnn ${plan.sizes.filters} filters, then ${plan.sizes.convDense.join(', ')}.
 - Meant for: demonstrations and tests of encrypted recognition. Not a general English recogniser: other vocabularies,
   heavy noise and conversational speech are outside of its training data.
@@ -94,7 +116,7 @@ Weights are rounded, activations are not; "float" is batch norm and ReLU in floa
 | network | weight bits | machine | utterances | words | error rate |
 |---|---|---|---|---|---|
 ${rows.join('\n')}
-${formatConditions(card.conditions)}
+${formatConditions(card.conditions)}${formatSteps(card.steps)}
 ## Intervals of the layers before the square (last: outputs) over training frames
 
 ${ranges.join('\n')}

@@ -9,10 +9,11 @@ import {
   prepareFineTuning,
   refreshStatistics,
   toSquareForm,
-  Sequential,
   withWeightBits,
 } from '../../nn/index.ts';
-import type { MatrixMultiply, PolynomialNetwork } from '../../nn/index.ts';
+import type { MatrixMultiply, PolynomialNetwork, Sequential, SquareStage } from '../../nn/index.ts';
+import { startFloat, startStages } from './former-model.ts';
+import type { FormerOutputs } from './former-model.ts';
 import type { FrameSet } from './frame-set.ts';
 import { freshNetwork, trainNetwork } from './network-training.ts';
 import type { NetworkRun } from './network-training.ts';
@@ -48,8 +49,12 @@ export interface Workshop {
   readonly multiply: MatrixMultiply;
   readonly work: string;
   readonly log: TrainingLog;
-  /** A model of whose float network the weights are taken that fit. */
-  readonly from?: { readonly float: unknown };
+  /** An earlier model whose networks this one's start from, and what its outputs have to do with these. */
+  readonly former?: {
+    readonly float: Sequential;
+    readonly polynomial: PolynomialNetwork;
+    readonly outputs: FormerOutputs;
+  };
 }
 
 export class NetworkFamily {
@@ -62,7 +67,7 @@ export class NetworkFamily {
   readonly #log: TrainingLog;
   readonly #draw: FrameDraw;
   readonly #start: NetworkFamily | undefined;
-  readonly #from: Workshop['from'];
+  readonly #former: Workshop['former'];
 
   /** `start`: a family of the same kind whose float network is the starting point of this one's. */
   constructor(
@@ -81,7 +86,7 @@ export class NetworkFamily {
     this.#work = join(workshop.work, kind);
     this.#log = workshop.log;
     this.#start = start;
-    this.#from = workshop.from;
+    this.#former = workshop.former;
     const { statesPerUnit, silenceShare, framesPerEpoch, perturbation } = plan;
     this.#draw = {
       silentStates: statesPerUnit,
@@ -96,14 +101,18 @@ export class NetworkFamily {
     const { sizes, seed } = this.#plan;
     const planned = this.#epochs;
     const start = this.#start;
-    const earlier = this.#from?.float;
+    const former = this.#former;
     const fresh = (): Sequential =>
       freshNetwork(this.#inputShape, reluSpecs(this.kind, sizes, this.#outputs), this.#multiply, seed);
-    if (earlier instanceof Sequential && this.kind === 'dnn')
-      return this.#train('float', epochs ?? planned.float, 1e-3, () => copyWhatFits(earlier, fresh()));
+    if (former !== undefined && this.kind === 'dnn')
+      return this.#train('float', epochs ?? planned.float, 1e-3, () =>
+        startFloat(former.float, fresh(), former.outputs),
+      );
     if (start !== undefined) {
       return this.#train('float', epochs ?? planned.float, 1e-3, () =>
-        copyWhatFits(start.float(planned.first), fresh()),
+        start.#outputs === this.#outputs
+          ? start.float(planned.first)
+          : copyWhatFits(start.float(planned.first), fresh()),
       );
     }
     return this.#train('float', epochs ?? planned.first + planned.float, 1.5e-3, fresh);
@@ -144,8 +153,14 @@ export class NetworkFamily {
     if (bits >= LOSSLESS_BITS)
       return exportPolynomial(this.#steadyQuadratic(inputs), bits, wide, this.#multiply);
     const rate = this.#plan.fineTuningRate[this.kind];
+    const former = this.kind === 'dnn' && bits === this.#former?.polynomial.bits ? this.#former : undefined;
+    const stages = (): SquareStage[] =>
+      former === undefined
+        ? toSquareForm(this.#steadyQuadratic(inputs))
+        : startStages(former.polynomial, this.#frames.window.inputSize, former.outputs);
     const tuned = this.#learn(`polynomial-${bits}bit`, this.#quantisedEpochs(bits), rate, () =>
-      prepareFineTuning(toSquareForm(this.#steadyQuadratic(inputs)), inputs, {
+      prepareFineTuning(stages(), inputs, {
+        balance: former === undefined ? 'cross' : 'none',
         bits,
         multiply: this.#multiply,
         seed: this.#plan.seed + bits,
@@ -232,23 +247,12 @@ export class NetworkFamily {
   }
 }
 
-/**
- * Takes the layers of `from` that have as many outputs, and of a first layer with fewer inputs the columns there are.
- * Returns `to`.
- */
+/** Takes the layers of `from` that have as many outputs; the last one is left as it is when it has other states. */
 function copyWhatFits(from: Sequential, to: Sequential): Sequential {
   for (const [i, target] of to.layers.entries()) {
     const source = from.layers[i];
-    if (source?.spec.kind !== target.spec.kind || source.outputShape[0] !== target.outputShape[0]) continue;
-    for (const [p, { value }] of target.parameters.entries()) {
-      const old = source.parameters[p].value;
-      const rows = target.outputShape[0];
-      const [width, known] = [value.length / rows, Math.min(value.length, old.length) / rows];
-      for (let row = 0; row < rows; row++) {
-        const start = (row * old.length) / rows;
-        value.set(old.subarray(start, start + known), row * width);
-      }
-    }
+    if (source.outputShape[0] !== target.outputShape[0]) continue;
+    for (const [p, parameter] of target.parameters.entries()) parameter.value.set(source.parameters[p].value);
     for (const [s, values] of target.statistics.entries()) values.set(source.statistics[s]);
   }
   return to;

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError } from '../../base/errors.ts';
+import { Sequential } from '../../nn/index.ts';
 import type { MatrixMultiply } from '../../nn/index.ts';
 import {
   acousticScores,
@@ -25,7 +26,9 @@ import { storedAlignments } from './alignment-store.ts';
 import type { Alignments } from './alignment-store.ts';
 import { DECODER_SEARCHES, tuneDecoder } from './decoder-tuning.ts';
 import { FrameSet } from './frame-set.ts';
+import { formerOutputs } from './former-model.ts';
 import { NetworkFamily } from './network-family.ts';
+import type { Workshop } from './network-family.ts';
 import { replaceFileSync } from '../keystore/atomic-file.ts';
 import { claimWorkDirectory } from './network-training.ts';
 import {
@@ -39,6 +42,7 @@ import {
 import {
   alignByModel,
   contextOver,
+  inContext,
   measuredTransitions,
   outputsOf,
   tiedInventory,
@@ -94,37 +98,82 @@ interface Material {
   }[];
 }
 
+/** A task before anything but its alignments is trained. */
+export interface PreparedTask {
+  readonly corpus: SpeechCorpus;
+  readonly lexicon: Lexicon;
+  readonly frontEnd: FrontEnd;
+  readonly inventory: StateInventory;
+  readonly frames: FrameSet;
+  /** The network output of every frame of the plain utterances. */
+  readonly alignments: Alignments;
+  readonly logPriors: Float32Array;
+  family(kind: NetworkKind): NetworkFamily;
+}
+
+/**
+ * Reads and labels the data; `family` trains networks when they are asked for, whatever of them is not yet in the work
+ * directory.
+ * @throws {DataError} when data is missing, or the work directory belongs to another plan.
+ */
+export async function prepareTask(settings: TrainingSettings): Promise<PreparedTask> {
+  const { plan, log, work, from } = settings;
+  claimWorkDirectory(work, plan);
+  const { corpus, lexicon } = await readCorpus(plan, settings.data, log);
+  const material = gatherMaterial(settings, corpus, lexicon);
+  const frontEnd = frontEndFor(settings, material, corpus.rate);
+  const { inventory, alignments, firstFamily } = labelStates(settings, material, frontEnd, lexicon);
+  const frames = frameSet(plan, material, alignments, frontEnd);
+  const logPriors = frames.logPriors(inventory.outputCount, plan.statesPerUnit, plan.silenceShare);
+  const former = from === undefined ? undefined : formerOf(from, inventory, logPriors);
+  const families = new Map<NetworkKind, NetworkFamily>();
+  const family = (kind: NetworkKind): NetworkFamily => {
+    const start = kind === 'dnn' ? firstFamily : undefined;
+    const known =
+      families.get(kind) ?? familyOn(settings, frames, kind, inventory, 'final', { start, former });
+    families.set(kind, known);
+    return known;
+  };
+  log.note(`${frames.frames} frames of ${frames.features.length} utterances`);
+  return { corpus, lexicon, frontEnd, inventory, frames, alignments, logPriors, family };
+}
+
+/** Inputs as the earlier model has them where there is one, as its layers expect them; what it lacks is measured. */
+function frontEndFor({ plan, from, embedder }: TrainingSettings, material: Material, rate: number): FrontEnd {
+  const measured = measureNormalization(material.features, plan);
+  if (from === undefined) return new FrontEnd(rate, plan.context, measured, plan.method, embedder);
+  const { normalization } = from.client.frontEnd;
+  const mean = measured.mean.slice();
+  const inverseDeviation = measured.inverseDeviation.slice();
+  mean.set(normalization.mean);
+  inverseDeviation.set(normalization.inverseDeviation);
+  return new FrontEnd(rate, plan.context, { mean, inverseDeviation }, plan.method, embedder);
+}
+
+function formerOf(from: SpeechModel, inventory: StateInventory, logPriors: Float32Array): Workshop['former'] {
+  const { float } = from;
+  const { tying } = inContext(from.client.decoder.graph.inventory);
+  if (!(float instanceof Sequential))
+    throw new DataError('the model that training starts from has no float network');
+  return { float, polynomial: from.polynomial(), outputs: formerOutputs(inventory, tying, logPriors) };
+}
+
 /**
  * Trains the float network, whatever of it is not yet in the work directory, and prepares the rest: `family` trains
  * further networks when they are asked for.
  * @throws {DataError} when data is missing, or the work directory belongs to another plan.
  */
 export async function trainTask(settings: TrainingSettings): Promise<TrainedTask> {
-  const { plan, log, work } = settings;
-  claimWorkDirectory(work, plan);
-  const { corpus, lexicon } = await readCorpus(plan, settings.data, log);
-  const material = gatherMaterial(settings, corpus, lexicon);
-  const normalization = measureNormalization(material.features, plan);
-  const frontEnd = new FrontEnd(corpus.rate, plan.context, normalization, plan.method, settings.embedder);
-  const labelled = labelStates(settings, material, frontEnd, lexicon);
-  const { inventory, alignments, firstFamily } = labelled;
-  const frames = frameSet(plan, material, alignments, frontEnd);
-  const families = new Map<NetworkKind, NetworkFamily>();
-  const family = (kind: NetworkKind): NetworkFamily => {
-    const known =
-      families.get(kind) ??
-      familyOn(settings, frames, kind, inventory, 'final', kind === 'dnn' ? firstFamily : undefined);
-    families.set(kind, known);
-    return known;
-  };
+  const { plan } = settings;
+  const { corpus, lexicon, frontEnd, inventory, frames, alignments, logPriors, family } =
+    await prepareTask(settings);
   const usable = alignments.filter((states) => states !== null);
   const transitions = measuredTransitions(inventory, usable);
   const graphOf = (parts: readonly Utterance[]): DecodingGraph =>
     new DecodingGraph(inventory, transitions, languageModel(plan, parts, lexicon));
-  const priors = frames.logPriors(inventory.outputCount, plan.statesPerUnit, plan.silenceShare);
-  const chosen = chooseDecoder(settings, corpus, frontEnd, graphOf(corpus.train), priors, family('dnn'));
+  const chosen = chooseDecoder(settings, corpus, frontEnd, graphOf(corpus.train), logPriors, family('dnn'));
   // Once the settings are chosen, the texts of the tuning part may serve the language model too.
-  const decoder = new WordDecoder(graphOf([...corpus.train, ...corpus.tuning]), priors, chosen);
+  const decoder = new WordDecoder(graphOf([...corpus.train, ...corpus.tuning]), logPriors, chosen);
   return {
     plan,
     corpus,
@@ -145,9 +194,16 @@ function familyOn(
   kind: NetworkKind,
   inventory: StateInventory,
   folder: string,
-  start?: NetworkFamily,
+  {
+    start,
+    former,
+  }: { readonly start?: NetworkFamily | undefined; readonly former?: Workshop['former'] } = {},
 ): NetworkFamily {
-  const workshop = { ...settings, work: join(settings.work, folder) };
+  const { multiply, log } = settings;
+  const workshop: Workshop = {
+    ...{ multiply, log, work: join(settings.work, folder) },
+    ...(former === undefined ? {} : { former }),
+  };
   return new NetworkFamily(kind, settings.plan, frames, inventory.outputCount, workshop, start);
 }
 

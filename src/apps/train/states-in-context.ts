@@ -35,6 +35,11 @@ export function contextOver(phones: StateInventory): StateInventory {
   return new StateInventory(lexicon, 'triphone', statesPerUnit, tying);
 }
 
+/** States in context, tied to the outputs of a model of phones or of states in context. */
+export function inContext(known: StateInventory): StateInventory {
+  return known.kind === 'phone' ? contextOver(known) : known;
+}
+
 /** States in context of utterances by a trained model, null where there is no path. @throws {DataError} */
 export function alignByModel(
   model: SpeechModel,
@@ -46,7 +51,7 @@ export function alignByModel(
   const known = decoder.graph.inventory;
   if (known.lexicon.words.join(' ') !== lexicon.words.join(' '))
     throw new DataError('the model that training starts from has another lexicon than the data');
-  const inventory = known.kind === 'phone' ? contextOver(known) : known;
+  const inventory = inContext(known);
   let silent = 0;
   const all = utterances.map((utterance, i) => {
     if (i % 20 === 0) log.progress('alignment by the earlier model', i / utterances.length);

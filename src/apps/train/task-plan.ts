@@ -128,21 +128,24 @@ const SENTENCES: TaskPlan = {
 };
 
 /**
- * Phones in context, and inputs that do not depend on the silence around speech. With the public embedding beside the
- * log-mels, 256 inputs. Few epochs, for a start from an earlier model that has seen copies at other speeds (`--from`).
+ * Phones in context; with the public embedding beside the log-mels, 256 inputs. Few epochs and no copies at other speeds: the
+ * shipped models start from an earlier one (`--from`) that had both.
  */
 const CONTEXTUAL: TaskPlan = {
   ...SENTENCES,
   units: 'triphone',
   outputs: 400,
-  method: 'speech',
   speeds: [],
   noisy: 0,
-  framesPerEpoch: 300_000,
+  framesPerEpoch: 100_000,
   epochs: {
-    dnn: { first: 5, float: 4, polynomial: 4, lightlyQuantised: 1, quantised: 3 },
+    dnn: { first: 5, float: 6, polynomial: 3, lightlyQuantised: 1, quantised: 6 },
     cnn: SENTENCES.epochs.cnn,
   },
+  // New outputs begin as copies of old ones and have to part.
+  fineTuningRate: { dnn: 2e-3, cnn: 3e-3 },
+  // The polynomial network of an earlier model needs no teacher to start from.
+  teacherShare: { dnn: 0, cnn: 0 },
 };
 
 const QUICK_EPOCHS: StageEpochs = { first: 1, float: 2, polynomial: 2, lightlyQuantised: 1, quantised: 1 };
