@@ -205,16 +205,13 @@ function pooled(block: Block, apart: number): Block {
 }
 
 // Columns: bias, gain, offset, scale, shift. Scalars: slope of the leaky part, at most 1, and the floor of the rectifier.
-const POINTWISE = new VectorLoop(
-  { streams: 1, columns: 5, scalars: 2, reads: [0], writes: [0] },
-  (body) => {
-    const x = body.keep(body.add(body.stream(0), body.column(0)));
-    const leaky = body.max(x, body.mul(body.scalar(0), x));
-    const inner = body.add(body.mul(leaky, body.column(1)), body.column(2));
-    const rectified = body.max(inner, body.scalar(1));
-    body.setStream(0, body.add(body.mul(rectified, body.column(3)), body.column(4)));
-  },
-);
+const POINTWISE = new VectorLoop({ streams: 1, columns: 5, scalars: 2, reads: [0], writes: [0] }, (body) => {
+  const x = body.keep(body.add(body.stream(0), body.column(0)));
+  const leaky = body.max(x, body.mul(body.scalar(0), x));
+  const inner = body.add(body.mul(leaky, body.column(1)), body.column(2));
+  const rectified = body.max(inner, body.scalar(1));
+  body.setStream(0, body.add(body.mul(rectified, body.column(3)), body.column(4)));
+});
 const NO_FLOOR = -3e38;
 
 function applyPointwise(values: Float32Array, after: Pointwise): void {
