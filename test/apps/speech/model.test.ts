@@ -97,7 +97,7 @@ describe('client part', () => {
   });
 
   it('of the first format version is read with the features that its network was trained on', () => {
-    const file = join(import.meta.dirname, '..', '..', '..', 'models', 'sentences', 'client.bin');
+    const file = join(import.meta.dirname, '..', '..', 'golden', 'sentences-v1', 'client.bin');
     const old = readFileSync(file);
     expect(old.readUInt32LE(4)).toBe(1);
     const read = readClientPart(old);
