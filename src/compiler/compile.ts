@@ -12,6 +12,7 @@ import type { Circuit } from './circuit.ts';
 import { lowerGraph } from './lower-graph.ts';
 import type { Bucket, ModelDescription } from './offer.ts';
 import { type FoundPlan, searchParameters } from './parameter-search.ts';
+import type { KeyPlanName } from './packed/key-plans.ts';
 import { keysOf } from './packed/packed-analysis.ts';
 import { type FoundPacked, type PackedSearchOptions, searchPacked } from './packed/packed-parameters.ts';
 import type { Placement } from './placement.ts';
@@ -43,6 +44,11 @@ export interface CompileOptions {
    * the whole ciphertext. Default traced.
    */
   readonly reply?: 'traced' | 'whole';
+  /**
+   * Of packed programs: `tailored` keys are those that the steps take; `standard` ones are the same for all programs of one parameter set, so
+   * that other weights, or another network, need no other enrolment, and rotations without a key are made of several. Default tailored.
+   */
+  readonly keys?: KeyPlanName;
 }
 
 export type ProgramLayout = 'batch' | 'packed' | 'auto';
@@ -80,7 +86,7 @@ export function compile(model: ModelGraph | PolynomialNetwork, options: CompileO
   const wanted = (options.precision ?? DEFAULT_PRECISION) * (high - low);
   const subject = { graph, circuit, wanted, name: options.name };
   const logN = options.logN ?? DEFAULT_LOG_N;
-  const search = { wanted, logN, isTraced: options.reply !== 'whole' };
+  const search = { wanted, logN, isTraced: options.reply !== 'whole', plan: options.keys ?? 'tailored' };
   if (layout === 'packed') return assemblePacked(subject, searchPacked(circuit, search));
   const packed = () => ({ ...subject, circuit: lowered('packed') });
   const { placement } = options;
@@ -123,12 +129,12 @@ const FLOODING_DEVIATIONS = 12;
 
 function assemblePacked(
   { graph, circuit, wanted, name }: Assembled,
-  { spec, list, schemeError }: FoundPacked,
+  { spec, list, plan, schemeError }: FoundPacked,
 ): Program {
   const { layouts, ...steps } = list;
   const about = descriptionOf(graph, circuit.inputBound);
   return validateProgram({
-    version: list.steps.at(-1)!.op === 'trace' ? 3 : 2,
+    version: list.steps.at(-1)!.op === 'trace' || plan === 'standard' ? 3 : 2,
     name,
     params: spec,
     galois: [],
@@ -139,7 +145,11 @@ function assemblePacked(
     output: { range: circuit.outputRange, schemeError, flooding: wanted / FLOODING_DEVIATIONS },
     ...steps,
     ...(about && { about }),
-    packed: { layouts, keys: keysOf({ ...list, logN: spec.logN, specials: spec.logP.length }) },
+    packed: {
+      layouts,
+      ...(plan === 'standard' && { plan }),
+      keys: keysOf({ ...list, logN: spec.logN, specials: spec.logP.length, plan }),
+    },
   });
 }
 

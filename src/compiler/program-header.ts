@@ -97,7 +97,11 @@ const approximate = z.strictObject({
   steps: z.array(step).min(1).max(4096),
   about: modelDescriptionSchema.exactOptional(),
   packed: z
-    .strictObject({ layouts: z.array(layoutSchema).min(1).max(4097), keys: packedKeysSchema })
+    .strictObject({
+      layouts: z.array(layoutSchema).min(1).max(4097),
+      plan: z.literal('standard').exactOptional(),
+      keys: packedKeysSchema,
+    })
     .exactOptional(),
   decision: decisionSchema.exactOptional(),
 });

@@ -116,7 +116,7 @@ export interface ProgramOutput {
 
 /** Frozen. Only the compiler and the reader of program files make programs. */
 export interface Program extends StepList {
-  /** 2 for packed programs, 3 for those whose replies are traced. */
+  /** 2 for packed programs, 3 for those whose replies are traced or whose keys are standard. */
   readonly version: 1 | 2 | 3;
   /** ^[a-z0-9][a-z0-9_-]{0,63}$ */
   readonly name: string;
@@ -139,6 +139,8 @@ export interface Program extends StepList {
 /** What packed programs have besides. */
 export interface PackedPart {
   readonly layouts: readonly Layout[];
+  /** Keys that other programs of the same parameters take, too; those of the steps alone when absent. */
+  readonly plan?: 'standard';
   readonly keys: PackedKeys;
 }
 

@@ -1,7 +1,7 @@
 /** Counts what the encrypted machine will do, step by step, without a key: numbers of operations, memory, time on the reference processor. */
 import { mapProducts } from '../compiler/integer-map.ts';
 import type { Bucket } from '../compiler/offer.ts';
-import { packedSubject, plannedParts } from '../compiler/packed/packed-analysis.ts';
+import { packedSubject, plannedParts, rotationsIn } from '../compiler/packed/packed-analysis.ts';
 import { countIn, type PlannedProgram, type Step, type StepList } from '../compiler/program.ts';
 import { fuseSteps } from '../compiler/memory-plan.ts';
 import {
@@ -110,8 +110,9 @@ export function meterProgram(program: PlannedProgram & StepList, bucket: Bucket)
     },
     rotateAdd: (step) => {
       const count = countIn(program, step.to, bucket);
-      const cost = keySwitchCost(at(step.to)) + passCost(at(step.to));
-      add(step, { keySwitches: count, referenceMs: count * cost });
+      const turns = rotationsIn(packedSubject(program), step.step);
+      const cost = turns * keySwitchCost(at(step.to)) + passCost(at(step.to));
+      add(step, { keySwitches: count * turns, referenceMs: count * cost });
     },
     multiplyPlain: (step) => passes(step, 1),
     addPlain: (step) => passes(step, 1),

@@ -41,9 +41,15 @@ class PackedClearMachine {
       if (step.op !== 'transform') continue;
       const parts: ClearPart[] = [];
       const map = program.maps[step.map]!;
-      forEachTransformPart(map, this.#layoutOf(step.from), this.#layoutOf(step.to), (part, diagonals) => {
-        parts.push({ ...part, diagonals });
-      });
+      forEachTransformPart(
+        map,
+        this.#layoutOf(step.from),
+        this.#layoutOf(step.to),
+        (part, diagonals) => {
+          parts.push({ ...part, diagonals });
+        },
+        program.packed!.plan === 'standard',
+      );
       this.#parts.set(step.to, parts);
     }
   }

@@ -64,6 +64,16 @@ describe('a packed program', () => {
     },
   );
 
+  it('computes a residual sum across a square by rotations that standard keys make up', async () => {
+    const graph = measured(SAMPLE_GRAPHS['a residual sum across a square']!());
+    const program = compile(graph, { name: 'net', layout: 'packed', keys: 'standard' });
+    const samples = 12;
+    const inputs = randomInputs(samples, program.inputs, 9);
+    const { schemeError, flooding } = program.output;
+    const error = deviation(await ask(program, inputs), interpret(graph, [inputs], samples));
+    expect(error).toBeLessThan(1.6 * Math.hypot(schemeError, flooding));
+  });
+
   it('of a former file still answers, with a whole reply', async () => {
     const file = readFileSync(new URL('../golden/program.v2.bin', import.meta.url));
     const program = readProgram(Uint8Array.from(file)).program as Program;

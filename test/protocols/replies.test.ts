@@ -72,6 +72,7 @@ const network = randomNetwork([5, 4, 3], 4, 5);
 const approximate = compile(network, { name: 'net' });
 const traced = compile(network, { name: 'net', layout: 'packed' });
 const whole = compile(network, { name: 'net', layout: 'packed', reply: 'whole' });
+const standard = compile(network, { name: 'net', layout: 'packed', keys: 'standard' });
 const exact = compileExact(network, { name: 'net', inputRange: [-2, 2], logN: [13], hiding: 0 });
 
 interface Asked {
@@ -111,6 +112,7 @@ describe.each<[string, AnyProgram]>([
   ['approximate', approximate],
   ['traced packed', traced],
   ['whole packed', whole],
+  ['packed of standard keys', standard],
   ['exact', exact],
 ])('replies of an %s program', (_, program) => {
   it('are the same bytes for the same query, on every kernel and number of threads', async () => {

@@ -13,6 +13,7 @@ import type { KernelOptions } from '../../kernel/kernel.ts';
 import { offeredQuerySamples } from '../../protocols/inference/message-sizes.ts';
 import type { InferenceAnswer, ServedModel } from '../../protocols/inference/responder.ts';
 import type { KeyId, ModelName, TenantId } from '../../protocols/inference/names.ts';
+import { keyModelIn } from '../../protocols/inference/shared-keys.ts';
 import {
   CANCEL,
   type KernelFacts,
@@ -118,6 +119,11 @@ export class InferenceServer implements AsyncDisposable {
   predictedMs(model: ModelName, block: number): number | undefined {
     const { offer, predictedMs } = this.#find(model);
     return predictedMs[offer.buckets.findIndex((bucket) => bucket.block === block)];
+  }
+
+  /** Models of one key plan share their keys: {@link keyModelIn}. */
+  keyModel(model: ModelName): ModelName {
+    return keyModelIn(this.offers(), model);
   }
 
   /** False while there is no evaluation thread; asking starts one. */
@@ -289,6 +295,7 @@ arg.guard('InferenceServer', InferenceServer.prototype, {
   enrolmentBytes: { model: arg.text },
   queryBytes: { model: arg.text },
   querySamples: { model: arg.text, query: arg.bytes },
+  keyModel: { model: arg.text },
   predictedMs: { model: arg.text, block: arg.number },
   enrol: { tenant: arg.text, model: arg.text, message: arg.bytes },
   onKeysLost: { listener: arg.callback },

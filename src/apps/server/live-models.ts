@@ -8,6 +8,7 @@ import { printOnOneLine } from '../../base/inspect.ts';
 import { MissingKeyError, ProtocolError } from '../../base/errors.ts';
 import type { Offer } from '../../compiler/offer.ts';
 import { readQuery } from '../../protocols/inference/messages.ts';
+import { keyModelIn } from '../../protocols/inference/shared-keys.ts';
 import type { ServedModel } from '../../protocols/inference/responder.ts';
 import type { KeyId, ModelName, TenantId } from '../../protocols/inference/names.ts';
 import { type HeldKeys, type KeyShelf, MemoryShelf } from './keys/key-shelf.ts';
@@ -155,6 +156,11 @@ export class LiveModels implements InferenceService, AsyncDisposable {
     return this.#generations.some(({ programs }) => programs.has(model));
   }
 
+  /** Models of one key plan share their keys: {@link keyModelIn}. */
+  keyModel(model: ModelName): ModelName {
+    return keyModelIn(this.#newest.thread.offers(), model);
+  }
+
   isReady(): boolean {
     return this.#newest.thread.isReady();
   }
@@ -199,14 +205,15 @@ export class LiveModels implements InferenceService, AsyncDisposable {
       );
       refusal ??= error;
       if (enrolled === undefined) continue;
-      const keys: HeldKeys = { principal, tenant, model, keyId: enrolled, bytes: message.length };
+      const held = this.keyModel(model);
+      const keys: HeldKeys = { principal, tenant, model: held, keyId: enrolled, bytes: message.length };
       try {
         await this.#shelf.put(keys, message);
       } catch (failure) {
         thread.forget(tenant, model, enrolled);
         throw failure;
       }
-      this.#prepared.add(thread, tenant, model, enrolled, message.length);
+      this.#prepared.add(thread, tenant, keyModelIn(thread.offers(), model), enrolled, message.length);
       return enrolled;
     }
     throw refusal;
@@ -221,18 +228,19 @@ export class LiveModels implements InferenceService, AsyncDisposable {
   ): Promise<ServiceAnswer> {
     const generation = this.#for(model, query);
     const { thread } = generation;
-    const names = [tenant, model, keyId] as const;
+    const ready = [tenant, keyModelIn(thread.offers(), model), keyId] as const;
+    const held = [tenant, this.keyModel(model), keyId] as const;
     const answer = await this.#during(generation, () =>
       this.#prepared.using(
         thread,
-        names,
-        () => this.#shelf.read(...names),
-        () => thread.answer(...names, query, signal),
+        ready,
+        () => this.#shelf.read(...held),
+        () => thread.answer(tenant, model, keyId, query, signal),
       ),
     );
     if (answer !== undefined) return answer;
-    this.forget(...names);
-    for (const listener of this.#lossListeners) listener({ tenant, model, keyId });
+    this.forget(...held);
+    for (const listener of this.#lossListeners) listener({ tenant, model: held[1], keyId });
     throw new MissingKeyError('the keys of this client');
   }
 
@@ -280,6 +288,7 @@ arg.guard('LiveModels', LiveModels, { start: { models: arg.list, options: arg.op
 arg.guard('LiveModels', LiveModels.prototype, {
   replace: { models: arg.list },
   serves: { model: arg.text },
+  keyModel: { model: arg.text },
   enrolmentBytes: { model: arg.text },
   queryBytes: { model: arg.text },
   predictedMs: { model: arg.text, block: arg.number },

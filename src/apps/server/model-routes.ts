@@ -67,7 +67,7 @@ export function addModelRoutes(state: AppState): ModelHooks {
   app.delete<{ Params: ModelParams }>(keyPath, { onRequest: owner }, async (request, reply) => {
     const keyId = await askedKey(state, request);
     if (keyId === undefined) return refuse(reply, 'unknown-key');
-    await state.ledger.remove(factsOf(request).tenant, modelOf(request), keyId);
+    await state.ledger.remove(factsOf(request).tenant, keyModelOf(state, request), keyId);
     return reply.code(204).send();
   });
   addUploads(state, [...owner, keyRoomHook(state)]);
@@ -92,7 +92,7 @@ function addUploads(state: AppState, onRequest: readonly Hook[]): void {
     { onRequest: hooks },
     async (request, reply) => {
       const { hash = '' } = request.params;
-      const parts = await uploads.held(factsOf(request).tenant, modelOf(request), hash);
+      const parts = await uploads.held(factsOf(request).tenant, keyModelOf(state, request), hash);
       return reply.send({ partBytes: KEY_PART_BYTES, parts });
     },
   );
@@ -103,7 +103,7 @@ function addUploads(state: AppState, onRequest: readonly Hook[]): void {
       const body = binaryBody(request);
       if (typeof body === 'string') return refuse(reply, body);
       const { hash = '', part = '' } = request.params;
-      const model = modelOf(request);
+      const model = keyModelOf(state, request);
       state.metrics.count('subrosa_received_bytes_total', {}, body.length);
       const index = /^\d{1,4}$/.test(part) ? Number(part) : Number.NaN;
       const isKept = await uploads.add(
@@ -122,7 +122,7 @@ function addUploads(state: AppState, onRequest: readonly Hook[]): void {
     { onRequest: hooks },
     async (request, reply) => {
       const { tenant } = factsOf(request);
-      const model = modelOf(request);
+      const model = keyModelOf(state, request);
       const { hash = '' } = request.params;
       // A client that did not wait for its answer asks again: it gets the same one, and need not send its keys again.
       const name = `${tenant} ${model} ${hash}`;
@@ -217,7 +217,13 @@ function turnHook(state: AppState): Hook {
 
 /** The keys that a path names, when they are held for this tenant and model. */
 export function askedKey(state: AppState, request: ModelRequest) {
-  return heldKey(state, factsOf(request).tenant, modelOf(request), request.params.id ?? '');
+  return heldKey(state, factsOf(request).tenant, keyModelOf(state, request), request.params.id ?? '');
+}
+
+/** Under whose name the keys of a model are held. */
+function keyModelOf({ service }: AppState, request: ModelRequest): ModelName {
+  const model = modelOf(request);
+  return service.keyModel?.(model) ?? model;
 }
 
 /** A body that was not declared octet-stream, or is empty, never reaches the protocol. */
@@ -257,7 +263,7 @@ function replyEnrolled(reply: FastifyReply, keyId: KeyId | null): FastifyReply {
 /** Null when there is no room for them. */
 async function enrolKeys(state: AppState, message: Uint8Array, request: ModelRequest): Promise<KeyId | null> {
   const { tenant, principal } = factsOf(request);
-  const model = modelOf(request);
+  const model = keyModelOf(state, request);
   const keyId = await state.service.enrol(tenant, model, message, principal);
   // Only keys that are whole and fit the model take the place of others.
   if (!(await state.ledger.add({ tenant, principal }, model, keyId, state.keyFactor * message.length))) {
@@ -296,6 +302,7 @@ async function tracedAnswer(
   const receivedAt = performance.now();
   const { tenant, principal, arrivedAt } = factsOf(request);
   const model = modelOf(request);
+  const held = keyModelOf(state, request);
   const keyId = await askedKey(state, request);
   if (keyId === undefined) return refuse(reply, 'unknown-key');
   const samples = service.querySamples(model, body);
@@ -309,24 +316,24 @@ async function tracedAnswer(
   });
   const evaluate = async () => {
     // The keys may have gone while the query waited: with the thread that held them.
-    if (!(await ledger.has(tenant, model, keyId))) return undefined;
+    if (!(await ledger.has(tenant, held, keyId))) return undefined;
     await budget.spend(principal, model, samples);
     try {
       return await service.answer(tenant, model, keyId, body, gone.signal, span);
     } catch (error) {
       // Found to be lost, or damaged, where they were kept.
       if (!(error instanceof MissingKeyError)) throw error;
-      ledger.doubt?.(tenant, model, keyId);
-      if (!(await ledger.has(tenant, model, keyId))) return undefined;
+      ledger.doubt?.(tenant, held, keyId);
+      if (!(await ledger.has(tenant, held, keyId))) return undefined;
       throw error;
     }
   };
-  const run = await ledger.using(tenant, model, keyId, () =>
+  const run = await ledger.using(tenant, held, keyId, () =>
     queue.run(tenant, predictedMs, gone.signal, evaluate),
   );
   if (run?.result === undefined) {
     span.set({ 'subrosa.code': run === undefined ? 'busy' : 'no-answer' });
-    if (!(await ledger.has(tenant, model, keyId))) return refuse(reply, 'unknown-key');
+    if (!(await ledger.has(tenant, held, keyId))) return refuse(reply, 'unknown-key');
     return refuse(reply, 'busy', comeBack(state, tenant, predictedMs));
   }
   const { bytes, steps, peakBytes, spans } = run.result;

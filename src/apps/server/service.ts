@@ -45,6 +45,8 @@ export interface InferenceService {
   onKeysLost(listener: (lost?: LostKeys) => void): void;
   /** Whether calls for a model are taken that is not offered any more; default: what is offered is served. */
   serves?(model: ModelName): boolean;
+  /** The model under whose name keys for `model` are held: default each under its own. */
+  keyModel?(model: ModelName): ModelName;
   /** What an evaluation should take on a reference processor, milliseconds; measured times correct it. */
   predictedMs?(model: ModelName, block: number): number | undefined;
   /** Where it keeps enrolments, when that is not its memory alone. */

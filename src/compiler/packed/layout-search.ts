@@ -21,7 +21,8 @@ import {
   type PackedOp,
   type PackedValue,
 } from './packed-circuit.ts';
-import { cheapestWidth, plannedTransform } from './rotations.ts';
+import type { KeyPlanName } from './key-plans.ts';
+import { cheapestWidth, plannedTransform, rotationPath } from './rotations.ts';
 
 /** Plans that are followed at a time. */
 const BEAM = 12;
@@ -42,8 +43,8 @@ interface Plan {
 type LinearOp = Extract<CircuitOp, { readonly op: 'linear' }>;
 
 /** @throws {UnsupportedOpError} when the circuit has no layouts in a ring of `2 slots`: its values are too large. */
-export function searchLayouts(circuit: Circuit, logN: number): PackedCircuit {
-  return new LayoutSearch(circuit, logN).run();
+export function searchLayouts(circuit: Circuit, logN: number, plan: KeyPlanName = 'tailored'): PackedCircuit {
+  return new LayoutSearch(circuit, logN, plan).run();
 }
 
 class LayoutSearch {
@@ -51,7 +52,10 @@ class LayoutSearch {
   readonly #logN: number;
   readonly #slots: number;
 
-  constructor(circuit: Circuit, logN: number) {
+  readonly #plan: KeyPlanName;
+
+  constructor(circuit: Circuit, logN: number, plan: KeyPlanName) {
+    this.#plan = plan;
     this.#circuit = circuit;
     this.#logN = logN;
     this.#slots = 2 ** (logN - 1);
@@ -165,7 +169,8 @@ class LayoutSearch {
     const layout = afterRotateAdd(value.layout, step)!;
     const to = plan.values.length;
     const place = { logN: this.#logN, level: this.#level(index), parts: 2 };
-    const cost = ciphertextsOf(layout) * (keySwitchCost(place) + passCost(place));
+    const turns = rotationPath(step, this.#slots, this.#plan).length;
+    const cost = ciphertextsOf(layout) * (turns * keySwitchCost(place) + passCost(place));
     return [
       {
         ...plan,
@@ -183,7 +188,7 @@ class LayoutSearch {
     { start, to, target, index }: { start: number; to: number; target: Layout; index: number },
   ): Plan {
     const source = plan.values[start]!;
-    const place = { logN: this.#logN, level: this.#level(index) };
+    const place = { logN: this.#logN, level: this.#level(index), plan: this.#plan };
     const { width, withKeys: cost } = cheapestWidth(map, source.layout, target, place);
     const parts = plannedTransform(map, source.layout, target, { ...place, width });
     const diagonals = parts.reduce((sum, part) => sum + part.diagonals, 0);

@@ -14,25 +14,36 @@ import type { PackedKeys } from '../offer.ts';
 import type { LayerBound, Program, ProgramValue, Step, StepList } from '../program.ts';
 import { logModulus } from '../step-analysis.ts';
 import { fillOf, isPeriodic, type Layout, tracePeriod } from './layout.ts';
-import { cheapestWidth, type PlannedPart, plannedTransform } from './rotations.ts';
+import { type KeyPlanName, pathsOf, standardKeys } from './key-plans.ts';
+import {
+  cheapestWidth,
+  hasStandardKey,
+  keyedSteps,
+  type PlannedPart,
+  plannedTransform,
+  rotationPath,
+} from './rotations.ts';
 import type { PackedSteps } from './packed-planner.ts';
 
 /** What a transform rotates by. */
 export function plannedParts(
-  { values, maps, layouts, logN, specials }: PackedSubject,
+  { values, maps, layouts, logN, specials, plan }: PackedSubject,
   { map, from, to, width }: Extract<Step, { readonly op: 'transform' }>,
 ): PlannedPart[] {
   const [source, target] = [values[from]!, values[to]!].map(({ layout }) => layouts[layout!]!) as [
     Layout,
     Layout,
   ];
-  return plannedTransform(maps[map]!, source, target, { width, logN, specials, level: values[from]!.level });
+  const place = { logN, specials, level: values[from]!.level, ...(plan && { plan }) };
+  return plannedTransform(maps[map]!, source, target, { width, ...place });
 }
 
 export interface PackedSubject extends PackedSteps {
   readonly logN: number;
   /** Special primes. */
   readonly specials: number;
+  /** Which rotations have keys; tailored when absent. */
+  readonly plan?: KeyPlanName;
 }
 
 /** A packed program as what is analysed here. */
@@ -41,12 +52,14 @@ export function packedSubject(
 ): PackedSubject {
   const { values, maps, constants, steps, params, packed } = program;
   const { logN, logP } = params;
-  return { values, maps, constants, steps, layouts: packed!.layouts, logN, specials: logP.length };
+  const { layouts, plan } = packed!;
+  return { values, maps, constants, steps, layouts, logN, specials: logP.length, ...(plan && { plan }) };
 }
 
 /** The keys that the steps take, each for the highest level at which it is used. */
 export function keysOf(subject: PackedSubject): PackedKeys {
   const n = 2 ** subject.logN;
+  if (subject.plan === 'standard') return standardKeys(subject.logN, subject.values[0]!.level);
   const levels = new Map<number, number>();
   let relinearize = -1;
   const want = (step: number, level: number): void => {
@@ -59,10 +72,8 @@ export function keysOf(subject: PackedSubject): PackedKeys {
     if (step.op === 'relinearize') relinearize = Math.max(relinearize, level);
     else if (step.op === 'rotateAdd') want(step.step, level);
     else if (step.op === 'transform')
-      for (const { split } of plannedParts(subject, step)) {
-        for (const baby of split.babies) want(baby, level);
-        for (const giant of split.giants) want(giant.step, level);
-      }
+      for (const { groups } of plannedParts(subject, step))
+        for (const rotation of keyedSteps(groups)) want(rotation, level);
   }
   const galois = [...levels].sort(([a], [b]) => a - b).map(([element, maxLevel]) => ({ element, maxLevel }));
   return { ...(relinearize >= 0 && { relinearize }), galois };
@@ -74,6 +85,7 @@ export function keysOf(subject: PackedSubject): PackedKeys {
  */
 export function withSharedKeys<T extends PackedSubject>(subject: T): T {
   const { values, maps, layouts, logN, specials } = subject;
+  if (subject.plan === 'standard') return subject;
   let steps = [...subject.steps];
   steps.forEach((step, i) => {
     if (step.op !== 'transform') return;
@@ -108,7 +120,8 @@ export function encodedBytes(program: Program): number {
 export function rotationsOf(program: Program): number {
   const subject = packedSubject(program);
   return program.steps.reduce((sum, step) => {
-    if (step.op === 'rotateAdd') return sum + program.values[step.to]!.count;
+    if (step.op === 'rotateAdd')
+      return sum + program.values[step.to]!.count * rotationsIn(subject, step.step);
     if (step.op !== 'transform') return sum;
     return plannedParts(subject, step).reduce((total, { keySwitches }) => total + keySwitches, sum);
   }, 0);
@@ -137,6 +150,26 @@ export function traceSums({
 function replyStart({ steps }: Pick<PackedSteps, 'steps'>): number {
   const last = steps.findLastIndex(({ op }) => op === 'transform');
   return steps.at(-1)?.op === 'trace' && last >= 0 ? last + 1 : steps.length;
+}
+
+/** Key switches of a rotation by `step`. */
+export function rotationsIn({ logN, plan }: PackedSubject, step: number): number {
+  return rotationPath(step, 2 ** (logN - 1), plan).length;
+}
+
+/** The rotations without a key of the standard plan at their level: none in a program that may take it. */
+export function missingStandardSteps(subject: PackedSubject): number[] {
+  const top = subject.values[0]!.level;
+  return subject.steps.flatMap((step) => {
+    const { level } = subject.values[step.to]!;
+    const taken =
+      step.op === 'rotateAdd'
+        ? rotationPath(step.step, 2 ** (subject.logN - 1), 'standard')
+        : step.op === 'transform'
+          ? plannedParts(subject, step).flatMap(({ groups }) => keyedSteps(groups))
+          : [];
+    return taken.filter((rotation) => !hasStandardKey(rotation, { level, top }));
+  });
 }
 
 /** Factors of two between the largest trained value and the modulus: hidden values, scores. */
@@ -195,19 +228,23 @@ function packedVariances(subject: PackedSubject, params: CkksParams): number[] {
       // Partial sums share the weights of a row.
       const gain = (mapNoiseGain(map) * (map.step * (to.scale / from.scale)) ** 2) / layoutOf(to).sums;
       const diagonals = diagonalsPerOutput(parts);
-      const giants = parts.reduce((most, { split }) => Math.max(most, split.giants.length), 0);
+      const giants = parts.reduce(
+        (most, { split, groups }) => Math.max(most, split.giants.length + pathsOf(groups).length),
+        0,
+      );
+      const sums = parts.reduce((most, { groups }) => Math.max(most, groups.length), 0);
       const sources = new Set(parts.map((part) => part.in)).size;
       const encoding = encodingVariance(layoutOf(from), layoutOf(to), half);
       variance =
         gain * (variance + switching(from.level)) +
         diagonals * encoding * fillOf(layoutOf(from)) * meanSquare(first) +
-        sources * (giants * switching(from.level) + rounding);
+        sources * (giants * switching(from.level) + sums * rounding);
     } else if (step.op === 'trace')
       // The mean over as many partial sums; copies that are alike have equal errors.
       variance /= layoutOf(from).sums;
     else if (step.op === 'rotateAdd')
       // Copies are made into slots that hold noise alone.
-      variance = 2 * variance + switching(from.level);
+      variance = 2 * variance + rotationsIn(subject, step.step) * switching(from.level);
     else if (step.op === 'multiply') {
       const other = values[step.b]!;
       variance =

@@ -13,9 +13,12 @@ import {
   type PackedSubject,
   packedDeviation,
   packedKeepsMargins,
+  missingStandardSteps,
   plannedParts,
+  rotationsIn,
   withSharedKeys,
 } from './packed-analysis.ts';
+import type { KeyPlanName } from './key-plans.ts';
 import { type PackedCircuit, withTracedReply } from './packed-circuit.ts';
 import { planPackedSteps, type PackedScales, type PackedSteps } from './packed-planner.ts';
 
@@ -29,6 +32,7 @@ export interface FoundPacked {
   readonly spec: CkksSpec;
   readonly params: CkksParams;
   readonly list: PackedSteps;
+  readonly plan: KeyPlanName;
   readonly schemeError: number;
   /** Milliseconds of one thread of the reference processor. */
   readonly cost: number;
@@ -43,14 +47,16 @@ export interface PackedSearchOptions {
   readonly logN: readonly number[];
   /** Whether replies are traced where the layout allows it; default true. */
   readonly isTraced?: boolean;
+  /** Default tailored. */
+  readonly plan?: KeyPlanName;
 }
 
 /** @throws {InvalidParamsError} {@link UnsupportedOpError} when there is none. */
 export function searchPacked(circuit: Circuit, options: PackedSearchOptions): FoundPacked {
-  const { wanted, logN, isTraced = true } = options;
+  const { wanted, logN, isTraced = true, plan = 'tailored' } = options;
   let nearest = Number.POSITIVE_INFINITY;
   for (const degree of logN) {
-    const layouts = searchLayouts(circuit, degree);
+    const layouts = searchLayouts(circuit, degree, plan);
     const packed = isTraced ? withTracedReply(layouts) : layouts;
     for (let count = 2; count <= MAX_PRIMES; count++) {
       // More special primes make keys smaller where there are many levels, and leave fewer bits for them.
@@ -58,15 +64,18 @@ export function searchPacked(circuit: Circuit, options: PackedSearchOptions): Fo
       for (const specials of [1, 2, 3].filter((each) => each === 1 || 2 * each <= count)) {
         const spec = evenPrimes(degree, count, specials);
         if (spec === undefined) continue;
-        const coarse = bestPlan(packed, spec, wanted, [...scaleGrid()]);
+        const subject = { packed, spec, wanted, plan };
+        const coarse = bestPlan(subject, [...scaleGrid()]);
         nearest = Math.min(nearest, coarse.nearest);
         // A finer grid around the plan that just misses.
-        const plan = coarse.found ?? bestPlan(packed, spec, wanted, scalesAround(coarse.scales)).found;
-        if (plan !== undefined) found.push(plan);
+        const made = coarse.found ?? bestPlan(subject, scalesAround(coarse.scales)).found;
+        if (made !== undefined) found.push(made);
       }
       found.sort((a, b) => a.cost - b.cost);
       if (found[0] !== undefined)
-        return settled(packed.isTraced ? raised(packed, found[0], wanted) : found[0]);
+        return settled(
+          packed.isTraced ? raised({ packed, wanted, plan, spec: found[0].spec }, found[0]) : found[0],
+        );
     }
   }
   throw refusal(circuit, wanted, logN, nearest);
@@ -79,12 +88,12 @@ const [MOST_RAISE, RAISE_STEP] = [16, 1 / 8];
  * With the largest scale of the reply that costs no more: how many bits of a traced reply must be sent depends on nothing but its share
  * of the modulus.
  */
-function raised(packed: PackedCircuit, found: SearchedPacked, wanted: number): SearchedPacked {
+function raised(subject: PlanSubject, found: SearchedPacked): SearchedPacked {
   const replyScale = ({ list }: FoundPacked): number => list.values.at(-1)!.scale;
   let best = found;
   for (let more = RAISE_STEP; more <= MOST_RAISE; more += RAISE_STEP) {
     const scales = { ...found.scales, lastBits: found.scales.lastBits + more };
-    const plan = bestPlan(packed, found.spec, wanted, [scales]).found;
+    const plan = bestPlan(subject, [scales]).found;
     if (plan !== undefined && plan.cost <= found.cost && replyScale(plan) > replyScale(best)) best = plan;
   }
   return best;
@@ -92,6 +101,7 @@ function raised(packed: PackedCircuit, found: SearchedPacked, wanted: number): S
 
 /** With the fewest keys. */
 function settled({ scales: _scales, ...found }: SearchedPacked): FoundPacked {
+  if (found.plan === 'standard') return found;
   const { logN, logP } = found.spec;
   const { logN: _, specials: __, ...list } = withSharedKeys({ ...found.list, logN, specials: logP.length });
   return { ...found, list, cost: packedCost({ ...list, logN, specials: logP.length }) };
@@ -109,21 +119,24 @@ interface BestPlan {
   readonly scales: PackedScales | undefined;
 }
 
-function bestPlan(
-  packed: PackedCircuit,
-  spec: CkksSpec,
-  wanted: number,
-  choices: readonly PackedScales[],
-): BestPlan {
+interface PlanSubject {
+  readonly packed: PackedCircuit;
+  readonly spec: CkksSpec;
+  readonly wanted: number;
+  readonly plan: KeyPlanName;
+}
+
+function bestPlan({ packed, spec, wanted, plan }: PlanSubject, choices: readonly PackedScales[]): BestPlan {
   const params = CkksParams.create(spec);
   const primes = params.q.map(({ q }) => q);
   let best: BestPlan = { found: undefined, nearest: Number.POSITIVE_INFINITY, scales: undefined };
   for (const scales of choices) {
     if (!fitsAnyVector(params, params.maxLevel, packed.inputBound, scales.inputScale)) continue;
-    const place = { logN: spec.logN, specials: spec.logP.length };
+    const place = { logN: spec.logN, specials: spec.logP.length, plan };
     const list = planPackedSteps(packed, primes, scales, place);
     if (list === undefined || !packedKeepsMargins(list, primes)) continue;
     const subject = { ...list, ...place };
+    if (plan === 'standard' && missingStandardSteps(subject).length > 0) continue;
     const schemeError = packedDeviation(subject, params);
     if (schemeError < best.nearest) best = { ...best, nearest: schemeError, scales };
     if (schemeError > acceptedError(wanted)) continue;
@@ -131,7 +144,7 @@ function bestPlan(
     const { found } = best;
     const isBetter =
       found === undefined || cost < found.cost || (cost === found.cost && schemeError < found.schemeError);
-    if (isBetter) best = { ...best, found: { spec, params, list, schemeError, cost, scales } };
+    if (isBetter) best = { ...best, found: { spec, params, list, plan, schemeError, cost, scales } };
   }
   return best;
 }
@@ -202,7 +215,8 @@ export function packedCost(subject: PackedSubject): number {
     const from = values[step.op === 'multiply' || step.op === 'add' ? step.a : step.from]!;
     const at = { logN, level: from.level, parts: from.parts, specials };
     if (step.op === 'transform') for (const part of plannedParts(subject, step)) cost += part.cost;
-    else if (step.op === 'rotateAdd') cost += from.count * (keySwitchCost(at) + passCost(at));
+    else if (step.op === 'rotateAdd')
+      cost += from.count * (rotationsIn(subject, step.step) * keySwitchCost(at) + passCost(at));
     else if (step.op === 'relinearize') cost += from.count * fusedSquareCost(at);
     else if (step.op === 'rescale') cost += from.count * rescaleCost(at);
     else cost += from.count * passCost(at);

@@ -23,12 +23,15 @@ export interface PackedSteps extends StepList {
   readonly layouts: readonly Layout[];
 }
 
+/** Where a circuit is planned, whatever the level. */
+export type PlanPlace = Pick<TransformPlace, 'logN' | 'specials' | 'plan'>;
+
 /** Symbols: primes q_0 .. q_L; the query is at level L. Undefined when the reply would not fit q_0. */
 export function planPackedSteps(
   circuit: PackedCircuit,
   primes: readonly number[],
   scales: PackedScales,
-  place: Pick<TransformPlace, 'logN' | 'specials'>,
+  place: PlanPlace,
 ): PackedSteps | undefined {
   return new PackedPlanner(circuit, primes, scales, place).run();
 }
@@ -55,14 +58,9 @@ class PackedPlanner {
   readonly #layouts: Layout[] = [];
   readonly #planned = new Map<number, Planned>();
 
-  readonly #place: Pick<TransformPlace, 'logN' | 'specials'>;
+  readonly #place: PlanPlace;
 
-  constructor(
-    circuit: PackedCircuit,
-    primes: readonly number[],
-    scales: PackedScales,
-    place: Pick<TransformPlace, 'logN' | 'specials'>,
-  ) {
+  constructor(circuit: PackedCircuit, primes: readonly number[], scales: PackedScales, place: PlanPlace) {
     this.#place = place;
     this.#circuit = circuit;
     this.#primes = primes;
@@ -111,7 +109,7 @@ class PackedPlanner {
       const from = this.#at(op.from);
       this.#maps.push(op.map);
       const to = this.#value({ ...from, ...facts, scale: from.scale * 2 ** bits });
-      const place = { ...this.#place, level: from.level };
+      const place = { ...this.#place, level: from.level, top: this.#primes.length - 1 };
       const { width } = cheapestWidth(op.map, this.#layoutOf(from), layout, place);
       this.#steps.push({ op: 'transform', map: this.#maps.length - 1, from: from.id, to: to.id, width });
       return to;

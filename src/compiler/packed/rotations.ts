@@ -8,7 +8,24 @@
  */
 import { InvalidParamsError, LimitError } from '../../base/errors.ts';
 import { forEachMapRow, type IntegerMap } from '../integer-map.ts';
-import { diagonalCost, giantCost, keyProductCost, keyWeight, transformBaseCost } from '../reference-costs.ts';
+import {
+  diagonalCost,
+  giantCost,
+  keyProductCost,
+  keySwitchCost,
+  keyWeight,
+  passCost,
+  transformBaseCost,
+} from '../reference-costs.ts';
+import {
+  type GiantGroup,
+  type GiantRule,
+  giantGroups,
+  type KeyPlanName,
+  pathsOf,
+  standardDepth,
+  standardDigits,
+} from './key-plans.ts';
 import { addressesOf, ciphertextOf, isPeriodic, type Layout, layoutText, slotOf } from './layout.ts';
 
 /** Steps between -slots/2 and slots/2; by output and input ciphertext. */
@@ -31,6 +48,10 @@ export function signedStep(step: number, slots: number): number {
   return 2 * positive >= slots ? positive - slots : positive;
 }
 
+function positive(step: number, slots: number): number {
+  return ((step % slots) + slots) % slots;
+}
+
 function isShorter(step: number, other: number): boolean {
   const [a, b] = [Math.abs(step), Math.abs(other)];
   return a < b || (a === b && step < other);
@@ -38,12 +59,20 @@ function isShorter(step: number, other: number): boolean {
 
 /**
  * Walks the weights of a map. A whole target takes the full sum in each copy. A target of partial sums has a place for every row in each
- * of its periods, so that any rotation modulo the period will do: the source copy with the shortest is taken.
+ * of its periods, so that any rotation modulo the period will do: the source copy with the shortest is taken, of those to the left
+ * alone with `isLeft`.
  *
  * @throws {LimitError} {@link InvalidParamsError} for partial sums that do not go around the cycle, or repeat where the source does not.
  */
-function forEachPlacement(map: IntegerMap, from: Layout, to: Layout, visit: PlacementVisitor): void {
+function forEachPlacement(
+  map: IntegerMap,
+  from: Layout,
+  to: Layout,
+  isLeft: boolean,
+  visit: PlacementVisitor,
+): void {
   const { slots } = to;
+  const stepOf = isLeft ? positive : signedStep;
   const [sources, targets] = [addressesOf(from), addressesOf(to)];
   const isWhole = to.sums === 1;
   const span = to.sums * to.period;
@@ -67,10 +96,10 @@ function forEachPlacement(map: IntegerMap, from: Layout, to: Layout, visit: Plac
       const [read, start] = [ciphertextOf(from, source), slotOf(from, source)];
       for (let copy = 0; copy < (isWhole ? to.copies : 1); copy++) {
         const slot = (first + copy * to.period) % slots;
-        let [best, at] = [signedStep(start - slot, cycle), start];
+        let [best, at] = [stepOf(start - slot, cycle), start];
         for (let other = 1; other < copies; other++) {
           const place = start + other * from.period;
-          const step = signedStep(place - slot, cycle);
+          const step = stepOf(place - slot, cycle);
           if (isShorter(step, best)) [best, at] = [step, place];
         }
         if (isWhole) visit(out, read, best, slot, weight);
@@ -83,9 +112,9 @@ function forEachPlacement(map: IntegerMap, from: Layout, to: Layout, visit: Plac
 }
 
 /** The rotations that a map between two layouts takes. @throws {LimitError} */
-export function transformParts(map: IntegerMap, from: Layout, to: Layout): TransformPart[] {
+export function transformParts(map: IntegerMap, from: Layout, to: Layout, isLeft = false): TransformPart[] {
   const sets = new Map<string, { out: number; in: number; steps: Set<number> }>();
-  forEachPlacement(map, from, to, (out, source, rotation) => {
+  forEachPlacement(map, from, to, isLeft, (out, source, rotation) => {
     const key = `${out}:${source}`;
     let set = sets.get(key);
     if (set === undefined) {
@@ -109,11 +138,12 @@ export function forEachTransformPart(
   from: Layout,
   to: Layout,
   visit: (part: TransformPart, diagonals: ReadonlyMap<number, Float64Array>) => void,
+  isLeft = false,
 ): void {
-  const parts = transformParts(map, from, to);
+  const parts = transformParts(map, from, to, isLeft);
   for (const part of parts) {
     const diagonals = new Map(part.rotations.map((step) => [step, new Float64Array(to.slots)]));
-    forEachPlacement(map, from, to, (out, source, rotation, slot, weight) => {
+    forEachPlacement(map, from, to, isLeft, (out, source, rotation, slot, weight) => {
       if (out === part.out && source === part.in) diagonals.get(rotation)![slot]! += weight * map.step;
     });
     visit(part, diagonals);
@@ -143,6 +173,20 @@ export interface TransformPlace {
   readonly level: number;
   /** Special primes; 1 when absent. */
   readonly specials?: number;
+  /** Which rotations have keys; tailored when absent. */
+  readonly plan?: KeyPlanName;
+  /** Level of the query, where it is known: what a standard plan has keys for. */
+  readonly top?: number;
+}
+
+/** How the rotations of a transform are split. */
+export interface TransformSplit extends GiantRule {
+  readonly width: number;
+}
+
+/** Whether rotations are to the left alone: those of hops and digits are. */
+export function isLeftOnly({ plan, hop = 0 }: GiantRule): boolean {
+  return plan === 'standard' || hop > 0;
 }
 
 /** A pair of ciphertexts of a transform, split into steps. */
@@ -150,6 +194,8 @@ export interface PlannedPart {
   readonly out: number;
   readonly in: number;
   readonly split: StepSplit;
+  /** The same giant steps as rotations that have keys. */
+  readonly groups: readonly GiantGroup[];
   readonly diagonals: number;
   readonly keySwitches: number;
   /** On one thread of the reference processor. */
@@ -161,19 +207,27 @@ export function plannedTransform(
   map: IntegerMap,
   from: Layout,
   to: Layout,
-  { width, ...place }: TransformPlace & { readonly width: number },
+  { width, hop = 0, ...place }: TransformPlace & TransformSplit,
 ): PlannedPart[] {
-  return remembered(PLANNED, map, [from, to, width, place.logN, place.level, place.specials ?? 1], () =>
-    partsOf(map, from, to).map(({ out, in: source, rotations }) => {
+  const rule = { hop, plan: place.plan ?? 'tailored' } as const;
+  const subject = [from, to, width, hop, place.logN, place.level, place.specials ?? 1, rule.plan] as const;
+  return remembered(PLANNED, map, subject, () =>
+    partsOf(map, from, to, isLeftOnly(rule)).map(({ out, in: source, rotations }) => {
       const split = splitSteps(rotations, width);
-      const used = [...split.babies, ...split.giants.map(({ step }) => step)];
+      const groups = giantGroups(split.giants, rule, to.slots);
       return {
-        ...{ out, in: source, split, diagonals: rotations.length },
-        keySwitches: used.filter((step) => step !== 0).length,
-        cost: splitCost(split, rotations.length, place),
+        ...{ out, in: source, split, groups, diagonals: rotations.length },
+        keySwitches: groups.reduce((sum, group) => sum + switchesOf(group), pathsOf(groups).length),
+        cost: groupsCost(groups, rotations.length, place),
       };
     }),
   );
+}
+
+interface WidthFound {
+  readonly width: number;
+  /** Of a standard plan infinite where a baby step has no key. */
+  readonly withKeys: number;
 }
 
 /** Rotations themselves are tried as widths where they are few: the lines of an image are such. */
@@ -188,46 +242,77 @@ export function cheapestWidth(
   to: Layout,
   place: TransformPlace,
   owned?: ReadonlySet<number>,
-): { readonly width: number; readonly withKeys: number } {
+): WidthFound {
+  const rule = { plan: place.plan ?? 'tailored' } as const;
   const search = () => {
-    const parts = partsOf(map, from, to);
+    const parts = partsOf(map, from, to, isLeftOnly(rule));
     const all = parts.flatMap(({ rotations }) => rotations);
     const few = all.length <= MOST_WIDTHS ? all.map(Math.abs).filter((step) => step > 0) : [];
     const widths = new Set<number>([0, 1, 2, 4, 8, 16, 32, 64, 128, ...layoutStrides(from), ...few]);
-    let best = { width: 0, withKeys: Number.POSITIVE_INFINITY };
+    let best: WidthFound = { width: 0, withKeys: Number.POSITIVE_INFINITY };
     for (const width of [...widths].sort((a, b) => a - b)) {
       const splits = parts.map(({ rotations }) => ({
-        split: splitSteps(rotations, width),
+        groups: giantGroups(splitSteps(rotations, width).giants, rule, to.slots),
         count: rotations.length,
       }));
-      const steps = new Set(
-        splits.flatMap(({ split }) => [...split.babies, ...split.giants.map(({ step }) => step)]),
-      );
-      const keys = [...steps].filter((step) => step !== 0 && owned?.has(positive(step, to.slots)) !== true);
-      const cost = splits.reduce((sum, { split, count }) => sum + splitCost(split, count, place), 0);
+      const steps = new Set(splits.flatMap(({ groups }) => keyedSteps(groups)));
+      if (rule.plan === 'standard' && ![...steps].every((step) => hasStandardKey(step, place))) continue;
+      const keys =
+        rule.plan === 'standard'
+          ? []
+          : [...steps].filter((step) => owned?.has(positive(step, to.slots)) !== true);
+      const cost = splits.reduce((sum, { groups, count }) => sum + groupsCost(groups, count, place), 0);
       const withKeys = cost + keys.length * keyWeight({ ...place, parts: 2 });
       if (withKeys < best.withKeys) best = { width, withKeys };
     }
     return best;
   };
   if (owned !== undefined) return search();
-  return remembered(WIDTHS, map, [from, to, place.logN, place.level, place.specials ?? 1], search);
+  const subject = [
+    from,
+    to,
+    place.logN,
+    place.level,
+    place.specials ?? 1,
+    rule.plan,
+    place.top ?? -1,
+  ] as const;
+  return remembered(WIDTHS, map, subject, search);
 }
 
-function positive(step: number, slots: number): number {
-  return ((step % slots) + slots) % slots;
+/** The rotations that groups take keys of. */
+export function keyedSteps(groups: readonly GiantGroup[]): number[] {
+  const inner = groups.flatMap(({ path, giants }) => [
+    ...path,
+    ...giants.flatMap(({ step, babies }) => [step, ...babies]),
+  ]);
+  return [...new Set(inner)].filter((step) => step !== 0);
+}
+
+/** Whether the standard plan has a key for a rotation at a level. */
+export function hasStandardKey(
+  step: number,
+  { level, top = level }: Pick<TransformPlace, 'level' | 'top'>,
+): boolean {
+  const depth = standardDepth(step);
+  return depth !== undefined && level <= Math.max(0, top - depth);
+}
+
+/** Rotations that one by `step` is made of. */
+export function rotationPath(step: number, slots: number, plan: KeyPlanName | undefined): number[] {
+  return plan === 'standard' ? standardDigits(step, slots) : [positive(step, slots)];
 }
 
 /** Scales are searched by many plans of the same maps. */
 type Remembered<T> = WeakMap<IntegerMap, Map<string, T>>;
 const PARTS: Remembered<TransformPart[]> = new WeakMap();
 const PLANNED: Remembered<PlannedPart[]> = new WeakMap();
-const WIDTHS: Remembered<{ readonly width: number; readonly withKeys: number }> = new WeakMap();
+const WIDTHS: Remembered<WidthFound> = new WeakMap();
 
 function remembered<T>(
   made: Remembered<T>,
   map: IntegerMap,
-  subject: readonly (Layout | number)[],
+  subject: readonly (Layout | number | string)[],
   make: () => T,
 ): T {
   let known = made.get(map);
@@ -236,7 +321,7 @@ function remembered<T>(
     made.set(map, known);
   }
   const key = subject
-    .map((each) => (typeof each === 'number' ? each : `${each.slots}:${layoutText(each)}`))
+    .map((each) => (typeof each === 'object' ? `${each.slots}:${layoutText(each)}` : each))
     .join('|');
   let value = known.get(key);
   if (value === undefined) {
@@ -246,18 +331,29 @@ function remembered<T>(
   return value;
 }
 
-function partsOf(map: IntegerMap, from: Layout, to: Layout): TransformPart[] {
-  return remembered(PARTS, map, [from, to], () => transformParts(map, from, to));
+function partsOf(map: IntegerMap, from: Layout, to: Layout, isLeft: boolean): TransformPart[] {
+  return remembered(PARTS, map, [from, to, isLeft ? 1 : 0], () => transformParts(map, from, to, isLeft));
 }
 
 /** Milliseconds. */
-function splitCost({ babies, giants }: StepSplit, diagonals: number, place: TransformPlace): number {
+function groupsCost(groups: readonly GiantGroup[], diagonals: number, place: TransformPlace): number {
   const at = { ...place, parts: 2 };
-  const nonZero = (steps: readonly number[]) => steps.filter((step) => step !== 0).length;
-  const [small, large] = [nonZero(babies), nonZero(giants.map(({ step }) => step))];
-  return (
-    transformBaseCost(at) + small * keyProductCost(at) + large * giantCost(at) + diagonals * diagonalCost(at)
+  const turn = keySwitchCost(at) + 2 * passCost(at);
+  return groups.reduce(
+    (sum, group) => {
+      const large = group.giants.filter(({ step }) => step !== 0).length;
+      const small = switchesOf(group) - large;
+      return sum + transformBaseCost(at) + small * keyProductCost(at) + large * giantCost(at);
+    },
+    diagonals * diagonalCost(at) + pathsOf(groups).length * turn,
   );
+}
+
+/** Of its baby and giant steps. */
+function switchesOf({ giants }: GiantGroup): number {
+  const babies = new Set(giants.flatMap((giant) => giant.babies));
+  babies.delete(0);
+  return babies.size + giants.filter(({ step }) => step !== 0).length;
 }
 
 /** Distances in a layout at which baby steps may end. */

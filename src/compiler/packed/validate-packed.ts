@@ -6,7 +6,7 @@ import { DecodeError, InvalidParamsError, LimitError, OutOfRangeError } from '..
 import type { CkksParams } from '../../schemes/ckks/params.ts';
 import type { PackedPart, PackedStep, Program, ProgramValue, Step } from '../program.ts';
 import { checkLayout, ciphertextsOf, type Layout, layoutText, tracePeriod } from './layout.ts';
-import { keysOf, packedSubject, plannedParts } from './packed-analysis.ts';
+import { keysOf, missingStandardSteps, packedSubject, plannedParts } from './packed-analysis.ts';
 import { afterRotateAdd } from './packed-circuit.ts';
 
 /** Bits that an encoded vector may add to a scale. */
@@ -32,7 +32,8 @@ function refused(what: string, work: () => void): void {
 export function checkPackedPart(program: Program, part: PackedPart, params: CkksParams): void {
   const { values, maps, inputs, outputs, buckets, galois, steps } = program;
   const isTraced = steps.at(-1)?.op === 'trace';
-  requireThat(program.version === (isTraced ? 3 : 2), 'its version is not that of its replies');
+  const isThird = isTraced || part.plan !== undefined;
+  requireThat(program.version === (isThird ? 3 : 2), 'its version is not that of its replies and keys');
   requireThat(galois.length === 0, 'its Galois elements stand in two places');
   requireThat(
     buckets.length === 1 && buckets[0]!.block === 1 && buckets[0]!.interleave === 1,
@@ -69,6 +70,10 @@ export function checkPackedKeys(program: Program, { keys }: PackedPart): void {
         throw new LimitError('the diagonals of a program', MAX_DIAGONALS, diagonals);
     }
   });
+  requireThat(
+    subject.plan !== 'standard' || missingStandardSteps(subject).length === 0,
+    'the standard keys lack a rotation that its steps take',
+  );
   requireThat(
     JSON.stringify(keysOf(subject)) === JSON.stringify(keys),
     'its keys are not those that its steps take',

@@ -18,6 +18,7 @@ import { DecidingModel } from './deciding-model.ts';
 import { ExactModel } from './exact-model.ts';
 import { ENROLMENT_PREFIX_BYTES, QUERY_PREFIX_BYTES, readQuery, writeReply } from './messages.ts';
 import { type KeyId, keyId, type ModelName, modelName, type TenantId } from './names.ts';
+import { keyPlanOf } from './shared-keys.ts';
 import { ReplySecret } from './reply-secret.ts';
 
 /** One of our own networks, which is compiled, or a program. */
@@ -34,9 +35,18 @@ export interface InferenceAnswer {
   readonly peakBytes: number;
 }
 
+/** Keys, and the models that they were enrolled for: they go with the last of these. */
+interface HeldEnrolment {
+  readonly keys: EnrolledKeys;
+  readonly models: Set<ModelName>;
+}
+
+type Clients = Map<TenantId, Map<KeyId, HeldEnrolment>>;
+
 interface OpenModel {
   readonly model: AnsweringModel;
-  readonly clients: Map<TenantId, Map<KeyId, EnrolledKeys>>;
+  /** Shared by the models of one key plan. */
+  readonly clients: Clients;
 }
 
 export interface ResponderOptions {
@@ -49,6 +59,8 @@ export class InferenceResponder implements Disposable {
   /** Of all machines: evaluations follow one another. */
   readonly #memory: EvaluationMemory;
   readonly #models = new Map<ModelName, OpenModel>();
+  /** By key plan. */
+  readonly #clients = new Map<string, Clients>();
 
   readonly #secret: ReplySecret;
 
@@ -79,7 +91,10 @@ export class InferenceResponder implements Disposable {
     const name = modelName(program.name);
     if (this.#models.has(name)) throw new ProtocolError(`two models are called ${name}`);
     const model = await this.#modelOf(program);
-    this.#models.set(name, { model, clients: new Map() });
+    const plan = keyPlanOf(model.offer);
+    const clients: Clients = this.#clients.get(plan) ?? new Map();
+    this.#clients.set(plan, clients);
+    this.#models.set(name, { model, clients });
   }
 
   #modelOf(program: AnyProgram): Promise<AnsweringModel> {
@@ -113,8 +128,8 @@ export class InferenceResponder implements Disposable {
   }
 
   /**
-   * Reads a client's keys and keeps them for `tenant`. Returns their name, a hash of the message; the same message again changes
-   * nothing.
+   * Reads a client's keys and keeps them for `tenant`, who may then ask every model of the same parameters and key plan. Returns
+   * their name, a hash of the message; the same message again changes nothing.
    *
    * @throws {DecodeError} {@link ParamsMismatchError} {@link LimitError}
    */
@@ -125,9 +140,10 @@ export class InferenceResponder implements Disposable {
       throw new LimitError('an enrolment', `${needed} bytes`, `${message.length} bytes`);
     const keys = openKeys(open.model, message);
     const id = keyId(bytesToHex(keys.hash).slice(0, 32));
-    this.forget(tenant, model, id);
-    const owned = open.clients.get(tenant) ?? new Map<KeyId, EnrolledKeys>();
-    open.clients.set(tenant, owned.set(id, keys));
+    const owned = open.clients.get(tenant) ?? new Map<KeyId, HeldEnrolment>();
+    const known = owned.get(id);
+    if (known !== undefined) disposeKeys(known.keys);
+    open.clients.set(tenant, owned.set(id, { keys, models: new Set(known?.models).add(model) }));
     return id;
   }
 
@@ -135,11 +151,13 @@ export class InferenceResponder implements Disposable {
   forget(tenant: TenantId, model: ModelName, id: KeyId): void {
     const { clients } = this.#find(model);
     const owned = clients.get(tenant);
-    const keys = owned?.get(id);
-    if (owned === undefined || keys === undefined) return;
+    const held = owned?.get(id);
+    if (owned === undefined || held === undefined) return;
+    held.models.delete(model);
+    if (held.models.size > 0) return;
     owned.delete(id);
     if (owned.size === 0) clients.delete(tenant);
-    disposeKeys(keys);
+    disposeKeys(held.keys);
   }
 
   /**
@@ -159,7 +177,7 @@ export class InferenceResponder implements Disposable {
     control: EvaluationControl = {},
   ): InferenceAnswer {
     const { model, clients } = this.#find(name);
-    const keys = clients.get(tenant)?.get(id);
+    const keys = clients.get(tenant)?.get(id)?.keys;
     if (keys === undefined) throw new MissingKeyError('the keys of this client');
     const message = readQuery(query);
     const { programId } = model.offer;
@@ -193,10 +211,10 @@ export class InferenceResponder implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const { model, clients } of this.#models.values()) {
-      for (const owned of clients.values()) for (const keys of owned.values()) disposeKeys(keys);
-      model[Symbol.dispose]();
-    }
+    for (const clients of this.#clients.values())
+      for (const owned of clients.values()) for (const { keys } of owned.values()) disposeKeys(keys);
+    for (const { model } of this.#models.values()) model[Symbol.dispose]();
+    this.#clients.clear();
     this.#models.clear();
     this.#memory[Symbol.dispose]();
     this.#secret[Symbol.dispose]();

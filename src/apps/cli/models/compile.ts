@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DataError, UsageError } from '../../../base/errors.ts';
 import type { Budget } from '../../../compiler/costs/budget.ts';
 import { compile, type ProgramLayout } from '../../../compiler/compile.ts';
+import type { KeyPlanName } from '../../../compiler/packed/key-plans.ts';
 import { compileExact } from '../../../compiler/exact/compile-exact.ts';
 import { type AnyProgram, type ExactProgram, isExact } from '../../../compiler/exact/exact-program.ts';
 import { programId, writeProgram } from '../../../compiler/program-file.ts';
@@ -37,6 +38,7 @@ export interface CompileFlags extends ModelFlags {
   readonly precision: number;
   readonly weightBits?: number;
   readonly layout: ProgramLayout;
+  readonly keys?: KeyPlanName;
   readonly drop: number;
   readonly maxDegree: number;
   readonly budget?: string;
@@ -199,6 +201,7 @@ function compiledBy(
     name: subject.name,
     precision: flags.precision,
     layout: flags.layout,
+    ...(flags.keys !== undefined && { keys: flags.keys }),
     ...(flags.weightBits !== undefined && { weightBits: flags.weightBits }),
     ...(flags.inputBound !== undefined && { inputBound: flags.inputBound }),
     ...(logN && { logN }),

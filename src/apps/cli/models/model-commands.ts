@@ -57,6 +57,14 @@ export function addModelCommands(program: Command, terminal: Terminal, parts: En
     )
     .addOption(
       new Option(
+        '--keys <plan>',
+        'of --layout packed: tailored to the model, or standard, which other models of the same size of ring share',
+      )
+        .choices(['tailored', 'standard'])
+        .default('tailored'),
+    )
+    .addOption(
+      new Option(
         '--weight-bits <n>',
         'bits of a weight; 8 for batches, 16 for one sample by default',
       ).argParser(wholeNumber(3, 16)),

@@ -104,7 +104,7 @@ export function formatProgram(program: AnyProgram, paint: Paint): string {
     table,
     ...(packed !== undefined
       ? [
-          `\nfor one sample: ${formatMs(total)} ms on one thread of the reference processor, ${formatBytes(report.peakBytes)} of memory beside ${formatBytes(report.weightBytes ?? 0)} of encoded weights; ${formatBytes(first.bytesUp)} up, ${formatBytes(first.bytesDown)} down; ${packed.keys.galois.length} rotation keys and all, ${formatBytes(report.keyBytes)} once\n`,
+          `\nfor one sample: ${formatMs(total)} ms on one thread of the reference processor, ${formatBytes(report.peakBytes)} of memory beside ${formatBytes(report.weightBytes ?? 0)} of encoded weights; ${formatBytes(first.bytesUp)} up, ${formatBytes(first.bytesDown)} down; ${packed.plan ?? 'tailored'} keys, ${packed.keys.galois.length} for rotations, ${formatBytes(report.keyBytes)} once\n`,
           `layouts: extent@slots of each digit of an element's index, the highest first; xN@M copies or sums M slots apart\n`,
         ]
       : batchLines()),
