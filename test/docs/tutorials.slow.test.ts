@@ -71,7 +71,11 @@ class Tutorial {
       case 'run':
       case 'run in the checkout': {
         const folder = mark.kind === 'run' ? this.#folder : root;
-        this.#printed = await this.#run(language === 'sh' ? text : `node ${this.#program(text)}`, folder);
+        const command = language === 'sh' ? text : `node ${this.#program(text, folder)}`;
+        this.#printed = await this.#run(command, folder);
+        // `console.log(x); // 1: why` says what it prints.
+        const [, said] = /^console\.log\(.*\); \/\/ ([^:\n]+)/m.exec(language === 'sh' ? '' : text) ?? [];
+        if (said !== undefined) expect(this.#printed.trim(), place).toBe(said.trim());
         break;
       }
       case 'run until':
@@ -104,9 +108,12 @@ class Tutorial {
     return [...this.#ports].reduce((all, [from, to]) => all.replaceAll(from, to), text);
   }
 
-  #program(text: string): string {
-    writeFileSync(join(this.#folder, 'program.mjs'), text);
-    return 'program.mjs';
+  /** Where it finds the package by its name. */
+  #program(text: string, folder: string): string {
+    const path = join(folder === root ? join(root, 'build/snippets') : folder, 'program.mjs');
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+    return path;
   }
 
   #spawn(command: string, cwd: string): ChildProcess {
