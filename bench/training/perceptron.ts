@@ -1,9 +1,9 @@
 /**
  * Networks trained under encryption at 128 bits: seconds of processor time per step, predicted beside measured, the largest difference of a
  * weight from the clear mirror, and the accuracy on test images of the encrypted weights and of the mirror's.
- * `--part batch-512` (the default: 64-32-16-10), `--part batch-60`, `--part survey` (60 samples, tables, squared loss), `--part wide`
- * (784-128-32-10, 60 samples); `--epochs N` steps (default 2), `--part curve` the clear mirror alone, 400 steps; `--quick` a small insecure ring;
- * `--data DIR` with MNIST, else generated samples.
+ * `--part batch-512` (the default: 64-32-16-10), `--part guarded` (the same with a guard), `--part batch-60`, `--part survey` (60 samples,
+ * tables, squared loss), `--part wide` (784-128-32-10, 60 samples); `--epochs N` steps (default 2), `--part curve` the clear mirror alone,
+ * 400 steps; `--quick` a small insecure ring; `--data DIR` with MNIST, else generated samples.
  */
 import { UsageError } from '../../src/base/errors.ts';
 import { readMnist } from '../../src/apps/train/mnist-corpus.ts';
@@ -40,6 +40,7 @@ const PUBLISHED_SECONDS = 2400;
 const [QUICK_LOG_N, STEPS, CURVE_STEPS, SEED] = [10, 2, 400, 5];
 const PARTS: Readonly<Record<string, Partial<PerceptronSpec>>> = {
   'batch-512': {},
+  guarded: { guard: true },
   'batch-60': { batch: 60, rate: 0.3 },
   survey: { batch: 60, rate: 0.1, momentum: 0.9, sumBound: 16, loss: 'squared', activation: 'table' },
   wide: { layers: [784, 128, 32, 10], batch: 60, rate: 0.05 },
@@ -126,6 +127,7 @@ export const perceptron: Bench = async ({ quick, part = 'batch-512', epochs, dat
     rows.push({
       ...{ step: i + 1, seconds, predicted: predicted.bootstraps + predicted.rest },
       ...{ bootstraps: program.bootstrapsPerStep, keySwitches },
+      ...(spec.guard === true && { sumsThatLeft: owner.openGuard(states).times }),
       differenceBits: Math.log2(stateDifference(clear, opened)),
       accuracyEncrypted: mirror.accuracy(opened.layers, test),
       accuracyMirror: mirror.accuracy(clear.layers, test),

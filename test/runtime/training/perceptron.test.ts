@@ -1,4 +1,5 @@
 /** Networks trained and used under encryption against their clear mirror, at small rings. */
+import { createHash } from 'node:crypto';
 import { describe, expect, test, vi } from 'vitest';
 import {
   DataError,
@@ -398,6 +399,12 @@ describe('what does not fit is refused', () => {
     const { id } = new PerceptronProgram(JSON.parse(JSON.stringify(TOY)), paramsOf(9));
     expect(id).toBe(new PerceptronProgram({ ...TOY, layers: [...TOY.layers] }, paramsOf(9)).id);
     expect(new PerceptronProgram({ ...TOY, rate: 0.125 }, paramsOf(9)).id).not.toBe(id);
+    // Files of versions without guards carry this hash.
+    const { layers, batch, steps, rate, momentum, decay, loss, activation, ...bounds } = TOY;
+    const fields = ['perceptron', 1, layers, batch, steps, rate, momentum, decay, loss, activation];
+    const { sumBound, weightBound, errorBound } = bounds;
+    const canonical = JSON.stringify([...fields, sumBound, weightBound, errorBound]);
+    expect(id).toBe(createHash('sha256').update(canonical).digest('hex'));
   });
 
   test('the shapes of the design have the levels that a step takes', () => {
