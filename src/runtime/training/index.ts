@@ -8,6 +8,7 @@
  *   LogisticTrainer                     evaluation keys and encrypted rows in, encrypted weights out
  *   PerceptronProgram, PerceptronOwner, PerceptronTrainer   the same for networks of dense layers, trained and used under encryption
  *   PerceptronMirror                    the clear mirror of that
+ *   straightenedPictures, standardisedSamples   what the owner makes of its pictures before it encrypts them
  *   writeTrainingFile, readTrainingFile what they hand to each other
  *   CategoryProgram, CategoryOwner, CategoryTrainer   the estimator by categories: columns chosen under encryption
  *   parseTableProgram                   a program of either kind from JSON

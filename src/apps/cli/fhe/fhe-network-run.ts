@@ -159,7 +159,12 @@ export async function openNetwork(
     });
   compare(0, plannedSteps(spec, notes.seed, train.labels.length).first);
   const run = mirrorRun(spec, notes.seed, train, test, opened.at(-1)!.step, compare);
-  if (flags.curve !== undefined) writeAccuracyCurve(flags.curve, run.points, models);
+  if (flags.curve !== undefined) {
+    const compared = models.map(({ step, mirrorAccuracy }) => ({ step, accuracy: mirrorAccuracy }));
+    const others = run.points.filter(({ step }) => models.every((model) => model.step !== step));
+    const line = [...others, ...compared].sort((a, b) => a.step - b.step);
+    writeAccuracyCurve(flags.curve, line, models);
+  }
   if (flags.json === true) {
     const layers = opened.at(-1)!.state.layers.map(({ weights, biases }) => ({
       weights: [...weights],
