@@ -7,6 +7,7 @@ import type { SpeechTask } from '../../src/apps/speech/speech-task.ts';
 import { SpeechModel } from '../../src/apps/speech/speech-model.ts';
 import { openKernel } from '../../src/kernel/open.ts';
 import { type Bench, type BenchRow, reportFor } from '../report.ts';
+import { keywordRows } from './speech-keyword.ts';
 import { codebookRows } from './speech-codebooks.ts';
 import { conditionRows } from './speech-conditions.ts';
 import { errorRows } from './speech-errors.ts';
@@ -47,6 +48,9 @@ export const speech: Bench = async (options, note) => {
     }
     if (task === 'digits' && (options.part === undefined || options.part === 'conditions')) {
       rows.push(...conditionRows(model, data, kernel, note));
+    }
+    if (task === 'digits' && (options.part === undefined || options.part === 'keyword')) {
+      rows.push(...(await keywordRows(models, data, kernel, options.quick ? 5 : 300, note)));
     }
     if (options.part === undefined || options.part === 'latency') {
       rows.push(...(await latencyRows(model, task, models, kernel, options.quick ? 2 : 7, note)));

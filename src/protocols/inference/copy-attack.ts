@@ -44,9 +44,7 @@ export class QuadraticCopy {
         for (let o = 0; o < outputs; o++) row[size + o]! += factor * (y[o] as number);
       });
     }
-    eliminate(equations);
-    const solved = equations.map((row, k) => row.slice(size).map((value) => value / (row[k] as number)));
-    return new QuadraticCopy(inputs, outputs, solved);
+    return new QuadraticCopy(inputs, outputs, solved(equations, size));
   }
 
   /** Scores `[samples, outputs]` of the copy. */
@@ -70,7 +68,8 @@ export function rmsDifference(a: ArrayLike<number>, b: ArrayLike<number>): numbe
   return Math.sqrt(squares / a.length);
 }
 
-function monomialsOf(x: Float32Array): Float64Array {
+/** 1, x_i and x_i x_j, j <= i. */
+export function monomialsOf(x: Float32Array | Float64Array): Float64Array {
   const out = new Float64Array(quadraticMonomials(x.length));
   out[0] = 1;
   let at = 1;
@@ -79,6 +78,12 @@ function monomialsOf(x: Float32Array): Float64Array {
     for (let j = 0; j <= i; j++) out[at++] = x[i]! * x[j]!;
   }
   return out;
+}
+
+/** X of A X = B, rows of A and B beside each other, A of `size` columns. Overwrites them. */
+export function solved(rows: Float64Array[], size: number): Float64Array[] {
+  eliminate(rows);
+  return rows.map((row, k) => row.slice(size).map((value) => value / (row[k] as number)));
 }
 
 /** Gauss-Jordan with row pivots; the leading square becomes diagonal. */
