@@ -1,4 +1,4 @@
-/** `npm run -s bench -- NAME [--json | --markdown | --svg] [--quick] [--processor-time] [--data DIR] [--task T] [--part P] [--samples N] [--epochs N] [--checkpoint DIR]` */
+/** `npm run -s bench -- NAME [--json | --markdown | --svg] [--quick] [--simulate] [--processor-time] [--data DIR] [--task T] [--part P] [--samples N] [--epochs N] [--checkpoint DIR]` */
 import { parseArgs } from 'node:util';
 import { UsageError } from '../src/base/errors.ts';
 import { copying } from './copying.ts';
@@ -58,6 +58,7 @@ const { values, positionals } = parseArgs({
     svg: { type: 'boolean', default: false },
     'processor-time': { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
+    simulate: { type: 'boolean', default: false },
     data: { type: 'string' },
     task: { type: 'string' },
     part: { type: 'string' },
@@ -68,7 +69,7 @@ const { values, positionals } = parseArgs({
 });
 const name = positionals[0] ?? '';
 const bench = BENCHES[name];
-const usage = `usage: npm run -s bench -- ${Object.keys(BENCHES).join('|')} [--json | --markdown | --svg] [--quick] [--processor-time] [--data DIR] [--task T] [--part P] [--samples N] [--epochs N] [--checkpoint DIR]\n`;
+const usage = `usage: npm run -s bench -- ${Object.keys(BENCHES).join('|')} [--json | --markdown | --svg] [--quick] [--simulate] [--processor-time] [--data DIR] [--task T] [--part P] [--samples N] [--epochs N] [--checkpoint DIR]\n`;
 if (values.help) {
   process.stdout.write(usage);
   process.exit(0);
@@ -84,7 +85,7 @@ try {
       data: values.data,
       quick: values.quick,
       task: values.task,
-      part: values.part,
+      part: values.simulate ? 'simulate' : values.part,
       samples: positiveCount('samples', values.samples),
       epochs: positiveCount('epochs', values.epochs),
       checkpoint: values.checkpoint,

@@ -16,10 +16,12 @@ import { type Bench, type BenchRow, reportFor } from '../report.ts';
 import { BLOCKS, blocks } from './blocks.ts';
 import { idle, overhead, overload, throughput } from './load.ts';
 import { BenchFleet, PICTURE, SPEECH } from './processes.ts';
+import { simulated } from './simulate.ts';
 import { slowClients } from './slow-clients.ts';
 
-export const fleet: Bench = async ({ quick, part, samples }, note) => {
+export const fleet: Bench = async ({ quick, part, samples, checkpoint }, note) => {
   using kernel = await openKernel();
+  if (part === 'simulate') return simulated(kernel, { samples, quick, checkpoint }, note);
   const rows: BenchRow[] = [];
   const isAsked = (...names: string[]) => part === undefined || names.includes(part);
   if (isAsked('overhead', 'idle', 'throughput', 'overload')) {

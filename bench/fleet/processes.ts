@@ -6,6 +6,8 @@ import { installation } from '../../src/apps/cli/installation.ts';
 import { CommandProcess, type ServerReady } from '../../src/apps/cli/server-process.ts';
 import { LocalBroker } from '../../src/apps/fleet/broker/local-broker.ts';
 import { writeFleetSecret } from '../../src/apps/fleet/fleet-secret.ts';
+import { partitionOf, tenantTag } from '../../src/apps/fleet/fleet-names.ts';
+import { tenantOf } from '../../src/apps/server/index.ts';
 import { HttpTransport } from '../../src/apps/transport/http.ts';
 import { BINARY, parseTimings, routes, TIMING_HEADER } from '../../src/apps/transport/wire.ts';
 import { systemRandom } from '../../src/base/random.ts';
@@ -151,6 +153,8 @@ export interface Spent {
 export interface BenchProcess extends AsyncDisposable {
   readonly pid: number;
   readonly url: string;
+  /** Of a worker: its name. */
+  readonly worker: string;
 }
 
 export class BenchFleet implements AsyncDisposable {
@@ -207,18 +211,34 @@ export class BenchFleet implements AsyncDisposable {
     const started = await CommandProcess.start<ServerReady>(args, this.#note, { env: ONE_THREAD });
     this.#ends.push(started);
     const { pid, url } = started.ready;
-    return { pid, url, [Symbol.asyncDispose]: () => started[Symbol.asyncDispose]() };
+    return { pid, url, worker: '', [Symbol.asyncDispose]: () => started[Symbol.asyncDispose]() };
   }
 
   async addWorker(args: readonly string[] = []): Promise<BenchProcess> {
     const surroundings = { port: [], env: ONE_THREAD };
     const command = ['work', ...this.#place, ...args];
-    const started = await CommandProcess.start<{ pid: number }>(command, this.#note, surroundings);
+    const started = await CommandProcess.start<{ pid: number; worker: string }>(
+      command,
+      this.#note,
+      surroundings,
+    );
     this.#ends.push(started);
-    const { pid } = started.ready;
-    const worker = { pid, url: '', [Symbol.asyncDispose]: () => started[Symbol.asyncDispose]() };
+    const { pid, worker: name } = started.ready;
+    const worker = {
+      pid,
+      url: '',
+      worker: name,
+      [Symbol.asyncDispose]: () => started[Symbol.asyncDispose](),
+    };
     this.workers.push(worker);
     return worker;
+  }
+
+  /** Which queue a client's jobs go into. */
+  partitionOf({ tenant }: BenchClient): number {
+    const secret = Buffer.from(readFileSync(join(this.folder, 'secret'), 'utf8').trim(), 'hex');
+    const name = tenantOf(`Bearer ${Buffer.from(tenant).toString('base64url')}`);
+    return partitionOf(tenantTag(secret, name as string));
   }
 
   spent(): Spent {

@@ -5,7 +5,7 @@
  * Which queue it looks at first is preference: it keeps to some, so that it has their clients' keys prepared, and helps with the others
  * when it has nothing else to do.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { SubrosaError } from '../../../base/errors.ts';
 import { type BlobStore, BlobStoreError, MOST_MESSAGE_BYTES, withBlobRetries } from '../blobs/blob-store.ts';
 import { BrokerError, type FleetBroker } from '../broker/broker.ts';
@@ -33,6 +33,7 @@ import {
   setOutcome,
 } from '../broker/outcomes.ts';
 import type { Answer, ProgramRunners } from './program-runners.ts';
+import { HELP_AFTER_MS, preferredWorker } from './preference.ts';
 import { BEAT_MS, LiveWorkers, type WorkerBeat, writeWorkerBeat } from './worker-beat.ts';
 
 export interface WorkerOptions {
@@ -152,7 +153,7 @@ export class FleetWorker implements AsyncDisposable {
   async #next(): Promise<Delivery | null> {
     const now = performance.now();
     if (now - this.#sweptAt > SWEEP_MS) await this.#sweep();
-    const helpFrom = now - (this.#options.helpAfterMs ?? 100);
+    const helpFrom = now - (this.#options.helpAfterMs ?? HELP_AFTER_MS);
     const own = this.#ownPartitions();
     const places = [...this.#due];
     const turns = [
@@ -192,7 +193,7 @@ export class FleetWorker implements AsyncDisposable {
 
   /** Until there is a signal, or somebody else's job has waited for long enough. */
   async #idle(): Promise<void> {
-    const waits = this.#due.size > 0 ? (this.#options.helpAfterMs ?? 100) : SWEEP_MS;
+    const waits = this.#due.size > 0 ? (this.#options.helpAfterMs ?? HELP_AFTER_MS) : SWEEP_MS;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, waits);
       this.#wake = () => {
@@ -213,7 +214,7 @@ export class FleetWorker implements AsyncDisposable {
       this.#team = team;
       this.#own = new Set(
         Array.from({ length: PARTITIONS }, (_, partition) => partition).filter(
-          (partition) => highest(all, (worker) => weightOf(worker, partition)) === this.id,
+          (partition) => preferredWorker(all, partition) === this.id,
         ),
       );
     }
@@ -435,16 +436,6 @@ function placeNamed(name: string): Place {
 function placeOf(subject: string): Place {
   const [queue = '', partition = ''] = subject.split('.');
   return placeNamed(queue === 'blocks' ? queue : partition);
-}
-
-function weightOf(worker: string, partition: number): string {
-  return createHash('sha256').update(`${worker} ${partition}`).digest('hex');
-}
-
-function highest(all: readonly string[], weight: (each: string) => string): string | undefined {
-  let best: string | undefined;
-  for (const each of all) if (best === undefined || weight(each) > weight(best)) best = each;
-  return best;
 }
 
 function pause(ms: number): Promise<void> {

@@ -1,0 +1,202 @@
+/**
+ * What a fleet of other sizes would do: constants measured with two workers on this machine, a simulation that is fitted to one load of
+ * theirs and held against others, and what it says of a thousand, a million and a thousand million utterances a day.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Kernel } from '../../src/kernel/kernel.ts';
+import { KEY_MEMORY_FACTOR } from '../../src/apps/server/index.ts';
+import { lineChart } from '../line-chart.ts';
+import { type BenchOptions, type BenchReport, type BenchRow, reportFor } from '../report.ts';
+import { BenchClient, BenchFleet, median, PICTURE, quantile, round, SPEECH, spentPer } from './processes.ts';
+import { scale, scaleMarkdown } from './scale.ts';
+import { type Constants, type SimulatedFleet, simulate } from './simulation.ts';
+import { HELP_AFTER_MS } from '../../src/apps/fleet/worker/preference.ts';
+
+type Note = (line: string) => void;
+
+const ROUNDS = 5;
+const SIMULATED = 20_000;
+
+interface Load {
+  readonly name: string;
+  readonly clients: number;
+  /** In multiples of an evaluation. */
+  readonly pause: number;
+}
+/** The first is what the simulation is fitted to. */
+const LOADS: readonly Load[] = [
+  { name: '3 clients', clients: 3, pause: 0 },
+  { name: '6 clients', clients: 6, pause: 0 },
+  { name: '12 clients', clients: 12, pause: 0 },
+  { name: '6 clients that pause', clients: 6, pause: 4 },
+];
+
+interface Measured {
+  readonly perSecond: number[];
+  readonly meanMs: number[];
+  readonly evaluationMs: number[];
+}
+
+type Options = Pick<BenchOptions, 'samples' | 'quick' | 'checkpoint'>;
+
+export async function simulated(
+  kernel: Kernel,
+  { samples, quick, checkpoint }: Options,
+  note: Note,
+): Promise<BenchReport> {
+  const { checks, constants } = await measured(kernel, { samples, quick, checkpoint }, note);
+  const { rows, lines } = scale(constants, note);
+  const machine = { name: kernel.name, isa: kernel.isa, threads: 1 };
+  const report = reportFor('fleet', machine, [...checks, { part: 'constants', ...constants }, ...rows]);
+  const panel = { title: 'one cell', axis: 'utterances a second', lines };
+  return {
+    ...report,
+    markdown: scaleMarkdown(report, constants, rows, checks),
+    svg: lineChart([panel], 'ms, 95 of 100 answers'),
+  };
+}
+
+interface Measurements {
+  readonly checks: readonly BenchRow[];
+  readonly constants: Constants;
+}
+
+/** Takes them, or what a run before left in the folder `checkpoint`. */
+async function measured(
+  kernel: Kernel,
+  { samples, quick, checkpoint }: Options,
+  note: Note,
+): Promise<Measurements> {
+  const file = checkpoint === undefined ? undefined : join(checkpoint, 'fleet-measurements.json');
+  if (file !== undefined && existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as Measurements;
+  await using fleet = await BenchFleet.start({ workers: 2, servers: 0 }, note);
+  const checks = await checked(fleet, kernel, samples ?? (quick ? 40 : 150), note);
+  const constants = await measuredConstants(fleet, kernel, quick ? 4 : 12, note);
+  if (file !== undefined) writeFileSync(file, `${JSON.stringify({ checks, constants })}\n`);
+  return { checks, constants };
+}
+
+/** Loads of two workers, measured in turn, and what the simulation makes of them. */
+async function checked(fleet: BenchFleet, kernel: Kernel, queries: number, note: Note): Promise<BenchRow[]> {
+  const { url } = fleet.gateway;
+  const clients: BenchClient[] = [];
+  const most = Math.max(...LOADS.map((load) => load.clients));
+  for (let i = 0; i < most; i++) clients.push(await new BenchClient(PICTURE).prepare(kernel, 2, [url]));
+  for (const client of clients) for (let i = 0; i < 3; i++) await client.answered(url);
+  const rest: number[] = [];
+  const alone: number[] = [];
+  const loads = LOADS.map((): Measured => ({ perSecond: [], meanMs: [], evaluationMs: [] }));
+  for (let turn = 0; turn < ROUNDS; turn++) {
+    note(`two workers under ${LOADS.length} loads, round ${turn + 1} of ${ROUNDS}`);
+    for (let i = 0; i < queries / 5; i++) {
+      const { totalMs, evaluateMs } = await clients[0]!.answered(url);
+      rest.push(totalMs - evaluateMs);
+      alone.push(evaluateMs);
+    }
+    for (const [i, load] of LOADS.entries()) {
+      const one = await ran(clients.slice(0, load.clients), url, queries, load.pause * median(alone));
+      loads[i]!.perSecond.push(one.perSecond);
+      loads[i]!.meanMs.push(one.meanMs);
+      loads[i]!.evaluationMs.push(...one.evaluationMs);
+    }
+  }
+  const partitions = clients.map((client) => fleet.partitionOf(client));
+  const predict = (busyMs: number, { clients: count, pause }: Load) => {
+    const like: SimulatedFleet = {
+      workers: fleet.workers.map(({ worker }) => worker),
+      evaluationMs: loads[0]!.evaluationMs,
+      ...{ busyMs, wayMs: Math.max(0, median(rest) - busyMs), keyLoadMs: 0, keySets: 1000 },
+      helpAfterMs: HELP_AFTER_MS,
+    };
+    const own = partitions.slice(0, count);
+    return simulate(like, { kind: 'closed', partitions: own, pauseMs: pause * median(alone) }, SIMULATED, 1);
+  };
+  const busyMs = fitted(
+    (value) => predict(value, LOADS[0]!).perSecond,
+    median(loads[0]!.perSecond),
+    median(rest),
+  );
+  return LOADS.map((load, i) => {
+    const told = predict(busyMs, load);
+    const [perSecond, meanMs] = [median(loads[i]!.perSecond), median(loads[i]!.meanMs)];
+    return {
+      ...{ part: i === 0 ? 'fitted' : 'checked', load: load.name },
+      ...{ perSecond: round(perSecond, 2), simulatedPerSecond: round(told.perSecond, 2) },
+      perSecondRatio: round(told.perSecond / perSecond, 3),
+      ...{ meanMs: round(meanMs), simulatedMeanMs: round(told.meanMs) },
+      meanRatio: round(told.meanMs / meanMs, 3),
+      busyMs: round(busyMs, 2),
+    };
+  });
+}
+
+async function ran(clients: readonly BenchClient[], url: string, queries: number, pauseMs: number) {
+  let left = queries;
+  const times: number[] = [];
+  const evaluationMs: number[] = [];
+  const started = performance.now();
+  const ask = async (client: BenchClient) => {
+    while (left-- > 0) {
+      const { totalMs, evaluateMs } = await client.answered(url);
+      times.push(totalMs);
+      evaluationMs.push(evaluateMs);
+      if (pauseMs > 0)
+        await new Promise((resolve) => setTimeout(resolve, -pauseMs * Math.log(1 - Math.random())));
+    }
+  };
+  await Promise.all(clients.map(ask));
+  const meanMs = times.reduce((sum, ms) => sum + ms, 0) / times.length;
+  return { perSecond: (1000 * queries) / (performance.now() - started), meanMs, evaluationMs };
+}
+
+/** The share of what is not evaluation that keeps a worker busy, so that the simulation has the measured rate; milliseconds. */
+function fitted(rateOf: (busyMs: number) => number, rate: number, mostMs: number): number {
+  let [low, high] = [0, mostMs];
+  for (let i = 0; i < 20; i++) {
+    const middle = (low + high) / 2;
+    if (rateOf(middle) > rate) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
+}
+
+/** Frames of four seconds. */
+const FRAMES = 400;
+
+async function measuredConstants(
+  fleet: BenchFleet,
+  kernel: Kernel,
+  queries: number,
+  note: Note,
+): Promise<Constants> {
+  note('constants of an utterance');
+  const { url } = fleet.gateway;
+  const first: number[] = [];
+  const clients: BenchClient[] = [];
+  for (let i = 0; i < 4; i++) {
+    const client = await new BenchClient(SPEECH).prepare(kernel, 2, [url], FRAMES);
+    const before = fleet.spent();
+    await client.answered(url);
+    first.push(spentPer(before, fleet.spent(), 1).workers);
+    clients.push(client);
+  }
+  const [client] = clients as [BenchClient];
+  let replyBytes = 0;
+  const evaluated: number[] = [];
+  const before = fleet.spent();
+  for (let i = 0; i < queries; i++) {
+    const answer = await client.answered(url);
+    replyBytes = answer.replyBytes;
+    evaluated.push(answer.evaluateMs);
+  }
+  const per = spentPer(before, fleet.spent(), queries);
+  return {
+    ...{ samples: FRAMES, evaluationMs: round(quantile(evaluated, 0.5)) },
+    ...{ workerMs: round(per.workers), gatewayMs: round(per.gateway), brokerMs: round(per.broker) },
+    // The first one has more to do than fetching keys, so this is an upper bound.
+    keyLoadMs: round(Math.max(0, median(first) - per.workers)),
+    ...{ queryBytes: client.queryBytes, replyBytes, keyBytes: client.keyBytes },
+    keyMemoryBytes: KEY_MEMORY_FACTOR * client.keyBytes,
+  };
+}
