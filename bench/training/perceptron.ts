@@ -43,7 +43,7 @@ const PARTS: Readonly<Record<string, Partial<PerceptronSpec>>> = {
   guarded: { guard: true },
   'batch-60': { batch: 60, rate: 0.3 },
   survey: { batch: 60, rate: 0.1, momentum: 0.9, sumBound: 16, loss: 'squared', activation: 'table' },
-  wide: { layers: [784, 128, 32, 10], batch: 60, rate: 0.05 },
+  wide: { layers: [784, 128, 32, 10], batch: 60, rate: 0.3 },
   curve: {},
 };
 const QUICK: Partial<PerceptronSpec> = { layers: [16, 8, 4, 3], batch: 30 };
