@@ -264,18 +264,19 @@ test('steps are chosen by options; without a rate it goes with the root of the b
 });
 
 test('a guard is asked for by an option, and what it saw comes back with the model', async () => {
-  const shape = ['--layers', '64-4-10', '--batch', '8', '--steps', '1', '--guard'];
+  const shape = ['--layers', '64-4-10', '--batch', '8', '--steps', '2', '--guard'];
   await network(['keys', ...data(), ...shape, '--out', at('guarded')], PASSPHRASE);
   const guarded = ['--keys', at('guarded'), ...data()];
   await network(['encrypt', ...guarded, '--out', at('watched')], PASSPHRASE);
   const run = ['--keys', at('guarded/public'), '--batches', at('watched'), '--out', at('watched-model')];
-  // The trainer's words are those of any run: it is told that there is a guard, not what it saw.
-  expect(await network(['run', ...run])).toMatch(/^1 step done, 1 of 1 in all: give .* to the owner/);
+  // The trainer's words are those of any run: it is told that there is a guard, not what it saw. It goes on from a state with one.
+  expect(await network(['run', ...run, '--steps', '1'])).toMatch(/^1 step done, 1 of 2 in all: give /);
+  expect(await network(['run', ...run])).toMatch(/^1 step done, 2 of 2 in all: give .* to the owner/);
   const inspected = await told(['inspect', at('guarded/public')]);
   expect(inspected.whoLearnsWhat.owner.join()).toMatch(/left its range/);
   expect(inspected.whoLearnsWhat.trainer.join()).not.toMatch(/left its range/);
   const opened = await told(['open', at('watched-model'), ...guarded], PASSPHRASE);
-  expect(opened).toMatchObject({ step: 1, guard: { places: 0, times: 0 } });
+  expect(opened).toMatchObject({ step: 2, guard: { places: 0, times: 0 } });
   expect(opened.mirrorDifference).toBeLessThan(2 ** -15);
   const shown = await network(['open', at('watched-model'), ...guarded], PASSPHRASE);
   expect(shown).toMatch(/no sum was seen to leave its range/);
