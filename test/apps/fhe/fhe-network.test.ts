@@ -290,8 +290,11 @@ test('rates and momenta are searched in the clear, test pictures unseen', async 
   expect(tried).toHaveLength(9);
   const rates = tried.map(({ rate }: { rate: number }) => rate);
   expect(new Set(rates)).toEqual(new Set([0.1, 0.2, 0.4]));
-  const [best, worst] = [tried[0], tried.at(-1)];
-  expect(best.accuracy).toBeGreaterThanOrEqual(worst.accuracy);
+  const inRange = tried.filter(({ sum }: { sum: number }) => sum <= 0.9 * 64);
+  expect(inRange.length).toBeGreaterThan(0);
+  expect(tried.slice(0, inRange.length)).toEqual(inRange);
+  const accuracies = inRange.map(({ accuracy }: { accuracy: number }) => accuracy);
+  expect(accuracies).toEqual([...accuracies].sort((a, b) => b - a));
   // What leaves its range comes last, however right it was.
   const wild = await told([...asked, '--rate', '8', '--sum-bound', '12']);
   expect(wild.tried.at(-1).sum).toBeGreaterThan(0.9 * 12);
