@@ -19,7 +19,7 @@ const network = balanced(randomNetwork([INPUTS, 8, OUTPUTS], 4, 11));
 const MONOMIALS = quadraticMonomials(INPUTS);
 const fresh = randomInputs(500, INPUTS, 99);
 const truth = network.run(fresh);
-const [low, high] = network.ranges.at(-1)!;
+const [, high] = network.ranges.at(-1)!;
 
 /** Every output has mean 0 over random inputs, so that each place wins somewhere. */
 function balanced(of: PolynomialNetwork): PolynomialNetwork {
@@ -38,11 +38,9 @@ function balanced(of: PolynomialNetwork): PolynomialNetwork {
 const placeOf = (scores: ArrayLike<number>): number =>
   Array.from(scores).indexOf(Math.max(...Array.from(scores)));
 
-/** What the server answers: the place of the largest of sixteen levels over half of the range. */
+/** What the server answers: the place of the largest of sixteen levels, four to a unit, from the top of the range down. */
 function place(x: Float64Array): number {
-  return placeOf(
-    Array.from(network.run(x), (score) => quantisedLevel(((score - low / 2) / (high - low)) * 30, 16)),
-  );
+  return placeOf(Array.from(network.run(x), (score) => quantisedLevel((score - high) * 4 + 15, 16)));
 }
 
 /** Share of fresh inputs on which the largest score of a copy is that of the network. */

@@ -14,7 +14,7 @@ import { parseOffer } from '../../protocols/inference/offer.ts';
 import { isPlausible } from '../../protocols/inference/plausibility.ts';
 import { MAX_ANOMALIES } from '../keystore/client-keys.ts';
 import { fromBase64Url } from '../transport/base64-url.ts';
-import { chosenOffer } from '../transport/chosen-offer.ts';
+import { chosenScores } from '../transport/chosen-offer.ts';
 import { FetchConnections } from '../transport/fetch-attempt.ts';
 import { InferenceTransport, type QueryAnswer } from '../transport/inference-transport.ts';
 import { RemoteModel } from '../transport/remote-model.ts';
@@ -326,7 +326,7 @@ function transportFor(url: string, token: Uint8Array, options: ConnectOptions): 
 async function findOffer(url: string, options: ConnectOptions): Promise<Offer> {
   const transport = transportFor(url, systemRandom.seed(), options);
   const offers = (await transport.models(options.signal)).map(parseOffer);
-  return chosenOffer(offers, options.model, 'say which with { model }');
+  return chosenScores(offers, options.model, 'say which with { model }');
 }
 
 async function chosenCabinet({ keys }: ConnectOptions, warnings: string[]): Promise<KeyCabinet | null> {

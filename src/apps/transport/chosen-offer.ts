@@ -18,3 +18,13 @@ export function chosenOffer(
   if (offer === undefined) throw new UsageError(`the server offers ${names}, not ${name}`);
   return offer;
 }
+
+/** As {@link chosenOffer}, of a model whose scores its client gets. @throws {UsageError} for one that answers with a word. */
+export function chosenScores(offers: readonly Offer[], name: string | undefined, how?: string): Offer {
+  const scored = offers.filter(({ decision }) => decision === undefined);
+  const offer = chosenOffer(name === undefined && scored.length > 0 ? scored : offers, name, how);
+  if (offer.decision === undefined) return offer;
+  throw new UsageError(
+    `the scores of ${offer.model} stay at the server, which answers with a word: transcribe --decoder server`,
+  );
+}

@@ -5,7 +5,7 @@ import { DataError, ProtocolError, UsageError } from '../../../base/errors.ts';
 import { systemRandom } from '../../../base/random.ts';
 import { isPlausible } from '../../../protocols/inference/plausibility.ts';
 import { readQuery } from '../../../protocols/inference/messages.ts';
-import { chosenOffer } from '../../transport/chosen-offer.ts';
+import { chosenScores } from '../../transport/chosen-offer.ts';
 import { replaceFile } from '../../keystore/atomic-file.ts';
 import { HttpTransport } from '../../transport/http.ts';
 import { decisions } from '../models/model-accuracy.ts';
@@ -54,7 +54,7 @@ export async function encryptBatch(
   const known = BatchFolder.find(flags.out);
   const offer =
     known?.manifest.offer ??
-    chosenOffer(await serverOffers(parts, { server: flags.server, http: httpOf(flags, bar) }), flags.model);
+    chosenScores(await serverOffers(parts, { server: flags.server, http: httpOf(flags, bar) }), flags.model);
   const rows = readSamples(paths, inputOfOffer(offer));
   if (rows.count === 0) throw new DataError('the files hold no samples');
   const inputHash = createHash('sha256').update(rows.data).digest('hex');

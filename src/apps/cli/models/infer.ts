@@ -18,7 +18,7 @@ import { runClear } from '../../../runtime/clear-machine.ts';
 import { wholeBody } from '../../transport/attempt.ts';
 import { HttpTransport } from '../../transport/http.ts';
 import { RemoteModel } from '../../transport/remote-model.ts';
-import { chosenOffer } from '../../transport/chosen-offer.ts';
+import { chosenScores } from '../../transport/chosen-offer.ts';
 import { serverOffers } from '../speech/open-session.ts';
 import type { EngineParts } from '../parts.ts';
 import { ProgressBar } from '../terminal/progress-bar.ts';
@@ -193,7 +193,7 @@ async function remote(
     onRetry: (reason: string, waitMs: number) =>
       bar.note(`${reason}; trying again in ${(waitMs / 1000).toFixed(1)} s`),
   };
-  const offer = chosenOffer(await serverOffers(parts, { server, http }), flags.model);
+  const offer = chosenScores(await serverOffers(parts, { server, http }), flags.model);
   const client = await InferenceClient.create(offer, kernel);
   const token = systemRandom.seed();
   try {

@@ -111,6 +111,7 @@ export function formatProgram(program: AnyProgram, paint: Paint): string {
     report.exact === undefined
       ? `error of a score ${offer.outputError.toExponential(1)} of a range ${(high - low).toPrecision(3)} (2^${Math.log2(offer.outputError / (high - low)).toFixed(1)})\n`
       : 'scores are exact integers\n',
+    ...decisionLines(report),
   ].join('');
 }
 
@@ -130,6 +131,15 @@ function inputsWithin(program: AnyProgram): string {
   if (!isExact(program)) return `±${round(program.inputBound)}`;
   const [low, high] = inputIntegers(program);
   return `${program.inputRange.map(round).join(' .. ')}, rounded to ${low} .. ${high}`;
+}
+
+/** What a decision behind the scores costs, and how sure it is. */
+function decisionLines({ decision }: Report): string[] {
+  if (decision === undefined) return [];
+  const [low, high] = decision.window.map((score) => score.toFixed(2));
+  return [
+    `decides: scores from ${low} to ${high} in levels, ${decision.lookups} lookups; an answer is wrong with probability 2^${decision.failureBits.toFixed(1)} at most; of the keys ${formatBytes(decision.keyBytes)} are for that\n`,
+  ];
 }
 
 /** What makes an exact program exact. */
