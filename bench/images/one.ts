@@ -14,6 +14,7 @@ import { loadSeal } from '../engine/engine-seal.ts';
 import { processorClock } from '../in-turn.ts';
 import { type Bench, type BenchRow, reportFor } from '../report.ts';
 import { sealCircuit } from './one-seal.ts';
+import { bordered, GENERATED, generatedNetwork } from './generated.ts';
 import { ask, type Batch, modelBytes, shareOf, TENANT, testImages, type Timed } from './image-batch.ts';
 
 interface Subject {
@@ -72,9 +73,39 @@ export const onePart: Bench = async (options, note) => {
       }
     }
   }
+  const generated = await generatedRows(options, note);
   using native = await openKernel();
-  return reportFor('images', native, rows);
+  return reportFor('images', native, [...rows, ...generated]);
 };
+
+/** Published sizes on generated weights: costs, and that the decisions are those of the clear network. */
+async function generatedRows(options: Parameters<Bench>[0], note: Parameters<Bench>[1]): Promise<BenchRow[]> {
+  const rows: BenchRow[] = [];
+  using kernel = await openKernel({ kernel: 'native' });
+  const batch = testImages(options.data, options.quick ? QUICK_IMAGES : IMAGES.native);
+  for (const subject of GENERATED) {
+    note(`${subject.name}, generated weights`);
+    const images = { ...batch, inputs: bordered(batch.inputs, subject.side) };
+    const network = generatedNetwork(subject, kernel, images.inputs);
+    const program = compile(network, { name: 'generated', inputBound: 1, layout: 'packed' });
+    const [measured] = await oneByOne([program], images, kernel);
+    const clear = decisions(new PolynomialRunner(network, kernel).run(images.inputs), network.outputs);
+    rows.push({
+      name: `${subject.name}, one image, generated weights`,
+      kernel: `${kernel.name} ${kernel.isa}, ${kernel.threads} threads`,
+      images: images.count,
+      'argmax as in clear': shareOf(decisions(measured!.scores, network.outputs), clear),
+      'server ms': measured!.serverMs,
+      'evaluation ms': measured!.evaluationMs,
+      'processor ms': measured!.processorMs,
+      'latency ms': measured!.latencyMs,
+      'bytes up': measured!.upBytes,
+      'bytes down': measured!.downBytes,
+      'key bytes': measured!.keyBytes,
+    });
+  }
+  return rows;
+}
 
 const PEER_RUNS = 5;
 

@@ -53,7 +53,7 @@ describe('the standard key plan', () => {
         fc.constantFrom(1, 2, 4, 8, 28),
         (rotations, width) => {
           const { giants } = splitSteps(rotations, width);
-          const groups = giantGroups(giants, { plan: 'standard' }, SLOTS);
+          const groups = giantGroups(giants, 'standard', SLOTS);
           const made = groups.flatMap((group) =>
             group.giants.flatMap(({ step, babies }) =>
               babies.map((baby) => baby + step + group.path.reduce((sum, each) => sum + each, 0)),

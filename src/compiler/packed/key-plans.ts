@@ -58,28 +58,18 @@ export interface GiantGroup {
   readonly giants: readonly GiantStepOf[];
 }
 
-/** How giant steps are made: of a standard plan's digits, of whole hops and a rest, or each by its own key. */
-export interface GiantRule {
-  readonly plan?: KeyPlanName;
-  /** 0 or absent: none. */
-  readonly hop?: number;
-}
-
+/** Giant steps as rotations that have keys: each its own with a tailored plan, of digits with the standard one. */
 export function giantGroups(
   giants: readonly GiantStepOf[],
-  { plan, hop = 0 }: GiantRule,
+  plan: KeyPlanName | undefined,
   slots: number,
 ): GiantGroup[] {
-  if (plan !== 'standard' && hop === 0) return [{ path: [], giants }];
+  if (plan !== 'standard') return [{ path: [], giants }];
   const groups = new Map<string, { path: number[]; giants: GiantStepOf[] }>();
   for (const { step, babies } of giants) {
-    const digits =
-      plan === 'standard'
-        ? standardDigits(step, slots)
-        : [...new Array<number>(Math.floor(step / hop)).fill(hop), ...(step % hop > 0 ? [step % hop] : [])];
+    const digits = standardDigits(step, slots);
     // The kernel takes the last one with the baby steps.
-    const isWhole = plan !== 'standard' && step % hop === 0;
-    const inner = isWhole ? 0 : (digits.pop() ?? 0);
+    const inner = digits.pop() ?? 0;
     const key = digits.join();
     const group = groups.get(key) ?? { path: digits, giants: [] };
     group.giants.push({ step: inner, babies });

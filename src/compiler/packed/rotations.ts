@@ -19,7 +19,6 @@ import {
 } from '../reference-costs.ts';
 import {
   type GiantGroup,
-  type GiantRule,
   giantGroups,
   type KeyPlanName,
   pathsOf,
@@ -179,16 +178,6 @@ export interface TransformPlace {
   readonly top?: number;
 }
 
-/** How the rotations of a transform are split. */
-export interface TransformSplit extends GiantRule {
-  readonly width: number;
-}
-
-/** Whether rotations are to the left alone: those of hops and digits are. */
-export function isLeftOnly({ plan, hop = 0 }: GiantRule): boolean {
-  return plan === 'standard' || hop > 0;
-}
-
 /** A pair of ciphertexts of a transform, split into steps. */
 export interface PlannedPart {
   readonly out: number;
@@ -207,14 +196,14 @@ export function plannedTransform(
   map: IntegerMap,
   from: Layout,
   to: Layout,
-  { width, hop = 0, ...place }: TransformPlace & TransformSplit,
+  { width, ...place }: TransformPlace & { readonly width: number },
 ): PlannedPart[] {
-  const rule = { hop, plan: place.plan ?? 'tailored' } as const;
-  const subject = [from, to, width, hop, place.logN, place.level, place.specials ?? 1, rule.plan] as const;
+  const { plan = 'tailored' } = place;
+  const subject = [from, to, width, place.logN, place.level, place.specials ?? 1, plan] as const;
   return remembered(PLANNED, map, subject, () =>
-    partsOf(map, from, to, isLeftOnly(rule)).map(({ out, in: source, rotations }) => {
+    partsOf(map, from, to, plan === 'standard').map(({ out, in: source, rotations }) => {
       const split = splitSteps(rotations, width);
-      const groups = giantGroups(split.giants, rule, to.slots);
+      const groups = giantGroups(split.giants, plan, to.slots);
       return {
         ...{ out, in: source, split, groups, diagonals: rotations.length },
         keySwitches: groups.reduce((sum, group) => sum + switchesOf(group), pathsOf(groups).length),
@@ -243,24 +232,22 @@ export function cheapestWidth(
   place: TransformPlace,
   owned?: ReadonlySet<number>,
 ): WidthFound {
-  const rule = { plan: place.plan ?? 'tailored' } as const;
+  const { plan = 'tailored' } = place;
   const search = () => {
-    const parts = partsOf(map, from, to, isLeftOnly(rule));
+    const parts = partsOf(map, from, to, plan === 'standard');
     const all = parts.flatMap(({ rotations }) => rotations);
     const few = all.length <= MOST_WIDTHS ? all.map(Math.abs).filter((step) => step > 0) : [];
     const widths = new Set<number>([0, 1, 2, 4, 8, 16, 32, 64, 128, ...layoutStrides(from), ...few]);
     let best: WidthFound = { width: 0, withKeys: Number.POSITIVE_INFINITY };
     for (const width of [...widths].sort((a, b) => a - b)) {
       const splits = parts.map(({ rotations }) => ({
-        groups: giantGroups(splitSteps(rotations, width).giants, rule, to.slots),
+        groups: giantGroups(splitSteps(rotations, width).giants, plan, to.slots),
         count: rotations.length,
       }));
       const steps = new Set(splits.flatMap(({ groups }) => keyedSteps(groups)));
-      if (rule.plan === 'standard' && ![...steps].every((step) => hasStandardKey(step, place))) continue;
+      if (plan === 'standard' && ![...steps].every((step) => hasStandardKey(step, place))) continue;
       const keys =
-        rule.plan === 'standard'
-          ? []
-          : [...steps].filter((step) => owned?.has(positive(step, to.slots)) !== true);
+        plan === 'standard' ? [] : [...steps].filter((step) => owned?.has(positive(step, to.slots)) !== true);
       const cost = splits.reduce((sum, { groups, count }) => sum + groupsCost(groups, count, place), 0);
       const withKeys = cost + keys.length * keyWeight({ ...place, parts: 2 });
       if (withKeys < best.withKeys) best = { width, withKeys };
@@ -268,15 +255,7 @@ export function cheapestWidth(
     return best;
   };
   if (owned !== undefined) return search();
-  const subject = [
-    from,
-    to,
-    place.logN,
-    place.level,
-    place.specials ?? 1,
-    rule.plan,
-    place.top ?? -1,
-  ] as const;
+  const subject = [from, to, place.logN, place.level, place.specials ?? 1, plan, place.top ?? -1] as const;
   return remembered(WIDTHS, map, subject, search);
 }
 
