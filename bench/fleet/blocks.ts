@@ -40,16 +40,16 @@ export async function blocks(count: number, note: (line: string) => void): Promi
   // Again, as somebody does who was not sure: no block is queued twice.
   await command('batch', 'submit', folder, ...at);
 
-  let isOver = false;
+  const over = { isOver: false };
   let kills = 0;
   const collected = command('batch', 'collect', folder, ...at, '-o', out, '--wait').finally(() => {
-    isOver = true;
+    over.isOver = true;
   });
-  while (!isOver) {
+  while (!over.isOver) {
     await new Promise((resolve) => setTimeout(resolve, 2000 + 4000 * random.uniform()));
     const alive = fleet.workers.filter(({ pid }) => isAlive(pid));
     const victim = alive[Math.floor(random.uniform() * alive.length)] as BenchProcess;
-    if (isOver || alive.length < 2) continue;
+    if (over.isOver || alive.length < 2) continue;
     process.kill(victim.pid, 'SIGKILL');
     kills++;
     // Kills are no fault of a block: how often one is tried is another test's subject.

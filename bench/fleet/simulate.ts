@@ -35,7 +35,8 @@ const LOADS: readonly Load[] = [
 interface Measured {
   readonly perSecond: number[];
   readonly meanMs: number[];
-  readonly evaluationMs: number[];
+  /** By round. */
+  readonly evaluationMs: number[][];
 }
 
 type Options = Pick<BenchOptions, 'samples' | 'quick' | 'checkpoint'>;
@@ -85,50 +86,62 @@ async function checked(fleet: BenchFleet, kernel: Kernel, queries: number, note:
   for (let i = 0; i < most; i++) clients.push(await new BenchClient(PICTURE).prepare(kernel, 2, [url]));
   for (const client of clients) for (let i = 0; i < 3; i++) await client.answered(url);
   const rest: number[] = [];
-  const alone: number[] = [];
+  const aloneMs: number[] = [];
   const loads = LOADS.map((): Measured => ({ perSecond: [], meanMs: [], evaluationMs: [] }));
   for (let turn = 0; turn < ROUNDS; turn++) {
     note(`two workers under ${LOADS.length} loads, round ${turn + 1} of ${ROUNDS}`);
+    const alone: number[] = [];
     for (let i = 0; i < queries / 5; i++) {
       const { totalMs, evaluateMs } = await clients[0]!.answered(url);
       rest.push(totalMs - evaluateMs);
       alone.push(evaluateMs);
     }
+    aloneMs.push(median(alone));
     for (const [i, load] of LOADS.entries()) {
       const one = await ran(clients.slice(0, load.clients), url, queries, load.pause * median(alone));
       loads[i]!.perSecond.push(one.perSecond);
       loads[i]!.meanMs.push(one.meanMs);
-      loads[i]!.evaluationMs.push(...one.evaluationMs);
+      loads[i]!.evaluationMs.push(one.evaluationMs);
     }
   }
   const partitions = clients.map((client) => fleet.partitionOf(client));
-  const predict = (busyMs: number, { clients: count, pause }: Load) => {
+  const restMs = mean(rest);
+  /** From the evaluation times of a round of the load itself: how long a client waits, and the rate, are what is told. */
+  const predict = (busyMs: number, i: number, turn: number) => {
+    const { clients: count, pause } = LOADS[i]!;
     const like: SimulatedFleet = {
       workers: fleet.workers.map(({ worker }) => worker),
-      evaluationMs: loads[0]!.evaluationMs,
-      ...{ busyMs, wayMs: Math.max(0, median(rest) - busyMs), keyLoadMs: 0, keySets: 1000 },
+      evaluationMs: loads[i]!.evaluationMs[turn]!,
+      ...{ busyMs, wayMs: Math.max(0, restMs - busyMs), keyLoadMs: 0, keySets: 1000 },
       helpAfterMs: HELP_AFTER_MS,
     };
     const own = partitions.slice(0, count);
-    return simulate(like, { kind: 'closed', partitions: own, pauseMs: pause * median(alone) }, SIMULATED, 1);
+    return simulate(like, { kind: 'closed', partitions: own, pauseMs: pause * aloneMs[turn]! }, SIMULATED, 1);
   };
-  const busyMs = fitted(
-    (value) => predict(value, LOADS[0]!).perSecond,
-    median(loads[0]!.perSecond),
-    median(rest),
+  const turns = Array.from({ length: ROUNDS }, (_, turn) => turn);
+  const busyMs = median(
+    turns.map((turn) =>
+      fitted((value) => predict(value, 0, turn).perSecond, loads[0]!.perSecond[turn]!, 4 * restMs),
+    ),
   );
   return LOADS.map((load, i) => {
-    const told = predict(busyMs, load);
-    const [perSecond, meanMs] = [median(loads[i]!.perSecond), median(loads[i]!.meanMs)];
+    const { perSecond, meanMs } = loads[i]!;
+    const told = turns.map((turn) => predict(busyMs, i, turn));
     return {
       ...{ part: i === 0 ? 'fitted' : 'checked', load: load.name },
-      ...{ perSecond: round(perSecond, 2), simulatedPerSecond: round(told.perSecond, 2) },
-      perSecondRatio: round(told.perSecond / perSecond, 3),
-      ...{ meanMs: round(meanMs), simulatedMeanMs: round(told.meanMs) },
-      meanRatio: round(told.meanMs / meanMs, 3),
-      busyMs: round(busyMs, 2),
+      perSecond: round(median(perSecond), 2),
+      simulatedPerSecond: round(median(told.map((each) => each.perSecond)), 2),
+      perSecondRatio: round(median(told.map((each, turn) => each.perSecond / perSecond[turn]!)), 3),
+      meanMs: round(median(meanMs)),
+      simulatedMeanMs: round(median(told.map((each) => each.meanMs))),
+      meanRatio: round(median(told.map((each, turn) => each.meanMs / meanMs[turn]!)), 3),
+      ...{ busyMs: round(busyMs, 2), restMs: round(restMs, 2) },
     };
   });
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 async function ran(clients: readonly BenchClient[], url: string, queries: number, pauseMs: number) {
@@ -182,18 +195,28 @@ async function measuredConstants(
     clients.push(client);
   }
   const [client] = clients as [BenchClient];
+  const [atRest, seconds] = [fleet.spent(), 10];
+  await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
+  const idle = spentPer(atRest, fleet.spent(), seconds);
   let replyBytes = 0;
   const evaluated: number[] = [];
   const before = fleet.spent();
+  const startedAt = performance.now();
   for (let i = 0; i < queries; i++) {
     const answer = await client.answered(url);
     replyBytes = answer.replyBytes;
     evaluated.push(answer.evaluateMs);
   }
   const per = spentPer(before, fleet.spent(), queries);
+  // What processes take that have nothing to do is no cost of a query.
+  const secondsPerQuery = (performance.now() - startedAt) / 1000 / queries;
+  const ofQuery = (name: 'workers' | 'gateway' | 'broker') =>
+    round(Math.max(0, per[name] - secondsPerQuery * idle[name]));
   return {
     ...{ samples: FRAMES, evaluationMs: round(quantile(evaluated, 0.5)) },
-    ...{ workerMs: round(per.workers), gatewayMs: round(per.gateway), brokerMs: round(per.broker) },
+    ...{ workerMs: ofQuery('workers'), gatewayMs: ofQuery('gateway'), brokerMs: ofQuery('broker') },
+    ...{ idleWorkerMsPerSecond: round(idle.workers / 2), idleGatewayMsPerSecond: round(idle.gateway) },
+    idleBrokerMsPerSecond: round(idle.broker),
     // The first one has more to do than fetching keys, so this is an upper bound.
     keyLoadMs: round(Math.max(0, median(first) - per.workers)),
     ...{ queryBytes: client.queryBytes, replyBytes, keyBytes: client.keyBytes },

@@ -15,6 +15,10 @@ export type Constants = {
   readonly workerMs: number;
   readonly gatewayMs: number;
   readonly brokerMs: number;
+  /** Of processes that have nothing to do, milliseconds a second. */
+  readonly idleWorkerMsPerSecond: number;
+  readonly idleGatewayMsPerSecond: number;
+  readonly idleBrokerMsPerSecond: number;
   readonly keyLoadMs: number;
   readonly queryBytes: number;
   readonly replyBytes: number;
@@ -196,9 +200,8 @@ export function simulate(
     };
     come();
   }
-  while (given < answers && refused < 20 * answers) {
-    const event = calendar.next();
-    if (event === undefined) break;
+  const isOver = () => given >= answers || refused >= 20 * answers;
+  for (let event = calendar.next(); event !== undefined && !isOver(); event = calendar.next()) {
     now = event.at;
     event.run();
   }
