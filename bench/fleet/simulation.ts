@@ -42,8 +42,16 @@ export interface SimulatedFleet {
 }
 
 export type SimulatedLoad =
-  /** So many tenants, each with one query on its way, or pausing; `partitions` say where theirs go. */
-  | { readonly kind: 'closed'; readonly partitions: readonly number[]; readonly pauseMs: number }
+  /**
+   * So many tenants, each with one query on its way, or pausing; `partitions` say where theirs go. They stop when all of them together
+   * have asked `queries`; then nothing warms up, and the rate is that of the whole run.
+   */
+  | {
+      readonly kind: 'closed';
+      readonly partitions: readonly number[];
+      readonly pauseMs: number;
+      readonly queries?: number;
+    }
   /** Clients that come at `perSecond` (queries, on average), ask `queries` times with pauses, and go. */
   | {
       readonly kind: 'open';
@@ -132,9 +140,11 @@ export function simulate(
   const meanMs =
     fleet.busyMs + fleet.evaluationMs.reduce((sum, ms) => sum + ms, 0) / fleet.evaluationMs.length;
   let [now, given, refused, keyLoads, busyMs, tenants, running] = [0, 0, 0, 0, 0, 0, 0];
-  let begunAt = 0;
+  let [begunAt, doneAt] = [0, 0];
   const spent: number[] = [];
-  const warm = Math.floor(answers / 10);
+  const most = load.kind === 'closed' ? (load.queries ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
+  const warm = most < Number.POSITIVE_INFINITY ? 0 : Math.floor(answers / 10);
+  let asked = 0;
 
   const evaluate = (worker: SimulatedWorker, job: SimulatedJob) => {
     worker.isBusy = true;
@@ -159,6 +169,7 @@ export function simulate(
   };
   const answered = (job: SimulatedJob, ms: number, isReady: boolean) => {
     given++;
+    doneAt = now;
     if (given === warm) begunAt = now;
     if (given > warm) {
       spent.push(now - job.askedAt + fleet.wayMs);
@@ -174,6 +185,8 @@ export function simulate(
       );
   };
   const ask = (tenant: number, partition: number, left: number) => {
+    if (asked >= most) return;
+    asked++;
     const queued = waiting.length + running;
     const isTooMuch = (queued * meanMs) / workers.length > DEFAULT_MAX_WAIT_MS;
     if (isTooMuch || queued >= DEFAULT_QUEUE_RULES.maxJobs) {
@@ -205,7 +218,7 @@ export function simulate(
     now = event.at;
     event.run();
   }
-  const ms = Math.max(1e-9, now - begunAt);
+  const ms = Math.max(1e-9, (most === given ? doneAt + fleet.wayMs : now) - begunAt);
   const sorted = spent.toSorted((a, b) => a - b);
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
   return {

@@ -62,6 +62,14 @@ describe('the simulation', () => {
     expect(many.p95Ms).toBeGreaterThan(eager.p95Ms + 30);
   });
 
+  it('ends when all have asked what they were to ask', () => {
+    const fleet = { ...ALONE, workers: names(2), helpAfterMs: 0, wayMs: 0 };
+    // Five evaluations on two workers: three turns.
+    const { answers, perSecond } = simulate(fleet, { ...closed(5), queries: 5 }, 5, 1);
+    expect(answers).toBe(5);
+    expect(perSecond).toBeCloseTo(5 / 0.3, 6);
+  });
+
   it('gives the same for the same seed', () => {
     expect(simulate(ALONE, open(5), 1000, 9)).toEqual(simulate(ALONE, open(5), 1000, 9));
   });
