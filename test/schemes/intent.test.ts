@@ -52,6 +52,16 @@ async function ckksError({ depth, maxAbs = 1 }: CkksIntent, params: CkksParams):
   return maxDifference(result, rotated(clear));
 }
 
+/** log2 of the ring's degree; no ring holds what is refused as too much. */
+function ringFor(intent: CkksIntent): number {
+  try {
+    return CkksParams.forIntent(intent).logN;
+  } catch (error) {
+    if (error instanceof InvalidParamsError && error.message.includes('are too much')) return Infinity;
+    throw error;
+  }
+}
+
 describe('CKKS', () => {
   const intents = fc.record({
     depth: fc.integer({ min: 0, max: 2 }),
@@ -88,7 +98,7 @@ describe('CKKS', () => {
           { precisionBits: intent.precisionBits + 2 },
           { slots: 2 * intent.slots },
         ]) {
-          expect(CkksParams.forIntent({ ...intent, ...more }).logN).toBeGreaterThanOrEqual(logN);
+          expect(ringFor({ ...intent, ...more })).toBeGreaterThanOrEqual(logN);
         }
       }),
       { numRuns: 20, seed: 2 },
