@@ -262,11 +262,12 @@ describe('the second part of a reply', () => {
     ['exact', [compileExact(network, exactOptions), compileExact(other, exactOptions)]],
   ])('says nothing about the weights, %s', async (_, candidates) => {
     const guesses = await distinguish(candidates);
-    expect(Math.abs(guesses.none.advantage)).toBeLessThan(6);
+    // Beyond eight deviations is chance once in 2^49 runs; every run has other masks.
+    expect(Math.abs(guesses.none.advantage)).toBeLessThan(8);
     // Controls: it wins every time when the encryption of zero is left out, of all or of the second part alone.
     for (const kind of ['no mask', 'first part only'] as const) {
       expect(guesses[kind]).toMatchObject({ right: CONTROL_RUNS, of: CONTROL_RUNS });
-      expect(guesses[kind].advantage).toBeGreaterThan(6);
+      expect(guesses[kind].advantage).toBeGreaterThan(8);
     }
   });
 });

@@ -4,6 +4,7 @@ import { drawnDigits } from '../../../src/apps/cryptonn/drawn-digits.ts';
 import { integersOf } from '../../../src/apps/cryptonn/measured-leak.ts';
 import { InvalidParamsError, ShapeError } from '../../../src/base/errors.ts';
 import { systemRandom } from '../../../src/base/random.ts';
+import { seededRandom } from '../../../src/base/testing.ts';
 import { type Kernel } from '../../../src/kernel/kernel.ts';
 import { openKernel } from '../../../src/kernel/open.ts';
 import {
@@ -35,7 +36,7 @@ beforeAll(async () => {
 }, 120_000);
 
 const leakOf = (rank: number, sigma?: number, samples = digits) =>
-  measureLeak(specOf(rank, sigma), samples, kernel, kernel, systemRandom);
+  measureLeak(specOf(rank, sigma), samples, kernel, kernel, seededRandom('leak'));
 
 describe('the attack by priors', () => {
   test('wins at the default rank: all names, and most of every image', () => {

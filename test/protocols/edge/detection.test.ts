@@ -21,10 +21,10 @@ beforeAll(async () => {
 });
 
 describe.each(WRONG_FRACTIONS)('%s of the outputs wrong', (fraction) => {
-  test('samples notice as often as the formula says, within 3 sigma', () => {
-    // Right code is off by more once in 370 times: then once more, which it is once in 137,000 times.
+  test('samples notice as often as the formula says', () => {
+    // Two runs, as counts of rare misses have long tails: right code is off by 7 sigma in both less often than once in 2^50 times.
     const sigmas = () => measureDetection(layer, SAMPLED, fraction, RUNS).sigmas;
-    expect(Math.min(sigmas(), sigmas())).toBeLessThanOrEqual(3);
+    expect(Math.min(sigmas(), sigmas())).toBeLessThanOrEqual(7);
   });
 
   test('projections notice it always', () => {
@@ -40,12 +40,12 @@ test('no false alarm in 10^5 honest layers, by either check', async () => {
   expect(falseAlarms(small, PROJECTED, HONEST)).toBe(0);
 });
 
-test('a check of fewer samples than it says, or of one place only, is off by more than 3 sigma (control)', () => {
+test('a check of fewer samples than it says, or of one place only, is off by more than 7 sigma (control)', () => {
   const { map, outputs } = layer.planned;
   const lazy = measureDetection(layer, { kind: 'sampling', samples: 10 }, 0.05, RUNS);
   const promised = measureDetection(layer, SAMPLED, 0.05, RUNS);
   const sigma = Math.sqrt((promised.expected * (1 - promised.expected)) / RUNS);
-  expect(Math.abs(lazy.measured - promised.expected) / sigma).toBeGreaterThan(3);
+  expect(Math.abs(lazy.measured - promised.expected) / sigma).toBeGreaterThan(7);
   // One projection modulo 2^31 - 1 finds what a sum modulo 2^16 would not: an error of 2^16 in one element.
   const x = layer.draw();
   const y = applyIntegerLinear(map, x, 1);
