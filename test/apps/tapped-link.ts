@@ -5,14 +5,18 @@ export interface TappedLink {
   /** The target's address, through the tap. */
   readonly url: string;
   captured(): Buffer;
+  /** What clients sent alone. */
+  sent(): Buffer;
   close(): void;
 }
 
 export async function tapped(target: string): Promise<TappedLink> {
   const chunks: Buffer[] = [];
+  const sent: Buffer[] = [];
   const { port, hostname, protocol } = new URL(target);
   const server = createServer((socket) => {
     const upstream = connect(Number(port), hostname);
+    socket.on('data', (chunk: Buffer) => void sent.push(chunk));
     for (const [from, to] of [
       [socket, upstream],
       [upstream, socket],
@@ -26,6 +30,7 @@ export async function tapped(target: string): Promise<TappedLink> {
   return {
     url: `${protocol}//127.0.0.1:${(server.address() as AddressInfo).port}`,
     captured: () => Buffer.concat(chunks),
+    sent: () => Buffer.concat(sent),
     close: () => void server.close(),
   };
 }
