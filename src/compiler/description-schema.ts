@@ -36,7 +36,13 @@ const input = z.strictObject({
       invert: z.boolean(),
       white: number,
       order: z.enum(['channels-first', 'channels-last']).exactOptional(),
+      normalisation: z.enum(['drawing']).exactOptional(),
     })
+    .refine(
+      ({ normalisation, channels, size }) =>
+        normalisation === undefined || (channels === 1 && Math.min(...size) >= 3),
+      'drawings are grey and at least 3 x 3',
+    )
     .exactOptional(),
   audio: z.strictObject({ rate: z.number().gt(0).lte(1e6) }).exactOptional(),
   labels: z.array(label).min(1).max(MAX_ELEMENTS).exactOptional(),

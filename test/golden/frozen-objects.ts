@@ -111,11 +111,22 @@ function speechObjects(): FrozenObject[] {
   ];
 }
 
+const named = (network: IntegerNetwork): IntegerNetwork =>
+  network.withLabels(Array.from({ length: network.outputs }, (_, i) => `class ${i}`));
+
 function networks(): FrozenObject[] {
   return [
     {
       name: 'polynomial-network.v1',
       make: () => randomNetwork([6, 5, 4], 4, 11).toBytes(),
+      roundTrip: (bytes) => PolynomialNetwork.fromBytes(bytes).toBytes(),
+    },
+    {
+      name: 'polynomial-network.v2',
+      make: () =>
+        randomNetwork([9, 5, 4], 4, 11)
+          .withInput({ kind: 'drawing', size: [3, 3] })
+          .toBytes(),
       roundTrip: (bytes) => PolynomialNetwork.fromBytes(bytes).toBytes(),
     },
     {
@@ -157,6 +168,11 @@ function networks(): FrozenObject[] {
     {
       name: 'integer-network.v1',
       make: () => mixedNetwork(5).toBytes(),
+      roundTrip: (bytes) => IntegerNetwork.fromBytes(bytes).toBytes(),
+    },
+    {
+      name: 'integer-network.v3',
+      make: () => named(mixedNetwork(5)).toBytes(),
       roundTrip: (bytes) => IntegerNetwork.fromBytes(bytes).toBytes(),
     },
   ];

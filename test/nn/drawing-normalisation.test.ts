@@ -1,7 +1,7 @@
 /** Drawings before encryption: what pens, lamps and cameras do to a picture is undone as far as the pixels allow. */
 import { describe, expect, test } from 'vitest';
 import { levels, noisy, placed } from '../../src/apps/train/picture-changes.ts';
-import { DataError, DecodeError, OutOfRangeError, ShapeError } from '../../src/base/errors.ts';
+import { DataError, DecodeError, LimitError, OutOfRangeError, ShapeError } from '../../src/base/errors.ts';
 import {
   IntegerNetwork,
   SeededGenerator,
@@ -90,6 +90,21 @@ describe('a network that wants it', () => {
     const next = bytes.slice();
     next[4] = 3;
     expect(() => IntegerNetwork.fromBytes(next)).toThrow(DecodeError);
+  });
+
+  test('names its classes in its file, too, with or without a normalisation', () => {
+    const names = Array.from({ length: SIDE * SIDE }, (_, i) => `pixel ${i}`);
+    for (const network of [drawing, build({})]) {
+      const named = network.withLabels(names);
+      const bytes = named.toBytes();
+      expect(bytes[4]).toBe(3);
+      const read = IntegerNetwork.fromBytes(bytes);
+      expect(read.output).toEqual({ ...network.output, labels: names });
+      expect(read.input).toEqual(network.input);
+      expect(read.toBytes()).toEqual(bytes);
+    }
+    expect(() => drawing.withLabels(['one'])).toThrow(ShapeError);
+    expect(() => drawing.withLabels(names.with(3, 'x'.repeat(257)))).toThrow(LimitError);
   });
 
   test('its inputs are normalised one by one, those of others stay', () => {

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DecodeError, OutOfRangeError, ShapeError } from '../../src/base/errors.ts';
+import { DataError, DecodeError, OutOfRangeError, ShapeError } from '../../src/base/errors.ts';
+import { normaliseDrawing } from '../../src/nn/images/drawing-normalisation.ts';
+import { normaliseRanges } from '../../src/nn/polynomial/convert.ts';
 import { measureRanges } from '../../src/nn/polynomial/fine-tuning.ts';
 import { SeededGenerator } from '../../src/nn/tensor/generator.ts';
 import { plainMatrixMultiply } from '../../src/nn/tensor/matrix-multiply.ts';
@@ -8,6 +10,7 @@ import { crc32 } from '../../src/nn/files/model-bytes.ts';
 import { PolynomialNetwork, PolynomialRunner } from '../../src/nn/polynomial/polynomial-network.ts';
 import type { PolynomialLayer } from '../../src/nn/polynomial/polynomial-layer.ts';
 import { largestLevel } from '../../src/nn/quantise/quantise.ts';
+import { randomNetwork } from '../protocols/random-network.ts';
 
 const generator = new SeededGenerator(11);
 
@@ -163,5 +166,40 @@ describe('polynomial network bytes', () => {
       { numRuns: 500 },
     );
     expect(refused).toBeGreaterThan(20);
+  });
+});
+
+describe('a network for drawings', () => {
+  const plain = randomNetwork([9, 5, 4], 4, 11);
+  const drawing = plain.withInput({ kind: 'drawing', size: [3, 3] });
+
+  it('says so in its file; networks without are written as before', () => {
+    const [bytes, old] = [drawing.toBytes(), plain.toBytes()];
+    expect([bytes[4], old[4]]).toEqual([2, 1]);
+    const read = PolynomialNetwork.fromBytes(bytes);
+    expect(read.input).toEqual(drawing.input);
+    expect(read.withInput(undefined).toBytes()).toEqual(old);
+    expect(PolynomialNetwork.fromBytes(old).input).toBeUndefined();
+    expect(drawing.withRanges(drawing.ranges).input).toEqual(drawing.input);
+    expect(normaliseRanges(drawing).input).toEqual(drawing.input);
+    for (const size of [
+      [3, 4],
+      [1, 9],
+    ] as const)
+      expect(() => plain.withInput({ kind: 'drawing', size })).toThrow(ShapeError);
+  });
+
+  it('normalises inputs before they are encrypted; a network without leaves them alone', () => {
+    const pixels = Uint8Array.of(255, 0, 255, 255, 0, 255, 255, 0, 255);
+    const unit = Float32Array.from(pixels, (level) => level / 255);
+    const expected = normaliseDrawing({ channels: 1, height: 3, width: 3, pixels }).pixels;
+    expect(expected).not.toEqual(pixels);
+    expect(drawing.normalise([...unit, ...unit])).toEqual(
+      Float32Array.from([...expected, ...expected], (level) => level / 255),
+    );
+    expect(plain.normalise(unit)).toEqual(unit);
+    expect(() => drawing.normalise(new Float32Array(9))).toThrow(DataError);
+    expect(() => drawing.normalise(new Float32Array(9).fill(2))).toThrow(OutOfRangeError);
+    expect(() => drawing.normalise(new Float32Array(9).fill(Number.NaN))).toThrow(OutOfRangeError);
   });
 });

@@ -3,6 +3,7 @@ import { DecodeError, ShapeError } from '../../base/errors.ts';
 import { filled } from '../../base/filled.ts';
 import type { ImageInput, InputDescription } from '../../nn/graph/model-graph.ts';
 import { readIdx } from '../../nn/files/idx.ts';
+import { normaliseDrawings } from '../../nn/images/drawing-normalisation.ts';
 import { fitPicture } from './fit-picture.ts';
 import { isPortableMap, readPortableMap } from '../../nn/images/pixel-image.ts';
 import type { PixelImage } from '../../nn/images/pixel-image.ts';
@@ -37,10 +38,13 @@ export function readInputFile(bytes: Uint8Array, description: InputDescription):
   if (isNpy(bytes)) return arraySamples(readNpy(bytes), description);
   if (isZip(bytes)) return archiveSamples(readNpz(bytes), description);
   if (bytes[0] === 0 && bytes[1] === 0 && bytes.length >= 4) return arraySamples(readIdx(bytes), description);
-  if (String.fromCharCode(...bytes.subarray(0, 4)) === 'RIFF') return audioSamples(bytes, description);
+  if (WAV_KINDS.has(String.fromCharCode(...bytes.subarray(0, 4)))) return audioSamples(bytes, description);
   const { rows, columns, data } = readCsvNumbers(decoded(bytes));
   return arraySamples({ shape: [rows, columns], data }, description);
 }
+
+/** What a WAV file of any kind starts with. */
+const WAV_KINDS = new Set(['RIFF', 'RF64', 'BW64']);
 
 function decoded(bytes: Uint8Array): string {
   try {
@@ -64,7 +68,7 @@ function pictureSamples(picture: PixelImage, description: InputDescription): Inp
       'a picture',
     );
   const fitted = fitPicture(picture, image, description.mean);
-  return normalised(inOrder(fitted, image), 1, description);
+  return normalised(drawn(inOrder(fitted, image), description), 1, description);
 }
 
 /** Channel-major pixels in the order of the model, from 0 to `white`. */
@@ -104,7 +108,7 @@ function arraySamples(
   const scale =
     data instanceof Uint8Array && description.image !== undefined ? description.image.white / 255 : 1;
   const values = filled(new Float32Array(data.length), (i) => data[i]! * scale);
-  return normalised(values, data.length / size, description);
+  return normalised(drawn(values, description), data.length / size, description);
 }
 
 const LABEL_NAMES = ['labels', 'y', 'targets'];
@@ -144,6 +148,14 @@ function audioSamples(bytes: Uint8Array, description: InputDescription): InputSa
   const values = new Float32Array(sizeOf(description.shape));
   values.set(heard.subarray(0, values.length));
   return normalised(values, 1, description);
+}
+
+/** Pixels from 0 to `white` as a model for drawings was trained on them; of other models as they are. */
+function drawn(pixels: Float32Array, { image }: InputDescription): Float32Array {
+  if (image?.normalisation === undefined) return pixels;
+  const { white, size } = image;
+  const levels = filled(new Float64Array(pixels.length), (i) => Math.round((255 * pixels[i]!) / white));
+  return Float32Array.from(normaliseDrawings(levels, size), (level) => (level * white) / 255);
 }
 
 /** In place. */

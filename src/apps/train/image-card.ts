@@ -96,7 +96,8 @@ export function formatImageCard({ networks }: ImageCard): string {
 Handwritten digits of 28 x 28 grey pixels, 0 to 255 as real numbers from 0 to 1, to ten scores.
 
 The client normalises every image first (\`normaliseDrawing\`: light strokes on dark, full contrast, less noise, the centre of mass
-in the middle). \`*-int8.bin\` say so, and \`edge run\` does it; whoever uses the other forms has to.
+in the middle). \`*-int8.bin\` and \`*-polynomial-8bit.bin\` say so: \`edge run\` does it, and \`infer\` for a program that was
+compiled of one; whoever uses the float forms has to.
 
 - Data: MNIST (LeCun, Cortes, Burges): 60,000 images for training, 10,000 for the test.
 ${made.join('\n')}

@@ -10,7 +10,13 @@ import {
   quantiseInput,
   quantiseToIntegers,
 } from '../../nn/index.ts';
-import type { IntegerNetwork, LabelledImages, PolynomialNetwork, Sequential } from '../../nn/index.ts';
+import type {
+  DrawingInput,
+  IntegerNetwork,
+  LabelledImages,
+  PolynomialNetwork,
+  Sequential,
+} from '../../nn/index.ts';
 import { formatImageCard } from './image-card.ts';
 import type { ImageCard, ImageResultRow } from './image-card.ts';
 import type { ImageNetworkKind, ImagePlan } from './image-plan.ts';
@@ -29,6 +35,8 @@ const PIXEL_INPUT = {
   high: 255,
   normalisation: 'drawing',
 } as const;
+
+const DRAWINGS: DrawingInput = { kind: 'drawing', size: [28, 28] };
 
 const POLYNOMIAL_BITS = 8;
 const TEST_BLOCK = 500;
@@ -55,7 +63,7 @@ export function writeImageModel(
     ? quantiseToIntegers(graphOf(first, kernel), calibration, PIXEL_INPUT, kernel)
     : undefined;
   const polynomial = isPolynomial(plan.network)
-    ? exportPolynomial(last, POLYNOMIAL_BITS, calibration, kernel)
+    ? exportPolynomial(last, POLYNOMIAL_BITS, calibration, kernel).withInput(DRAWINGS)
     : undefined;
   const files = writeModelFiles(directory, {
     [`${plan.network}-float.bin`]: first.toBytes(),

@@ -122,6 +122,8 @@ export interface ImageInput {
   readonly white: number;
   /** Order of the values: channel-major, or the channels of a pixel side by side. */
   readonly order?: 'channels-first' | 'channels-last';
+  /** What is done to the fitted picture next, see normaliseDrawings; nothing by default. */
+  readonly normalisation?: 'drawing';
 }
 
 /** Immutable. Wires 0 .. inputs.length - 1 are the inputs; nodes are in topological order and each wire is written once. */

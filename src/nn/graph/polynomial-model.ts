@@ -5,7 +5,7 @@ import type { PolynomialNetwork } from '../polynomial/polynomial-network.ts';
 import { polynomialLayerOutputs } from '../polynomial/polynomial-layer.ts';
 import { GraphBuilder, tensorInput } from './graph-builder.ts';
 import { DenseMap, WindowMap } from './linear-map.ts';
-import type { ChannelStatistics, ModelGraph } from './model-graph.ts';
+import type { ChannelStatistics, InputDescription, ModelGraph } from './model-graph.ts';
 
 /**
  * Linear maps with their integers (`quantised`) and squares. A convolution's wires have shape `[channels, positions]`. The trained
@@ -14,7 +14,7 @@ import type { ChannelStatistics, ModelGraph } from './model-graph.ts';
  */
 export function toModelGraph(network: PolynomialNetwork, name = 'input'): ModelGraph {
   const builder = new GraphBuilder();
-  let wire = builder.input(tensorInput(name, [network.inputs]));
+  let wire = builder.input(inputOf(network, name));
   const ranged = new Map<number, ChannelStatistics>();
   let width = network.inputs;
   network.layers.forEach((layer, i) => {
@@ -35,6 +35,15 @@ export function toModelGraph(network: PolynomialNetwork, name = 'input'): ModelG
     return trained === undefined ? known : { ...known, trained };
   });
   return { ...graph, wires };
+}
+
+/** Of a network whose file says what its inputs are, all that a client needs to read a picture for it. */
+function inputOf({ inputs, input }: PolynomialNetwork, name: string): InputDescription {
+  const plain = tensorInput(name, [inputs]);
+  if (input === undefined) return plain;
+  const { size, kind: normalisation } = input;
+  const image = { channels: 1, size, fit: 'stretch', invert: false, white: 1, normalisation } as const;
+  return { ...plain, kind: 'image', interval: [0, 1], clip: [0, 1], image };
 }
 
 function layerMap(layer: PolynomialLayer, cols: number): DenseMap | WindowMap {

@@ -5,7 +5,7 @@
  * the same pixels.
  */
 import * as arg from '../../base/arguments.ts';
-import { ShapeError } from '../../base/errors.ts';
+import { DataError, OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import type { PixelImage } from './pixel-image.ts';
 
 /** The brightest pixels whose mean becomes 255, as a share of the picture; a thin stroke covers more. */
@@ -20,6 +20,15 @@ const MEDIAN_OF_LAPLACIAN = 0.6745 * 6;
 const NOISE_FLOOR = 1 / 3;
 /** Differences of grey levels while a picture is worked on; less the floor. */
 const LARGEST_VALUE = 2 ** 10;
+
+/**
+ * What a network's inputs are, where its file says so: grey drawings of this size, row by row, each through {@link normaliseDrawings}
+ * first; then pixels from 0 to 1.
+ */
+export interface DrawingInput {
+  readonly kind: 'drawing';
+  readonly size: readonly [height: number, width: number];
+}
 
 /** What was done to a picture, and whether there was anything in it. */
 export interface NormalisedDrawing {
@@ -61,6 +70,36 @@ export function normaliseDrawing(picture: PixelImage): NormalisedDrawing {
   for (let i = 0; i < values.length; i++)
     stretched[i] = Math.min(255, Math.max(0, Math.round(values[i] * gain)));
   return { pixels: centred(stretched, height, width), inverted, empty };
+}
+
+/**
+ * Grey pictures of `size`, one after another, each through {@link normaliseDrawing}; pixels are whole numbers from 0 to 255. What an owner of
+ * inputs does, before they are masked or encrypted, when a network's file asks for it.
+ * @throws {OutOfRangeError} for a value that is no pixel. @throws {DataError} for a picture with nothing in it. @throws {ShapeError}
+ */
+export function normaliseDrawings(
+  pixels: ArrayLike<number>,
+  size: readonly [height: number, width: number],
+): Uint8Array {
+  arg.checkArguments('normaliseDrawings', [pixels, size], { pixels: arg.numbers, size: arg.list });
+  const [height, width] = size;
+  const each = height * width;
+  if (pixels.length % each !== 0) throw new ShapeError('drawings', `n x ${height} x ${width}`, pixels.length);
+  const out = new Uint8Array(pixels.length);
+  for (let at = 0; at < out.length; at += each) {
+    for (let i = at; i < at + each; i++) {
+      if (!(pixels[i] >= 0 && pixels[i] <= 255)) throw new OutOfRangeError('a pixel', '0 to 255', pixels[i]);
+      out[i] = pixels[i];
+    }
+    const picture = { channels: 1, height, width, pixels: out.subarray(at, at + each) };
+    const { pixels: normalised, empty } = normaliseDrawing(picture);
+    if (empty)
+      throw new DataError(
+        `input ${at / each + 1} is one even surface: there is no drawing in it to recognise`,
+      );
+    out.set(normalised, at);
+  }
+  return out;
 }
 
 /** How many values are at most `low + i`, for every i up to `high`. Counting is ten times as fast as sorting. */

@@ -8,11 +8,12 @@ import type { IntegerStep } from './integer-step.ts';
 import { ModelReader, ModelWriter } from '../files/model-bytes.ts';
 
 const MAGIC = 'SRIN';
-/** 2 has the normalisation of the input; a network without one is written as 1. */
-const VERSION = 2;
+/** 2 has the normalisation of the input, 3 also names of classes; a network is written as the least that holds it. */
+const VERSION = 3;
 /** The order is the format; 0 is none. */
 const NORMALISATIONS = ['drawing'] as const satisfies readonly InputNormalisation[];
 const MAX_STEPS = 4096;
+const MAX_LABELS = 2 ** 16;
 const MAX_EXTENTS = 4;
 const MAX_MULTIPLIERS = 2 ** 20;
 const MAX_COUNT = 2 ** 32 - 1;
@@ -40,11 +41,17 @@ export interface IntegerNetworkContent {
 
 export function writeIntegerNetwork({ input, steps, output }: IntegerNetworkContent): Uint8Array {
   const { normalisation } = input;
-  const writer = new ModelWriter(MAGIC, normalisation === undefined ? 1 : VERSION);
+  const { labels } = output;
+  const version = labels !== undefined ? VERSION : normalisation !== undefined ? 2 : 1;
+  const writer = new ModelWriter(MAGIC, version);
   writer.words(Uint32Array.from(input.shape));
   writer.doubles([input.scale, input.offset, input.low, input.high, output.scale]);
   writer.u32(output.softmax ? 1 : 0);
-  if (normalisation !== undefined) writer.u32(NORMALISATIONS.indexOf(normalisation) + 1);
+  if (version > 1) writer.u32(normalisation === undefined ? 0 : NORMALISATIONS.indexOf(normalisation) + 1);
+  if (labels !== undefined) {
+    writer.u32(labels.length);
+    for (const label of labels) writer.text(label);
+  }
   writer.u32(steps.length);
   steps.forEach((step, i) => {
     writer.u32(KINDS.indexOf(step.kind));
@@ -118,6 +125,10 @@ export function readIntegerNetwork<N>(
     reader.version < 2
       ? undefined
       : NORMALISATIONS[reader.count('the normalisation', NORMALISATIONS.length) - 1];
+  const labels =
+    reader.version < 3
+      ? undefined
+      : Array.from({ length: reader.count('the labels', MAX_LABELS) }, () => reader.text());
   const steps: IntegerStep[] = [];
   for (let left = reader.count('the steps', MAX_STEPS); left > 0; left--) {
     const kind = KINDS[reader.count('a kind', KINDS.length - 1)];
@@ -127,7 +138,7 @@ export function readIntegerNetwork<N>(
   reader.finish();
   try {
     const input = { shape, scale, offset, low, high, ...(normalisation !== undefined && { normalisation }) };
-    return build(input, steps, { scale: outputScale, softmax });
+    return build(input, steps, { scale: outputScale, softmax, ...(labels && { labels }) });
   } catch (error) {
     if (error instanceof SubrosaError) throw reader.error(error.message);
     throw error;

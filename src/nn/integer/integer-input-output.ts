@@ -21,4 +21,6 @@ export type InputNormalisation = 'drawing';
 export interface IntegerOutput {
   readonly scale: number;
   readonly softmax: boolean;
+  /** Names of the classes, one per output, for people; whoever prints them must make them printable first. */
+  readonly labels?: readonly string[];
 }

@@ -4,10 +4,10 @@
  */
 import * as arg from '../../base/arguments.ts';
 import { printOnOneLine } from '../../base/inspect.ts';
-import { DataError, LimitError, OutOfRangeError, ShapeError } from '../../base/errors.ts';
+import { LimitError, OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import { MAX_INTEGER_ELEMENTS } from '../../kernel/integer-linear-map.ts';
 import type { IntegerLinearMap } from '../../kernel/integer-linear-map.ts';
-import { normaliseDrawing } from '../images/drawing-normalisation.ts';
+import { normaliseDrawings } from '../images/drawing-normalisation.ts';
 import { readIntegerNetwork, writeIntegerNetwork } from './integer-bytes.ts';
 import type { IntegerInput, IntegerOutput } from './integer-input-output.ts';
 import { stepFacts } from './integer-shapes.ts';
@@ -26,6 +26,7 @@ export interface OutsourcedLinear {
 
 export const INT8_INPUT = { offset: 0, low: LOWEST_INT8, high: HIGHEST_INT8 } as const;
 const MAX_STEPS = 4096;
+const MAX_LABEL_LENGTH = 256;
 
 /** Immutable. A directed graph in topological order: a step reads the input or earlier steps; the last one is the result. */
 export class IntegerNetwork {
@@ -40,7 +41,7 @@ export class IntegerNetwork {
   readonly outputs: number;
 
   /**
-   * @throws {ShapeError} when steps do not fit together.
+   * @throws {ShapeError} when steps do not fit together, or labels are not one per output.
    * @throws {OutOfRangeError} when a value could leave int32 or a fixed-point product 2^53.
    * @throws {LimitError} when a tensor has more than {@link MAX_INTEGER_ELEMENTS}.
    */
@@ -78,6 +79,12 @@ export class IntegerNetwork {
     this.linears = linears;
     this.inputs = sizeOf(input.shape);
     this.outputs = sizeOf(facts[facts.length - 1].shape);
+    if (output.labels !== undefined) checkLabels(output.labels, this.outputs);
+  }
+
+  /** The same network whose file also names the classes, one per output. @throws {ShapeError} {@link LimitError} */
+  withLabels(labels: readonly string[]): IntegerNetwork {
+    return new IntegerNetwork(this.input, this.steps, { ...this.output, labels });
   }
 
   /** Versioned, checksummed. */
@@ -97,6 +104,14 @@ function requireFewElements(shape: SampleShape): void {
     throw new LimitError('the elements of an integer tensor', MAX_INTEGER_ELEMENTS, sizeOf(shape));
 }
 
+function checkLabels(labels: readonly string[], outputs: number): void {
+  if (labels.length !== outputs)
+    throw new ShapeError('the labels', `one per output, ${outputs}`, labels.length);
+  const longest = labels.reduce((most, label) => Math.max(most, label.length), 0);
+  if (longest > MAX_LABEL_LENGTH)
+    throw new LimitError('the characters of a label', MAX_LABEL_LENGTH, longest);
+}
+
 function checkInput({ shape, scale, offset, low, high, normalisation }: IntegerInput): void {
   checkShape('the input of an integer network', shape);
   requireFewElements(shape);
@@ -114,7 +129,7 @@ function checkInput({ shape, scale, offset, low, high, normalisation }: IntegerI
 
 /**
  * Integer inputs `[batch, inputs]` as the network was trained on them: a network for drawings gets every picture through
- * {@link normaliseDrawing}; others are left alone. Done by the owner of the inputs, before they are masked or encrypted.
+ * {@link normaliseDrawings}; others are left alone. Done by the owner of the inputs, before they are masked or encrypted.
  * @throws {DataError} for a picture with nothing in it. @throws {OutOfRangeError} for a value that is no pixel.
  */
 export function normaliseInput(network: IntegerNetwork, x: Int32Array): Int32Array {
@@ -122,22 +137,8 @@ export function normaliseInput(network: IntegerNetwork, x: Int32Array): Int32Arr
     network: arg.like('an IntegerNetwork', 'toBytes', 'input'),
     x: arg.typed('an Int32Array', Int32Array),
   });
-  const { input, inputs } = network;
-  if (input.normalisation === undefined) return x;
-  const [channels, height, width] = input.shape;
-  const wrong = x.find((value) => value < 0 || value > 255);
-  if (wrong !== undefined) throw new OutOfRangeError('a pixel', '0 to 255', wrong);
-  const out = new Int32Array(x.length);
-  for (let at = 0; at < x.length; at += inputs) {
-    const picture = { channels, height, width, pixels: Uint8Array.from(x.subarray(at, at + inputs)) };
-    const { pixels, empty } = normaliseDrawing(picture);
-    if (empty)
-      throw new DataError(
-        `input ${at / inputs + 1} is one even surface: there is no drawing in it to recognise`,
-      );
-    out.set(pixels, at);
-  }
-  return out;
+  const { normalisation, shape } = network.input;
+  return normalisation === undefined ? x : Int32Array.from(normaliseDrawings(x, [shape[1], shape[2]]));
 }
 
 /** Real inputs to integers, element by element. */
@@ -176,3 +177,4 @@ export function realOutput(network: IntegerNetwork, y: Int32Array): Float64Array
 
 printOnOneLine(IntegerNetwork);
 arg.guard('IntegerNetwork', IntegerNetwork, { fromBytes: { bytes: arg.bytes } });
+arg.guard('IntegerNetwork', IntegerNetwork.prototype, { withLabels: { labels: arg.list } });

@@ -142,5 +142,5 @@ export function normaliseRanges(network: PolynomialNetwork): PolynomialNetwork {
     incoming = 1 / (scale * scale);
     return { ...layer, step, offset: layer.offset.map((value) => value * scale) };
   });
-  return new PolynomialNetwork(layers, network.inputs, network.bits, ranges);
+  return new PolynomialNetwork(layers, network.inputs, network.bits, ranges, network.input);
 }

@@ -1,16 +1,20 @@
 /** The file of a polynomial network, magic word SRPN. */
 import { SubrosaError } from '../../base/errors.ts';
 import { ModelReader, ModelWriter } from '../files/model-bytes.ts';
+import type { DrawingInput } from '../images/drawing-normalisation.ts';
 import type { ActivationRange, PolynomialLayer } from './polynomial-layer.ts';
 
 const MAGIC = 'SRPN';
-const VERSION = 1;
+/** 2 has what the inputs are; a network without that is written as 1. */
+const VERSION = 2;
 const MAX_LAYERS = 64;
 const MAX_INPUTS = 2 ** 20;
 const MAX_ROWS = 2 ** 16;
 const MAX_POSITIONS = 2 ** 20;
 const SQUARE = 1;
 const GATHER = 2;
+/** Kinds of described inputs. */
+const DRAWING = 1;
 
 /** What the file holds of a network. */
 export interface PolynomialNetworkContent {
@@ -19,12 +23,15 @@ export interface PolynomialNetworkContent {
   readonly bits: number;
   /** One per layer. */
   readonly ranges: readonly ActivationRange[];
+  readonly input: DrawingInput | undefined;
 }
 
 export function writePolynomialNetwork(network: PolynomialNetworkContent): Uint8Array {
-  const writer = new ModelWriter(MAGIC, VERSION);
+  const { input } = network;
+  const writer = new ModelWriter(MAGIC, input === undefined ? 1 : VERSION);
   writer.u32(network.bits);
   writer.u32(network.inputs);
+  if (input !== undefined) for (const value of [DRAWING, ...input.size]) writer.u32(value);
   writer.u32(network.layers.length);
   network.layers.forEach((layer, i) => {
     writer.u32((layer.square ? SQUARE : 0) | (layer.gather === undefined ? 0 : GATHER));
@@ -60,6 +67,13 @@ function readLayer(reader: ModelReader, bits: number): { layer: PolynomialLayer;
   return { layer, range: [low, high] };
 }
 
+function readDrawing(reader: ModelReader): DrawingInput {
+  const kind = reader.u32();
+  if (kind !== DRAWING) throw reader.error(`the kind of its inputs, ${kind}, is unknown`);
+  const [height, width] = [reader.count('a height', MAX_INPUTS), reader.count('a width', MAX_INPUTS)];
+  return { kind: 'drawing', size: [height, width] };
+}
+
 /** `build` makes the network and checks how the layers fit together. @throws {DecodeError} */
 export function readPolynomialNetwork<N>(
   bytes: Uint8Array,
@@ -69,12 +83,13 @@ export function readPolynomialNetwork<N>(
   const bits = reader.count('the bits', 16);
   if (bits < 2) throw reader.error(`the bits are ${bits}, at least 2 are needed`);
   const inputs = reader.count('the inputs', MAX_INPUTS);
+  const input = reader.version < 2 ? undefined : readDrawing(reader);
   const parts = Array.from({ length: reader.count('the layers', MAX_LAYERS) }, () => readLayer(reader, bits));
   reader.finish();
   const layers = parts.map((part) => part.layer);
   const ranges = parts.map((part) => part.range);
   try {
-    return build({ layers, inputs, bits, ranges });
+    return build({ layers, inputs, bits, ranges, input });
   } catch (error) {
     if (error instanceof SubrosaError) throw reader.error(error.message);
     throw error;

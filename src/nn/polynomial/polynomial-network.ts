@@ -6,6 +6,7 @@
 import * as arg from '../../base/arguments.ts';
 import { printOnOneLine } from '../../base/inspect.ts';
 import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
+import { type DrawingInput, normaliseDrawings } from '../images/drawing-normalisation.ts';
 import type { MatrixMultiply } from '../tensor/matrix-multiply.ts';
 import { readPolynomialNetwork, writePolynomialNetwork } from './polynomial-bytes.ts';
 import {
@@ -33,9 +34,11 @@ export class PolynomialNetwork {
   readonly bits: number;
   /** Per layer, the interval of z over the training data; infinite where it was not measured. */
   readonly ranges: readonly ActivationRange[];
+  /** What the owner of an input does to it first, see {@link normalise}; undefined where inputs are taken as they are. */
+  readonly input: DrawingInput | undefined;
 
   /**
-   * @throws {ShapeError} when layers do not fit together or a range is missing.
+   * @throws {ShapeError} when layers do not fit together, a range is missing, or the inputs are not as many as the drawing has pixels.
    * @throws {OutOfRangeError} when a weight, step, offset or index is out of range, or the squares are misplaced.
    */
   constructor(
@@ -43,16 +46,20 @@ export class PolynomialNetwork {
     inputs: number,
     bits: number,
     ranges?: readonly ActivationRange[],
+    input?: DrawingInput,
   ) {
-    arg.checkArguments('new PolynomialNetwork', [layers, inputs, bits, ranges], {
+    arg.checkArguments('new PolynomialNetwork', [layers, inputs, bits, ranges, input], {
       layers: arg.list,
       inputs: arg.number,
       bits: arg.number,
       ranges: arg.optional(arg.list),
+      input: arg.optional(arg.like('a DrawingInput', 'kind', 'size')),
     });
     this.layers = layers;
     this.inputs = inputs;
     this.bits = bits;
+    this.input = input;
+    if (input !== undefined) checkDrawing(input, inputs);
     this.ranges = ranges ?? layers.map(() => [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const);
     if (layers.length === 0) throw new ShapeError('the number of layers', 'at least 1', 0);
     if (this.ranges.length !== layers.length)
@@ -77,7 +84,24 @@ export class PolynomialNetwork {
 
   /** The same network with other ranges. */
   withRanges(ranges: readonly ActivationRange[]): PolynomialNetwork {
-    return new PolynomialNetwork(this.layers, this.inputs, this.bits, ranges);
+    return new PolynomialNetwork(this.layers, this.inputs, this.bits, ranges, this.input);
+  }
+
+  /** The same network with another description of its inputs, or none. @throws {ShapeError} */
+  withInput(input: DrawingInput | undefined): PolynomialNetwork {
+    return new PolynomialNetwork(this.layers, this.inputs, this.bits, this.ranges, input);
+  }
+
+  /**
+   * `[batch, inputs]` as the network was trained on them: pixels from 0 to 1 of drawings through {@link normaliseDrawings}, on the owner's side,
+   * before they are encrypted; a network without {@link input} gets them as they are. {@link run} takes what this returns.
+   * @throws {DataError} for a drawing with nothing in it. @throws {OutOfRangeError} for a value that is no pixel.
+   */
+  normalise(x: ArrayLike<number>): Float32Array {
+    const { input } = this;
+    if (input === undefined) return Float32Array.from(x);
+    const levels = Float64Array.from(x, (value) => Math.round(255 * value));
+    return Float32Array.from(normaliseDrawings(levels, input.size), (level) => level / 255);
   }
 
   /** `[batch, inputs]` to `[batch, outputs]`, in double precision; about a thousand million multiply-adds a second. */
@@ -125,9 +149,15 @@ export class PolynomialNetwork {
   static fromBytes(bytes: Uint8Array): PolynomialNetwork {
     return readPolynomialNetwork(
       bytes,
-      ({ layers, inputs, bits, ranges }) => new PolynomialNetwork(layers, inputs, bits, ranges),
+      ({ layers, inputs, bits, ranges, input }) => new PolynomialNetwork(layers, inputs, bits, ranges, input),
     );
   }
+}
+
+function checkDrawing({ kind, size: [height, width] }: DrawingInput, inputs: number): void {
+  if (kind !== 'drawing') throw new OutOfRangeError('the kind of a described input', 'drawing', kind);
+  if (!(height >= 3 && width >= 3 && height * width === inputs))
+    throw new ShapeError('the inputs of a network for drawings', inputs, `${height} x ${width}`);
 }
 
 function extent(values: Float64Array): ActivationRange {
@@ -215,6 +245,8 @@ printOnOneLine(PolynomialNetwork, PolynomialRunner);
 arg.guard('PolynomialNetwork', PolynomialNetwork, { fromBytes: { bytes: arg.bytes } });
 arg.guard('PolynomialNetwork', PolynomialNetwork.prototype, {
   withRanges: { ranges: arg.list },
+  withInput: { input: arg.optional(arg.like('a DrawingInput', 'kind', 'size')) },
+  normalise: { x: arg.numbers },
   run: { x: arg.numbers },
   checkRanges: { x: arg.numbers },
 });

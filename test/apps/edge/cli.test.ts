@@ -7,7 +7,10 @@ import { afterAll, expect, test } from 'vitest';
 import { installation } from '../../../src/apps/cli/installation.ts';
 import { engineParts } from '../../../src/apps/cli/parts.ts';
 import { runCommand } from '../../../src/apps/cli/run.ts';
+import { edgeReport } from '../../../src/apps/cli/edge/edge-report.ts';
 import { displayWidth } from '../../../src/apps/cli/terminal/table.ts';
+import { paintFor } from '../../../src/apps/cli/terminal/terminal.ts';
+import { readDevice } from '../../../src/apps/edge/provisioning.ts';
 import { SeededGenerator } from '../../../src/nn/tensor/generator.ts';
 import { writeIntegerNetwork } from '../../../src/nn/integer/integer-bytes.ts';
 import { evaluateIntegerNetwork } from '../../../src/nn/integer/integer-evaluate.ts';
@@ -89,6 +92,21 @@ test('owner, two server processes and a device compute what clear inference comp
   expect(report.out).toMatch(/input 2 +numbers/);
   expect(report.out).toContain('4 dense');
   expect((await run('edge', 'serve', '--role', 'a', '--file', at('parties/edge-b.bin'))).code).toBe(2);
+
+  // Names in the device's file need no flag where it runs.
+  const named = [...owner, '--labels', at('labels')].map((word) =>
+    word === at('parties') ? at('named') : word,
+  );
+  expect(await run(...named, ...operators)).toMatchObject({ code: 0 });
+  const identity = await readDevice(readFileSync(at('named/device-1.bin')));
+  identity.root[Symbol.dispose]();
+  expect(identity.network.output.labels).toContain(`name-${best}`);
+  const paint = paintFor(false, {});
+  const timed = { outputs: clear, layers: [], activationMs: 0, ms: 1, traffic: { up: 0, down: 0 } };
+  expect(edgeReport(identity.network, timed, paint)).toContain(`highest ${best} name-${best}`);
+  writeFileSync(at('labels'), 'one');
+  const few = named.map((word) => (word === at('named') ? at('few') : word));
+  expect((await run(...few, ...operators)).err).toContain('one per output');
 
   // What the edges wrote, and what the device keeps beside its file, is nobody's value.
   const seen = [...said, Buffer.from(report.err), readFileSync(at('parties/device-1.bin.counter'))];

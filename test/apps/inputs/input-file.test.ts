@@ -1,10 +1,14 @@
 /** Files of every kind as inputs of a model: known numbers, and what is refused. */
+import { readFileSync } from 'node:fs';
 import { deflateRawSync } from 'node:zlib';
 import { encode as encodePng } from 'fast-png';
 import { describe, expect, test } from 'vitest';
 import { readCsvNumbers } from '../../../src/apps/inputs/csv-numbers.ts';
 import { readInputFile } from '../../../src/apps/inputs/input-file.ts';
 import { readNpy, readNpz } from '../../../src/apps/inputs/npy.ts';
+import { compile } from '../../../src/compiler/compile.ts';
+import { readProgram, writeProgram } from '../../../src/compiler/program-file.ts';
+import { PolynomialNetwork } from '../../../src/nn/polynomial/polynomial-network.ts';
 import { tensorInput } from '../../../src/nn/graph/graph-builder.ts';
 import type { ImageInput, InputDescription } from '../../../src/nn/graph/model-graph.ts';
 import { npyBytes, npzBytes } from './array-files.ts';
@@ -206,5 +210,51 @@ describe('pictures', () => {
     expect(() =>
       readInputFile(png(4, 4, new Array(16).fill(255)), grey({ fit: 'mnist', invert: true }, [1, 28, 28])),
     ).toThrow(/nothing bright/);
+  });
+});
+
+describe('a shipped network for drawings', () => {
+  const file = new URL('../../../models/mnist/cryptonets-polynomial-8bit.bin', import.meta.url);
+  const network = PolynomialNetwork.fromBytes(readFileSync(file));
+  // Whoever asks a server has no more than this.
+  const { program } = readProgram(writeProgram({ program: compile(network, { name: 'digits' }) }));
+  const input = program.about!.input;
+
+  /** A seven, light on dark. */
+  const seven = new Uint8Array(784);
+  for (let x = 8; x < 20; x++) for (const y of [7, 8]) seven[28 * y + x] = 255;
+  for (let y = 9; y < 23; y++)
+    for (const side of [0, 1]) seven[28 * y + 18 - Math.floor((y - 9) / 2) + side] = 255;
+  const png = (data: Uint8Array): Uint8Array =>
+    encodePng({ width: 28, height: 28, channels: 1, depth: 8, data });
+  const decision = (values: Float32Array): number => {
+    const scores = network.run(values);
+    return scores.indexOf(Math.max(...scores));
+  };
+
+  test('brings the normalisation along: a program asks for it, and files are read with it', () => {
+    expect(input.clip).toEqual([0, 1]);
+    const clear = readInputFile(png(seven), input).values;
+    expect(clear).toEqual(network.normalise(seven.map((level) => (level > 0 ? 1 : 0))));
+    expect(decision(clear)).toBe(7);
+    const changes: readonly ((level: number) => number)[] = [
+      (level) => level / 3,
+      (level) => 255 - level,
+      (level) => 160 - level / 4,
+    ];
+    for (const change of changes) {
+      const changed = seven.map(change);
+      const { values } = readInputFile(png(changed), input);
+      expect(decision(values)).toBe(7);
+      const array = readInputFile(npyBytes('|u1', [2, 28, 28], [...changed, ...seven]), input);
+      expect(array.values).toEqual(Float32Array.of(...values, ...clear));
+      const reals = [...changed].map((level) => level / 255);
+      expect(readInputFile(npyBytes('<f4', [784], reals), input).values).toEqual(values);
+    }
+    // As it is, dark on light is something else (control).
+    const { normalisation: _, ...plain } = input.image!;
+    const inverted = png(seven.map((level) => 255 - level));
+    expect(decision(readInputFile(inverted, { ...input, image: plain }).values)).not.toBe(7);
+    expect(() => readInputFile(png(new Uint8Array(784).fill(9)), input)).toThrow(/no drawing/);
   });
 });

@@ -1,5 +1,5 @@
 /** Integer networks by name or by file, and the inputs of one. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError, UsageError } from '../../../base/errors.ts';
@@ -48,6 +48,12 @@ export async function integerNetwork(name: string, weights?: string): Promise<In
     await readFile(path),
     (input, steps, output) => new IntegerNetwork(input, steps, output),
   );
+}
+
+/** One name a line. @throws {DataError} */
+export function readLabels(path: string): string[] {
+  if (!existsSync(path)) throw new DataError(`there is no file ${path}`);
+  return readFileSync(path, 'utf8').trimEnd().split(/\r?\n/);
 }
 
 /** `[batch, inputs]` integers of all sources, one after another, normalised as the network wants it. @throws {DataError} {@link DecodeError} {@link LimitError} */

@@ -6,7 +6,7 @@ import { UsageError } from '../../../base/errors.ts';
 import { openKernel } from '../../../kernel/open.ts';
 import { provision } from '../../edge/provisioning.ts';
 import { replaceFile } from '../../keystore/atomic-file.ts';
-import { integerNetwork } from './edge-network.ts';
+import { integerNetwork, readLabels } from './edge-network.ts';
 import { withSpinner } from '../terminal/spinner.ts';
 import { formatBytes, formatTable } from '../terminal/table.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -14,6 +14,7 @@ import type { Terminal } from '../terminal/terminal.ts';
 export interface OwnerFlags {
   readonly network: string;
   readonly weights?: string;
+  readonly labels?: string;
   readonly out: string;
   readonly operatorA: string;
   readonly operatorB: string;
@@ -31,7 +32,8 @@ export async function prepareParties(flags: OwnerFlags, terminal: Terminal): Pro
   const taken = names.find((name) => existsSync(join(flags.out, name)));
   if (taken !== undefined) throw new UsageError(`${taken} is already in ${flags.out}: choose another --out`);
   const made = await withSpinner(terminal, 'reading the network', async (spinner) => {
-    const network = await integerNetwork(flags.network, flags.weights);
+    const bare = await integerNetwork(flags.network, flags.weights);
+    const network = flags.labels === undefined ? bare : bare.withLabels(readLabels(flags.labels));
     using kernel = await openKernel();
     spinner.say('computing check vectors');
     return await provision(network, {

@@ -3,7 +3,7 @@ import { multiplyAdds } from '../../../kernel/integer-linear-map.ts';
 import { type IntegerNetwork, realOutput } from '../../../nn/integer/integer-network.ts';
 import type { TimedInference } from './edge-timing.ts';
 import { formatBytes, formatMs, formatTable, plural } from '../terminal/table.ts';
-import type { Paint } from '../terminal/terminal.ts';
+import { type Paint, printable } from '../terminal/terminal.ts';
 
 /** The rows of a batch. */
 function rowsOf<T>(values: ArrayLike<T>, width: number): T[][] {
@@ -22,12 +22,12 @@ export function edgeReportJson(network: IntegerNetwork, inference: TimedInferenc
   };
 }
 
-/** `labels` names the classes in their order; without it a class is its number. */
+/** `labels` names the classes in their order; without it the network's own do, and without those a class is its number. */
 export function edgeReport(
   network: IntegerNetwork,
   inference: TimedInference,
   paint: Paint,
-  labels: readonly string[] = [],
+  labels: readonly string[] = network.output.labels ?? [],
 ): string {
   return [
     formatResults(network, inference.outputs, paint, labels),
@@ -46,7 +46,8 @@ function formatResults(
   paint: Paint,
   labels: readonly string[],
 ): string {
-  const named = (index: number) => (labels[index] === undefined ? `${index}` : `${index} ${labels[index]}`);
+  const named = (index: number) =>
+    labels[index] === undefined ? `${index}` : `${index} ${printable(labels[index])}`;
   const rows = rowsOf(realOutput(network, outputs), network.outputs);
   const shown = rows.slice(0, MAX_ROWS).map((row, i) => {
     const best = row

@@ -1,5 +1,4 @@
 /** `subrosa edge run`: a device. */
-import { readFileSync } from 'node:fs';
 import { KeyFileError, TransportError, UsageError } from '../../../base/errors.ts';
 import { openKernel } from '../../../kernel/open.ts';
 import type { IntegerLinearMap } from '../../../kernel/integer-linear-map.ts';
@@ -17,12 +16,12 @@ import { readPrivateFile } from '../../keystore/private-file.ts';
 import { connectEdge } from '../../edge/websocket-link.ts';
 import { LinkGroup } from '../../edge/message-inbox.ts';
 import { Patience, type PatienceOptions } from '../../transport/patience.ts';
-import { networkInputs } from './edge-network.ts';
+import { networkInputs, readLabels } from './edge-network.ts';
 import { edgeReport, edgeReportJson } from './edge-report.ts';
 import type { TimedInference } from './edge-timing.ts';
 import { ProgressBar, retryNote } from '../terminal/progress-bar.ts';
 import { withSpinner } from '../terminal/spinner.ts';
-import { paintFor, printable, type Terminal } from '../terminal/terminal.ts';
+import { paintFor, type Terminal } from '../terminal/terminal.ts';
 import { trustedCertificates } from '../tls-files.ts';
 
 /** How a device talks to its edges. */
@@ -54,7 +53,7 @@ export async function runWithEdges(
   flags: EdgeRunFlags,
   terminal: Terminal,
 ): Promise<void> {
-  const labels = flags.labels === undefined ? [] : readLabels(flags.labels);
+  const labels = flags.labels === undefined ? undefined : readLabels(flags.labels);
   const retirement = retiredFile(flags.device);
   const { identity, inference } = await withSpinner(terminal, 'reading the network', async (spinner) => {
     const identity = await readDevice(readPrivateFile(flags.device));
@@ -86,11 +85,6 @@ export async function runWithEdges(
 /** What to do about it, too: a rejection tells the edges a bit about the vectors. */
 function usedUp(path: string): string {
   return `a check failed, so the check vectors in ${path} are used up: run \`subrosa edge renew\` on it, here or at the owner's`;
-}
-
-/** One name a line. */
-function readLabels(path: string): string[] {
-  return readFileSync(path, 'utf8').trimEnd().split(/\r?\n/).map(printable);
 }
 
 function inUse(path: string): string {

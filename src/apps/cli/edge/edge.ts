@@ -45,6 +45,7 @@ function addOwner(edge: Command, terminal: Terminal): void {
     .requiredOption('--out <dir>', 'where the files go, mode 0600')
     .requiredOption('--operator-a <name>', 'who runs edge A')
     .requiredOption('--operator-b <name>', 'who runs edge B')
+    .option('--labels <file>', 'names of the classes, one a line: devices print them')
     .addOption(new Option('--devices <n>', 'how many').default(1).argParser(wholeNumber(1, 100_000)))
     .option('--paired', 'give devices what the paired construction needs, too')
     .addHelpText('after', WHO_LEARNS_WHAT_AT_EDGES)
@@ -112,7 +113,10 @@ function addRun(edge: Command, terminal: Terminal): void {
     .requiredOption('--b <url>', 'edge B');
   protocolOptions(run)
     .option(...CA_FLAG)
-    .option('--labels <file>', 'names of the classes for the report, one a line')
+    .option(
+      '--labels <file>',
+      "names of the classes for the report, one a line, in place of those in the device's file",
+    )
     .addOption(
       new Option(
         '--retries <n>',
