@@ -1,6 +1,7 @@
 /** What encryption will answer, without a key: the program on slot values in the clear, with noise after every step. */
 import { floodBits } from '../compiler/program-facts.ts';
 import type { Program } from '../compiler/program.ts';
+import { packedNoiseOfSteps, packedSubject } from '../compiler/packed/packed-analysis.ts';
 import { noiseOfSteps, SMALLEST_BLOCK } from '../compiler/step-analysis.ts';
 import type { SeededGenerator } from '../nn/tensor/generator.ts';
 import { CkksParams } from '../schemes/ckks/params.ts';
@@ -8,8 +9,8 @@ import { runClear } from './clear-machine.ts';
 
 /**
  * Scores `[samples, outputs]` as {@link runClear}, with Gaussian noise of the variance that fresh encryption, rescaling and key switching add where
- * they happen, carried on by the steps that follow, and that of the reply. For the smallest bucket, whose noise is largest. Packed
- * programs get the noise of all steps at the end.
+ * they happen, carried on by the steps that follow, and that of the reply. For the smallest bucket, whose noise is largest. In packed
+ * programs every slot gets it, those without elements, too, and encoded weights add the rounding of their coefficients.
  * @throws {ShapeError}
  */
 export function runSimulated(
@@ -22,16 +23,16 @@ export function runSimulated(
       for (let i = 0; i < values.length; i++) values[i] = values[i]! + deviation * generator.normal();
     return values;
   };
-  const { schemeError, flooding } = program.output;
-  if (program.packed !== undefined)
-    return noisy(runClear(program, inputs), Math.hypot(schemeError, flooding));
   const params = CkksParams.create(program.params);
   const primes = params.q.map((modulus) => modulus.q);
-  const deviations = noiseOfSteps({ list: program, primes, n: params.n }, params.slots / SMALLEST_BLOCK);
+  const deviations =
+    program.packed === undefined
+      ? noiseOfSteps({ list: program, primes, n: params.n }, params.slots / SMALLEST_BLOCK)
+      : packedNoiseOfSteps(packedSubject(program), params);
   const scores = runClear(program, inputs, {
     observe: (value, slots) => void noisy(slots, deviations[value]!),
   });
-  return noisy(scores, floodingDeviation(program));
+  return noisy(scores, program.packed === undefined ? floodingDeviation(program) : program.output.flooding);
 }
 
 /** Of uniform noise in [-2^f, 2^f) in the coefficients of a reply, in a score; low bits that are dropped add next to nothing. */

@@ -13,7 +13,7 @@ import { runClear } from '../../src/runtime/clear-machine.ts';
 import { runSimulated } from '../../src/runtime/simulated-encryption.ts';
 import { measured } from '../compiler/sample-graphs.ts';
 import { exchange } from '../protocols/exchange.ts';
-import { randomInputs } from '../protocols/random-network.ts';
+import { randomInputs, randomNetwork } from '../protocols/random-network.ts';
 
 let kernel: Kernel;
 beforeAll(async () => {
@@ -46,6 +46,19 @@ it.each([
   // The largest rows and factors are counted for all.
   expect(off).toBeGreaterThan(0.05 * program.output.schemeError);
 });
+
+it.each(['traced', 'whole'] as const)(
+  'carries the noise of every step of a packed program, %s reply',
+  (reply) => {
+    const network = randomNetwork([40, 12, 5], 4, 1);
+    const program = bare(compile(network, { name: 'net', layout: 'packed', reply }));
+    const inputs = randomInputs(24, 40, 5);
+    const clear = runClear(program, inputs);
+    const off = deviation(runSimulated(program, inputs, new SeededGenerator(1)), clear);
+    expect(off).toBeLessThan(1.1 * program.output.schemeError);
+    expect(off).toBeGreaterThan(0.05 * program.output.schemeError);
+  },
+);
 
 it('spreads scores as encryption does', async () => {
   const program = programOf([dense(9), { kind: 'square' }, dense(4)]);

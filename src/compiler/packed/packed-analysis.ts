@@ -207,8 +207,24 @@ export function packedDeviation(subject: PackedSubject, params: CkksParams): num
   return Math.sqrt(variance) / subject.values.at(-1)!.scale;
 }
 
-/** Per value, at its scale. */
-function packedVariances(subject: PackedSubject, params: CkksParams): number[] {
+/**
+ * Standard deviations of what each value gets anew in a slot, in its own units: of the query, of every step, and in the end of the encryption of
+ * zero that a reply gets. What comes from earlier values is not in it.
+ */
+export function packedNoiseOfSteps(subject: PackedSubject, params: CkksParams): number[] {
+  const { values } = subject;
+  const slots = replySlots(subject) ?? params.n / 2;
+  const variances = packedVariances(subject, params, () => 0);
+  variances[values.length - 1]! += slots * publicKeyNoise(params.n);
+  return variances.map((variance, i) => Math.sqrt(variance) / values[i]!.scale);
+}
+
+/** Per value, at its scale. `carried`: how much of the variance of an earlier value counts. */
+function packedVariances(
+  subject: PackedSubject,
+  params: CkksParams,
+  carried: (variance: number) => number = (variance) => variance,
+): number[] {
   const { values, steps, maps, constants, layouts } = subject;
   const { n } = params;
   const half = n / 2;
@@ -221,7 +237,7 @@ function packedVariances(subject: PackedSubject, params: CkksParams): number[] {
   for (const step of steps) {
     const first = step.op === 'multiply' || step.op === 'add' ? step.a : step.from;
     const [from, to] = [values[first]!, values[step.to]!];
-    let variance = variances[first]!;
+    let variance = carried(variances[first]!);
     if (step.op === 'transform') {
       const parts = plannedParts(subject, step);
       const map = maps[step.map]!;
@@ -251,8 +267,8 @@ function packedVariances(subject: PackedSubject, params: CkksParams): number[] {
         step.a === step.b
           ? 4 * variance * meanSquare(first)
           : variance * (other.scale * other.trained) ** 2 +
-            variances[step.b]! * (from.scale * from.trained) ** 2;
-    } else if (step.op === 'add') variance += variances[step.b]!;
+            carried(variances[step.b]!) * (from.scale * from.trained) ** 2;
+    } else if (step.op === 'add') variance += carried(variances[step.b]!);
     else if (step.op === 'relinearize') variance += switching(from.level);
     else if (step.op === 'rescale') variance = variance / params.q[from.level]!.q ** 2 + rounding;
     else if (step.op === 'multiplyPlain') {
