@@ -1,9 +1,11 @@
-/** The shipped digits model: clean recordings give no warning, recordings that training never had do. */
+/** The shipped models: clean recordings give no warning, recordings that training never had do. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadClearNetworks, loadRecogniser } from '../../../src/apps/cli/speech/model-files.ts';
 import { whiteNoise } from '../../../src/apps/speech/degradation.ts';
+import type { Kernel } from '../../../src/kernel/kernel.ts';
+import { openKernel } from '../../../src/kernel/open.ts';
 import { plainMatrixMultiply, SeededGenerator } from '../../../src/nn/index.ts';
 import { readWav } from '../../../src/speech/index.ts';
 
@@ -45,6 +47,46 @@ describe('clean speech', () => {
         expect((await looksOf(variant)).words).toBe(spoken[i]);
       }
     }
+  });
+});
+
+describe('sentences', () => {
+  const task = 'sentences';
+  let kernel: Kernel;
+  beforeAll(async () => {
+    kernel = await openKernel();
+  });
+  afterAll(() => kernel[Symbol.dispose]());
+  const said = JSON.parse(
+    readFileSync(join(root, 'examples', 'audio', 'transcripts.json'), 'utf8'),
+  ) as readonly { readonly file: string; readonly task: string; readonly text: string }[];
+  const sentences = said
+    .filter((each) => each.task === task)
+    .map(({ file, text }) => ({ text, ...readWav(readFileSync(join(root, 'examples', 'audio', file))) }));
+
+  async function sentenceLooks(samples: Float32Array) {
+    const directory = join(root, 'models', task);
+    const recogniser = await loadRecogniser(directory, kernel);
+    const inputs = recogniser.inputsOf(recogniser.spokenPart({ samples, rate: 16_000 }));
+    const { scores } = (await loadClearNetworks(directory, kernel)).polynomial(inputs);
+    const reasons = [...recogniser.unfamiliarInputs(inputs), ...recogniser.unfamiliarScores(scores)];
+    return { reasons, words: recogniser.decode(scores).join(' ') };
+  }
+
+  it('that are clean are right and give no warning', async () => {
+    expect(sentences).toHaveLength(3);
+    for (const { samples, text } of sentences) {
+      expect(await sentenceLooks(samples)).toEqual({ reasons: [], words: text });
+    }
+  });
+
+  it.each<[string, (samples: Float32Array) => Float32Array]>([
+    ['drowned in noise', (samples) => whiteNoise(-5)(samples, 16_000, new SeededGenerator(1))],
+    ['three times as fast', (samples) => samples.filter((_, i) => i % 3 === 0)],
+    ['of which the signs are left', (samples) => samples.map((x) => 0.5 * Math.sign(Math.round(x * 50)))],
+  ])('%s give one', async (_, change) => {
+    for (const { samples } of sentences)
+      expect((await sentenceLooks(change(samples))).reasons).not.toEqual([]);
   });
 });
 
