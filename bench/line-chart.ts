@@ -38,7 +38,8 @@ export function lineChart(panels: readonly ChartPanel[], unit: string): string {
   const vertical = logScale(ys, TOP + HEIGHT, TOP, true);
   const total = LEFT + panels.length * (WIDTH + GAP);
   const legendTop = TOP + HEIGHT + BOTTOM;
-  const height = legendTop + 18 * Math.ceil(names.length / 3) + 8;
+  const columns = Math.max(1, Math.min(3, Math.floor(total / 200)));
+  const height = legendTop + 18 * Math.ceil(names.length / columns) + 8;
   const parts: string[] = [];
   for (let power = vertical.low; power <= vertical.high; power++) {
     const y = vertical.at(10 ** power).toFixed(1);
@@ -68,7 +69,7 @@ export function lineChart(panels: readonly ChartPanel[], unit: string): string {
     }
   });
   names.forEach((name, i) => {
-    const [x, y] = [LEFT + (i % 3) * 200, legendTop + 18 * Math.floor(i / 3)];
+    const [x, y] = [LEFT + (i % columns) * 200, legendTop + 18 * Math.floor(i / columns)];
     parts.push(`<circle fill="${COLOURS[i % COLOURS.length]}" cx="${x}" cy="${y}" r="4"/>`);
     parts.push(`<text x="${x + 10}" y="${y + 4}">${name}</text>`);
   });

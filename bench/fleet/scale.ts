@@ -59,9 +59,9 @@ export function scale(
   });
   const lines = CELL_WORKERS.map((workers): ChartLine => {
     const most = (1000 * workers) / constants.workerMs;
-    const shares = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
+    const shares = [0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 0.95];
     const points = shares.map(
-      (share) => [share * most, cell(constants, workers, share * most).p95Ms] as const,
+      (share) => [100 * share, cell(constants, workers, share * most).p95Ms] as const,
     );
     return { name: `${workers} ${workers === 1 ? 'worker' : 'workers'}`, points };
   });

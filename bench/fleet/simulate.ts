@@ -51,7 +51,11 @@ export async function simulated(
   const { rows, lines } = scale(constants, note);
   const machine = { name: kernel.name, isa: kernel.isa, threads: 1 };
   const report = reportFor('fleet', machine, [...checks, { part: 'constants', ...constants }, ...rows]);
-  const panel = { title: 'one cell', axis: 'utterances a second', lines };
+  const panel = {
+    title: 'one cell',
+    axis: 'load, % of what the workers have time for',
+    lines,
+  };
   return {
     ...report,
     markdown: scaleMarkdown(report, constants, rows, checks),
