@@ -4,7 +4,9 @@
  */
 import * as arg from '../base/arguments.ts';
 import { InvalidParamsError, LimitError, UnsupportedOpError } from '../base/errors.ts';
-import { type ModelGraph, wireSize } from '../nn/graph/model-graph.ts';
+import { completedSquares } from '../nn/activations/nearby-squares.ts';
+import { normaliseChannels } from '../nn/activations/normalise-channels.ts';
+import { type ModelGraph, type ModelNode, wireSize } from '../nn/graph/model-graph.ts';
 import { toModelGraph } from '../nn/graph/polynomial-model.ts';
 import { PolynomialNetwork } from '../nn/polynomial/polynomial-network.ts';
 import { expansionElements } from '../schemes/ckks/expand-interleaved.ts';
@@ -74,8 +76,8 @@ export function compile(model: ModelGraph | PolynomialNetwork, options: CompileO
   const graph = model instanceof PolynomialNetwork ? toModelGraph(model) : model;
   const inputBound = options.inputBound ?? clipBound(graph) ?? DEFAULT_INPUT_BOUND;
   const layout = options.layout ?? 'batch';
-  const lowered = (kind: keyof typeof DEFAULT_WEIGHT_BITS): Circuit =>
-    lowerGraph(graph, { inputBound, weightBits: options.weightBits ?? DEFAULT_WEIGHT_BITS[kind] });
+  const lowered = (kind: keyof typeof DEFAULT_WEIGHT_BITS, from = graph): Circuit =>
+    lowerGraph(from, { inputBound, weightBits: options.weightBits ?? DEFAULT_WEIGHT_BITS[kind] });
   const circuit = lowered(layout === 'packed' ? 'packed' : 'batch');
   const [low, high] = circuit.outputRange;
   if (!(low < high))
@@ -87,16 +89,16 @@ export function compile(model: ModelGraph | PolynomialNetwork, options: CompileO
   const subject = { graph, circuit, wanted, name: options.name };
   const logN = options.logN ?? DEFAULT_LOG_N;
   const search = { wanted, logN, isTraced: options.reply !== 'whole', plan: options.keys ?? 'tailored' };
-  if (layout === 'packed') return assemblePacked(subject, searchPacked(circuit, search));
-  const packed = () => ({ ...subject, circuit: lowered('packed') });
+  const packed = (): FoundPackedProgram => packedPlan(subject, lowered, search);
+  if (layout === 'packed') return assemblePacked(packed());
   const { placement } = options;
   const batch = () =>
     assemble(subject, searchParameters(circuit, { wanted, logN, ...(placement && { placement }) }));
-  return layout === 'batch' ? batch() : cheaper(packed(), search, batch);
+  return layout === 'batch' ? batch() : cheaper(packed, batch);
 }
 
 /** Packed when a sample costs less so; a model that fits one layout only gets that one. */
-function cheaper(subject: Assembled, search: PackedSearchOptions, batch: () => Program): Program {
+function cheaper(plan: () => FoundPackedProgram, batch: () => Program): Program {
   const attempt = <T>(work: () => T): T | Error => {
     try {
       return work();
@@ -110,11 +112,11 @@ function cheaper(subject: Assembled, search: PackedSearchOptions, batch: () => P
       throw error;
     }
   };
-  const packed = attempt(() => searchPacked(subject.circuit, search));
+  const packed = attempt(plan);
   if (packed instanceof Error) return batch();
   const other = attempt(batch);
-  if (!(other instanceof Error) && batchCost(other) <= packed.cost) return other;
-  return assemblePacked(subject, packed);
+  if (!(other instanceof Error) && batchCost(other) <= packed.found.cost) return other;
+  return assemblePacked(packed);
 }
 
 interface Assembled {
@@ -127,10 +129,46 @@ interface Assembled {
 /** Six deviations use half of the error budget. */
 const FLOODING_DEVIATIONS = 12;
 
-function assemblePacked(
-  { graph, circuit, wanted, name }: Assembled,
-  { spec, list, plan, schemeError }: FoundPacked,
-): Program {
+interface FoundPackedProgram {
+  readonly subject: Assembled;
+  readonly found: FoundPacked;
+}
+
+/**
+ * Quadratics as one square each, where they allow that; where no parameters hold those, as they came. One level less is worth more than
+ * the bits that larger squares take.
+ */
+function packedPlan(
+  subject: Assembled,
+  lowered: (kind: 'packed', graph?: ModelGraph) => Circuit,
+  search: PackedSearchOptions,
+): FoundPackedProgram {
+  const plan = (graph: ModelGraph): FoundPackedProgram => {
+    const circuit = lowered('packed', graph);
+    return { subject: { ...subject, circuit }, found: searchPacked(circuit, search) };
+  };
+  const { graph } = subject;
+  if (!graph.nodes.some(isShiftedSquare)) return plan(graph);
+  try {
+    return plan(normaliseChannels(completedSquares(graph)));
+  } catch (error) {
+    if (!(error instanceof InvalidParamsError)) throw error;
+    return plan(graph);
+  }
+}
+
+/** A quadratic that is no multiple of a square. */
+function isShiftedSquare(node: ModelNode): boolean {
+  return (
+    node.op === 'polynomial' &&
+    node.coefficients.length === 3 &&
+    node.coefficients[1]!.some((value) => value !== 0)
+  );
+}
+
+function assemblePacked({ subject, found }: FoundPackedProgram): Program {
+  const { graph, circuit, wanted, name } = subject;
+  const { spec, list, plan, schemeError } = found;
   const { layouts, ...steps } = list;
   const about = descriptionOf(graph, circuit.inputBound);
   return validateProgram({

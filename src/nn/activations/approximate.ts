@@ -54,15 +54,16 @@ export function nodesToReplace(graph: ModelGraph): number[] {
 
 /**
  * The graph with the chosen nodes replaced, every wire with its statistics over `inputs` (`[batch, elements]` of each input). Quantisation
- * steps of the model are dropped, a clip that they imply is kept in the fit.
+ * steps of the model are dropped, a clip that they imply is kept in the fit. `weights` says how much each sample counts in the fits.
  */
 export function approximate(
   graph: ModelGraph,
   inputs: readonly ArrayLike<number>[],
   batch: number,
   choices: ReadonlyMap<number, Replacement>,
+  weights?: Float64Array,
 ): Approximation {
-  const walk = new ReplacingWalk(graph, inputs, batch);
+  const walk = new ReplacingWalk(graph, inputs, batch, weights);
   graph.nodes.forEach((node, i) => walk.take(node, choices.get(i)));
   return walk.finish();
 }
@@ -70,13 +71,20 @@ export function approximate(
 class ReplacingWalk {
   readonly #graph: ModelGraph;
   readonly #batch: number;
+  readonly #weights: Float64Array | undefined;
   readonly #wires: Wire[];
   readonly #nodes: ModelNode[] = [];
   readonly #layers: ReplacedLayer[] = [];
   readonly #values: (Float64Array | undefined)[];
   readonly #lastUse = new Map<number, ModelNode>();
 
-  constructor(graph: ModelGraph, inputs: readonly ArrayLike<number>[], batch: number) {
+  constructor(
+    graph: ModelGraph,
+    inputs: readonly ArrayLike<number>[],
+    batch: number,
+    weights: Float64Array | undefined,
+  ) {
+    this.#weights = weights;
     this.#graph = graph;
     this.#batch = batch;
     this.#wires = [...graph.wires];
@@ -150,6 +158,7 @@ class ReplacingWalk {
       by.degree,
       by.perChannel,
       this.#wires[node.in].trained,
+      this.#weights,
     );
     if (by.degree > 1) this.#push({ op: 'polynomial', in: node.in, out: node.out, coefficients });
     else {

@@ -7,6 +7,7 @@ import { interpret } from '../graph/clear-interpreter.ts';
 import type { InputDescription, ModelGraph } from '../graph/model-graph.ts';
 import { wireSize } from '../graph/model-graph.ts';
 import { mergeLinear } from '../graph/passes/merge-linear.ts';
+import { pruneConstants } from '../graph/passes/prune-constants.ts';
 import { SeededGenerator } from '../tensor/generator.ts';
 import { sizeOf } from '../tensor/tensor.ts';
 import { approximate, nodesToReplace } from './approximate.ts';
@@ -14,6 +15,7 @@ import type { Approximation, ReplacedLayer, Replacement } from './approximate.ts
 import { decisionRule } from './decisions.ts';
 import type { DecisionRule } from './decisions.ts';
 import { quantiseGraph } from './quantise-graph.ts';
+import { nearbySquares } from './nearby-squares.ts';
 import { isPairable } from './replace-nodes.ts';
 
 export interface CalibrationData {
@@ -68,7 +70,8 @@ const MAX_NUMBERS = 2 ** 25;
 /**
  * Replaces activations, maxima and norms by what encryption can compute. Every layer starts with its cheapest replacement (degree 2,
  * means for maxima); while the held-out agreement lacks more than `drop`, the layer nearest to the output whose dearer
- * replacement helps is changed; at the end every change is tried back once. A third of the samples is held out.
+ * replacement helps is changed; at the end every change is tried back once. Where that does not reach `drop`, all is tried again with
+ * fits that count samples near a decision more. A third of the samples is held out. Channels that became constants are dropped.
  * @throws {ShapeError} when samples are not of the model's shape. @throws {DataError} for fewer than 8 samples, or numbers that
  * are not finite. @throws {UnsupportedOpError} for functions that no polynomial approximates.
  */
@@ -92,9 +95,15 @@ export function calibrate(
       (index) => [index, replacementsOf(graph, index, maxDegree, perChannel)] as const,
     ),
   );
-  const search = new ReplacementSearch(graph, fit, replacements, agreementOf);
-  const best = search.run(drop);
-  const polynomial = withInputIntervals(mergeLinear(best.graph), warnings);
+  const searched = (weights?: Float64Array): SearchedReplacements => {
+    const search = new ReplacementSearch(graph, { fit, replacements, agreementOf, weights });
+    return { ...search.run(drop), trace: search.trace };
+  };
+  const plain = searched();
+  const best =
+    plain.agreement >= 1 - drop ? plain : betterNearDecisions(plain, weightsOf(graph, fit, rule), searched);
+  const chosen = withNearbySquares(best, agreementOf, drop);
+  const polynomial = pruneConstants(withInputIntervals(mergeLinear(chosen), warnings));
   const quantised = quantiseGraph(polynomial, weightBits);
   const measure = (candidate: ModelGraph): Accuracy =>
     accuracyOf(interpret(candidate, test.inputs, test.count), rule, test, needed);
@@ -106,11 +115,52 @@ export function calibrate(
       float: accuracyOf(needed, rule, test, needed),
       polynomial: measure(polynomial),
       quantised: measure(quantised),
-      layers: best.layers,
-      trace: search.trace,
+      layers: best.approximation.layers,
+      trace: best.trace,
       warnings,
     },
   };
+}
+
+/** Cheaper squares, for half a drop at most, and where `drop` is reached, within it. */
+function withNearbySquares(
+  { approximation: { graph }, agreement }: SearchedReplacements,
+  agreementOf: (graph: ModelGraph) => number,
+  drop: number,
+): ModelGraph {
+  const near = nearbySquares(graph);
+  const least = agreement >= 1 - drop ? 1 - drop : agreement - drop / 2;
+  return agreementOf(near) >= least ? near : graph;
+}
+
+interface SearchedReplacements extends Evaluated {
+  readonly trace: readonly string[];
+}
+
+/** How much more a sample counts that is about to be decided otherwise, and the share of the mean margin over which that fades. */
+const [NEAR_WEIGHT, NEAR_SHARE] = [20, 1 / 4];
+
+/** A sample's weight in the fits: the more, the nearer its decision is. Undefined where nothing is decided. */
+function weightsOf(graph: ModelGraph, fit: Samples, { margin }: DecisionRule): Float64Array | undefined {
+  if (margin === undefined) return undefined;
+  const outputs = interpret(graph, fit.inputs, fit.count);
+  const margins = Float64Array.from({ length: fit.count }, (_, sample) => margin(outputs, sample));
+  const mean = margins.reduce((sum, value) => sum + value, 0) / fit.count;
+  return margins.map((value) => 1 + NEAR_WEIGHT * Math.exp(-value / (NEAR_SHARE * mean)));
+}
+
+/** The search again with fits that count samples near a decision more, where that agrees more. */
+function betterNearDecisions(
+  plain: SearchedReplacements,
+  weights: Float64Array | undefined,
+  searched: (weights: Float64Array) => SearchedReplacements,
+): SearchedReplacements {
+  if (weights === undefined) return plain;
+  const weighted = searched(weights);
+  const isBetter = weighted.agreement > plain.agreement;
+  const { trace } = weighted;
+  const again = `again, samples near a decision count more${isBetter ? '' : ', not kept'}:`;
+  return { ...(isBetter ? weighted : plain), trace: [...plain.trace, again, ...trace] };
 }
 
 interface Samples {
@@ -206,6 +256,14 @@ function describe(by: Replacement): string {
   return by.kind === 'mean' ? 'mean of the window' : 'frozen statistics';
 }
 
+interface SearchSubject {
+  readonly fit: Samples;
+  readonly replacements: ReadonlyMap<number, readonly Replacement[]>;
+  readonly agreementOf: (graph: ModelGraph) => number;
+  /** Of each sample in the fits. */
+  readonly weights: Float64Array | undefined;
+}
+
 /** Which replacement each node gets. */
 class ReplacementSearch {
   readonly trace: string[] = [];
@@ -213,20 +271,17 @@ class ReplacementSearch {
   readonly #fit: Samples;
   readonly #options: ReadonlyMap<number, readonly Replacement[]>;
   readonly #agreementOf: (graph: ModelGraph) => number;
+  readonly #weights: Float64Array | undefined;
 
-  constructor(
-    graph: ModelGraph,
-    fit: Samples,
-    options: ReadonlyMap<number, readonly Replacement[]>,
-    agreementOf: (graph: ModelGraph) => number,
-  ) {
+  constructor(graph: ModelGraph, { fit, replacements, agreementOf, weights }: SearchSubject) {
     this.#graph = graph;
     this.#fit = fit;
-    this.#options = options;
+    this.#options = replacements;
     this.#agreementOf = agreementOf;
+    this.#weights = weights;
   }
 
-  run(drop: number): Approximation {
+  run(drop: number): Evaluated {
     const nodes = [...this.#options.keys()];
     const place = new Map(nodes.map((index) => [index, 0]));
     let best = this.#evaluate(place);
@@ -251,7 +306,7 @@ class ReplacementSearch {
         if (best.agreement >= 1 - drop) break;
       }
     }
-    return this.#tryBack(place, best, drop).approximation;
+    return this.#tryBack(place, best, drop);
   }
 
   /** A change whose reversal costs nothing any more is taken back. */
@@ -275,7 +330,7 @@ class ReplacementSearch {
 
   #evaluate(place: ReadonlyMap<number, number>): Evaluated {
     const choices = new Map([...place].map(([index, at]) => [index, this.#options.get(index)![at]]));
-    const approximation = approximate(this.#graph, this.#fit.inputs, this.#fit.count, choices);
+    const approximation = approximate(this.#graph, this.#fit.inputs, this.#fit.count, choices, this.#weights);
     return { approximation, agreement: this.#agreementOf(approximation.graph) };
   }
 

@@ -28,11 +28,12 @@ export function channelStatistics(values: Float64Array, shape: readonly number[]
   return { samples, low, high, mean, variance };
 }
 
-/** Histograms of 256 bins between the extremes of each channel. */
+/** Histograms of 256 bins between the extremes of each channel; `weights` has one number per sample, 1 where it is left out. */
 export function channelHistograms(
   values: Float64Array,
   shape: readonly number[],
   { low, high }: ChannelStatistics,
+  weights?: Float64Array,
 ): Distribution[] {
   const channels = shape[0];
   const inside = sizeOf(shape.slice(1));
@@ -47,7 +48,7 @@ export function channelHistograms(
     const channel = Math.floor(i / inside) % channels;
     const width = (high[channel] - low[channel]) / BINS;
     const bin = width > 0 ? Math.min(BINS - 1, Math.floor((value - low[channel]) / width)) : 0;
-    histograms[channel].weights[bin]++;
+    histograms[channel].weights[bin] += weights?.[Math.floor(i / (channels * inside))] ?? 1;
   });
   return histograms;
 }

@@ -5,6 +5,8 @@ import { wireSize } from '../graph/model-graph.ts';
 export interface DecisionRule {
   /** Share of samples with the same decision, from outputs `[samples, elements]`. */
   readonly agreement: (a: Float64Array, b: Float64Array, samples: number) => number;
+  /** How far a sample is from another decision, 0 or more; undefined where nothing is decided. */
+  readonly margin?: (outputs: Float64Array, sample: number) => number;
   /** Share of right classes; undefined for a network that does not classify. */
   readonly accuracy?: (outputs: Float64Array, labels: readonly number[]) => number;
 }
@@ -15,11 +17,19 @@ export interface DecisionRule {
  */
 export function decisionRule(graph: ModelGraph): DecisionRule {
   const size = wireSize(graph, graph.output);
-  if (size > 1) return classRule((outputs, sample) => largestOf(outputs, sample, size));
+  if (size > 1)
+    return {
+      ...classRule((outputs, sample) => largestOf(outputs, sample, size)),
+      margin: (outputs, sample) => marginOf(outputs.subarray(sample * size, (sample + 1) * size)),
+    };
   const isDecision = graph.tail.nodes.some(
     ({ op, ...node }) => op === 'compare' || ('fn' in node && node.fn === 'sigmoid'),
   );
-  if (isDecision) return classRule((outputs, sample) => (outputs[sample] > 0 ? 1 : 0));
+  if (isDecision)
+    return {
+      ...classRule((outputs, sample) => (outputs[sample] > 0 ? 1 : 0)),
+      margin: (outputs, sample) => Math.abs(outputs[sample]),
+    };
   return { agreement: (a, b) => 1 - relativeError(a, b) };
 }
 
@@ -40,6 +50,12 @@ function largestOf(outputs: Float64Array, sample: number, size: number): number 
   let best = 0;
   for (let i = 1; i < size; i++) if (outputs[sample * size + i] > outputs[sample * size + best]) best = i;
   return best;
+}
+
+/** Between the two largest. */
+function marginOf(scores: Float64Array): number {
+  const [first, second] = scores.toSorted((a, b) => b - a);
+  return first - second;
 }
 
 function relativeError(a: Float64Array, needed: Float64Array): number {

@@ -23,7 +23,7 @@ export interface PolynomialReplacement {
 
 /**
  * Least squares of the function on the histogram of the values: one polynomial per channel, or one for all. Channels of a constant
- * value get that constant.
+ * value get that constant. `weights` says how much each sample counts.
  */
 export function fitFunction(
   node: ModelNode & { op: 'function' },
@@ -32,8 +32,9 @@ export function fitFunction(
   degree: number,
   perChannel: boolean,
   statistics: ChannelStatistics = channelStatistics(values, shape),
+  weights?: Float64Array,
 ): PolynomialReplacement {
-  const histograms = channelHistograms(values, shape, statistics);
+  const histograms = channelHistograms(values, shape, statistics, weights);
   const channels = shape[0];
   const functionOf = (channel: number): ((x: number) => number) => {
     const own = node.perChannel?.[channel];
