@@ -59,7 +59,7 @@ if (!isFresh) {
     entryPoints: [
       ...[
         ...['digits-page', 'edges-page', 'edges-worker', 'owner-page', 'owner-worker'],
-        ...['speak-page', 'speech-worker'],
+        ...['speak-page', 'speech-worker', 'wake-page', 'wake-worker'],
       ].map(page),
       join(compiled, 'client/client-worker.js'),
     ],

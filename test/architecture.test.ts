@@ -72,6 +72,7 @@ const NEIGHBOURS: Readonly<Record<string, readonly string[]>> = {
     'apps/cryptonn',
     'apps/edge',
     'apps/server',
+    'apps/speech',
     'apps/speech-client',
     'apps/transport',
   ],

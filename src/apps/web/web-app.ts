@@ -6,6 +6,7 @@ import { DataError } from '../../base/errors.ts';
 import { type AppOptions, buildApp, type InferenceService, ServerLog } from '../server/index.ts';
 import { addEdges, edgeOrigins } from './edge-routes.ts';
 import type { EdgePair } from './edge-pair.ts';
+import { WAKE_PATH, type WakeWordOffer } from './pages/wake-messages.ts';
 import { addPages, addSights, filesOf, ServedFile } from './page-routes.ts';
 import { addTraining, type TrainingDesk } from './training-desk.ts';
 import { Witness } from './witness.ts';
@@ -22,6 +23,8 @@ export interface WebAppOptions extends Omit<AppOptions, 'log'> {
   /** What the pages of the other modes talk to; they say that there is none where it is left out. */
   readonly edges?: (witness: Witness) => Promise<EdgePair>;
   readonly training?: TrainingDesk;
+  /** The word that the service listens for, or what to install for one. */
+  readonly wakeWord?: WakeWordOffer;
 }
 
 /** @throws {DataError} when the pages have not been built. */
@@ -29,7 +32,7 @@ export async function buildWebApp(
   service: InferenceService,
   options: WebAppOptions,
 ): Promise<FastifyInstance> {
-  const { pages, files, recordings, showsLog, edges, training, ...appOptions } = options;
+  const { pages, files, recordings, showsLog, edges, training, wakeWord, ...appOptions } = options;
   if (!existsSync(join(pages, 'index.html')))
     throw new DataError('the pages are not built: run `npm run web` in a checkout');
   const witness = new Witness();
@@ -46,6 +49,7 @@ export async function buildWebApp(
   if (pair !== undefined) addEdges(app, pair);
   if (training !== undefined) addTraining(app, training);
   app.get('/recordings/', () => recordings.map(({ name, text }) => ({ path: `/recordings/${name}`, text })));
+  app.get(WAKE_PATH, () => wakeWord ?? { missing: 'This server listens for no word.' });
   if (showsLog) addSights(app, witness);
   return app;
 }

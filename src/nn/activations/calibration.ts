@@ -59,6 +59,8 @@ export interface CalibrationReport {
 export interface CalibratedModel {
   /** Sums, products and polynomials only; every wire carries its statistics, inputs their interval. */
   readonly graph: ModelGraph;
+  /** The same before layers were merged and constant channels dropped: the nodes of the float network, each replaced. */
+  readonly fits: ModelGraph;
   readonly report: CalibrationReport;
 }
 
@@ -103,12 +105,14 @@ export function calibrate(
   const best =
     plain.agreement >= 1 - drop ? plain : betterNearDecisions(plain, weightsOf(graph, fit, rule), searched);
   const chosen = withNearbySquares(best, agreementOf, drop);
-  const polynomial = pruneConstants(withInputIntervals(mergeLinear(chosen), warnings));
+  const fits = withInputIntervals(chosen, warnings);
+  const polynomial = pruneConstants(mergeLinear(fits));
   const quantised = quantiseGraph(polynomial, weightBits);
   const measure = (candidate: ModelGraph): Accuracy =>
     accuracyOf(interpret(candidate, test.inputs, test.count), rule, test, needed);
   return {
     graph: polynomial,
+    fits,
     report: {
       fitted: fit.count,
       heldOut: test.count,

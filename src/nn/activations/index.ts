@@ -1,5 +1,6 @@
 /** Polynomials in place of activations, maxima and norms: fits, calibration, quantised weights. */
 export * from './approximate.ts';
+export * from './calibration-file.ts';
 export * from './calibration.ts';
 export * from './channel-statistics.ts';
 export * from './decisions.ts';

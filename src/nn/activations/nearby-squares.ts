@@ -6,6 +6,8 @@ import type { ChannelStatistics, ModelGraph, ModelNode } from '../graph/model-gr
 
 /** A vertex may be so many half widths of the interval of its channel away from its middle. */
 const FARTHEST = 2;
+/** Of coefficients that were written with eight digits. */
+const ROUNDING = 1e-5;
 
 /**
  * Polynomials of degree 2 with the vertex of every channel at most {@link FARTHEST} half widths from the middle of what the channel was
@@ -48,7 +50,7 @@ function isNear([, b, a]: readonly Float64Array[], { low, high }: ChannelStatist
     const at = (row: Float64Array): number => row[row.length === 1 ? 0 : channel]!;
     const [middle, half] = [(least + high[channel]!) / 2, (high[channel]! - least) / 2];
     const slope = at(b!) + 2 * at(a!) * middle;
-    return Math.abs(slope) <= 2 * FARTHEST * Math.abs(at(a!)) * half * (1 + 1e-9);
+    return Math.abs(slope) <= 2 * FARTHEST * Math.abs(at(a!)) * half * (1 + ROUNDING);
   });
 }
 

@@ -106,7 +106,8 @@ export interface InputDescription {
   readonly interval: readonly [low: number, high: number];
   readonly clip: readonly [low: number, high: number];
   readonly image?: ImageInput;
-  readonly audio?: { readonly rate: number };
+  /** Samples at this rate; with `embedding`, windows of the public speech embedding of them, one every 80 ms. */
+  readonly audio?: { readonly rate: number; readonly embedding?: 'speech-embedding-96' };
   /** Names of the classes of the output. */
   readonly labels?: readonly string[];
 }

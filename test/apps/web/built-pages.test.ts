@@ -7,7 +7,7 @@ import { installation } from '../../../src/apps/cli/installation.ts';
 import { filesOf } from '../../../src/apps/web/page-routes.ts';
 
 const built = join(installation.root, 'build', 'web');
-const FOLDERS = ['', 'digits/', 'edges/', 'owner/', 'speak/'];
+const FOLDERS = ['', 'digits/', 'edges/', 'owner/', 'speak/', 'wake/'];
 const pageOf = (folder: string) => readFileSync(join(built, folder, 'index.html'), 'utf8');
 
 beforeAll(() => {
@@ -43,5 +43,5 @@ describe.each(FOLDERS)('/%s', (folder) => {
 test('the start page has one card for each of the others', () => {
   const cards = [...pageOf('').matchAll(/<li class="card">[\s\S]*?href="([^"]*)"/g)].map(([, path]) => path);
   expect(cards.sort()).toEqual(FOLDERS.slice(1).map((folder) => `/${folder}`));
-  expect(pageOf('').match(/<li class="card">/g)).toHaveLength(4);
+  expect(pageOf('').match(/<li class="card">/g)).toHaveLength(5);
 });

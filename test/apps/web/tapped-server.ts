@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { installation } from '../../../src/apps/cli/installation.ts';
 import { engineParts } from '../../../src/apps/cli/parts.ts';
+import { wakeWord } from '../../../src/apps/cli/wake-word.ts';
 import { pictureProgram } from '../../../src/apps/cli/web.ts';
 import { shippedRecordings } from '../../../src/apps/cli/speech/recordings.ts';
 import { listenApp } from '../../../src/apps/server/index.ts';
@@ -37,13 +38,20 @@ export async function tappedWebServer(texts: ReadonlyMap<string, string> = new M
   const { models } = installation;
   const integers = readFileSync(join(models, 'mnist', 'lenet5-int8.bin'));
   const kernel = await openKernel();
+  const listening = wakeWord(models);
   const service = await engineParts.startService([
+    ...(listening.program === undefined ? [] : [{ program: listening.program }]),
     { program: pictureProgram(join(models, 'mnist')) },
     { name: 'digits', network: await engineParts.loadNetwork(join(models, 'digits')) },
   ]);
   const app = await buildWebApp(service, {
     pages: join(installation.root, 'build', 'web'),
-    files: new Map([['/models/digits/client.bin', join(models, 'digits', 'client.bin')], ...written]),
+    files: new Map([
+      ['/models/digits/client.bin', join(models, 'digits', 'client.bin')],
+      ...listening.files,
+      ...written,
+    ]),
+    wakeWord: listening.offer,
     recordings: shippedRecordings(['digits']),
     showsLog: true,
     training: new TrainingDesk(kernel),

@@ -1,5 +1,5 @@
 /** `subrosa compile`: a trained model in, a program that servers run on encrypted data out, and what that costs. */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DataError, UsageError } from '../../../base/errors.ts';
@@ -11,6 +11,7 @@ import { type AnyProgram, type ExactProgram, isExact } from '../../../compiler/e
 import { programId, writeProgram } from '../../../compiler/program-file.ts';
 import { offerOf } from '../../../compiler/program-facts.ts';
 import { reportOf } from '../../../compiler/report.ts';
+import { applyCalibration, writeCalibration } from '../../../nn/activations/calibration-file.ts';
 import { calibrate, type CalibratedModel } from '../../../nn/activations/calibration.ts';
 import type { ReplacedLayer } from '../../../nn/activations/approximate.ts';
 import type { ModelGraph } from '../../../nn/graph/model-graph.ts';
@@ -23,7 +24,7 @@ import { readLabelFile } from './label-file.ts';
 import { type MeasuredAccuracy, measureAccuracy } from './model-accuracy.ts';
 import { type ModelFlags, readModelFile } from './model-file.ts';
 import { formatProgram, layerRows } from './program-table.ts';
-import { readSamples, type Samples } from './sample-files.ts';
+import { type Hearing, hearingOf, readSamples, type Samples } from './sample-files.ts';
 import type { EngineParts } from '../parts.ts';
 import { withSpinner } from '../terminal/spinner.ts';
 import { formatTable } from '../terminal/table.ts';
@@ -34,6 +35,8 @@ export interface CompileFlags extends ModelFlags {
   readonly name?: string;
   readonly calibrate?: readonly string[];
   readonly calibrateLabels?: string;
+  readonly calibration?: string;
+  readonly keepCalibration?: string;
   readonly inputBound?: number;
   readonly precision: number;
   readonly weightBits?: number;
@@ -79,11 +82,16 @@ export async function compileModel(
   const budget = flags.budget === undefined ? undefined : parseBudget(flags.budget);
   if (budget?.drop !== undefined && flags.calibrate === undefined)
     throw new UsageError('a budget for the drop needs --calibrate: what is lost is measured on samples');
+  if (flags.calibration !== undefined && flags.retrain !== undefined)
+    throw new UsageError('--retrain starts from samples: --calibrate in place of --calibration');
+  if (flags.calibration !== undefined && flags.keepCalibration !== undefined)
+    throw new UsageError('--keep-calibration is for what --calibrate measures: leave --calibration out');
   if (flags.retrain !== undefined && flags.calibrate === undefined)
     throw new UsageError('--retrain starts from the fits of --calibrate: give both');
   const float = readModelFile(path, flags);
   using kernel = await parts.openKernel((reason) => terminal.err(`note ${reason}\n`));
-  const subject = { ...subjectOf(path, float, flags, kernel), tell: toldOnTerminal(terminal) };
+  const hears = await hearingOf(float.inputs[0]!, kernel);
+  const subject = { ...subjectOf(path, float, flags, { kernel, hears }), tell: toldOnTerminal(terminal) };
   const compiled = await withSpinner(terminal, `compiling ${printable(basename(path))}`, async (spinner) => {
     if (budget === undefined) return compiledBy(subject, flags);
     const result = await budgetResult(subject, flags, budget, async (text) => {
@@ -105,13 +113,26 @@ export async function compileModel(
   }
   const accuracy = compiled.accuracy ?? accuracyOf(subject, compiled);
   writeFileSync(flags.output, writeProgram({ program }));
+  if (flags.keepCalibration !== undefined) keepCalibration(flags.keepCalibration, subject, calibrated);
   report({ float, program, calibrated, accuracy, budget: result && budgetJson(result) }, flags, terminal);
+}
+
+function keepCalibration(
+  path: string,
+  { float, samples }: CompileSubject,
+  calibrated: PreparedModel | undefined,
+): void {
+  if (calibrated === undefined) throw new UsageError('--keep-calibration needs --calibrate');
+  const about = `${float.source.file ?? 'a model'}, measured on ${samples?.count ?? 0} samples`;
+  writeFileSync(path, writeCalibration(float, calibrated.fits, about));
 }
 
 /** What is compiled, and the samples to measure it on. */
 interface CompileSubject {
   readonly name: string;
   readonly float: ModelGraph;
+  /** With the polynomials of a calibration file. */
+  readonly polynomial?: ModelGraph | undefined;
   readonly kernel: MatrixMultiply;
   readonly samples?: Samples | undefined;
   readonly labels?: Uint8Array | undefined;
@@ -132,16 +153,20 @@ function subjectOf(
   path: string,
   float: ModelGraph,
   flags: CompileFlags,
-  kernel: MatrixMultiply,
+  { kernel, hears }: { readonly kernel: MatrixMultiply; readonly hears: Hearing | undefined },
 ): CompileSubject {
   const input = float.inputs[0]!;
-  const samples = flags.calibrate && readSamples(flags.calibrate, input, MAX_CALIBRATION_SAMPLES);
+  const samples = flags.calibrate && readSamples(flags.calibrate, input, MAX_CALIBRATION_SAMPLES, { hears });
   const labels = flags.calibrateLabels === undefined ? undefined : readLabelFile(flags.calibrateLabels);
   if (labels !== undefined && samples !== undefined && labels.length < samples.count)
     throw new DataError(`${flags.calibrateLabels}: ${labels.length} labels for ${samples.count} samples`);
-  const fitted = samples === undefined ? 0 : Math.max(1, Math.ceil((2 * samples.count) / 3));
+  const polynomial =
+    flags.calibration === undefined ? undefined : applyCalibration(float, readTextFile(flags.calibration));
+  // With a calibration file, all samples are held out.
+  const fitted =
+    samples === undefined || polynomial !== undefined ? 0 : Math.max(1, Math.ceil((2 * samples.count) / 3));
   const retraining = retrainingOf(flags, float);
-  return { name: flags.name ?? nameOf(path), float, kernel, samples, labels, fitted, retraining };
+  return { name: flags.name ?? nameOf(path), float, polynomial, kernel, samples, labels, fitted, retraining };
 }
 
 /** @throws {DataError} when there are fewer labels than samples. */
@@ -167,11 +192,11 @@ interface CompiledModel {
 }
 
 function preparedBy(
-  { float, samples, labels, fitted, kernel, retraining, tell }: CompileSubject,
+  { float, polynomial, samples, labels, fitted, kernel, retraining, tell }: CompileSubject,
   { epochs, drop, maxDegree, weightBits = CALIBRATION_BITS }: CompileFlags,
 ): PreparedModel | undefined {
   const fit = samples?.data.subarray(0, fitted * featuresOf(float));
-  if (fit === undefined) return undefined;
+  if (fit === undefined || polynomial !== undefined) return undefined;
   const data = { inputs: [fit], ...(labels && { labels: labels.subarray(0, fitted) }) };
   const calibrated = calibrate(float, data, { drop, maxDegree, weightBits });
   if (retraining === undefined) return calibrated;
@@ -195,7 +220,7 @@ function compiledBy(
   calibrated = preparedBy(subject, flags),
   logN?: readonly number[],
 ): CompiledModel {
-  const graph = calibrated?.graph ?? subject.float;
+  const graph = calibrated?.graph ?? subject.polynomial ?? subject.float;
   if (flags.exact === true) return { program: exactProgramOf(graph, subject.name, flags), calibrated };
   const program = compile(graph, {
     name: subject.name,
@@ -210,14 +235,14 @@ function compiledBy(
 }
 
 function accuracyOf(
-  { float, kernel, samples, labels, fitted }: CompileSubject,
+  { float, polynomial, kernel, samples, labels, fitted }: CompileSubject,
   { program, calibrated }: CompiledModel,
 ): MeasuredAccuracy | undefined {
   const held = samples === undefined ? 0 : heldOut(samples.count - fitted, program);
   if (samples === undefined || held === 0) return undefined;
   return measureAccuracy({
     float,
-    polynomial: calibrated?.graph ?? float,
+    polynomial: calibrated?.graph ?? polynomial ?? float,
     program,
     data: samples.data.subarray(fitted * program.inputs, (fitted + held) * program.inputs),
     count: held,
@@ -358,6 +383,11 @@ function formatAccuracy(accuracy: MeasuredAccuracy): string {
 }
 
 /** model-1.2.onnx -> model-1-2 */
+function readTextFile(path: string): string {
+  if (!existsSync(path)) throw new DataError(`there is no file ${path}`);
+  return readFileSync(path, 'utf8');
+}
+
 function nameOf(path: string): string {
   const name = basename(path)
     .replace(/\.[^.]*$/, '')

@@ -23,12 +23,13 @@ import { serverOffers } from '../speech/open-session.ts';
 import type { EngineParts } from '../parts.ts';
 import { ProgressBar } from '../terminal/progress-bar.ts';
 import { formatBytes, formatMs } from '../terminal/table.ts';
-import { paintFor, printable, type Terminal } from '../terminal/terminal.ts';
+import { type Paint, paintFor, printable, type Terminal } from '../terminal/terminal.ts';
 import { trustedCertificates } from '../tls-files.ts';
 import type { StreamedQuery } from '../../speech-client/utterance.ts';
+import { heardWords } from '../../speech-client/word-windows.ts';
 import { readLabelFile } from './label-file.ts';
 import { decisions, shareOfEqual } from './model-accuracy.ts';
-import { inputOfOffer, readSamples, SAMPLE_LIMIT, type Samples } from './sample-files.ts';
+import { hearingOf, inputOfOffer, readSamples, SAMPLE_LIMIT, type Samples } from './sample-files.ts';
 import { checkInputPaths, readStandardInput, STANDARD_INPUT } from '../terminal/standard-input.ts';
 
 export interface InferFlags {
@@ -83,7 +84,8 @@ export async function infer(
   const { client } = answering;
   const { offer } = client;
   const input = inputOfOffer(offer);
-  const samples = readSamples(paths, input, flags.most, piped);
+  const hears = await hearingOf(input, kernel);
+  const samples = readSamples(paths, input, flags.most, { piped, hears });
   if (samples.count === 0) throw new DataError('the files hold no samples');
   const labels = flags.labels === undefined ? undefined : readLabelFile(flags.labels);
   if (labels !== undefined && labels.length < samples.count)
@@ -294,9 +296,40 @@ function printJson(report: InferReport, terminal: Terminal): void {
     ...(labels && { label: labels[decided[i]!] ?? null }),
   }));
   const { model, programId } = offer;
+  const heard = samples.recordings.length === 0 ? {} : { heard: heardIn(report) };
   terminal.out(
-    `${JSON.stringify({ model, programId, files, ...quality, stats: { ...stats, keyBytes, errorPromise: offer.outputError } })}\n`,
+    `${JSON.stringify({ model, programId, files, ...heard, ...quality, stats: { ...stats, keyBytes, errorPromise: offer.outputError } })}\n`,
   );
+}
+
+/** The words of every recording, of a model that says for each window whether its word is in it. */
+function heardIn({ samples, scores, offer }: InferReport) {
+  return samples.recordings.map(({ path, first, count }) => {
+    const own = scores.subarray(first, first + count);
+    return {
+      file: path,
+      windows: count,
+      words: offer.outputs === 1 ? heardWords(own) : [],
+      best: Math.max(...own),
+    };
+  });
+}
+
+/** One line per word; undefined where the model is none that listens for a word. */
+function heardLines(report: InferReport, paint: Paint): string[] | undefined {
+  const { samples, offer } = report;
+  const windows = samples.recordings.reduce((sum, { count }) => sum + count, 0);
+  if (offer.outputs !== 1 || windows === 0 || windows !== samples.count) return undefined;
+  return heardIn(report).flatMap(({ file, words, best, windows: asked }) => {
+    const name = paint.dim(`${printable(file)}:`);
+    const error = `± ${offer.outputError.toPrecision(1)}`;
+    const of = paint.dim(`best of ${asked} windows ${best.toPrecision(4)} ${error}`);
+    if (words.length === 0) return [`${name} not heard  ${of}`];
+    return words.map(({ seconds, score }) => {
+      const note = paint.dim(`score ${score.toPrecision(4)} ${error}`);
+      return `${name} heard ${paint.bold(printable(offer.model))} at ${seconds.toFixed(2)} s  ${note}`;
+    });
+  });
 }
 
 const MAX_LINES = 20;
@@ -305,7 +338,9 @@ function print(report: InferReport, terminal: Terminal): void {
   const { offer, samples, decided, stats, quality, keyBytes } = report;
   const paint = paintFor(terminal.outIsTerminal, terminal.env);
   const labels = offer.about?.input.labels;
-  samples.names.slice(0, MAX_LINES).forEach((name, i) => {
+  const heard = heardLines(report, paint);
+  for (const line of heard ?? []) terminal.out(`${line}\n`);
+  samples.names.slice(0, heard === undefined ? MAX_LINES : 0).forEach((name, i) => {
     const row = rowOf(report, i);
     const decision = decided[i]!;
     const label = labels?.[decision] ?? String(decision);
@@ -314,7 +349,7 @@ function print(report: InferReport, terminal: Terminal): void {
       `${paint.dim(`${printable(name)}:`)} ${paint.bold(printable(label))}  ${paint.dim(`score ${best.toPrecision(4)} ± ${offer.outputError.toPrecision(1)}`)}\n`,
     );
   });
-  if (samples.count > MAX_LINES)
+  if (heard === undefined && samples.count > MAX_LINES)
     terminal.out(paint.dim(`and ${samples.count - MAX_LINES} more; --json prints all\n`));
   if (quality.accuracy !== undefined)
     terminal.out(`accuracy ${(100 * quality.accuracy).toFixed(2)} % of ${samples.count}, encrypted\n`);

@@ -24,14 +24,20 @@ export function addModelCommands(program: Command, terminal: Terminal, parts: En
     .option('--name <name>', "how clients call it; the model file's name by default")
     .option(
       '--calibrate <file...>',
-      'samples to measure ranges and accuracy on: IDX, NPY, CSV, PNG, JPEG, folders of them',
+      'samples to measure ranges and accuracy on: IDX, NPY, CSV, PNG, JPEG, WAV with --speech, folders of them',
     )
+    .option('--keep-calibration <file>', 'write what was measured, without weights, for --calibration')
+    .option('--calibration <file>', 'polynomials and ranges of such a file: no samples are needed')
     .option('--calibrate-labels <file>', 'their classes: IDX, or one number per line')
     .option('--from <node...>', 'start behind these nodes: what comes before runs on the client')
     .option('--to <node...>', 'end with these nodes: what comes after runs on the client')
     .option('--shape <name=extents...>', 'shape of an input that the file leaves open, as input=1x1x28x28')
     .option('--external-data <dir>', 'the folder of the data files that the ONNX file names')
     .option('--image [HxW]', 'the input is an image, of this size or that of its shape')
+    .option(
+      '--speech',
+      'the input is n x 96 values, a window of the public speech embedding: recordings become windows, one every 80 ms',
+    )
     .addOption(new Option('--white <n>', 'value of a white pixel; 1 by default').argParser(realNumber))
     .addOption(
       new Option('--mean <n,...>', 'taken off, one number or one per channel').argParser(realNumbers),
@@ -111,7 +117,7 @@ export function addModelCommands(program: Command, terminal: Terminal, parts: En
     .action(async (file, flags) => (await import('./compile.ts')).compileModel(file, flags, terminal, parts));
   program
     .command('infer')
-    .argument('<file...>', 'samples: PNG, JPEG, IDX, NPY, CSV, folders of them; - is standard input')
+    .argument('<file...>', 'samples: PNG, JPEG, WAV, IDX, NPY, CSV, folders of them; - is standard input')
     .description('ask a model about files with a server that cannot read them')
     .option('--server <url>', 'https://..., or http:// on this machine')
     .option('--local <program>', 'client and server in this process, still encrypted')

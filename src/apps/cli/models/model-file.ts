@@ -2,6 +2,8 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { DataError, LimitError, UsageError } from '../../../base/errors.ts';
+import { EMBEDDING_NAME, EMBEDDING_SIZE } from '../../speech/embedder.ts';
+import { WORD_RATE } from '../../speech-client/word-windows.ts';
 import type { ImageInput, InputDescription, ModelGraph } from '../../../nn/graph/model-graph.ts';
 import { externalFiles } from './external-files.ts';
 import { layerModel } from '../../../nn/graph/layer-model.ts';
@@ -27,6 +29,8 @@ export interface InputFlags {
   readonly deviation?: readonly number[];
   readonly invert?: boolean;
   readonly labels?: readonly string[];
+  /** The input is a window of speech embeddings. */
+  readonly speech?: boolean;
 }
 
 export interface ModelFlags extends InputFlags {
@@ -72,6 +76,7 @@ function shapesOf(texts: readonly string[]): Record<string, number[]> {
 
 /** The description that the file brings, with what the flags say of it. */
 function described(input: InputDescription, flags: InputFlags): InputDescription {
+  if (flags.speech === true) return describedSpeech(input, flags);
   const image = imageOf(input, flags);
   const mean = flags.mean ?? input.mean;
   const deviation = flags.deviation ?? input.deviation;
@@ -83,6 +88,17 @@ function described(input: InputDescription, flags: InputFlags): InputDescription
   );
   const interval = [Math.min(...ends), Math.max(...ends)] as const;
   return { ...named, kind: 'image', image, interval, clip: interval };
+}
+
+/** @throws {UsageError} when the input is not n x 96. */
+function describedSpeech(input: InputDescription, { image, labels }: InputFlags): InputDescription {
+  if (image !== undefined) throw new UsageError('an input is either --image or --speech');
+  if (input.shape.length !== 2 || input.shape[1] !== EMBEDDING_SIZE)
+    throw new UsageError(
+      `--speech is for inputs of n x ${EMBEDDING_SIZE} values, windows of the public speech embedding; this model takes ${input.shape.join(' x ')}`,
+    );
+  const audio = { rate: WORD_RATE, embedding: EMBEDDING_NAME } as const;
+  return { ...input, kind: 'audio', audio, ...(labels && { labels }) };
 }
 
 /** Where --image says so, of that size or of `[1 or 3, height, width]`. @throws {UsageError} when the values are not as many. */

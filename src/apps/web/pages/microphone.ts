@@ -6,6 +6,23 @@ export interface Recorded {
   readonly rate: number;
 }
 
+export interface MicrophoneStream {
+  /** Hz; the microphone's own where it is left out. */
+  readonly rate?: number;
+  /** Gets the sound as it comes. */
+  readonly onSamples?: (samples: Float32Array) => void;
+}
+
+/** What is told of a microphone that was not given. */
+export function microphoneError(error: unknown): Error {
+  const { name } = error as Error;
+  if (name === 'NotAllowedError')
+    return new Error('The browser was told not to give this page the microphone.');
+  return name === 'NotFoundError'
+    ? new Error('There is no microphone here; a file works too.')
+    : (error as Error);
+}
+
 /** Why there is no microphone, or null. */
 export function microphoneMissing(): string | null {
   if (!isSecureContext)
@@ -25,18 +42,22 @@ export class MicrophoneRecording {
     this.#context = context;
   }
 
-  /** Asks for permission and begins. `onLevel` is told the loudness of each block, 0 to 1. @throws {DOMException} when it is refused. */
-  static async begin(onLevel: (level: number) => void): Promise<MicrophoneRecording> {
+  /** Asks for permission and begins. `onLevel` is told the loudness of each block, 0 to 1; with `onSamples` nothing is kept. @throws {DOMException} when it is refused. */
+  static async begin(
+    onLevel: (level: number) => void,
+    { rate, onSamples }: MicrophoneStream = {},
+  ): Promise<MicrophoneRecording> {
     const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
     const stream = await navigator.mediaDevices.getUserMedia({ audio: plain });
-    const context = new AudioContext();
+    const context = new AudioContext(rate === undefined ? {} : { sampleRate: rate });
     const recording = new MicrophoneRecording(stream, context);
     try {
       await context.audioWorklet.addModule('/assets/recorder-worklet.js');
       const node = new AudioWorkletNode(context, 'recorder', { numberOfOutputs: 0 });
       node.port.addEventListener('message', ({ data }: MessageEvent<Float32Array>) => {
-        recording.#blocks.push(data);
         onLevel(Math.max(...data.map(Math.abs)));
+        if (onSamples === undefined) recording.#blocks.push(data);
+        else onSamples(data);
       });
       node.port.start();
       context.createMediaStreamSource(stream).connect(node);

@@ -1,7 +1,7 @@
 /** The page that recognises spoken digits: sound from the microphone or a file to a worker, words from the worker. */
 import { receivedError } from '../../client/worker-messages.ts';
 import { byId, element } from './elements.ts';
-import { decodedByBrowser, microphoneMissing, MicrophoneRecording } from './microphone.ts';
+import { decodedByBrowser, microphoneError, microphoneMissing, MicrophoneRecording } from './microphone.ts';
 import { FlowPanel, showFacts, showLearns, showSights, showTimes, StatusPanel } from './panels.ts';
 import type { RecognisedWords, SentAudio, SpeechCall, SpeechMessage } from './speech-messages.ts';
 
@@ -129,15 +129,6 @@ recordButton.addEventListener('click', () => {
   if (recording !== undefined) void endRecording(recording);
   else beginRecording().catch((error: unknown) => status.fail(microphoneError(error)));
 });
-
-function microphoneError(error: unknown): Error {
-  const { name } = error as Error;
-  if (name === 'NotAllowedError')
-    return new Error('The browser was told not to give this page the microphone.');
-  return name === 'NotFoundError'
-    ? new Error('There is no microphone here; a file works too.')
-    : (error as Error);
-}
 
 byId<HTMLInputElement>('file').addEventListener('change', ({ target }) => {
   const input = target as HTMLInputElement;
