@@ -74,7 +74,7 @@ describe('alexa', () => {
     // The sigmoid of the model is the client's.
     const [score] = files[0]!.scores;
     expect(Object.values(files[0]!.outputs)[0]![0]).toBeCloseTo(1 / (1 + Math.exp(-score!)), 6);
-  });
+  }, 240_000);
 
   test('a calibration of another network, or none, is refused with what to do', async () => {
     const asked = (...more: string[]) => run('compile', ...more, '-o', at('x.subrosa'), '--layout', 'packed');

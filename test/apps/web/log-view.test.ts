@@ -100,7 +100,7 @@ test.skipIf(!makeCertificate())(
       }) => {
         opened.mockClear();
         const service = new FakeInference(['digits']);
-        open.push(await webAppFor(service, { ...flags, models: installation.models }, kernel));
+        open.push(await webAppFor(service, { ...flags, models: installation.models }, { kernel }));
         expect(opened).toHaveBeenCalledOnce();
         const { witness } = opened.mock.calls[0]![0];
         let seen = 0;

@@ -136,10 +136,15 @@ async function askFile(file: ArrayBuffer): Promise<void> {
   } catch (error) {
     const { details } = error as { details?: { convertible?: boolean } };
     if (details?.convertible !== true) throw error;
-    const decoded = await decodedByBrowser(file).catch((cause: unknown) => {
-      throw new Error('This browser finds no sound in the file.', { cause });
-    });
-    await askWhole({ kind: 'sound', samples: decoded.samples });
+    await askWhole({ kind: 'sound', samples: (await soundOf(file)).samples });
+  }
+}
+
+async function soundOf(file: ArrayBuffer): ReturnType<typeof decodedByBrowser> {
+  try {
+    return await decodedByBrowser(file);
+  } catch (error) {
+    throw new Error('This browser finds no sound in the file.', { cause: error });
   }
 }
 

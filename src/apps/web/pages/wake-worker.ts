@@ -86,13 +86,17 @@ async function handle(call: WakeCall): Promise<WakeMessage | undefined> {
 
 /** One after another: windows are of one sound. */
 let last: Promise<void> = Promise.resolve();
+
+async function afterLast(call: WakeCall, before: Promise<void>): Promise<void> {
+  await before;
+  try {
+    const message = await handle(call);
+    if (message !== undefined) scope.postMessage(message);
+  } catch (error) {
+    scope.postMessage({ kind: 'failed', error: sentError(error) });
+  }
+}
+
 scope.addEventListener('message', ({ data }) => {
-  last = last.then(async () => {
-    try {
-      const message = await handle(data);
-      if (message !== undefined) scope.postMessage(message);
-    } catch (error) {
-      scope.postMessage({ kind: 'failed', error: sentError(error) });
-    }
-  });
+  last = afterLast(data, last);
 });
