@@ -10,7 +10,7 @@ const FARTHEST = 2;
 const ROUNDING = 1e-5;
 
 /**
- * Polynomials of degree 2 with the vertex of every channel at most {@link FARTHEST} half widths from the middle of what the channel was
+ * Polynomials of degree 2 with the vertex of every channel at most two half widths from the middle of what the channel was
  * seen to carry; slope in the middle and mean are kept. What bends enough, what is constant, and wires without statistics stay as they are.
  */
 export function nearbySquares(graph: ModelGraph): ModelGraph {
