@@ -145,10 +145,12 @@ async function faultsOf(name: string, each: Class, isMadeByContexts: boolean): P
   return faults;
 }
 
-/** A worker's file is for a thread to run, not for programs to import. */
+/** A worker's file is for a thread to run, not for programs to import; a module of WebAssembly has no classes. */
 const subPaths = Object.entries(manifest.exports).filter(
   ([path, target]) =>
-    path !== './package.json' && !entries(target).some((entry) => entry.endsWith('-worker.ts')),
+    path !== './package.json' &&
+    !path.endsWith('.wasm') &&
+    !entries(target).some((entry) => entry.endsWith('-worker.ts')),
 );
 
 const exportedClasses = new Set<Class>();

@@ -13,6 +13,8 @@ export interface OpenKernelOptions extends KernelOptions {
   readonly onFallback?: (reason: string) => void;
   /** Outside Node: the folder of the WebAssembly modules, see {@link WebKernelOptions.folder}. */
   readonly folder?: string | URL;
+  /** A compiled WebAssembly module, which is then the kernel everywhere: see {@link WebKernelOptions.module}. */
+  readonly module?: WebAssembly.Module;
 }
 
 const NAMES = ['native', 'wasm', 'reference'] as const;
@@ -32,9 +34,10 @@ function forcedKernel(options: KernelOptions): KernelOptions['kernel'] {
   return name;
 }
 
-function webOptions({ isa, folder, onFallback }: OpenKernelOptions): WebKernelOptions {
+function webOptions({ isa, folder, module, onFallback }: OpenKernelOptions): WebKernelOptions {
   const options = {
     ...(folder !== undefined && { folder }),
+    ...(module !== undefined && { module }),
     ...(onFallback !== undefined && { onFallback }),
   };
   if (isa === undefined) return options;
@@ -71,6 +74,9 @@ async function openNamed(
  */
 export async function openKernel(options: OpenKernelOptions = {}): Promise<Kernel> {
   arg.checkArguments('openKernel', [options], { options: arg.options });
+  // Also where a runtime calls itself Node and has neither files nor the addon.
+  if (options.module !== undefined)
+    return (await import('./wasm/wasm-web.ts')).openWebKernel(webOptions(options));
   const forced = forcedKernel(options) ?? (isNode ? undefined : 'wasm');
   if (forced !== undefined) return openNamed(forced, options);
   try {

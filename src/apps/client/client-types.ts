@@ -47,6 +47,8 @@ export interface ConnectOptions {
   readonly retries?: number;
   /** Outside Node: the folder of the WebAssembly modules, for pages whose bundler leaves them behind. */
   readonly kernelFolder?: string;
+  /** Where no WebAssembly is compiled at run time: a compiled module, see {@link WebKernelOptions.module}. Not for pages. */
+  readonly kernelModule?: WebAssembly.Module;
   /**
    * In a page: makes the worker, for bundlers that do not follow `new Worker(new URL(...))`. Its program is
    * `import 'subrosa/client-worker'`.

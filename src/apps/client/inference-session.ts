@@ -92,6 +92,7 @@ export class InferenceSession implements ConnectedModel {
     const kernel = await openKernel({
       onFallback: (reason) => warnings.push(reason),
       ...(options.kernelFolder !== undefined && { folder: options.kernelFolder }),
+      ...(options.kernelModule !== undefined && { module: options.kernelModule }),
     });
     try {
       const subject: CabinetSubject = {

@@ -1,4 +1,4 @@
-/** Starts the WebAssembly kernel from the bytes of a module. */
+/** Starts the WebAssembly kernel from a module or its bytes. */
 import { KernelError } from '../../base/errors.ts';
 import type { Kernel } from '../kernel.ts';
 import type { WasmExports } from './wasm-exports.ts';
@@ -10,15 +10,19 @@ export const WASM_ISAS = { 'relaxed-simd': 'relaxed.wasm', simd128: 'simd128.was
 export type WasmIsa = keyof typeof WASM_ISAS;
 
 /**
- * Starts the kernel from the bytes of one of {@link WASM_ISAS}.
+ * Starts the kernel from one of {@link WASM_ISAS}, compiled or as bytes.
  * @throws {KernelError} when this engine cannot run it, or its fused multiply-add rounds twice.
  */
-export function instantiateWasmKernel(isa: WasmIsa, bytes: Uint8Array<ArrayBuffer>): Kernel {
-  requireWebAssembly();
+export function instantiateWasmKernel(
+  isa: WasmIsa,
+  source: Uint8Array<ArrayBuffer> | WebAssembly.Module,
+): Kernel {
+  if (source instanceof Uint8Array) requireWebAssembly();
   const memory = new WebAssembly.Memory({ initial: 2, maximum: 65536 });
   let exports: WasmExports;
   try {
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+    const compiled = source instanceof Uint8Array ? new WebAssembly.Module(source) : source;
+    const instance = new WebAssembly.Instance(compiled, { env: { memory } });
     exports = instance.exports as WasmExports;
   } catch (cause) {
     throw new KernelError('wasm', `${isa} does not start here`, { cause });

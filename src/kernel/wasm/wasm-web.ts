@@ -12,12 +12,18 @@ export interface WebKernelOptions {
    * copies inside the JavaScript, or else build/wasm of the package that this file was loaded from.
    */
   readonly folder?: string | URL;
+  /**
+   * A compiled module, for runtimes that compile none while they run, such as workers at a network's edge: what
+   * `import module from 'subrosa/wasm/simd128.wasm'` gives there. `isa` says which of the two it is; default simd128.
+   */
+  readonly module?: WebAssembly.Module;
   /** Called with one sentence when a module was not where it should be and the copy inside the JavaScript serves. */
   readonly onFallback?: (reason: string) => void;
 }
 
 /** @throws {KernelError} when the module is not to be had or does not start here. */
 export async function openWebKernel(options: WebKernelOptions = {}): Promise<Kernel> {
+  if (options.module !== undefined) return instantiateWasmKernel(options.isa ?? 'simd128', options.module);
   const open = async (isa: WasmIsa) => instantiateWasmKernel(isa, await moduleBytes(isa, options));
   if (options.isa !== undefined) return open(options.isa);
   try {
