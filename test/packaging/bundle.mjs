@@ -1,15 +1,15 @@
-// node bundle.mjs BUNDLER FOLDER: bundles FOLDER/page.js and its worker into FOLDER/out-BUNDLER as its users would, with the
-// bundlers installed in FOLDER and no plugin for this package. `vite7-dev` and `vite8-dev` serve instead and print the address.
+// node bundle.mjs BUNDLER FOLDER [PORT]: bundles FOLDER/page.js and its worker into FOLDER/out-BUNDLER as its users would, with the
+// bundlers installed in FOLDER and no plugin for this package. esbuild and Rollup follow no worker: theirs is an entry. `vite7-dev` and `vite8-dev` serve instead, at PORT, and print the address.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const [bundler, folder] = process.argv.slice(2);
+const [bundler, folder, port = '0'] = process.argv.slice(2);
 const require = createRequire(join(folder, 'package.json'));
 const load = async (name) => import(pathToFileURL(require.resolve(name)).href);
 const out = join(folder, `out-${bundler}`);
-const entries = ['page', 'worker'].map((name) => join(folder, `${name}.js`));
+const entries = ['page', 'worker', 'client-worker'].map((name) => join(folder, `${name}.js`));
 const page = readFileSync(join(folder, 'index.html'), 'utf8');
 const writePage = (text) => writeFileSync(join(out, 'index.html'), text);
 
@@ -27,7 +27,7 @@ async function vite(name) {
 async function viteDev(name) {
   const { createServer } = await load(name);
   const options = { root: folder, logLevel: 'error', configFile: false, cacheDir: join(folder, `.${name}`) };
-  const server = await createServer({ ...options, server: { port: 0, host: '127.0.0.1' } });
+  const server = await createServer({ ...options, server: { port: Number(port), host: '127.0.0.1' } });
   await server.listen();
   process.stdout.write(`${server.resolvedUrls.local[0]}\n`);
 }
