@@ -26,6 +26,7 @@ export const GROUPS = [
       ['docs/web.md', 'Pages and subrosa/client'],
       ['docs/operating.md', 'Running a server'],
       ['docs/fleet.md', 'Many machines'],
+      ['docs/scale.md', 'Fleets at scale'],
     ],
   },
   {
@@ -54,6 +55,7 @@ export const GROUPS = [
     pages: [
       ['SECURITY.md', 'Security'],
       ['docs/evidence.md', 'Evidence'],
+      ['docs/claims.md', 'Claims and attacks'],
       ['docs/architecture.md', 'Architecture'],
       ['docs/decisions/README.md', 'Decisions'],
       ['docs/notation.md', 'Notation'],
