@@ -7,6 +7,8 @@ import type { SeededGenerator } from '../nn/tensor/generator.ts';
 import { CkksParams } from '../schemes/ckks/params.ts';
 import { runClear } from './clear-machine.ts';
 
+const NOISE_LIST = 2 ** 16;
+
 /**
  * Scores `[samples, outputs]` as {@link runClear}, with Gaussian noise of the variance that fresh encryption, rescaling and key switching add where
  * they happen, carried on by the steps that follow, and that of the reply. For the smallest bucket, whose noise is largest. In packed
@@ -29,8 +31,15 @@ export function runSimulated(
     program.packed === undefined
       ? noiseOfSteps({ list: program, primes, n: params.n }, params.slots / SMALLEST_BLOCK)
       : packedNoiseOfSteps(packedSubject(program), params);
+  // Thousands of slots for every value and sample: from a list, each time from another place on.
+  const list = program.packed && Float64Array.from({ length: NOISE_LIST }, () => generator.normal());
+  const spread = (slots: Float64Array, deviation: number): void => {
+    if (list === undefined) return void noisy(slots, deviation);
+    const start = generator.below(NOISE_LIST);
+    for (let i = 0; i < slots.length; i++) slots[i]! += deviation * list[(start + i) % NOISE_LIST]!;
+  };
   const scores = runClear(program, inputs, {
-    observe: (value, slots) => void noisy(slots, deviations[value]!),
+    observe: (value, slots) => spread(slots, deviations[value]!),
   });
   return noisy(scores, program.packed === undefined ? floodingDeviation(program) : program.output.flooding);
 }

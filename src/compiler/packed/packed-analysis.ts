@@ -174,7 +174,7 @@ export function missingStandardSteps(subject: PackedSubject): number[] {
 
 /** Factors of two between the largest trained value and the modulus: hidden values, scores. */
 const HIDDEN_MARGIN = 2 ** 3;
-const OUTPUT_MARGIN = 2 ** 2;
+export const OUTPUT_MARGIN = 2 ** 2;
 
 /** True when every value keeps its margin to the modulus. */
 export function packedKeepsMargins(list: PackedSteps, primes: readonly number[]): boolean {

@@ -14,6 +14,7 @@ import {
   packedDeviation,
   packedKeepsMargins,
   missingStandardSteps,
+  OUTPUT_MARGIN,
   plannedParts,
   rotationsIn,
   withSharedKeys,
@@ -81,22 +82,25 @@ export function searchPacked(circuit: Circuit, options: PackedSearchOptions): Fo
   throw refusal(circuit, wanted, logN, nearest);
 }
 
-/** By how many bits the scale of the last transform may be raised, and in which steps. */
-const [MOST_RAISE, RAISE_STEP] = [16, 1 / 8];
+/** In which steps the scale of the last transform is raised, in bits, and how many below the largest are tried. */
+const [RAISE_STEP, MOST_RAISES] = [1 / 8, 8];
 
 /**
  * With the largest scale of the reply that costs no more: how many bits of a traced reply must be sent depends on nothing but its share
  * of the modulus.
  */
 function raised(subject: PlanSubject, found: SearchedPacked): SearchedPacked {
-  const replyScale = ({ list }: FoundPacked): number => list.values.at(-1)!.scale;
-  let best = found;
-  for (let more = RAISE_STEP; more <= MOST_RAISE; more += RAISE_STEP) {
+  const { scale, trained } = found.list.values.at(-1)!;
+  const room = Math.log2(found.params.q[0]!.q / (2 * OUTPUT_MARGIN * trained * scale));
+  const most = Math.floor(room / RAISE_STEP) * RAISE_STEP;
+  for (let tried = 0; tried < MOST_RAISES; tried++) {
+    const more = most - tried * RAISE_STEP;
+    if (!(more > 0 && Number.isFinite(more))) break;
     const scales = { ...found.scales, lastBits: found.scales.lastBits + more };
     const plan = bestPlan(subject, [scales]).found;
-    if (plan !== undefined && plan.cost <= found.cost && replyScale(plan) > replyScale(best)) best = plan;
+    if (plan !== undefined && plan.cost <= found.cost && plan.list.values.at(-1)!.scale > scale) return plan;
   }
-  return best;
+  return found;
 }
 
 /** With the fewest keys. */
