@@ -48,8 +48,7 @@ export class LabelCopy {
   /** Asks `place` until the queries are spent, and solves for the scores. @throws {ShapeError} when no border was found. */
   static fit(place: (x: Float64Array) => number, options: LabelCopyOptions): LabelCopy {
     const { inputs, outputs, queries, draw } = options;
-    const monomials = quadraticMonomials(inputs);
-    const size = (outputs - 1) * monomials;
+    const size = (outputs - 1) * quadraticMonomials(inputs);
     const gram = Array.from({ length: size }, (_, k) => {
       const row = new Float64Array(2 * size);
       row[k] = RIDGE;
@@ -57,36 +56,29 @@ export class LabelCopy {
     });
     const known: { readonly x: Float64Array; readonly at: number }[] = [];
     let [asked, equations] = [0, 0];
-    const ask = (x: Float64Array): number => {
-      asked++;
-      return place(x);
-    };
     while (asked + HALVINGS + 2 <= queries) {
       let [from, to] = [draw(), draw()];
-      const [first, last] = [ask(from), ask(to)];
+      const [first, last] = [place(from), place(to)];
+      asked += 2;
       known.push({ x: from, at: first }, { x: to, at: last });
       if (first === last) continue;
       let end = last;
       for (let i = 0; i < HALVINGS; i++) {
-        const middle = from.map((value, j) => (value + to[j]!) / 2);
-        const at = ask(middle);
+        const middle = between(from, to);
+        const at = place(middle);
         if (at === first) from = middle;
         else [to, end] = [middle, at];
       }
-      const m = monomialsOf(from.map((value, j) => (value + to[j]!) / 2));
-      addEquation(gram, m, first, end, monomials);
+      asked += HALVINGS;
+      addEquation(gram, monomialsOf(between(from, to)), first, end);
       equations++;
     }
     if (equations === 0) throw new ShapeError('the border points of a copy', 'at least one', 0);
     const found = smallestVector(gram, size);
-    const copy = new LabelCopy({ queries: asked, equations }, options, found);
-    const right = (each: LabelCopy): number =>
-      known.filter(({ x, at }) => each.#place(x) === at).length / known.length;
-    const turned = new LabelCopy(
-      { queries: asked, equations },
-      options,
-      found.map((value) => -value),
-    );
+    const copyOf = (coefficients: Float64Array): LabelCopy =>
+      new LabelCopy({ queries: asked, equations }, options, coefficients);
+    const [copy, turned] = [copyOf(found), copyOf(found.map((value) => -value))];
+    const right = (each: LabelCopy): number => known.filter(({ x, at }) => each.#place(x) === at).length;
     return right(turned) > right(copy) ? turned : copy;
   }
 
@@ -112,14 +104,12 @@ export class LabelCopy {
   }
 }
 
+function between(a: Float64Array, b: Float64Array): Float64Array {
+  return a.map((value, j) => (value + b[j]!) / 2);
+}
+
 /** m (w_first - w_second) = 0; the last output has no coefficients. */
-function addEquation(
-  gram: readonly Float64Array[],
-  m: Float64Array,
-  first: number,
-  second: number,
-  monomials: number,
-): void {
+function addEquation(gram: readonly Float64Array[], m: Float64Array, first: number, second: number): void {
   const terms: [number, number][] = [];
   const norm = Math.hypot(...m);
   for (const [output, sign] of [
@@ -127,7 +117,7 @@ function addEquation(
     [second, -1],
   ] as const)
     m.forEach((value, k) => {
-      const at = output * monomials + k;
+      const at = output * m.length + k;
       if (at < gram.length) terms.push([at, (sign * value) / norm]);
     });
   for (const [a, x] of terms) for (const [b, y] of terms) gram[a]![b]! += x * y;
