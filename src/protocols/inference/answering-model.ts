@@ -67,26 +67,18 @@ export function openKeys(model: AnsweringModel, message: Uint8Array): EnrolledKe
   const { context, offer } = model;
   const parts = readEnrolment(message);
   const publicKey = PublicKey.fromBytes(context, parts.publicKey);
+  let decision: DecisionKeys | undefined;
   try {
     const plan = offeredKeyPlan(offer);
-    const hash = sha256Digest(message);
-    if (model.openDecisionKeys === undefined)
-      return {
-        publicKey,
-        evaluationKeys: EvaluationKeys.fromBytes(context, parts.evaluationKeys, plan),
-        hash,
-      };
-    const own = EvaluationKeys.byteLength(context.params, plan);
-    const decision = model.openDecisionKeys(parts.evaluationKeys.subarray(own));
-    try {
-      const evaluationKeys = EvaluationKeys.fromBytes(context, parts.evaluationKeys.subarray(0, own), plan);
-      return { publicKey, evaluationKeys, decision, hash };
-    } catch (error) {
-      disposeDecisionKeys(decision);
-      throw error;
-    }
+    const keys = parts.evaluationKeys;
+    const own =
+      model.openDecisionKeys === undefined ? keys.length : EvaluationKeys.byteLength(context.params, plan);
+    decision = model.openDecisionKeys?.(keys.subarray(own));
+    const evaluationKeys = EvaluationKeys.fromBytes(context, keys.subarray(0, own), plan);
+    return { publicKey, evaluationKeys, ...(decision && { decision }), hash: sha256Digest(message) };
   } catch (error) {
     publicKey[Symbol.dispose]();
+    if (decision !== undefined) disposeDecisionKeys(decision);
     throw error;
   }
 }

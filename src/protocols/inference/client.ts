@@ -6,7 +6,7 @@
  */
 import * as arg from '../../base/arguments.ts';
 import { printOnOneLine } from '../../base/inspect.ts';
-import { bytesToHex } from '@noble/hashes/utils.js';
+import { bytesToHex, concatBytes } from '@noble/hashes/utils.js';
 import { LimitError, ProtocolError, ShapeError, UsageError } from '../../base/errors.ts';
 import { systemRandom } from '../../base/random.ts';
 import { type Bucket, type Offer, offeredKeyPlan } from '../../compiler/offer.ts';
@@ -140,7 +140,7 @@ export class InferenceClient implements Disposable {
     const [own, more] = [evaluationKeys.toBytes(context), this.#cipher.moreKeys?.(this.#secret)];
     return writeEnrolment({
       publicKey: publicKey.toBytes(),
-      evaluationKeys: more === undefined ? own : concatenated(own, more),
+      evaluationKeys: more === undefined ? own : concatBytes(own, more),
     });
   }
 
@@ -258,13 +258,6 @@ export class InferenceClient implements Disposable {
 function cipherKindOf({ exact, decision }: Offer) {
   if (decision !== undefined) return DecisionCipher;
   return exact === undefined ? ApproximateCipher : ExactCipher;
-}
-
-function concatenated(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }
 
 /** One attempt as a whole. */

@@ -2,6 +2,7 @@
  * The client's side of a program that decides: it sends what any client of an approximate program sends, keys of TFHE besides, and gets a
  * place among the outputs. Its TFHE key follows from its other one, so that a key file holds no more than before.
  */
+import { concatBytes } from '@noble/hashes/utils.js';
 import { DecodeError, UsageError } from '../../base/errors.ts';
 import type { DecisionTerms } from '../../compiler/decision/decision.ts';
 import { tfheParamsOf } from '../../compiler/decision/decision-facts.ts';
@@ -59,11 +60,7 @@ export class DecisionCipher implements ClientCipher {
     using tfheSecret = TfheSecretKey.derived(this.#tfhe, secret);
     using exit = TfheExitKey.generate(this.#tfhe, tfheSecret, this.context, secret);
     using evaluation = TfheEvaluationKeys.generate(this.#tfhe, tfheSecret);
-    const [first, second] = [exit.toBytes(), evaluation.toBytes()];
-    const both = new Uint8Array(first.length + second.length);
-    both.set(first);
-    both.set(second, first.length);
-    return both;
+    return concatBytes(exit.toBytes(), evaluation.toBytes());
   }
 
   /** One number: the place that won. Whether it is one is {@link isPlausible}'s to say. */

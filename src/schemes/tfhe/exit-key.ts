@@ -32,11 +32,11 @@ import { type TfheSecretKey, tfheSecrets } from './secret-key.ts';
 import { HEADER_BYTES, readTfheHeader, TfheKind, writeTfheHeader } from './wire.ts';
 
 /** Bits of Q. */
-export const EXIT_BITS = 50;
+const EXIT_BITS = 50;
 const ID_BYTES = 32;
 
 /**
- * Q, the largest prime that is 1 modulo 2 N' below 2^bits.
+ * Q, the largest prime that is 1 modulo 2 N' below 2^50.
  *
  * @throws {InsecureParamsError} when it is over the ceiling of a binary secret of the degree of `tfhe`, whose parameters claim 128 bits.
  * @throws {InvalidParamsError} when the other scheme's degree is below that of `tfhe`.
@@ -44,14 +44,13 @@ const ID_BYTES = 32;
 export function exitModulus(
   tfhe: Pick<TfheParams, 'n' | 'logN' | 'isInsecure'>,
   rlwe: Pick<RlweParams, 'n'>,
-  bits: number = EXIT_BITS,
 ): number {
   if (rlwe.n < tfhe.n)
     throw new InvalidParamsError(
       `an exit leads from a ring of degree ${tfhe.n} or more to one of ${tfhe.n}: that of the ciphertexts has ${rlwe.n}`,
       { n: rlwe.n },
     );
-  const q = primesBelow(bits, 2 * rlwe.n, 1)[0]!;
+  const q = primesBelow(EXIT_BITS, 2 * rlwe.n, 1)[0]!;
   const ceiling = binaryRingCeiling(tfhe.logN);
   if (!tfhe.isInsecure && Math.log2(q) > ceiling)
     throw new InsecureParamsError(tfhe.logN, Math.log2(q), ceiling);
