@@ -14,7 +14,7 @@ import {
   decisionFactsOf,
   tfheParamsOf,
 } from '../../src/compiler/decision/decision-facts.ts';
-import { offeredKeyPlan } from '../../src/compiler/offer.ts';
+import { offeredKeyPlan, queryCiphertexts } from '../../src/compiler/offer.ts';
 import { offerOf } from '../../src/compiler/program-facts.ts';
 import { readProgram } from '../../src/compiler/program-file.ts';
 import { reportOf } from '../../src/compiler/report.ts';
@@ -73,6 +73,7 @@ export async function keywordRows(
   const decision = new EncryptedDecision(program, tfhe);
   const decryptor = new TfheDecryptor(tfhe, tfheSecret);
   const bucket = program.buckets[0]!;
+  const groups = queryCiphertexts(client.offer, bucket);
   const totals = { done: 0, agreed: 0, likeClear: 0, levels: 0, outside: 0, far: 0, right: 0, clearRight: 0 };
   const times = { scores: 0, decision: 0 };
   let failure = 0;
@@ -85,7 +86,7 @@ export async function keywordRows(
       times[name] += now - since;
       since = now;
     };
-    const input = CiphertextBatch.readInto(context, message.ciphertexts, machine.queryWords(bucket), 5);
+    const input = CiphertextBatch.readInto(context, message.ciphertexts, machine.queryWords(bucket), groups);
     const scores = machine.evaluate(bucket, input, keys, []);
     lap('scores');
     const decided = decision.decide(scores, { exit, evaluation }, new Uint8Array(32).fill(1), []);

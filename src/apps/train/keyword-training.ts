@@ -9,6 +9,7 @@ import {
   clearLevels,
   decidedPlace,
   type DecidingProgram,
+  type DecisionFacts,
   decisionFactsOf,
   decisionFor,
 } from '../../compiler/decision/decision-facts.ts';
@@ -24,6 +25,7 @@ import {
   Trainer,
 } from '../../nn/index.ts';
 import type { PolynomialLayer } from '../../nn/polynomial/polynomial-layer.ts';
+import { spreadOver } from '../../protocols/inference/decision-cipher.ts';
 import type { TestUtterance } from '../speech/evaluation.ts';
 import type { TrainingLog } from './training-log.ts';
 
@@ -63,9 +65,8 @@ interface Pooled {
   readonly labels: Int32Array;
 }
 
-/** What became of it, from floats to levels: shares of recordings whose word is right. */
+/** Shares of recordings whose word is right, by the scores of the polynomial network and by their levels. */
 export interface KeywordAccuracy {
-  readonly float: number;
   readonly polynomial: number;
   readonly levels: number;
   readonly recordings: number;
@@ -124,9 +125,11 @@ export function keywordAccuracy(
   program: DecidingProgram,
   data: KeywordData,
   multiply: MatrixMultiply,
-): Omit<KeywordAccuracy, 'float'> {
-  const facts = decisionFactsOf(program);
-  const scores = meanScores(network, data, multiply);
+): KeywordAccuracy {
+  return accuracyOf(meanScores(network, data, multiply), decisionFactsOf(program));
+}
+
+function accuracyOf(scores: readonly MeanScores[], facts: DecisionFacts): KeywordAccuracy {
   const right = (place: (each: Float64Array) => number): number =>
     scores.filter(({ means, label }) => place(means) === label).length / scores.length;
   return {
@@ -136,12 +139,17 @@ export function keywordAccuracy(
   };
 }
 
-/** Mean scores of every recording, as the server has them. */
-export function meanScores(
+/** Of one recording, as the server has them, and which word it holds. */
+interface MeanScores {
+  readonly means: Float64Array;
+  readonly label: number;
+}
+
+function meanScores(
   network: PolynomialNetwork,
   { utterances, words }: KeywordData,
   multiply: MatrixMultiply,
-): { readonly means: Float64Array; readonly label: number }[] {
+): MeanScores[] {
   const runner = new PolynomialRunner(network, multiply);
   return utterances.map((utterance) => ({
     means: spreadMean(runner.run(utterance.inputs.data), utterance.inputs.frames),
@@ -149,16 +157,15 @@ export function meanScores(
   }));
 }
 
-/** The mean over the block of a client: see `spreadOver` of the protocol. */
+/** The mean over the block that a client fills. */
 function spreadMean(values: Float32Array, frames: number): Float64Array {
   const width = values.length / frames;
   let block = 128;
   while (block < frames) block *= 2;
   const mean = new Float64Array(width);
-  for (let t = 0; t < block; t++) {
-    const from = Math.floor((t * frames) / block) * width;
-    for (let i = 0; i < width; i++) mean[i]! += values[from + i]! / block;
-  }
+  spreadOver(values, frames, width, block).forEach((value, i) => {
+    mean[i % width]! += value / block;
+  });
   return mean;
 }
 
@@ -262,8 +269,9 @@ function withWindow(
       high,
     ]);
     const program = validateProgram({ ...plain, decision }) as DecidingProgram;
-    const right = keywordAccuracy(network, program, training, multiply).levels;
-    const [from, to] = decisionFactsOf(program).window;
+    const facts = decisionFactsOf(program);
+    const right = accuracyOf(scores, facts).levels;
+    const [from, to] = facts.window;
     log.note(`levels from ${from.toFixed(2)} to ${to.toFixed(2)}: ${(100 * right).toFixed(2)} % right`);
     if (best === undefined || right >= best.right) best = { program, right };
   }

@@ -11,6 +11,7 @@ import { testUtterances } from '../../speech/evaluation.ts';
 import { CLIENT_FILE, SpeechModel } from '../../speech/speech-model.ts';
 import {
   KEYWORD_PLAN,
+  type KeywordAccuracy,
   type KeywordData,
   keywordAccuracy,
   trainKeyword,
@@ -65,10 +66,7 @@ function percent(share: number): string {
   return `${(100 * share).toFixed(2)} %`;
 }
 
-function cardOf(
-  program: DecidingProgram,
-  { polynomial, levels, recordings }: { polynomial: number; levels: number; recordings: number },
-): string {
+function cardOf(program: DecidingProgram, { polynomial, levels, recordings }: KeywordAccuracy): string {
   const { window, lookups, failureBits, margin } = decisionFactsOf(program);
   return `# ${NAME}
 
