@@ -19,7 +19,7 @@ import {
   type MaskedOperations,
   type WantedPart,
 } from './masked-operations.ts';
-import { activationsOf, PERCEPTRON_INPUT_BOUND } from './spec.ts';
+import { activationsOf, guardOf, PERCEPTRON_INPUT_BOUND } from './spec.ts';
 
 /** Activations, their derivatives and differences are at most this large, noise included. */
 const UNIT_BOUND = 1.25;
@@ -70,10 +70,10 @@ export class PerceptronCircuit {
     this.program = program;
     this.#on = on;
     this.#bootstrapper = bootstrapper;
-    const { hidden, output, guard } = activationsOf(program.spec);
+    const { hidden, output } = activationsOf(program.spec);
     this.#hidden = hidden;
     this.#output = output;
-    this.#guard = program.spec.guard === true ? guard : undefined;
+    this.#guard = guardOf(program.spec);
   }
 
   /** One step. States are where `levels.input` says, results as well; arguments are borrowed. */

@@ -144,12 +144,11 @@ const BITS = 127;
 export interface PerceptronActivations {
   readonly hidden: CircleFunction;
   readonly output: CircleFunction;
-  /** 0 where the sum before an activation is in its range: one for both, which turn alike. */
-  readonly guard: CircleFunction;
 }
 
 /** Fits take a while: each is made once. */
 const made = new Map<string, PerceptronActivations>();
+const guards = new Map<CircleFunction, CircleFunction>();
 
 /** What is computed inside the bootstrap after hidden layers and after the last. */
 export function activationsOf(spec: Pick<PerceptronSpec, 'activation' | 'sumBound'>): PerceptronActivations {
@@ -163,17 +162,23 @@ function makeActivations({
   activation,
   sumBound: bound,
 }: Pick<PerceptronSpec, 'activation' | 'sumBound'>): PerceptronActivations {
-  const withGuard = (hidden: CircleFunction, output: CircleFunction): PerceptronActivations => ({
-    ...{ hidden, output, guard: rangeGuard(hidden) },
-  });
   if (activation === 'smooth')
-    return withGuard(
-      smoothFunction('tanh', Math.tanh, { bound, degree: HIDDEN_DEGREE }),
-      smoothFunction('sigmoid', sigmoid, { bound, degree: OUTPUT_DEGREE }),
-    );
+    return {
+      hidden: smoothFunction('tanh', Math.tanh, { bound, degree: HIDDEN_DEGREE }),
+      output: smoothFunction('sigmoid', sigmoid, { bound, degree: OUTPUT_DEGREE }),
+    };
   const rounded = (f: (v: number) => number) => (v: number) => Math.round(BITS * f(v)) / BITS;
-  return withGuard(
-    signedTable('table of tanh', rounded(Math.tanh), bound),
-    signedTable('table of the sigmoid', rounded(sigmoid), bound),
-  );
+  return {
+    hidden: signedTable('table of tanh', rounded(Math.tanh), bound),
+    output: signedTable('table of the sigmoid', rounded(sigmoid), bound),
+  };
+}
+
+/** 0 where the sum before an activation is in its range: one for both activations, which turn alike. Of programs with a guard. */
+export function guardOf(spec: PerceptronSpec): CircleFunction | undefined {
+  if (spec.guard !== true) return undefined;
+  const { hidden } = activationsOf(spec);
+  const known = guards.get(hidden) ?? rangeGuard(hidden);
+  guards.set(hidden, known);
+  return known;
 }

@@ -7,7 +7,7 @@ import { identityFunction } from '../../../circuits/circle/circle-function.ts';
 import type { PerceptronProgram } from './program.ts';
 import { fillSteps, restOf, sumSteps } from './program.ts';
 import { gradientStages, inputStages, leafStages } from './plan.ts';
-import { activationsOf } from './spec.ts';
+import { activationsOf, guardOf } from './spec.ts';
 import type { SlotAxis } from './layout.ts';
 
 /** Limbs that each works on. */
@@ -189,9 +189,10 @@ export function stepWork(program: PerceptronProgram): StepWork {
 }
 
 function bootstrapWork({ spec, bootstrap, levels, layout }: PerceptronProgram): HomomorphicWork[] {
-  const { hidden, output, guard } = activationsOf(spec);
+  const { hidden, output } = activationsOf(spec);
   const errors = levels.layers.filter(({ isErrorRefreshed }) => isErrorRefreshed);
-  const guards = spec.guard === true ? [guard] : [];
+  const guard = guardOf(spec);
+  const guards = guard === undefined ? [] : [guard];
   return [
     ...Array.from({ length: layout.states }, () => [identityFunction(spec.weightBound)]),
     ...errors.map(() => [identityFunction(spec.errorBound)]),
