@@ -40,6 +40,8 @@ export interface MirrorRun {
   readonly range: PerceptronRange;
   /** On test pictures, at steps that are near each other at first. */
   readonly points: readonly MirrorPoint[];
+  /** After the steps that were marked. */
+  readonly states: ReadonlyMap<number, PerceptronState>;
 }
 
 /** The first weights and the samples of every step: of the seed alone. @throws {DataError} */
@@ -53,15 +55,13 @@ export function plannedSteps(
   return { first, orders: batchOrder(images, spec, uniform) };
 }
 
-/** All steps, or the first of them, in the clear; `onStep` is told the state after each. @throws {DataError} */
-export function mirrorRun(
+/** The first weights, then the state after every step in the clear, with the range of all steps so far. @throws {DataError} */
+function* mirrorSteps(
   spec: PerceptronSpec,
   seed: string,
   train: LabelledSamples,
-  test: LabelledSamples,
-  steps: number = spec.steps,
-  onStep?: (step: number, state: PerceptronState) => void,
-): MirrorRun {
+  steps: number,
+): Generator<{ readonly step: number; readonly state: PerceptronState; readonly range: PerceptronRange }> {
   const mirror = new PerceptronMirror(spec);
   const { first, orders } = plannedSteps(spec, seed, train.labels.length);
   let [state, range]: [PerceptronState, PerceptronRange] = [first, { sum: 0, weight: 0, error: 0 }];
@@ -71,16 +71,35 @@ export function mirrorRun(
       weight: weights.reduce((m, w) => Math.max(m, Math.abs(w)), 0),
       error: 0,
     });
-  const points: MirrorPoint[] = [{ step: 0, accuracy: mirror.accuracy(first.layers, test) }];
-  orders.slice(0, steps).forEach((order, i) => {
+  yield { step: 0, state, range };
+  for (const [i, order] of orders.slice(0, steps).entries()) {
     const done = mirror.step(state, samplesAt(train, order));
     state = done.state;
     range = widerRange(range, done.range);
-    onStep?.(i + 1, state);
-    const isMark = i + 1 === steps || i + 1 <= 5 || (i + 1) % (i < 50 ? 5 : 10) === 0;
-    if (isMark) points.push({ step: i + 1, accuracy: mirror.accuracy(state.layers, test) });
-  });
-  return { state, range, points };
+    yield { step: i + 1, state, range };
+  }
+}
+
+/** All steps, or the first of them, in the clear; those of `marked` are points as well, and their states are kept. @throws {DataError} */
+export function mirrorRun(
+  spec: PerceptronSpec,
+  seed: string,
+  train: LabelledSamples,
+  test: LabelledSamples,
+  steps: number = spec.steps,
+  marked: ReadonlySet<number> = new Set(),
+): MirrorRun {
+  const mirror = new PerceptronMirror(spec);
+  const points: MirrorPoint[] = [];
+  const states = new Map<number, PerceptronState>();
+  let last: Pick<MirrorRun, 'state' | 'range'> | undefined;
+  for (const { step, state, range } of mirrorSteps(spec, seed, train, steps)) {
+    last = { state, range };
+    if (marked.has(step)) states.set(step, state);
+    const isMark = step === steps || step <= 5 || step % (step <= 50 ? 5 : 10) === 0 || marked.has(step);
+    if (isMark) points.push({ step, accuracy: mirror.accuracy(state.layers, test) });
+  }
+  return { ...last!, points, states };
 }
 
 /** The specification with bounds that this run keeps. @throws {DataError} when sums leave the range of the activations. */
@@ -129,18 +148,14 @@ export function triedSteps(spec: PerceptronSpec, seed: string, train: LabelledSa
     places.filter((at) => !isHeldOut(at)),
   );
   if (held.labels.length === 0) throw new DataError(`a search needs at least ${HELD_OUT_ONE_IN} pictures`);
+  const mirror = new PerceptronMirror(spec);
   const tried = RATE_FACTORS.flatMap((factor) =>
     MOMENTA.map((momentum) => {
       const rate = Number((factor * spec.rate).toPrecision(2));
-      const mirror = new PerceptronMirror({ ...spec, rate, momentum });
-      const { first, orders } = plannedSteps(spec, seed, kept.labels.length);
-      let [state, sum] = [first, 0];
-      for (const order of orders) {
-        const done = mirror.step(state, samplesAt(kept, order));
-        state = done.state;
-        sum = Math.max(sum, done.range.sum);
-      }
-      return { rate, momentum, accuracy: mirror.accuracy(state.layers, held), sum };
+      let last: Pick<MirrorRun, 'state' | 'range'> | undefined;
+      for (const each of mirrorSteps({ ...spec, rate, momentum }, seed, kept, spec.steps)) last = each;
+      const { state, range } = last!;
+      return { rate, momentum, accuracy: mirror.accuracy(state.layers, held), sum: range.sum };
     }),
   );
   const fits = ({ sum }: TriedSteps): number => (sum <= SUM_SHARE * spec.sumBound ? 1 : 0);

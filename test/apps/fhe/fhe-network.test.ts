@@ -315,3 +315,15 @@ test('the same seed gives the same run, another seed another', () => {
   expect(run('ab').points.map(({ step }) => step)).toEqual([0, 1, 2, 3, 4]);
   expect(accuracyCurve(run('ab').points, [{ step: 4, accuracy: 0.5 }])).toMatch(/trained under encryption/);
 });
+
+test('a marked step is judged, and its state is what a run that ends there has', () => {
+  const spec = { ...PERCEPTRON_RECIPE, layers: [5, 4, 3], batch: 6, steps: 9 };
+  const samples = generatedSamples({ count: 30, inputs: 5, classes: 3 }, uniformNumbers(1));
+  const seed = 'ab'.repeat(32);
+  const { points, states } = mirrorRun(spec, seed, samples, samples, 9, new Set([0, 7]));
+  expect(points.map(({ step }) => step)).toEqual([0, 1, 2, 3, 4, 5, 7, 9]);
+  expect([...states.keys()]).toEqual([0, 7]);
+  const short = mirrorRun(spec, seed, samples, samples, 7);
+  expect(states.get(7)).toEqual(short.state);
+  expect(points.find(({ step }) => step === 7)).toEqual(short.points.at(-1));
+});

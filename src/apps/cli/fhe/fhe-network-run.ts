@@ -21,7 +21,7 @@ import {
   keepRunState,
   keepScores,
 } from '../../fhe/network-folder.ts';
-import { mirrorRun, plannedSteps, writeAccuracyCurve } from '../../fhe/network-training.ts';
+import { mirrorRun, writeAccuracyCurve } from '../../fhe/network-training.ts';
 import { loadTrainerKeys, openOwnerKey } from '../../fhe/owner-folder.ts';
 import { DirectoryLock } from '../../keystore/directory-lock.ts';
 import type { PerceptronProgram } from '../../../runtime/training/index.ts';
@@ -147,24 +147,14 @@ export async function openNetwork(
   });
   opened.sort((a, b) => a.step - b.step);
   const mirror = new PerceptronMirror(spec);
+  const steps = new Set(opened.map(({ step }) => step));
+  const run = mirrorRun(spec, notes.seed, train, test, opened.at(-1)!.step, steps);
   const models = opened.map(({ step, state, guard }) => ({
     ...{ step, guard, accuracy: mirror.accuracy(state.layers, test) },
-    ...{ mirrorAccuracy: 0, mirrorDifference: 0 },
+    mirrorAccuracy: run.points.find((point) => point.step === step)!.accuracy,
+    mirrorDifference: stateDifference(state, run.states.get(step)!),
   }));
-  const compare = (step: number, clear: PerceptronState): void =>
-    opened.forEach(({ step: own, state }, i) => {
-      if (own !== step) return;
-      models[i]!.mirrorAccuracy = mirror.accuracy(clear.layers, test);
-      models[i]!.mirrorDifference = stateDifference(state, clear);
-    });
-  compare(0, plannedSteps(spec, notes.seed, train.labels.length).first);
-  const run = mirrorRun(spec, notes.seed, train, test, opened.at(-1)!.step, compare);
-  if (flags.curve !== undefined) {
-    const compared = models.map(({ step, mirrorAccuracy }) => ({ step, accuracy: mirrorAccuracy }));
-    const others = run.points.filter(({ step }) => models.every((model) => model.step !== step));
-    const line = [...others, ...compared].sort((a, b) => a.step - b.step);
-    writeAccuracyCurve(flags.curve, line, models);
-  }
+  if (flags.curve !== undefined) writeAccuracyCurve(flags.curve, run.points, models);
   if (flags.json === true) {
     const layers = opened.at(-1)!.state.layers.map(({ weights, biases }) => ({
       weights: [...weights],
