@@ -6,7 +6,7 @@
  * 400 steps; `--quick` a small insecure ring; `--data DIR` with MNIST, else generated samples.
  */
 import { UsageError } from '../../src/base/errors.ts';
-import { readMnist } from '../../src/apps/train/mnist-corpus.ts';
+import { networkSamples } from '../../src/apps/cli/fhe/fhe-network-parts.ts';
 import { openKernel } from '../../src/kernel/open.ts';
 import {
   batchOrder,
@@ -21,15 +21,10 @@ import {
   type PerceptronState,
   PerceptronTrainer,
   samplesAt,
-  sampleStandardisation,
-  smallPictures,
-  standardisedSamples,
   stateDifference,
   stepSeconds,
   stepWork,
-  straightenedPictures,
   uniformNumbers,
-  wholePictures,
 } from '../../src/runtime/training/index.ts';
 import { CkksContext } from '../../src/schemes/ckks/context.ts';
 import { CkksParams } from '../../src/schemes/ckks/params.ts';
@@ -56,13 +51,8 @@ interface Samples {
 
 function samplesOf(spec: PerceptronSpec, data: string | undefined): Samples {
   const inputs = spec.layers[0]!;
-  if (data !== undefined && (inputs === 64 || inputs === 784)) {
-    const samples = (split: 'train' | 'test'): LabelledSamples =>
-      (inputs === 64 ? smallPictures : wholePictures)(straightenedPictures(readMnist(data, split)));
-    const [train, test] = [samples('train'), samples('test')];
-    const by = sampleStandardisation(train);
-    return { train: standardisedSamples(train, by), test: standardisedSamples(test, by) };
-  }
+  if (data !== undefined && (inputs === 64 || inputs === 784))
+    return networkSamples(spec, data, 'straightened');
   const generated = (count: number): LabelledSamples =>
     generatedSamples({ count, inputs, classes: spec.layers.at(-1)! }, uniformNumbers(SEED));
   return { train: generated(4 * spec.batch), test: generated(2 * spec.batch) };
