@@ -7,6 +7,8 @@ import { mutants } from './mutations.ts';
 export interface FuzzTarget {
   readonly name: string;
   readonly corpus: readonly Uint8Array[];
+  /** Bytes that a refusal may allocate beside four times the message; default 1 MiB. */
+  readonly allowance?: number;
   /** Parses and frees; a promise is waited for. */
   parse(bytes: Uint8Array): unknown;
 }
@@ -68,7 +70,7 @@ export async function fuzzParser(
     const live = meter?.kernel.liveWords;
     if (meter !== undefined) meter.bytes = 0;
     const before = javascriptBytes();
-    const start = performance.now();
+    const start = process.cpuUsage();
     try {
       await target.parse(bytes);
     } catch (error) {
@@ -80,15 +82,15 @@ export async function fuzzParser(
       peakBytes = Math.max(peakBytes, allocated);
       if (allocated > MEBIBYTE) late++;
       // Rule 14 of the parsers.
-      if (allocated > 4 * bytes.length + MEBIBYTE) {
+      if (allocated > 4 * bytes.length + (target.allowance ?? MEBIBYTE)) {
         throw new Error(`${target.name}, case ${made}: ${allocated} bytes allocated for ${bytes.length}`, {
           cause: error,
         });
       }
     }
-    let ms = performance.now() - start;
+    let ms = processorMs(start);
     const limit = LIMIT_MS * Math.max(1, bytes.length / 102_400);
-    // The processor may have been somebody else's meanwhile: what hangs does so again.
+    // Of processor time, which on a busy machine is a small part of the wall's; collecting garbage is in it, so what hangs must do so again.
     for (let again = 0; ms > limit && again < 3; again++) ms = Math.min(ms, await timeOf(target, bytes));
     slowestMs = Math.max(slowestMs, ms);
     if (ms > limit) throw new Error(`${target.name}, case ${made}: hangs`);
@@ -97,14 +99,19 @@ export async function fuzzParser(
   return { cases, refused, accepted: cases - refused, late, peakBytes, slowestMs };
 }
 
+function processorMs(since: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since);
+  return (user + system) / 1000;
+}
+
 async function timeOf(target: FuzzTarget, bytes: Uint8Array): Promise<number> {
-  const start = performance.now();
+  const start = process.cpuUsage();
   try {
     await target.parse(bytes);
   } catch (error) {
     if (!(error instanceof SubrosaError)) throw error;
   }
-  return performance.now() - start;
+  return processorMs(start);
 }
 
 /** Fuzzes target after target, after a look that the first message of each is a valid one. */

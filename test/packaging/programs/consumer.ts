@@ -3,7 +3,6 @@ import { compile, InferenceClient, InferenceServer, openKernel, SubrosaError } f
 import { BgvContext } from 'subrosa/bgv';
 import { CkksContext, CkksParams } from 'subrosa/ckks';
 import { parseOffer } from 'subrosa/client';
-import { EdgeDevice, listenEdge } from 'subrosa/edge';
 import { LatticeInnerProduct, type RandomSource, seedFromBytes, systemRandom } from 'subrosa/fe';
 import { Sequential } from 'subrosa/nn';
 import { logMelFeatures, readWav } from 'subrosa/speech';
@@ -16,8 +15,8 @@ export async function names(): Promise<string> {
   const kernel = await openKernel();
   const context: CkksContext = await CkksContext.open(CkksParams.forIntent({ depth: 1, precisionBits: 12 }));
   const scheme = new LatticeInnerProduct(kernel, { length: 2, inputBound: 1, weightBound: 1, packing: 64 });
-  const classes = [BgvContext, EdgeDevice, InferenceClient, InferenceServer, Sequential, SubrosaError];
-  const calls = [compile, listenEdge, logMelFeatures, parseOffer, readWav];
+  const classes = [BgvContext, InferenceClient, InferenceServer, Sequential, SubrosaError];
+  const calls = [compile, logMelFeatures, parseOffer, readWav];
   context[Symbol.dispose]();
   return [...classes, ...calls].map(({ name }) => name).join() + scheme.id;
 }

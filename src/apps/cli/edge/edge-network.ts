@@ -51,7 +51,7 @@ export async function integerNetwork(name: string, weights?: string): Promise<In
 }
 
 /** One name a line. @throws {DataError} */
-export function readLabels(path: string): string[] {
+export function labelsOf(path: string): string[] {
   if (!existsSync(path)) throw new DataError(`there is no file ${path}`);
   return readFileSync(path, 'utf8').trimEnd().split(/\r?\n/);
 }

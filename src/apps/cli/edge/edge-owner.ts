@@ -6,7 +6,7 @@ import { UsageError } from '../../../base/errors.ts';
 import { openKernel } from '../../../kernel/open.ts';
 import { provision } from '../../edge/provisioning.ts';
 import { replaceFile } from '../../keystore/atomic-file.ts';
-import { integerNetwork, readLabels } from './edge-network.ts';
+import { integerNetwork, labelsOf } from './edge-network.ts';
 import { withSpinner } from '../terminal/spinner.ts';
 import { formatBytes, formatTable } from '../terminal/table.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -33,7 +33,7 @@ export async function prepareParties(flags: OwnerFlags, terminal: Terminal): Pro
   if (taken !== undefined) throw new UsageError(`${taken} is already in ${flags.out}: choose another --out`);
   const made = await withSpinner(terminal, 'reading the network', async (spinner) => {
     const bare = await integerNetwork(flags.network, flags.weights);
-    const network = flags.labels === undefined ? bare : bare.withLabels(readLabels(flags.labels));
+    const network = flags.labels === undefined ? bare : bare.withLabels(labelsOf(flags.labels));
     using kernel = await openKernel();
     spinner.say('computing check vectors');
     return await provision(network, {

@@ -16,7 +16,7 @@ import { readPrivateFile } from '../../keystore/private-file.ts';
 import { connectEdge } from '../../edge/websocket-link.ts';
 import { LinkGroup } from '../../edge/message-inbox.ts';
 import { Patience, type PatienceOptions } from '../../transport/patience.ts';
-import { networkInputs, readLabels } from './edge-network.ts';
+import { networkInputs, labelsOf } from './edge-network.ts';
 import { edgeReport, edgeReportJson } from './edge-report.ts';
 import type { TimedInference } from './edge-timing.ts';
 import { ProgressBar, retryNote } from '../terminal/progress-bar.ts';
@@ -53,7 +53,7 @@ export async function runWithEdges(
   flags: EdgeRunFlags,
   terminal: Terminal,
 ): Promise<void> {
-  const labels = flags.labels === undefined ? undefined : readLabels(flags.labels);
+  const labels = flags.labels === undefined ? undefined : labelsOf(flags.labels);
   const retirement = retiredFile(flags.device);
   const { identity, inference } = await withSpinner(terminal, 'reading the network', async (spinner) => {
     const identity = await readDevice(readPrivateFile(flags.device));
