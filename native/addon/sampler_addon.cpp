@@ -1,4 +1,6 @@
 // The samplers as functions of the addon.
+#include <algorithm>
+
 #include "sampler/sampler.h"
 
 #include "addon/addon.h"
@@ -35,16 +37,16 @@ Napi::Value uniform(const Napi::CallbackInfo& info) {
   const auto limb = [&](size_t i) {
     return UniformLimb{out.data + i * n, first + static_cast<uint32_t>(i / mods.size()), ring->prime(mods[i % mods.size()]).q};
   };
-  const auto permuteFour = ring->operations().permuteFourKeccak;
-  const size_t rest = count % 4;
-  // Two or three limbs that are left take a four with the last one repeated, which writes the same words again.
-  const size_t fours = permuteFour ? count / 4 + (rest >= 2) : 0;
-  const size_t singles = permuteFour ? (rest == 1) : count;
-  parallelFor(fours + singles, count * n >= 8192, [&](size_t turn) {
-    if (turn >= fours) return sampleUniform(limb(count - singles + turn - fours), n, seed.data);
-    UniformLimb limbs[4];
-    for (size_t k = 0; k < 4; k++) limbs[k] = limb(4 * turn + k < count ? 4 * turn + k : count - 1);
-    sampleUniformFour(limbs, n, seed.data, permuteFour);
+  const KeccakLanes& keccak = ring->operations().keccak;
+  const size_t lanes = keccak.lanes, rest = count % lanes;
+  // Several limbs that are left take all lanes with the last one repeated, which writes the same words again.
+  const size_t groups = lanes > 1 ? count / lanes + (rest >= 2) : 0;
+  const size_t singles = lanes > 1 ? (rest == 1) : count;
+  parallelFor(groups + singles, count * n >= 8192, [&](size_t turn) {
+    if (turn >= groups) return sampleUniform(limb(count - singles + turn - groups), n, seed.data);
+    UniformLimb limbs[mostKeccakLanes];
+    for (size_t k = 0; k < lanes; k++) limbs[k] = limb(std::min(lanes * turn + k, count - 1));
+    sampleUniformLanes(limbs, n, seed.data, keccak);
   });
   return info.Env().Undefined();
 }

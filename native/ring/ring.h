@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sampler/sampler.h"
+
 namespace subrosa {
 
 constexpr size_t maxRingPrimes = 64;
@@ -127,8 +129,8 @@ struct Operations {
   // a table, each x is read as permute reads it, and is canonical.
   void (*innerProduct)(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count,
                        const uint32_t* table, size_t from, size_t to);
-  // Keccak-f on four interleaved states for sampleUniformFour; null where it would not be faster.
-  void (*permuteFourKeccak)(uint64_t* states);
+  // For sampleUniformLanes.
+  KeccakLanes keccak;
   const Conversions* conversions;
   // forward of what the conversions of the same name give; null where it would not be faster.
   void (*forwardSigned)(const Prime& p, uint64_t* out, const int8_t* small);

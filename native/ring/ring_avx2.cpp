@@ -312,7 +312,7 @@ const Operations avx2Operations = {
     TableFormat::doubles, 4,      forwardAvx2, inverseAvx2, add,          sub,     negate,
     mul,                  mulAdd, mulScalar,   addScalar,   crossProduct, permute, inverseCentred,
     forwardCentred,       combineCentred, differenceCentred, canonical, subtractScale, subtractScaleProduct,
-    addScaledProduct, forwardCombined, innerProduct, permuteFourAvx2, &avx2Conversions,
+    addScaledProduct, forwardCombined, innerProduct, avx2Keccak, &avx2Conversions,
     forwardSignedAvx2, forwardDoublesAvx2, rotationDigitsLoop<double>,
 };
 

@@ -1,7 +1,7 @@
 // Operations on 52-bit words with AVX-512 IFMA. "Centred" is an int64, "lazy" a word below 2^52.
 #include "transform/ntt_avx512.h"
 #include "ring/rotation_digits.h"
-#include "sampler/sampler.h"
+#include "sampler/sampler_avx512.h"
 #include "machine/word_avx512.h"
 
 namespace subrosa {
@@ -245,11 +245,9 @@ using namespace SUBROSA_AVX512_NAMESPACE;
 
 // What AVX-512 leaves to AVX2; the emulation runs on any processor.
 #ifdef SUBROSA_EMULATE_AVX512
-constexpr auto permuteFourKeccak = nullptr;
 constexpr const Conversions* conversions = &scalarConversions;
 const Operations emulatedOperations = {
 #else
-constexpr auto permuteFourKeccak = permuteFourAvx2;
 constexpr const Conversions* conversions = &avx2Conversions;
 const Operations avx512Operations = {
 #endif
@@ -258,7 +256,7 @@ const Operations avx512Operations = {
     addScalar,            crossProduct, permute,       scaledInverseCentred, forwardLazy,
     combineCentred,       differenceCentred, canonical, subtractScale,    subtractScaleProduct,
     addScaledProduct, forwardCombined, innerProduct,
-    permuteFourKeccak,      conversions, nullptr, nullptr, rotationDigitsLoop<int64_t>,
+    keccak,      conversions, nullptr, nullptr, rotationDigitsLoop<int64_t>,
 };
 
 }  // namespace subrosa

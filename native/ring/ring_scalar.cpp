@@ -171,7 +171,7 @@ const Operations scalarOperations = {
     mul,                  mulAdd,    mulScalar, addScalar,     crossProduct, permute,       inverseCentred,
     forwardCentred,       combineCentred, differenceCentred, canonical, subtractScale,
     subtractScaleProduct, addScaledProduct,
-    forwardCombined,      innerProduct,   nullptr,       &scalarConversions, nullptr, nullptr,
+    forwardCombined,      innerProduct,   {1, nullptr},  &scalarConversions, nullptr, nullptr,
     rotationDigitsLoop<int64_t>,
 };
 

@@ -58,10 +58,16 @@ struct UniformLimb {
   uint64_t q;
 };
 void sampleUniform(const UniformLimb& limb, size_t count, const uint8_t* seed);
-// Four limbs at once; `permuteFour` is Keccak-f on four interleaved states: word i of state k is states[4 i + k].
-void sampleUniformFour(const UniformLimb* limbs, size_t count, const uint8_t* seed, void (*permuteFour)(uint64_t*));
+// Keccak-f on interleaved states: word i of state k is states[lanes i + k].
+constexpr size_t mostKeccakLanes = 8;
+struct KeccakLanes {
+  size_t lanes;  // 4 or 8; 1 where several states would not be faster, and then there is no function
+  void (*permute)(uint64_t* states);
+};
+// As many limbs at once.
+void sampleUniformLanes(const UniformLimb* limbs, size_t count, const uint8_t* seed, const KeccakLanes& keccak);
 #ifdef SUBROSA_AVX2
-void permuteFourAvx2(uint64_t* states);
+extern const KeccakLanes avx2Keccak;
 #endif
 // The secret samplers read one stream from its start.
 void sampleCentredBinomial(int8_t* out, size_t count, ChaCha20& stream);

@@ -8,14 +8,14 @@ namespace subrosa {
 
 typedef uint64_t FourWords __attribute__((vector_size(32)));
 
-void permuteFourAvx2(uint64_t* states) {
+namespace {
+
+void permuteFour(uint64_t* states) {
   FourWords lanes[25];
   __builtin_memcpy(lanes, states, sizeof lanes);
   permuteKeccak(lanes);
   __builtin_memcpy(states, lanes, sizeof lanes);
 }
-
-namespace {
 
 void eightBlocks(uint8_t* out, const uint32_t* state) { eightChachaBlocks(out, state); }
 
@@ -55,6 +55,7 @@ void binomials(int8_t* out, const uint8_t* stream, size_t count) {
 
 }  // namespace
 
+const KeccakLanes avx2Keccak = {4, permuteFour};
 const StreamLoops avx2Stream = {eightBlocks, binomials};
 
 }  // namespace subrosa

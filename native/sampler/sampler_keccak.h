@@ -33,7 +33,7 @@ inline void permuteKeccak(Lane* state) {
 #pragma GCC unroll 5
     for (int x = 0; x < 5; x++) {
       const Lane next = c[(x + 1) % 5];
-      const Lane d = c[(x + 4) % 5] ^ (next << 1) ^ (next >> 63);
+      const Lane d = c[(x + 4) % 5] ^ ((next << 1) | (next >> 63));
 #pragma GCC unroll 5
       for (int y = 0; y < 25; y += 5) a[x + y] ^= d;
     }

@@ -99,28 +99,40 @@ void sampleUniform(const UniformLimb& limb, size_t count, const uint8_t* seed) {
   for (filter.start(limb, count); !filter.done(); filter.takeBlock()) stream.squeeze(filter.space(), rate);
 }
 
-void sampleUniformFour(const UniformLimb* limbs, size_t count, const uint8_t* seed, void (*permuteFour)(uint64_t*)) {
-  uint64_t states[25 * 4] = {};
-  UniformFilter filters[4];
-  for (size_t lane = 0; lane < 4; lane++) {
+namespace {
+
+template <size_t lanes>
+void sampleLanes(const UniformLimb* limbs, size_t count, const uint8_t* seed, void (*permute)(uint64_t*)) {
+  alignas(64) uint64_t states[25 * lanes] = {};
+  UniformFilter filters[lanes];
+  for (size_t lane = 0; lane < lanes; lane++) {
     uint8_t block[rate] = {};
     uniformMessage(block, seed, limbs[lane].polynomial, limbs[lane].q);
     block[messageBytes] = 0x1f;
     block[rate - 1] = 0x80;
-    for (size_t i = 0; i < rate / 8; i++) memcpy(&states[4 * i + lane], block + 8 * i, 8);
+    for (size_t i = 0; i < rate / 8; i++) memcpy(&states[lanes * i + lane], block + 8 * i, 8);
     filters[lane].start(limbs[lane], count);
   }
   for (bool more = true; more;) {
-    permuteFour(states);
+    permute(states);
     more = false;
-    for (size_t lane = 0; lane < 4; lane++) {
+    for (size_t lane = 0; lane < lanes; lane++) {
       UniformFilter& filter = filters[lane];
       if (filter.done()) continue;
-      for (size_t i = 0; i < rate / 8; i++) memcpy(filter.space() + 8 * i, &states[4 * i + lane], 8);
+      for (size_t i = 0; i < rate / 8; i++) memcpy(filter.space() + 8 * i, &states[lanes * i + lane], 8);
       filter.takeBlock();
       more |= !filter.done();
     }
   }
+}
+
+}  // namespace
+
+void sampleUniformLanes(const UniformLimb* limbs, size_t count, const uint8_t* seed, const KeccakLanes& keccak) {
+  if (keccak.lanes == 8)
+    sampleLanes<8>(limbs, count, seed, keccak.permute);
+  else
+    sampleLanes<4>(limbs, count, seed, keccak.permute);
 }
 
 }  // namespace subrosa

@@ -329,10 +329,11 @@ export const CASES: Record<KernelMethod, readonly Row[]> = {
       bench.kernel.uniform(bench.ring, pieces.sub(poly, 2 * poly), seed, Q, 1);
       return [whole.u64().slice(), pieces.u64().map((word, i) => word ^ whole.u64()[i]!)];
     },
-    // Counts of limbs that are no multiple of the four that are expanded side by side.
+    // Every rest that counts of limbs leave when four or eight are expanded side by side.
     (bench) =>
-      [[1, 2], [0, 1, 3], Q.slice(0, 3)].map((mods, i) => {
-        const out = bench.zeros((i + 1) * mods.length * bench.n);
+      [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 17].map((limbs) => {
+        const mods = limbs % 2 === 0 ? [0, 2] : [1];
+        const out = bench.zeros(limbs * bench.n);
         bench.kernel.uniform(bench.ring, out, bench.bytes(32), mods);
         return out.u64().slice();
       }),
