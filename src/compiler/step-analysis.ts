@@ -125,7 +125,7 @@ export function keepsMargins(subject: StepsInRing): boolean {
     const isProduct = value > 0 && list.steps[value - 1]!.op === 'multiply';
     const most = logModulus(primes, level);
     // However small its numbers are, a scale beyond the modulus is none.
-    if (Math.log2(scale) > most) return false;
+    if (!(scale > 1 && Math.log2(scale) <= most)) return false;
     if (isProduct || value <= 1 || trained === 0) return true;
     return Math.log2(trained * margin * scale) <= most - 1 + 1e-9;
   });
