@@ -12,6 +12,7 @@ import {
   decidedPlace,
   type DecidingProgram,
   decisionFactsOf,
+  meanScores,
   tfheParamsOf,
 } from '../../src/compiler/decision/decision-facts.ts';
 import { offeredKeyPlan, queryCiphertexts } from '../../src/compiler/offer.ts';
@@ -95,11 +96,7 @@ export async function keywordRows(
     const levels = decided.levels.map((each) => decryptor.decrypt(each));
     const answer = decryptor.decrypt(decided.answer);
     const clear = runClear(program, spreadOver(frames, samples, program.inputs, BLOCK));
-    const means = Array.from({ length: words.length }, (_, c) => {
-      let sum = 0;
-      for (let t = 0; t < BLOCK; t++) sum += clear[t * words.length + c]! / BLOCK;
-      return sum;
-    });
+    const means = meanScores(clear, words.length);
     const expected = clearLevels(facts, means);
     const label = words.indexOf(spoken[0]!);
     totals.done++;

@@ -15,6 +15,7 @@ import {
   decidedPlace,
   type DecidingProgram,
   decisionFactsOf,
+  meanScores,
 } from '../../src/compiler/decision/decision-facts.ts';
 import { spreadOver } from '../../src/protocols/inference/decision-cipher.ts';
 import { runClear } from '../../src/runtime/clear-machine.ts';
@@ -58,12 +59,7 @@ function levelsInTheClear(): number[] {
   const { data, frames } = recogniser.inputsOf(recogniser.spokenPart(readWav(readFileSync(recording))));
   const { block } = program.buckets.find((bucket) => bucket.block >= frames)!;
   const scores = runClear(program, spreadOver(data, frames, program.inputs, block));
-  const means = Array.from({ length: program.outputs }, (_, c) => {
-    let sum = 0;
-    for (let t = 0; t < block; t++) sum += scores[t * program.outputs + c]! / block;
-    return sum;
-  });
-  return clearLevels(decisionFactsOf(program), means);
+  return clearLevels(decisionFactsOf(program), meanScores(scores, program.outputs));
 }
 
 test('transcribe --decoder server gives the word that the clear model decides on', async () => {

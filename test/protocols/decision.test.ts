@@ -8,6 +8,7 @@ import {
   type DecidingProgram,
   decisionFactsOf,
   decisionFor,
+  meanScores,
   tfheParamsOf,
 } from '../../src/compiler/decision/decision-facts.ts';
 import { offerOf } from '../../src/compiler/program-facts.ts';
@@ -59,20 +60,15 @@ function recording(samples: number, seed: number): Float32Array {
 }
 
 /** Mean scores over a block as the client fills it. */
-function meanScores(inputs: Float32Array, samples: number): number[] {
-  const scores = network.run(spreadOver(inputs, samples, INPUTS, BLOCK));
-  return Array.from({ length: CLASSES }, (_, c) => {
-    let sum = 0;
-    for (let t = 0; t < BLOCK; t++) sum += scores[t * CLASSES + c]!;
-    return sum / BLOCK;
-  });
+function meansOf(inputs: Float32Array, samples: number): number[] {
+  return meanScores(network.run(spreadOver(inputs, samples, INPUTS, BLOCK)), CLASSES);
 }
 
 /** The first recording whose levels are all farther from the middle between two than the margin. */
 function certainSeed(samples: number): number {
   const { window, levelsPerScore, margin } = decisionFactsOf(program);
   for (let seed = 1; ; seed++) {
-    const distances = meanScores(recording(samples, seed), samples).map((score) => {
+    const distances = meansOf(recording(samples, seed), samples).map((score) => {
       const value = (score - window[0]) * levelsPerScore;
       return Math.abs(value - Math.floor(value) - 0.5);
     });
@@ -108,7 +104,7 @@ describe('through the protocol', () => {
       const inputs = recording(samples, seed);
       const query = client.query(inputs, samples);
       const opened = client.open(query, answer(query.bytes));
-      const means = meanScores(inputs, samples);
+      const means = meansOf(inputs, samples);
       expect(opened).toHaveLength(1);
       expect(opened[0]).toBe(decidedPlace(clearLevels(facts, means)));
       expect(isPlausible(opened, client.offer)).toBe(true);
@@ -186,7 +182,7 @@ describe('on ciphertexts, with the secret key beside', () => {
       // The bound that was computed beforehand is the one that was counted.
       expect(failureBits).toBeCloseTo(facts.failureBits, 6);
       expect(failureBits).toBeLessThan(-100);
-      meanScores(inputs, 100).forEach((score, c) => {
+      meansOf(inputs, 100).forEach((score, c) => {
         const value = (score - facts.window[0]) * facts.levelsPerScore;
         const [expected] = clearLevels(facts, [score]);
         expect(Math.abs(got[c]! - expected!)).toBeLessThanOrEqual(1);
@@ -232,6 +228,10 @@ describe('what a decision is, as data', () => {
     expect(facts.margin).toBeLessThan(0.35);
     expect(facts.keyBytes).toBeLessThan(24e6);
     expect(clearLevels(facts, [-0.5, facts.window[1], 5])).toEqual([0, 15, expect.any(Number)]);
+  });
+
+  test('means are those of every output over the samples', () => {
+    expect(meanScores([1, 10, 2, 20, 6, 0], 2)).toEqual([3, 10]);
   });
 
   test('the keys of both schemes are read back as they were sent', async () => {

@@ -12,6 +12,7 @@ import {
   type DecisionFacts,
   decisionFactsOf,
   decisionFor,
+  meanScores,
 } from '../../compiler/decision/decision-facts.ts';
 import { validateProgram } from '../../compiler/validate-program.ts';
 import {
@@ -32,6 +33,7 @@ import type { TrainingLog } from './training-log.ts';
 /** Of the weights of the head. Those below keep theirs. */
 const HEAD_BITS = 8;
 const LEVELS = 16;
+const SMALLEST_BLOCK = 128;
 /** Of the interval of mean scores, from the top. At 0.8 the lowest score is reflected to level 4. */
 const WINDOW_SHARES = [1, 0.9, 0.8];
 
@@ -126,47 +128,45 @@ export function keywordAccuracy(
   data: KeywordData,
   multiply: MatrixMultiply,
 ): KeywordAccuracy {
-  return accuracyOf(meanScores(network, data, multiply), decisionFactsOf(program));
+  return accuracyOf(scoredRecordings(network, data, multiply), decisionFactsOf(program));
 }
 
-function accuracyOf(scores: readonly MeanScores[], facts: DecisionFacts): KeywordAccuracy {
-  const right = (place: (each: Float64Array) => number): number =>
+function accuracyOf(scores: readonly ScoredRecording[], facts: DecisionFacts): KeywordAccuracy {
+  const right = (place: (each: readonly number[]) => number): number =>
     scores.filter(({ means, label }) => place(means) === label).length / scores.length;
   return {
-    polynomial: right((means) => decidedPlace([...means])),
+    polynomial: right(decidedPlace),
     levels: right((means) => decidedPlace(clearLevels(facts, means))),
     recordings: scores.length,
   };
 }
 
-/** Of one recording, as the server has them, and which word it holds. */
-interface MeanScores {
-  readonly means: Float64Array;
+/** The mean scores of one recording, as the server has them, and which word it holds. */
+interface ScoredRecording {
+  readonly means: readonly number[];
   readonly label: number;
 }
 
-function meanScores(
+function scoredRecordings(
   network: PolynomialNetwork,
   { utterances, words }: KeywordData,
   multiply: MatrixMultiply,
-): MeanScores[] {
+): ScoredRecording[] {
   const runner = new PolynomialRunner(network, multiply);
-  return utterances.map((utterance) => ({
-    means: spreadMean(runner.run(utterance.inputs.data), utterance.inputs.frames),
-    label: labelOf(utterance, words),
-  }));
+  return utterances.map((utterance) => {
+    const { data, frames } = utterance.inputs;
+    const scores = runner.run(data);
+    const width = scores.length / frames;
+    const spread = spreadOver(scores, frames, width, blockOf(frames));
+    return { means: meanScores(spread, width), label: labelOf(utterance, words) };
+  });
 }
 
-/** The mean over the block that a client fills. */
-function spreadMean(values: Float32Array, frames: number): Float64Array {
-  const width = values.length / frames;
-  let block = 128;
+/** Samples of the bucket that a client fills. */
+function blockOf(frames: number): number {
+  let block = SMALLEST_BLOCK;
   while (block < frames) block *= 2;
-  const mean = new Float64Array(width);
-  spreadOver(values, frames, width, block).forEach((value, i) => {
-    mean[i % width]! += value / block;
-  });
-  return mean;
+  return block;
 }
 
 function labelOf({ id, words }: TestUtterance, known: readonly string[]): number {
@@ -188,13 +188,13 @@ function pool(acoustic: PolynomialNetwork, data: KeywordData, multiply: MatrixMu
     offset: new Float64Array(cols),
     square: false,
   };
-  const scored = meanScores(
+  const scored = scoredRecordings(
     new PolynomialNetwork([...below, copy], acoustic.inputs, acoustic.bits),
     data,
     multiply,
   );
   return {
-    means: Float32Array.from(scored.flatMap(({ means }) => [...means])),
+    means: Float32Array.from(scored.flatMap(({ means }) => means)),
     labels: Int32Array.from(scored, ({ label }) => label),
   };
 }
@@ -258,10 +258,10 @@ function withWindow(
   log: TrainingLog,
 ): DecidingProgram {
   const plain = compile(network, { name });
-  const scores = meanScores(network, training, multiply);
+  const scores = scoredRecordings(network, training, multiply);
   const tops = scores.map(({ means }) => Math.max(...means)).sort((a, b) => a - b);
   const high = tops[Math.floor(0.99 * tops.length)]!;
-  const low = Math.min(...scores.flatMap(({ means }) => [...means]));
+  const low = Math.min(...scores.flatMap(({ means }) => means));
   let best: { readonly program: DecidingProgram; readonly right: number } | undefined;
   for (const share of WINDOW_SHARES) {
     const decision = decisionFor(plain, { kind: 'keyword', levels: LEVELS }, [

@@ -110,6 +110,16 @@ export function decisionFor(
   return { ...terms, low, factor };
 }
 
+/** The mean of each output over all samples of a query, of clear scores `[samples, outputs]`: what a decision is made on. */
+export function meanScores(scores: ArrayLike<number>, outputs: number): number[] {
+  const samples = scores.length / outputs;
+  return Array.from({ length: outputs }, (_, output) => {
+    let sum = 0;
+    for (let t = 0; t < samples; t++) sum += scores[t * outputs + output]!;
+    return sum / samples;
+  });
+}
+
 /** The levels of clear scores, as the server's quantiser would have them without noise. */
 export function clearLevels({ levelsPerScore, window }: DecisionFacts, scores: ArrayLike<number>): number[] {
   return Array.from(scores, (score) => quantisedLevel((score - window[0]) * levelsPerScore, 16));
