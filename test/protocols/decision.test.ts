@@ -234,7 +234,7 @@ describe('what a decision is, as data', () => {
     expect(meanScores([1, 10, 2, 20, 6, 0], 2)).toEqual([3, 10]);
   });
 
-  test('the keys of both schemes are read back as they were sent', async () => {
+  test('an enrolment is the keys of both schemes behind one another', async () => {
     using context = await CkksContext.open(CkksParams.create(program.params), { kernel });
     const length = PublicKey.byteLength(context.params);
     const own = EvaluationKeys.byteLength(context.params, offeredKeyPlan(program));

@@ -124,13 +124,9 @@ export class TfheExit {
         'an integer below q_0 / 2',
         'another',
       );
-    const polynomial = kernel.allocate(n);
-    try {
-      kernel.transformDoubles(tables, polynomial, factor, FIRST);
-      for (const part of [0, 1])
-        kernel.mul(tables, out.sub(part * n, n), ciphertext.sub(part * n, n), polynomial, FIRST);
-    } finally {
-      polynomial[Symbol.dispose]();
-    }
+    using polynomial = kernel.allocate(n);
+    kernel.transformDoubles(tables, polynomial, factor, FIRST);
+    for (const part of [0, 1])
+      kernel.mul(tables, out.sub(part * n, n), ciphertext.sub(part * n, n), polynomial, FIRST);
   }
 }
