@@ -301,6 +301,7 @@ test('rates and momenta are searched in the clear, test pictures unseen', async 
   expect(await network([...asked, '--rate', '0.2'])).toMatch(
     /^ *--rate 0\.\d+ --momentum 0\.\d +\d+\.\d % of held-out pictures +largest sum \d+\.\d of 20/,
   );
+  await expect(network([...asked, '--curve', at('searched.svg')])).rejects.toThrow(UsageError);
   const spec = { ...PERCEPTRON_RECIPE, layers: [5, 4, 3], batch: 2, steps: 1 };
   const few = generatedSamples({ count: 5, inputs: 5, classes: 3 }, uniformNumbers(1));
   expect(() => triedSteps(spec, 'ab'.repeat(32), few)).toThrow(DataError);

@@ -272,6 +272,8 @@ function tune(flags: ShapeFlags, { terminal, insecure }: NetworkCommands): void 
 }
 
 function search(flags: ShapeFlags, { terminal }: NetworkCommands): void {
+  if (flags.curve !== undefined)
+    throw new UsageError('--search draws no curve: tune again with the rate that it finds and --curve');
   const spec = specOf(flags);
   const seed = Buffer.from(systemRandom.seed()).toString('hex');
   const { train } = networkSamples(spec, flags.data, flags.inputs);
