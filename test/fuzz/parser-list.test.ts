@@ -144,7 +144,6 @@ const EXEMPT: Readonly<Record<string, string>> = {
   readCsvTable: ON_OWN_DISK,
   readDigitsCorpus: ON_OWN_DISK,
   readFaceNetwork: ON_OWN_DISK,
-  readLabels: ON_OWN_DISK,
   readLabelKey: `${ON_OWN_DISK}: 32 bytes or none`,
   readLexiconText: ON_OWN_DISK,
   readIdxFile: ON_OWN_DISK,
