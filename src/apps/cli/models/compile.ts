@@ -382,12 +382,12 @@ function formatAccuracy(accuracy: MeasuredAccuracy): string {
   return `accuracy on ${samples} held-out samples: float ${percent(float)}, polynomial ${percent(polynomial)}, integers ${percent(quantised)}, encrypted (simulated) ${percent(encrypted)}\n${agreement}\n`;
 }
 
-/** model-1.2.onnx -> model-1-2 */
 function readTextFile(path: string): string {
   if (!existsSync(path)) throw new DataError(`there is no file ${path}`);
   return readFileSync(path, 'utf8');
 }
 
+/** model-1.2.onnx -> model-1-2 */
 function nameOf(path: string): string {
   const name = basename(path)
     .replace(/\.[^.]*$/, '')
