@@ -34,6 +34,11 @@ export interface CalibrationOptions {
   readonly weightBits?: number;
   /** One polynomial per channel (default), or one for a layer. */
   readonly perChannel?: boolean;
+  /**
+   * Bends quadratics so that each is one square, where that costs half of the drop at most: for layouts of one sample, where what
+   * remains beside the square takes a product with encoded constants. Not by default.
+   */
+  readonly bendSquares?: boolean;
   /** Which samples are held out: by a shuffle from this seed. */
   readonly seed?: number;
 }
@@ -82,7 +87,14 @@ export function calibrate(
   data: CalibrationData,
   options: CalibrationOptions = {},
 ): CalibratedModel {
-  const { drop = 0.005, maxDegree = 4, weightBits = 8, perChannel = true, seed = 1 } = options;
+  const {
+    drop = 0.005,
+    maxDegree = 4,
+    weightBits = 8,
+    perChannel = true,
+    bendSquares = false,
+    seed = 1,
+  } = options;
   if (!(drop >= 0 && drop <= 1)) throw new OutOfRangeError('the drop', '0 to 1', drop);
   if (!(Number.isInteger(maxDegree) && maxDegree >= 2 && maxDegree <= 7))
     throw new OutOfRangeError('the largest degree', 'an integer of 2 to 7', maxDegree);
@@ -104,7 +116,7 @@ export function calibrate(
   const plain = searched();
   const best =
     plain.agreement >= 1 - drop ? plain : betterNearDecisions(plain, weightsOf(graph, fit, rule), searched);
-  const chosen = withNearbySquares(best, agreementOf, drop);
+  const chosen = bendSquares ? withNearbySquares(best, agreementOf, drop) : best.approximation.graph;
   const fits = withInputIntervals(chosen, warnings);
   const polynomial = pruneConstants(mergeLinear(fits));
   const quantised = quantiseGraph(polynomial, weightBits);

@@ -193,12 +193,13 @@ interface CompiledModel {
 
 function preparedBy(
   { float, polynomial, samples, labels, fitted, kernel, retraining, tell }: CompileSubject,
-  { epochs, drop, maxDegree, weightBits = CALIBRATION_BITS }: CompileFlags,
+  { epochs, drop, maxDegree, layout, weightBits = CALIBRATION_BITS }: CompileFlags,
 ): PreparedModel | undefined {
   const fit = samples?.data.subarray(0, fitted * featuresOf(float));
   if (fit === undefined || polynomial !== undefined) return undefined;
   const data = { inputs: [fit], ...(labels && { labels: labels.subarray(0, fitted) }) };
-  const calibrated = calibrate(float, data, { drop, maxDegree, weightBits });
+  const bendSquares = layout === 'packed';
+  const calibrated = calibrate(float, data, { drop, maxDegree, weightBits, bendSquares });
   if (retraining === undefined) return calibrated;
   const { inputs } = retraining;
   tell?.(`training on ${inputs.length / featuresOf(float)} samples with polynomials`);
