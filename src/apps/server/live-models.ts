@@ -197,8 +197,9 @@ export class LiveModels implements InferenceService, AsyncDisposable {
     let refusal: unknown;
     for (const generation of this.#with(model)) {
       const { thread } = generation;
+      const ready = keyModelIn(thread.offers(), model);
       const { enrolled, error } = await this.#during(generation, () =>
-        thread.enrol(tenant, model, message).then(
+        thread.enrol(tenant, ready, message).then(
           (id) => ({ enrolled: id, error: undefined }),
           (reason: unknown) => ({ enrolled: undefined, error: reason }),
         ),
@@ -210,10 +211,10 @@ export class LiveModels implements InferenceService, AsyncDisposable {
       try {
         await this.#shelf.put(keys, message);
       } catch (failure) {
-        thread.forget(tenant, model, enrolled);
+        thread.forget(tenant, ready, enrolled);
         throw failure;
       }
-      this.#prepared.add(thread, tenant, keyModelIn(thread.offers(), model), enrolled, message.length);
+      this.#prepared.add(thread, tenant, ready, enrolled, message.length);
       return enrolled;
     }
     throw refusal;
@@ -245,8 +246,10 @@ export class LiveModels implements InferenceService, AsyncDisposable {
   }
 
   forget(tenant: TenantId, model: ModelName, keyId: KeyId): void {
-    this.#prepared.remove(tenant, model, keyId);
-    this.#shelf.remove(tenant, model, keyId);
+    // Models that were there before may have kept the same keys under another name.
+    for (const { thread } of this.#generations)
+      this.#prepared.remove(tenant, keyModelIn(thread.offers(), model), keyId);
+    this.#shelf.remove(tenant, keyModelIn(this.#generations[0]?.thread.offers() ?? [], model), keyId);
   }
 
   onKeysLost(listener: (lost?: LostKeys) => void): void {

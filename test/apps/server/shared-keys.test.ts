@@ -131,6 +131,19 @@ describe('an enrolment under a standard plan', () => {
       for (const responder of started) responder[Symbol.dispose]();
     }
   });
+
+  it('is kept under one name in the threads, whichever of its models it is sent and forgotten for', async () => {
+    using responder = await InferenceResponder.open([{ program: first }, { program: second }], kernel);
+    const start = async () => threadOf(responder);
+    await using models = await LiveModels.start([{ program: first }, { program: second }], { start });
+    using client = await InferenceClient.create(models.offers()[1]!, kernel);
+    const key = await models.enrol(SOMEONE, beta, client.enrolment());
+    const query = client.query(inputs, 1).bytes;
+    await expect(models.answer(SOMEONE, beta, key, query)).resolves.toBeDefined();
+    models.forget(SOMEONE, beta, key);
+    expect(() => responder.answer(SOMEONE, beta, key, query)).toThrow(/keys of this/);
+    await expect(models.answer(SOMEONE, beta, key, query)).rejects.toThrow(/keys of this/);
+  });
 });
 
 /** The responder without a thread around it. */
