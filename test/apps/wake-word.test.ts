@@ -9,9 +9,12 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { installation } from '../../src/apps/cli/installation.ts';
 import { engineParts } from '../../src/apps/cli/parts.ts';
+import { readSamples } from '../../src/apps/cli/models/sample-files.ts';
 import { runCommand } from '../../src/apps/cli/run.ts';
-import { EMBEDDING_SIZE, type Embedder } from '../../src/apps/speech/embedder.ts';
+import { EMBEDDING_NAME, EMBEDDING_SIZE, type Embedder } from '../../src/apps/speech/embedder.ts';
 import { heardWords, secondsOf, WORD_HOP, WordWindows } from '../../src/apps/speech-client/word-windows.ts';
+import { tensorInput } from '../../src/nn/graph/graph-builder.ts';
+import type { InputDescription } from '../../src/nn/graph/model-graph.ts';
 import { SeededGenerator } from '../../src/nn/tensor/generator.ts';
 import { writeWav } from '../../src/speech/index.ts';
 import { RecordingTerminal } from './fake-engine.ts';
@@ -140,6 +143,18 @@ describe('windows', () => {
       from += size;
     }
     expect([...got, ...pieces.finish()]).toEqual(windows);
+  });
+
+  test('are made of WAV files of the 64-bit kinds, too', () => {
+    const wav = writeWav({ samples: ramp.map((sample) => sample / ramp.length), rate: 16_000 });
+    const audio = { rate: 16_000, embedding: EMBEDDING_NAME };
+    const input: InputDescription = { ...tensorInput('sound', [4, EMBEDDING_SIZE]), kind: 'audio', audio };
+    for (const kind of ['RIFF', 'RF64', 'BW64']) {
+      wav.set(new TextEncoder().encode(kind));
+      writeFileSync(at('kind.wav'), wav);
+      const { recordings } = readSamples([at('kind.wav')], input, 100, { hears: new RulerEmbedder() });
+      expect(recordings).toEqual([{ path: at('kind.wav'), first: 0, count: 20 + 12 }]);
+    }
   });
 
   test('a word is told once, at its best window', () => {

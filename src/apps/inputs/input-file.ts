@@ -38,13 +38,18 @@ export function readInputFile(bytes: Uint8Array, description: InputDescription):
   if (isNpy(bytes)) return arraySamples(readNpy(bytes), description);
   if (isZip(bytes)) return archiveSamples(readNpz(bytes), description);
   if (bytes[0] === 0 && bytes[1] === 0 && bytes.length >= 4) return arraySamples(readIdx(bytes), description);
-  if (WAV_KINDS.has(String.fromCharCode(...bytes.subarray(0, 4)))) return audioSamples(bytes, description);
+  if (isWav(bytes)) return audioSamples(bytes, description);
   const { rows, columns, data } = readCsvNumbers(decoded(bytes));
   return arraySamples({ shape: [rows, columns], data }, description);
 }
 
 /** What a WAV file of any kind starts with. */
 const WAV_KINDS = new Set(['RIFF', 'RF64', 'BW64']);
+
+/** Whether a file is taken for a recording. */
+export function isWav(bytes: Uint8Array): boolean {
+  return WAV_KINDS.has(String.fromCharCode(...bytes.subarray(0, 4)));
+}
 
 function decoded(bytes: Uint8Array): string {
   try {

@@ -6,7 +6,7 @@ import type { Offer } from '../../../compiler/offer.ts';
 import type { InputDescription } from '../../../nn/graph/model-graph.ts';
 import type { MatrixMultiply } from '../../../nn/tensor/matrix-multiply.ts';
 import { readWav, resample } from '../../../speech/index.ts';
-import { readInputFile } from '../../inputs/input-file.ts';
+import { isWav, readInputFile } from '../../inputs/input-file.ts';
 import type { Embedder } from '../../speech/embedder.ts';
 import { loadSpeechEmbedding } from '../../speech/embedding-package.ts';
 import { MAX_RECORDING_SECONDS } from '../../speech-client/audio-pieces.ts';
@@ -113,10 +113,6 @@ export async function hearingOf(
   }
 }
 
-function isWave(bytes: Uint8Array): boolean {
-  return String.fromCharCode(...bytes.subarray(0, 4)) === 'RIFF';
-}
-
 /** @throws {UsageError} when the package that hears is not installed. */
 function windowsOf(
   bytes: Uint8Array,
@@ -138,7 +134,7 @@ function readOne(
 ): { readonly isRecording: boolean; readonly found: Float32Array[] } {
   try {
     const bytes = piped === undefined ? bytesOf(path) : unzippedBytes(path, piped);
-    if (input.audio?.embedding !== undefined && isWave(bytes))
+    if (input.audio?.embedding !== undefined && isWav(bytes))
       return { isRecording: true, found: windowsOf(bytes, input, hears) };
     // A flat input may be a picture all the same.
     const shape = input.image === undefined ? input.shape : [input.image.channels, ...input.image.size];
