@@ -19,7 +19,7 @@ export type WakeCall =
   /** The next piece of it, at 16 kHz. */
   | { readonly kind: 'sound'; readonly samples: Float32Array }
   | { readonly kind: 'file'; readonly bytes: Uint8Array }
-  /** The end of the sound; answered by `ended` when every window has its score. */
+  /** The end of the sound; answered by `ended` when every window has its score, not at all when the sound has failed before. */
   | { readonly kind: 'end' };
 
 export type WakeMessage =

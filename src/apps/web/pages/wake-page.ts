@@ -36,11 +36,17 @@ worker.addEventListener('message', ({ data }: MessageEvent<WakeMessage>) => {
   if (data.kind === 'progress') return status.progress(data.progress);
   if (data.kind === 'traffic') return flow.traffic(data.traffic);
   if (data.kind === 'scored') return show(data);
-  if (data.kind === 'failed') waiting?.reject(receivedError(data.error));
+  if (data.kind === 'failed') failed(receivedError(data.error));
   else waiting?.resolve(data);
   waiting = undefined;
 });
 worker.addEventListener('error', () => waiting?.reject(new Error('the worker of this page does not run')));
+
+/** What is awaited fails; where nothing is, the microphone was heard, and listening ends. */
+function failed(error: Error): void {
+  if (waiting !== undefined) waiting.reject(error);
+  else if (recording !== undefined) void endListening(recording, error);
+}
 
 const send = (sent: WakeCall): void => worker.postMessage(sent);
 
@@ -166,17 +172,18 @@ async function beginListening(): Promise<void> {
   enable(false);
 }
 
-async function endListening(ended: MicrophoneRecording): Promise<void> {
+async function endListening(ended: MicrophoneRecording, failure?: Error): Promise<void> {
   clearTimeout(limit);
   recording = undefined;
   listenButton.textContent = 'Listen';
   listenButton.setAttribute('aria-pressed', 'false');
   byId<HTMLMeterElement>('level').value = 0;
   await during(async () => {
-    await ended.end();
-    const last = answered('ended');
-    send({ kind: 'end' });
-    await last;
+    if (failure !== undefined) {
+      await ended.end();
+      throw failure;
+    }
+    await Promise.all([answered('ended'), ended.end().then(() => send({ kind: 'end' }))]);
   });
 }
 

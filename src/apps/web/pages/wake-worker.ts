@@ -12,6 +12,7 @@ import type { Embedder } from '../../speech/embedder.ts';
 import { SpeechEmbedding } from '../../speech/speech-embedding.ts';
 import { MAX_RECORDING_SECONDS } from '../../speech-client/audio-pieces.ts';
 import { WORD_RATE, WordWindows } from '../../speech-client/word-windows.ts';
+import { CallOrder } from './call-order.ts';
 import { EMBEDDING_FILES, WAKE_PATH, type WakeCall, type WakeMessage } from './wake-messages.ts';
 
 const scope = workerScope<WakeMessage, WakeCall>();
@@ -72,31 +73,22 @@ function samplesOf(bytes: Uint8Array): Float32Array {
   return resample(samples, rate, WORD_RATE);
 }
 
-async function handle(call: WakeCall): Promise<WakeMessage | undefined> {
-  if (call.kind === 'open') return await open(call);
-  if (call.kind === 'begin') begin();
+async function handle(call: WakeCall): Promise<void> {
+  if (call.kind === 'open') scope.postMessage(await open(call));
+  else if (call.kind === 'begin') begin();
   else if (call.kind === 'sound') await ask((each) => each.push(call.samples));
   else if (call.kind === 'file') await ask((each) => each.push(samplesOf(call.bytes)));
   else {
     await ask((each) => each.finish());
-    return { kind: 'ended' };
-  }
-  return undefined;
-}
-
-/** One after another: windows are of one sound. */
-let last: Promise<void> = Promise.resolve();
-
-async function afterLast(call: WakeCall, before: Promise<void>): Promise<void> {
-  await before;
-  try {
-    const message = await handle(call);
-    if (message !== undefined) scope.postMessage(message);
-  } catch (error) {
-    scope.postMessage({ kind: 'failed', error: sentError(error) });
+    scope.postMessage({ kind: 'ended' });
   }
 }
 
-scope.addEventListener('message', ({ data }) => {
-  last = afterLast(data, last);
-});
+/** Windows are of one sound; of one that failed nothing more is asked, and its end is not told. */
+const calls = new CallOrder<WakeCall>(
+  handle,
+  ({ kind }) => kind === 'begin',
+  (error) => scope.postMessage({ kind: 'failed', error: sentError(error) }),
+);
+
+scope.addEventListener('message', ({ data }) => void calls.take(data));
