@@ -15,7 +15,7 @@ import { readLists, writeLists } from './program-lists.ts';
 import { validateProgram } from './validate-program.ts';
 
 const MAGIC = new TextEncoder().encode('SRPROG');
-/** Version 3 has packed programs with traced replies, version 2 other packed ones, version 1 all others. */
+/** Version 3 has packed programs with traced replies or standard keys, version 2 other packed ones, version 1 all others. */
 const PROGRAM_FILE_VERSIONS = [1, 2, 3];
 const HEADER = 1;
 const LISTS = 2;

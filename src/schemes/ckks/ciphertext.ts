@@ -130,7 +130,7 @@ export class CiphertextBatch extends RlweCiphertexts<CkksContextBase> {
    * `slots` slots, and publish nothing of it, for all other coefficients show the secret key. {@link CkksRelease} refuses it, since it
    * lacks all bits of the first part.
    *
-   * @throws {DecodeError} {@link ParamsMismatchError}
+   * @throws {DecodeError} {@link ParamsMismatchError} {@link ShapeError} when no trace is in so many slots.
    */
   static fromTracedBytes(
     context: CkksContextBase,

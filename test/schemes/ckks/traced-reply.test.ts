@@ -151,8 +151,10 @@ describe('a traced reply', () => {
     ])
       expect(() => read(bad)).toThrow(DecodeError);
     expect(() => read(bytes, 8)).toThrow(/slots/);
-    for (const bad of [3, 0, context.params.slots])
+    for (const bad of [3, 0, context.params.slots]) {
       expect(() => reply.toTracedBytes({ ...shape, slots: bad })).toThrow(ShapeError);
+      expect(() => read(bytes, bad)).toThrow(ShapeError);
+    }
     expect(() => reply.toTracedBytes({ slots, dropped: { first: 1, second: 0 } })).toThrow(ShapeError);
   });
 });

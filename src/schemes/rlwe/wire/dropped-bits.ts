@@ -26,14 +26,16 @@ export function droppedNoise(n: number, { first, second }: DroppedBits): number 
   return step(first) + ((2 * n) / 3) * step(second);
 }
 
-/** As {@link droppableBits}, all of it for the second part: of replies whose first is sent whole. */
-export function droppableSecondBits(n: number, variance: number): DroppedBits {
-  const share = (12 * variance) / ((2 * n) / 3);
-  return { first: 0, second: Math.max(0, Math.floor(0.5 * Math.log2(share))) };
-}
-
 /** The most bits of each part, such that {@link droppedNoise} is at most `variance`: half of it for each part. */
 export function droppableBits(n: number, variance: number): DroppedBits {
-  const most = (share: number) => Math.max(0, Math.floor(0.5 * Math.log2(12 * share)));
-  return { first: most(variance / 2), second: most(variance / 2 / ((2 * n) / 3)) };
+  return { first: mostBits(variance / 2), second: mostBits(variance / 2 / ((2 * n) / 3)) };
+}
+
+/** As {@link droppableBits}, all of it for the second part: of replies whose first is sent whole. */
+export function droppableSecondBits(n: number, variance: number): DroppedBits {
+  return { first: 0, second: mostBits(variance / ((2 * n) / 3)) };
+}
+
+function mostBits(variance: number): number {
+  return Math.max(0, Math.floor(0.5 * Math.log2(12 * variance)));
 }

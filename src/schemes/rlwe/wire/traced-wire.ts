@@ -57,8 +57,7 @@ export function writeTraced<S, C extends RlweContext>(
       'one ciphertext of two parts at level 0',
       `${count} at ${level}`,
     );
-  if (!Number.isInteger(Math.log2(slots)) || slots < 1 || 4 * slots > params.n)
-    throw new ShapeError('the slots of a trace', `a power of two up to ${params.n / 4}`, slots);
+  checkSlots(slots, params.n);
   const { bits } = params.q[0]!;
   if (dropped.first !== 0 || dropped.second >= bits)
     throw new ShapeError('dropped bits', `below ${bits}, none of the first part`, dropped.second);
@@ -81,11 +80,18 @@ export function writeTraced<S, C extends RlweContext>(
   return writer.finish();
 }
 
+/** @throws {ShapeError} */
+function checkSlots(slots: number, n: number): void {
+  if (!Number.isInteger(Math.log2(slots)) || slots < 1 || 4 * slots > n)
+    throw new ShapeError('the slots of a trace', `a power of two up to ${n / 4}`, slots);
+}
+
 /**
  * The ciphertext with zeros in place of what was not sent. Decrypted it is junk but for the coefficients at multiples of N/2P, and
  * shows c_1 s: decode `slots` slots of it and publish nothing. `dropped` says that the first part lacks all of its bits.
  *
  * @throws {DecodeError} also when the second part is zero: such a message is not encrypted. {@link ParamsMismatchError}
+ * {@link ShapeError} when no trace is in so many slots.
  */
 export function readTraced<S, C extends RlweContext>(
   context: C,
@@ -96,6 +102,7 @@ export function readTraced<S, C extends RlweContext>(
   const { kernel, ring, params } = context;
   const { n } = params;
   const modulus = params.q[0]!;
+  checkSlots(slots, n);
   const reader = readHeader('a traced reply', bytes, WireKind.tracedReply, params.id);
   const second = reader.u8();
   if (2 ** reader.u8() !== slots) throw reader.error('its slots are not those of the offer');
