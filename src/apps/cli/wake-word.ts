@@ -5,8 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { compile } from '../../compiler/compile.ts';
 import type { Program } from '../../compiler/program.ts';
 import { applyCalibration } from '../../nn/activations/calibration-file.ts';
-import { EMBEDDING_PACKAGE, embeddingModels } from '../speech/embedding-package.ts';
-import { EMBEDDING_FILES, WAKE_PATH, type WakeWordOffer } from '../web/index.ts';
+import { EMBEDDING_FILES, EMBEDDING_PACKAGE } from '../speech/embedder.ts';
+import { embeddingModels } from '../speech/embedding-package.ts';
+import { WAKE_PATH, type WakeWordOffer } from '../web/index.ts';
 import { readModelFile } from './models/model-file.ts';
 
 const WORD = 'alexa';

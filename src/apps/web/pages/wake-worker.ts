@@ -8,12 +8,12 @@ import { readWav, recogniseAudio, resample } from '../../../speech/index.ts';
 import { InferenceSession } from '../../client/inference-session.ts';
 import { sentError } from '../../client/worker-messages.ts';
 import { workerScope } from '../../client/worker-scope.ts';
-import type { Embedder } from '../../speech/embedder.ts';
+import { type Embedder, EMBEDDING_FILES } from '../../speech/embedder.ts';
 import { SpeechEmbedding } from '../../speech/speech-embedding.ts';
 import { MAX_RECORDING_SECONDS } from '../../speech-client/audio-pieces.ts';
 import { WORD_RATE, WordWindows } from '../../speech-client/word-windows.ts';
 import { CallOrder } from './call-order.ts';
-import { EMBEDDING_FILES, WAKE_PATH, type WakeCall, type WakeMessage } from './wake-messages.ts';
+import { WAKE_PATH, type WakeCall, type WakeMessage } from './wake-messages.ts';
 
 const scope = workerScope<WakeMessage, WakeCall>();
 let session: InferenceSession | undefined;
