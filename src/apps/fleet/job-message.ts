@@ -8,7 +8,7 @@
  */
 import { z } from 'zod';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
-import { TRACE_PARENT } from '../server/index.ts';
+import { TRACE_PARENT } from '../server/tracing/tracing.ts';
 import { KEY_ID, type KeyId } from '../../protocols/inference/names.ts';
 import type { JobId, KeysId, TenantTag } from './fleet-names.ts';
 

@@ -23,14 +23,7 @@ export type {
   UploadRecord,
 } from './admission/server-memory.ts';
 export type { InferenceService, ServiceAnswer } from './service.ts';
-export { observeSteps } from './model-routes.ts';
-export {
-  NO_SPAN,
-  type SpanFacts,
-  startSpan,
-  TRACE_PARENT,
-  type TraceSpan,
-} from './tracing/tracing.ts';
+export type { SpanFacts, SpanName, TraceSpan } from './tracing/tracing.ts';
 export {
   type KeyId,
   keyId,

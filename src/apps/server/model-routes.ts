@@ -20,7 +20,7 @@ import { principalOf } from './principal.ts';
 import { factsOf } from './request-facts.ts';
 import type { ServerMetrics } from './metrics.ts';
 import { tenantOf } from './tenant.ts';
-import { startSpan, type TraceSpan } from './tracing/tracing.ts';
+import { during, startSpan, type TraceSpan } from './tracing/tracing.ts';
 import type { StepSpan } from '../../runtime/step-times.ts';
 
 /** What the paths of these routes hold. */
@@ -280,14 +280,12 @@ async function answerQuery(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const span = startSpan('subrosa.query', { 'subrosa.model': modelOf(request) });
-  try {
+  return during(span, async () => {
     const sent = await tracedAnswer(state, request, reply, span);
-    span.end();
+    const { refused } = factsOf(request);
+    if (refused !== undefined) span.set({ 'subrosa.code': refused });
     return sent;
-  } catch (error) {
-    span.end(error);
-    throw error;
-  }
+  });
 }
 
 async function tracedAnswer(
@@ -332,7 +330,6 @@ async function tracedAnswer(
     queue.run(tenant, predictedMs, gone.signal, evaluate),
   );
   if (run?.result === undefined) {
-    span.set({ 'subrosa.code': run === undefined ? 'busy' : 'no-answer' });
     if (!(await ledger.has(tenant, held, keyId))) return refuse(reply, 'unknown-key');
     return refuse(reply, 'busy', comeBack(state, tenant, predictedMs));
   }

@@ -2,12 +2,13 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FleetCatalogue } from '../../../src/apps/fleet/catalogue.ts';
-import { jobIdOf, principalTag, tenantTag } from '../../../src/apps/fleet/fleet-names.ts';
+import { blobs, type JobId, jobIdOf, principalTag, tenantTag } from '../../../src/apps/fleet/fleet-names.ts';
 import { type Gateway, startGateway } from '../../../src/apps/fleet/gateway/gateway.ts';
 import { readJob, writeJob } from '../../../src/apps/fleet/job-message.ts';
 import { startWorker, type WorkerServer } from '../../../src/apps/fleet/worker/worker-server.ts';
 import { InferenceServer } from '../../../src/apps/server/inference-server.ts';
-import { listen, type RunningServer, startSpan, tenantOf } from '../../../src/apps/server/index.ts';
+import { listen, type RunningServer, tenantOf } from '../../../src/apps/server/index.ts';
+import { startSpan } from '../../../src/apps/server/tracing/tracing.ts';
 import { METRIC_NAMES } from '../../../src/apps/server/metrics.ts';
 import { HttpTransport } from '../../../src/apps/transport/http.ts';
 import { BINARY, routes } from '../../../src/apps/transport/wire.ts';
@@ -18,12 +19,21 @@ import type { Kernel } from '../../../src/kernel/kernel.ts';
 import { openKernel } from '../../../src/kernel/open.ts';
 import { InferenceClient } from '../../../src/protocols/inference/client.ts';
 import { readQuery } from '../../../src/protocols/inference/messages.ts';
-import type { KeyId } from '../../../src/protocols/inference/names.ts';
+import type { KeyId, TenantId } from '../../../src/protocols/inference/names.ts';
 import { deployText, deployYaml, type Parsed } from '../../deploy/files.ts';
 import { randomInputs } from '../../protocols/random-network.ts';
 import { RecordedSpans } from '../server/recorded-spans.ts';
 import { BlankClient } from './echo-runner.ts';
-import { eventually, NETWORK, noBroker, PROGRAM, SECRET, SmallFleet, startServer } from './small-fleet.ts';
+import {
+  eventually,
+  NETWORK,
+  noBroker,
+  PROGRAM,
+  queueAgain,
+  SECRET,
+  SmallFleet,
+  startServer,
+} from './small-fleet.ts';
 
 /** What a client may write into its headers for whoever records them. */
 const MARK = 'c0ffee5ee4';
@@ -168,6 +178,18 @@ describe('a single server', () => {
     expect(found(spans.text(), client.marks())).toEqual([]);
     spans.clear();
   });
+
+  it('says of a query that it refused the code of the refusal', async () => {
+    const client = new MarkedClient();
+    await client.ask(server.url);
+    spans.clear();
+    const refusal = await client.send(server.url, new Uint8Array(0));
+    const { code } = (await refusal.json()) as { code: string };
+    expect(code).toMatch(/^[a-z-]+$/);
+    await eventually(() => spans.named('subrosa.query').length === 1);
+    expect(spans.named('subrosa.query')[0]!.attributes['subrosa.code']).toBe(code);
+    spans.clear();
+  });
 });
 
 it('reads no trace that is none', () => {
@@ -244,6 +266,22 @@ describe.skipIf(noBroker)(`a fleet${noBroker ? ` (skipped: ${noBroker})` : ''}`,
     await eventually(() => spans.named('subrosa.job').length === 2);
     expect(spans.named('subrosa.job')[1]!.attributes['subrosa.code']).toMatch(/^[a-z-]+$/);
     expect(found(spans.text() + (await pages()), client.marks())).toEqual([]);
+  });
+
+  it('ends the spans of a reply that differs from the one in the store, with the code of that', async () => {
+    const client = new MarkedClient();
+    await client.ask(gateway.url);
+    spans.clear();
+    const reply = blobs.reply(client.marks().job as JobId);
+    await fleet.store.remove(reply);
+    await fleet.store.putOnce(reply, Uint8Array.of(1, 2, 3));
+    const { tenant, keyId } = client.marks();
+    const asker = { tenant: tenant as TenantId, keyId: keyId as KeyId, offer: offerOf(PROGRAM) };
+    await queueAgain(await fleet.broker(), gateway.service, asker, client.query);
+    await eventually(() => spans.named('subrosa.job').length === 1);
+    const [job] = spans.named('subrosa.job');
+    expect(job!.attributes['subrosa.code']).toBe('divergent-reply');
+    expect(spans.below(job!).map(({ name }) => name)).toContain('subrosa.reply');
   });
 
   it('sends no trace to a worker of a release that knows none', async () => {

@@ -9,7 +9,8 @@ import { offeredQuerySamples } from '../../../protocols/inference/message-sizes.
 import { readEnrolment, readQuery } from '../../../protocols/inference/messages.ts';
 import { type KeyId, keyId, type ModelName, type TenantId } from '../../../protocols/inference/names.ts';
 import { EvaluationError } from '../../server/inference-server.ts';
-import { type InferenceService, NO_SPAN, type ServiceAnswer, type TraceSpan } from '../../server/index.ts';
+import type { InferenceService, ServiceAnswer } from '../../server/index.ts';
+import { NO_SPAN, type TraceSpan } from '../../server/tracing/tracing.ts';
 import { type BlobStore, MOST_MESSAGE_BYTES, withBlobRetries } from '../blobs/blob-store.ts';
 import { BrokerError, type FleetBroker } from '../broker/broker.ts';
 import type { FleetCatalogue, FleetModel, FleetProgram } from '../catalogue.ts';

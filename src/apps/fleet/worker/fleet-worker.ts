@@ -12,7 +12,8 @@ import { BrokerError, type FleetBroker } from '../broker/broker.ts';
 import { BLOCKS_CONSUMER, jobsConsumer, type QueueName } from '../broker/broker-settings.ts';
 import type { FleetCatalogue } from '../catalogue.ts';
 import type { Delivery } from '../broker/delivery.ts';
-import { NO_SPAN, type ServerMetrics, startSpan, type TraceSpan } from '../../server/index.ts';
+import type { ServerMetrics } from '../../server/index.ts';
+import { during, NO_SPAN, startSpan, type TraceSpan } from '../../server/tracing/tracing.ts';
 import { blobs, type JobId, jobIdOf, PARTITIONS, subjects } from '../fleet-names.ts';
 import {
   type Done,
@@ -241,11 +242,14 @@ export class FleetWorker implements AsyncDisposable {
       if (isSuspect && (await this.#isConcluded(job, delivery.queue))) return void (await delivery.done());
       if (delivery.count > maxTries && delivery.count - (await returnsOf(this.#broker, job.id)) > maxTries) {
         this.#note('job given up', `${maxTries} evaluations broke off`);
+        span.set({ 'subrosa.code': FAILED });
         return await this.#fail(job, delivery, FAILED, startedAt);
       }
       const query = message.query ?? (await this.#queryOf(job, delivery.queue));
-      if (query === null || jobIdOf(job.tenant, job.keyId, job.programId, query) !== job.id)
+      if (query === null || jobIdOf(job.tenant, job.keyId, job.programId, query) !== job.id) {
+        span.set({ 'subrosa.code': 'protocol' });
         return await this.#fail(job, delivery, 'protocol', startedAt);
+      }
       const answer = await this.#options.runners.answer(job, query, span);
       await this.#conclude(job, delivery, answer, startedAt, span);
     } catch (error) {
@@ -282,7 +286,14 @@ export class FleetWorker implements AsyncDisposable {
     return true;
   }
 
-  /** Writes the reply, once: when there is one, that one stands. */
+  /** Writes a reply, once: when there is one, that one stands. Null where that one should be the same and is not. */
+  async #keep(name: string, reply: Uint8Array): Promise<Uint8Array | null> {
+    if (await withBlobRetries(() => this.#store.putOnce(name, reply))) return reply;
+    const theirs = await withBlobRetries(() => this.#store.get(name, MOST_MESSAGE_BYTES));
+    const isEqual = theirs !== null && Buffer.compare(theirs, reply) === 0;
+    return !isEqual && this.#options.isDeterministic === true ? null : (theirs ?? reply);
+  }
+
   async #conclude(
     job: Job,
     delivery: Delivery,
@@ -292,16 +303,12 @@ export class FleetWorker implements AsyncDisposable {
   ): Promise<void> {
     const storing = span.child('subrosa.reply', { 'subrosa.bytes_out': answer.bytes.length });
     const name = replyName(job, delivery.queue);
-    let reply = answer.bytes;
-    if (!(await withBlobRetries(() => this.#store.putOnce(name, reply)))) {
-      const theirs = await withBlobRetries(() => this.#store.get(name, MOST_MESSAGE_BYTES));
-      const isEqual = theirs !== null && Buffer.compare(theirs, reply) === 0;
-      if (!isEqual && this.#options.isDeterministic === true)
-        return await this.#diverge(job, delivery, startedAt);
-      reply = theirs ?? reply;
+    const reply = await during(storing, () => this.#keep(name, answer.bytes));
+    if (reply === null) {
+      span.set({ 'subrosa.code': 'divergent-reply' });
+      return await this.#diverge(job, delivery, startedAt);
     }
     this.jobs++;
-    storing.end();
     const isInline = reply.length <= INLINE_BYTES;
     const done = this.#doneOf(null, answer, startedAt, isInline);
     this.#broker.signal(subjects.done(job.id), writeDone({ done, reply: isInline ? reply : null }));

@@ -4,14 +4,9 @@ import { sha256Digest } from '../../../base/sha256.ts';
 import type { AnyProgram } from '../../../compiler/exact/exact-program.ts';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { modelName, tenantId } from '../../../protocols/inference/names.ts';
-import {
-  type InferenceService,
-  KEY_MEMORY_FACTOR,
-  NO_SPAN,
-  observeSteps,
-  type ServerMetrics,
-  type TraceSpan,
-} from '../../server/index.ts';
+import { type InferenceService, KEY_MEMORY_FACTOR, type ServerMetrics } from '../../server/index.ts';
+import { observeSteps } from '../../server/model-routes.ts';
+import { during, NO_SPAN, type TraceSpan } from '../../server/tracing/tracing.ts';
 import { type BlobStore, withBlobRetries } from '../blobs/blob-store.ts';
 import type { FleetCatalogue, FleetProgram } from '../catalogue.ts';
 import { blobs } from '../fleet-names.ts';
@@ -118,26 +113,21 @@ export class ProgramRunners implements AsyncDisposable {
   /** @throws as {@link answer} */
   async #prepare(job: Job, open: OpenProgram, around: TraceSpan): Promise<void> {
     const span = around.child('subrosa.keys');
-    const [startedAt, loads] = [performance.now(), this.keyLoads];
-    try {
-      await this.#load(job, open);
-      const isReady = this.keyLoads === loads;
+    const startedAt = performance.now();
+    await during(span, async () => {
+      const isReady = await this.#load(job, open);
       span.set({ 'subrosa.keys_ready': isReady });
       const seconds = (performance.now() - startedAt) / 1000;
       if (!isReady) this.#metrics?.observe('subrosa_key_load_seconds', {}, seconds);
-      span.end();
-    } catch (error) {
-      span.end(error);
-      throw error;
-    }
+    });
   }
 
-  /** @throws as {@link answer} */
-  async #load({ programId, tenant, keyId }: Job, { facts, runner }: OpenProgram): Promise<void> {
+  /** Whether they were ready. @throws as {@link answer} */
+  async #load({ programId, tenant, keyId }: Job, { facts, runner }: OpenProgram): Promise<boolean> {
     const name = `${programId} ${tenant} ${keyId}`;
     if (this.#prepared.use(name)) {
       this.keyHits++;
-      return;
+      return true;
     }
     const blob = blobs.keys(tenant, facts.keysId, keyId);
     const message = await withBlobRetries(() => this.#store.get(blob, facts.enrolmentBytes));
@@ -152,6 +142,7 @@ export class ProgramRunners implements AsyncDisposable {
     await runner.enrol(tenantId(tenant), modelName(facts.offer.model), message);
     this.#prepared.add(name, bytes);
     this.keyLoads++;
+    return false;
   }
 
   #forget(name: string): void {

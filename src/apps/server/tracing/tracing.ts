@@ -66,6 +66,18 @@ export const NO_SPAN: TraceSpan = {
   end: () => undefined,
 };
 
+/** Runs `work` and ends the span with it. @throws what `work` throws */
+export async function during<T>(span: TraceSpan, work: () => Promise<T>): Promise<T> {
+  try {
+    const result = await work();
+    span.end();
+    return result;
+  } catch (error) {
+    span.end(error);
+    throw error;
+  }
+}
+
 type Api = typeof import('@opentelemetry/api');
 
 const PACKAGE = '@opentelemetry/api';
