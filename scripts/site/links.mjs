@@ -10,7 +10,7 @@ const unescape = (text) =>
     .replace(/&#x([0-9a-f]+);/gi, (_, hex) => String.fromCodePoint(Number.parseInt(hex, 16)));
 
 /** The file that a server sends for a path of the site, or undefined. */
-function fileOf(site, path) {
+export function fileOf(site, path) {
   return [path, `${path}.html`, join(path, 'index.html')]
     .map((name) => join(site, name))
     .find((name) => existsSync(name) && statSync(name).isFile());

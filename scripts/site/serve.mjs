@@ -1,8 +1,9 @@
 // npm run docs:serve: shows the built site on this machine (PORT, else 8416): files, with `.html` left out of addresses.
-import { createReadStream, existsSync, statSync } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { createServer } from 'node:http';
 import { dirname, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { fileOf } from './links.mjs';
 
 const TYPES = {
   '.html': 'text/html; charset=utf-8',
@@ -15,11 +16,9 @@ const TYPES = {
 
 /** Serves `site` on 127.0.0.1 at `port` (0: any that is free) and prints the address. @returns the server, listening */
 export function serve(site, port = Number(process.env.PORT ?? 8416)) {
-  const isFile = (path) => existsSync(path) && statSync(path).isFile();
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-    const path = join(site, normalize(decodeURIComponent(pathname)));
-    const file = [path, `${path}.html`, join(path, 'index.html')].find(isFile) ?? join(site, '404.html');
+    const file = fileOf(site, normalize(decodeURIComponent(pathname))) ?? join(site, '404.html');
     response.statusCode = file.endsWith('404.html') ? 404 : 200;
     response.setHeader('content-type', TYPES[extname(file)] ?? 'application/octet-stream');
     createReadStream(file).pipe(response);
