@@ -7,9 +7,9 @@ import { loadNetwork } from '../../src/apps/cli/speech/model-files.ts';
 import { installation } from '../../src/apps/cli/installation.ts';
 import { SeededGenerator } from '../../src/nn/index.ts';
 import type { BenchRow } from '../report.ts';
-import { type BenchProcess, BenchFleet, SPEECH } from './processes.ts';
+import { BenchFleet, SPEECH } from './processes.ts';
 
-const BLOCKS = 245;
+export const BLOCKS = 245;
 const ROWS_PER_BLOCK = 8;
 
 export async function blocks(count: number, note: (line: string) => void): Promise<BenchRow> {
@@ -48,7 +48,7 @@ export async function blocks(count: number, note: (line: string) => void): Promi
   while (!over.isOver) {
     await new Promise((resolve) => setTimeout(resolve, 2000 + 4000 * random.uniform()));
     const alive = fleet.workers.filter(({ pid }) => isAlive(pid));
-    const victim = alive[Math.floor(random.uniform() * alive.length)] as BenchProcess;
+    const victim = alive[Math.floor(random.uniform() * alive.length)]!;
     if (over.isOver || alive.length < 2) continue;
     process.kill(victim.pid, 'SIGKILL');
     kills++;
@@ -94,5 +94,3 @@ function isAlive(pid: number): boolean {
 function files(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' });
 }
-
-export { BLOCKS };

@@ -150,10 +150,16 @@ export interface Spent {
   readonly servers: number;
 }
 
-export interface BenchProcess extends AsyncDisposable {
+export interface BenchProcess {
   readonly pid: number;
+}
+
+export interface BenchServer extends BenchProcess {
   readonly url: string;
-  /** Of a worker: its name. */
+}
+
+export interface BenchWorker extends BenchProcess {
+  /** Its name. */
   readonly worker: string;
 }
 
@@ -164,9 +170,9 @@ export class BenchFleet implements AsyncDisposable {
   readonly #place: readonly string[];
   readonly #models: readonly string[];
   readonly #ends: AsyncDisposable[] = [];
-  gateway!: BenchProcess;
-  readonly workers: BenchProcess[] = [];
-  readonly servers: BenchProcess[] = [];
+  gateway!: BenchServer;
+  readonly workers: BenchWorker[] = [];
+  readonly servers: BenchServer[] = [];
 
   private constructor(folder: string, nats: LocalBroker, note: (line: string) => void) {
     this.folder = folder;
@@ -207,31 +213,18 @@ export class BenchFleet implements AsyncDisposable {
     }
   }
 
-  async #server(args: readonly string[]): Promise<BenchProcess> {
+  async #server(args: readonly string[]): Promise<BenchServer> {
     const started = await CommandProcess.start<ServerReady>(args, this.#note, { env: ONE_THREAD });
     this.#ends.push(started);
-    const { pid, url } = started.ready;
-    return { pid, url, worker: '', [Symbol.asyncDispose]: () => started[Symbol.asyncDispose]() };
+    return started.ready;
   }
 
-  async addWorker(args: readonly string[] = []): Promise<BenchProcess> {
+  async addWorker(args: readonly string[] = []): Promise<void> {
     const surroundings = { port: [], env: ONE_THREAD };
     const command = ['work', ...this.#place, ...args];
-    const started = await CommandProcess.start<{ pid: number; worker: string }>(
-      command,
-      this.#note,
-      surroundings,
-    );
+    const started = await CommandProcess.start<BenchWorker>(command, this.#note, surroundings);
     this.#ends.push(started);
-    const { pid, worker: name } = started.ready;
-    const worker = {
-      pid,
-      url: '',
-      worker: name,
-      [Symbol.asyncDispose]: () => started[Symbol.asyncDispose](),
-    };
-    this.workers.push(worker);
-    return worker;
+    this.workers.push(started.ready);
   }
 
   /** Which queue a client's jobs go into. */
@@ -242,8 +235,7 @@ export class BenchFleet implements AsyncDisposable {
   }
 
   spent(): Spent {
-    const sum = (all: readonly { readonly pid: number }[]) =>
-      all.reduce((total, { pid }) => total + processorMs(pid), 0);
+    const sum = (all: readonly BenchProcess[]) => all.reduce((total, { pid }) => total + processorMs(pid), 0);
     return {
       ...{ gateway: sum([this.gateway]), workers: sum(this.workers), servers: sum(this.servers) },
       broker: processorMs(this.#nats.pid as number),

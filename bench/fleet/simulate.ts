@@ -8,7 +8,7 @@ import type { Kernel } from '../../src/kernel/kernel.ts';
 import { KEY_MEMORY_FACTOR } from '../../src/apps/server/index.ts';
 import { lineChart } from '../line-chart.ts';
 import { type BenchOptions, type BenchReport, type BenchRow, reportFor } from '../report.ts';
-import { BenchClient, BenchFleet, median, PICTURE, quantile, round, SPEECH, spentPer } from './processes.ts';
+import { BenchClient, BenchFleet, median, PICTURE, round, SPEECH, spentPer } from './processes.ts';
 import { scale, scaleMarkdown } from './scale.ts';
 import { type Constants, type SimulatedFleet, simulate } from './simulation.ts';
 import { HELP_AFTER_MS } from '../../src/apps/fleet/worker/preference.ts';
@@ -169,8 +169,8 @@ async function ran(clients: readonly BenchClient[], url: string, queries: number
     }
   };
   await Promise.all(clients.map(ask));
-  const meanMs = times.reduce((sum, ms) => sum + ms, 0) / times.length;
-  return { perSecond: (1000 * queries) / (performance.now() - started), meanMs, evaluationMs };
+  const perSecond = (1000 * queries) / (performance.now() - started);
+  return { perSecond, meanMs: mean(times), evaluationMs };
 }
 
 /** The share of what is not evaluation that keeps a worker busy, so that the simulation has the measured rate; milliseconds. */
@@ -223,7 +223,7 @@ async function measuredConstants(
   const ofQuery = (name: 'workers' | 'gateway' | 'broker') =>
     round(Math.max(0, per[name] - secondsPerQuery * idle[name]));
   return {
-    ...{ samples: FRAMES, evaluationMs: round(quantile(evaluated, 0.5)) },
+    ...{ samples: FRAMES, evaluationMs: round(median(evaluated)) },
     ...{ workerMs: ofQuery('workers'), gatewayMs: ofQuery('gateway'), brokerMs: ofQuery('broker') },
     ...{ idleWorkerMsPerSecond: round(idle.workers / 2), idleGatewayMsPerSecond: round(idle.gateway) },
     idleBrokerMsPerSecond: round(idle.broker),
