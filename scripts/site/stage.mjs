@@ -16,7 +16,7 @@ const LANGUAGES = {
 const PICTURES = ['.svg', '.png'];
 
 /** Runs `change` on the text of a page outside of its blocks and spans of code. */
-export function outsideCode(text, change) {
+function outsideCode(text, change) {
   return text
     .split(/(^```[\s\S]*?^```|`[^`\n]+`)/m)
     .map((part, i) => (i % 2 === 0 ? change(part) : part))
