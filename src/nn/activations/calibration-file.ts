@@ -2,12 +2,13 @@
  * What a calibration measured, without weights: the polynomial of every activation and what every wire was seen to carry. With it a model
  * is compiled again without samples, also by somebody who has the model and no data.
  */
-import { bytesToHex } from '@noble/hashes/utils.js';
+import { bytesToHex, concatBytes } from '@noble/hashes/utils.js';
 import * as z from 'zod';
 import { DataError, DecodeError } from '../../base/errors.ts';
 import { sha256Digest } from '../../base/sha256.ts';
 import { mergeLinear } from '../graph/passes/merge-linear.ts';
 import { pruneConstants } from '../graph/passes/prune-constants.ts';
+import type { LinearMap } from '../graph/linear-map.ts';
 import type { ModelGraph, ModelNode, Wire } from '../graph/model-graph.ts';
 
 const MAX_CHARACTERS = 2 ** 26;
@@ -126,16 +127,16 @@ function weightsOf({ nodes }: ModelGraph): string {
   const parts = nodes.flatMap((node) => {
     if (node.op !== 'linear') return [];
     const { map } = node;
-    const matrix = map.kind === 'dense' || map.kind === 'window' ? [Float64Array.from(map.matrix)] : [];
-    return [...matrix, Float64Array.from(map.bias)].map(
+    return [...factorsOf(map), Float64Array.from(map.bias)].map(
       ({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength),
     );
   });
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return bytesToHex(sha256Digest(all));
+  return bytesToHex(sha256Digest(concatBytes(...parts)));
+}
+
+/** The numbers of a map besides its offsets. */
+function factorsOf(map: LinearMap): Float64Array[] {
+  if (map.kind === 'gather') return [];
+  if (map.kind === 'diagonal') return [map.factors];
+  return [map.kind === 'sparse' ? map.weights : Float64Array.from(map.matrix)];
 }
