@@ -30,15 +30,16 @@ export function formerOutputs(
   return { of, logShares };
 }
 
-/** Rows chosen of a matrix of rows of `width`. */
-function rowsOf<T extends Float32Array | Float64Array | Int32Array>(
+/** Copies the rows `of` a matrix of rows of `known` into one of rows of `width`, whose further columns stay as they are. */
+function copyRows<T extends Float32Array | Float64Array | Int32Array>(
   into: T,
-  matrix: T,
   width: number,
+  matrix: T,
+  known: number,
   of: readonly number[],
 ): T {
   for (const [row, old] of of.entries())
-    into.set(matrix.subarray(old * width, (old + 1) * width), row * width);
+    into.set(matrix.subarray(old * known, (old + 1) * known), row * width);
   return into;
 }
 
@@ -54,9 +55,7 @@ export function startFloat(from: Sequential, to: Sequential, outputs: FormerOutp
       );
       const isLast = i === to.layers.length - 1;
       const rows = isLast ? outputs.of : Array.from({ length: target.outputShape[0] }, (_, row) => row);
-      target.weights.value.fill(0);
-      for (const [row, old] of rows.entries())
-        target.weights.value.set(source.weights.value.subarray(old * known, (old + 1) * known), row * width);
+      copyRows(target.weights.value.fill(0), width, source.weights.value, known, rows);
       if (target.bias !== undefined && source.bias !== undefined)
         for (const [row, old] of rows.entries())
           target.bias.value[row] = source.bias.value[old] + (isLast ? outputs.logShares[row] : 0);
@@ -76,11 +75,8 @@ export function startStages(from: PolynomialNetwork, inputs: number, outputs: Fo
     const isLast = i === from.layers.length - 1;
     const of = isLast ? outputs.of : Array.from({ length: layer.rows }, (_, row) => row);
     const cols = i === 0 ? inputs : layer.cols;
-    const integers = new Int32Array(of.length * cols);
-    const chosen = rowsOf(new Int32Array(of.length * layer.cols), layer.weights, layer.cols, of);
-    for (let row = 0; row < of.length; row++)
-      integers.set(chosen.subarray(row * layer.cols, (row + 1) * layer.cols), row * cols);
-    const offset = rowsOf(new Float64Array(of.length), layer.offset, 1, of);
+    const integers = copyRows(new Int32Array(of.length * cols), cols, layer.weights, layer.cols, of);
+    const offset = Float64Array.from(of, (old) => layer.offset[old]);
     if (isLast) for (const [row, share] of outputs.logShares.entries()) offset[row] += share;
     return {
       rows: of.length,
