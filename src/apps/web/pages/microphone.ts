@@ -42,7 +42,10 @@ export class MicrophoneRecording {
     this.#context = context;
   }
 
-  /** Asks for permission and begins. `onLevel` is told the loudness of each block, 0 to 1; with `onSamples` nothing is kept. @throws {DOMException} when it is refused. */
+  /**
+   * Asks for permission and begins. `onLevel` is told the loudness of each block, 0 to 1; with `onSamples` nothing is kept.
+   * @throws {DOMException} when it is refused.
+   */
   static async begin(
     onLevel: (level: number) => void,
     { rate, onSamples }: MicrophoneStream = {},

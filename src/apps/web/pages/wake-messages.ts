@@ -2,7 +2,7 @@
 import type { ClientProgress, ClientTraffic, InferenceStats } from '../../client/client-types.ts';
 import type { OpenedFacts, SentError } from '../../client/worker-messages.ts';
 
-/** Where the server of the pages tells which word there is, or why there is none; the files of the public speech embedding are beside it. */
+/** Where the server of the pages tells which word there is, or why there is none; files of the speech embedding are beside it. */
 export const WAKE_PATH = '/wake-word/';
 
 export type WakeWordOffer =
