@@ -37,8 +37,8 @@ Napi::Value uniform(const Napi::CallbackInfo& info) {
   const auto limb = [&](size_t i) {
     return UniformLimb{out.data + i * n, first + static_cast<uint32_t>(i / mods.size()), ring->prime(mods[i % mods.size()]).q};
   };
-  const KeccakLanes& keccak = ring->operations().keccak;
-  const size_t lanes = keccak.lanes, rest = count % lanes;
+  const KeccakLanes* keccak = ring->operations().keccak;
+  const size_t lanes = keccak ? keccak->lanes : 1, rest = count % lanes;
   // Several limbs that are left take all lanes with the last one repeated, which writes the same words again.
   const size_t groups = lanes > 1 ? count / lanes + (rest >= 2) : 0;
   const size_t singles = lanes > 1 ? (rest == 1) : count;
@@ -46,7 +46,7 @@ Napi::Value uniform(const Napi::CallbackInfo& info) {
     if (turn >= groups) return sampleUniform(limb(count - singles + turn - groups), n, seed.data);
     UniformLimb limbs[mostKeccakLanes];
     for (size_t k = 0; k < lanes; k++) limbs[k] = limb(std::min(lanes * turn + k, count - 1));
-    sampleUniformLanes(limbs, n, seed.data, keccak);
+    sampleUniformLanes(limbs, n, seed.data, *keccak);
   });
   return info.Env().Undefined();
 }

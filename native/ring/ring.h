@@ -129,8 +129,8 @@ struct Operations {
   // a table, each x is read as permute reads it, and is canonical.
   void (*innerProduct)(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTerm* terms, size_t count,
                        const uint32_t* table, size_t from, size_t to);
-  // For sampleUniformLanes.
-  KeccakLanes keccak;
+  // For sampleUniformLanes; null where several states at once would not be faster.
+  const KeccakLanes* keccak;
   const Conversions* conversions;
   // forward of what the conversions of the same name give; null where it would not be faster.
   void (*forwardSigned)(const Prime& p, uint64_t* out, const int8_t* small);
@@ -139,6 +139,7 @@ struct Operations {
   void (*rotationDigits)(const Prime& p, uint64_t* out, const uint64_t* a, size_t exponent, unsigned shift);
 };
 
+// Defined as constexpr: a table that is filled when the addon is loaded is filled by instructions of its set, on whichever processor.
 extern const Operations scalarOperations;
 #ifdef SUBROSA_AVX2
 extern const Operations avx2Operations;

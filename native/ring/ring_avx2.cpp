@@ -308,11 +308,11 @@ void innerProduct(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTer
 
 }  // namespace
 
-const Operations avx2Operations = {
+constexpr Operations avx2Operations = {
     TableFormat::doubles, 4,      forwardAvx2, inverseAvx2, add,          sub,     negate,
     mul,                  mulAdd, mulScalar,   addScalar,   crossProduct, permute, inverseCentred,
     forwardCentred,       combineCentred, differenceCentred, canonical, subtractScale, subtractScaleProduct,
-    addScaledProduct, forwardCombined, innerProduct, avx2Keccak, &avx2Conversions,
+    addScaledProduct, forwardCombined, innerProduct, &avx2Keccak, &avx2Conversions,
     forwardSignedAvx2, forwardDoublesAvx2, rotationDigitsLoop<double>,
 };
 

@@ -246,17 +246,17 @@ using namespace SUBROSA_AVX512_NAMESPACE;
 // What AVX-512 leaves to AVX2; the emulation runs on any processor.
 #ifdef SUBROSA_EMULATE_AVX512
 constexpr const Conversions* conversions = &scalarConversions;
-const Operations emulatedOperations = {
+constexpr Operations emulatedOperations = {
 #else
 constexpr const Conversions* conversions = &avx2Conversions;
-const Operations avx512Operations = {
+constexpr Operations avx512Operations = {
 #endif
     TableFormat::shoup52, 8,           forward,        inverse,           add,
     sub,                  negate,      mul,            mulAdd,            mulScalar,
     addScalar,            crossProduct, permute,       scaledInverseCentred, forwardLazy,
     combineCentred,       differenceCentred, canonical, subtractScale,    subtractScaleProduct,
     addScaledProduct, forwardCombined, innerProduct,
-    keccak,      conversions, nullptr, nullptr, rotationDigitsLoop<int64_t>,
+    &keccak,     conversions, nullptr, nullptr, rotationDigitsLoop<int64_t>,
 };
 
 }  // namespace subrosa

@@ -166,12 +166,12 @@ void innerProduct(const Prime& p, uint64_t* out0, uint64_t* out1, const InnerTer
 
 }  // namespace
 
-const Operations scalarOperations = {
+constexpr Operations scalarOperations = {
     TableFormat::shoup64, 1,         forward,  inverseScalar,  add,          sub,           negate,
     mul,                  mulAdd,    mulScalar, addScalar,     crossProduct, permute,       inverseCentred,
     forwardCentred,       combineCentred, differenceCentred, canonical, subtractScale,
     subtractScaleProduct, addScaledProduct,
-    forwardCombined,      innerProduct,   {1, nullptr},  &scalarConversions, nullptr, nullptr,
+    forwardCombined,      innerProduct,   nullptr,       &scalarConversions, nullptr, nullptr,
     rotationDigitsLoop<int64_t>,
 };
 

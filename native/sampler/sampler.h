@@ -61,7 +61,7 @@ void sampleUniform(const UniformLimb& limb, size_t count, const uint8_t* seed);
 // Keccak-f on interleaved states: word i of state k is states[lanes i + k].
 constexpr size_t mostKeccakLanes = 8;
 struct KeccakLanes {
-  size_t lanes;  // 4 or 8; 1 where several states would not be faster, and then there is no function
+  size_t lanes;  // 4 or 8
   void (*permute)(uint64_t* states);
 };
 // As many limbs at once.
