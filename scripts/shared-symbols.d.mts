@@ -7,4 +7,7 @@ export function sharedNames(
   merged: readonly MergedName[],
   flagsOf: ReadonlyMap<string, string>,
 ): [name: string, stems: string[]][];
-export function sharedSymbols(arch: string): [name: string, stems: string[]][] | null;
+export function startupCode(text: string, flagsOf: ReadonlyMap<string, string>): string[];
+export function misplacedCode(
+  arch: string,
+): { shared: [name: string, stems: string[]][]; startup: string[] } | null;

@@ -1,5 +1,5 @@
-// Finds functions that objects of different instruction sets define under one name. A linker keeps one of them for all: the slow one, or one
-// that the processor cannot run.
+// Finds what of one instruction set runs on processors that lack it: functions that objects of different sets define under one name, of
+// which a linker keeps one for all, and code that fills tables when the addon is loaded.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -23,8 +23,20 @@ export function sharedNames(merged, flagsOf) {
   return [...users].filter(([, stems]) => new Set(stems.map((stem) => flagsOf.get(stem))).size > 1);
 }
 
-/** Of the built addon; null without its objects or nm. */
-export function sharedSymbols(arch) {
+// What a compiler calls the code that runs when an object is loaded.
+const STARTUP = /^(?<object>.*\.o):[0-9a-f]+ t _GLOBAL__sub_/;
+
+/** Stems of objects with flags of their own that run code when they are loaded, of the same output. */
+export function startupCode(text, flagsOf) {
+  const stems = text.split('\n').flatMap((line) => {
+    const found = STARTUP.exec(line)?.groups;
+    return found === undefined ? [] : [basename(found.object, '.o')];
+  });
+  return [...new Set(stems)].filter((stem) => flagsOf.get(stem) !== '');
+}
+
+/** Of the built addon: { shared, startup }; null without its objects or nm. */
+export function misplacedCode(arch) {
   const units = nativeUnits(arch);
   const objects = units.map(({ stem }) => join(root, 'build', 'obj', `${stem}.o`));
   if (!objects.every((object) => existsSync(object))) return null;
@@ -32,6 +44,7 @@ export function sharedSymbols(arch) {
     encoding: 'utf8',
     maxBuffer: 2 ** 26,
   });
+  if (status !== 0) return null;
   const flagsOf = new Map(units.map(({ stem, flags }) => [stem, flags.join(' ')]));
-  return status === 0 ? sharedNames(mergedNames(stdout), flagsOf) : null;
+  return { shared: sharedNames(mergedNames(stdout), flagsOf), startup: startupCode(stdout, flagsOf) };
 }
