@@ -1,6 +1,7 @@
 /** A user's program through every stock bundler, as a page and as a module worker, run by Chromium. */
 import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
@@ -71,9 +72,7 @@ describe.skipIf(!isBuilt || missing.length > 0)(`bundlers ${missing.join(', ')}`
     const executablePath = 'folder' in browserAt ? browserAt.folder : '';
     browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
     const place = createServer();
-    await new Promise<void>((resolve) => {
-      place.listen(0, '127.0.0.1', resolve);
-    });
+    await once(place.listen(0, '127.0.0.1'), 'listening');
     ({ port } = place.address() as AddressInfo);
     place.close();
     service = await InferenceServer.start([{ name: 'net', network: NETWORK }]);
@@ -118,9 +117,7 @@ describe.skipIf(!isBuilt || missing.length > 0)(`bundlers ${missing.join(', ')}`
       response.statusCode = existsSync(path) ? 200 : 404;
       response.end(existsSync(path) ? readFileSync(path) : '');
     });
-    await new Promise<void>((resolve) => {
-      server.listen(port, '127.0.0.1', resolve);
-    });
+    await once(server.listen(port, '127.0.0.1'), 'listening');
     try {
       return await linesOf(`http://127.0.0.1:${port}/${query}`, count);
     } finally {
@@ -165,7 +162,8 @@ describe.skipIf(!isBuilt || missing.length > 0)(`bundlers ${missing.join(', ')}`
           lines = await linesOf(`${url}${question(bundler)}`, 4);
         expect(lines).toEqual(ALL);
       } finally {
-        child.kill();
+        // The next server listens at the same port.
+        if (child.exitCode === null && child.kill()) await once(child, 'exit');
       }
     },
     300_000,
