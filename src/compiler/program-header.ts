@@ -1,7 +1,7 @@
 /** The small part of a program file: canonical JSON of a closed schema. */
 import * as z from 'zod';
 import { DecodeError } from '../base/errors.ts';
-import { decisionSchema } from './decision/decision.ts';
+import { decisionSchema } from './decision/decision-schema.ts';
 import { modelDescriptionSchema } from './description-schema.ts';
 import { layoutSchema, packedKeysSchema } from './packed/packed-schema.ts';
 import { type AnyProgram, isExact } from './exact/exact-program.ts';

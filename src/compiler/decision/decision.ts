@@ -1,5 +1,4 @@
 /** What a server decides itself, so that scores never leave: plain data of programs and offers. */
-import * as z from 'zod';
 
 /** What a client must know of it: the answer is a place among the outputs, and scores are none of its business. */
 export interface DecisionTerms {
@@ -16,17 +15,3 @@ export interface Decision extends DecisionTerms {
   /** Scores are multiplied by this integer on the way out, which says how many of them a level is: see decision-facts.ts. */
   readonly factor: number;
 }
-
-const terms = { kind: z.literal('keyword'), levels: z.literal(16) } as const;
-export const decisionTermsSchema = z.strictObject(terms);
-export const decisionSchema = z.strictObject({
-  ...terms,
-  low: z
-    .number()
-    .gt(-(2 ** 40))
-    .lt(2 ** 40),
-  factor: z
-    .int()
-    .min(1)
-    .max(2 ** 40),
-});

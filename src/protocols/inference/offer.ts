@@ -8,7 +8,8 @@
  */
 import * as z from 'zod';
 import { DecodeError, InvalidParamsError, LimitError, ParamsMismatchError } from '../../base/errors.ts';
-import { type DecisionTerms, decisionTermsSchema } from '../../compiler/decision/decision.ts';
+import type { DecisionTerms } from '../../compiler/decision/decision.ts';
+import { decisionTermsSchema } from '../../compiler/decision/decision-schema.ts';
 import { decisionKeyBytes } from '../../compiler/decision/decision-facts.ts';
 import type { ExactTerms } from '../../compiler/exact/exact-offer.ts';
 import {
