@@ -58,8 +58,8 @@ struct UniformLimb {
   uint64_t q;
 };
 void sampleUniform(const UniformLimb& limb, size_t count, const uint8_t* seed);
-// Keccak-f on interleaved states: word i of state k is states[lanes i + k].
 constexpr size_t mostKeccakLanes = 8;
+// Keccak-f on interleaved states: word i of state k is states[lanes i + k].
 struct KeccakLanes {
   size_t lanes;  // 4 or 8
   void (*permute)(uint64_t* states);

@@ -10,13 +10,6 @@ typedef uint64_t FourWords __attribute__((vector_size(32)));
 
 namespace {
 
-void permuteFour(uint64_t* states) {
-  FourWords lanes[25];
-  __builtin_memcpy(lanes, states, sizeof lanes);
-  permuteKeccak(lanes);
-  __builtin_memcpy(states, lanes, sizeof lanes);
-}
-
 void eightBlocks(uint8_t* out, const uint32_t* state) { eightChachaBlocks(out, state); }
 
 inline long long wordAt(const uint8_t* stream) {
@@ -55,7 +48,7 @@ void binomials(int8_t* out, const uint8_t* stream, size_t count) {
 
 }  // namespace
 
-const KeccakLanes avx2Keccak = {4, permuteFour};
+const KeccakLanes avx2Keccak = {4, permuteInterleaved<FourWords>};
 const StreamLoops avx2Stream = {eightBlocks, binomials};
 
 }  // namespace subrosa

@@ -57,5 +57,14 @@ inline void permuteKeccak(Lane* state) {
   for (int i = 0; i < 25; i++) state[i] = a[i];
 }
 
+// The same on states whose words are interleaved in memory, as many as a vector has lanes.
+template <typename Vector>
+void permuteInterleaved(uint64_t* states) {
+  Vector lanes[25];
+  __builtin_memcpy(lanes, states, sizeof lanes);
+  permuteKeccak(lanes);
+  __builtin_memcpy(states, lanes, sizeof lanes);
+}
+
 }  // namespace
 }  // namespace subrosa
