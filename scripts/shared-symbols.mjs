@@ -8,12 +8,20 @@ import { nativeUnits, root } from './native-sources.mjs';
 // W, V, u: definitions that a linker merges.
 const MERGED = /^(?<object>.*\.o):[0-9a-f]+ [WVu] (?<name>.*)$/;
 
-/** The names that a linker merges, of `nm -A -C --defined-only`: { stem, name } each. */
-export function mergedNames(text) {
+// What a compiler calls the code that runs when an object is loaded.
+const STARTUP = /^(?<object>.*\.o):[0-9a-f]+ t (?<name>_GLOBAL__sub_.*)$/;
+
+/** Lines of `nm -A -C --defined-only` that match: { stem, name } each. */
+function symbolsOf(text, pattern) {
   return text.split('\n').flatMap((line) => {
-    const found = MERGED.exec(line)?.groups;
+    const found = pattern.exec(line)?.groups;
     return found === undefined ? [] : [{ stem: basename(found.object, '.o'), name: found.name }];
   });
+}
+
+/** The names that a linker merges, of `nm -A -C --defined-only`: { stem, name } each. */
+export function mergedNames(text) {
+  return symbolsOf(text, MERGED);
 }
 
 /** Names defined under more than one set of flags: [name, stems]; `flagsOf` has the flags of every stem. */
@@ -23,16 +31,10 @@ export function sharedNames(merged, flagsOf) {
   return [...users].filter(([, stems]) => new Set(stems.map((stem) => flagsOf.get(stem))).size > 1);
 }
 
-// What a compiler calls the code that runs when an object is loaded.
-const STARTUP = /^(?<object>.*\.o):[0-9a-f]+ t _GLOBAL__sub_/;
-
 /** Stems of objects with flags of their own that run code when they are loaded, of the same output. */
 export function startupCode(text, flagsOf) {
-  const stems = text.split('\n').flatMap((line) => {
-    const found = STARTUP.exec(line)?.groups;
-    return found === undefined ? [] : [basename(found.object, '.o')];
-  });
-  return [...new Set(stems)].filter((stem) => flagsOf.get(stem) !== '');
+  const stems = new Set(symbolsOf(text, STARTUP).map(({ stem }) => stem));
+  return [...stems].filter((stem) => flagsOf.get(stem) !== '');
 }
 
 /** Of the built addon: { shared, startup }; null without its objects or nm. */

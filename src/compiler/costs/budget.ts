@@ -101,18 +101,19 @@ export function shortfalls<C extends BudgetCandidate>(
   return closest === undefined ? [] : brokenTerms(closest, budget).map((term) => shortfall(term, closest));
 }
 
-/** The one that breaks the fewest terms; of equals the first. */
+/** The one that breaks the fewest terms. */
 function nearest<C extends BudgetCandidate>(candidates: readonly C[], budget: Budget): C | undefined {
-  const over = (one: C): number => brokenTerms(one, budget).length;
-  return candidates.reduce<C | undefined>(
-    (best, one) => (best === undefined || over(one) < over(best) ? one : best),
-    undefined,
-  );
+  return leastBy(candidates, (one) => brokenTerms(one, budget).length);
 }
 
 function leastOf<C extends BudgetCandidate>(candidates: readonly C[], term: BudgetTerm): C | undefined {
+  return leastBy(candidates, ({ costs }) => costs[term]);
+}
+
+/** Of equals the first. */
+function leastBy<C>(candidates: readonly C[], costOf: (one: C) => number): C | undefined {
   return candidates.reduce<C | undefined>(
-    (best, one) => (best === undefined || one.costs[term] < best.costs[term] ? one : best),
+    (best, one) => (best === undefined || costOf(one) < costOf(best) ? one : best),
     undefined,
   );
 }
