@@ -171,6 +171,8 @@ export class JointSession implements MessageSession {
       return;
     }
     const channel = await this.#handshake.finish(message);
+    // The connection may be gone meanwhile: then nobody has come, and the party may come again.
+    if (this.#isGone) return;
     this.#party = this.#claimed;
     this.#service.enter(this.#party, this);
     this.#channel = channel;

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DataError, DecodeError, ProtocolError } from '../../../src/base/errors.ts';
+import { HandshakeInitiator } from '../../../src/protocols/channel/secure-channel.ts';
 import { JointInvitation, JointParty } from '../../../src/protocols/joint/index.ts';
+import { JointService, partyId } from '../../../src/protocols/joint/joint-service.ts';
 import { areaUnderCurve, mirrorLogistic, scoresOf } from '../../../src/runtime/training/index.ts';
 import { maxDifference } from '../../schemes/ckks/insecure-params.ts';
 import { openToy, runSession, TOY_PARAMS, type Toy } from './session.ts';
@@ -73,4 +75,29 @@ test('a session is run once', async () => {
   };
   await expect(party.run(silent)).rejects.toThrow('gone');
   await expect(party.run(silent)).rejects.toThrow(ProtocolError);
+});
+
+test('a party whose connection ends while it shows its key has not come, and may come again', async () => {
+  const { invitation } = toy;
+  const keys = Array.from({ length: invitation.program.parties }, (_, i) => new Uint8Array(32).fill(i + 1));
+  const came: number[] = [];
+  const service = new JointService({ invitation, keys, onParty: (party) => came.push(party) });
+  const connect = async () => {
+    const welcomes: Uint8Array[] = [];
+    const session = service.accept((message) => {
+      welcomes.push(message);
+      return Promise.resolve();
+    });
+    const handshake = new HandshakeInitiator(keys[1]!, invitation.hash, partyId(1), 'joint');
+    await session.receive(handshake.hello);
+    const { proof } = await handshake.finish(welcomes[0]!);
+    return { session, shown: session.receive(proof) };
+  };
+  const first = await connect();
+  first.session.close();
+  await first.shown;
+  expect([first.session.party, first.session.isAuthenticated, came]).toEqual([null, false, []]);
+  const second = await connect();
+  await second.shown;
+  expect([second.session.party, second.session.isAuthenticated, came]).toEqual(['party 1', true, [1]]);
 });
