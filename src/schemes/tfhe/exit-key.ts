@@ -105,9 +105,8 @@ export class TfheExitKey implements Disposable {
     this.#ring = new Ring(kernel, n, [modulusOf(this.modulus)]);
     try {
       this.#words = handOver(kernel.allocate(2 * n), (words) => {
-        using mask = kernel.allocate(n);
+        const mask = words.sub(n, n);
         kernel.uniform(this.#ring.tables, mask, seed, FIRST);
-        copyWords(words.sub(n, n), mask);
         fill(this.#ring, words.sub(0, n), mask);
         return words;
       });

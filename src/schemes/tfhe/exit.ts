@@ -9,7 +9,6 @@
 import * as arg from '../../base/arguments.ts';
 import { OutOfRangeError, ShapeError } from '../../base/errors.ts';
 import type { Words } from '../../kernel/kernel.ts';
-import { copyWords } from '../../ring/poly.ts';
 import { Scratch } from '../../ring/scratch.ts';
 import { coefficientOf, TfheCiphertext } from './ciphertext.ts';
 import { FIRST, TfheContext } from './context.ts';
@@ -68,8 +67,7 @@ export class TfheExit {
     this.#multiplied(parts, ciphertext, factor);
     kernel.nttInverse(from.ring.tables, parts, FIRST);
     const fractions = new Float64Array(2 * n);
-    kernel.toDoubles(from.ring.tables, fractions.subarray(0, n), parts.sub(0, n), FIRST);
-    kernel.toDoubles(from.ring.tables, fractions.subarray(n), parts.sub(n, n), FIRST);
+    kernel.toDoubles(from.ring.tables, fractions, parts, FIRST);
     const gadget = 2 ** EXIT_GADGET_BITS;
     const scale = q / (gadget * from.ring.moduli[0]!.q);
     for (let i = 0; i < 2 * n; i++) fractions[i] = Math.floor(fractions[i]! * scale + 0.5);
@@ -79,8 +77,7 @@ export class TfheExit {
     kernel.mul(ring.tables, second, second, key.sub(n, n), FIRST);
     kernel.nttInverse(ring.tables, parts, FIRST);
     const out = new Float64Array(2 * n);
-    kernel.toDoubles(ring.tables, out.subarray(0, n), first, FIRST);
-    kernel.toDoubles(ring.tables, out.subarray(n), second, FIRST);
+    kernel.toDoubles(ring.tables, out, parts, FIRST);
     const [steps, total] = [n / params.n, variance + exitVariance(params, from.params, q)];
     const up = params.q / q;
     const half = params.q / 2;
@@ -109,11 +106,7 @@ export class TfheExit {
     if (typeof factor === 'number') {
       if (!Number.isInteger(factor) || factor < 1 || factor > limit)
         throw new OutOfRangeError('the factor of an exit', `an integer from 1 to ${limit}`, factor);
-      copyWords(out, ciphertext);
-      for (const part of [0, 1]) {
-        const words = out.sub(part * n, n);
-        kernel.mulScalar(tables, words, words, [factor], FIRST);
-      }
+      kernel.mulScalar(tables, out, ciphertext, [factor], FIRST);
       return;
     }
     if (factor.length !== n)
@@ -126,7 +119,6 @@ export class TfheExit {
       );
     using polynomial = kernel.allocate(n);
     kernel.transformDoubles(tables, polynomial, factor, FIRST);
-    for (const part of [0, 1])
-      kernel.mul(tables, out.sub(part * n, n), ciphertext.sub(part * n, n), polynomial, FIRST);
+    kernel.mul(tables, out, ciphertext, polynomial, FIRST);
   }
 }
