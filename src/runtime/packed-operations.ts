@@ -4,7 +4,7 @@
  */
 import { addendVectors, type Layout, slotVectors } from '../compiler/packed/layout.ts';
 import { packedSubject, plannedParts } from '../compiler/packed/packed-analysis.ts';
-import type { GiantGroup } from '../compiler/packed/key-plans.ts';
+import { type GiantGroup, positiveStep } from '../compiler/packed/key-plans.ts';
 import { forEachTransformPart, rotationPath } from '../compiler/packed/rotations.ts';
 import type { PackedStep, Program, ProgramValue } from '../compiler/program.ts';
 import type { Words } from '../kernel/kernel.ts';
@@ -272,7 +272,7 @@ function turned(
       const slots = diagonal.length;
       moved.set(
         step + baby,
-        diagonal.map((_, t) => diagonal[(t - (turn % slots) + slots) % slots]!),
+        diagonal.map((_, t) => diagonal[positiveStep(t - turn, slots)]!),
       );
     }
   return moved;

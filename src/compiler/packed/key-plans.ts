@@ -4,6 +4,7 @@
  * parameter set share their keys. Every further digit is a rotation of its own, so only giant steps are made of several; baby steps must
  * have keys, since those of one decomposition are taken together.
  */
+import type { GiantStep } from '../../schemes/rlwe/giant-steps.ts';
 import { rotationElement } from '../../schemes/rlwe/keys/key-plan.ts';
 import type { PackedKeys } from '../offer.ts';
 
@@ -23,10 +24,15 @@ export function standardDepth(step: number): number | undefined {
   return digit < TOP_DIGITS || (digit === TOP_DIGITS && TOP_MULTIPLES.has(multiple)) ? 0 : 1;
 }
 
+/** The representative of a step from 0 on. */
+export function positiveStep(step: number, slots: number): number {
+  return ((step % slots) + slots) % slots;
+}
+
 /** The rotations whose sum is `step` (modulo `slots`), the largest first. */
 export function standardDigits(step: number, slots: number): number[] {
   const digits: number[] = [];
-  let left = ((step % slots) + slots) % slots;
+  let left = positiveStep(step, slots);
   for (let power = 1; left > 0; power *= BASE) {
     const digit = left % (power * BASE);
     if (digit > 0) digits.unshift(digit);
@@ -47,25 +53,20 @@ export function standardKeys(logN: number, top: number): PackedKeys {
   return { relinearize: top, galois: galois.sort((a, b) => a.element - b.element) };
 }
 
-export interface GiantStepOf {
-  readonly step: number;
-  readonly babies: readonly number[];
-}
-
 /** Giant steps behind the same rotations: their sum is rotated by the path, its last step first. */
 export interface GiantGroup {
   readonly path: readonly number[];
-  readonly giants: readonly GiantStepOf[];
+  readonly giants: readonly GiantStep[];
 }
 
 /** Giant steps as rotations that have keys: each its own with a tailored plan, of digits with the standard one. */
 export function giantGroups(
-  giants: readonly GiantStepOf[],
+  giants: readonly GiantStep[],
   plan: KeyPlanName | undefined,
   slots: number,
 ): GiantGroup[] {
   if (plan !== 'standard') return [{ path: [], giants }];
-  const groups = new Map<string, { path: number[]; giants: GiantStepOf[] }>();
+  const groups = new Map<string, { path: number[]; giants: GiantStep[] }>();
   for (const { step, babies } of giants) {
     const digits = standardDigits(step, slots);
     // The kernel takes the last one with the baby steps.

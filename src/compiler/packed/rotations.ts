@@ -7,6 +7,7 @@
  * diagonals, and log2(sums) rotations and additions follow: the hybrid form of GAZELLE (Juvekar, Vaikuntanathan, Chandrakasan 2018).
  */
 import { InvalidParamsError, LimitError } from '../../base/errors.ts';
+import type { GiantStep } from '../../schemes/rlwe/giant-steps.ts';
 import { forEachMapRow, type IntegerMap } from '../integer-map.ts';
 import {
   diagonalCost,
@@ -22,6 +23,7 @@ import {
   giantGroups,
   type KeyPlanName,
   pathsOf,
+  positiveStep,
   standardDepth,
   standardDigits,
 } from './key-plans.ts';
@@ -43,12 +45,8 @@ type PlacementVisitor = (out: number, source: number, rotation: number, slot: nu
 
 /** The representative of smallest size; of two of one size the negative one. */
 export function signedStep(step: number, slots: number): number {
-  const positive = ((step % slots) + slots) % slots;
+  const positive = positiveStep(step, slots);
   return 2 * positive >= slots ? positive - slots : positive;
-}
-
-function positive(step: number, slots: number): number {
-  return ((step % slots) + slots) % slots;
 }
 
 function isShorter(step: number, other: number): boolean {
@@ -71,7 +69,7 @@ function forEachPlacement(
   visit: PlacementVisitor,
 ): void {
   const { slots } = to;
-  const stepOf = isLeft ? positive : signedStep;
+  const stepOf = isLeft ? positiveStep : signedStep;
   const [sources, targets] = [addressesOf(from), addressesOf(to)];
   const isWhole = to.sums === 1;
   const span = to.sums * to.period;
@@ -153,7 +151,7 @@ export function forEachTransformPart(
 export interface StepSplit {
   readonly width: number;
   readonly babies: readonly number[];
-  readonly giants: readonly { readonly step: number; readonly babies: readonly number[] }[];
+  readonly giants: readonly GiantStep[];
 }
 
 export function splitSteps(rotations: readonly number[], width: number): StepSplit {
@@ -247,7 +245,9 @@ export function cheapestWidth(
       const steps = new Set(splits.flatMap(({ groups }) => keyedSteps(groups)));
       if (plan === 'standard' && ![...steps].every((step) => hasStandardKey(step, place))) continue;
       const keys =
-        plan === 'standard' ? [] : [...steps].filter((step) => owned?.has(positive(step, to.slots)) !== true);
+        plan === 'standard'
+          ? []
+          : [...steps].filter((step) => owned?.has(positiveStep(step, to.slots)) !== true);
       const cost = splits.reduce((sum, { groups, count }) => sum + groupsCost(groups, count, place), 0);
       const withKeys = cost + keys.length * keyWeight({ ...place, parts: 2 });
       if (withKeys < best.withKeys) best = { width, withKeys };
@@ -279,7 +279,7 @@ export function hasStandardKey(
 
 /** Rotations that one by `step` is made of. */
 export function rotationPath(step: number, slots: number, plan: KeyPlanName | undefined): number[] {
-  return plan === 'standard' ? standardDigits(step, slots) : [positive(step, slots)];
+  return plan === 'standard' ? standardDigits(step, slots) : [positiveStep(step, slots)];
 }
 
 /** Scales are searched by many plans of the same maps. */
