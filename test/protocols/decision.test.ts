@@ -41,7 +41,7 @@ import {
 } from '../../src/schemes/tfhe/index.ts';
 import { randomInputs, randomNetwork } from './random-network.ts';
 
-const [INPUTS, CLASSES, BLOCK] = [10, 4, 128];
+const [INPUTS, CLASSES] = [10, 4];
 const NET = modelName('net');
 const SOMEONE = tenantId('someone');
 const network = randomNetwork([INPUTS, 6, CLASSES], 4, 21);
@@ -61,7 +61,8 @@ function recording(samples: number, seed: number): Float32Array {
 
 /** Mean scores over a block as the client fills it. */
 function meansOf(inputs: Float32Array, samples: number): number[] {
-  return meanScores(network.run(spreadOver(inputs, samples, INPUTS, BLOCK)), CLASSES);
+  const { block } = program.buckets.find((each) => each.block >= samples)!;
+  return meanScores(network.run(spreadOver(inputs, samples, INPUTS, block)), CLASSES);
 }
 
 /** The first recording whose levels are all farther from the middle between two than the margin. */
@@ -99,7 +100,8 @@ afterAll(() => {
 describe('through the protocol', () => {
   test('the client gets the place that wins on the clear quantised scores, and nothing else', () => {
     const facts = decisionFactsOf(program);
-    for (const samples of [128, 77]) {
+    // In one ciphertext, and in two and four that several scores leave from.
+    for (const samples of [128, 77, 1500, 4096]) {
       const seed = certainSeed(samples);
       const inputs = recording(samples, seed);
       const query = client.query(inputs, samples);
